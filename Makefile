@@ -1,0 +1,36 @@
+# The README's two commands are `make demo` and `make test`. Each makes .venv, installs what it needs, does its job.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+EXTRAS ?= torch,xgboost,dashboard,cmaes,fsspec,dev
+
+.PHONY: install demo test check bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo     tune a real XGBoost model with two workers on an embedded Postgres"
+	@echo "make test     every check and every test"
+	@echo "make check    lint, format, import contracts, types, unit tests (under a minute)"
+	@echo "make bench    measure against plain Optuna, in one run, as ratios"
+	@echo "make install  only make .venv"
+
+# The stamp is newer than what decides the environment's content, or the environment is made again.
+install: $(VENV)/.installed
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	@touch $@
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/pytest -q -n 2 tests/unit
+
+test: check
+	$(BIN)/pytest -q -n 2 --dist loadgroup tests
+
+clean:
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,1 @@
+"""Questions about a study, answered as plain data; prints nothing."""

@@ -1,0 +1,68 @@
+"""Every error a person can meet: one sentence, a hint with the next command, and an exit code.
+
+Code below the command line raises these; only ``hpotool.cli.app`` turns them into text.
+A message never holds a password: whoever puts a URL into one redacts it first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_WRONG_INPUT = 2
+EXIT_NOT_FOUND = 3
+EXIT_DATABASE_UNREACHABLE = 4
+EXIT_INTERRUPTED = 130
+
+
+class HpotoolError(Exception):
+    """An error with a sentence for a person, an optional hint and the exit code of the command it ends."""
+
+    exit_code = EXIT_FAILED
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InputError(HpotoolError):
+    """What was typed or written in a file cannot be used as it is."""
+
+    exit_code = EXIT_WRONG_INPUT
+
+
+class NotFoundError(HpotoolError):
+    """The study, trial or file that was asked for does not exist."""
+
+    exit_code = EXIT_NOT_FOUND
+
+
+class DatabaseUnreachableError(HpotoolError):
+    """The database does not answer, refuses the login, or cannot be started."""
+
+    exit_code = EXIT_DATABASE_UNREACHABLE
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong in a file: where, what, and what would be right. Lines and columns count from 1."""
+
+    message: str
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+        return f"{place}: {self.message}" if place else self.message
+
+
+class StudyFileError(InputError):
+    """A study file with problems: all of them, in the order in which they stand in the file."""
+
+    def __init__(self, problems: Sequence[Problem], hint: str | None = None) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems), hint)
+        self.problems = tuple(problems)

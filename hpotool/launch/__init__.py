@@ -1,0 +1,1 @@
+"""Starts workers somewhere; knows nothing about trials."""

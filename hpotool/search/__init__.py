@@ -1,0 +1,1 @@
+"""What to try next: samplers and pruners by the names a study file uses."""

@@ -1,0 +1,1 @@
+"""The embedded Postgres: found or shipped binaries, one data directory, loopback by default."""

@@ -1,0 +1,88 @@
+"""Where hpotool finds its settings: HPOTOOL_* environment variables, then the config file, then defaults.
+
+Environment variables
+    HPOTOOL_STORAGE     URL of the Postgres database
+    HPOTOOL_CONFIG      path of the config file (YAML; default: ``config.yaml`` in the user's config folder)
+    HPOTOOL_HOME        folder of the embedded Postgres and of everything else kept on this machine
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import yaml
+
+from hpotool.errors import InputError
+
+HEARTBEAT_INTERVAL = timedelta(seconds=10)
+GRACE_PERIOD = timedelta(seconds=30)
+
+_CONFIG_KEYS = frozenset({"storage"})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What holds for every command on this machine. ``storage`` is None where none is configured."""
+
+    storage: str | None
+    storage_source: str
+    home: Path
+
+
+def home_folder() -> Path:
+    """The folder of what hpotool keeps on this machine."""
+    return Path(os.environ.get("HPOTOOL_HOME") or platformdirs.user_data_dir("hpotool", appauthor=False))
+
+
+def config_file() -> Path:
+    """The config file's path, whether it exists or not."""
+    named = os.environ.get("HPOTOOL_CONFIG")
+    return Path(named) if named else Path(platformdirs.user_config_dir("hpotool", appauthor=False)) / "config.yaml"
+
+
+def read_settings(storage_option: str | None = None) -> Settings:
+    """The settings in force: the option, else HPOTOOL_STORAGE, else the config file, else nothing.
+
+    Raises:
+        InputError: the config file is not a mapping, or has a key that does not exist.
+    """
+    home = home_folder()
+    if storage_option:
+        return Settings(storage_option, "--storage", home)
+    from_environment = os.environ.get("HPOTOOL_STORAGE")
+    if from_environment:
+        return Settings(from_environment, "HPOTOOL_STORAGE", home)
+    path = config_file()
+    config = _read_config(path)
+    storage = config.get("storage")
+    return Settings(storage, str(path), home) if storage else Settings(None, "", home)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        if os.environ.get("HPOTOOL_CONFIG"):
+            raise InputError(
+                f"the config file {path} does not exist", "unset HPOTOOL_CONFIG, or create it"
+            ) from None
+        return {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"the config file {path} cannot be read: {reason}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise InputError(f"the config file {path} is not a mapping", "write one line: storage: postgresql://…")
+    unknown = sorted(str(key) for key in content if key not in _CONFIG_KEYS)
+    if unknown:
+        raise InputError(
+            f"the config file {path} has an unknown key: {', '.join(unknown)}",
+            f"known keys: {', '.join(sorted(_CONFIG_KEYS))}",
+        )
+    return content

@@ -1,0 +1,26 @@
+"""How an attempt can end, and what each ending means for the trial (DESIGN section 4)."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Outcome(str, Enum):
+    """How one attempt of a trial ended."""
+
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    ERROR = "error"
+    OOM = "oom"
+    NAN = "nan"
+    CRASH = "crash"
+    TIMEOUT = "timeout"
+    STALLED = "stalled"
+    PREEMPTED = "preempted"
+    LOST = "lost"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the trial has a result that counts towards ``budget.trials``."""
+        return self in (Outcome.COMPLETE, Outcome.PRUNED)

@@ -1,0 +1,1 @@
+"""Is told about trials and can never fail one."""

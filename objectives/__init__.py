@@ -1,0 +1,1 @@
+"""Runnable examples, each short, each run by the tests."""
