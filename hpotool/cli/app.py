@@ -1,0 +1,100 @@
+"""The ``hpotool`` command: registers the commands, and turns errors into a sentence, a hint and an exit code.
+
+Commands import what they need inside themselves, so that ``hpotool --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+import hpotool
+from hpotool.cli.commands import studies
+from hpotool.cli.output import say
+from hpotool.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, HpotoolError
+
+app = typer.Typer(
+    name="hpotool",
+    help="Hyperparameter studies on any number of GPU machines with one Postgres between them.",
+    epilog="Exit codes: 0 done, 1 the study or worker failed, 2 wrong input, 3 not found, "
+    "4 database unreachable, 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("studies")(studies.studies)
+
+
+@app.callback()
+def _global_options(
+    version: Annotated[
+        bool | None, typer.Option("--version", help="Show the version and exit.", show_default=False)
+    ] = None,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; anywhere on the line.")
+    ] = False,
+) -> None:
+    if version:
+        sys.stdout.write(f"hpotool {hpotool.__version__}\n")
+        raise typer.Exit
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    if words == ["--version"]:  # a callback runs only before a command
+        sys.stdout.write(f"hpotool {hpotool.__version__}\n")
+        sys.exit(EXIT_DONE)
+    sys.exit(_run(words, debug))
+
+
+def _run(words: list[str], debug: bool) -> int:
+    try:
+        result = app(words, prog_name="hpotool", standalone_mode=False)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe has left (`hpotool trials | head`). Python would complain once more when it
+        # flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except Exception as error:
+        if debug:
+            raise
+        return _explain(error)
+    return result if isinstance(result, int) else EXIT_DONE
+
+
+def _explain(error: Exception) -> int:
+    """Say what went wrong; return the exit code."""
+    if isinstance(error, HpotoolError):
+        _say_error(error.message, error.hint)
+        return error.exit_code
+    if hasattr(error, "format_message"):  # Typer's usage errors, whichever Click it carries
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "hpotool"
+        if type(error).__name__ == "NoArgsIsHelpError":
+            say(error.format_message())
+            return EXIT_WRONG_INPUT
+        _say_error(error.format_message().rstrip("."), f"{command} --help")
+        return EXIT_WRONG_INPUT
+    if type(error).__name__ == "Abort":
+        return EXIT_INTERRUPTED
+    reason = " ".join(str(error).split()) or type(error).__name__
+    _say_error(f"unexpected {type(error).__name__}: {reason}", "run it again with --debug to see where")
+    return EXIT_FAILED
+
+
+def _say_error(message: str, hint: str | None) -> None:
+    first, *rest = message.splitlines() or [""]
+    say(f"error: {first}")
+    for line in rest:
+        say(f"error: {line}")
+    if hint:
+        say(f"hint: {hint}")

@@ -1,0 +1,30 @@
+"""The options that several commands share, each defined once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hpotool.cli.output import Format
+
+StorageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        metavar="URL",
+        help="Postgres URL [default: HPOTOOL_STORAGE, the config file, or the embedded Postgres].",
+        show_default=False,
+    ),
+]
+StudyOption = Annotated[
+    str | None,
+    typer.Option("--study", "-s", metavar="NAME", help="The study [default: the only one].", show_default=False),
+]
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to write the answer.")]
+TrialArgument = Annotated[int, typer.Argument(metavar="TRIAL", help="The trial's number.", min=0)]
+OutputFileOption = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write to a file, not to stdout.", show_default=False),
+]

@@ -1,0 +1,137 @@
+"""What commands say: data to stdout, talk to stderr. No command prints by itself."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import assert_never
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+
+class Format(str, Enum):
+    """How a read command writes its answer."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    YAML = "yaml"
+    VALUE = "value"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a read command found out, in every form it can be written in.
+
+    Attributes:
+        data: plain JSON data, in the shape that other programs rely on.
+        rows: one flat mapping per line of a table or a CSV file, in order.
+        value: the one thing that a shell script would ask for, as text.
+        picture: what a person sees instead of the plain table of ``rows``, where that says more.
+    """
+
+    data: Any
+    rows: Sequence[Mapping[str, Any]]
+    value: str
+    picture: Callable[[], RenderableType] | None = None
+    empty: str = "nothing to show"
+
+
+def show(answer: Answer, format: Format) -> None:
+    """Write the answer to stdout."""
+    match format:
+        case Format.JSON:
+            sys.stdout.write(json.dumps(answer.data, indent=2, default=str) + "\n")
+        case Format.YAML:
+            import yaml
+
+            yaml.safe_dump(plain(answer.data), sys.stdout, sort_keys=False, allow_unicode=True)
+        case Format.CSV:
+            _write_csv(answer.rows)
+        case Format.VALUE:
+            sys.stdout.write(answer.value + "\n" if answer.value else "")
+        case Format.TABLE:
+            _show_picture(answer)
+        case _:
+            assert_never(format)
+
+
+def say(text: str) -> None:
+    """Tell a person something that is not the answer."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def console(stream: Any = None) -> Console:
+    """A Rich console: as wide as the terminal, or as wide as its content where there is none."""
+    from rich.console import Console
+
+    target = stream or sys.stdout
+    width = None if target.isatty() or "COLUMNS" in os.environ else 500
+    return Console(file=target, width=width, highlight=False, soft_wrap=False)
+
+
+def table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> RenderableType:
+    """The plain table of some rows; numbers stand at the right."""
+    from rich import box
+    from rich.table import Table
+
+    drawn = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    columns = _columns(rows)
+    for column in columns:
+        numeric = all(isinstance(row.get(column), (int, float)) or row.get(column) is None for row in rows)
+        drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(cell(row.get(column)) for column in columns))
+    return drawn
+
+
+def cell(value: Any) -> str:
+    """One value for a person: six significant digits, nothing for nothing."""
+    from rich.markup import escape
+
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, (dict, list, tuple)):
+        return escape(json.dumps(value, default=str))
+    return escape(str(value))
+
+
+def plain(data: Any) -> Any:
+    """The same data made of JSON types only."""
+    return json.loads(json.dumps(data, default=str))
+
+
+def _show_picture(answer: Answer) -> None:
+    if answer.picture is None and not answer.rows:
+        say(answer.empty)
+        return
+    console().print(answer.picture() if answer.picture else table(answer.rows))
+
+
+def _write_csv(rows: Sequence[Mapping[str, Any]]) -> None:
+    if not rows:
+        return
+    writer = csv.DictWriter(sys.stdout, _columns(rows), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({key: _csv_cell(value) for key, value in row.items()})
+
+
+def _csv_cell(value: Any) -> Any:
+    return json.dumps(value, default=str) if isinstance(value, (dict, list, tuple)) else value
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Every key of every row, in the order of first appearance."""
+    return list(dict.fromkeys(key for row in rows for key in row))
