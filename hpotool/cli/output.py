@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,7 +74,7 @@ def console(stream: Any = None) -> Console:
     from rich.console import Console
 
     target = stream or sys.stdout
-    width = None if target.isatty() or "COLUMNS" in os.environ else 500
+    width = None if target.isatty() else 500
     return Console(file=target, width=width, highlight=False, soft_wrap=False)
 
 

@@ -1,0 +1,117 @@
+"""Several workers on this machine under one parent command, which keeps them alive.
+
+The parent knows nothing about trials. It starts each worker in a process group of its own, passes signals on
+(a terminal's Ctrl-C would otherwise reach a worker twice, and the second one means "now"), and starts a worker
+again that was killed or crashed. A worker that ended by itself stays ended: it was done, was told to, or has
+said what is wrong.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+
+from hpotool.errors import EXIT_DONE, EXIT_INTERRUPTED
+
+logger = logging.getLogger(__name__)
+
+# What a worker says by its exit code; any other end is a crash.
+_OWN_EXIT_CODES = frozenset({0, 1, 2, 3, 4, EXIT_INTERRUPTED})
+_FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
+_FIRST_DELAY_S = 1.0
+_LONGEST_DELAY_S = 60.0
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class WorkerCommand:
+    """One worker to keep alive: its argument list, and what its environment has beyond ours."""
+
+    name: str
+    arguments: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class _Kept:
+    """One worker, its process and when it may be started again."""
+
+    def __init__(self, command: WorkerCommand) -> None:
+        self.command = command
+        self.process: subprocess.Popen[bytes] | None = None
+        self.exit_code: int | None = None
+        self.delay_s = _FIRST_DELAY_S
+        self.start_at = time.monotonic()
+
+    def start(self, environment: Mapping[str, str]) -> None:
+        self.process = subprocess.Popen(
+            list(self.command.arguments),
+            env={**environment, **self.command.environment},
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=_end_with_parent,
+        )
+
+    def settle(self) -> None:
+        """Note how the process ended; plan its next start if it did not end by itself."""
+        assert self.process is not None
+        code = self.process.returncode
+        self.process = None
+        if code in _OWN_EXIT_CODES:
+            self.exit_code = code
+            return
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        logger.warning("%s ended %s; started again in %.0f s", self.command.name, how, self.delay_s)
+        self.start_at = time.monotonic() + self.delay_s
+        self.delay_s = min(self.delay_s * 2, _LONGEST_DELAY_S)
+
+
+def keep_workers(commands: Sequence[WorkerCommand], environment: Mapping[str, str]) -> int:
+    """Run all workers until each has ended by itself; the exit code of the whole.
+
+    The exit code is 0 when every worker's was, else the largest.
+    """
+    kept = [_Kept(command) for command in commands]
+    stopping: list[int] = []
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        stopping.append(number)
+        for worker in kept:
+            if worker.process is not None and worker.process.poll() is None:
+                worker.process.send_signal(number)
+
+    previous = {number: signal.signal(number, pass_on) for number in _FORWARDED}
+    try:
+        while any(worker.exit_code is None for worker in kept):
+            for worker in kept:
+                _look_after(worker, environment, bool(stopping))
+            # A child's end interrupts no sleep in Python; this is how long its slot stays empty at most.
+            time.sleep(0.1)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    return max((worker.exit_code or EXIT_DONE for worker in kept), default=EXIT_DONE)
+
+
+def _look_after(worker: _Kept, environment: Mapping[str, str], stopping: bool) -> None:
+    if worker.exit_code is not None:
+        return
+    if worker.process is not None and worker.process.poll() is not None:
+        worker.settle()
+    if worker.process is None and worker.exit_code is None:
+        if stopping:
+            worker.exit_code = EXIT_DONE
+        elif time.monotonic() >= worker.start_at:
+            worker.start(environment)
+
+
+def _end_with_parent() -> None:
+    """Have the kernel ask this process to stop when the parent is gone, so that no worker is left behind."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,48 @@
+import pytest
+
+from hpotool.cli.app import main
+
+
+def leave(*words: str) -> int:
+    with pytest.raises(SystemExit) as left:
+        main(list(words))
+    assert isinstance(left.value.code, int)
+    return left.value.code
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["creat-study"], ["studies", "--formt", "json"], ["studies", "--format", "xml"], ["studies", "extra"], []],
+)
+def test_what_cannot_be_understood_is_one_sentence_a_hint_and_code_2(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert leave(*words) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" or not words
+    assert "Traceback" not in captured.err
+    if words:
+        first, *rest = captured.err.splitlines()
+        assert first.startswith("error: ")
+        assert rest[-1].startswith("hint: hpotool")
+
+
+def test_the_version_is_data(capsys: pytest.CaptureFixture[str]) -> None:
+    assert leave("--version") == 0
+    assert capsys.readouterr().out.startswith("hpotool ")
+
+
+def test_a_database_that_does_not_answer_is_code_4_without_its_password(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert leave("studies", "--storage", "postgresql://user:secret@127.0.0.1:1/db") == 4
+    captured = capsys.readouterr()
+    assert "secret" not in captured.err + captured.out
+    assert captured.err.startswith("error: the database postgresql://user:***@127.0.0.1:1/db does not answer")
+
+
+def test_debug_shows_the_traceback() -> None:
+    from hpotool.errors import DatabaseUnreachableError
+
+    with pytest.raises(DatabaseUnreachableError):
+        main(["studies", "--debug", "--storage", "postgresql://user:secret@127.0.0.1:1/db"])
