@@ -1,0 +1,97 @@
+"""What every test gets: an environment of its own, and a Postgres when it asks for one.
+
+``database_url``        a fresh, empty database
+``study_database_url``  a fresh database with Optuna's tables
+``postgres``            the run's server, for a test that needs several databases; never stop it
+``own_postgres``        a server of the test's own, to stop, kill and start again
+``hpotool_home``        the folder that HPOTOOL_HOME names in this test; Postgres can live in it
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.postgres import (
+    OPTUNA_TEMPLATE,
+    TestServer,
+    ensure_template,
+    open_folder,
+    open_run_folder,
+    private_server,
+    shared_server,
+)
+
+_ALIVE = pytest.StashKey()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    is_xdist_worker = hasattr(config, "workerinput")
+    if not is_xdist_worker:
+        config.stash[_ALIVE] = open_run_folder()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _ALIVE in config.stash:
+        config.stash[_ALIVE].close()
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test sees the developer's own database and settings, or leaves traces in their home."""
+    for name in list(os.environ):
+        if name.startswith(("HPOTOOL_", "PG")) and not name.startswith("HPOTOOL_TEST_"):
+            monkeypatch.delenv(name)
+    empty = tmp_path_factory.getbasetemp() / "empty-config.yaml"
+    empty.touch()
+    monkeypatch.setenv("HPOTOOL_CONFIG", str(empty))
+    # A command that a test starts without a home must not start a server in the developer's.
+    monkeypatch.setenv("HPOTOOL_HOME", str(tmp_path_factory.getbasetemp() / "no-home"))
+
+
+@pytest.fixture
+def hpotool_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    folder = open_folder("home")
+    monkeypatch.setenv("HPOTOOL_HOME", str(folder))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> TestServer:
+    return shared_server()
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[TestServer]:
+    server = private_server()
+    yield server
+    server.cluster.stop("immediate")
+    shutil.rmtree(server.cluster.data.parent, ignore_errors=True)
+
+
+@pytest.fixture
+def database_url(postgres: TestServer) -> Iterator[str]:
+    with postgres.database(f"test_{uuid.uuid4().hex}") as url:
+        yield url
+
+
+@pytest.fixture
+def study_database_url(postgres: TestServer) -> Iterator[str]:
+    ensure_template(postgres, OPTUNA_TEMPLATE, _install_optuna_tables)
+    with postgres.database(f"test_{uuid.uuid4().hex}", OPTUNA_TEMPLATE) as url:
+        yield url
+
+
+def _install_optuna_tables(url: str) -> None:
+    from optuna.storages import RDBStorage
+
+    from hpotool.storage.url import DatabaseUrl
+
+    storage = RDBStorage(DatabaseUrl.parse(url).sqlalchemy)
+    storage.engine.dispose()  # a database somebody is connected to cannot be copied
