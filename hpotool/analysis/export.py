@@ -1,0 +1,87 @@
+"""A study in other programs' words: the best parameters to train with, and one row per trial for a data frame."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from hpotool.analysis.best import find_best
+from hpotool.analysis.results import json_data, metric_names
+from hpotool.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+
+def best_params(study: Study) -> dict[str, Any]:
+    """Return the parameters of the best trial, ready to be written as YAML or JSON.
+
+    Raises:
+        NotFoundError: nothing is best yet, or several metrics have a front of more than one trial.
+    """
+    best = find_best(study)
+    if best.why_none:
+        raise NotFoundError(
+            f"study {study.study_name!r}: {best.why_none}", f"hpotool status -s {study.study_name}"
+        )
+    if len(best.trials) > 1:
+        raise NotFoundError(
+            f"study {study.study_name!r} has no single best trial, but a Pareto front of {len(best.trials)}",
+            f"hpotool pareto --study {study.study_name}, then choose one with --trial",
+        )
+    return dict(json_data(best.trials[0].params))
+
+
+def trial_params(study: Study, number: int) -> dict[str, Any]:
+    """Return the parameters of one trial.
+
+    Raises:
+        NotFoundError: the study has no trial of that number.
+    """
+    from hpotool.analysis.trials import describe_trial
+
+    return dict(json_data(describe_trial(study, number).record.result.params))
+
+
+def trial_rows(study: Study) -> list[dict[str, Any]]:
+    """Return one flat row per trial, all with the same columns, named as in Optuna's ``trials_dataframe``.
+
+    Floats are left as they are: written with ``repr``, as the csv module does, they read back exactly. What is
+    neither text nor number (an attribute that is a list) is JSON.
+    """
+    names = metric_names(study)
+    rows = [_row(trial, names) for trial in study.get_trials(deepcopy=False)]
+    columns = _ordered_columns(rows)
+    return [{column: row.get(column) for column in columns} for row in rows]
+
+
+def _row(trial: FrozenTrial, names: tuple[str, ...]) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "number": trial.number,
+        "state": trial.state.name,
+        **{f"values_{name}": None for name in names},
+        "datetime_start": trial.datetime_start.isoformat() if trial.datetime_start else None,
+        "datetime_complete": trial.datetime_complete.isoformat() if trial.datetime_complete else None,
+        "duration_s": trial.duration.total_seconds() if trial.duration is not None else None,
+    }
+    row.update({f"values_{name}": value for name, value in zip(names, trial.values or (), strict=False)})
+    row.update({f"params_{name}": _cell(value) for name, value in trial.params.items()})
+    row.update({f"constraints_{name}": value for name, value in trial.constraints.items()})
+    row.update({f"user_attrs_{name}": _cell(value) for name, value in trial.user_attrs.items()})
+    return row
+
+
+def _cell(value: Any) -> Any:
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    return json.dumps(json_data(value), ensure_ascii=False)
+
+
+def _ordered_columns(rows: list[dict[str, Any]]) -> list[str]:
+    """Return every column of any row: kind after kind, within a kind in the order of first appearance."""
+    kinds = ("params_", "constraints_", "user_attrs_")
+    columns = dict.fromkeys(column for row in rows for column in row)
+    return sorted(
+        columns, key=lambda column: next((i for i, kind in enumerate(kinds, 1) if column.startswith(kind)), 0)
+    )

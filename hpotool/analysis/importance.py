@@ -1,0 +1,122 @@
+"""How much each parameter mattered for each metric.
+
+PED-ANOVA (arXiv 2304.10255; conditional parameters: arXiv 2601.20800) asks which parameters set the best tenth of
+the trials apart; it is fast on any study and knows conditional parameters. fANOVA (Hutter et al., ICML 2014)
+explains the variance of the metric over the whole space, for parameters that every trial has.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from hpotool.analysis.best import complete_trials, direction_signs
+from hpotool.analysis.results import metric_index, metric_names
+from hpotool.errors import InputError
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.importance import BaseImportanceEvaluator
+    from optuna.trial import FrozenTrial
+
+Evaluator = Literal["ped-anova", "fanova"]
+FEWEST_TRIALS = 2
+
+
+@dataclass(frozen=True)
+class Importance:
+    """The share of each parameter in one metric: not negative, together 1, the greatest first."""
+
+    metric: str
+    importance: Mapping[str, float]
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the answer as JSON data: ``{"metric", "importance": {param: x}}``."""
+        return {"metric": self.metric, "importance": dict(self.importance)}
+
+
+def find_importance(
+    study: Study, metric: str | None = None, evaluator: Evaluator = "ped-anova"
+) -> tuple[Importance, ...]:
+    """Return the importance of the parameters for one metric, or for each of them.
+
+    Raises:
+        NotFoundError: the study has no such metric.
+        InputError: the trials cannot answer the question; the message says why.
+    """
+    names = metric_names(study)
+    indices = [metric_index(study, metric)] if metric else range(len(names))
+    return tuple(Importance(names[index], _weigh_parameters(study, index, evaluator)) for index in indices)
+
+
+def _weigh_parameters(study: Study, index: int, evaluator: Evaluator) -> dict[str, float]:
+    metric = metric_names(study)[index]
+    finite = [trial for trial in complete_trials(study) if math.isfinite(trial.values[index])]
+    _check_trials(study.study_name, metric, finite, index)
+    varied, constant = _split_parameters(finite, evaluator)
+    if not varied:
+        raise InputError(
+            f"no parameter of study {study.study_name!r} took more than one value"
+            + (" and is part of every trial" if evaluator == "fanova" else ""),
+            "use --evaluator ped-anova, which knows conditional parameters" if evaluator == "fanova" else None,
+        )
+
+    # Imported here: it loads scikit-learn, which takes seconds.
+    from optuna.importance import get_param_importances
+
+    with warnings.catch_warnings():
+        # That a target is minimised is taken care of by the sign; that a condition was met by one trial only says
+        # what every reader of a small study knows.
+        warnings.simplefilter("ignore")
+        weights = get_param_importances(
+            study, evaluator=_make_evaluator(evaluator), params=varied, target=_target(study, index)
+        )
+    ranked = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
+    return {name: float(weight) for name, weight in ranked} | dict.fromkeys(constant, 0.0)
+
+
+def _check_trials(study_name: str, metric: str, trials: Sequence[FrozenTrial], index: int) -> None:
+    if len(trials) < FEWEST_TRIALS:
+        raise InputError(
+            f"importance needs at least {FEWEST_TRIALS} complete trials with a finite {metric}; "
+            f"study {study_name!r} has {len(trials)}",
+            f"hpotool status --study {study_name}",
+        )
+    if len({trial.values[index] for trial in trials}) == 1:
+        raise InputError(
+            f"all {len(trials)} complete trials of study {study_name!r} have the same {metric} "
+            f"({trials[0].values[index]:g}), so no parameter made a difference"
+        )
+
+
+def _split_parameters(trials: Sequence[FrozenTrial], evaluator: Evaluator) -> tuple[list[str], list[str]]:
+    """Return the parameters that can be weighed, and those that always had the same value.
+
+    What stayed the same made no difference, whatever an evaluator says. A conditional parameter that stayed
+    the same was still there or not; only PED-ANOVA can weigh that.
+    """
+    values: dict[str, set[Any]] = {}
+    for trial in trials:
+        for name, value in trial.params.items():
+            values.setdefault(name, set()).add((type(value), value))
+    conditional = {name for name in values if any(name not in trial.params for trial in trials)}
+    names = sorted(name for name in values if evaluator == "ped-anova" or name not in conditional)
+    varied = [name for name in names if len(values[name]) > 1 or name in conditional]
+    return varied, [name for name in names if name not in varied]
+
+
+def _target(study: Study, index: int) -> Callable[[FrozenTrial], float] | None:
+    """Return what is to be explained, lower is better; ``None`` is Optuna's own way to say the only metric."""
+    if len(study.directions) == 1:
+        return None
+    sign = direction_signs(study)[index]
+    return lambda trial: sign * trial.values[index]
+
+
+def _make_evaluator(evaluator: Evaluator) -> BaseImportanceEvaluator:
+    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
+
+    return PedAnovaImportanceEvaluator() if evaluator == "ped-anova" else FanovaImportanceEvaluator(seed=0)

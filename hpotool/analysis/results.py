@@ -1,0 +1,97 @@
+"""A trial as an answer shows it: values under their metric's name, numbers that JSON can hold.
+
+JSON knows no infinities. In data they are the texts ``"inf"``, ``"-inf"`` and ``"nan"``, which ``float()`` reads
+back in Python, and the like of it in most other languages.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hpotool.errors import NotFoundError
+from hpotool.storage.studies import default_metric_names
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What one finished trial tried and what came out.
+
+    Attributes:
+        constraints: by name; the trial is feasible where none is above zero.
+    """
+
+    number: int
+    values: Mapping[str, float]
+    params: Mapping[str, Any]
+    constraints: Mapping[str, float]
+
+    @property
+    def is_feasible(self) -> bool:
+        """Whether every constraint is met."""
+        return all(value <= 0 for value in self.constraints.values())
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the trial as JSON data."""
+        return {
+            "number": self.number,
+            "values": json_data(self.values),
+            "params": json_data(self.params),
+            "constraints": json_data(self.constraints),
+        }
+
+    def as_row(self) -> dict[str, Any]:
+        """Return the trial as one flat line of a table: number, metrics, parameters, constraints.
+
+        A name that a metric and a parameter share keeps both: the later one is prefixed with what it is.
+        """
+        row: dict[str, Any] = {"trial": self.number}
+        groups = (("value", self.values), ("param", self.params), ("constraint", self.constraints))
+        for kind, group in groups:
+            for name, value in group.items():
+                row[f"{kind}_{name}" if name in row else name] = value
+        return row
+
+
+def metric_names(study: Study) -> tuple[str, ...]:
+    """Return what the study's values are called, in their order."""
+    return tuple(study.metric_names or default_metric_names(len(study.directions)))
+
+
+def metric_index(study: Study, metric: str) -> int:
+    """Return the place of a metric among the study's values.
+
+    Raises:
+        NotFoundError: the study has no such metric.
+    """
+    names = metric_names(study)
+    if metric not in names:
+        raise NotFoundError(
+            f"study {study.study_name!r} has no metric {metric!r}", f"its metrics are: {', '.join(names)}"
+        )
+    return names.index(metric)
+
+
+def read_result(trial: FrozenTrial, names: tuple[str, ...]) -> TrialResult:
+    """Return a trial's numbers under their names; a trial that has no values yet has an empty mapping."""
+    values = trial.values or ()
+    return TrialResult(
+        trial.number, dict(zip(names, values, strict=False)), dict(trial.params), dict(trial.constraints)
+    )
+
+
+def json_data(data: Any) -> Any:
+    """Return the same data made of nothing but what strict JSON can hold."""
+    if isinstance(data, Mapping):
+        return {str(key): json_data(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [json_data(value) for value in data]
+    if isinstance(data, float) and not math.isfinite(data):
+        return str(data)
+    return data

@@ -1,0 +1,154 @@
+"""Every trial with its attempts, and one trial in full."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hpotool.analysis.results import TrialResult, json_data, metric_names, read_result
+from hpotool.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+Attempts = Mapping[int, Sequence[Mapping[str, Any]]]  # trial number -> its attempts, the first one first
+
+_PRIVATE_ATTRIBUTES = ("constraints", "tpe:", "fixed_params")
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial and what happened to it.
+
+    Attributes:
+        outcome: how its last attempt ended; ``None`` while it has not, or when plain Optuna ran and failed it.
+        duration_s: from its start to its end; ``None`` while it has none.
+        attempts: ``{"worker", "host", "slot", "outcome", "reason", "duration_s"}`` each.
+    """
+
+    result: TrialResult
+    state: str
+    outcome: str | None
+    duration_s: float | None
+    attempts: tuple[Mapping[str, Any], ...]
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the trial as JSON data, in the shape of ``hpotool trials``."""
+        return {
+            "number": self.result.number,
+            "state": self.state,
+            "outcome": self.outcome,
+            "values": json_data(self.result.values),
+            "params": json_data(self.result.params),
+            "duration_s": self.duration_s,
+            "attempts": json_data(self.attempts),
+        }
+
+    def as_row(self) -> dict[str, Any]:
+        """Return one flat line of a table."""
+        cells = self.result.as_row()
+        return {
+            "trial": cells.pop("trial"),
+            "state": self.state,
+            "outcome": self.outcome,
+            "attempts": len(self.attempts),
+            "duration_s": self.duration_s,
+            **cells,
+        }
+
+
+@dataclass(frozen=True)
+class TrialDetails:
+    """All that is stored about one trial.
+
+    Attributes:
+        reports: intermediate values by step.
+        lineage: numbers of the trials that this one is a retry of, the first one first.
+    """
+
+    record: TrialRecord
+    started: str | None
+    ended: str | None
+    distributions: Mapping[str, str]
+    reports: Mapping[int, float]
+    user_attributes: Mapping[str, Any]
+    system_attributes: Mapping[str, Any]
+    lineage: tuple[int, ...]
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the trial as JSON data: that of ``hpotool trials`` and more."""
+        return {
+            **self.record.as_data(),
+            "constraints": json_data(self.record.result.constraints),
+            "started": self.started,
+            "ended": self.ended,
+            "distributions": dict(self.distributions),
+            "reports": json_data(self.reports),
+            "user_attributes": json_data(self.user_attributes),
+            "system_attributes": json_data(self.system_attributes),
+            "lineage": list(self.lineage),
+        }
+
+
+def count_states(study: Study) -> dict[str, int]:
+    """Return how many trials are in each state, in the order of a trial's life; states of none are left out."""
+    counts = Counter(trial.state.name for trial in study.get_trials(deepcopy=False))
+    order = ("WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL")
+    return {state: counts[state] for state in order if counts[state]}
+
+
+def list_trials(
+    study: Study, attempts: Attempts | None = None, states: Sequence[str] = ()
+) -> tuple[TrialRecord, ...]:
+    """Return the trials in the order of their numbers: all of them, or those in some states."""
+    from optuna.trial import TrialState
+
+    wanted = tuple(TrialState[state] for state in states) or None
+    names = metric_names(study)
+    return tuple(
+        _record(trial, names, attempts or {}) for trial in study.get_trials(deepcopy=False, states=wanted)
+    )
+
+
+def describe_trial(study: Study, number: int, attempts: Attempts | None = None) -> TrialDetails:
+    """Return all about one trial.
+
+    Raises:
+        NotFoundError: the study has no trial of that number.
+    """
+    trials = study.get_trials(deepcopy=False)
+    trial = next((trial for trial in trials if trial.number == number), None)
+    if trial is None:
+        has = f"its trials are 0 to {len(trials) - 1}" if trials else "it has no trials yet"
+        raise NotFoundError(f"study {study.study_name!r} has no trial {number}", has)
+    return TrialDetails(
+        record=_record(trial, metric_names(study), attempts or {}),
+        started=trial.datetime_start.isoformat() if trial.datetime_start else None,
+        ended=trial.datetime_complete.isoformat() if trial.datetime_complete else None,
+        distributions={name: str(distribution) for name, distribution in trial.distributions.items()},
+        reports=dict(sorted(trial.intermediate_values.items())),
+        user_attributes=dict(trial.user_attrs),
+        system_attributes={
+            key: value for key, value in trial.system_attrs.items() if not key.startswith(_PRIVATE_ATTRIBUTES)
+        },
+        lineage=tuple(trial.system_attrs.get("retry_history", ())),
+    )
+
+
+def _record(trial: FrozenTrial, names: tuple[str, ...], attempts: Attempts) -> TrialRecord:
+    own = tuple(attempts.get(trial.number, ()))
+    return TrialRecord(
+        result=read_result(trial, names),
+        state=trial.state.name,
+        outcome=own[-1]["outcome"] if own else _outcome_of_state(trial.state.name),
+        duration_s=trial.duration.total_seconds() if trial.duration is not None else None,
+        attempts=own,
+    )
+
+
+def _outcome_of_state(state: str) -> str | None:
+    """Return the outcome of a trial that plain Optuna ran: it keeps no attempts, and no reason for a failure."""
+    return {"COMPLETE": "complete", "PRUNED": "pruned"}.get(state)

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import math
+import random
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from hpotool.analysis.importance import find_importance
+from hpotool.errors import InputError, NotFoundError
+from tests.unit.analysis.studies import add, make_study
+
+
+def study_where_lr_decides(directions: tuple[str, ...] = ("minimize",), *metrics: str) -> optuna.Study:
+    rng = random.Random(0)
+    study = make_study(*metrics, directions=directions)
+    for _ in range(60):
+        lr, drop, noise = rng.random(), rng.random(), rng.random()
+        values = [(lr - 0.3) ** 2, (drop - 0.8) ** 2][: len(directions)]
+        add(study, values, {"lr": max(lr, 1e-5), "drop": drop, "noise": noise})
+    return study
+
+
+def test_it_agrees_with_optuna_on_one_metric() -> None:
+    study = study_where_lr_decides()
+    (answer,) = find_importance(study)
+    expected = optuna.importance.get_param_importances(study)
+    assert answer.metric == "value"
+    assert dict(answer.importance) == pytest.approx(expected)
+    assert next(iter(answer.importance)) == "lr"
+    assert sum(answer.importance.values()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("evaluator", ["ped-anova", "fanova"])
+def test_each_of_several_metrics_has_its_own_answer(evaluator: str) -> None:
+    study = study_where_lr_decides(("minimize", "minimize"), "loss", "latency")
+    answers = find_importance(study, evaluator=evaluator)  # type: ignore[arg-type]
+    assert [(answer.metric, next(iter(answer.importance))) for answer in answers] == [
+        ("loss", "lr"),
+        ("latency", "drop"),
+    ]
+    assert find_importance(study, "latency", evaluator=evaluator) == answers[1:]  # type: ignore[arg-type]
+
+
+def test_what_is_maximised_is_explained_by_its_high_values() -> None:
+    study = make_study("low", "high", directions=["minimize", "maximize"])
+    rng = random.Random(1)
+    for _ in range(80):
+        lr, drop = rng.random(), rng.random()
+        # High values need lr > 0.9; low ones come from drop alone.
+        high = 1.0 + drop / 100 if lr > 0.9 else -drop
+        add(study, [lr, high], {"lr": lr, "drop": drop})
+    (answer,) = find_importance(study, "high")
+    assert next(iter(answer.importance)) == "lr"
+
+
+def test_fanova_answers_the_same_twice() -> None:
+    study = study_where_lr_decides()
+    assert find_importance(study, evaluator="fanova") == find_importance(study, evaluator="fanova")
+
+
+def test_as_data_is_the_shape_that_programs_rely_on() -> None:
+    data = find_importance(study_where_lr_decides())[0].as_data()
+    assert set(data) == {"metric", "importance"}
+    assert set(data["importance"]) == {"lr", "drop", "noise"}
+
+
+def test_a_parameter_that_stayed_the_same_weighs_nothing() -> None:
+    study = make_study()
+    for depth in range(1, 13):
+        add(study, [float(depth)], {"depth": depth, "drop": 0.5})
+    for evaluator in ("ped-anova", "fanova"):
+        assert find_importance(study, evaluator=evaluator)[0].importance == {"depth": 1.0, "drop": 0.0}
+
+
+def test_conditional_parameters_are_weighed_by_ped_anova() -> None:
+    study = make_study()
+    rng = random.Random(2)
+    for i in range(60):
+        booster = ["gbtree", "dart"][i % 2]
+        drop = rng.random()
+        params = {"booster": booster, "noise": rng.random()} | ({"drop": drop} if booster == "dart" else {})
+        add(study, [drop**2 if booster == "dart" else 0.5], params)
+    assert set(find_importance(study)[0].importance) == {"booster", "noise", "drop"}
+    assert set(find_importance(study, evaluator="fanova")[0].importance) == {"booster", "noise"}
+
+
+def test_fanova_says_when_every_parameter_is_conditional() -> None:
+    study = make_study()
+    for i in range(8):
+        add(study, [float(i)], {"lr": (i + 1) / 10} if i % 2 else {"drop": i / 10})
+    with pytest.raises(InputError, match="part of every trial") as caught:
+        find_importance(study, evaluator="fanova")
+    assert caught.value.hint is not None
+    assert "ped-anova" in caught.value.hint
+
+
+@pytest.mark.parametrize("complete", [0, 1])
+def test_fewer_than_two_complete_trials_cannot_be_compared(complete: int) -> None:
+    study = make_study()
+    for _ in range(complete):
+        add(study, [1.0], {"lr": 0.1})
+    add(study, [1.0], {"lr": 0.2}, state=TrialState.PRUNED)
+    add(study, None, {"lr": 0.3}, state=TrialState.FAIL)
+    with pytest.raises(InputError, match=f"at least 2 complete trials .* has {complete}"):
+        find_importance(study)
+
+
+def test_infinite_values_are_left_out() -> None:
+    study = study_where_lr_decides()
+    expected = find_importance(study)
+    add(study, [math.inf], {"lr": 0.5, "drop": 0.5, "noise": 0.5})
+    assert find_importance(study) == expected
+    lonely = make_study()
+    add(lonely, [math.inf], {"lr": 0.5})
+    add(lonely, [0.0], {"lr": 0.6})
+    with pytest.raises(InputError, match="with a finite value"):
+        find_importance(lonely)
+
+
+def test_equal_values_cannot_be_explained() -> None:
+    study = make_study("accuracy")
+    for depth in (1, 2, 3):
+        add(study, [0.25], {"depth": depth})
+    with pytest.raises(InputError, match=r"all 3 complete trials .* same accuracy \(0.25\)"):
+        find_importance(study)
+
+
+def test_parameters_that_never_changed_cannot_explain() -> None:
+    study = make_study()
+    for value in (1.0, 2.0):
+        add(study, [value], {"depth": 4})
+    with pytest.raises(InputError, match="no parameter of study 'known' took more than one value"):
+        find_importance(study)
+
+
+def test_an_unknown_metric_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(NotFoundError, match="no metric 'acuracy'") as caught:
+        find_importance(study_where_lr_decides(("minimize",), "accuracy"), "acuracy")
+    assert caught.value.hint == "its metrics are: accuracy"
