@@ -1,14 +1,18 @@
 """What a study is, as one frozen value: the resolved content of a study file.
 
-Parsing and validation live in ``hpotool.study.file``; this module only holds the result, and turns it into
-plain JSON data and back so that it can be stored with the study and every worker agrees on it.
+Parsing and validation live in ``hpotool.study.file``; this module only holds the result. ``StudySpec.to_dict``
+gives it back as plain JSON data in the study file's own grammar, with every default written out: that is what is
+stored with the study, so that every worker agrees on it and a later version's defaults cannot change it.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -16,11 +20,27 @@ if TYPE_CHECKING:
 
 Direction = Literal["minimize", "maximize"]
 Isolation = Literal["process", "none"]
+Duplicates = Literal["allow", "skip", "replicate"]
+OnOom = Literal["fail", "infeasible"]
+Take = Literal["last", "min", "max"]
+
+
+class NoDefault(Enum):
+    """The type of NO_DEFAULT: None cannot mean "no default", as a choice may well be None."""
+
+    NO_DEFAULT = "no default"
+
+
+NO_DEFAULT = NoDefault.NO_DEFAULT
 
 
 @dataclass(frozen=True)
 class ObjectiveSpec:
-    """What one attempt runs: a Python callable ``module:function``, or the argument list of a command."""
+    """What one attempt runs: a Python callable ``module:function``, or the argument list of a command.
+
+    ``command`` and ``environment`` may hold ``${NAME}``: it stays as it is here and in the database, and each
+    worker puts in its own environment's value when it starts the command.
+    """
 
     python: str | None = None
     command: tuple[str, ...] | None = None
@@ -28,6 +48,14 @@ class ObjectiveSpec:
     stall: timedelta | None = None
     max_memory: int | None = None  # bytes, of the whole process tree
     isolation: Isolation = "process"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    patterns: Mapping[str, str] = field(
+        default_factory=dict
+    )  # metric -> regex with one group, for a command's output
+    take: Mapping[str, Take] = field(
+        default_factory=dict
+    )  # metric -> which of a series is its value; default last
+    result_file: str | None = None  # JSON that a command leaves in its working folder
 
 
 @dataclass(frozen=True)
@@ -39,12 +67,26 @@ class MetricSpec:
 
 
 @dataclass(frozen=True)
+class ConstraintSpec:
+    """A bound on something that the objective reports: only trials within it are feasible."""
+
+    name: str
+    operator: Literal["<=", ">="]
+    bound: float
+
+    def violation(self, value: float) -> float:
+        """How far ``value`` is outside: zero or less is feasible, as ``Trial.set_constraint`` wants it."""
+        return value - self.bound if self.operator == "<=" else self.bound - value
+
+
+@dataclass(frozen=True)
 class ParameterSpec:
     """One parameter: its distribution, and the conditions under which it exists at all."""
 
     name: str
     distribution: BaseDistribution
     when: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # parent -> the values that switch it on
+    default: Any = NO_DEFAULT  # what earlier trials are taken to have used when the parameter is added later
 
 
 @dataclass(frozen=True)
@@ -58,17 +100,25 @@ class SamplerSpec:
 
 @dataclass(frozen=True)
 class PrunerSpec:
-    """The pruner by name, and what its constructor takes."""
+    """The pruner by name, what its constructor takes, and the metric it judges when there are several."""
 
     name: str = "none"
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    metric: str | None = None
 
 
 @dataclass(frozen=True)
 class BudgetSpec:
     """When the study is done. ``None`` means no such limit."""
 
-    trials: int | None = None
+    trials: int | None = None  # COMPLETE or PRUNED
+    wall: timedelta | None = None  # since the study's first attempt, over restarts and idle times
+    gpu_hours: float | None = None
+    cost: float | None = None  # in the currency of ``prices``
+    prices: Mapping[str, float] = field(default_factory=dict)  # part of a device's name -> price of an hour
+    target: Mapping[str, float] = field(default_factory=dict)  # metric -> the value that is good enough
+    patience: int | None = None  # finished trials without an improvement
+    failed: int | None = None  # trials that ended FAIL
 
 
 @dataclass(frozen=True)
@@ -85,6 +135,14 @@ class RetrySpec:
 
 
 @dataclass(frozen=True)
+class KeepSpec:
+    """Which checkpoints stay: those of the ``best`` finished trials (None: of all), the ``last`` ones of each."""
+
+    best: int | None = 3
+    last: int = 2
+
+
+@dataclass(frozen=True)
 class StudySpec:
     """Everything a study is."""
 
@@ -97,3 +155,31 @@ class StudySpec:
     budget: BudgetSpec = BudgetSpec()
     retry: RetrySpec = RetrySpec()
     warm_start: tuple[Mapping[str, Any], ...] = ()
+    constraints: tuple[ConstraintSpec, ...] = ()
+    strict: bool = False
+    duplicates: Duplicates = "allow"
+    on_oom: OnOom = "fail"
+    keep: KeepSpec = KeepSpec()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The study as JSON data in the grammar of a study file; survives JSON, YAML and Postgres's jsonb."""
+        from hpotool.study.resolved import to_document
+
+        return to_document(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> StudySpec:
+        """The study that ``to_dict`` gave ``data`` for.
+
+        Raises:
+            StudyFileError: ``data`` is not a study, with all that is wrong in it.
+        """
+        from hpotool.study.file import read_study_data
+
+        return read_study_data(data)
+
+    @property
+    def spec_hash(self) -> str:
+        """Equal for equal studies, however their files were written: SHA-256 over the resolved content."""
+        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()

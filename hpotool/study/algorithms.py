@@ -1,0 +1,254 @@
+"""The samplers and pruners a study file may name, and what each takes: data for its reader and for ``search``.
+
+Names and defaults are Optuna's, without the arguments that it has deprecated; ``module:Class`` names any other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hpotool.study.document import Entry, Node, Problems, did_you_mean
+from hpotool.study.kinds import BROKEN, Anything, Flag, Items, Key, Kind, Number, OneOf, Record, Table, Text, say
+
+LARGEST_SEED = 2**32 - 1  # what numpy's RandomState takes
+_COUNT = Number(whole=True, low=0)
+_POSITIVE = Number(whole=True, low=1)
+_SHARE = Number(low=0, high=1)
+_REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+
+def check_reference(text: str) -> str:
+    """``text`` where it has the form ``module:name``.
+
+    Raises:
+        ValueError: it has not, with a sentence that says what would be right.
+    """
+    if _REFERENCE.fullmatch(text):
+        return text
+    if text.endswith(".py") or "/" in text:
+        module = text.partition(":")[0].removesuffix(".py").strip("./").replace("/", ".")
+        function = text.partition(":")[2] or "objective"
+        raise ValueError(f"{text!r} is a path; write the module and its function, like {module}:{function}")
+    if ":" not in text and "." in text:
+        module, _, function = text.rpartition(".")
+        raise ValueError(f"{text!r} has no ':'; write module:function, like {module}:{function}")
+    raise ValueError(
+        f"{text!r} does not name a function; write module:function, like objectives.quadratic:objective"
+    )
+
+
+@dataclass(frozen=True)
+class JsonData:
+    """Any JSON data: an argument for somebody else's class."""
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        """The data, where all its numbers are finite."""
+        if isinstance(node.content, list):
+            return [self.read(item, problems) for item in node.content]
+        if isinstance(node.content, dict):
+            return {key: self.read(entry.value, problems) for key, entry in node.content.items()}
+        return Anything().read(node, problems)
+
+    def json_schema(self) -> dict[str, Any]:
+        """No restriction."""
+        return {}
+
+
+class _WrappedPruner:
+    """The pruner inside ``patient``, or null."""
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        """A plain mapping with ``name`` and arguments, or None."""
+        if node.content is None:
+            return None
+        return PRUNER.read(node, problems)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": ["object", "string", "null"]}
+
+
+_GENETIC = {
+    "population_size": Key(Number(whole=True, low=2), "how many trials make a generation (50)"),
+    "mutation_prob": Key(_SHARE, "the chance that a parameter mutates (1 / number of parameters)"),
+    "crossover": Key(
+        OneOf(("uniform", "blxalpha", "spx", "sbx", "vsbx", "undx")), "how two parents are mixed (uniform)"
+    ),
+    "crossover_prob": Key(_SHARE, "the chance that a child has two parents (0.9)"),
+    "swapping_prob": Key(_SHARE, "the chance that a parameter comes from the other parent (0.5)"),
+}
+
+SAMPLERS: Mapping[str, Mapping[str, Key]] = {
+    "tpe": {
+        "n_startup_trials": Key(_COUNT, "how many random trials come first (10)"),
+        "n_ei_candidates": Key(_POSITIVE, "how many candidates are compared for each suggestion (24)"),
+        "multivariate": Key(Flag(), "whether parameters are modelled together"),
+        "group": Key(Flag(), "whether parameters that occur together are modelled in groups (false)"),
+        "constant_liar": Key(Flag(), "whether running trials are taken into account (true)"),
+    },
+    "random": {},
+    "grid": {
+        "points": Key(
+            Table(
+                Items(Anything(), "values", at_least=1), Text("a parameter's name"), "parameters with their values"
+            ),
+            "the values to try, for parameters that have no step or choices of their own",
+        ),
+    },
+    "gp": {
+        "n_startup_trials": Key(_COUNT, "how many random trials come first (10)"),
+        "deterministic_objective": Key(Flag(), "whether the same parameters always give the same value (false)"),
+    },
+    "cmaes": {
+        "n_startup_trials": Key(_COUNT, "how many random trials come first (1)"),
+        "consider_pruned_trials": Key(Flag(), "whether pruned trials teach it too (false)"),
+        "popsize": Key(Number(whole=True, low=2), "how many trials make a generation (4 + 3 ln dimensions)"),
+        "use_separable_cma": Key(Flag(), "whether the covariance is diagonal (false)"),
+        "with_margin": Key(Flag(), "whether discrete parameters keep a margin (false)"),
+        "lr_adapt": Key(Flag(), "whether the learning rate adapts, for noisy objectives (false)"),
+    },
+    "nsga2": _GENETIC,
+    "nsga3": _GENETIC | {"dividing_parameter": Key(_POSITIVE, "how densely the reference points lie (3)")},
+    "qmc": {
+        "qmc_type": Key(OneOf(("sobol", "halton")), "the sequence (sobol)"),
+        "scramble": Key(Flag(), "whether the sequence is scrambled by the seed (false)"),
+    },
+    "bruteforce": {
+        "avoid_premature_stop": Key(Flag(), "whether running trials are waited for before the study ends (false)"),
+    },
+}
+
+_STARTUP = {
+    "n_startup_trials": Key(_COUNT, "how many trials complete before any is pruned"),
+    "n_warmup_steps": Key(_COUNT, "before which step no trial is pruned"),
+    "interval_steps": Key(_POSITIVE, "every how many steps it judges (1)"),
+    "n_min_trials": Key(_POSITIVE, "how many other trials must have reported at the step"),
+}
+_BOOTSTRAP = Key(_COUNT, "how many trials a rung waits for before it prunes (0)")
+_REDUCTION = Key(Number(whole=True, low=2), "one in how many goes on to the next rung")
+
+PRUNERS: Mapping[str, Mapping[str, Key]] = {
+    "none": {},
+    "median": _STARTUP
+    | {"max_resource": Key(_POSITIVE, "how many steps a whole trial has: its first quarter is never pruned")},
+    "percentile": {
+        "percentile": Key(
+            Number(low=0, high=100), "the best per cent to keep", required=True, example="percentile: 25"
+        )
+    }
+    | _STARTUP,
+    "hyperband": {
+        "min_resource": Key(_POSITIVE, "the steps of the shortest bracket (1)"),
+        "max_resource": Key(
+            _POSITIVE, "the number of steps of a whole trial", required=True, example="max_resource: 81"
+        ),
+        "reduction_factor": _REDUCTION,
+        "bootstrap_count": _BOOTSTRAP,
+    },
+    "asha": {
+        "min_resource": Key(_POSITIVE, "the first rung's step (Optuna guesses it from the first trial)"),
+        "reduction_factor": _REDUCTION,
+        "min_early_stopping_rate": Key(_COUNT, "how many rungs are left out at the start (0)"),
+        "bootstrap_count": _BOOTSTRAP,
+    },
+    "patient": {
+        "wrapped": Key(_WrappedPruner(), "the pruner that is asked after the patience is over (none)"),
+        "patience": Key(
+            _COUNT, "the number of steps without improvement to bear", required=True, example="patience: 5"
+        ),
+        "min_delta": Key(Number(low=0), "what counts as an improvement (0)"),
+    },
+    "threshold": {
+        "lower": Key(Number(), "a trial that reports less is pruned"),
+        "upper": Key(Number(), "a trial that reports more is pruned"),
+        "n_warmup_steps": Key(_COUNT, "before which step no trial is pruned (0)"),
+        "interval_steps": Key(_POSITIVE, "every how many steps it judges (1)"),
+    },
+    "wilcoxon": {
+        "p_threshold": Key(_SHARE, "the p-value below which a trial is pruned (0.1)"),
+        "n_startup_steps": Key(_COUNT, "how many steps are compared at least (2)"),
+    },
+}
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """A sampler or pruner: ``name`` decides which other keys there are; a lone text is the name."""
+
+    what: str
+    known: Mapping[str, Mapping[str, Key]]
+    common: Mapping[str, Key]
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        """The given keys with their values; without a name, ``name`` is not among them."""
+        content = node.content
+        if isinstance(content, str):
+            content = {"name": Entry(node.place, node)}
+        if not isinstance(content, dict):
+            problems.add(node.place, f"expected a {self.what}'s name or a mapping with its name, got {say(node)}")
+            return BROKEN
+        name = self._name(content, problems)
+        if name is BROKEN:
+            return BROKEN
+        if ":" in name:
+            return self._read_foreign(content, problems)
+        record = Record(f"{self.what} {name!r}", self._keys_of(name))
+        return record.read(Node(node.place, content), problems)
+
+    def _name(self, content: dict[str, Entry], problems: Problems) -> Any:
+        if "name" not in content:
+            return next(iter(self.known))
+        node = content["name"].value
+        name = node.content
+        if isinstance(name, str) and name in self.known:
+            return name
+        if isinstance(name, str) and ":" in name:
+            return Text("module:Class", check_reference).read(node, problems)
+        if not isinstance(name, str):
+            problems.add(
+                node.place, f"expected a {self.what}'s name, one of {', '.join(self.known)}, got {say(node)}"
+            )
+            return BROKEN
+        hint = did_you_mean(name.lower(), list(self.known))
+        problems.add(node.place, f"there is no {self.what} {name!r}{hint}")
+        return BROKEN
+
+    def _read_foreign(self, content: dict[str, Entry], problems: Problems) -> dict[str, Any]:
+        kinds: dict[str, Kind] = {key: known.kind for key, known in self.common.items()}
+        return {key: kinds.get(key, JsonData()).read(entry.value, problems) for key, entry in content.items()}
+
+    def _keys_of(self, name: str) -> dict[str, Key]:
+        return {
+            "name": Key(OneOf(tuple(self.known)), f"the {self.what}'s name"),
+            **self.common,
+            **self.known[name],
+        }
+
+    def json_schema(self) -> dict[str, Any]:
+        """One alternative per name, and anything for a class of one's own."""
+        alternatives: list[dict[str, Any]] = [{"enum": list(self.known)}, {"type": "string", "pattern": ":"}]
+        for name in self.known:
+            schema = Record(self.what, self._keys_of(name)).json_schema()
+            schema["properties"]["name"] = {"const": name}
+            if name != next(iter(self.known)):
+                schema["required"] = [*schema.get("required", []), "name"]
+            alternatives.append(schema)
+        foreign = {"name": {"type": "string", "pattern": ":"}}
+        alternatives.append({"type": "object", "properties": foreign, "required": ["name"]})
+        return {"anyOf": alternatives}
+
+
+SAMPLER = Algorithm(
+    "sampler",
+    SAMPLERS,
+    {
+        "seed": Key(
+            Number(whole=True, low=0, high=LARGEST_SEED), "what makes the study repeat itself; random when absent"
+        )
+    },
+)
+PRUNER = Algorithm(
+    "pruner", PRUNERS, {"metric": Key(Text("a metric's name"), "the metric it judges, where there are several")}
+)

@@ -1,0 +1,232 @@
+"""What only several keys of a study file together can get wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from string import Formatter
+from typing import Any
+
+from optuna.distributions import FloatDistribution
+
+from hpotool.study.document import Node, Problems, did_you_mean
+from hpotool.study.kinds import BROKEN, child, place_of_key
+from hpotool.study.space_grammar import Draft
+from hpotool.study.spec import Direction
+
+COMMAND_FIELDS = ("params_file", "checkpoint_dir", "trial", "seed")
+_ENVIRONMENT = re.compile(r"(?<!\$)\$\{\w*\}")
+_MAY_HOLD_ENVIRONMENT = (("objective", "command"), ("objective", "environment"), ("objective", "patterns"))
+
+
+def check_study(
+    document: Node, values: Mapping[str, Any], drafts: Mapping[str, Draft], problems: Problems
+) -> None:
+    """Note what does not fit together; parts that are broken in themselves are left out."""
+    objective = _mapping(values.get("objective"))
+    metrics: dict[str, Direction] = _mapping(values.get("metrics"))
+    _check_objective(document, objective, metrics, problems)
+    _check_command(document, objective, values.get("search_space") is BROKEN, drafts, problems)
+    _check_limits(document, objective, problems)
+    _check_sampler(document, values, drafts, metrics, problems)
+    _check_pruner(document, values, metrics, problems)
+    _check_budget(document, _mapping(values.get("budget")), metrics, problems)
+    for node in _texts_with_environment(document, ()):
+        problems.add(
+            node.place,
+            "${…} is only replaced in objective.command and objective.environment; write the value, or use --set",
+        )
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _check_objective(
+    document: Node, objective: Mapping[str, Any], metrics: Mapping[str, Any], problems: Problems
+) -> None:
+    if not objective and "objective" not in _mapping(document.content):
+        return
+    node = child(document, "objective")
+    if "python" in objective and "command" in objective:
+        problems.add(place_of_key(node, "command"), "a study has one objective; keep python or command, not both")
+        return
+    if isinstance(node.content, dict) and not {"python", "command"} & set(node.content):
+        problems.add(
+            node.place, "the objective runs nothing; add python: module:function or command: [program, …]"
+        )
+    for key in ("patterns", "take", "result_file"):
+        if "python" in objective and key in objective:
+            problems.add(
+                place_of_key(node, key),
+                f"{key!r} is for commands; a Python objective returns or reports its metrics",
+            )
+    if "command" in objective and objective.get("isolation") == "none":
+        problems.add(
+            child(node, "isolation").place, "a command always runs in a process of its own; remove isolation: none"
+        )
+    for name in _mapping(objective.get("take")):
+        if metrics and name not in metrics:
+            problems.add(
+                place_of_key(child(node, "take"), name),
+                f"{name!r} is not a metric{did_you_mean(name, list(metrics))}",
+            )
+
+
+def _check_command(
+    document: Node,
+    objective: Mapping[str, Any],
+    space_broken: bool,
+    drafts: Mapping[str, Draft],
+    problems: Problems,
+) -> None:
+    command = objective.get("command")
+    if not isinstance(command, tuple) or space_broken or "python" in objective:
+        return
+    node = child(document, "objective", "command")
+    if not drafts:
+        problems.add(node.place, "a command cannot suggest parameters itself; add a search_space")
+        return
+    for name in COMMAND_FIELDS:
+        if name in drafts:
+            problems.add(
+                drafts[name].place,
+                f"{{{name}}} has a meaning of its own in a command; give the parameter another name",
+            )
+    assert isinstance(node.content, list)
+    known = [*drafts, *COMMAND_FIELDS]
+    for item, argument in zip(node.content, command, strict=True):
+        if argument is BROKEN:
+            continue
+        try:
+            names = _template_names(argument)
+        except ValueError:
+            problems.add(
+                item.place, f"the braces in {argument!r} do not match; write {{{{ and }}}} for braces themselves"
+            )
+            continue
+        for name in names:
+            if name not in known:
+                problems.add(item.place, f"{{{name}}} is not a parameter{did_you_mean(name, known)}")
+
+
+def _template_names(argument: str) -> list[str]:
+    """The names in braces; ``${NAME}`` is left to the worker's environment."""
+    parsed = Formatter().parse(_ENVIRONMENT.sub("", argument))
+    return [name for _, name, _, _ in parsed if name is not None]
+
+
+def _check_limits(document: Node, objective: Mapping[str, Any], problems: Problems) -> None:
+    timeout, stall = objective.get("timeout"), objective.get("stall")
+    if timeout in (None, BROKEN) or stall in (None, BROKEN):
+        return
+    if stall >= timeout:
+        problems.add(
+            child(document, "objective", "stall").place, "stall must be shorter than timeout, or it never applies"
+        )
+
+
+def _check_sampler(
+    document: Node,
+    values: Mapping[str, Any],
+    drafts: Mapping[str, Draft],
+    metrics: Mapping[str, Any],
+    problems: Problems,
+) -> None:
+    sampler = _mapping(values.get("sampler"))
+    name, node = sampler.get("name"), child(document, "sampler")
+    name_place = child(node, "name").place
+    if name == "cmaes" and len(metrics) > 1:
+        problems.add(name_place, "cmaes takes one metric, and this study has several; use tpe, gp or nsga2")
+    if name not in ("grid", "bruteforce"):
+        return
+    if not drafts:
+        if values.get("search_space") is not BROKEN and name == "grid":
+            problems.add(name_place, "grid must know the parameters; add a search_space")
+        return
+    points = _mapping(sampler.get("points"))
+    for parameter in points:
+        if parameter not in drafts:
+            hint = did_you_mean(parameter, list(drafts))
+            problems.add(place_of_key(child(node, "points"), parameter), f"{parameter!r} is not a parameter{hint}")
+    for draft in drafts.values():
+        if name == "grid" and draft.when:
+            problems.add(draft.place, f"grid knows no conditions, and {draft.name!r} has one; use bruteforce")
+        endless = isinstance(draft.distribution, FloatDistribution) and draft.distribution.step is None
+        if endless and draft.name not in points:
+            fix = "give it a step, or values in the sampler's points" if name == "grid" else "give it a step"
+            problems.add(draft.place, f"{name} cannot count the values of {draft.name!r}; {fix}")
+
+
+def _check_pruner(
+    document: Node, values: Mapping[str, Any], metrics: Mapping[str, Any], problems: Problems
+) -> None:
+    pruner = _mapping(values.get("pruner"))
+    name, metric, node = pruner.get("name"), pruner.get("metric"), child(document, "pruner")
+    if metric is not None and metric is not BROKEN and metrics and metric not in metrics:
+        hint = did_you_mean(metric, list(metrics))
+        problems.add(child(node, "metric").place, f"the pruner's metric {metric!r} is not a metric{hint}")
+    if name not in (None, "none") and metric is None and len(metrics) > 1:
+        first = next(iter(metrics))
+        problems.add(
+            node.place,
+            f"with several metrics the pruner must know which to judge; write {{name: {name}, metric: {first}}}",
+        )
+    _check_pruner_arguments(node, pruner, problems)
+
+
+def _check_pruner_arguments(node: Node, pruner: Mapping[str, Any], problems: Problems) -> None:
+    name = pruner.get("name")
+    low, high = pruner.get("min_resource", 1), pruner.get("max_resource")
+    if name == "hyperband" and isinstance(low, int) and isinstance(high, int) and high < low:
+        problems.add(
+            child(node, "max_resource").place, f"max_resource {high} is below min_resource {low}; swap them"
+        )
+    if name == "median" and "max_resource" in pruner and "n_warmup_steps" in pruner:
+        problems.add(
+            place_of_key(node, "n_warmup_steps"),
+            "max_resource already sets n_warmup_steps to a quarter of itself; keep one of the two",
+        )
+    if name == "threshold" and not {"lower", "upper"} & set(pruner):
+        problems.add(node.place, "threshold prunes nothing without a bound; add lower or upper")
+    low, high = pruner.get("lower"), pruner.get("upper")
+    if name == "threshold" and isinstance(low, float) and isinstance(high, float) and high < low:
+        problems.add(child(node, "upper").place, f"upper {high:g} is below lower {low:g}; swap them")
+    wrapped = pruner.get("wrapped")
+    if name == "patient" and isinstance(wrapped, dict):
+        _check_pruner_arguments(child(node, "wrapped"), wrapped, problems)
+
+
+def _check_budget(
+    document: Node, budget: Mapping[str, Any], metrics: Mapping[str, Any], problems: Problems
+) -> None:
+    node = child(document, "budget")
+    if "cost" in budget and "prices" not in budget:
+        problems.add(
+            place_of_key(node, "cost"),
+            "a cost needs to know what a device costs per hour; add prices: {H100: 2.5}",
+        )
+    target = budget.get("target")
+    if isinstance(target, float) and len(metrics) > 1:
+        first = next(iter(metrics))
+        problems.add(
+            child(node, "target").place,
+            f"with several metrics the target must name one; write target: {{{first}: {target:g}}}",
+        )
+    for name in _mapping(target):
+        if metrics and name not in metrics:
+            hint = did_you_mean(name, list(metrics))
+            problems.add(place_of_key(child(node, "target"), name), f"{name!r} is not a metric{hint}")
+
+
+def _texts_with_environment(node: Node, path: tuple[str, ...]) -> Iterator[Node]:
+    if path in _MAY_HOLD_ENVIRONMENT or (len(path) == 1 and path[0].startswith("x-")):
+        return
+    if isinstance(node.content, dict):
+        for key, entry in node.content.items():
+            yield from _texts_with_environment(entry.value, (*path, key))
+    elif isinstance(node.content, list):
+        for item in node.content:
+            yield from _texts_with_environment(item, (*path, "[]"))
+    elif isinstance(node.content, str) and _ENVIRONMENT.search(node.content):
+        yield node

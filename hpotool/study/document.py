@@ -1,0 +1,315 @@
+"""A document is data that remembers where each part of it was written, so that every problem can name its place.
+
+It comes from YAML, from plain data, or from flags; overrides (``--set``) change it before it is read.
+Scalars follow YAML 1.2: ``1e-3`` is a number, and ``no``, ``on`` and ``1:30`` are texts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Union
+
+import yaml
+
+from hpotool.errors import Problem, StudyFileError
+
+Scalar = Union[None, bool, int, float, str]  # noqa: UP007 -- evaluated at run time, on Python 3.10 too
+_LARGEST = 100_000  # nodes, aliases expanded: a few lines of nested aliases can stand for billions
+_LARGEST_INT = 2**63 - 1  # what Postgres's bigint and numpy's integers hold
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something was written: a file with line and column from 1, or only the name of a flag."""
+
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """Sorts places as a reader meets them: the file first, flags after it."""
+        return (self.line is None, self.line or 0, self.column or 0)
+
+
+@dataclass(frozen=True)
+class Node:
+    """One value of a document: a scalar, a list of nodes, or a mapping of names to entries."""
+
+    place: Place
+    content: Scalar | list[Node] | dict[str, Entry]
+
+    def plain(self) -> object:
+        """The value without its places."""
+        if isinstance(self.content, dict):
+            return {key: entry.value.plain() for key, entry in self.content.items()}
+        if isinstance(self.content, list):
+            return [node.plain() for node in self.content]
+        return self.content
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The value of a mapping's key, and where the key stands."""
+
+    key_place: Place
+    value: Node
+
+
+@dataclass
+class Problems:
+    """Collects what is wrong, so that a reader can go on after the first problem."""
+
+    found: list[tuple[Place, str]] = field(default_factory=list)
+
+    def add(self, place: Place, message: str) -> None:
+        """Note one problem: one sentence that says what would be right."""
+        self.found.append((place, message))
+
+    def raise_if_any(self) -> None:
+        """End with all problems, each once, in the order in which they stand in the file.
+
+        Raises:
+            StudyFileError: there is at least one.
+        """
+        if self.found:
+            ordered = sorted(dict.fromkeys(self.found), key=lambda found: found[0].order)
+            raise StudyFileError(
+                [Problem(message, place.file, place.line, place.column) for place, message in ordered]
+            )
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """``; did you mean 'x'?`` where one of ``known`` is close to ``name``, else all of them."""
+    close = get_close_matches(name, known, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known are {', '.join(known)}" if known else ""
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML with the scalars of YAML 1.2's core schema."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 -- PyYAML's own way
+
+
+for _tag, _pattern, _first in [
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+", list("-+0123456789")),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        list("-+0123456789."),
+    ),
+    ("merge", r"<<", ["<"]),
+]:
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
+
+
+def parse_yaml(text: str, file: str | None) -> Node:
+    """The document that ``text`` holds.
+
+    Raises:
+        StudyFileError: it is not YAML, with the line and column, or has keys that stand twice.
+    """
+    problems = Problems()
+    node = _compose(text, file, problems)
+    problems.raise_if_any()
+    assert node is not None
+    document = _Converter(file, problems).convert(node)
+    problems.raise_if_any()
+    return document
+
+
+def _compose(text: str, file: str | None, problems: Problems) -> yaml.Node | None:
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
+        problems.add(place, _say_syntax(error))
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        place = Place(file, before.count("\n") + 1, error.position - (before.rfind("\n") + 1) + 1)
+        problems.add(place, f"the character {chr(error.character)!r} cannot stand in YAML; remove it")
+    except RecursionError:
+        problems.add(Place(file), "this is nested too deeply to be a study; write it flatter")
+    else:
+        if node is None:
+            problems.add(
+                Place(file, 1, 1), "the file is empty; a study needs at least study, objective and metrics"
+            )
+        return node
+    return None
+
+
+def _say_syntax(error: yaml.MarkedYAMLError) -> str:
+    problem = error.problem or error.context or "it cannot be read"
+    if r"'\t'" in problem:
+        return "a tab cannot be used here; indent with spaces"
+    if "expected a single document" in str(error) or "but found another document" in problem:
+        return "a second document starts here; a study file holds one, so remove the line ---"
+    if "mapping values are not allowed" in problem:
+        return "a second ': ' on one line; put the inner key on its own line, or the text in quotes"
+    if "undefined alias" in problem:
+        return f"{problem.removeprefix('found ')}; write &name before the value that *name repeats"
+    if "could not find expected ':'" in problem:
+        return "a line without ':' where a key is expected; write it as key: value"
+    context = f" {error.context}" if error.context and error.context != problem else ""
+    return f"this is not YAML:{context} {problem}".rstrip()
+
+
+class _Converter:
+    """Turns PyYAML's nodes into ours: anchors resolved, scalars typed, keys that stand twice refused."""
+
+    def __init__(self, file: str | None, problems: Problems) -> None:
+        self._file = file
+        self._problems = problems
+        self._scalars = _Loader("")
+        self._open: set[int] = set()
+        self._count = 0
+
+    def convert(self, node: yaml.Node) -> Node:
+        place = self._place(node)
+        self._count += 1
+        if id(node) in self._open:
+            self._problems.add(place, "an alias (*) inside what it stands for; it would never end")
+            return Node(place, None)
+        if self._count > _LARGEST:
+            self._problems.add(
+                Place(self._file), f"more than {_LARGEST} values, aliases counted; write it smaller"
+            )
+            self._problems.raise_if_any()
+        self._open.add(id(node))
+        try:
+            if isinstance(node, yaml.SequenceNode):
+                return Node(place, [self.convert(item) for item in node.value])
+            if isinstance(node, yaml.MappingNode):
+                return Node(place, self._mapping(node))
+            return Node(place, self._scalar(node))
+        finally:
+            self._open.discard(id(node))
+
+    def _place(self, node: yaml.Node) -> Place:
+        return Place(self._file, node.start_mark.line + 1, node.start_mark.column + 1)
+
+    def _mapping(self, node: yaml.MappingNode) -> dict[str, Entry]:
+        own: dict[str, Entry] = {}
+        merged: dict[str, Entry] = {}
+        for key_node, value_node in node.value:
+            place = self._place(key_node)
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                merged = {**self._merged(value_node), **merged}
+                continue
+            key = self._key(key_node)
+            if key in own:
+                first = own[key].key_place
+                self._problems.add(
+                    place, f"the key {key!r} stands here again, first in line {first.line}; keep one"
+                )
+                continue
+            own[key] = Entry(place, self.convert(value_node))
+        return {**merged, **own}
+
+    def _key(self, node: yaml.Node) -> str:
+        if isinstance(node, yaml.ScalarNode):
+            return str(node.value)
+        self._problems.add(
+            self._place(node), "a key must be a name, not a list or a mapping; put {braces} in quotes"
+        )
+        return ""
+
+    def _merged(self, node: yaml.Node) -> dict[str, Entry]:
+        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        merged: dict[str, Entry] = {}
+        for source in sources:
+            content = self.convert(source).content
+            if isinstance(content, dict):
+                merged = {**content, **merged}
+            else:
+                self._problems.add(self._place(source), "'<<' takes a mapping, like <<: *name")
+        return merged
+
+    def _scalar(self, node: yaml.Node) -> Scalar:
+        known = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str")}
+        if node.tag == "tag:yaml.org,2002:merge":
+            return str(node.value)
+        if node.tag not in known:
+            self._problems.add(
+                self._place(node), f"the tag {node.tag!r} has no meaning in a study file; remove it"
+            )
+            return None
+        if node.tag == "tag:yaml.org,2002:int":
+            return self._int(node)
+        if node.tag == "tag:yaml.org,2002:float":
+            return float(re.sub(r"^([-+]?)\.(inf|nan)$", r"\1\2", str(node.value).lower()))
+        value: Scalar = self._scalars.construct_object(node)
+        return value
+
+    def _int(self, node: yaml.Node) -> int | None:
+        text = str(node.value)
+        base = {"0x": 16, "0o": 8}.get(text[:2], 10)
+        value = int(text[2:] if base != 10 else text, base) if len(text) < 400 else None
+        if value is None or abs(value) > _LARGEST_INT:
+            self._problems.add(self._place(node), "this number is too large; write one below 9.2e18")
+            return None
+        return value
+
+
+def from_plain(data: object, place: Place) -> Node:
+    """A document of plain data, all of it written at ``place``."""
+    if isinstance(data, Mapping):
+        return Node(place, {str(key): Entry(place, from_plain(value, place)) for key, value in data.items()})
+    if isinstance(data, (list, tuple)):
+        return Node(place, [from_plain(item, place) for item in data])
+    if data is None or isinstance(data, (bool, int, float, str)):
+        return Node(place, data)
+    raise TypeError(f"{type(data).__name__} cannot stand in a document")
+
+
+def override(document: Node, assignments: Sequence[str], problems: Problems) -> Node:
+    """``document`` with ``key.key=value`` assignments put in, the last one winning; values are YAML."""
+    for assignment in assignments:
+        place = Place(f"--set {assignment}")
+        path, equals, text = assignment.partition("=")
+        if not equals or not path.strip(". "):
+            problems.add(place, "this sets nothing; write key=value, like budget.trials=400")
+            continue
+        try:
+            value = parse_yaml(text, None).plain() if text.strip() else None
+        except StudyFileError as error:
+            problems.add(place, f"the value is not YAML ({error.problems[0].message})")
+            continue
+        document = _assign(document, path.strip(), from_plain(value, place), problems)
+    return document
+
+
+def _assign(node: Node, path: str, value: Node, problems: Problems) -> Node:
+    content = node.content
+    if content is None:
+        content = {}
+    if isinstance(content, str):  # the short form: `sampler: tpe` means `sampler: {name: tpe}`
+        content = {"name": Entry(node.place, node)}
+    if not isinstance(content, dict):
+        problems.add(value.place, f"what stands before .{path} has no keys; set the whole of it")
+        return node
+    key, rest = _first_key(path, content)
+    if rest:
+        inner = content[key].value if key in content else Node(value.place, None)
+        value = _assign(inner, rest, value, problems)
+    entry = Entry(content[key].key_place if key in content else value.place, value)
+    return Node(node.place, {**content, key: entry})
+
+
+def _first_key(path: str, content: dict[str, Entry]) -> tuple[str, str]:
+    """The first key of ``path`` and the rest: names with dots in them are found where they exist."""
+    parts = path.split(".")
+    for length in range(len(parts), 0, -1):
+        key = ".".join(parts[:length])
+        if key in content:
+            return key, ".".join(parts[length:])
+    return parts[0], ".".join(parts[1:])

@@ -1,0 +1,264 @@
+"""The grammar of a study file: every key, what it holds and what it means. The one source of truth.
+
+``hpotool.study.file`` reads with it, ``hpotool schema`` writes the editors' JSON schema from it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from hpotool.study.algorithms import PRUNER, SAMPLER, JsonData, check_reference
+from hpotool.study.document import Node, Problems
+from hpotool.study.kinds import (
+    BROKEN,
+    DURATION,
+    SIZE,
+    Flag,
+    Items,
+    Key,
+    Number,
+    OneOf,
+    Record,
+    Table,
+    Text,
+    say,
+)
+from hpotool.study.space_grammar import SearchSpace, parameter_json_schema
+from hpotool.study.spec import ConstraintSpec, KeepSpec
+
+_COUNT = Number(whole=True, low=0)
+_POSITIVE = Number(whole=True, low=1)
+_MORE_THAN_ZERO = Number(above=0)
+_CONSTRAINT = re.compile(r"(<=|>=)\s*(\S+)")
+
+
+def check_study_name(name: str) -> str:
+    """``name`` where it is safe as a folder, in a URL, on a command line and in the database.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if len(name) > 100:
+        raise ValueError(f"the study's name has {len(name)} characters; at most 100 fit everywhere it is used")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        fixed = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")
+        fix = f", like {fixed}" if fixed else ""
+        raise ValueError(
+            f"the study's name {name!r} must begin with a letter or digit and have only those and . _ -{fix}"
+        )
+    return name
+
+
+def _check_metric_name(name: str) -> str:
+    if any(character.isspace() or not character.isprintable() for character in name) or len(name) > 200:
+        raise ValueError(f"the name {name!r} must be one word without spaces, like accuracy or val/loss")
+    return name
+
+
+def _check_regex(pattern: str) -> str:
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
+    if groups != 1:
+        raise ValueError(
+            rf"{pattern!r} must have one group around the number, like loss=([-+.e\d]+), not {groups}"
+        )
+    return pattern
+
+
+def _check_environment_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_]\w*", name):
+        raise ValueError(f"{name!r} cannot name an environment variable; use letters, digits and _")
+    if name.startswith("HPOTOOL_") or name == "CUDA_VISIBLE_DEVICES":
+        raise ValueError(f"{name!r} is set by hpotool itself; choose another name")
+    return name
+
+
+METRIC_NAME = Text("a metric's name", _check_metric_name)
+
+
+class _Constraint:
+    """``"<= 50"``: a bound, without the name of what it bounds."""
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        match = _CONSTRAINT.fullmatch(node.content.strip()) if isinstance(node.content, str) else None
+        try:
+            bound = float(match[2]) if match else float("nan")
+        except ValueError:
+            bound = float("nan")
+        if match is None or not abs(bound) < float("inf"):
+            problems.add(node.place, f'expected a bound in quotes, like "<= 50" or ">= 0.9", got {say(node)}')
+            return BROKEN
+        return ConstraintSpec("", "<=" if match[1] == "<=" else ">=", bound)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": _CONSTRAINT.pattern}
+
+
+class _Target:
+    """The value that is good enough: a number, or metrics with numbers where there are several."""
+
+    _table = Table(Number(), METRIC_NAME, "metrics with their targets", at_least=1)
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        if isinstance(node.content, (dict, list)):
+            return self._table.read(node, problems)
+        return Number().read(node, problems)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"anyOf": [Number().json_schema(), self._table.json_schema()]}
+
+
+class _CountOrAll:
+    """A count, or ``all``, which reads as None."""
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        return None if node.content == "all" else _COUNT.read(node, problems)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"anyOf": [_COUNT.json_schema(), {"const": "all"}]}
+
+
+class _Keep:
+    """``all``, ``best 3``, or ``{best: 3, last: 2}``."""
+
+    _record = Record(
+        "keep",
+        {
+            "best": Key(_CountOrAll(), "of how many of the best finished trials the checkpoints stay, or all (3)"),
+            "last": Key(_POSITIVE, "how many checkpoints of each trial stay (2)"),
+        },
+    )
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        if isinstance(node.content, str):
+            match = re.fullmatch(r"best\s+(\d{1,9})|all", node.content.strip())
+            if match is None:
+                problems.add(node.place, f"expected all, best 3, or {{best: 3, last: 2}}, got {say(node)}")
+                return BROKEN
+            return KeepSpec(best=int(match[1]) if match[1] else None)
+        values = self._record.read(node, problems)
+        return values if values is BROKEN or BROKEN in values.values() else KeepSpec(**values)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", "pattern": r"^(all|best\s+\d+)$"}, self._record.json_schema()]}
+
+
+OBJECTIVE = Record(
+    "objective",
+    {
+        "python": Key(Text("module:function", check_reference, ":"), "the function to call, module:function"),
+        "command": Key(
+            Items(
+                Text("an argument (a text; put numbers in quotes)"),
+                'arguments, like [python, train.py, --lr, "{lr}"]',
+                1,
+            ),
+            "the command to run, as a list of arguments; {name} stands for a parameter, ${NAME} for an "
+            "environment variable of the worker",
+        ),
+        "timeout": Key(DURATION, "how long one attempt may take"),
+        "stall": Key(DURATION, "how long an attempt may report nothing"),
+        "max_memory": Key(SIZE, "how much memory an attempt's processes may use together"),
+        "isolation": Key(OneOf(("process", "none")), "whether an attempt runs in a process of its own (process)"),
+        "environment": Key(
+            Table(
+                Text("a text (put numbers in quotes)"),
+                Text("a variable's name", _check_environment_name),
+                "variables",
+            ),
+            "environment variables for the attempt; ${NAME} stands for one of the worker",
+        ),
+        "patterns": Key(
+            Table(Text("a regular expression", _check_regex), METRIC_NAME, "metrics with regular expressions"),
+            "regular expressions that pick metrics out of what a command prints",
+        ),
+        "take": Key(
+            Table(OneOf(("last", "min", "max")), METRIC_NAME, "metrics with last, min or max"),
+            "which of the numbers a command reports for a metric is its value (last)",
+        ),
+        "result_file": Key(Text("a file's name"), "a JSON file with metrics that a command leaves behind"),
+    },
+)
+
+BUDGET = Record(
+    "budget",
+    {
+        "trials": Key(_POSITIVE, "how many trials end complete or pruned"),
+        "wall": Key(DURATION, "how long the study takes, from its first attempt on"),
+        "gpu_hours": Key(_MORE_THAN_ZERO, "how many hours of GPUs its attempts use"),
+        "cost": Key(_MORE_THAN_ZERO, "how much its attempts cost, by `prices`"),
+        "prices": Key(
+            Table(Number(low=0), Text("a device's name"), "devices with their price per hour", at_least=1),
+            "the price of an hour of a device, by a part of its name; `cpu` for workers without one",
+        ),
+        "target": Key(_Target(), "the value at which the study is done"),
+        "patience": Key(_POSITIVE, "after how many finished trials without improvement the study is done"),
+        "failed": Key(_POSITIVE, "after how many failed trials the study ends"),
+    },
+)
+
+RETRY = Record(
+    "retry",
+    {
+        name: Key(Number(whole=True, low=0, high=1000), f"how often {meaning} is tried again")
+        for name, meaning in {
+            "lost": "a trial whose worker fell silent",
+            "crash": "a trial whose process died",
+            "error": "a trial whose objective raised",
+            "oom": "a trial that ran out of memory",
+            "nan": "a trial whose value was not a number",
+            "timeout": "a trial that took too long",
+            "stalled": "a trial that reported nothing for too long",
+        }.items()
+    },
+)
+
+STUDY = Record(
+    "the study file",
+    {
+        "study": Key(Text("the study's name", check_study_name), "the study's name", True, "study: digits"),
+        "objective": Key(OBJECTIVE, "what one trial runs", True, "objective: {python: module:function}"),
+        "metrics": Key(
+            Table(OneOf(("maximize", "minimize")), METRIC_NAME, "metrics with maximize or minimize", at_least=1),
+            "what the objective returns and which way is better",
+            True,
+            "metrics: {accuracy: maximize}",
+        ),
+        "constraints": Key(
+            Table(_Constraint(), METRIC_NAME, 'names with bounds, like latency_ms: "<= 50"'),
+            "bounds on what the objective reports",
+        ),
+        "search_space": Key(SearchSpace(), "the parameters; absent when the objective suggests them itself"),
+        "sampler": Key(SAMPLER, "what proposes the next point (tpe)"),
+        "pruner": Key(PRUNER, "what ends bad trials early (none)"),
+        "budget": Key(BUDGET, "when the study is done; whichever limit comes first"),
+        "retry": Key(RETRY, "how often a trial is tried again after each kind of failure"),
+        "warm_start": Key(
+            Items(Table(JsonData(), Text("a parameter's name"), "parameters with values", at_least=1), "points"),
+            "points to try first",
+        ),
+        "strict": Key(Flag(), "whether a worker with other code or other versions is refused (false)"),
+        "duplicates": Key(
+            OneOf(("allow", "skip", "replicate")),
+            "whether a point that was tried before runs again, is skipped, or runs with a new seed (allow)",
+        ),
+        "on_oom": Key(
+            OneOf(("fail", "infeasible")), "whether running out of memory teaches the sampler to stay away (fail)"
+        ),
+        "keep": Key(_Keep(), "which checkpoints stay: all, or those of the best finished trials (best 3)"),
+    },
+    ignored_prefix="x-",
+)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema (draft 2020-12) of a study file, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "hpotool study file",
+        **STUDY.json_schema(),
+        "$defs": {"parameter": parameter_json_schema()},
+    }

@@ -1,0 +1,337 @@
+"""The kinds of values a study file is made of: each reads a node, says what is wrong, and knows its JSON schema.
+
+``read`` never raises: it notes its problems and returns BROKEN, so that one pass finds everything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from hpotool.study.document import Entry, Node, Place, Problems, did_you_mean
+from hpotool.study.units import parse_duration, parse_size
+
+
+class Broken:
+    """What a reader returns where it noted a problem."""
+
+
+BROKEN = Broken()
+
+
+class Kind(Protocol):
+    """One kind of value."""
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        """The value of ``node``, or BROKEN with the problem noted."""
+
+    def json_schema(self) -> dict[str, Any]:
+        """The JSON schema that editors check it with."""
+
+
+def say(node: Node) -> str:
+    """``node`` as a message shows it."""
+    content = node.content
+    if isinstance(content, dict):
+        return "a mapping"
+    if isinstance(content, list):
+        return "a list"
+    if content is None:
+        return "nothing"
+    if isinstance(content, bool):
+        return str(content).lower()
+    text = repr(content)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text. ``check`` raises ValueError with a sentence, or gives the value that the text stands for."""
+
+    what: str
+    check: Callable[[str], Any] = str
+    pattern: str | None = None  # for editors only; ``check`` decides
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        """The checked text; a number is not taken for one."""
+        if not isinstance(node.content, str) or not node.content:
+            problems.add(node.place, f"expected {self.what}, got {say(node)}")
+            return BROKEN
+        try:
+            return self.check(node.content)
+        except ValueError as error:
+            problems.add(node.place, str(error))
+            return BROKEN
+
+    def json_schema(self) -> dict[str, Any]:
+        """A string, with the pattern where one is known."""
+        return {"type": "string"} | ({"pattern": self.pattern} if self.pattern else {})
+
+
+_DURATION_WHAT = "a duration with a unit, like 90s, 30m, 12h or 1h30m"
+_SIZE_WHAT = "a size with a unit, like 512MB, 2GB or 1.5GiB"
+DURATION = Text(_DURATION_WHAT, parse_duration, r"^(\d+(\.\d+)?\s*[dhms]\s*)+$")
+SIZE = Text(_SIZE_WHAT, parse_size, r"^\d+(\.\d+)?\s*([KMGT]i?B|B)$")
+
+
+@dataclass(frozen=True)
+class Number:
+    """A finite number within bounds; ``whole`` takes no fraction."""
+
+    whole: bool = False
+    low: float | None = None
+    high: float | None = None
+    above: float | None = None
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        """The number, as int where ``whole``, else as float."""
+        content = node.content
+        if isinstance(content, bool) or not isinstance(content, (int, float)) or not math.isfinite(content):
+            problems.add(node.place, f"expected {self._what()}, got {say(node)}")
+            return BROKEN
+        if self.whole and content != int(content):
+            problems.add(node.place, f"expected {self._what()}, got {say(node)}")
+            return BROKEN
+        outside = (
+            (self.low is not None and content < self.low)
+            or (self.high is not None and content > self.high)
+            or (self.above is not None and content <= self.above)
+        )
+        if outside:
+            problems.add(node.place, f"expected {self._what()}, got {say(node)}")
+            return BROKEN
+        return int(content) if self.whole else float(content)
+
+    def _what(self) -> str:
+        what = "a whole number" if self.whole else "a number"
+        if self.low is not None and self.high is not None:
+            return f"{what} from {self.low:g} to {self.high:.10g}"
+        if self.low is not None:
+            return f"{what}, {self.low:g} or more"
+        if self.above is not None:
+            return f"{what} above {self.above:g}"
+        return what
+
+    def json_schema(self) -> dict[str, Any]:
+        """A number or integer with its bounds."""
+        bounds = {"minimum": self.low, "maximum": self.high, "exclusiveMinimum": self.above}
+        return {"type": "integer" if self.whole else "number"} | {k: v for k, v in bounds.items() if v is not None}
+
+
+@dataclass(frozen=True)
+class Flag:
+    """true or false."""
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        """The truth value; YAML 1.1's yes, no, on and off are texts."""
+        if isinstance(node.content, bool):
+            return node.content
+        problems.add(node.place, f"expected true or false, got {say(node)}")
+        return BROKEN
+
+    def json_schema(self) -> dict[str, Any]:
+        """A boolean."""
+        return {"type": "boolean"}
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        """The word; a near miss is named."""
+        if isinstance(node.content, str) and node.content in self.words:
+            return node.content
+        hint = did_you_mean(node.content, self.words) if isinstance(node.content, str) else ""
+        if "did you mean" not in hint:
+            hint = ""
+        problems.add(node.place, f"expected {' or '.join(self.words)}, got {say(node)}{hint}")
+        return BROKEN
+
+    def json_schema(self) -> dict[str, Any]:
+        """An enumeration."""
+        return {"enum": list(self.words)}
+
+
+@dataclass(frozen=True)
+class Anything:
+    """Any JSON scalar but a number that is not finite."""
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        """The scalar as it is."""
+        content = node.content
+        if isinstance(content, (dict, list)) or (isinstance(content, float) and not math.isfinite(content)):
+            problems.add(node.place, f"expected a text, a finite number, true, false or null, got {say(node)}")
+            return BROKEN
+        return content
+
+    def json_schema(self) -> dict[str, Any]:
+        """Every scalar type."""
+        return {"type": ["string", "number", "boolean", "null"]}
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list of one kind; ``alone`` takes a single value for a list of one."""
+
+    kind: Kind
+    what: str
+    at_least: int = 0
+    alone: bool = False
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        """The items as a tuple; those that are broken stay in it as BROKEN, so that the others can be checked."""
+        if not isinstance(node.content, list):
+            if self.alone and not isinstance(node.content, dict):
+                return (self.kind.read(node, problems),)
+            problems.add(node.place, f"expected a list of {self.what}, got {say(node)}")
+            return BROKEN
+        if len(node.content) < self.at_least:
+            problems.add(node.place, f"expected a list of at least {self.at_least} {self.what}")
+            return BROKEN
+        return tuple(self.kind.read(item, problems) for item in node.content)
+
+    def json_schema(self) -> dict[str, Any]:
+        """An array, or also one item."""
+        array: dict[str, Any] = {"type": "array", "items": self.kind.json_schema()}
+        if self.at_least:
+            array["minItems"] = self.at_least
+        return {"anyOf": [array, self.kind.json_schema()]} if self.alone else array
+
+
+@dataclass(frozen=True)
+class Table:
+    """Names that the author chooses, each with a value of one kind, in order.
+
+    It is a mapping, or a list of mappings with one key each, for stores that do not keep the order of keys.
+    """
+
+    kind: Kind
+    name: Text
+    what: str
+    at_least: int = 0
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        """The values by name; those that are broken stay in it as BROKEN."""
+        entries = self._entries(node, problems)
+        if entries is None:
+            return BROKEN
+        if len(entries) < self.at_least:
+            problems.add(node.place, f"expected at least one of {self.what}")
+            return BROKEN
+        values = {}
+        for key, entry in entries.items():
+            name = self.name.read(Node(entry.key_place, key), problems)
+            value = self.kind.read(entry.value, problems)
+            if name is not BROKEN:
+                values[name] = value
+        return values
+
+    def _entries(self, node: Node, problems: Problems) -> dict[str, Entry] | None:
+        if isinstance(node.content, dict):
+            return node.content
+        if node.content is None and not self.at_least:
+            return {}
+        if not isinstance(node.content, list):
+            problems.add(node.place, f"expected a mapping of {self.what}, got {say(node)}")
+            return None
+        entries: dict[str, Entry] = {}
+        for item in node.content:
+            if not isinstance(item.content, dict) or len(item.content) != 1:
+                problems.add(item.place, f"expected one 'name: value' of {self.what} per item, got {say(item)}")
+                continue
+            [(key, entry)] = item.content.items()
+            if key in entries:
+                problems.add(entry.key_place, f"{key!r} stands here again; keep one")
+            entries.setdefault(key, entry)
+        return entries
+
+    def json_schema(self) -> dict[str, Any]:
+        """An object of any keys."""
+        schema: dict[str, Any] = {"type": "object", "additionalProperties": self.kind.json_schema()}
+        return schema | ({"minProperties": self.at_least} if self.at_least else {})
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a record: what it holds and what it means."""
+
+    kind: Kind
+    meaning: str
+    required: bool = False
+    example: str | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """A mapping with known keys. ``short`` names the key that a lone scalar stands for: ``sampler: tpe``."""
+
+    what: str
+    keys: Mapping[str, Key]
+    short: str | None = None
+    ignored_prefix: str | None = None
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        """The values that are given, by key; those that are broken are in it as BROKEN."""
+        content = node.content
+        if self.short is not None and not isinstance(content, (dict, list)) and content is not None:
+            content = {self.short: Entry(node.place, node)}
+        if not isinstance(content, dict):
+            problems.add(node.place, f"expected {self.what} as a mapping of {self._names()}, got {say(node)}")
+            return BROKEN
+        values = {}
+        for name, entry in content.items():
+            if self.ignored_prefix and name.startswith(self.ignored_prefix):
+                continue
+            if name not in self.keys:
+                problems.add(
+                    entry.key_place, f"unknown key {name!r} in {self.what}{did_you_mean(name, list(self.keys))}"
+                )
+                continue
+            values[name] = self.keys[name].kind.read(entry.value, problems)
+        for name, key in self.keys.items():
+            if key.required and name not in content:
+                example = f", like {key.example}" if key.example else ""
+                problems.add(node.place, f"{self.what} has no {name!r}; add {key.meaning}{example}")
+        return values
+
+    def _names(self) -> str:
+        return ", ".join(self.keys)
+
+    def json_schema(self) -> dict[str, Any]:
+        """An object of exactly these keys, or the short form."""
+        schema: dict[str, Any] = {
+            "type": "object",
+            "properties": {
+                name: key.kind.json_schema() | {"description": key.meaning} for name, key in self.keys.items()
+            },
+            "additionalProperties": False,
+        }
+        if self.ignored_prefix:
+            schema["patternProperties"] = {f"^{self.ignored_prefix}": {}}
+        required = [name for name, key in self.keys.items() if key.required]
+        if required:
+            schema["required"] = required
+        if self.short is None:
+            return schema
+        return {"anyOf": [schema, self.keys[self.short].kind.json_schema()]}
+
+
+def child(node: Node, *path: str) -> Node:
+    """The node at ``path`` below ``node``, or the nearest above it that exists: where a problem is shown."""
+    for key in path:
+        content = node.content
+        if not isinstance(content, dict) or key not in content:
+            return node
+        node = content[key].value
+    return node
+
+
+def place_of_key(node: Node, key: str) -> Place:
+    """Where ``key`` stands in the mapping ``node``, else where the mapping begins."""
+    content = node.content
+    return content[key].key_place if isinstance(content, dict) and key in content else node.place

@@ -1,0 +1,189 @@
+"""What follows from a search space: which parameters exist for given values, whether a given point is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from difflib import get_close_matches
+from graphlib import TopologicalSorter
+from typing import Any, Protocol
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from hpotool.study.spec import ParameterSpec
+
+
+class Suggests(Protocol):
+    """What of ``optuna.Trial`` a search space needs."""
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """As ``optuna.Trial.suggest_float``."""
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        """As ``optuna.Trial.suggest_int``."""
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """As ``optuna.Trial.suggest_categorical``."""
+
+
+def order_parameters(space: Sequence[ParameterSpec]) -> tuple[ParameterSpec, ...]:
+    """The parameters with each after its parents, else as they stand."""
+    by_name = {parameter.name: parameter for parameter in space}
+    parents = {parameter.name: [name for name in parameter.when if name in by_name] for parameter in space}
+    return tuple(by_name[name] for name in TopologicalSorter(parents).static_order())
+
+
+def is_active(parameter: ParameterSpec, values: Mapping[str, Any]) -> bool:
+    """Whether ``parameter`` exists, given the values of the active parameters before it."""
+    return all(parent in values and values[parent] in wanted for parent, wanted in parameter.when.items())
+
+
+def active_parameters(space: Sequence[ParameterSpec], values: Mapping[str, Any]) -> tuple[ParameterSpec, ...]:
+    """The parameters that exist for ``values``: all their parents exist and have a value that switches them on."""
+    active: dict[str, ParameterSpec] = {}
+    for parameter in order_parameters(space):
+        present = {name: values[name] for name in active if name in values}
+        if is_active(parameter, present):
+            active[parameter.name] = parameter
+    return tuple(active.values())
+
+
+def suggest_search_space(space: Sequence[ParameterSpec], trial: Suggests) -> dict[str, Any]:
+    """Suggest every parameter that exists in this trial, parents first; gives their values by name."""
+    values: dict[str, Any] = {}
+    for parameter in order_parameters(space):
+        if is_active(parameter, values):
+            values[parameter.name] = _suggest(parameter, trial)
+    return values
+
+
+def _suggest(parameter: ParameterSpec, trial: Suggests) -> Any:
+    distribution = parameter.distribution
+    if isinstance(distribution, FloatDistribution):
+        return trial.suggest_float(
+            parameter.name, distribution.low, distribution.high, step=distribution.step, log=distribution.log
+        )
+    if isinstance(distribution, IntDistribution):
+        return trial.suggest_int(
+            parameter.name, distribution.low, distribution.high, step=distribution.step, log=distribution.log
+        )
+    assert isinstance(distribution, CategoricalDistribution)
+    return trial.suggest_categorical(parameter.name, distribution.choices)
+
+
+def check_point(
+    space: Sequence[ParameterSpec], point: Mapping[str, Any], *, partial: bool = False
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """``point`` with its values as the space gives them, and what is wrong with it: parameter name → sentence.
+
+    A missing parameter that would exist is wrong too, unless ``partial`` leaves it to the sampler.
+    """
+    by_name = {parameter.name: parameter for parameter in space}
+    values: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
+    for name, value in point.items():
+        if name not in by_name:
+            wrong[name] = f"{name!r} is not in the search space{_suggest_name(name, list(by_name))}"
+            continue
+        try:
+            values[name] = given_value(by_name[name].distribution, value)
+        except ValueError as error:
+            wrong[name] = f"{name!r} {error}"
+    for parameter in order_parameters(space):
+        absent = _absent_parent(parameter, values, wrong)
+        if absent is not None and parameter.name in values:
+            del values[parameter.name]
+            wrong[parameter.name] = (
+                f"{parameter.name!r} only exists when {_say_when(parameter)}; leave it out here"
+            )
+        elif (
+            absent is None and parameter.name not in point and not partial and not set(parameter.when) & set(wrong)
+        ):
+            wrong[parameter.name] = f"{parameter.name!r} is missing; it is {say_range(parameter.distribution)}"
+    return values, wrong
+
+
+def _absent_parent(parameter: ParameterSpec, values: Mapping[str, Any], wrong: Mapping[str, str]) -> str | None:
+    for parent, wanted in parameter.when.items():
+        if parent not in wrong and (parent not in values or values[parent] not in wanted):
+            return parent
+    return None
+
+
+def _say_when(parameter: ParameterSpec) -> str:
+    return " and ".join(
+        f"{parent} is {' or '.join(str(value) for value in values)}" for parent, values in parameter.when.items()
+    )
+
+
+def _suggest_name(name: str, known: Sequence[str]) -> str:
+    close = get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(known)}"
+
+
+def is_given_by(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether ``distribution`` can give ``value``."""
+    try:
+        given_value(distribution, value)
+    except ValueError:
+        return False
+    return True
+
+
+def given_value(distribution: BaseDistribution, value: Any) -> Any:
+    """``value`` in the type that ``distribution`` gives it in: 1 becomes 1.0 for a float.
+
+    Raises:
+        ValueError: it cannot give it; the sentence goes after the parameter's name.
+    """
+    if isinstance(distribution, CategoricalDistribution):
+        return _given_choice(distribution, value)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    assert isinstance(distribution, (FloatDistribution, IntDistribution))
+    if not is_number or (isinstance(distribution, IntDistribution) and value != value // 1):
+        raise ValueError(f"must be {say_range(distribution)}, got {value!r}")
+    if not distribution.low <= value <= distribution.high:
+        raise ValueError(f"must be {say_range(distribution)}, got {value!r}")
+    value = float(value) if isinstance(distribution, FloatDistribution) else int(value)
+    if distribution.step is not None and not distribution._contains(distribution.to_internal_repr(value)):
+        raise ValueError(
+            f"must be {say_range(distribution)}: {value!r} lies between two steps{_nearest(distribution, value)}"
+        )
+    return value
+
+
+def _nearest(distribution: FloatDistribution | IntDistribution, value: float) -> str:
+    low, step = Decimal(str(distribution.low)), Decimal(str(distribution.step))
+    below = (Decimal(str(value)) - low) // step * step + low
+    return f", {below.normalize():f} and {(below + step).normalize():f}"
+
+
+def _given_choice(distribution: CategoricalDistribution, value: Any) -> Any:
+    for choice in distribution.choices:
+        # True == 1 in Python; in a study file they are two things.
+        if choice == value and isinstance(choice, bool) == isinstance(value, bool):
+            return choice
+    raise ValueError(f"must be {say_range(distribution)}, got {value!r}")
+
+
+def say_range(distribution: BaseDistribution) -> str:
+    """What ``distribution`` gives, in words."""
+    if isinstance(distribution, CategoricalDistribution):
+        choices = [str(choice) if isinstance(choice, str) else repr(choice) for choice in distribution.choices]
+        if len(choices) == 1:
+            return f"always {choices[0]}"
+        return f"one of {', '.join(choices)}"
+    assert isinstance(distribution, (FloatDistribution, IntDistribution))
+    kind = "a float" if isinstance(distribution, FloatDistribution) else "an int"
+    has_step = distribution.step is not None and (
+        isinstance(distribution, FloatDistribution) or distribution.step != 1
+    )
+    steps = f" in steps of {distribution.step:g}" if has_step else ""
+    return f"{kind} from {distribution.low:g} to {distribution.high:g}{steps}"

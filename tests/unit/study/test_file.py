@@ -1,0 +1,199 @@
+from datetime import timedelta
+
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from hpotool.errors import EXIT_WRONG_INPUT, StudyFileError
+from hpotool.study.file import read_study_file
+from hpotool.study.spec import (
+    BudgetSpec,
+    ConstraintSpec,
+    KeepSpec,
+    MetricSpec,
+    ObjectiveSpec,
+    ParameterSpec,
+    PrunerSpec,
+    RetrySpec,
+    SamplerSpec,
+    StudySpec,
+)
+
+SMALL = "study: s\nobjective: {python: m:f}\nmetrics: {loss: minimize}\n"
+
+
+def test_a_small_file_gets_the_defaults() -> None:
+    assert read_study_file(SMALL) == StudySpec("s", ObjectiveSpec("m:f"), (MetricSpec("loss", "minimize"),))
+
+
+def test_every_key_of_a_command_study_arrives() -> None:
+    text = """
+study: digits
+objective:
+  command: [python, train.py, --lr, "{lr}", "--data=${DATA}/digits"]
+  timeout: 1h30m
+  stall: 5m
+  max_memory: 16GB
+  environment: {OMP_NUM_THREADS: "2", DATA_DIR: "${DATA}"}
+  patterns: {accuracy: 'acc=([0-9.]+)'}
+  take: {accuracy: max}
+  result_file: result.json
+metrics: {accuracy: maximize, latency: minimize}
+constraints: {memory_mb: "<= 800", accuracy: ">= 0.5"}
+search_space:
+  lr:      {float: [1e-5, 1e-1], log: true}
+  dropout: {float: [0.0, 0.5], step: 0.1, default: 0.2}
+  depth:   {int: [2, 12], step: 2}
+  width:   {int: [8, 1024], log: true}
+  booster: {choice: [gbtree, dart, null, true, 1.5, 3]}
+  version: {const: 7}
+  tree:
+    group:
+      drop_rate: {float: [0.0, 0.5]}
+      skip:      {int: [1, 3], when: {depth: [2, 4]}}
+    when: {booster: [dart, gbtree]}
+sampler: {name: nsga2, seed: 7, population_size: 20}
+pruner: {name: hyperband, metric: accuracy, min_resource: 1, max_resource: 81}
+budget: {trials: 200, wall: 12h, gpu_hours: 100, cost: 50, prices: {H100: 2.5}, target: {accuracy: 0.99},
+  patience: 60, failed: 10}
+retry: {lost: 5, crash: 2, error: 1, oom: 1, nan: 1, timeout: 1, stalled: 0}
+warm_start:
+  - {lr: 1.0e-3, dropout: 0, depth: 6, width: 64, booster: null, version: 7}
+strict: true
+duplicates: replicate
+on_oom: infeasible
+keep: best 5
+"""
+    assert read_study_file(text) == StudySpec(
+        name="digits",
+        objective=ObjectiveSpec(
+            command=("python", "train.py", "--lr", "{lr}", "--data=${DATA}/digits"),
+            timeout=timedelta(minutes=90),
+            stall=timedelta(minutes=5),
+            max_memory=16 * 10**9,
+            environment={"OMP_NUM_THREADS": "2", "DATA_DIR": "${DATA}"},
+            patterns={"accuracy": "acc=([0-9.]+)"},
+            take={"accuracy": "max"},
+            result_file="result.json",
+        ),
+        metrics=(MetricSpec("accuracy", "maximize"), MetricSpec("latency", "minimize")),
+        constraints=(ConstraintSpec("memory_mb", "<=", 800), ConstraintSpec("accuracy", ">=", 0.5)),
+        search_space=(
+            ParameterSpec("lr", FloatDistribution(1e-5, 1e-1, log=True)),
+            ParameterSpec("dropout", FloatDistribution(0.0, 0.5, step=0.1), default=0.2),
+            ParameterSpec("depth", IntDistribution(2, 12, step=2)),
+            ParameterSpec("width", IntDistribution(8, 1024, log=True)),
+            ParameterSpec("booster", CategoricalDistribution(["gbtree", "dart", None, True, 1.5, 3])),
+            ParameterSpec("version", CategoricalDistribution([7])),
+            ParameterSpec("drop_rate", FloatDistribution(0.0, 0.5), when={"booster": ("dart", "gbtree")}),
+            ParameterSpec("skip", IntDistribution(1, 3), when={"booster": ("dart", "gbtree"), "depth": (2, 4)}),
+        ),
+        sampler=SamplerSpec("nsga2", 7, {"population_size": 20}),
+        pruner=PrunerSpec("hyperband", {"min_resource": 1, "max_resource": 81}, "accuracy"),
+        budget=BudgetSpec(
+            trials=200,
+            wall=timedelta(hours=12),
+            gpu_hours=100,
+            cost=50,
+            prices={"H100": 2.5},
+            target={"accuracy": 0.99},
+            patience=60,
+            failed=10,
+        ),
+        retry=RetrySpec(lost=5, crash=2, error=1, oom=1, nan=1, timeout=1, stalled=0),
+        warm_start=({"lr": 1e-3, "dropout": 0.0, "depth": 6, "width": 64, "booster": None, "version": 7},),
+        strict=True,
+        duplicates="replicate",
+        on_oom="infeasible",
+        keep=KeepSpec(best=5),
+    )
+
+
+def test_short_forms_mean_the_long_ones() -> None:
+    short = read_study_file(SMALL + "sampler: random\npruner: median\nkeep: all\nbudget: {trials: 3, target: 1}\n")
+    assert short.sampler == SamplerSpec("random")
+    assert short.pruner == PrunerSpec("median")
+    assert short.keep == KeepSpec(best=None)
+    assert short.budget == BudgetSpec(trials=3, target={"loss": 1.0})
+
+
+def test_anchors_and_merge_keys_repeat_what_they_name() -> None:
+    space = read_study_file(
+        SMALL
+        + """
+x-unit: &unit {float: [0, 1]}
+x-log: &log {float: [1e-3, 1], log: true}
+search_space:
+  a: *unit
+  b: {<<: *log, float: [1e-2, 1]}
+"""
+    ).search_space
+    assert space == (
+        ParameterSpec("a", FloatDistribution(0, 1)),
+        ParameterSpec("b", FloatDistribution(1e-2, 1, log=True)),
+    )
+
+
+def test_a_nested_condition_and_one_on_several_parents_are_read() -> None:
+    space = read_study_file(
+        SMALL
+        + """
+search_space:
+  deep: {int: [1, 2], when: {kind: net, size: [large, huge]}}
+  deeper: {float: [0, 1], when: {deep: 2}}
+  kind: {choice: [net, tree]}
+  size: {choice: [small, large, huge]}
+"""
+    ).search_space
+    assert space[0].when == {"kind": ("net",), "size": ("large", "huge")}
+    assert space[1].when == {"deep": (2,)}
+
+
+def test_yaml_1_2_scalars_are_numbers_and_texts_as_people_expect() -> None:
+    [parameter] = read_study_file(
+        SMALL + "search_space: {answer: {choice: [no, yes, on, 1:30, 010, 1e3]}}"
+    ).search_space
+    assert parameter.distribution == CategoricalDistribution(["no", "yes", "on", "1:30", 10, 1000.0])
+
+
+def test_overrides_win_over_the_file_and_the_last_one_over_the_first() -> None:
+    spec = read_study_file(
+        SMALL + "sampler: random\nsearch_space: {net.lr: {float: [0, 1]}}",
+        "f.yaml",
+        [
+            "budget.trials=4",
+            "budget.trials=5",
+            "sampler.seed=3",
+            "search_space.net.lr.float=[0, 2]",
+            "objective.timeout=1m",
+            "search_space.depth={int: [1, 3]}",
+        ],
+    )
+    assert spec.budget.trials == 5
+    assert spec.sampler == SamplerSpec("random", 3)
+    assert spec.objective.timeout == timedelta(minutes=1)
+    assert spec.search_space == (
+        ParameterSpec("net.lr", FloatDistribution(0, 2)),
+        ParameterSpec("depth", IntDistribution(1, 3)),
+    )
+
+
+def test_a_problem_in_an_override_names_the_override() -> None:
+    with pytest.raises(StudyFileError) as raised:
+        read_study_file(SMALL + "budgte: {}", "f.yaml", ["budget.trials=many", "nonsense"])
+    assert str(raised.value).splitlines() == [
+        "f.yaml:4:1: unknown key 'budgte' in the study file; did you mean 'budget'?",
+        "--set nonsense: this sets nothing; write key=value, like budget.trials=400",
+        "--set budget.trials=many: expected a whole number, 1 or more, got 'many'",
+    ]
+    assert raised.value.exit_code == EXIT_WRONG_INPUT
+
+
+def test_all_problems_come_at_once_in_the_order_of_the_file() -> None:
+    with pytest.raises(StudyFileError) as raised:
+        read_study_file("metrics: {loss: minimise}\nstudy: a b\nsearch_space: {x: {float: [2, 1]}}\n", "f.yaml")
+    assert [(problem.line, problem.column) for problem in raised.value.problems] == [
+        (1, 1),
+        (1, 17),
+        (2, 8),
+        (3, 27),
+    ]
