@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import hpotool
-from hpotool.cli.commands import studies
+from hpotool.cli.commands import best, export, importance, pareto, show, status, studies, trials
 from hpotool.cli.output import say
 from hpotool.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, HpotoolError
 
@@ -26,7 +26,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("studies")(studies.studies)
+for name, command in (
+    ("studies", studies.studies),
+    ("status", status.status),
+    ("trials", trials.trials),
+    ("show", show.show_trial),
+    ("best", best.best),
+    ("pareto", pareto.pareto),
+    ("importance", importance.importance),
+    ("export", export.export),
+):
+    app.command(name)(command)
 
 
 @app.callback()

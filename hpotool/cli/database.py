@@ -1,14 +1,18 @@
-"""From a command's options to an open database."""
+"""From a command's options to an open database and a study in it."""
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from hpotool.errors import InputError
+from hpotool.errors import InputError, NotFoundError
 from hpotool.settings import read_settings
 
 if TYPE_CHECKING:
+    from optuna import Study
+
     from hpotool.storage.connection import Connection
+    from hpotool.storage.studies import StudySummary
     from hpotool.storage.url import DatabaseUrl
 
 
@@ -33,3 +37,37 @@ def connect(storage_option: str | None) -> Connection:
     from hpotool.storage.connection import Connection
 
     return Connection(resolve_url(storage_option))
+
+
+def find_study(connection: Connection, name: str | None) -> StudySummary:
+    """The study of that name; the only one of the database where no name is given.
+
+    Raises:
+        NotFoundError: there is no such study, or none at all.
+        InputError: no name is given and there are several.
+    """
+    from hpotool.storage.studies import list_studies
+
+    found = list_studies(connection, name)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(sorted(study.name for study in found))
+        raise InputError(f"the database has several studies: {names}", "say which one with --study NAME")
+    if name is None:
+        raise NotFoundError("the database has no studies", "hpotool create-study FILE")
+    known = [study.name for study in list_studies(connection)]
+    alike = get_close_matches(name, known, n=1)
+    hint = f"did you mean {alike[0]!r}?" if alike else "hpotool studies lists those that do"
+    raise NotFoundError(f"study {name!r} does not exist", hint)
+
+
+def load_study(connection: Connection, name: str | None) -> Study:
+    """The study of that name as an Optuna study, for reading."""
+    import optuna
+
+    from hpotool.storage.open import open_storage
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    summary = find_study(connection, name)
+    return optuna.load_study(study_name=summary.name, storage=open_storage(connection.url.sqlalchemy))

@@ -1,43 +1,96 @@
-"""The studies of a database at a glance, in one round trip."""
+"""What a person asks about studies, answered in one or two round trips and without loading trials."""
 
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from hpotool.storage.connection import Connection
-
-_LIST_STUDIES = """
-select s.study_name,
-       (select array_agg(d.direction::text order by d.objective)
-          from study_directions d where d.study_id = s.study_id),
-       (select value_json from study_system_attributes a
-         where a.study_id = s.study_id and a.key = 'study:metric_names'),
-       (select json_object_agg(state, n) from
-         (select state::text, count(*) as n from trials t where t.study_id = s.study_id group by state) counts)
-  from studies s
- order by s.study_id
-"""
+from hpotool.storage.queries import query
 
 
 @dataclass(frozen=True)
 class StudySummary:
-    """One line of ``hpotool studies``: the metrics with their directions, and trials per state."""
+    """A study at a glance: its metrics with their directions, and trials per state."""
 
     name: str
     metrics: Mapping[str, str]
     trials: Mapping[str, int]
 
 
-def list_studies(connection: Connection) -> list[StudySummary]:
-    """Every study, in the order of creation; none where Optuna's tables do not exist yet."""
-    if not connection.run("select to_regclass('studies') is not null")[0][0]:
+@dataclass(frozen=True)
+class StudyProgress:
+    """How far a study is, and who works on it.
+
+    Attributes:
+        state: ``running``, ``paused``, ``draining``, ``stopped`` or ``done``.
+        reason: who put it into that state and why; may be empty.
+        budget_trials: how many trials are to finish; ``None`` without such a limit.
+        spec: the study's resolved file, ``None`` where plain Optuna made the study.
+        workers: ``{"id", "host", "pid", "slot", "trial", "last_beat_s"}`` of those that have not ended.
+    """
+
+    summary: StudySummary
+    state: str
+    reason: str
+    budget_trials: int | None
+    spec: Mapping[str, Any] | None
+    spec_hash: str | None
+    workers: tuple[Mapping[str, Any], ...]
+
+    @property
+    def finished(self) -> int:
+        """How many trials count towards the budget."""
+        return self.summary.trials.get("COMPLETE", 0) + self.summary.trials.get("PRUNED", 0)
+
+
+def list_studies(connection: Connection, study_name: str | None = None) -> list[StudySummary]:
+    """Every study in the order of creation, or the one of that name; none where Optuna's tables do not exist."""
+    if not _has_table(connection, "studies"):
         return []
     return [
         StudySummary(name, _metrics(directions, metric_names), counts or {})
-        for name, directions, metric_names, counts in connection.run(_LIST_STUDIES)
+        for name, directions, metric_names, counts in connection.run(
+            query("list_studies"), {"study_name": study_name}
+        )
     ]
+
+
+def read_progress(connection: Connection, summary: StudySummary) -> StudyProgress:
+    """How far the study is. One that plain Optuna made and hpotool never touched is running, without a budget."""
+    rows = (
+        connection.run(query("study_progress"), {"study_name": summary.name})
+        if _has_table(connection, "hpotool.study_settings")
+        else []
+    )
+    if not rows:
+        return StudyProgress(summary, "running", "", None, None, None, ())
+    state, reason, budget_trials, spec, spec_hash, workers = rows[0]
+    progress = StudyProgress(summary, state, reason, budget_trials, spec, spec_hash, tuple(workers))
+    if state == "running" and budget_trials is not None and progress.finished >= budget_trials:
+        # Nobody has claimed since the last trial finished: a claim is what writes the state.
+        return StudyProgress(summary, "done", reason, budget_trials, spec, spec_hash, tuple(workers))
+    return progress
+
+
+def list_attempts(
+    connection: Connection, study_name: str, number: int | None = None
+) -> dict[int, list[dict[str, Any]]]:
+    """The attempts of each trial by its number, the first one first."""
+    attempts: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    if _has_table(connection, "hpotool.attempts"):
+        rows = connection.run(query("list_attempts"), {"study_name": study_name, "number": number})
+        for trial_number, attempt in rows:
+            attempts[trial_number].append(attempt)
+    return dict(attempts)
+
+
+def default_metric_names(count: int) -> list[str]:
+    """What the metrics of a study are called that plain Optuna made and gave no names."""
+    return ["value"] if count == 1 else [f"value_{i}" for i in range(count)]
 
 
 def _metrics(directions: list[str], metric_names: str | None) -> dict[str, str]:
@@ -45,6 +98,5 @@ def _metrics(directions: list[str], metric_names: str | None) -> dict[str, str]:
     return dict(zip(names, (direction.lower() for direction in directions), strict=True))
 
 
-def default_metric_names(count: int) -> list[str]:
-    """What the metrics of a study are called that plain Optuna made and gave no names."""
-    return ["value"] if count == 1 else [f"value_{i}" for i in range(count)]
+def _has_table(connection: Connection, name: str) -> bool:
+    return bool(connection.run("SELECT to_regclass(%s) IS NOT NULL", (name,))[0][0])

@@ -1,0 +1,79 @@
+"""``hpotool importance``."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hpotool.cli.options import FormatOption, StorageOption, StudyOption
+from hpotool.cli.output import Answer, Format, show
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+    from hpotool.analysis.importance import Importance
+
+_BAR_WIDTH = 40
+
+
+class Evaluator(str, Enum):
+    """How importance is judged."""
+
+    PED_ANOVA = "ped-anova"
+    FANOVA = "fanova"
+
+
+def importance(
+    study: StudyOption = None,
+    metric: Annotated[
+        str | None, typer.Option("--metric", "-m", help="One metric [default: each].", show_default=False)
+    ] = None,
+    evaluator: Annotated[Evaluator, typer.Option(help="How importance is judged.")] = Evaluator.PED_ANOVA,
+    storage: StorageOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """Show how much each parameter mattered."""
+    from hpotool.analysis.importance import find_importance
+    from hpotool.cli.database import connect, load_study
+
+    found = find_importance(load_study(connect(storage), study), metric, evaluator.value)
+    rows = [
+        {"metric": one.metric, "parameter": name, "importance": weight}
+        for one in found
+        for name, weight in one.importance.items()
+    ]
+    data = [one.as_data() for one in found]
+    show(
+        Answer(
+            # One metric is one object: that is what a script asks for nearly always.
+            data=data[0] if len(data) == 1 else data,
+            rows=rows,
+            value="\n".join(f"{row['parameter']} {row['importance']!r}" for row in rows),
+            picture=lambda: _draw(found),
+        ),
+        format,
+    )
+
+
+def _draw(found: Sequence[Importance]) -> RenderableType:
+    from rich import box
+    from rich.bar import Bar
+    from rich.console import Group
+    from rich.table import Table
+
+    tables = []
+    for one in found:
+        drawn = Table(
+            title=f"importance for {one.metric}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+        )
+        drawn.add_column("parameter")
+        drawn.add_column("importance", justify="right")
+        drawn.add_column("", width=_BAR_WIDTH)
+        for name, weight in one.importance.items():
+            drawn.add_row(name, f"{weight:.3f}", Bar(1.0, 0.0, weight, width=_BAR_WIDTH, color="cyan"))
+        tables.append(drawn)
+    return Group(*tables)

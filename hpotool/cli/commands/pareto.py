@@ -1,0 +1,15 @@
+"""``hpotool pareto``."""
+
+from __future__ import annotations
+
+from hpotool.cli.commands.best import trials_answer
+from hpotool.cli.options import FormatOption, StorageOption, StudyOption
+from hpotool.cli.output import Format, show
+
+
+def pareto(study: StudyOption = None, storage: StorageOption = None, format: FormatOption = Format.TABLE) -> None:
+    """Show the Pareto front: the trials that no other beats in every metric."""
+    from hpotool.analysis.pareto import find_pareto_front
+    from hpotool.cli.database import connect, load_study
+
+    show(trials_answer(find_pareto_front(load_study(connect(storage), study))), format)

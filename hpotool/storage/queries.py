@@ -1,0 +1,22 @@
+"""The SQL of this package: each statement lives in a file of ``storage/sql`` and has that file's name.
+
+A line ``-- include: NAME`` in a file stands for the content of ``NAME.sql``: that is how two statements share the
+part that must not differ between them.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+
+_INCLUDE = re.compile(r"^-- include: (\w+)$", re.MULTILINE)
+_COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)
+
+
+@cache
+def query(name: str) -> str:
+    """The statement of the file ``sql/<name>.sql``, its includes put in and its comments left out."""
+    text = (files("hpotool.storage") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    whole = _INCLUDE.sub(lambda found: query(found.group(1)), text)
+    return _COMMENT.sub("", whole)

@@ -1,0 +1,12 @@
+-- How far a study is, and who works on it: state, reason, budget, and the workers that have not ended.
+SELECT settings.state, settings.state_reason, settings.budget_trials, settings.spec, settings.spec_hash,
+    (SELECT COALESCE(json_agg(json_build_object(
+        'id', w.worker_id, 'host', w.host, 'pid', w.pid, 'slot', w.slot, 'trial', a.number,
+        'last_beat_s', round(extract(epoch FROM clock_timestamp() - w.last_beat)::numeric, 1))
+        ORDER BY w.registered_at), '[]')
+     FROM hpotool.workers w
+     LEFT JOIN hpotool.attempts a ON a.worker_id = w.worker_id AND a.ended_at IS NULL AND a.study_id = w.study_id
+     WHERE w.study_id = settings.study_id AND w.ended_at IS NULL)
+FROM hpotool.study_settings settings
+JOIN studies s USING (study_id)
+WHERE s.study_name = %(study_name)s
