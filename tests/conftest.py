@@ -1,7 +1,7 @@
 """What every test gets: an environment of its own, and a Postgres when it asks for one.
 
 ``database_url``        a fresh, empty database
-``study_database_url``  a fresh database with Optuna's tables
+``study_database_url``  a fresh database with Optuna's tables and our own
 ``postgres``            the run's server, for a test that needs several databases; never stop it
 ``own_postgres``        a server of the test's own, to stop, kill and start again
 ``hpotool_home``        the folder that HPOTOOL_HOME names in this test; Postgres can live in it
@@ -83,15 +83,13 @@ def database_url(postgres: TestServer) -> Iterator[str]:
 
 @pytest.fixture
 def study_database_url(postgres: TestServer) -> Iterator[str]:
-    ensure_template(postgres, OPTUNA_TEMPLATE, _install_optuna_tables)
+    ensure_template(postgres, OPTUNA_TEMPLATE, _install_tables)
     with postgres.database(f"test_{uuid.uuid4().hex}", OPTUNA_TEMPLATE) as url:
         yield url
 
 
-def _install_optuna_tables(url: str) -> None:
-    from optuna.storages import RDBStorage
-
+def _install_tables(url: str) -> None:
+    from hpotool.storage.schema import ensure_schema
     from hpotool.storage.url import DatabaseUrl
 
-    storage = RDBStorage(DatabaseUrl.parse(url).sqlalchemy)
-    storage.engine.dispose()  # a database somebody is connected to cannot be copied
+    ensure_schema(DatabaseUrl.parse(url))  # leaves no connection behind: one that is used cannot be copied

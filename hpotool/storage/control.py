@@ -1,0 +1,174 @@
+"""What people say to a study and hear from it: its settings and state, its workers, its events.
+
+Workers see a change of state with their next beat; a claim sees it at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from hpotool import __version__
+from hpotool.errors import NotFoundError
+from hpotool.storage.attempts import Run, StudyState
+from hpotool.storage.queries import query
+from hpotool.storage.worker_identity import WorkerIdentity
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """What is stored with a study. ``spec`` is None for a study that plain Optuna made and nobody described."""
+
+    study_id: int
+    spec: Mapping[str, Any] | None
+    spec_hash: str | None
+    versions: Mapping[str, str]
+    budget_trials: int | None
+    state: StudyState
+    reason: str
+    first_claim_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Places:
+    """How the places of a budget are taken, counted as a claim counts them."""
+
+    finished: int
+    running: int
+    waiting: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class WorkerRecord:
+    """A worker that has registered and not ended. ``silent_for`` is by the database's clock."""
+
+    worker_id: str
+    host: str
+    pid: int
+    process_space: str
+    process_start: str
+    slot: str
+    silent_for: timedelta
+    trial_number: int | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of the event log."""
+
+    event_id: int
+    at: datetime
+    kind: str
+    number: int | None
+    actor: str
+    from_state: str | None
+    to_state: str | None
+    reason: str
+
+
+def write_settings(
+    run: Run,
+    study_id: int,
+    *,
+    spec: Mapping[str, Any] | None,
+    spec_hash: str | None,
+    versions: Mapping[str, str],
+    budget_trials: int | None,
+    actor: str,
+) -> None:
+    """Store what the study is. A study that was done goes on when its budget has room again."""
+    run(
+        query("write_settings"),
+        {
+            "study_id": study_id,
+            "spec": None if spec is None else json.dumps(spec),
+            "spec_hash": spec_hash,
+            "versions": json.dumps(dict(versions)),
+            "budget_trials": budget_trials,
+            "actor": actor,
+        },
+    )
+
+
+def adopt_study(run: Run, study_id: int) -> None:
+    """Give a study of plain Optuna its settings row: no budget, running. One that has it keeps it."""
+    run(query("adopt_study"), {"study_id": study_id})
+
+
+def read_settings(run: Run, study_id: int) -> StudySettings | None:
+    """What is stored with the study, or None when it is plain Optuna's."""
+    rows = run(query("read_settings"), {"study_id": study_id})
+    return StudySettings(*rows[0]) if rows else None
+
+
+def count_places(run: Run, study_id: int) -> Places:
+    """Count the study's trials, at a cost that does not grow with them."""
+    rows = run(query("count_places"), {"study_id": study_id})
+    return Places(*rows[0])
+
+
+def set_state(run: Run, study_id: int, state: StudyState, reason: str, actor: str) -> bool:
+    """Move the study to ``state``. False: it was there already, and nothing was written.
+
+    Raises:
+        NotFoundError: the study has no settings.
+    """
+    rows = run(
+        query("set_state"),
+        {"study_id": study_id, "state": state, "reason": reason, "actor": actor, "only_from": None},
+    )
+    if not rows:
+        raise NotFoundError("the study is unknown to hpotool", "hpotool studies")
+    return bool(rows[0][0])
+
+
+def finish_study(run: Run, study_id: int, reason: str, actor: str) -> bool:
+    """Mark a running study as done. False: it was not running, and stays what it is."""
+    rows = run(
+        query("set_state"),
+        {"study_id": study_id, "state": "done", "reason": reason, "actor": actor, "only_from": "running"},
+    )
+    return bool(rows and rows[0][0])
+
+
+def register_worker(run: Run, study_id: int, worker: WorkerIdentity) -> None:
+    """Enter the worker in the registry; sent twice it is entered once."""
+    run(query("register_worker"), _identity_parameters(worker) | {"study_id": study_id, "version": __version__})
+
+
+def end_worker(run: Run, worker_id: str, reason: str) -> None:
+    """Note why the worker ended; the first reason stays."""
+    run(query("end_worker"), {"worker_id": worker_id, "reason": reason})
+
+
+def tell_worker(run: Run, worker_id: str, order: Literal["drain", "stop"], actor: str) -> bool:
+    """Tell one worker to drain or stop; it hears it with its next beat. False: there is no such live worker."""
+    return bool(run(query("tell_worker"), {"worker_id": worker_id, "order": order, "actor": actor}))
+
+
+def list_workers(run: Run, study_id: int) -> list[WorkerRecord]:
+    """The workers that have not ended, the longest registered first; dead ones show by their silence."""
+    return [WorkerRecord(*row) for row in run(query("list_workers"), {"study_id": study_id})]
+
+
+def read_events(
+    run: Run, study_id: int, *, after: int = 0, number: int | None = None, last: int | None = None
+) -> list[Event]:
+    """Events after the id ``after``, oldest first; of one trial; only the ``last`` so many."""
+    parameters = {"study_id": study_id, "after": after, "number": number, "last": last}
+    return [Event(*row) for row in run(query("read_events"), parameters)]
+
+
+def _identity_parameters(worker: WorkerIdentity) -> dict[str, Any]:
+    return {
+        "worker_id": worker.worker_id,
+        "host": worker.host,
+        "pid": worker.pid,
+        "process_space": worker.process_space,
+        "process_start": worker.process_start,
+        "slot": worker.slot,
+    }

@@ -1,0 +1,96 @@
+-- Take the next trial: place in the budget, trial, RUNNING, attempt row, first beat and event, or nothing of it.
+-- Sent twice with the same attempt_id (the first answer was lost) it gives the same trial again.
+-- The lock is a statement of its own: only then does the next one see what was committed while it was waited for.
+-- include: lock_study
+WITH settings AS (
+    SELECT * FROM hpotool.study_settings WHERE study_id = %(study_id)s
+), again AS (
+    SELECT trial_id, number FROM hpotool.attempts WHERE attempt_id = %(attempt_id)s AND ended_at IS NULL
+), told AS (
+    SELECT told_to FROM hpotool.workers WHERE worker_id = %(worker_id)s AND told_to IS NOT NULL
+-- include: places
+), verdict AS (
+    SELECT CASE
+        WHEN EXISTS (SELECT FROM again) THEN 'claimed'
+        WHEN EXISTS (SELECT FROM told WHERE told_to = 'stop') THEN 'stopped'
+        WHEN EXISTS (SELECT FROM told) THEN 'draining'
+        WHEN state <> 'running' THEN state
+        WHEN budget_trials <= finished THEN 'done'
+        WHEN budget_trials <= finished + running THEN 'wait'
+        ELSE 'open'
+    END AS answer
+    FROM settings, places
+-- A trial that was started before is finished before anything new is begun.
+), retry AS (
+    SELECT t.trial_id, t.number
+    FROM hpotool.retries r JOIN trials t ON t.trial_id = r.trial_id
+    WHERE r.study_id = %(study_id)s AND r.claimed_at IS NULL AND t.state = 'WAITING'
+        AND (SELECT answer FROM verdict) = 'open'
+    ORDER BY r.root_number LIMIT 1
+    FOR UPDATE OF t SKIP LOCKED
+), queued AS (
+    SELECT trial_id, number
+    FROM trials
+    WHERE study_id = %(study_id)s AND state = 'WAITING'
+        AND (SELECT answer FROM verdict) = 'open' AND NOT EXISTS (SELECT FROM retry)
+    ORDER BY number LIMIT 1
+    FOR UPDATE SKIP LOCKED
+), waiting AS (
+    SELECT * FROM retry UNION ALL SELECT * FROM queued
+), begun AS (
+    UPDATE trials SET state = 'RUNNING', datetime_start = %(now)s
+    WHERE trial_id IN (SELECT trial_id FROM waiting)
+    RETURNING trial_id, number
+), created AS (
+    INSERT INTO trials (study_id, number, state, datetime_start)
+    SELECT %(study_id)s, places.created, 'RUNNING', %(now)s
+    FROM verdict, settings, places
+    WHERE answer = 'open' AND NOT EXISTS (SELECT FROM waiting)
+        AND (budget_trials IS NULL OR finished + running + waiting < budget_trials)
+    RETURNING trial_id, number
+), taken AS (
+    SELECT trial_id, number, 'WAITING' AS from_state FROM begun
+    UNION ALL
+    SELECT trial_id, number, NULL FROM created
+), lineage AS (
+    SELECT taken.*, COALESCE(
+        (SELECT value_json::integer FROM trial_system_attributes a
+         WHERE a.trial_id = taken.trial_id AND a.key = 'failed_trial'), number) AS root_number
+    FROM taken
+), retried AS (
+    UPDATE hpotool.retries SET claimed_at = clock_timestamp() WHERE trial_id IN (SELECT trial_id FROM taken)
+), first_beat AS (
+    INSERT INTO trial_heartbeats (trial_id, heartbeat) SELECT trial_id, clock_timestamp() FROM taken
+    ON CONFLICT (trial_id) DO UPDATE SET heartbeat = EXCLUDED.heartbeat
+), attempt AS (
+    INSERT INTO hpotool.attempts (attempt_id, study_id, trial_id, number, root_number, worker_id, host, pid, slot)
+    SELECT %(attempt_id)s, %(study_id)s, trial_id, number, root_number,
+        %(worker_id)s, %(host)s, %(pid)s, %(slot)s
+    FROM lineage
+), event AS (
+    INSERT INTO hpotool.events (study_id, kind, trial_id, number, actor, from_state, to_state)
+    SELECT %(study_id)s, 'claim', trial_id, number, %(worker_id)s, from_state, 'RUNNING' FROM taken
+-- What is settled is counted once and for all, when enough has come together to be worth a write.
+), settle AS (
+    UPDATE hpotool.study_settings s
+    SET first_claim_at = COALESCE(s.first_claim_at, clock_timestamp()),
+        settled_below = CASE WHEN is_worth_settling THEN first_open ELSE s.settled_below END,
+        failed_below = CASE WHEN is_worth_settling THEN failed_below_first_open ELSE s.failed_below END
+    FROM places
+    WHERE s.study_id = %(study_id)s AND (is_worth_settling OR s.first_claim_at IS NULL)
+), result AS (
+    SELECT trial_id, number, root_number FROM lineage
+    UNION ALL
+    SELECT trial_id, number, root_number FROM hpotool.attempts JOIN again USING (trial_id, number)
+    WHERE attempt_id = %(attempt_id)s
+)
+SELECT
+    CASE WHEN result.trial_id IS NOT NULL THEN 'claimed' WHEN answer = 'open' THEN 'wait' ELSE answer END,
+    settings.state_reason, finished, running, waiting, budget_trials,
+    result.trial_id, result.number, result.root_number,
+    ARRAY(
+        SELECT outcome FROM hpotool.attempts a
+        WHERE a.study_id = %(study_id)s AND a.root_number = result.root_number AND outcome IS NOT NULL
+        ORDER BY started_at
+    )
+FROM verdict CROSS JOIN settings CROSS JOIN places LEFT JOIN result ON true

@@ -1,0 +1,80 @@
+"""The own tables: installed without a race, refused when they are another version's."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
+
+import optuna
+import pytest
+
+from hpotool.storage import schema
+from hpotool.storage.connection import Connection
+from hpotool.storage.url import DatabaseUrl
+
+
+def _install(url: str) -> str:
+    try:
+        schema.ensure_schema(DatabaseUrl.parse(url))
+    except Exception as error:  # noqa: BLE001  (the parent shows it)
+        return repr(error)
+    return "installed"
+
+
+def test_twenty_processes_at_once_install_the_tables(database_url: str) -> None:
+    with get_context("forkserver").Pool(20) as pool:
+        answers = pool.map(_install, [database_url] * 20, chunksize=1)
+
+    assert answers == ["installed"] * 20
+    [(count,)] = Connection(DatabaseUrl.parse(database_url)).run("SELECT count(*) FROM hpotool.schema_version")
+    assert count == 1
+
+
+def test_a_database_that_plain_optuna_made_gets_the_tables_beside_its_own(database_url: str) -> None:
+    url = DatabaseUrl.parse(database_url)
+    study = optuna.create_study(storage=url.sqlalchemy)
+    study.add_trial(optuna.create_trial(value=1.0))
+
+    schema.ensure_schema(url)
+
+    assert optuna.load_study(study_name=study.study_name, storage=url.sqlalchemy).best_value == 1.0
+
+
+@pytest.mark.parametrize(("version", "hint"), [(0, "hpotool db upgrade"), (99, "pip install --upgrade hpotool")])
+def test_tables_of_another_version_are_refused_with_what_to_do(
+    study_database_url: str, version: int, hint: str
+) -> None:
+    url = DatabaseUrl.parse(study_database_url)
+    connection = Connection(url)
+    connection.run("UPDATE hpotool.schema_version SET version = %s", (version,))
+
+    for check in (lambda: schema.check_schema(connection), lambda: schema.ensure_schema(url)):
+        with pytest.raises(schema.SchemaError) as refused:
+            check()
+        assert refused.value.hint == hint
+
+
+def test_an_upgrade_applies_each_missing_step_once(
+    study_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = DatabaseUrl.parse(study_database_url)
+    steps = (*schema.migrations(), "CREATE TABLE hpotool.added_later (only_column integer)")
+    monkeypatch.setattr(schema, "migrations", lambda: steps)
+    with pytest.raises(schema.SchemaError, match="version 1"):
+        schema.ensure_schema(url)
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = sorted(pool.map(lambda _: schema.upgrade_schema(url), range(4)))
+
+    assert answers == [(1, 2), (2, 2), (2, 2), (2, 2)]
+    assert Connection(url).run("SELECT only_column FROM hpotool.added_later") == []
+
+
+def test_deleting_a_study_in_optuna_deletes_its_rows_here(make_study) -> None:
+    study = make_study(budget=3)
+    study.claim(study.worker())
+
+    optuna.delete_study(study_name=study.optuna.study_name, storage=study.url.sqlalchemy)
+
+    for table in ("study_settings", "workers", "attempts", "events"):
+        assert study.connection.run(f"SELECT count(*) FROM hpotool.{table}") == [(0,)], table

@@ -1,0 +1,67 @@
+"""Plain `study.optimize` on a worker's storage claims, runs and finishes."""
+
+from __future__ import annotations
+
+import optuna
+import pytest
+
+from hpotool.storage.attempts import Ending, fail_and_queue
+from hpotool.storage.worker_storage import NothingToClaim, WorkerStorage
+from hpotool.study.outcome import Outcome
+
+
+@pytest.fixture
+def make_worker_study():
+    def make(study):
+        storage = WorkerStorage(study.url, study.worker())
+        return storage, optuna.load_study(study_name=study.optuna.study_name, storage=storage)
+
+    return make
+
+
+def test_optimize_runs_what_is_queued_first_and_stops_exactly_at_the_budget(make_study, make_worker_study) -> None:
+    study = make_study(budget=4)
+    study.optuna.enqueue_trial({"x": 0.5})
+    _, own = make_worker_study(study)
+
+    with pytest.raises(NothingToClaim) as stopped:
+        own.optimize(lambda trial: trial.suggest_float("x", 0, 1))
+
+    assert stopped.value.answer.kind == "done"
+    assert study.states() == dict.fromkeys(range(4), "COMPLETE")
+    assert study.optuna.trials[0].params == {"x": 0.5}
+
+
+def test_the_ending_that_was_handed_over_is_stored_with_the_attempt(make_study, make_worker_study) -> None:
+    study = make_study(budget=4)
+    storage, own = make_worker_study(study)
+
+    def objective(trial: optuna.Trial) -> float:
+        storage.end_attempt_with(Ending(Outcome.CRASH, "signal 11", "last words", follow_up="retry"))
+        raise RuntimeError
+
+    own.optimize(objective, n_trials=1, catch=(RuntimeError,))
+
+    assert study.connection.run("SELECT outcome, reason, output_tail FROM hpotool.attempts") == [
+        ("crash", "signal 11", "last words")
+    ]
+    assert study.states() == {0: "FAIL", 1: "WAITING"}
+
+
+@pytest.mark.parametrize("ends_with", ["value", "error"])
+def test_an_attempt_that_was_taken_away_does_not_end_the_worker(make_study, make_worker_study, ends_with) -> None:
+    study = make_study(budget=4)
+    storage, own = make_worker_study(study)
+
+    def objective(trial: optuna.Trial) -> float:
+        if trial.number == 0:
+            ending = Ending(Outcome.LOST, follow_up="retry")
+            fail_and_queue(study.connection.run, study.study_id, trial._trial_id, "reaper", ending)
+            if ends_with == "error":
+                raise RuntimeError
+        return 1.0
+
+    own.optimize(objective, n_trials=1, catch=(RuntimeError,))
+    assert storage.attempt_was_fenced
+    own.optimize(objective, n_trials=1)
+    assert not storage.attempt_was_fenced
