@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
+import subprocess
+import sys
 from pathlib import Path
 
 import optuna
@@ -11,7 +15,10 @@ from optuna.trial import TrialState
 xgboost_digits = pytest.importorskip("objectives.xgboost_digits")
 pytorch_digits = pytest.importorskip("objectives.pytorch_digits")
 
-from objectives import forest_tradeoff, quadratic  # noqa: E402 - the heavy ones decide whether this file runs
+from hpotool.study.file import read_study_file  # noqa: E402 - the heavy ones decide whether this file runs
+from objectives import forest_tradeoff, quadratic  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
 
 
 class PruneAt(optuna.pruners.BasePruner):
@@ -113,3 +120,38 @@ def test_forest_trades_accuracy_for_size() -> None:
     assert small < large
     assert small_accuracy < large_accuracy
     assert len(study.best_trials) == 2
+
+
+def test_the_training_script_prints_a_line_of_json_per_epoch() -> None:
+    command = [sys.executable, "objectives/sgd_digits.py", "--learning-rate", "0.05", "--penalty", "l1"]
+    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    lines = [json.loads(line) for line in printed.splitlines()]
+    assert [line["step"] for line in lines] == list(range(10))
+    assert lines[-1]["accuracy"] > 0.9
+
+
+@pytest.mark.parametrize(("x", "y", "height"), [("2", "-1", 0.0), ("-1.5e0", "1e-3", 13.252001)])
+def test_the_shell_script_is_the_same_bowl(x: str, y: str, height: float) -> None:
+    command = ["sh", "objectives/quadratic.sh", x, y]
+    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert math.isclose(json.loads(printed)["height"], height, rel_tol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["quadratic", "xgboost_digits", "forest_tradeoff"])
+def test_the_search_space_of_the_file_is_that_of_the_code(name: str) -> None:
+    module = sys.modules[f"objectives.{name}"]
+    spec = read_study_file((ROOT / "studies" / f"{name}.yaml").read_text())
+    declared = {parameter.name: parameter.distribution for parameter in spec.search_space}
+    study = optuna.create_study(
+        directions=[metric.direction for metric in spec.metrics], sampler=optuna.samplers.RandomSampler(seed=0)
+    )
+    study.optimize(module.objective, n_trials=6)
+    suggested = {name: found for trial in study.trials for name, found in trial.distributions.items()}
+    assert suggested == declared
+    for trial in study.trials:
+        expected = {
+            parameter.name
+            for parameter in spec.search_space
+            if all(trial.params[parent] in values for parent, values in parameter.when.items())
+        }
+        assert set(trial.params) == expected
