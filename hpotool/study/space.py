@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from difflib import get_close_matches
 from graphlib import TopologicalSorter
@@ -16,6 +17,8 @@ from optuna.distributions import (
 )
 
 from hpotool.study.spec import ParameterSpec
+
+_ABSENT = object()
 
 
 class Suggests(Protocol):
@@ -97,24 +100,17 @@ def check_point(
         except ValueError as error:
             wrong[name] = f"{name!r} {error}"
     for parameter in order_parameters(space):
-        absent = _absent_parent(parameter, values, wrong)
-        if absent is not None and parameter.name in values:
-            del values[parameter.name]
-            wrong[parameter.name] = (
-                f"{parameter.name!r} only exists when {_say_when(parameter)}; leave it out here"
-            )
-        elif (
-            absent is None and parameter.name not in point and not partial and not set(parameter.when) & set(wrong)
-        ):
+        if set(parameter.when) & set(wrong):
+            continue
+        # A partial point leaves parents to the sampler: only a parent that is given can rule a parameter out.
+        known = {parent: wanted for parent, wanted in parameter.when.items() if parent in values or not partial}
+        if not is_active(replace(parameter, when=known), values):
+            if values.pop(parameter.name, _ABSENT) is not _ABSENT:
+                only = f"only exists when {_say_when(parameter)}"
+                wrong[parameter.name] = f"{parameter.name!r} {only}; leave it out here"
+        elif parameter.name not in point and not partial:
             wrong[parameter.name] = f"{parameter.name!r} is missing; it is {say_range(parameter.distribution)}"
     return values, wrong
-
-
-def _absent_parent(parameter: ParameterSpec, values: Mapping[str, Any], wrong: Mapping[str, str]) -> str | None:
-    for parent, wanted in parameter.when.items():
-        if parent not in wrong and (parent not in values or values[parent] not in wanted):
-            return parent
-    return None
 
 
 def _say_when(parameter: ParameterSpec) -> str:
@@ -154,15 +150,15 @@ def given_value(distribution: BaseDistribution, value: Any) -> Any:
     value = float(value) if isinstance(distribution, FloatDistribution) else int(value)
     if distribution.step is not None and not distribution._contains(distribution.to_internal_repr(value)):
         raise ValueError(
-            f"must be {say_range(distribution)}: {value!r} lies between two steps{_nearest(distribution, value)}"
+            f"must be {say_range(distribution)}, got {value!r} between the steps {_steps_around(distribution, value)}"
         )
     return value
 
 
-def _nearest(distribution: FloatDistribution | IntDistribution, value: float) -> str:
+def _steps_around(distribution: FloatDistribution | IntDistribution, value: float) -> str:
     low, step = Decimal(str(distribution.low)), Decimal(str(distribution.step))
     below = (Decimal(str(value)) - low) // step * step + low
-    return f", {below.normalize():f} and {(below + step).normalize():f}"
+    return f"{below.normalize():f} and {(below + step).normalize():f}"
 
 
 def _given_choice(distribution: CategoricalDistribution, value: Any) -> Any:

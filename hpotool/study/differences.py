@@ -1,0 +1,198 @@
+"""A study exists and its file says something else: what differs, and which of it may be taken over.
+
+Safe is what leaves every finished trial as true as it was: budgets, limits, a wider range, a new parameter with a
+default. Refused is what Optuna cannot hold in one study (other choices, another kind, log or not), and what would
+make trials incomparable (metrics, the objective, a narrower range, another sampler).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from hpotool.study.space import say_range
+from hpotool.study.spec import NO_DEFAULT, ObjectiveSpec, ParameterSpec, StudySpec
+from hpotool.study.units import format_duration
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that the file says differently from the stored study, as a sentence."""
+
+    sentence: str
+    is_safe: bool
+
+
+def differences(stored: StudySpec, new: StudySpec) -> tuple[Difference, ...]:
+    """What ``new`` says differently from ``stored``, in the order of the study file; empty: it resumes as it is.
+
+    A missing seed in ``new`` is no difference: the stored one was drawn when the study was created.
+    """
+    return (
+        *_objective(stored.objective, new.objective),
+        *_refused(
+            "the metrics are", _say_metrics(stored), _say_metrics(new), "its trials would have other values"
+        ),
+        *_refused(
+            "the constraints are",
+            _say_constraints(stored),
+            _say_constraints(new),
+            "its trials were judged by the old ones",
+        ),
+        *_search_space(stored.search_space, new.search_space),
+        *_refused("the sampler is", _say_sampler(stored), _say_sampler(stored, new), "one study has one sampler"),
+        *_refused("the pruner is", _say_pruner(stored), _say_pruner(new), "its trials were pruned by the old one"),
+        *_safe_fields("budget", stored.budget, new.budget),
+        *_safe_fields("retry", stored.retry, new.retry),
+        *_warm_start(stored, new),
+        *_safe_fields(None, stored, new, only=("strict", "duplicates", "on_oom")),
+        *_safe_fields("keep", stored.keep, new.keep),
+    )
+
+
+def resumed(stored: StudySpec, new: StudySpec) -> StudySpec:
+    """What is stored when ``new``, with only safe differences, takes the place of ``stored``: its seed is kept."""
+    return replace(new, sampler=replace(new.sampler, seed=stored.sampler.seed))
+
+
+def way_out(study: str) -> str:
+    """The hint for refused differences: what to type instead."""
+    return f"keep the study as it is, or start another one from this file with --set study={study}-2"
+
+
+def _refused(subject: str, old: str, new: str, reason: str) -> Iterator[Difference]:
+    if old != new:
+        yield Difference(f"{subject} {old} in the study and {new} here; {reason}", False)
+
+
+def _safe_fields(
+    name: str | None, stored: Any, new: Any, only: Sequence[str] | None = None
+) -> Iterator[Difference]:
+    for field in fields(stored):
+        old, now = getattr(stored, field.name), getattr(new, field.name)
+        if old != now and (only is None or field.name in only):
+            key = f"{name}.{field.name}" if name else field.name
+            yield Difference(f"{key} changes from {_say(old)} to {_say(now)}", True)
+
+
+def _say(value: Any) -> str:
+    if value is None or value == {}:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_say(inner)}" for key, inner in value.items())
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _objective(stored: ObjectiveSpec, new: ObjectiveSpec) -> Iterator[Difference]:
+    reason = "its trials ran the old one"
+    yield from _refused("the objective is", _say_objective(stored), _say_objective(new), reason)
+    rest = [field.name for field in fields(stored) if field.name not in ("python", "command")]
+    yield from _safe_fields("objective", stored, new, rest)
+
+
+def _say_objective(objective: ObjectiveSpec) -> str:
+    return objective.python or " ".join(objective.command or ())
+
+
+def _say_metrics(spec: StudySpec) -> str:
+    return ", ".join(f"{metric.name}: {metric.direction}" for metric in spec.metrics)
+
+
+def _say_constraints(spec: StudySpec) -> str:
+    return ", ".join(f"{c.name} {c.operator} {c.bound:g}" for c in spec.constraints) or "none"
+
+
+def _say_sampler(stored: StudySpec, new: StudySpec | None = None) -> str:
+    sampler = (new or stored).sampler
+    seed = stored.sampler.seed if sampler.seed is None else sampler.seed
+    return _say_algorithm(sampler.name, {"seed": seed, **sampler.arguments})
+
+
+def _say_pruner(spec: StudySpec) -> str:
+    return _say_algorithm(spec.pruner.name, {"metric": spec.pruner.metric, **spec.pruner.arguments})
+
+
+def _say_algorithm(name: str, arguments: Mapping[str, Any]) -> str:
+    given = [f"{key}={value}" for key, value in sorted(arguments.items()) if value is not None]
+    return f"{name}({', '.join(given)})" if given else name
+
+
+def _warm_start(stored: StudySpec, new: StudySpec) -> Iterator[Difference]:
+    added = [point for point in new.warm_start if point not in stored.warm_start]
+    if added or len(new.warm_start) != len(stored.warm_start):
+        sentence = (
+            "warm_start differs, but is only read when a study is created; queue points with hpotool enqueue"
+        )
+        yield Difference(sentence, True)
+
+
+def _search_space(stored: Sequence[ParameterSpec], new: Sequence[ParameterSpec]) -> Iterator[Difference]:
+    old_by_name = {parameter.name: parameter for parameter in stored}
+    new_by_name = {parameter.name: parameter for parameter in new}
+    for name in old_by_name:
+        if name not in new_by_name:
+            yield Difference(f"parameter {name!r} is gone; finished trials differ in it", False)
+    for name, parameter in new_by_name.items():
+        if name in old_by_name:
+            yield from _parameter(old_by_name[name], parameter)
+        elif parameter.default is NO_DEFAULT:
+            sentence = f"parameter {name!r} is new and has no default, so nothing says what finished trials used"
+            yield Difference(f"{sentence}; add default: VALUE to it", False)
+        else:
+            sentence = f"parameter {name!r} is new; finished trials are taken to have used {parameter.default!r}"
+            yield Difference(sentence, True)
+
+
+def _parameter(stored: ParameterSpec, new: ParameterSpec) -> Iterator[Difference]:
+    if stored.distribution != new.distribution:
+        change = f"parameter {new.name!r} changes from {_say_distribution(stored)} to {_say_distribution(new)}"
+        reason = _reason_to_refuse(stored.distribution, new.distribution)
+        yield Difference(f"{change}; {reason}" if reason else change, reason is None)
+    if dict(stored.when) != dict(new.when):
+        wider = all(
+            parent in stored.when and set(stored.when[parent]) <= set(new.when[parent]) for parent in new.when
+        )
+        change = f"parameter {new.name!r} exists {_say_when(new)} instead of {_say_when(stored)}"
+        yield Difference(change if wider else f"{change}; finished trials have it where it would not exist", wider)
+
+
+def _say_distribution(parameter: ParameterSpec) -> str:
+    log = " on a log scale" if getattr(parameter.distribution, "log", False) else ""
+    return say_range(parameter.distribution) + log
+
+
+def _say_when(parameter: ParameterSpec) -> str:
+    conditions = [f"{parent} is {' or '.join(map(str, values))}" for parent, values in parameter.when.items()]
+    return f"when {' and '.join(conditions)}" if parameter.when else "always"
+
+
+def _reason_to_refuse(old: Any, new: Any) -> str | None:
+    """Why ``new`` cannot follow ``old`` in one study; None where every old value is a value of the new one."""
+    if type(old) is not type(new):
+        return "Optuna holds one kind per parameter in a study"
+    if isinstance(old, CategoricalDistribution):
+        return "Optuna does not let the choices of a parameter change within a study"
+    assert isinstance(old, (FloatDistribution, IntDistribution))
+    if old.log != new.log:
+        return "Optuna does not let a parameter's scale change within a study"
+    if new.low > old.low or new.high < old.high:
+        return "finished trials may lie outside the narrower range"
+    if new.step is not None and not _grid_contains(new, old):
+        return "finished trials may lie between the new steps"
+    return None
+
+
+def _grid_contains(new: Any, old: Any) -> bool:
+    if old.step is None:
+        return False
+    new_low, new_step, old_low, old_step = (Decimal(str(x)) for x in (new.low, new.step, old.low, old.step))
+    return (old_low - new_low) % new_step == 0 and old_step % new_step == 0

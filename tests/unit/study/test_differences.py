@@ -1,0 +1,130 @@
+import pytest
+
+from hpotool.study.differences import differences, resumed
+from hpotool.study.file import read_study_file
+
+STORED = """
+study: s
+objective: {python: m:f, timeout: 1h}
+metrics: {loss: minimize}
+search_space:
+  lr: {float: [0.001, 0.1], log: true}
+  depth: {int: [2, 8], step: 2}
+  drop: {float: [0, 1], step: 0.5}
+  kind: {choice: [net, tree]}
+  leaves: {int: [1, 9], when: {kind: tree}}
+sampler: {name: tpe, seed: 5}
+pruner: {name: median, n_warmup_steps: 3}
+budget: {trials: 10}
+warm_start: [{lr: 0.01, depth: 2, drop: 0.5, kind: net}]
+"""
+
+
+def compare(*changes: str) -> list[tuple[bool, str]]:
+    found = differences(read_study_file(STORED), read_study_file(STORED, None, changes))
+    return [(difference.is_safe, difference.sentence) for difference in found]
+
+
+def test_the_same_file_resumes() -> None:
+    assert compare() == []
+
+
+def test_a_file_without_a_seed_resumes_with_the_stored_one() -> None:
+    stored = read_study_file(STORED)
+    new = read_study_file(STORED, None, ["sampler.seed=6"])
+    new = type(new)(**{**vars(new), "sampler": type(new.sampler)("tpe")})
+    assert differences(stored, new) == ()
+    assert resumed(stored, new) == stored
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("budget.trials=400", "budget.trials changes from 10 to 400"),
+        ("budget.wall=90m", "budget.wall changes from none to 90m"),
+        ("budget.target=0.5", "budget.target changes from none to loss: 0.5"),
+        ("retry.oom=1", "retry.oom changes from 0 to 1"),
+        ("objective.timeout=2h", "objective.timeout changes from 1h to 2h"),
+        ("strict=true", "strict changes from false to true"),
+        ("keep=all", "keep.best changes from 3 to none"),
+        (
+            "search_space.lr.float=[0.0001, 1]",
+            "parameter 'lr' changes from a float from 0.001 to 0.1 on a log scale"
+            " to a float from 0.0001 to 1 on a log scale",
+        ),
+        (
+            "search_space.depth={int: [0, 10]}",
+            "parameter 'depth' changes from an int from 2 to 8 in steps of 2 to an int from 0 to 10",
+        ),
+        (
+            "search_space.drop.step=0.25",
+            "parameter 'drop' changes from a float from 0 to 1 in steps of 0.5"
+            " to a float from 0 to 1 in steps of 0.25",
+        ),
+        (
+            "search_space.leaves={int: [1, 9]}",
+            "parameter 'leaves' exists always instead of when kind is tree",
+        ),
+        (
+            "search_space.leaves.when.kind=[net, tree]",
+            "parameter 'leaves' exists when kind is net or tree instead of when kind is tree",
+        ),
+        (
+            "search_space.momentum={float: [0, 1], default: 0.9}",
+            "parameter 'momentum' is new; finished trials are taken to have used 0.9",
+        ),
+        (
+            "warm_start=[]",
+            "warm_start differs, but is only read when a study is created; queue points with hpotool enqueue",
+        ),
+    ],
+)
+def test_what_keeps_finished_trials_true_is_safe(change: str, sentence: str) -> None:
+    changes = [change, "warm_start=[]"] if "momentum" in change or "leaves" in change else [change]
+    assert (True, sentence) in compare(*changes)
+    assert all(is_safe for is_safe, _ in compare(*changes))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("metrics={loss: maximize}", "the metrics are loss: minimize in the study and loss: maximize here"),
+        ("objective.python=m:g", "the objective is m:f in the study and m:g here"),
+        ('constraints={mb: "<= 5"}', "the constraints are none in the study and mb <= 5 here"),
+        ("sampler=random", "the sampler is tpe(seed=5) in the study and random(seed=5) here"),
+        ("sampler.seed=6", "the sampler is tpe(seed=5) in the study and tpe(seed=6) here"),
+        ("pruner=none", "the pruner is median(n_warmup_steps=3) in the study and none here"),
+        ("search_space.lr.float=[0.01, 0.1]", "may lie outside the narrower range"),
+        ("search_space.lr.log=false", "Optuna does not let a parameter's scale change"),
+        ("search_space.depth={float: [2, 8]}", "Optuna holds one kind per parameter"),
+        ("search_space.depth.step=3", "may lie between the new steps"),
+        ("search_space.kind.choice=[net, tree, svm]", "Optuna does not let the choices of a parameter change"),
+        ("search_space.new={float: [0, 1]}", "parameter 'new' is new and has no default"),
+        ("search_space={}", "parameter 'lr' is gone"),
+        ("search_space.drop.when={kind: net}", "finished trials have it where it would not exist"),
+    ],
+)
+def test_what_would_make_trials_incomparable_is_refused(change: str, sentence: str) -> None:
+    if change == "search_space.depth.step=3":
+        change = "search_space.depth={int: [2, 8], step: 3}"
+    found = compare(change, "warm_start=[]")
+    assert [text for is_safe, text in found if not is_safe and sentence in text]
+
+
+def test_optuna_takes_what_is_called_safe_and_refuses_what_is_refused_in_its_name() -> None:
+    from optuna.distributions import check_distribution_compatibility
+
+    stored = {p.name: p.distribution for p in read_study_file(STORED).search_space}
+    for change in ["lr.float=[0.0001, 1]", "depth={int: [0, 10]}", "drop.step=0.25"]:
+        new = read_study_file(STORED, None, [f"search_space.{change}"]).search_space
+        for parameter in new:
+            check_distribution_compatibility(stored[parameter.name], parameter.distribution)
+    for name, change in [
+        ("lr", "lr.log=false"),
+        ("depth", "depth={float: [2, 8]}"),
+        ("kind", "kind.choice=[net, tree, svm]"),
+    ]:
+        new = read_study_file(STORED, None, [f"search_space.{change}"]).search_space
+        [parameter] = [parameter for parameter in new if parameter.name == name]
+        with pytest.raises(ValueError, match=r"Cannot set different|does not support dynamic"):
+            check_distribution_compatibility(stored[name], parameter.distribution)
