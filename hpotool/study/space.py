@@ -149,9 +149,8 @@ def given_value(distribution: BaseDistribution, value: Any) -> Any:
         raise ValueError(f"must be {say_range(distribution)}, got {value!r}")
     value = float(value) if isinstance(distribution, FloatDistribution) else int(value)
     if distribution.step is not None and not distribution._contains(distribution.to_internal_repr(value)):
-        raise ValueError(
-            f"must be {say_range(distribution)}, got {value!r} between the steps {_steps_around(distribution, value)}"
-        )
+        between = f"between the steps {_steps_around(distribution, value)}"
+        raise ValueError(f"must be {say_range(distribution)}, got {value!r} {between}")
     return value
 
 
