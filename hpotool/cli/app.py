@@ -13,7 +13,17 @@ from typing import Annotated
 import typer
 
 import hpotool
-from hpotool.cli.commands import best, export, importance, pareto, show, status, studies, trials
+from hpotool.cli.commands import (
+    best,
+    create_study,
+    export,
+    importance,
+    pareto,
+    show,
+    status,
+    studies,
+    trials,
+)
 from hpotool.cli.output import say
 from hpotool.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, HpotoolError
 
@@ -27,6 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for name, command in (
+    ("create-study", create_study.create_study),
     ("studies", studies.studies),
     ("status", status.status),
     ("trials", trials.trials),

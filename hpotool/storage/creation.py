@@ -1,0 +1,128 @@
+"""Create a study, or resume the one that exists; settings and warm start are written once, by the first."""
+
+from __future__ import annotations
+
+import json
+import platform
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+
+from hpotool import __version__
+from hpotool.errors import InputError, NotFoundError
+from hpotool.storage.connection import Connection
+from hpotool.storage.control import read_settings, write_settings
+from hpotool.storage.queries import query
+from hpotool.storage.schema import ensure_schema
+from hpotool.storage.studies import default_metric_names, list_studies
+from hpotool.study.differences import differences, resumed, way_out
+from hpotool.study.spec import StudySpec
+
+
+@dataclass(frozen=True)
+class Creation:
+    """What became of it. ``changes`` are sentences: what the study took over from the file."""
+
+    spec: StudySpec
+    is_new: bool
+    changes: Sequence[str] = ()
+
+
+def create_or_resume(connection: Connection, spec: StudySpec, actor: str) -> Creation:
+    """Create the study that ``spec`` describes; when it exists, resume it and take over what is safe to change.
+
+    A study without a seed gets one here, and every worker uses it.
+
+    Raises:
+        InputError: the study exists and differs in what cannot change; nothing was written.
+        DatabaseUnreachableError: the database does not answer.
+    """
+    ensure_schema(connection.url)
+    _refuse_other_metrics(connection, spec)
+    seeded = spec
+    if spec.sampler.seed is None:
+        seeded = replace(spec, sampler=replace(spec.sampler, seed=secrets.randbelow(2**31)))
+    [(is_new,)] = connection.run(
+        query("create_study"),
+        {
+            "study_name": seeded.name,
+            "directions": [metric.direction.upper() for metric in seeded.metrics],
+            "metric_names": json.dumps([metric.name for metric in seeded.metrics]),
+            "spec": json.dumps(seeded.to_dict()),
+            "spec_hash": seeded.spec_hash,
+            "versions": json.dumps(versions()),
+            "budget_trials": seeded.budget.trials,
+            "points": [json.dumps(dict(point)) for point in seeded.warm_start],
+            "actor": actor,
+        },
+    )
+    return Creation(seeded, True) if is_new else _resume(connection, spec, actor)
+
+
+def read_spec(connection: Connection, study_name: str) -> tuple[int, StudySpec]:
+    """The id and the settings of a study, as every worker of it uses them.
+
+    Raises:
+        NotFoundError: the study does not exist, or plain Optuna made it and nobody has described it yet.
+    """
+    study_id = find_study_id(connection, study_name)
+    settings = read_settings(connection.run, study_id)
+    if settings is None or settings.spec is None:
+        raise NotFoundError(
+            f"study {study_name!r} was made by plain Optuna and has no settings",
+            "give it some with: hpotool create-study FILE, where FILE says study: " + study_name,
+        )
+    return study_id, StudySpec.from_dict(settings.spec)
+
+
+def find_study_id(connection: Connection, study_name: str) -> int:
+    """The id of a study.
+
+    Raises:
+        NotFoundError: it does not exist.
+    """
+    rows = connection.run("SELECT study_id FROM studies WHERE study_name = %s", (study_name,))
+    if not rows:
+        raise NotFoundError(f"study {study_name!r} does not exist", "hpotool studies")
+    return int(rows[0][0])
+
+
+def versions() -> dict[str, str]:
+    """What this process runs with, as it is stored with a study."""
+    return {"hpotool": __version__, "optuna": version("optuna"), "python": platform.python_version()}
+
+
+def _resume(connection: Connection, spec: StudySpec, actor: str) -> Creation:
+    study_id, stored = read_spec(connection, spec.name)
+    found = differences(stored, spec)
+    refused = [difference.sentence for difference in found if not difference.is_safe]
+    if refused:
+        raise InputError(
+            "\n".join([f"study {spec.name!r} exists and is another study than this file describes", *refused]),
+            way_out(spec.name),
+        )
+    if not found:
+        return Creation(stored, False)
+    merged = resumed(stored, spec)
+    write_settings(
+        connection.run,
+        study_id,
+        spec=merged.to_dict(),
+        spec_hash=merged.spec_hash,
+        versions=versions(),
+        budget_trials=merged.budget.trials,
+        actor=actor,
+    )
+    return Creation(merged, False, [difference.sentence for difference in found])
+
+
+def _refuse_other_metrics(connection: Connection, spec: StudySpec) -> None:
+    """Refuse to describe a study of plain Optuna that optimizes something else; its names may be given now."""
+    for summary in list_studies(connection, spec.name):
+        wanted = {metric.name: metric.direction for metric in spec.metrics}
+        is_unnamed = list(summary.metrics) == default_metric_names(len(summary.metrics))
+        has_same_directions = list(summary.metrics.values()) == list(wanted.values())
+        if dict(summary.metrics) != wanted and not (is_unnamed and has_same_directions):
+            existing = ", ".join(f"{name} ({direction})" for name, direction in summary.metrics.items())
+            raise InputError(f"study {spec.name!r} exists with the metrics {existing}", way_out(spec.name))

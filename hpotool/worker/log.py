@@ -1,0 +1,45 @@
+"""What a worker says of itself: one line per event, for people or as JSON for machines, on stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any, Literal
+
+LogFormat = Literal["text", "json"]
+
+logger = logging.getLogger("hpotool")
+
+
+def set_up_logging(format: LogFormat) -> None:
+    """Send hpotool's log to stderr. Optuna's own log lines would tell the same once more."""
+    import optuna
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        _JsonFormatter() if format == "json" else logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
+    )
+    logger.handlers[:] = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def log_event(event: str, message: str, level: int = logging.INFO, **fields: Any) -> None:
+    """Log ``message``; in JSON, ``event`` and ``fields`` say the same in parts."""
+    logger.log(level, message, extra={"fields": {"event": event, **fields}})
+
+
+class _JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields: Mapping[str, Any] = getattr(record, "fields", {})
+        line = {
+            "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            **fields,
+        }
+        return json.dumps(line, default=str)
