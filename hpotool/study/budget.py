@@ -1,0 +1,191 @@
+"""When a study is done, and what may still be claimed.
+
+``trials: N`` means that exactly N trials end COMPLETE or PRUNED. RUNNING and WAITING trials hold a place, and FAIL
+gives it back. The other limits end the study at the first moment at which they are seen reached: what runs then is
+finished, nothing new is claimed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import reduce
+from typing import TypeVar
+
+from hpotool.study.spec import BudgetSpec, MetricSpec
+from hpotool.study.units import format_duration
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished trial as the budget sees it: ``values`` in the order of the metrics, None where it was pruned."""
+
+    values: tuple[float, ...] | None
+    is_feasible: bool = True
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the finished trials add up to, in the order in which they finished; ``advance`` adds one more."""
+
+    front: tuple[
+        tuple[float, ...], ...
+    ] = ()  # feasible values that no other feasible ones dominate; lower is better
+    finished_since_improvement: int = 0
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a study has used so far.
+
+    ``failed`` counts the trials that stay failed: those that were handed on to a retry or a requeue are not in it.
+    ``wall`` is the time since the first attempt began, idle times and restarts included, by the database's clock.
+    """
+
+    complete: int = 0
+    pruned: int = 0
+    running: int = 0
+    waiting: int = 0
+    failed: int = 0
+    wall: timedelta = timedelta()
+    gpu_hours: float = 0.0
+    cost: float = 0.0
+    progress: Progress = field(default_factory=Progress)
+
+    @property
+    def finished(self) -> int:
+        """The trials that count towards ``budget.trials``."""
+        return self.complete + self.pruned
+
+
+@dataclass(frozen=True)
+class ReachedLimit:
+    """The limit that ends the study: its key in the budget, and a sentence for people."""
+
+    key: str
+    reason: str
+
+
+def reached_limit(budget: BudgetSpec, metrics: Sequence[MetricSpec], usage: Usage) -> ReachedLimit | None:
+    """The first limit that is reached, in the order of BudgetSpec; None while the study may go on."""
+    for key, reason in (
+        ("trials", _trials(budget, usage)),
+        ("wall", _amount("of wall time", budget.wall, usage.wall, format_duration)),
+        ("gpu_hours", _amount("GPU hours", budget.gpu_hours, usage.gpu_hours, "{:g}".format)),
+        ("cost", _amount("of cost", budget.cost, usage.cost, "{:g}".format)),
+        ("target", _target(budget, metrics, usage)),
+        ("patience", _patience(budget, usage)),
+        ("failed", _failed(budget, usage)),
+    ):
+        if reason is not None:
+            return ReachedLimit(key, reason)
+    return None
+
+
+def may_claim_waiting(budget: BudgetSpec, metrics: Sequence[MetricSpec], usage: Usage) -> bool:
+    """Whether the oldest WAITING trial may be claimed: finished + running < N, and no other limit is reached."""
+    return usage.finished + usage.running < _places(budget) and reached_limit(budget, metrics, usage) is None
+
+
+def may_create(budget: BudgetSpec, metrics: Sequence[MetricSpec], usage: Usage) -> bool:
+    """Whether a new trial may be created: finished + running + waiting < N, and no other limit is reached."""
+    held = usage.finished + usage.running + usage.waiting
+    return held < _places(budget) and reached_limit(budget, metrics, usage) is None
+
+
+def waiting_beyond_budget(budget: BudgetSpec, usage: Usage) -> int:
+    """How many WAITING trials have no place left; they stay queued until the budget grows."""
+    if budget.trials is None:
+        return 0
+    return max(0, min(usage.waiting, usage.finished + usage.running + usage.waiting - budget.trials))
+
+
+def _places(budget: BudgetSpec) -> float:
+    return float("inf") if budget.trials is None else budget.trials
+
+
+def _trials(budget: BudgetSpec, usage: Usage) -> str | None:
+    if budget.trials is None or usage.finished < budget.trials:
+        return None
+    return f"{usage.finished} of {budget.trials} trials are finished"
+
+
+_Amount = TypeVar("_Amount", timedelta, float)
+
+
+def _amount(what: str, limit: _Amount | None, used: _Amount, say: Callable[[_Amount], str]) -> str | None:
+    if limit is None or used < limit:
+        return None
+    return f"{say(used)} {what} used, of {say(limit)}"
+
+
+def _target(budget: BudgetSpec, metrics: Sequence[MetricSpec], usage: Usage) -> str | None:
+    if not budget.target:
+        return None
+    wanted = [
+        (index, lower_is_better(budget.target[metric.name], metric))
+        for index, metric in enumerate(metrics)
+        if metric.name in budget.target
+    ]
+    for values in usage.progress.front:
+        if all(values[index] <= target for index, target in wanted):
+            said = ", ".join(f"{name} {target:g}" for name, target in budget.target.items())
+            return f"a trial reached the target ({said})"
+    return None
+
+
+def _patience(budget: BudgetSpec, usage: Usage) -> str | None:
+    if budget.patience is None or usage.progress.finished_since_improvement < budget.patience:
+        return None
+    return f"no improvement in the last {usage.progress.finished_since_improvement} finished trials"
+
+
+def _failed(budget: BudgetSpec, usage: Usage) -> str | None:
+    if budget.failed is None or usage.failed < budget.failed:
+        return None
+    return f"{usage.failed} trials failed, of {budget.failed} that the budget bears"
+
+
+def lower_is_better(value: float, metric: MetricSpec) -> float:
+    """``value`` with its sign turned where the metric is maximized."""
+    return -value if metric.direction == "maximize" else value
+
+
+def progress_of(results: Iterable[Result], metrics: Sequence[MetricSpec]) -> Progress:
+    """The progress after ``results``, in the order in which the trials finished."""
+    return reduce(lambda progress, result: advance(progress, result, metrics), results, Progress())
+
+
+def advance(progress: Progress, result: Result, metrics: Sequence[MetricSpec]) -> Progress:
+    """``progress`` after one more finished trial.
+
+    It improves when it is feasible and complete, and no earlier feasible trial is as good in every metric.
+    Waiting for the first feasible trial is not impatience: the count begins with it.
+    """
+    if result.values is not None and result.is_feasible:
+        values = tuple(
+            lower_is_better(value, metric) for value, metric in zip(result.values, metrics, strict=True)
+        )
+        if not any(_is_as_good(other, values) for other in progress.front):
+            beaten = [other for other in progress.front if _is_as_good(values, other)]
+            front = tuple(other for other in progress.front if other not in beaten)
+            return Progress((*front, values), 0)
+    if not progress.front:
+        return progress
+    return Progress(progress.front, progress.finished_since_improvement + 1)
+
+
+def _is_as_good(one: Sequence[float], other: Sequence[float]) -> bool:
+    return all(a <= b for a, b in zip(one, other, strict=True))
+
+
+def price_of_device(prices: Mapping[str, float], device: str | None) -> float | None:
+    """What an hour of ``device`` costs: the longest name in ``prices`` that is part of its name; None: not known.
+
+    A worker without a device goes by the name ``cpu``, and costs nothing where that has no price.
+    """
+    if device is None:
+        return prices.get("cpu", 0.0)
+    names = [name for name in prices if name.lower() in device.lower()]
+    return prices[max(names, key=len)] if names else None

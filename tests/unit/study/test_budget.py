@@ -1,0 +1,155 @@
+import random
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpotool.study.budget import (
+    Progress,
+    Result,
+    Usage,
+    may_claim_waiting,
+    may_create,
+    price_of_device,
+    progress_of,
+    reached_limit,
+    waiting_beyond_budget,
+)
+from hpotool.study.spec import BudgetSpec, MetricSpec
+
+LOSS = (MetricSpec("loss", "minimize"),)
+ACCURACY = (MetricSpec("accuracy", "maximize"),)
+TWO = (MetricSpec("accuracy", "maximize"), MetricSpec("size", "minimize"))
+HOUR = timedelta(hours=1)
+
+
+def done(*values: float) -> Usage:
+    return Usage(complete=len(values), progress=progress_of([Result((value,)) for value in values], LOSS))
+
+
+@pytest.mark.parametrize(
+    ("budget", "usage", "key", "reason"),
+    [
+        (BudgetSpec(), Usage(complete=10**9, wall=HOUR * 10**5, failed=99), None, ""),
+        (BudgetSpec(trials=3), Usage(complete=1, pruned=1, running=5, failed=9), None, ""),
+        (BudgetSpec(trials=3), Usage(complete=1, pruned=2), "trials", "3 of 3 trials are finished"),
+        (BudgetSpec(trials=2), Usage(complete=3), "trials", "3 of 2 trials are finished"),
+        (BudgetSpec(wall=HOUR), Usage(wall=HOUR - timedelta(seconds=1)), None, ""),
+        (BudgetSpec(wall=HOUR), Usage(wall=HOUR), "wall", "1h of wall time used, of 1h"),
+        (BudgetSpec(gpu_hours=2.5), Usage(gpu_hours=2.5), "gpu_hours", "2.5 GPU hours used, of 2.5"),
+        (BudgetSpec(cost=10), Usage(cost=10.5), "cost", "10.5 of cost used, of 10"),
+        (BudgetSpec(target={"loss": 0.1}), done(0.3, 0.2), None, ""),
+        (BudgetSpec(target={"loss": 0.1}), done(0.3, 0.1, 0.7), "target", "a trial reached the target (loss 0.1)"),
+        (BudgetSpec(patience=2), done(0.3, 0.2, 0.4), None, ""),
+        (
+            BudgetSpec(patience=2),
+            done(0.3, 0.2, 0.4, 0.2),
+            "patience",
+            "no improvement in the last 2 finished trials",
+        ),
+        (BudgetSpec(failed=4), Usage(failed=3), None, ""),
+        (BudgetSpec(failed=4), Usage(failed=4), "failed", "4 trials failed, of 4 that the budget bears"),
+        (BudgetSpec(trials=1, failed=1), Usage(complete=1, failed=1), "trials", "1 of 1 trials are finished"),
+    ],
+)
+def test_a_limit_is_reached_exactly_when_its_amount_is(
+    budget: BudgetSpec, usage: Usage, key: str | None, reason: str
+) -> None:
+    reached = reached_limit(budget, LOSS, usage)
+    assert (reached and reached.key) == key
+    if reached is not None:
+        assert reached.reason == reason
+        assert not may_create(budget, LOSS, usage)
+        assert not may_claim_waiting(budget, LOSS, usage)
+
+
+@pytest.mark.parametrize(
+    ("usage", "claim", "create", "beyond"),
+    [
+        (Usage(), True, True, 0),
+        (Usage(complete=2, running=2), True, True, 0),
+        (Usage(complete=2, running=2, waiting=1), True, False, 0),
+        (Usage(complete=2, running=2, waiting=3), True, False, 2),
+        (Usage(complete=2, running=3), False, False, 0),
+        (Usage(complete=2, running=3, waiting=4), False, False, 4),
+        (Usage(complete=2, running=2, failed=9), True, True, 0),
+        (Usage(complete=5), False, False, 0),
+        (Usage(complete=6, waiting=1), False, False, 1),
+    ],
+)
+def test_running_and_waiting_trials_hold_a_place_and_failed_ones_give_it_back(
+    usage: Usage, claim: bool, create: bool, beyond: int
+) -> None:
+    budget = BudgetSpec(trials=5)
+    assert may_claim_waiting(budget, LOSS, usage) is claim
+    assert may_create(budget, LOSS, usage) is create
+    assert waiting_beyond_budget(budget, usage) == beyond
+
+
+@given(
+    trials=st.integers(1, 12), workers=st.integers(1, 8), queued=st.integers(0, 15), seed=st.integers(0, 2**32 - 1)
+)
+def test_exactly_the_budget_finishes_whatever_fails_and_is_queued(
+    trials: int, workers: int, queued: int, seed: int
+) -> None:
+    """Workers claim by the rules; attempts finish, fail for good, or fail with a retry; until nobody can go on."""
+    rng = random.Random(seed)
+    budget, finished, running, waiting = BudgetSpec(trials=trials), 0, 0, queued
+    for _ in range(10_000):
+        usage = Usage(complete=finished, running=running, waiting=waiting)
+        assert finished + running <= trials
+        if running < workers and waiting and may_claim_waiting(budget, LOSS, usage):
+            running, waiting = running + 1, waiting - 1
+        elif running < workers and may_create(budget, LOSS, usage):
+            running += 1
+        elif running:
+            ending = rng.choice(["finished", "finished", "failed", "retry"])
+            running -= 1
+            finished += ending == "finished"
+            waiting += ending == "retry"
+        else:
+            break
+    assert finished == trials
+    assert reached_limit(budget, LOSS, Usage(complete=finished, waiting=waiting)) is not None
+    assert waiting_beyond_budget(budget, Usage(complete=finished, waiting=waiting)) == waiting
+
+
+VALUES = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=25)
+
+
+@given(VALUES)
+def test_with_several_metrics_an_improvement_is_a_new_point_of_the_pareto_front(
+    points: list[tuple[int, int]],
+) -> None:
+    results = [Result((float(accuracy), float(size))) for accuracy, size in points]
+    since = 0
+    for index, (accuracy, size) in enumerate(points):
+        improves = not any(a >= accuracy and s <= size for a, s in points[:index])
+        since = 0 if improves else since + 1
+    progress = progress_of(results, TWO)
+    assert progress.finished_since_improvement == since
+    front = {(a, s) for a, s in points if not any((b >= a and t <= s) and (b, t) != (a, s) for b, t in points)}
+    assert {(-a, s) for a, s in progress.front} == front
+
+
+def test_infeasible_and_pruned_trials_improve_nothing_and_count_once_there_is_something_to_improve() -> None:
+    pruned, infeasible = Result(None), Result((0.9,), is_feasible=False)
+    assert progress_of([pruned, infeasible, pruned], ACCURACY) == Progress()
+    assert progress_of([pruned, Result((0.5,)), infeasible, pruned], ACCURACY) == Progress(((-0.5,),), 2)
+
+
+def test_a_target_is_reached_by_a_feasible_trial_that_reaches_all_of_it() -> None:
+    budget = BudgetSpec(target={"accuracy": 0.9, "size": 10})
+    apart = [Result((0.95, 50.0)), Result((0.5, 5.0)), Result((0.95, 5.0), is_feasible=False)]
+    assert reached_limit(budget, TWO, Usage(progress=progress_of(apart, TWO))) is None
+    together = [*apart, Result((0.9, 10.0))]
+    assert reached_limit(budget, TWO, Usage(progress=progress_of(together, TWO))) is not None
+
+
+@pytest.mark.parametrize(
+    ("device", "price"),
+    [("NVIDIA H100 80GB HBM3", 2.5), ("NVIDIA H100 NVL", 2.0), ("Tesla T4", None), (None, 0.1)],
+)
+def test_a_device_costs_what_the_longest_name_in_it_says(device: str | None, price: float | None) -> None:
+    assert price_of_device({"h100": 2.5, "H100 NVL": 2.0, "cpu": 0.1}, device) == price

@@ -1,0 +1,120 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpotool.study.outcome import Outcome
+from hpotool.study.retry import (
+    Decision,
+    EndedAttempt,
+    GiveUp,
+    Requeue,
+    Retry,
+    decide_retry,
+    is_trial_to_blame,
+    judge_worker,
+)
+from hpotool.study.spec import RetrySpec
+
+ENDINGS = [outcome for outcome in Outcome if not outcome.is_finished]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "history", "decision"),
+    [
+        (Outcome.PREEMPTED, [], Requeue("preempted; handed back, not counted")),
+        (Outcome.PREEMPTED, [Outcome.PREEMPTED] * 50, Requeue("preempted; handed back, not counted")),
+        (Outcome.LOST, [], Retry("lost; retry 1 of 3", 1, 3)),
+        (Outcome.LOST, [Outcome.LOST, Outcome.PREEMPTED, Outcome.LOST], Retry("lost; retry 3 of 3", 3, 3)),
+        (Outcome.LOST, [Outcome.LOST] * 3, GiveUp("lost; 3 times retried already, which is the limit")),
+        (Outcome.LOST, [Outcome.CRASH] * 3, Retry("lost; retry 1 of 3", 1, 3)),
+        (Outcome.CRASH, [], Retry("crash; retry 1 of 1", 1, 1)),
+        (Outcome.CRASH, [Outcome.CRASH], GiveUp("crash; once retried already, which is the limit")),
+        (Outcome.ERROR, [], GiveUp("error; not retried (retry.error is 0)")),
+        (Outcome.OOM, [], GiveUp("oom; not retried (retry.oom is 0)")),
+        (Outcome.NAN, [], GiveUp("nan; not retried (retry.nan is 0)")),
+        (Outcome.TIMEOUT, [], GiveUp("timeout; not retried (retry.timeout is 0)")),
+        (Outcome.STALLED, [], Retry("stalled; retry 1 of 1", 1, 1)),
+        (Outcome.STALLED, [Outcome.STALLED], GiveUp("stalled; once retried already, which is the limit")),
+        (Outcome.CANCELLED, [], GiveUp("cancelled on request")),
+    ],
+)
+def test_each_ending_has_its_default_consequence(
+    outcome: Outcome, history: list[Outcome], decision: Decision
+) -> None:
+    assert decide_retry(outcome, history, RetrySpec()) == decision
+
+
+@pytest.mark.parametrize("outcome", [Outcome.COMPLETE, Outcome.PRUNED])
+def test_a_finished_trial_is_not_asked_about(outcome: Outcome) -> None:
+    with pytest.raises(ValueError, match="has finished its trial"):
+        decide_retry(outcome, [], RetrySpec())
+
+
+LIMITS = st.builds(RetrySpec, **{name: st.integers(0, 4) for name in vars(RetrySpec())})
+
+
+@given(st.lists(st.sampled_from(ENDINGS), max_size=60), LIMITS)
+def test_a_lineage_is_retried_at_most_the_limit_of_each_kind(endings: list[Outcome], spec: RetrySpec) -> None:
+    history: list[Outcome] = []
+    retries = dict.fromkeys(vars(spec), 0)
+    for outcome in endings:
+        decision = decide_retry(outcome, history, spec)
+        history.append(outcome)
+        if isinstance(decision, GiveUp):
+            break
+        if isinstance(decision, Retry):
+            retries[outcome.value] += 1
+            assert (decision.number, decision.limit) == (retries[outcome.value], getattr(spec, outcome.value))
+        else:
+            assert outcome is Outcome.PREEMPTED
+    assert all(retries[kind] <= limit for kind, limit in vars(spec).items())
+
+
+@given(st.lists(st.sampled_from(ENDINGS), max_size=20), st.sampled_from(ENDINGS), LIMITS)
+def test_interruptions_never_change_what_follows(
+    history: list[Outcome], outcome: Outcome, spec: RetrySpec
+) -> None:
+    counted = [past for past in history if past is not Outcome.PREEMPTED]
+    assert decide_retry(outcome, history, spec) == decide_retry(outcome, counted, spec)
+
+
+def attempts(*told: str) -> list[EndedAttempt]:
+    """Each as ``worker point outcome``."""
+    return [
+        EndedAttempt(Outcome(outcome), worker, point) for worker, point, outcome in (each.split() for each in told)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ended", "opens"),
+    [
+        (["a 1 error", "a 2 error"], False),
+        (["a 1 error", "a 2 crash", "a 3 oom"], True),
+        (["a 1 error", "a 2 error", "a 3 complete", "a 4 error"], False),
+        (["a 1 error", "a 2 error", "a 3 pruned", "a 4 error"], False),
+        (["a 1 error", "a 2 error", "a 3 nan", "a 4 error"], False),  # it computed something: the worker works
+        (["a 1 error", "a 2 error", "a 9 preempted", "a 9 cancelled", "a 9 timeout", "a 3 error"], True),
+        (["a 1 crash", "a 1 crash", "a 1 crash", "a 1 crash"], False),  # one point: perhaps its own fault
+        (["a 1 crash", "b 1 crash", "a 2 error", "a 3 error"], False),  # point 1 fails anywhere
+        (["a 1 crash", "b 1 crash", "a 2 error", "a 3 error", "a 4 error"], True),
+        (["a 1 error", "a 2 error", "a 3 error", "b 4 complete", "b 5 error"], True),
+        (["b 1 error", "b 2 error", "b 3 error"], False),  # another worker's failures
+        (["a 1 error", "b 9 complete", "a 2 error", "b 8 complete", "a 3 error"], True),
+    ],
+)
+def test_different_points_failing_on_one_worker_alone_open_its_breaker(ended: list[str], opens: bool) -> None:
+    assert (judge_worker("a", attempts(*ended), limit=3) is not None) is opens
+
+
+def test_an_open_breaker_says_why() -> None:
+    opened = judge_worker("a", attempts("a 1 error", "a 2 crash", "a 3 error"))
+    assert opened is not None
+    assert opened.reason == (
+        "the last 3 different points failed on this worker (crash, error) and on no other worker"
+    )
+
+
+def test_the_same_point_failing_on_different_workers_is_the_trials_fault() -> None:
+    assert is_trial_to_blame("1", attempts("a 1 crash", "b 1 crash"))
+    assert not is_trial_to_blame("1", attempts("a 1 crash", "a 1 crash", "b 2 crash"))
+    assert not is_trial_to_blame("1", attempts("a 1 crash", "b 1 preempted"))
