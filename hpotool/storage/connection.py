@@ -84,11 +84,15 @@ class Connection:
             DatabaseUnreachableError: the login is refused or the database does not exist.
             psycopg2.Error: anything else, with its ``pgcode``; the connection stays usable.
         """
+        return self.run_all([(sql, params)])
+
+    def run_all(self, statements: Sequence[tuple[str, Parameters]]) -> Rows:
+        """Run statements, each with its own parameters, as `run` runs one string."""
         with self._lock:
             connection = self._usable_connection()
             try:
                 with connection.cursor() as cursor:
-                    cursor.execute(sql, params or None)
+                    cursor.execute(b";\n".join(cursor.mogrify(sql, params or None) for sql, params in statements))
                     return cursor.fetchall() if cursor.description else []
             except psycopg2.Error as error:
                 broken = connection.closed != 0

@@ -7,17 +7,30 @@ from typing import TYPE_CHECKING
 from hpotool.storage.url import DatabaseUrl
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
+    from hpotool.storage.postgres import PostgresStorage, StaleTrialCallback
 
 
-def open_storage(url: str) -> BaseStorage:
-    """Open the Postgres database at ``url`` as an Optuna storage.
+def open_storage(
+    url: str,
+    *,
+    heartbeat_interval: int | None = None,
+    grace_period: int | None = None,
+    heartbeat_stale_trial_callback: StaleTrialCallback | None = None,
+) -> PostgresStorage:
+    """Open the Postgres database at ``url`` as an Optuna storage; Optuna's tables are made where they are missing.
 
-    It serves plain Optuna scripts too: ``optuna.load_study(storage=hpotool.open_storage(url), …)``.
+    It serves plain Optuna scripts too: ``optuna.load_study(storage=hpotool.open_storage(url), …)``. The other
+    arguments are those of Optuna's ``RDBStorage``.
 
     Raises:
-        InputError: ``url`` is not a Postgres URL.
+        InputError: ``url`` is not a Postgres URL, or its tables belong to another version of Optuna.
+        DatabaseUnreachableError: the database does not answer, or refuses the login.
     """
-    from optuna.storages import RDBStorage
+    from hpotool.storage.postgres import PostgresStorage
 
-    return RDBStorage(DatabaseUrl.parse(url).sqlalchemy, engine_kwargs={"pool_pre_ping": True})
+    return PostgresStorage(
+        DatabaseUrl.parse(url),
+        heartbeat_interval=heartbeat_interval,
+        grace_period=grace_period,
+        heartbeat_stale_trial_callback=heartbeat_stale_trial_callback,
+    )

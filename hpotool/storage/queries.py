@@ -10,7 +10,7 @@ import re
 from functools import cache
 from importlib.resources import files
 
-_INCLUDE = re.compile(r"^-- include: (\w+)$", re.MULTILINE)
+_INCLUDE = re.compile(r"^-- include: ([\w/]+)$", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)
 
 
@@ -20,3 +20,8 @@ def query(name: str) -> str:
     text = (files("hpotool.storage") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
     whole = _INCLUDE.sub(lambda found: query(found.group(1)), text)
     return _COMMENT.sub("", whole)
+
+
+def optuna_query(name: str) -> str:
+    """The statement of the file ``sql/optuna/<name>.sql``: those that touch Optuna's own tables only."""
+    return query(f"optuna/{name}")

@@ -1,0 +1,441 @@
+"""Optuna's storage on Optuna's own tables, at a cost that stays flat as the study grows.
+
+Promises:
+    - Optuna's contract: `optuna.testing.pytest_storages.StorageTestCase` passes unchanged; plain Optuna workers
+      and the dashboard may read and write the same study at the same time.
+    - What this process wrote it reads back. What a running trial writes is sent with its end, or one second after
+      the first write, or before anything that another process must see.
+    - A read asks only for what changed. While a trial of this process runs, reads that do not copy
+      (``deepcopy=False``, as samplers and pruners read) are answered from memory that is at most a second old.
+    - One connection, nothing kept in its session.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import time
+import weakref
+from collections.abc import Callable, Container, Sequence
+from datetime import datetime
+from typing import Any
+
+from optuna import Study
+from optuna.distributions import (
+    BaseDistribution,
+    check_distribution_compatibility,
+    distribution_to_json,
+)
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.logging import get_logger
+from optuna.storages import BaseStorage
+from optuna.storages._heartbeat import BaseHeartbeat
+from optuna.study import StudyDirection
+from optuna.study._frozen import FrozenStudy
+from optuna.trial import FrozenTrial, TrialState
+
+from hpotool.storage.connection import Connection, Parameters, Rows, TransientDatabaseError
+from hpotool.storage.decoding import finite_or_none, to_local_time, to_stored_time, value_types
+from hpotool.storage.live_trial import LiveTrial
+from hpotool.storage.queries import optuna_query
+from hpotool.storage.study_records import NOT_FOUND, StudyRecords, check_name
+from hpotool.storage.tables import prepare_tables
+from hpotool.storage.trial_memory import MEMORY_MAY_BE_OLD_S, TrialMemory
+from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.write_buffer import Kind, WriteBuffer, flush_at_exit
+
+StaleTrialCallback = Callable[[Study, FrozenTrial], None]
+
+_HIGHEST_STEP = 2**31 - 1
+_logger = get_logger(__name__)
+
+
+class PostgresStorage(BaseStorage, BaseHeartbeat):
+    """A study's storage in Postgres. Threads may share it; a forked child and a pickled copy open their own.
+
+    ``heartbeat_interval``, ``grace_period`` (seconds) and ``heartbeat_stale_trial_callback`` are those of
+    Optuna's RDBStorage.
+    """
+
+    def __init__(
+        self,
+        url: DatabaseUrl,
+        *,
+        heartbeat_interval: int | None = None,
+        grace_period: int | None = None,
+        heartbeat_stale_trial_callback: StaleTrialCallback | None = None,
+    ) -> None:
+        for name, seconds in (("heartbeat_interval", heartbeat_interval), ("grace_period", grace_period)):
+            if seconds is not None and seconds <= 0:
+                raise ValueError(f"The value of `{name}` should be a positive integer.")
+        self.url = url
+        self.heartbeat_interval = heartbeat_interval
+        self.grace_period = grace_period
+        self.heartbeat_stale_trial_callback = heartbeat_stale_trial_callback
+        self._open()
+        prepare_tables(self._connection)
+        self._open_again_in_children()
+
+    def _open(self) -> None:
+        self._connection = Connection(self.url)
+        self._writes = WriteBuffer(self._connection)
+        self._studies = StudyRecords(self._writes)
+        self._memory = TrialMemory(self._writes)
+        self._directions: dict[int, list[StudyDirection]] = {}
+        weakref.finalize(self, flush_at_exit(self._writes))
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._writes.flush()
+        kept = ("url", "heartbeat_interval", "grace_period", "heartbeat_stale_trial_callback")
+        return {name: self.__dict__[name] for name in kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open()
+        self._open_again_in_children()
+
+    def _open_again_in_children(self) -> None:
+        own = weakref.ref(self)
+        os.register_at_fork(after_in_child=lambda: _open_again(own))
+
+    # --- The connection
+
+    def run_with_pending(self, sql: str, params: Parameters = ()) -> Rows:
+        """Everything buffered and then ``sql``: one round trip, one transaction. The rows of its last statement.
+
+        The buffered writes are kept when this raises; what it raises is what `Connection.run` raises.
+        """
+        return self._writes.run(sql, params)
+
+    def remove_session(self) -> None:
+        """Send what is buffered. The connection stays: a new one for each `Study.optimize` would cost more."""
+        self._writes.flush()
+
+    # --- Studies
+
+    def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
+        """See BaseStorage."""
+        return self._studies.create(directions, study_name)
+
+    def delete_study(self, study_id: int) -> None:
+        """See BaseStorage."""
+        self._studies.delete(study_id)
+        self._memory.forget(study_id)
+
+    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
+        """See BaseStorage."""
+        self._studies.set_user_attr(study_id, key, value)
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        """See BaseStorage."""
+        self._studies.set_system_attr(study_id, key, value)
+
+    def get_study_id_from_name(self, study_name: str) -> int:
+        """See BaseStorage."""
+        return self._studies.find(study_name)
+
+    def get_study_name_from_id(self, study_id: int) -> str:
+        """See BaseStorage."""
+        return self._studies.read(study_id).study_name
+
+    def get_study_directions(self, study_id: int) -> list[StudyDirection]:
+        """See BaseStorage."""
+        return self._studies.read(study_id).directions
+
+    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
+        """See BaseStorage."""
+        return self._studies.read(study_id).user_attrs
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        """See BaseStorage."""
+        return self._studies.read(study_id).system_attrs
+
+    def get_all_studies(self) -> list[FrozenStudy]:
+        """See BaseStorage."""
+        return self._studies.read_all()
+
+    # --- Trials: their life
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """See BaseStorage."""
+        if template_trial is not None:
+            return self._create_from_template(study_id, template_trial)
+        rows = self.run_with_pending(optuna_query("create_trial"), {"study_id": study_id})
+        if not rows:
+            raise KeyError(NOT_FOUND)
+        trial_id, number, started = rows[0]
+        self.adopt_trial(study_id, _running_trial(trial_id, number, to_local_time(started)))
+        return int(trial_id)
+
+    def adopt_trial(self, study_id: int, trial: FrozenTrial) -> None:
+        """From now on this process runs ``trial``, which is RUNNING in the database with this content.
+
+        Its writes are buffered until it ends, and it is read from memory.
+        """
+        self._memory.start(study_id, trial)
+
+    def release_trial(
+        self,
+        trial_id: int,
+        state: TrialState | None = None,
+        values: list[float] | None = None,
+        completed: datetime | None = None,
+    ) -> None:
+        """This process does not run the trial any more.
+
+        ``state``, ``values`` and ``completed`` (naive local time) say how it ended in the database, where that is
+        known; otherwise the database is asked when somebody wants to know.
+        """
+        self._memory.end(trial_id, state, values, completed)
+
+    def set_trial_state_values(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
+        """See BaseStorage. Everything that the trial wrote goes with it in one transaction."""
+        if state == TrialState.RUNNING and values is None:
+            return self._start_waiting_trial(trial_id)
+        numbers = [float(value) for value in values or ()]
+        rows = self.run_with_pending(
+            optuna_query("set_state_and_values"),
+            {
+                "trial_id": trial_id,
+                "state": state.name,
+                "finished": state.is_finished(),
+                "values": finite_or_none(numbers),
+                "value_types": value_types(numbers),
+            },
+        )
+        if not rows:
+            raise KeyError(NOT_FOUND)
+        before, completed = rows[0]
+        if before not in ("RUNNING", "WAITING"):
+            self.release_trial(trial_id)
+            self._refuse_finished(trial_id)
+        self.release_trial(trial_id, state, numbers if values is not None else None, to_local_time(completed))
+        return True
+
+    def _start_waiting_trial(self, trial_id: int) -> bool:
+        rows = self.run_with_pending(optuna_query("start_waiting_trial"), {"trial_id": trial_id})
+        if not rows:
+            raise KeyError(NOT_FOUND)
+        *row, started = rows[0]
+        trial = self._memory.decoder.trial(row)
+        if trial.state.is_finished():
+            self._refuse_finished(trial_id)
+        if started is None:
+            return False
+        trial.state = TrialState.RUNNING
+        trial._datetime_start = to_local_time(started)
+        self.adopt_trial(row[1], trial)
+        return True
+
+    def _create_from_template(self, study_id: int, template: FrozenTrial) -> int:
+        rows = self.run_with_pending(
+            optuna_query("create_trial_from_template"), {"study_id": study_id, **_template_columns(template)}
+        )
+        if not rows:
+            raise KeyError(NOT_FOUND)
+        trial_id = int(rows[0][0])
+        if template.state == TrialState.RUNNING:
+            self.adopt_trial(study_id, self._memory.read_trial(trial_id)[1])
+        self._memory.mark_old(study_id)
+        return trial_id
+
+    # --- Trials: what they write
+
+    def set_trial_param(
+        self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
+    ) -> None:
+        """See BaseStorage."""
+        with self._memory.writing(trial_id) as live:
+            check_name(param_name)
+            known = self._memory.distribution(live.study_id, param_name)
+            if known is not None:
+                check_distribution_compatibility(known, distribution)
+            else:
+                self._memory.history(live.study_id).distributions[param_name] = distribution
+            if live.has_param(param_name):
+                return
+            text = distribution_to_json(distribution)
+            self._writes.add("params", trial_id, param_name, float(param_value_internal), text)
+            live.set_param(param_name, param_value_internal, distribution)
+
+    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        """See BaseStorage."""
+        with self._memory.writing(trial_id) as live:
+            step, value = int(step), float(intermediate_value)
+            if abs(step) > _HIGHEST_STEP:
+                raise StorageInternalError(f"The step {step} does not fit into 32 bits.")
+            self._writes.add("steps", trial_id, step, *finite_or_none([value]), *value_types([value]))
+            live.set_step(step, value)
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """See BaseStorage."""
+        with self._memory.writing(trial_id) as live:
+            live.set_user_attr(key, self._add_attribute("user_attrs", trial_id, key, value))
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """See BaseStorage."""
+        with self._memory.writing(trial_id) as live:
+            live.set_system_attr(key, self._add_attribute("system_attrs", trial_id, key, value))
+
+    def _add_attribute(self, kind: Kind, trial_id: int, key: str, value: Any) -> Any:
+        check_name(key)
+        text = json.dumps(value)
+        self._writes.add(kind, trial_id, key, text)
+        return json.loads(text)
+
+    # --- Trials: reading
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """See BaseStorage."""
+        live = self._running_here(trial_id)
+        if live is not None:
+            return live.frozen()
+        return self._memory.find_finished(trial_id) or self._memory.read_trial(trial_id)[1]
+
+    def get_trial_system_attrs(self, trial_id: int) -> dict[str, Any]:
+        """See BaseStorage."""
+        live = self._running_here(trial_id)
+        return live.system_attrs() if live is not None else self.get_trial(trial_id).system_attrs
+
+    def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
+        """See BaseStorage."""
+        asked = {"study_id": study_id, "number": trial_number}
+        rows = self.run_with_pending(optuna_query("find_trial"), asked)
+        if not rows:
+            raise KeyError(f"No trial with trial number {trial_number} exists in study with study_id {study_id}.")
+        return int(rows[0][0])
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """See BaseStorage. Intermediate values of finished trials are loaded when they are looked at."""
+        history = self._memory.history(study_id)
+        only_waiting = states is not None and [s for s in TrialState if s in states] == [TrialState.WAITING]
+        if only_waiting and not history.is_loaded:
+            return self._memory.read_waiting(study_id)
+        if deepcopy or only_waiting or not self._memory.is_fresh(history):
+            self._memory.refresh(study_id)
+        trials = self._memory.select(study_id, states)
+        return copy.deepcopy(trials) if deepcopy else trials
+
+    def get_n_trials(self, study_id: int, state: tuple[TrialState, ...] | TrialState | None = None) -> int:
+        """See BaseStorage."""
+        if self._memory.history(study_id).is_loaded:
+            return super().get_n_trials(study_id, state)
+        self._studies.read(study_id)
+        rows = self.run_with_pending(optuna_query("count_trials"), {"study_id": study_id})
+        counted = tuple(TrialState) if state is None else (state,) if isinstance(state, TrialState) else state
+        return sum(count for name, count in rows if TrialState[name] in counted)
+
+    def get_best_trial(self, study_id: int) -> FrozenTrial:
+        """See BaseStorage."""
+        directions = self._directions.get(study_id) or self.get_study_directions(study_id)
+        self._directions[study_id] = directions
+        if len(directions) > 1:
+            raise RuntimeError("Best trial can be obtained only for single-objective optimization.")
+        maximize = directions[0] == StudyDirection.MAXIMIZE
+        history = self._memory.history(study_id)
+        if history.is_loaded:
+            if not self._memory.is_fresh(history):
+                self._memory.refresh(study_id)
+            best = history.best(maximize=maximize)
+            if best is None:
+                raise ValueError(NOT_FOUND)
+            return best
+        name = "find_best_maximum" if maximize else "find_best_minimum"
+        rows = self.run_with_pending(optuna_query(name), {"study_id": study_id})
+        if not rows:
+            raise ValueError(NOT_FOUND)
+        return self.get_trial(rows[0][0])
+
+    def _running_here(self, trial_id: int) -> LiveTrial | None:
+        """The trial if this process runs it; the database has said so within the last second."""
+        live = self._memory.live.get(trial_id)
+        if live is None or time.monotonic() - live.verified_at < MEMORY_MAY_BE_OLD_S:
+            return live
+        asked_at = time.monotonic()
+        if self.run_with_pending(optuna_query("read_state"), {"trial_id": trial_id}) != [("RUNNING",)]:
+            self.release_trial(trial_id)
+            return None
+        live.verified_at = asked_at
+        return live
+
+    def _refuse_finished(self, trial_id: int) -> None:
+        number = self.get_trial(trial_id).number
+        raise UpdateFinishedTrialError(f"Trial#{number} has already finished and can not be updated.")
+
+    # --- Heartbeats
+
+    def record_heartbeat(self, trial_id: int) -> None:
+        """See BaseHeartbeat. A beat that the database could not take is left out: Optuna's thread would end."""
+        try:
+            self.run_with_pending(optuna_query("record_heartbeat"), {"trial_id": trial_id})
+        except TransientDatabaseError as error:
+            _logger.warning("A heartbeat of trial %d was left out: %s", trial_id, error)
+
+    def _get_stale_trial_ids(self, study_id: int) -> list[int]:
+        assert self.heartbeat_interval is not None
+        grace_s = self.grace_period or 2 * self.heartbeat_interval
+        asked = {"study_id": study_id, "grace_s": grace_s}
+        return [row[0] for row in self.run_with_pending(optuna_query("find_stale_trials"), asked)]
+
+    def get_heartbeat_interval(self) -> int | None:
+        """See BaseHeartbeat."""
+        return self.heartbeat_interval
+
+    def get_heartbeat_stale_trial_callback(self) -> StaleTrialCallback | None:
+        """See BaseHeartbeat."""
+        return self.heartbeat_stale_trial_callback
+
+
+def _open_again(reference: weakref.ref[PostgresStorage]) -> None:
+    storage = reference()
+    if storage is not None:
+        storage._open()
+
+
+def _running_trial(trial_id: int, number: int, started: datetime | None) -> FrozenTrial:
+    return FrozenTrial(
+        number=number,
+        state=TrialState.RUNNING,
+        value=None,
+        datetime_start=started,
+        datetime_complete=None,
+        params={},
+        distributions={},
+        user_attrs={},
+        system_attrs={},
+        intermediate_values={},
+        trial_id=trial_id,
+    )
+
+
+def _template_columns(trial: FrozenTrial) -> dict[str, Any]:
+    for name in (*trial.params, *trial.user_attrs, *trial.system_attrs):
+        check_name(name)
+    distributions = [trial.distributions[name] for name in trial.params]
+    values = [float(value) for value in trial.values or ()]
+    steps = [float(value) for value in trial.intermediate_values.values()]
+    return {
+        "state": trial.state.name,
+        "datetime_start": to_stored_time(trial.datetime_start),
+        "datetime_complete": to_stored_time(trial.datetime_complete),
+        "values": finite_or_none(values),
+        "value_types": value_types(values),
+        "param_names": list(trial.params),
+        "param_values": [
+            float(distribution.to_internal_repr(value))
+            for distribution, value in zip(distributions, trial.params.values(), strict=True)
+        ],
+        "distributions": [distribution_to_json(distribution) for distribution in distributions],
+        "steps": [int(step) for step in trial.intermediate_values],
+        "step_values": finite_or_none(steps),
+        "step_types": value_types(steps),
+        "user_keys": list(trial.user_attrs),
+        "user_values": [json.dumps(value) for value in trial.user_attrs.values()],
+        "system_keys": list(trial.system_attrs),
+        "system_values": [json.dumps(value) for value in trial.system_attrs.values()],
+    }

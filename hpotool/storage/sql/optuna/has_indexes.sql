@@ -1,0 +1,2 @@
+-- Whether our indexes are there.
+select to_regclass('hpotool_trials_number') is not null and to_regclass('hpotool_trials_open') is not null

@@ -1,0 +1,129 @@
+"""What this process knows of a study's trials: read once, then only what changed.
+
+Promise: no trial is missed, whatever the order in which other transactions commit. Trials of one study are
+created under the study's row lock, so their ids become visible in order; and should somebody have written a trial
+without that lock, its number is missing from the dense sequence 0, 1, 2, … and everything after the gap is read
+again until the gap is filled. Finished trials never change; the others are asked for again by id.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left, insort
+from collections.abc import Container, Iterable
+
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from hpotool.storage.stored_trial import StoredTrial
+
+# A number that stays missing for so long belongs to a row that somebody deleted by hand.
+_GAP_PATIENCE_S = 600.0
+
+
+def _number(trial: FrozenTrial) -> int:
+    return trial._number
+
+
+class StudyHistory:
+    """The trials of one study. Not thread-safe: the storage holds its lock around every use."""
+
+    def __init__(self, study_id: int) -> None:
+        self.study_id = study_id
+        self.is_loaded = False
+        self.fresh_until = 0.0
+        self.distributions: dict[str, BaseDistribution] = {}
+        self.trials: list[FrozenTrial] = []  # by number
+        self.finished: list[StoredTrial] = []  # in the order in which this process learned of them
+        self.running: set[int] = set()
+        self.waiting: set[int] = set()
+        self.reread: set[int] = set()  # WAITING, but changed by this process
+        self.read_up_to = -1  # ids up to here are known, but for those above
+        self._by_id: dict[int, FrozenTrial] = {}
+        self._dense = 0  # numbers below are all known
+        self._gap_since: float | None = None
+        self._lowest: StoredTrial | None = None
+        self._highest: StoredTrial | None = None
+
+    def __contains__(self, trial_id: int) -> bool:
+        return trial_id in self._by_id
+
+    def find(self, trial_id: int) -> FrozenTrial | None:
+        """The trial as last seen."""
+        return self._by_id.get(trial_id)
+
+    def position(self, trial: FrozenTrial) -> int:
+        """Where the trial stands in ``trials``."""
+        if trial._number < len(self.trials) and self.trials[trial._number]._trial_id == trial._trial_id:
+            return trial._number
+        position = bisect_left(self.trials, trial._number, key=_number)
+        while self.trials[position]._trial_id != trial._trial_id:  # two trials of one number: somebody's mistake
+            position += 1
+        return position
+
+    def put(self, trial: FrozenTrial) -> None:
+        """Take in a trial that was read or written. What is known to be finished stays as it is."""
+        known = self._by_id.get(trial._trial_id)
+        if known is not None and known.state.is_finished():
+            return
+        self._by_id[trial._trial_id] = trial
+        if known is not None:
+            self.trials[self.position(known)] = trial
+        elif not self.trials or trial._number > self.trials[-1]._number:
+            self.trials.append(trial)
+        else:
+            insort(self.trials, trial, key=_number)
+        self._sort_by_state(trial)
+        self.distributions.update(
+            (name, distribution)
+            for name, distribution in trial._distributions.items()
+            if name not in self.distributions
+        )
+
+    def finish_read(self, now: float | None = None) -> None:
+        """After a batch of rows in order of id: up to where nothing can be missing any more."""
+        now = time.monotonic() if now is None else now
+        trials = self.trials
+        while self._dense < len(trials) and trials[self._dense]._number <= self._dense:
+            self._dense += 1
+        if self._dense == len(trials):
+            self._gap_since = None
+        elif self._gap_since is None:
+            self._gap_since = now
+        elif now - self._gap_since > _GAP_PATIENCE_S:
+            self._dense = len(trials)
+            self._gap_since = None
+        if self._dense:
+            self.read_up_to = max(self.read_up_to, trials[self._dense - 1]._trial_id)
+
+    def best(self, *, maximize: bool) -> StoredTrial | None:
+        """The complete trial with the best first value; of equals the one seen first."""
+        return self._highest if maximize else self._lowest
+
+    def select(self, states: Container[TrialState] | None) -> list[FrozenTrial]:
+        """The trials in these states, by number."""
+        if states is None:
+            return list(self.trials)
+        if not any(state in states for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)):
+            unfinished: Iterable[FrozenTrial] = (self._by_id[i] for i in self.running | self.waiting)
+            return sorted((trial for trial in unfinished if trial.state in states), key=_number)
+        return [trial for trial in self.trials if trial.state in states]
+
+    def _sort_by_state(self, trial: FrozenTrial) -> None:
+        trial_id = trial._trial_id
+        self.running.discard(trial_id)
+        self.waiting.discard(trial_id)
+        if trial.state == TrialState.RUNNING:
+            self.running.add(trial_id)
+        elif trial.state == TrialState.WAITING:
+            self.waiting.add(trial_id)
+        elif isinstance(trial, StoredTrial):
+            self.finished.append(trial)
+            if trial.state == TrialState.COMPLETE and trial._values:
+                self._compare_with_best(trial, trial._values[0])
+
+    def _compare_with_best(self, trial: StoredTrial, value: float) -> None:
+        if self._lowest is None or value < (self._lowest._values or [value])[0]:
+            self._lowest = trial
+        if self._highest is None or value > (self._highest._values or [value])[0]:
+            self._highest = trial

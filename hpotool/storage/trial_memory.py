@@ -1,0 +1,246 @@
+"""The trials that this process knows, of all its studies, and how they are read from the database."""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import bisect_left
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
+
+from hpotool.storage.decoding import TrialDecoder
+from hpotool.storage.live_trial import LiveTrial
+from hpotool.storage.queries import optuna_query
+from hpotool.storage.stored_trial import NO_STEPS, StepValues, StoredTrial
+from hpotool.storage.study_records import NOT_FOUND
+from hpotool.storage.trial_cache import StudyHistory
+from hpotool.storage.write_buffer import WriteBuffer
+
+MEMORY_MAY_BE_OLD_S = 1.0
+
+_CHUNK = 5_000  # trials in one read
+_STEPS_CHUNK = 1_000  # trials whose intermediate values are loaded together
+
+
+class TrialMemory:
+    """What was read of trials, and what this process's own trials have written. Thread-safe.
+
+    Its lock is never held while the database is asked.
+    """
+
+    def __init__(self, writes: WriteBuffer) -> None:
+        self.lock = threading.RLock()
+        self.live: dict[int, LiveTrial] = {}
+        self.decoder = TrialDecoder(self.load_steps)
+        self._writes = writes
+        self._histories: dict[int, StudyHistory] = {}
+
+    def history(self, study_id: int) -> StudyHistory:
+        """What is known of the study; empty at first."""
+        with self.lock:
+            return self._histories.setdefault(study_id, StudyHistory(study_id))
+
+    def forget(self, study_id: int) -> None:
+        """The study was deleted."""
+        with self.lock:
+            self._histories.pop(study_id, None)
+            for trial_id in [trial_id for trial_id, live in self.live.items() if live.study_id == study_id]:
+                del self.live[trial_id]
+
+    def mark_old(self, study_id: int) -> None:
+        """The next read of the study asks the database."""
+        self.history(study_id).fresh_until = 0.0
+
+    def find_finished(self, trial_id: int) -> FrozenTrial | None:
+        """The trial if it is known to be finished. Nobody may change it."""
+        with self.lock:
+            known = (history.find(trial_id) for history in self._histories.values())
+            return next((trial for trial in known if trial is not None and trial.state.is_finished()), None)
+
+    @contextmanager
+    def writing(self, trial_id: int) -> Iterator[LiveTrial]:
+        """The trial to write to. One that this process does not run is read first, and sent at once.
+
+        Raises:
+            KeyError: there is no such trial.
+            UpdateFinishedTrialError: it is finished.
+        """
+        live = self.live.get(trial_id)
+        if live is not None:
+            yield live
+            return
+        study_id, trial = self.read_trial(trial_id)
+        if trial.state.is_finished():
+            raise UpdateFinishedTrialError(f"Trial#{trial.number} has already finished and can not be updated.")
+        yield LiveTrial(study_id, trial)
+        self._writes.flush()
+        with self.lock:
+            history = self.history(study_id)
+            history.reread.add(trial_id)
+            history.fresh_until = 0.0
+
+    def start(self, study_id: int, trial: FrozenTrial) -> LiveTrial:
+        """From now on this process runs ``trial``."""
+        with self.lock:
+            live = self.live[trial._trial_id] = LiveTrial(study_id, trial)
+            history = self.history(study_id)
+            if history.is_loaded:
+                history.put(live.frozen())
+                history.finish_read()
+            return live
+
+    def end(
+        self,
+        trial_id: int,
+        state: TrialState | None = None,
+        values: list[float] | None = None,
+        completed: datetime | None = None,
+    ) -> None:
+        """This process does not run the trial any more; ``state`` and what follows say how it ended, if known."""
+        with self.lock:
+            live = self.live.pop(trial_id, None)
+            if live is None:
+                for history in self._histories.values():
+                    history.fresh_until = 0.0
+                return
+            history = self.history(live.study_id)
+            history.fresh_until = 0.0
+            if history.is_loaded and state is not None and state.is_finished():
+                history.put(live.finished(self.decoder, state, values, completed))
+
+    def is_fresh(self, history: StudyHistory) -> bool:
+        """Whether the study may be read from memory: something of ours runs in it, and we looked a moment ago."""
+        with self.lock:
+            return (
+                history.is_loaded
+                and time.monotonic() < history.fresh_until
+                and any(live.study_id == history.study_id for live in self.live.values())
+            )
+
+    def refresh(self, study_id: int) -> StudyHistory:
+        """Read what changed in the study. At first that is everything.
+
+        Raises:
+            KeyError: there is no such study.
+        """
+        history = self.history(study_id)
+        if not history.is_loaded:
+            self._check_exists(study_id)
+        asked_at = time.monotonic()
+        self._read_changes(history)
+        with self.lock:
+            history.is_loaded = True
+            history.fresh_until = asked_at + MEMORY_MAY_BE_OLD_S
+        return history
+
+    def select(self, study_id: int, states: Container[TrialState] | None) -> list[FrozenTrial]:
+        """The trials in these states, by number, with what our own have written."""
+        with self.lock:
+            history = self.history(study_id)
+            selected = history.select(states)
+            if states is not None and TrialState.RUNNING not in states:
+                return selected
+            for live in self.live.values():
+                if live.study_id == study_id:
+                    trial = live.shared()
+                    place = history.position(trial) if states is None else _place(selected, trial)
+                    selected[place] = trial
+            return selected
+
+    def read_trial(self, trial_id: int) -> tuple[int, FrozenTrial]:
+        """One trial as the database has it now, with its study's id.
+
+        Raises:
+            KeyError: there is no such trial.
+        """
+        rows = self._writes.run(optuna_query("read_trial"), {"trial_id": trial_id})
+        if not rows:
+            raise KeyError(NOT_FOUND)
+        return int(rows[0][1]), self.decoder.trial(rows[0])
+
+    def read_waiting(self, study_id: int) -> list[FrozenTrial]:
+        """The trials that wait, by number, without reading anything else of the study."""
+        rows = self._writes.run(optuna_query("read_waiting"), {"study_id": study_id})
+        return [self.decoder.trial(row) for row in rows]
+
+    def distribution(self, study_id: int, name: str) -> BaseDistribution | None:
+        """How a parameter was first described in the study."""
+        history = self.history(study_id)
+        known = history.distributions.get(name)
+        if known is None and not history.is_loaded:
+            rows = self._writes.run(optuna_query("find_distribution"), {"study_id": study_id, "name": name})
+            known = self.decoder.distribution(rows[0][0]) if rows else None
+        return known
+
+    def load_steps(self, trial: StoredTrial) -> StepValues:
+        """The intermediate values of a finished trial; its neighbours' are loaded with them."""
+        with self.lock:
+            neighbours = self._neighbours_without_steps(trial)
+        rows = self._writes.run(
+            optuna_query("read_steps"), {"trial_ids": [neighbour._trial_id for neighbour in neighbours]}
+        )
+        steps = {trial_id: self.decoder.steps(steps, values) for trial_id, steps, values in rows}
+        for neighbour in neighbours:
+            neighbour._steps = steps.get(neighbour._trial_id, NO_STEPS)
+        return steps.get(trial._trial_id, NO_STEPS)
+
+    def _neighbours_without_steps(self, trial: StoredTrial) -> Sequence[StoredTrial]:
+        for history in self._histories.values():
+            if trial._trial_id in history:
+                first = history.position(trial)
+                near = history.trials[first : first + _STEPS_CHUNK]
+                return [each for each in near if isinstance(each, StoredTrial) and each._steps is None]
+        return [trial]
+
+    def _read_changes(self, history: StudyHistory) -> None:
+        with self.lock:
+            own = {trial_id for trial_id, live in self.live.items() if live.study_id == history.study_id}
+            reread = frozenset(history.reread)
+            after = history.read_up_to
+            asked = {
+                "study_id": history.study_id,
+                "known": after,
+                "running": sorted(history.running - own | reread),
+                "own": sorted(own),
+                "waiting": sorted(history.waiting - reread),
+                "limit": _CHUNK,
+            }
+        while True:
+            rows = self._writes.run(optuna_query("read_changes"), {**asked, "after": after})
+            self._take_in(history, [self.decoder.trial(row) for row in rows])
+            if sum(row[0] > after for row in rows) < _CHUNK:
+                break
+            after = rows[-1][0]
+            asked.update(running=[], own=[], waiting=[])
+        with self.lock:
+            history.reread -= reread
+            history.finish_read()
+
+    def _take_in(self, history: StudyHistory, trials: Sequence[FrozenTrial]) -> None:
+        with self.lock:
+            for trial in trials:
+                live = self.live.get(trial._trial_id)
+                if live is None:
+                    history.put(trial)
+                elif trial.state.is_finished():
+                    # Somebody else ended it. Its next write here will say so.
+                    del self.live[trial._trial_id]
+                    history.put(trial)
+                elif trial._trial_id not in history:
+                    history.put(live.shared())
+
+    def _check_exists(self, study_id: int) -> None:
+        if not self._writes.run("select 1 from studies where study_id = %(study_id)s", {"study_id": study_id}):
+            raise KeyError(NOT_FOUND)
+
+
+def _place(trials: Sequence[FrozenTrial], trial: FrozenTrial) -> int:
+    place = bisect_left(trials, trial._number, key=lambda each: each._number)
+    while trials[place]._trial_id != trial._trial_id:
+        place += 1
+    return place

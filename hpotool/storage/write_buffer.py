@@ -1,0 +1,155 @@
+"""What a trial writes while it runs, kept in order and sent together.
+
+Promises:
+    - What was accepted is sent at the latest one second after it, and kept until the database has confirmed it:
+      a failed send puts everything back, and sending twice has the effect of once.
+    - What is sent with a statement is one transaction with it.
+    - A forked child sends nothing that its parent wrote.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import psycopg2
+from optuna.logging import get_logger
+
+from hpotool.errors import DatabaseUnreachableError
+from hpotool.storage.connection import Connection, Parameters, Rows
+from hpotool.storage.queries import optuna_query
+
+Kind = Literal["params", "steps", "user_attrs", "system_attrs"]
+
+LONGEST_DELAY_S = 1.0
+
+_KINDS: tuple[Kind, ...] = ("params", "steps", "user_attrs", "system_attrs")
+_logger = get_logger(__name__)
+
+
+@dataclass
+class Batch:
+    """Writes by kind and by (trial id, key): one value and what else its row needs."""
+
+    writes: dict[Kind, dict[tuple[int, Any], tuple[Any, Any]]] = field(
+        default_factory=lambda: {kind: {} for kind in _KINDS}
+    )
+
+    def __bool__(self) -> bool:
+        return any(self.writes.values())
+
+    def __len__(self) -> int:
+        return sum(len(rows) for rows in self.writes.values())
+
+    def statements(self) -> list[tuple[str, Parameters]]:
+        """One statement per kind that has anything to write."""
+        return [
+            (
+                optuna_query(f"write_{kind}"),
+                {
+                    "trial_ids": [trial_id for trial_id, _ in rows],
+                    "keys": [key for _, key in rows],
+                    "values": [value for value, _ in rows.values()],
+                    "extras": [extra for _, extra in rows.values()],
+                },
+            )
+            for kind, rows in self.writes.items()
+            if rows
+        ]
+
+    def followed_by(self, later: Batch) -> Batch:
+        """These writes and then the later ones."""
+        return Batch({kind: {**self.writes[kind], **later.writes[kind]} for kind in _KINDS})
+
+
+class WriteBuffer:
+    """Collects writes and sends them, by itself after a second or together with a statement."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._start_empty()
+        own = weakref.ref(self)
+        os.register_at_fork(after_in_child=lambda: _start_empty(own))
+
+    def _start_empty(self) -> None:
+        self._pending = Batch()
+        self._oldest = 0.0
+        self._is_watched = False
+        self._lock = threading.Lock()  # guards the three above
+        self._sending = threading.Lock()  # one send at a time, or a later batch could overtake an earlier one
+
+    def add(self, kind: Kind, trial_id: int, key: int | str, value: Any, extra: Any = None) -> None:
+        """Accept one write. The caller has checked that the database will take it."""
+        with self._lock:
+            if not self._pending:
+                self._oldest = time.monotonic()
+            self._pending.writes[kind][trial_id, key] = (value, extra)
+            if not self._is_watched:
+                self._is_watched = True
+                threading.Thread(target=self._send_when_due, name="hpotool-writes", daemon=True).start()
+
+    def run(self, sql: str, params: Parameters = ()) -> Rows:
+        """Everything accepted so far and then ``sql``: one round trip, one transaction. The rows of ``sql``.
+
+        Raises what `Connection.run` raises; the writes are then kept for the next call.
+        """
+        with self._sending:
+            with self._lock:
+                batch, self._pending = self._pending, Batch()
+            if not batch:
+                return self._connection.run(sql, params)
+            sent = False
+            try:
+                rows = self._connection.run_all([*batch.statements(), (sql, params)])
+                sent = True
+            finally:
+                if not sent:
+                    with self._lock:
+                        self._pending = batch.followed_by(self._pending)
+            return rows
+
+    def flush(self) -> None:
+        """Send what is pending, if anything is."""
+        if self._pending:
+            self.run("select 1")
+
+    def _send_when_due(self) -> None:
+        """The thread of the last sentence: lives while something is pending, and outlives an outage."""
+        delay = LONGEST_DELAY_S
+        while True:
+            time.sleep(delay)
+            with self._lock:
+                if not self._pending:
+                    self._is_watched = False
+                    return
+                delay = self._oldest + LONGEST_DELAY_S - time.monotonic()
+            if delay > 0:
+                continue
+            delay = LONGEST_DELAY_S
+            try:
+                self.flush()
+            except (DatabaseUnreachableError, psycopg2.Error) as error:
+                _logger.debug("%d writes wait for the database: %s", len(self._pending), error)
+
+
+def flush_at_exit(buffer: WriteBuffer) -> Callable[[], None]:
+    """What a storage calls when it goes away: the last second of writes is sent, or said to be lost."""
+
+    def flush() -> None:
+        try:
+            buffer.flush()
+        except (DatabaseUnreachableError, psycopg2.Error) as error:
+            _logger.warning("%d writes of the last second are lost: %s", len(buffer._pending), error)
+
+    return flush
+
+
+def _start_empty(reference: weakref.ref[WriteBuffer]) -> None:
+    buffer = reference()
+    if buffer is not None:
+        buffer._start_empty()

@@ -1,0 +1,34 @@
+"""Optuna's own contract for storages, unchanged and whole."""
+
+import multiprocessing
+
+import pytest
+from optuna.storages import RDBStorage
+from optuna.testing.pytest_storages import StorageTestCase
+
+from hpotool.storage.open import open_storage
+from hpotool.storage.url import DatabaseUrl
+
+
+class TestPostgresStorage(StorageTestCase):
+    @pytest.fixture
+    def storage(self, study_database_url):
+        return open_storage(study_database_url)
+
+
+def test_twenty_processes_that_meet_in_an_empty_database_all_open_it(database_url):
+    forking = multiprocessing.get_context("fork")
+    met = forking.Barrier(20)
+    started = [forking.Process(target=_open_together, args=(met, database_url)) for _ in range(20)]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join(timeout=120)
+    assert [process.exitcode for process in started] == [0] * 20
+    # Optuna's own storage finds nothing left to do.
+    assert RDBStorage(DatabaseUrl.parse(database_url).sqlalchemy).get_current_version() == "v3.2.0.a"
+
+
+def _open_together(met, database_url):
+    met.wait(timeout=60)
+    assert open_storage(database_url).get_all_studies() == []
