@@ -1,1 +1,231 @@
-"""Inside the child process: calls the objective. It has no database connection and knows no password."""
+"""Inside the child process: calls the objective. It has no database connection and knows no password.
+
+The child leads a session of its own, is killed when its parent dies, writes its output to the attempt's log, and
+tells how it ended in one last message: {"end": outcome, "reason": …, "values": …}. SIGTERM, SIGUSR1 and SIGUSR2
+do not end it: they ask the objective to stop (``trial.should_stop()``).
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import faulthandler
+import gc
+import os
+import random
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from optuna.exceptions import TrialPruned
+
+from hpotool.errors import InputError
+from hpotool.study.outcome import Outcome
+from hpotool.worker.channel import Channel
+from hpotool.worker.memory_errors import out_of_memory_reason
+from hpotool.worker.messages import Job
+from hpotool.worker.objective_trial import ObjectiveTrial
+from hpotool.worker.returned import read_returned
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+_DEFAULT_SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+
+
+class AttemptEnded(Exception):  # noqa: N818 (an ending, not always an error)
+    """Raised by hpotool's own objectives (commands) to end the attempt with an outcome of their choice."""
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+        self.reason = reason
+
+
+class StopRequest:
+    """Whether this process was asked to stop. What it forks itself is not asked: it ends, as usual."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def __call__(self) -> bool:
+        """Whether it was asked."""
+        return self._asked
+
+    def listen(self) -> None:
+        """Take SIGTERM, SIGUSR1 and SIGUSR2 as the request from now on."""
+        for number in _STOP_SIGNALS:
+            signal.signal(number, self._note)
+        # A data loader's or a pool's worker must still end by the SIGTERM that its pool sends it.
+        os.register_at_fork(after_in_child=_end_by_stop_signals)
+
+    def _note(self, *_: object) -> None:
+        self._asked = True
+
+
+class ChannelLink:
+    """The way to the worker through the channel. Several threads of the objective may use it."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def ask(self, request: dict[str, Any], within_s: float | None = None, default: Any = None) -> Any:
+        """Ask, and wait. An answer that comes after ``within_s`` is dropped when it comes."""
+        with self._lock:
+            self._last += 1
+            self._channel.send_json({**request, "id": self._last})
+            while True:
+                if within_s is None:
+                    number, answer, error = self._channel.receive_pickle()
+                else:
+                    came, message = self._channel.receive_pickle_within(within_s)
+                    if not came:
+                        return default
+                    number, answer, error = message
+                if number == self._last:
+                    break
+        if error is not None:
+            raise error
+        return answer
+
+    def tell(self, request: dict[str, Any]) -> None:
+        """Send without waiting."""
+        with self._lock:
+            self._channel.send_json(request)
+
+
+def run_attempt(job: Job, load: Callable[[], Callable[..., Any]], channel: Channel, log_fd: int) -> NoReturn:
+    """Be the attempt: call the objective, tell how it ended, and end this process. Does not return."""
+    try:
+        stopping = _become_an_attempt(job, log_fd)
+        link = ChannelLink(channel)
+        link.tell(call_objective(job, load, ObjectiveTrial(job, link, stopping), stopping))
+        _run_exit_handlers()
+    except BaseException:  # noqa: BLE001 (a forked child must never go on into its parent's code)
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def call_objective(
+    job: Job, load: Callable[[], Callable[..., Any]], trial: ObjectiveTrial, is_stopping: Callable[[], bool]
+) -> dict[str, Any]:
+    """Call the objective and say how that ended, as the attempt's last message."""
+    try:
+        _seed_everything(job.seed)
+        returned = load()(trial)
+    except AttemptEnded as ended:
+        return _end(ended.outcome, ended.reason)
+    except TrialPruned as pruned:
+        return _end(Outcome.PRUNED, str(pruned) or "the objective pruned itself")
+    except InputError as error:
+        return _end(Outcome.ERROR, error.message)
+    except SystemExit as leaving:
+        return _end(Outcome.ERROR, f"the objective called sys.exit({leaving.code!r})")
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the child's entry point)
+        traceback.print_exc()
+        if is_stopping():
+            return _end(Outcome.PREEMPTED, "it stopped when it was asked to")
+        if reason := out_of_memory_reason(error):
+            return _end(Outcome.OOM, reason)
+        return _end(Outcome.ERROR, _describe(error))
+    return _end_with_values(returned, job, is_stopping())
+
+
+def _end_with_values(returned: Any, job: Job, stopping: bool) -> dict[str, Any]:
+    read = read_returned(returned, job.study.metric_names)
+    if read.problem is not None:
+        if stopping and returned is None:
+            return _end(Outcome.PREEMPTED, "it stopped when it was asked to")
+        return _end(Outcome.ERROR, read.problem)
+    assert read.values is not None
+    if read.nan:
+        named = dict(zip(job.study.metric_names, read.values, strict=True))
+        return _end(Outcome.NAN, "the objective returned nan: " + ", ".join(f"{k}={v}" for k, v in named.items()))
+    return {**_end(Outcome.COMPLETE, None), "values": read.values, "extra": _json_only(read.extra)}
+
+
+def _end(outcome: Outcome, reason: str | None) -> dict[str, Any]:
+    return {"end": outcome.value, "reason": reason}
+
+
+def _json_only(extra: Any) -> dict[str, Any]:
+    """What a returned mapping holds beyond the metrics: numbers as numbers, the rest as text."""
+    return {name: _plain(value) for name, value in extra.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (str, bool, int, type(None))):
+        return value
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        return str(value)
+
+
+def _describe(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _become_an_attempt(job: Job, log_fd: int) -> StopRequest:
+    """Turn the fork server's copy into a process of its own."""
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    for number in _DEFAULT_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    # What the imports registered belongs to the fork server: a child that ran it would clean up for everybody.
+    atexit._clear()
+    devnull = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(devnull, 0)
+    os.close(devnull)
+    os.dup2(log_fd, 1)
+    os.dup2(log_fd, 2)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
+    # On the log itself, not on fd 2: where a crash was is worth knowing even after the objective closed stderr.
+    crash_log = os.fdopen(log_fd, "w")
+    faulthandler.enable(crash_log)
+    faulthandler.register(signal.SIGQUIT, crash_log, chain=False)
+    _kept_open.append(crash_log)
+    os.environ.update(job.environment)
+    gc.enable()
+    stopping = StopRequest()
+    stopping.listen()
+    return stopping
+
+
+# faulthandler keeps only the number of the file descriptor.
+_kept_open: list[Any] = []
+
+
+def _seed_everything(seed: int | None) -> None:
+    """Seed the generators that are global. Without a seed, make sure that two attempts do not draw the same.
+
+    A fork copies numpy's state, so unseeded attempts of one worker would all start from the same numbers.
+    """
+    random.seed(seed)
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed(None if seed is None else seed % 2**32)
+    if torch := sys.modules.get("torch"):
+        # CUDA's generators take their seed from here when they are made; nothing is initialised by this.
+        torch.manual_seed(random.getrandbits(63) if seed is None else seed)
+
+
+def _end_by_stop_signals() -> None:
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _run_exit_handlers() -> None:
+    """What the objective registered, multiprocessing's included, then its last output."""
+    if utilities := sys.modules.get("multiprocessing.util"):
+        utilities._exit_function()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # the objective has closed it
+            stream.flush()

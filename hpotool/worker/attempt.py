@@ -1,0 +1,188 @@
+"""One attempt of a trial: runs the objective in a child process and says how it ended.
+
+Promises: an attempt always ends in one ``AttemptResult``, whatever the objective does to itself; a value that it
+returned is never lost; when ``run`` has returned or raised, no process of the attempt is left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from optuna import Trial
+from optuna.exceptions import UpdateFinishedTrialError
+
+from hpotool.study.outcome import Outcome
+from hpotool.study.spec import StudySpec
+from hpotool.worker.channel import Channel, ChannelClosed, channel_pair
+from hpotool.worker.ending import judge_ending
+from hpotool.worker.fork_server_handle import ForkServerHandle
+from hpotool.worker.in_process import StopFlag, call_in_process
+from hpotool.worker.log_file import log_path, tail_of
+from hpotool.worker.memory_pressure import count_memory_kills
+from hpotool.worker.messages import Job, StudyView
+from hpotool.worker.trial_server import TrialServer, suggest
+from hpotool.worker.watch import AttemptWatch
+
+
+@dataclass(frozen=True)
+class AttemptResult:
+    """How an attempt ended.
+
+    ``values`` are there exactly when ``outcome`` is COMPLETE, in the order of the study's metrics. ``extra`` is
+    what the objective returned beside them. ``reason`` is one sentence, ``output_tail`` the last lines it printed.
+    """
+
+    outcome: Outcome
+    reason: str | None = None
+    values: tuple[float, ...] | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    output_tail: str = ""
+    log: Path | None = None
+    duration: timedelta = timedelta(0)
+    peak_memory: int | None = None  # bytes, of the whole process tree, as sampled
+    left_behind: int = 0  # processes that the objective left running and that were ended
+
+
+class AttemptRunner:
+    """Runs the attempts of one worker, one after the other. Made once per worker.
+
+    ``start`` imports the objective, so that a study that cannot run says so before a trial is claimed. ``stop``
+    may be called from another thread or from a signal handler; everything else belongs to one thread, the one
+    that Optuna's study is used in.
+    """
+
+    def __init__(self, spec: StudySpec, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        """``folder`` keeps the attempts' logs; ``environment`` is added to that of every attempt."""
+        self._spec = spec
+        self._folder = folder
+        self._environment = dict(environment or {})
+        self._server: ForkServerHandle | None = None
+        self._watch: AttemptWatch | None = None
+        self._stopping_in_process = StopFlag()
+
+    def start(self) -> str | None:
+        """Import the objective. Returns why every attempt has to import it again, where that is so.
+
+        Raises:
+            InputError: the objective cannot be imported.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if self._spec.objective.isolation == "none":
+            return None
+        return self._living_server().cold
+
+    def run(self, trial: Trial, *, seed: int | None = None, checkpoint_dir: Path | None = None) -> AttemptResult:
+        """Run one attempt of ``trial`` to its end. Tells Optuna nothing about the end: that is the caller's.
+
+        Whatever the storage raises goes through, after the attempt was ended.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        started = time.monotonic()
+        for parameter in self._spec.search_space:
+            suggest(trial, parameter.name, parameter.distribution)
+        server = TrialServer(trial, self._spec.metrics, self._spec.pruner.metric)
+        job = self._job(trial, seed, checkpoint_dir)
+        run = self._run_in_process if self._spec.objective.isolation == "none" else self._run_in_child
+        result = run(job, server)
+        server.write_series()
+        return replace(result, duration=timedelta(seconds=time.monotonic() - started))
+
+    def stop(self, outcome: Outcome, reason: str, grace: timedelta = timedelta(0)) -> None:
+        """Ask the running attempt to checkpoint and stop, and end it after ``grace`` with this outcome.
+
+        Without a running attempt it does nothing. A value that the objective returns meanwhile still counts.
+        """
+        self._stopping_in_process.ask(outcome, reason)
+        if self._watch is not None:
+            self._watch.stop(outcome, reason, grace)
+
+    def _run_in_child(self, job: Job, server: TrialServer) -> AttemptResult:
+        fork_server = self._living_server()
+        log = log_path(self._folder, job.trial)
+        ours, theirs = channel_pair()
+        memory_kills = count_memory_kills()
+        with AttemptWatch(fork_server, ours, self._spec.objective, log) as watch:
+            log_fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+            fork_server.start(job, theirs, log_fd)
+            os.close(log_fd)
+            theirs.close()
+            self._watch = watch
+            try:
+                self._serve(watch, ours, server)
+            finally:
+                self._watch = None
+        output = tail_of(log)
+        outcome, reason = judge_ending(
+            watch.end, watch.cause, watch.status, output, count_memory_kills() > memory_kills
+        )
+        return AttemptResult(
+            outcome,
+            reason,
+            output_tail=output,
+            log=log,
+            peak_memory=watch.peak_memory or None,
+            left_behind=watch.left_behind,
+            **_values_of(watch.end),
+        )
+
+    def _serve(self, watch: AttemptWatch, channel: Channel, server: TrialServer) -> None:
+        for request in watch.requests():
+            try:
+                answer, error = server.answer(request)
+            except UpdateFinishedTrialError:
+                watch.stop(Outcome.CANCELLED, "its trial belongs to another attempt by now", timedelta(0))
+                continue
+            if "id" in request:
+                with contextlib.suppress(ChannelClosed, OSError):  # it ended meanwhile
+                    channel.send_pickle((request["id"], answer, error))
+
+    def _run_in_process(self, job: Job, server: TrialServer) -> AttemptResult:
+        stopping = self._stopping_in_process
+        stopping.clear()
+        end = call_in_process(job, self._spec.objective, server, stopping)
+        outcome, reason = judge_ending(end, None, None, "", killed_for_memory=False)
+        return AttemptResult(outcome, reason, **_values_of(end))
+
+    def _living_server(self) -> ForkServerHandle:
+        if self._server is not None and not self._server.is_alive:
+            self.close()
+        if self._server is None:
+            objective = self._spec.objective.python or ""
+            self._server = ForkServerHandle(objective, self._environment, self._folder / "import.log")
+        return self._server
+
+    def _job(self, trial: Trial, seed: int | None, checkpoint_dir: Path | None) -> Job:
+        environment = {"HPOTOOL_STUDY": self._spec.name, "HPOTOOL_TRIAL": str(trial.number)}
+        if seed is not None:
+            environment["HPOTOOL_SEED"] = str(seed)
+        if checkpoint_dir is not None:
+            environment["HPOTOOL_CHECKPOINT_DIR"] = str(checkpoint_dir)
+        metrics = tuple(metric.name for metric in self._spec.metrics)
+        view = StudyView(self._spec.name, tuple(trial.study.directions), metrics)
+        # The trial that Optuna's Trial keeps up to date itself: no round trip to the database.
+        return Job(trial._cached_frozen_trial, view, seed, environment)
+
+    def close(self) -> None:
+        """End the fork server and everything below it."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def __enter__(self) -> AttemptRunner:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _values_of(end: Mapping[str, Any] | None) -> dict[str, Any]:
+    if end is None or end["end"] != Outcome.COMPLETE:
+        return {}
+    return {"values": tuple(end["values"]), "extra": end["extra"]}

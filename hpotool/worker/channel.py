@@ -1,0 +1,145 @@
+"""Framed messages over a stream socket: a length, then that many bytes; a message arrives whole or not at all.
+
+What a worker sends may be pickled, because whoever it starts trusts it. What a worker *receives* is JSON only:
+it never unpickles anything that came out of a process in which an objective runs.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import select
+import socket
+import struct
+from typing import Any
+
+_LENGTH = struct.Struct("!I")
+_CHUNK = 1 << 16
+
+
+class ChannelClosed(Exception):  # noqa: N818 (not an error: the other end is gone)
+    """The other end of the channel is gone."""
+
+
+class Channel:
+    """One end of a stream socket that carries whole messages.
+
+    Sending is not safe for several threads at once; receiving and sending from two different threads is.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._received = bytearray()
+
+    def fileno(self) -> int:
+        """The socket's file descriptor, for ``select``."""
+        return self._sock.fileno()
+
+    @property
+    def socket(self) -> socket.socket:
+        """The socket itself, to pass file descriptors over."""
+        return self._sock
+
+    def close(self) -> None:
+        """Close this end."""
+        self._sock.close()
+
+    def send(self, body: bytes) -> None:
+        """Send one message.
+
+        Raises:
+            ChannelClosed: nobody reads it any more.
+        """
+        try:
+            self._sock.sendall(_LENGTH.pack(len(body)) + body)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise ChannelClosed from error
+
+    def send_json(self, message: Any) -> None:
+        """Send ``message`` as JSON; NaN and the infinities are kept."""
+        self.send(json.dumps(message).encode())
+
+    def send_pickle(self, message: Any) -> None:
+        """Send ``message`` pickled."""
+        self.send(pickle.dumps(message))
+
+    def receive(self) -> bytes:
+        """Wait for one message, and read not one byte beyond it: file descriptors may follow.
+
+        Raises:
+            ChannelClosed: the other end was closed before a whole message arrived.
+        """
+        while (body := self._next_whole_message()) is None:
+            self._read_some(self._missing())
+        return body
+
+    def receive_json(self) -> Any:
+        """Wait for one message of JSON."""
+        return json.loads(self.receive())
+
+    def receive_pickle(self) -> Any:
+        """Wait for one pickled message. Only from a process that one trusts."""
+        return pickle.loads(self.receive())
+
+    def receive_pickle_within(self, seconds: float) -> tuple[bool, Any]:
+        """Wait at most ``seconds`` between two pieces of a message: (whether one came, the message)."""
+        while (body := self._next_whole_message()) is None:
+            if not select.select([self._sock], [], [], seconds)[0]:
+                return False, None
+            self._read_some()
+        return True, pickle.loads(body)
+
+    def receive_available(self) -> list[bytes]:
+        """Read once, and return every whole message that is there now. Call it when the socket is readable.
+
+        Raises:
+            ChannelClosed: the other end is closed and no whole message is left.
+        """
+        self._read_some()
+        messages: list[bytes] = []
+        while (body := self._next_whole_message()) is not None:
+            messages.append(body)
+        return messages
+
+    def drain(self) -> list[bytes]:
+        """Every whole message that has arrived, without waiting for more."""
+        messages: list[bytes] = []
+        if self._sock.fileno() < 0:
+            return messages
+        try:
+            while select.select([self._sock], [], [], 0)[0]:
+                messages.extend(self.receive_available())
+        except ChannelClosed:
+            pass
+        return messages
+
+    def _next_whole_message(self) -> bytes | None:
+        if len(self._received) < _LENGTH.size:
+            return None
+        end = _LENGTH.size + _LENGTH.unpack_from(self._received)[0]
+        if len(self._received) < end:
+            return None
+        body = bytes(self._received[_LENGTH.size : end])
+        del self._received[:end]
+        return body
+
+    def _missing(self) -> int:
+        """How many bytes the next message still needs, as far as that is known."""
+        if len(self._received) < _LENGTH.size:
+            return _LENGTH.size - len(self._received)
+        return _LENGTH.size + int(_LENGTH.unpack_from(self._received)[0]) - len(self._received)
+
+    def _read_some(self, most: int = _CHUNK) -> None:
+        try:
+            data = self._sock.recv(most)
+        except ConnectionResetError as error:
+            raise ChannelClosed from error
+        if not data:
+            raise ChannelClosed
+        self._received += data
+
+
+def channel_pair() -> tuple[Channel, Channel]:
+    """Two connected ends."""
+    one, other = socket.socketpair()
+    return Channel(one), Channel(other)

@@ -1,0 +1,215 @@
+"""The process that imports the objective once and forks one child for each attempt.
+
+Promise: whatever an attempt leaves behind is gone before its end is told, and when the worker or this process
+dies, however it dies, every process below it is killed. It holds no database connection and no password, and
+never forks a child that could not use CUDA or its threads: if importing the objective has already used them,
+each child imports it for itself instead, and says so.
+
+It runs as ``python -m hpotool.worker.fork_server FD OBJECTIVE``, where FD is a socket to the worker:
+
+    worker → here   StartAttempt (followed by two file descriptors: channel, log), Signal, Kill
+    here → worker   {"ready": true, "cold": why or null} or {"failed": sentence, "hint": …}; then for each attempt
+                    {"started": pid}, {"ended": pid, "status": as wait() has it, "left_behind": processes killed}
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hpotool.errors import InputError
+from hpotool.worker.channel import Channel, ChannelClosed
+from hpotool.worker.child import run_attempt
+from hpotool.worker.messages import Kill, Signal, StartAttempt
+from hpotool.worker.process_tree import adopt_orphans, die_with_parent, kill_descendants
+from hpotool.worker.reference import load_objective
+
+_IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+_LEFTOVERS_GONE_WITHIN_S = 5.0
+
+
+class ForkServer:
+    """Serves one worker until the worker closes its end or dies."""
+
+    def __init__(self, control: Channel, reference: str) -> None:
+        self._control = control
+        self._reference = reference
+        self._objective: Callable[..., Any] | None = None
+        self._leader: int | None = None
+
+    def serve(self, cold: str | None) -> None:
+        """Import the objective unless ``cold`` says why not, then fork children until the worker is gone."""
+        adopt_orphans()
+        for number in _IGNORED:
+            signal.signal(number, signal.SIG_IGN)
+        if cold is None:
+            try:
+                with _ending_with(self._control):
+                    self._objective = load_objective(self._reference)
+            except InputError as error:
+                self._control.send_json({"failed": error.message, "hint": error.hint})
+                return
+            if reason := _why_forking_is_unsafe():
+                _start_again_cold(self._control, self._reference, reason)
+            gc.collect()
+            gc.freeze()  # a collection in a child would otherwise copy every page of what was imported
+        self._control.send_json({"ready": True, "cold": cold})
+        child_ended = _wake_on(signal.SIGCHLD)
+        sources: list[Any] = [self._control, child_ended]
+        while True:
+            readable = select.select(sources, [], [])[0]
+            if child_ended in readable:
+                child_ended.recv(4096)
+                self._reap()
+            if self._control in readable:
+                self._obey()
+
+    def _obey(self) -> None:
+        message = self._control.receive_pickle()
+        if isinstance(message, StartAttempt):
+            self._start(message)
+        elif isinstance(message, Signal) and self._leader is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._leader, message.number)
+        elif isinstance(message, Kill):
+            kill_descendants(os.getpid())
+
+    def _start(self, start: StartAttempt) -> None:
+        _, (channel_fd, log_fd), _, _ = socket.recv_fds(self._control.socket, 1, 2)
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            die_with_parent(parent)
+            self._control.close()
+            run_attempt(start.job, self._load, Channel(socket.socket(fileno=channel_fd)), log_fd)
+        os.close(channel_fd)
+        os.close(log_fd)
+        self._leader = pid
+        self._control.send_json({"started": pid})
+
+    def _load(self) -> Callable[..., Any]:
+        return self._objective or load_objective(self._reference)
+
+    def _reap(self) -> None:
+        """Collect what ended. When it was the attempt's leader: end its leftovers too, and tell the worker."""
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self._leader:
+                self._leader = None
+                left = _end_leftovers()
+                self._control.send_json(
+                    {"ended": pid, "status": status, "left_behind": left, "cpu_s": usage.ru_utime + usage.ru_stime}
+                )
+
+
+def _end_leftovers() -> int:
+    """Kill what the attempt left below this process, and wait until it is gone: how many processes it was."""
+    killed = 0
+    deadline = time.monotonic() + _LEFTOVERS_GONE_WITHIN_S
+    while time.monotonic() < deadline:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:  # none left
+            break
+        if pid == 0:
+            killed += kill_descendants(os.getpid())
+            time.sleep(0.002)
+    return killed
+
+
+def _wake_on(number: signal.Signals) -> socket.socket:
+    """A socket that becomes readable when the signal arrives."""
+    reading, writing = socket.socketpair()
+    reading.setblocking(False)
+    writing.setblocking(False)
+    signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(writing.detach(), warn_on_full_buffer=False)
+    return reading
+
+
+@contextlib.contextmanager
+def _ending_with(control: Channel) -> Iterator[None]:
+    """While the block runs (an import may take long), end this process as soon as the worker is gone."""
+    done_reading, done_writing = socket.socketpair()
+
+    def watch() -> None:
+        poll = select.poll()
+        poll.register(control.fileno(), select.POLLHUP)
+        poll.register(done_reading, select.POLLIN)
+        if any(fd == control.fileno() for fd, _ in poll.poll()):
+            kill_descendants(os.getpid())
+            os._exit(1)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done_writing.send(b".")
+        thread.join()
+        done_reading.close()
+        done_writing.close()
+
+
+def _why_forking_is_unsafe() -> str | None:
+    """What importing the objective has done that a forked child could not use, or None."""
+    if any(_fd_target(fd).startswith("/dev/nvidia-uvm") for fd in _open_fds()):
+        return "importing it has initialised CUDA"
+    if sys.platform != "linux":
+        return None
+    # OpenBLAS and others end their threads before a fork and start them again after it; libgomp does not, and a
+    # child would wait for ever for threads that do not exist in it. So look at what is left while forking.
+    if (pid := os.fork()) == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    if len(list(Path("/proc/self/task").iterdir())) > 1:
+        return "importing it has left threads running"
+    return None
+
+
+def _open_fds() -> list[str]:
+    folder = Path("/proc/self/fd")
+    return [entry.name for entry in folder.iterdir()] if folder.exists() else []
+
+
+def _fd_target(fd: str) -> str:
+    try:
+        return str((Path("/proc/self/fd") / fd).readlink())
+    except OSError:
+        return ""
+
+
+def _start_again_cold(control: Channel, reference: str, reason: str) -> NoReturn:
+    """Become a fresh interpreter on the same socket that leaves the import to each child."""
+    os.set_inheritable(control.fileno(), True)
+    module = ["-m", "hpotool.worker.fork_server"]
+    os.execv(sys.executable, [sys.executable, *module, str(control.fileno()), reference, reason])
+
+
+def main(arguments: list[str]) -> None:
+    """Serve the worker behind the file descriptor given; end, with everything below, when it is gone."""
+    control = Channel(socket.socket(fileno=int(arguments[0])))
+    os.set_inheritable(control.fileno(), False)
+    cold = arguments[2] if len(arguments) > 2 else None
+    with contextlib.suppress(ChannelClosed):
+        ForkServer(control, arguments[1]).serve(cold)
+    _end_leftovers()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

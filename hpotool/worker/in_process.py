@@ -1,0 +1,62 @@
+"""`isolation: none`: the objective runs in the worker itself, for debuggers.
+
+It meets the same trial as in a child process; only the way to the worker is a call instead of a channel. What an
+objective does to its process it then does to the worker, and limits and captured output need a child process.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from hpotool.study.outcome import Outcome
+from hpotool.study.spec import ObjectiveSpec
+from hpotool.worker.child import call_objective
+from hpotool.worker.messages import Job
+from hpotool.worker.objective_trial import ObjectiveTrial
+from hpotool.worker.reference import load_objective
+from hpotool.worker.trial_server import TrialServer
+
+
+class StopFlag:
+    """Whether the running objective was asked to stop, and for which outcome."""
+
+    def __init__(self) -> None:
+        self._cause: tuple[Outcome, str] | None = None
+
+    def __call__(self) -> bool:
+        """Whether it was asked."""
+        return self._cause is not None
+
+    def ask(self, outcome: Outcome, reason: str) -> None:
+        """Ask it. The first cause stays."""
+        self._cause = self._cause or (outcome, reason)
+
+    def clear(self) -> None:
+        """Forget what was asked of the attempt before."""
+        self._cause = None
+
+
+class CallLink:
+    """The way to the trial's server when it is in the same process."""
+
+    def __init__(self, server: TrialServer) -> None:
+        self._server = server
+
+    def ask(self, request: dict[str, Any], within_s: float | None = None, default: Any = None) -> Any:
+        """Ask; there is nothing to wait for but the storage itself."""
+        answer, error = self._server.answer(request)
+        if error is not None:
+            raise error
+        return answer
+
+    def tell(self, request: dict[str, Any]) -> None:
+        """Tell, and meet the error, if there is one, on the spot."""
+        self.ask(request)
+
+
+def call_in_process(job: Job, objective: ObjectiveSpec, server: TrialServer, stopping: StopFlag) -> dict[str, Any]:
+    """Call the objective here and say how that ended, as a child's last message would."""
+    trial = ObjectiveTrial(job, CallLink(server), stopping)
+    os.environ.update(job.environment)
+    return call_objective(job, lambda: load_objective(objective.python or ""), trial, stopping)

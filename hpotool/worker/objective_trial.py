@@ -1,0 +1,211 @@
+"""The trial that an objective is given: Optuna's own ``Trial``, whose storage and study are in the worker.
+
+Suggestions, verdicts of the pruner and everything else that needs the study are asked of the worker through a
+link; what an attempt writes (reports, attributes) is sent without waiting. What the objective has written it
+reads back from its own copy, as with plain Optuna.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    check_distribution_compatibility,
+    distribution_to_json,
+)
+from optuna.study import StudyDirection
+from optuna.trial import Trial
+
+from hpotool.worker.messages import Job, StudyView
+
+# A verdict that takes longer than this counts as "go on": training does not wait for a database that is away.
+VERDICT_WITHIN_S = 10.0
+
+
+class Link(Protocol):
+    """The way to the worker."""
+
+    def ask(self, request: dict[str, Any], within_s: float | None = None, default: Any = None) -> Any:
+        """The worker's answer; ``default`` when it takes longer than ``within_s``."""
+
+    def tell(self, request: dict[str, Any]) -> None:
+        """Send something that needs no answer."""
+
+
+class ObjectiveTrial(Trial):
+    """A trial in the objective's process. Beyond Optuna's: ``should_stop``, ``checkpoint_dir``, ``seed``.
+
+    ``report`` also takes a mapping of metrics, in studies of one and of several metrics.
+    """
+
+    def __init__(self, job: Job, link: Link, is_stopping: Callable[[], bool]) -> None:
+        # Not Trial.__init__: it asks the storage and the sampler, and the worker has done both already.
+        self._link = link
+        self._is_stopping = is_stopping
+        self._cached_frozen_trial = copy.deepcopy(job.trial)
+        self._trial_id = job.trial._trial_id
+        self._relative: dict[str, Any] | None = None
+        self.seed = job.seed
+        folder = job.environment.get("HPOTOOL_CHECKPOINT_DIR")
+        self._checkpoint_dir = Path(folder) if folder else None
+        self.storage: Any = _TrialStorage(self, link)
+        self.study: Any = ObjectiveStudy(job.study, link)
+
+    @property
+    def checkpoint_dir(self) -> Path | None:
+        """The folder that this trial's attempts share, wherever they run; None where there is none."""
+        return self._checkpoint_dir
+
+    def should_stop(self) -> bool:
+        """Whether the attempt is asked to write its checkpoint and return; it is started again elsewhere."""
+        return self._is_stopping()
+
+    @property
+    def relative_params(self) -> dict[str, Any]:
+        """What the sampler proposed for all parameters together."""
+        if self._relative is None:
+            self._relative = self._link.ask({"do": "relative_params"})
+        return self._relative
+
+    def report(self, value: float | Mapping[str, float], step: int) -> None:
+        """Report a value, or several by metric name, at ``step``.
+
+        A plain number in a study of several metrics belongs to the metric that is named for pruning.
+        """
+        values = _numbers(value)
+        step = _step(step)
+        own = self._cached_frozen_trial.intermediate_values
+        if step in own:
+            self._warn_already_reported(step)
+            return
+        self._link.tell({"do": "report", "values": values, "step": step})
+        own[step] = values.get("", next(iter(values.values())))
+
+    def should_prune(self) -> bool:
+        """Whether the pruner of the study would end this trial now."""
+        return bool(self._link.ask({"do": "should_prune"}, within_s=VERDICT_WITHIN_S, default=False))
+
+    def set_user_attr(self, key: str, value: Any) -> None:
+        """Set an attribute: anything that JSON can hold.
+
+        Raises:
+            TypeError: ``value`` is not JSON.
+        """
+        _check_json(key, value)
+        super().set_user_attr(key, value)
+
+    def _suggest(self, name: str, distribution: BaseDistribution) -> Any:
+        cached = self._cached_frozen_trial
+        if name in cached.distributions:
+            check_distribution_compatibility(cached.distributions[name], distribution)
+            return cached.params[name]
+        request = {"do": "suggest", "name": name, "distribution": distribution_to_json(distribution)}
+        answer = self._link.ask(request)
+        # An index, so that the objective gets back the very choice that it passed in.
+        value = distribution.choices[answer] if isinstance(distribution, CategoricalDistribution) else answer
+        cached.distributions[name] = distribution
+        cached.params[name] = value
+        return value
+
+    def _warn_already_reported(self, step: int) -> None:
+        from optuna._warnings import optuna_warn
+
+        optuna_warn(f"The reported value is ignored because this `{step=}` is already reported.")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a trial belongs to its attempt and cannot be pickled")
+
+
+class ObjectiveStudy:
+    """The study as an objective sees it: its settings at once, its trials and bests from the worker."""
+
+    def __init__(self, view: StudyView, link: Link) -> None:
+        self.study_name = view.name
+        self.directions = list(view.directions)
+        self.metric_names = list(view.metric_names)
+        self._link = link
+
+    @property
+    def direction(self) -> StudyDirection:
+        """The direction of the only metric."""
+        if self._is_multi_objective():
+            raise RuntimeError("A single direction cannot be retrieved from a multi-objective study.")
+        return self.directions[0]
+
+    def set_user_attr(self, key: str, value: Any) -> None:
+        """Set an attribute of the study."""
+        _check_json(key, value)
+        self._link.tell({"do": "set_study_user_attr", "key": key, "value": value})
+
+    def stop(self) -> None:
+        """Let this worker end after this trial."""
+        self._link.tell({"do": "stop_study"})
+
+    def _is_multi_objective(self) -> bool:
+        return len(self.directions) > 1
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("user_attrs", "best_value", "best_params", "best_trial", "best_trials", "trials"):
+            return self._link.ask({"do": "read_study", "name": name})
+        raise AttributeError(f"an objective's study has no {name!r}: it has no database connection")
+
+
+class _TrialStorage:
+    """The few calls that ``Trial`` makes on its storage, sent to the worker."""
+
+    def __init__(self, trial: ObjectiveTrial, link: Link) -> None:
+        self._trial = trial
+        self._link = link
+
+    def set_trial_user_attr(self, _trial_id: int, key: str, value: Any) -> None:
+        self._link.tell({"do": "set_user_attr", "key": key, "value": value})
+
+    def set_trial_system_attr(self, _trial_id: int, key: str, value: Any) -> None:
+        _check_json(key, value)
+        self._link.tell({"do": "set_system_attr", "key": key, "value": value})
+        self._trial._cached_frozen_trial.system_attrs[key] = value
+
+    def get_trial_system_attrs(self, _trial_id: int) -> dict[str, Any]:
+        return self._trial._cached_frozen_trial.system_attrs
+
+
+def _numbers(value: float | Mapping[str, float]) -> dict[str, float]:
+    """The reported numbers by metric; the name "" stands for the study's only or pruning metric."""
+    if isinstance(value, Mapping):
+        if not value:
+            raise ValueError("a report needs at least one metric")
+        return {str(name): _number(part) for name, part in value.items()}
+    return {"": _number(value)}
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"The `value` argument is of type '{type(value)}' but supposed to be a float.") from None
+
+
+def _step(step: Any) -> int:
+    try:
+        step = int(step)
+    except (TypeError, ValueError):
+        raise TypeError(f"The `step` argument is of type '{type(step)}' but supposed to be an int.") from None
+    if step < 0:
+        raise ValueError(f"`{step=}` must be non-negative.")
+    return int(step)
+
+
+def _check_json(key: str, value: Any) -> None:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeError(
+            f"the attribute {key!r} is a {type(value).__name__} that JSON cannot hold ({error}); "
+            "store numbers, text, lists and dicts, or write a file into trial.checkpoint_dir"
+        ) from None

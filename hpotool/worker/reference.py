@@ -1,0 +1,49 @@
+"""``module:function`` → the callable it names, looked up in the working directory too."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import reduce
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from hpotool.errors import InputError
+
+
+def load_objective(reference: str) -> Callable[..., Any]:
+    """Import the objective that ``reference`` (``module:function``) names.
+
+    The working directory is searched first, as it is by ``python -m``. ``function`` may be dotted.
+
+    Raises:
+        InputError: the module cannot be imported, or has no such function.
+    """
+    module_name, _, path = reference.partition(":")
+    if not module_name or not path:
+        raise InputError(f"the objective {reference!r} is not of the form module:function")
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        module = import_module(module_name)
+    except (Exception, SystemExit) as error:  # what somebody else's module may raise
+        raise InputError(
+            f"the objective {reference!r} cannot be imported: {type(error).__name__}: {_one_line(error)}",
+            f"it was looked for in {folder} and in the installed packages of {sys.executable}",
+        ) from error
+    try:
+        objective = reduce(getattr, path.split("."), module)
+    except AttributeError:
+        raise InputError(
+            f"the objective {reference!r} cannot be found: {module_name} has no {path!r}",
+            f"it was read from {getattr(module, '__file__', None) or 'a namespace package'}",
+        ) from None
+    if not callable(objective):
+        raise InputError(f"the objective {reference!r} is a {type(objective).__name__}, not a function")
+    return objective
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,139 @@
+"""The worker's side of an attempt: answers what the objective asks about its trial, on the real Optuna trial.
+
+Every answer is exactly what the same call gives in plain Optuna, because it *is* that call; only a study of
+several metrics goes further, where Optuna knows no report and no pruning.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from optuna import Study, Trial
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    json_to_distribution,
+)
+from optuna.exceptions import OptunaError, UpdateFinishedTrialError
+
+from hpotool.study.spec import MetricSpec
+
+# What Optuna, a sampler or a pruner may raise because of what the objective asked: it is raised there.
+# Anything else (the database's errors above all) concerns the worker and is not caught here.
+_THE_OBJECTIVES_OWN = (ValueError, TypeError, KeyError, AttributeError, RuntimeError, ArithmeticError)
+_REPORTS_ATTRIBUTE = "hpotool:reports:"
+
+
+class TrialServer:
+    """Answers one attempt's requests. Used by one thread, the one that ``study.optimize`` runs in."""
+
+    def __init__(self, trial: Trial, metrics: tuple[MetricSpec, ...], pruning_metric: str | None) -> None:
+        self._trial = trial
+        self._metrics = tuple(metric.name for metric in metrics)
+        self._pruning_metric = pruning_metric or self._metrics[0]
+        self._series: dict[str, dict[int, float]] = {}
+        self._answers: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "suggest": self._suggest,
+            "report": self._report,
+            "should_prune": self._should_prune,
+            "relative_params": lambda _: trial.relative_params,
+            "set_user_attr": lambda request: trial.set_user_attr(request["key"], request["value"]),
+            "set_system_attr": self._set_system_attr,
+            "set_study_user_attr": lambda request: trial.study.set_user_attr(request["key"], request["value"]),
+            "stop_study": lambda _: trial.study.stop(),
+            "read_study": lambda request: getattr(trial.study, request["name"]),
+        }
+
+    def answer(self, request: dict[str, Any]) -> tuple[Any, Exception | None]:
+        """The answer, or the error that the objective is to meet.
+
+        Raises:
+            UpdateFinishedTrialError: the trial belongs to somebody else by now.
+        """
+        try:
+            return self._answers[request["do"]](request), None
+        except UpdateFinishedTrialError:
+            raise
+        except _THE_OBJECTIVES_OWN as error:
+            return None, _portable(error)
+        except OptunaError as error:
+            return None, RuntimeError(f"{type(error).__name__}: {error}")
+
+    def write_series(self) -> None:
+        """Store what was reported for metrics other than the pruning one: {step: value} per metric."""
+        trial = self._trial
+        for name, values in self._series.items():
+            series = {str(step): value for step, value in values.items()}
+            trial.storage.set_trial_system_attr(trial._trial_id, _REPORTS_ATTRIBUTE + name, series)
+        self._series = {}
+
+    def _suggest(self, request: dict[str, Any]) -> Any:
+        distribution = json_to_distribution(request["distribution"])
+        value = suggest(self._trial, request["name"], distribution)
+        if isinstance(distribution, CategoricalDistribution):
+            return int(distribution.to_internal_repr(value))
+        return value
+
+    def _report(self, request: dict[str, Any]) -> None:
+        values: dict[str, float] = request["values"]
+        step: int = request["step"]
+        for name, value in values.items():
+            if name in ("", self._pruning_metric):
+                self._report_pruning_metric(value, step)
+            else:
+                self._series.setdefault(name, {})[step] = value
+
+    def _report_pruning_metric(self, value: float, step: int) -> None:
+        trial = self._trial
+        if len(self._metrics) == 1:
+            trial.report(value, step)
+        elif step not in trial._cached_frozen_trial.intermediate_values:
+            # As Trial.report does it, which refuses studies of several metrics.
+            trial.storage.set_trial_intermediate_value(trial._trial_id, step, value)
+            trial._cached_frozen_trial.intermediate_values[step] = value
+
+    def _should_prune(self, _: dict[str, Any]) -> bool:
+        trial = self._trial
+        if len(self._metrics) == 1:
+            return trial.should_prune()
+        view = view_of_one_metric(trial.study, self._metrics.index(self._pruning_metric))
+        return view.pruner.prune(view, trial._get_latest_trial())
+
+    def _set_system_attr(self, request: dict[str, Any]) -> None:
+        trial = self._trial
+        trial.storage.set_trial_system_attr(trial._trial_id, request["key"], request["value"])
+        trial._cached_frozen_trial.system_attrs[request["key"]] = request["value"]
+
+
+def suggest(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
+    """Suggest a parameter by its distribution, through Optuna's public calls."""
+    if isinstance(distribution, FloatDistribution):
+        return trial.suggest_float(
+            name, distribution.low, distribution.high, step=distribution.step, log=distribution.log
+        )
+    if isinstance(distribution, IntDistribution):
+        return trial.suggest_int(
+            name, distribution.low, distribution.high, step=distribution.step, log=distribution.log
+        )
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(name, distribution.choices)
+    raise TypeError(f"the parameter {name!r} has a {type(distribution).__name__}, which cannot be suggested")
+
+
+def view_of_one_metric(study: Study, index: int) -> Study:
+    """The study as a pruner wants to see it: with one metric, whose reports are the intermediate values."""
+    view = copy.copy(study)
+    view._directions = [study.directions[index]]
+    return view
+
+
+def _portable(error: Exception) -> Exception:
+    """The error without its traceback and causes, which belong to this process; plain where it is a subclass."""
+    for kind in _THE_OBJECTIVES_OWN:
+        if type(error) is kind:
+            return kind(*error.args)
+    return RuntimeError(f"{type(error).__name__}: {error}")

@@ -1,0 +1,144 @@
+"""One attempt in a child process, against the same objective in plain `study.optimize`."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from hpotool.errors import InputError
+from hpotool.study.outcome import Outcome
+from hpotool.study.spec import MetricSpec, ObjectiveSpec, PrunerSpec, StudySpec
+from hpotool.worker.attempt import AttemptResult, AttemptRunner
+from tests import worker_objectives
+
+MakeRunner = Callable[..., AttemptRunner]
+MINIMIZE = (MetricSpec("loss", "minimize"),)
+
+
+@pytest.fixture
+def make_runner(tmp_path: Path) -> Iterator[MakeRunner]:
+    runners: list[AttemptRunner] = []
+
+    def make(function: str, metrics: tuple[MetricSpec, ...] = MINIMIZE, **more: Any) -> AttemptRunner:
+        pruner = more.pop("pruner", PrunerSpec())
+        objective = ObjectiveSpec(python=f"tests.worker_objectives:{function}", **more)
+        runners.append(AttemptRunner(StudySpec("s", objective, metrics, pruner=pruner), tmp_path / "logs"))
+        return runners[-1]
+
+    yield make
+    for runner in runners:
+        runner.close()
+
+
+def drive(runner: AttemptRunner, study: optuna.Study, trials: int) -> list[AttemptResult]:
+    """What a worker's loop does with results, without a worker's loop."""
+    results: list[AttemptResult] = []
+
+    def objective(trial: optuna.Trial) -> Any:
+        results.append(runner.run(trial))
+        if results[-1].outcome is Outcome.PRUNED:
+            raise optuna.TrialPruned(results[-1].reason)
+        return results[-1].values
+
+    study.optimize(objective, n_trials=trials)
+    return results
+
+
+@pytest.mark.parametrize("isolation", ["process", "none"])
+def test_the_same_seed_gives_the_same_trials_as_plain_optuna(make_runner: MakeRunner, isolation: str) -> None:
+    def new_study() -> optuna.Study:
+        return optuna.create_study(
+            sampler=optuna.samplers.TPESampler(seed=3, n_startup_trials=5), pruner=optuna.pruners.MedianPruner()
+        )
+
+    plain, ours = new_study(), new_study()
+    plain.optimize(worker_objectives.quadratic, n_trials=25)
+    drive(make_runner("quadratic", isolation=isolation), ours, 25)
+
+    def content(study: optuna.Study) -> list[Any]:
+        return [
+            (t.state, t.params, t.distributions, t.values, t.intermediate_values, t.user_attrs, t.constraints)
+            for t in study.trials
+        ]
+
+    assert content(ours) == content(plain)
+    assert {t.state for t in ours.trials} == {TrialState.COMPLETE, TrialState.PRUNED}
+
+
+def test_a_mapping_is_read_by_metric_name_and_the_rest_is_kept(make_runner: MakeRunner) -> None:
+    metrics = (MetricSpec("accuracy", "maximize"), MetricSpec("size", "minimize"))
+    trial = optuna.create_study(directions=["maximize", "minimize"]).ask()
+    result = make_runner("by_name", metrics).run(trial)
+    assert result.values == (trial.params["x"], 3.0)
+    assert result.extra == {"latency_ms": 12.5}
+
+
+def test_a_study_of_several_metrics_is_pruned_by_the_named_one(make_runner: MakeRunner) -> None:
+    metrics = (MetricSpec("size", "minimize"), MetricSpec("accuracy", "maximize"))
+    study = optuna.create_study(
+        directions=["minimize", "maximize"],
+        pruner=optuna.pruners.ThresholdPruner(lower=0.5),
+        sampler=optuna.samplers.RandomSampler(seed=0),
+    )
+    runner = make_runner("several_metrics", metrics, pruner=PrunerSpec("threshold", metric="accuracy"))
+    drive(runner, study, 8)
+    pruned = [t for t in study.trials if t.state is TrialState.PRUNED]
+    assert [t for t in study.trials if t.params["x"] < 0.5] == pruned
+    assert 0 < len(pruned) < 8
+    kept = next(t for t in study.trials if t not in pruned)
+    assert kept.intermediate_values == dict.fromkeys(range(4), kept.params["x"])
+    assert kept.system_attrs["hpotool:reports:size"] == {"0": 0.0, "1": 1.0, "2": 2.0, "3": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("reference", "sentence"),
+    [
+        ("no.such.module:objective", "cannot be imported: ModuleNotFoundError: No module named 'no'"),
+        ("tests.worker_objectives:missing", "has no 'missing'"),
+        ("tests.worker_objectives:not_callable", "is a int, not a function"),
+        ("tests.worker_objectives", "is not of the form module:function"),
+    ],
+)
+def test_an_objective_that_cannot_be_imported_says_so_at_the_start(
+    tmp_path: Path, reference: str, sentence: str
+) -> None:
+    with (
+        AttemptRunner(StudySpec("s", ObjectiveSpec(python=reference), MINIMIZE), tmp_path) as runner,
+        pytest.raises(InputError, match=sentence),
+    ):
+        runner.start()
+
+
+def test_the_working_directory_is_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "only_here.py").write_text("def objective(trial):\n    return 1.0\n")
+    monkeypatch.chdir(tmp_path)
+    spec = StudySpec("s", ObjectiveSpec(python="only_here:objective"), MINIMIZE)
+    with AttemptRunner(spec, tmp_path / "logs") as runner:
+        assert runner.run(optuna.create_study().ask()).values == (1.0,)
+
+
+def test_no_password_reaches_the_attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "postgresql://me:sesame@host/db"
+    for name in ("HPOTOOL_STORAGE", "PGPASSWORD", "MY_OWN_COPY"):
+        monkeypatch.setenv(name, url)
+    (tmp_path / "shows_environment.py").write_text(
+        "import os\n"
+        "def objective(trial):\n"
+        "    parent = open(f'/proc/{os.getppid()}/environ').read()\n"
+        "    print(parent, open('/proc/self/environ').read(), dict(os.environ))\n"
+        "    return 1.0\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    spec = StudySpec("s", ObjectiveSpec(python="shows_environment:objective"), MINIMIZE)
+    with AttemptRunner(spec, tmp_path / "logs", {"CUDA_VISIBLE_DEVICES": "GPU-7"}) as runner:
+        result = runner.run(optuna.create_study().ask(), seed=5)
+    assert result.log is not None
+    printed = result.log.read_text()
+    assert "sesame" not in printed
+    assert "GPU-7" in printed
+    assert "'HPOTOOL_SEED': '5'" in printed
+    assert os.environ["HPOTOOL_STORAGE"] == url
