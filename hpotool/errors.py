@@ -64,5 +64,6 @@ class StudyFileError(InputError):
     """A study file with problems: all of them, in the order in which they stand in the file."""
 
     def __init__(self, problems: Sequence[Problem], hint: str | None = None) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems), hint)
+        said = "\n".join(str(problem) for problem in problems)
+        super().__init__(said, hint or "put that right there, and run the same command again")
         self.problems = tuple(problems)

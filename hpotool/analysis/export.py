@@ -47,13 +47,13 @@ def trial_params(study: Study, number: int) -> dict[str, Any]:
 def trial_rows(study: Study) -> list[dict[str, Any]]:
     """Return one flat row per trial, all with the same columns, named as in Optuna's ``trials_dataframe``.
 
-    Floats are left as they are: written with ``repr``, as the csv module does, they read back exactly. What is
-    neither text nor number (an attribute that is a list) is JSON.
+    Floats are left as they are: written with ``repr``, as the csv module does, they read back exactly; infinities
+    are ``inf`` and ``-inf``. What is neither text nor number (an attribute that is a list) is JSON.
     """
     names = metric_names(study)
     rows = [_row(trial, names) for trial in study.get_trials(deepcopy=False)]
     columns = _ordered_columns(rows)
-    return [{column: row.get(column) for column in columns} for row in rows]
+    return [{column: json_data(row.get(column)) for column in columns} for row in rows]
 
 
 def _row(trial: FrozenTrial, names: tuple[str, ...]) -> dict[str, Any]:

@@ -127,7 +127,7 @@ class Connection:
             # Without its cause: libpq's text is in the sentence, and a cause could show what the sentence hides.
             if refused:
                 raise DatabaseUnreachableError(self._sentence(error), "check the storage URL") from None
-            raise TransientDatabaseError(self._sentence(error)) from None
+            raise TransientDatabaseError(self._sentence(error), "start it, or check the storage URL") from None
         connection.autocommit = True
         return connection
 

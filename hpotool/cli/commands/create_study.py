@@ -49,6 +49,6 @@ def _read_text(file: Path) -> str:
             f"the study file {file} does not exist", "hpotool create-study studies/….yaml"
         ) from None
     except UnicodeDecodeError:
-        raise InputError(f"the study file {file} is not text in UTF-8") from None
+        raise InputError(f"the study file {file} is not text in UTF-8", f"file {file} says what it is") from None
     except OSError as error:
-        raise InputError(f"the study file {file} cannot be read: {error.strerror}") from None
+        raise InputError(f"the study file {file} cannot be read: {error.strerror}", f"ls -ld {file}") from None

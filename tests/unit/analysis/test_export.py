@@ -52,6 +52,12 @@ def test_every_row_has_every_column() -> None:
     assert (second["state"], second["values_loss"], second["params_lr"]) == ("FAIL", None, None)
 
 
+def test_rows_are_strict_json_even_with_infinite_values() -> None:
+    study = make_study()
+    add(study, [math.inf])
+    assert json.loads(json.dumps(trial_rows(study), allow_nan=False))[0]["values_value"] == "inf"
+
+
 def test_a_study_without_trials_has_no_rows() -> None:
     assert trial_rows(make_study()) == []
 

@@ -1,0 +1,159 @@
+"""Whatever is wrong, the answer is a sentence, a hint and the documented exit code: never a traceback."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import optuna
+import pytest
+
+from tests.acceptance.command_line import CommandLine
+from tests.postgres import TestServer
+
+WRONG, NOT_FOUND, UNREACHABLE = 2, 3, 4
+
+GOOD = """
+study: bad-input
+objective: {python: "objectives.quadratic:objective"}
+metrics: {height: minimize}
+search_space: {x: {float: [0.0, 1.0]}}
+budget: {trials: 4}
+"""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What somebody types or writes, and what must be in the answer."""
+
+    name: str
+    arguments: str
+    code: int
+    says: str
+    files: dict[str, str] = field(default_factory=dict)
+    storage: str | None = None
+    lines: int = 1
+
+
+def study_file(name: str, text: str, says: str, code: int = WRONG, lines: int = 1) -> Mistake:
+    return Mistake(name, "create-study bad.yaml", code, says, {"bad.yaml": text}, lines=lines)
+
+
+MISTAKES = [
+    # The command line itself
+    Mistake("unknown-command", "tune", WRONG, "No such command 'tune'"),
+    Mistake("unknown-option", "status --sudy known", WRONG, "No such option: --sudy"),
+    Mistake("option-without-value", "status --study", WRONG, "requires an argument"),
+    Mistake("unknown-format", "status -s known --format xml", WRONG, "'xml' is not one of"),
+    Mistake("argument-too-many", "studies known", WRONG, "unexpected extra argument"),
+    Mistake("file-missing-on-line", "create-study", WRONG, "Missing argument 'FILE'"),
+    Mistake("trial-not-a-number", "show best -s known", WRONG, "valid integer"),
+    Mistake("trial-negative", "show -s known -- -1", WRONG, "greater than or equal to 0"),
+    Mistake("count-of-zero", "best -s known --count 0", WRONG, "greater than or equal to 1"),
+    Mistake("unknown-evaluator", "importance -s known --evaluator shap", WRONG, "'shap' is not one of"),
+    Mistake("export-what", "export parameters -s known", WRONG, "'parameters' is not one of"),
+    Mistake("export-trial-of-trials", "export trials -s known --trial 1", WRONG, "--trial goes with params"),
+    Mistake("export-to-no-folder", "export trials -s known -o no/such.csv", WRONG, "cannot be written"),
+    # The database
+    Mistake("no-url", "studies", WRONG, "storage URL cannot be read", storage="database"),
+    Mistake("sqlite", "studies", WRONG, "needs Postgres", storage="sqlite:///study.db"),
+    Mistake("mysql", "studies", WRONG, "needs Postgres", storage="mysql://u:hunter2@localhost/x"),
+    Mistake("no-database-name", "studies", WRONG, "names no database", storage="postgresql://u@localhost"),
+    Mistake("port-not-a-number", "studies", WRONG, "cannot be read", storage="postgresql://u@localhost:five/x"),
+    Mistake("nobody-listens", "studies", UNREACHABLE, "does not answer", storage="{closed}"),
+    Mistake("unknown-host", "studies", UNREACHABLE, "does not answer", storage="postgresql://u@no.invalid/x"),
+    Mistake("wrong-password", "studies", UNREACHABLE, "authentication failed", storage="{wrong}"),
+    Mistake("unknown-database", "studies", UNREACHABLE, "does not exist", storage="{unknown_database}"),
+    # Names that do not exist
+    Mistake("unknown-study", "status --study unknown", NOT_FOUND, "study 'unknown' does not exist"),
+    Mistake("misspelt-study", "best --study knwon", NOT_FOUND, "study 'knwon' does not exist"),
+    Mistake("unknown-study-of-trials", "trials -s ''", NOT_FOUND, "does not exist"),
+    Mistake("several-studies", "status", WRONG, "several studies"),
+    Mistake("unknown-trial", "show 99 -s known", NOT_FOUND, "no trial 99"),
+    Mistake("unknown-metric", "importance -s known --metric loss", NOT_FOUND, "no metric 'loss'"),
+    Mistake("params-of-unknown-trial", "export params -s known --trial 99", NOT_FOUND, "no trial 99"),
+    Mistake("params-of-nothing", "export params -s empty", NOT_FOUND, "no trial is complete yet"),
+    Mistake("importance-of-nothing", "importance -s empty", WRONG, "at least 2 complete trials"),
+    # Study files
+    Mistake("file-not-there", "create-study nowhere.yaml", NOT_FOUND, "nowhere.yaml does not exist"),
+    Mistake("file-is-a-folder", "create-study .", WRONG, "cannot be read"),
+    study_file("empty-file", "", "bad.yaml:1"),
+    study_file("not-yaml", "study: [bad\n", "bad.yaml:"),
+    study_file("not-a-mapping", "- study\n", "bad.yaml:1:1"),
+    study_file("tabs", "study: x\n\tbudget: {}\n", "bad.yaml:2"),
+    study_file("no-metrics", GOOD.replace("metrics: {height: minimize}\n", ""), "metrics"),
+    study_file("unknown-key", GOOD + "samplr: {name: tpe}\n", "samplr"),
+    study_file("wrong-direction", GOOD.replace("minimize", "smaller"), "smaller"),
+    study_file("low-above-high", GOOD.replace("[0.0, 1.0]", "[1.0, 0.0]"), "bad.yaml:5"),
+    study_file("unknown-sampler", GOOD + "sampler: {name: bayes}\n", "bayes"),
+    study_file("budget-of-text", GOOD.replace("trials: 4", "trials: many"), "many"),
+    study_file("warm-start-outside", GOOD + "warm_start: [{x: 7.0}]\n", "bad.yaml:7"),
+    study_file("warm-start-typo", GOOD + "warm_start: [{x: 0.5, xx: 0.5}]\n", "xx"),
+    study_file("condition-on-nothing", GOOD.replace("1.0]}", "1.0], when: {y: 1}}"), "bad.yaml:5"),
+    study_file("no-reference", GOOD.replace("quadratic:objective", "quadratic"), "bad.yaml:3"),
+    study_file("two-problems", GOOD.replace("minimize", "down") + "prunner: {}\n", "prunner", lines=2),
+    Mistake("override-unknown", "create-study good.yaml --set budgt=3", WRONG, "budgt", {"good.yaml": GOOD}),
+    Mistake("override-no-value", "create-study good.yaml --set trials", WRONG, "trials", {"good.yaml": GOOD}),
+    Mistake("override-wrong", "create-study good.yaml --set budget.trials=-1", WRONG, "-1", {"good.yaml": GOOD}),
+]
+
+
+@pytest.fixture(scope="module")
+def known_database(postgres: TestServer) -> Iterator[str]:
+    """A database with a study ``known`` of three trials and an ``empty`` one."""
+    with postgres.database(f"bad_input_{uuid.uuid4().hex}") as url:
+        storage = optuna.storages.RDBStorage(url.replace("postgresql://", "postgresql+psycopg2://"))
+        study = optuna.create_study(storage=storage, study_name="known")
+        study.optimize(lambda trial: trial.suggest_float("x", 0.0, 1.0), n_trials=3)
+        optuna.create_study(storage=storage, study_name="empty")
+        storage.engine.dispose()
+        yield url
+
+
+def fill_in(storage: str, url: str) -> str:
+    """Put a URL's place holder into words: the same database with one thing wrong."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        closed_port = unused.getsockname()[1]
+    login, _, place = url.rpartition("@")
+    user = login.rpartition(":")[0]
+    return storage.format(
+        closed=f"postgresql://u:hunter2@127.0.0.1:{closed_port}/x",
+        wrong=f"{user}:hunter2@{place}",
+        unknown_database=f"{login}@{place.rpartition('/')[0]}/no_such_database",
+    )
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=[mistake.name for mistake in MISTAKES])
+def test_a_mistake_is_answered_with_a_sentence_a_hint_and_an_exit_code(
+    mistake: Mistake, known_database: str, tmp_path: Path
+) -> None:
+    for name, text in mistake.files.items():
+        (tmp_path / name).write_text(text)
+    url = fill_in(mistake.storage, known_database) if mistake.storage else known_database
+    arguments = [argument.strip("'") for argument in mistake.arguments.split(" ")]
+
+    done = CommandLine(url, tmp_path).run(*arguments, code=mistake.code)
+
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    hints = [line for line in done.stderr.splitlines() if line.startswith("hint: ")]
+    assert len(errors) == mistake.lines, done.stderr
+    assert any(mistake.says in line for line in errors), done.stderr
+    assert len(hints) == 1, done.stderr
+    assert len(done.stderr.splitlines()) == len(errors) + len(hints), done.stderr
+    assert "Traceback" not in done.stderr
+    assert "hunter2" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_there_are_at_least_forty_mistakes() -> None:
+    assert len({mistake.name for mistake in MISTAKES}) == len(MISTAKES) >= 40
+
+
+def test_debug_shows_where_an_error_came_from(known_database: str) -> None:
+    done = CommandLine(known_database).run("--debug", "status", "-s", "unknown", code=1)
+    assert "Traceback" in done.stderr
+    assert "NotFoundError" in done.stderr
