@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,7 +72,7 @@ def postgres() -> TestServer:
 def own_postgres() -> Iterator[TestServer]:
     server = private_server()
     yield server
-    server.cluster.stop("immediate")
+    server.cluster.stop(signal.SIGQUIT)
     shutil.rmtree(server.cluster.data.parent, ignore_errors=True)
 
 

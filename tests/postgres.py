@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -22,8 +23,8 @@ from typing import IO
 import psycopg2
 
 from hpotool.server.account import make_reachable, server_account
-from hpotool.server.binaries import find_binaries
-from hpotool.server.cluster import Cluster, ServerDidNotStartError
+from hpotool.server.binaries import Binaries, find_binaries
+from hpotool.server.cluster import Cluster, ServerFailedError
 
 USER = "tester"
 PASSWORD = "no-secret"
@@ -48,6 +49,7 @@ class TestServer:
 
     __test__ = False
     cluster: Cluster
+    binaries: Binaries
     port: int
 
     def url(self, database: str) -> str:
@@ -76,15 +78,15 @@ class TestServer:
                 self.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def start(self) -> None:
-        self.cluster.start()
+        self.cluster.start(self.binaries)
 
     def stop(self) -> None:
         """Stop it as an administrator would: connections are cut, nothing is lost."""
-        self.cluster.stop("fast")
+        self.cluster.stop()
 
     def kill(self) -> None:
         """Kill it as a crash would."""
-        self.cluster.kill()
+        self.cluster.stop(signal.SIGKILL)
 
 
 def wanted_version() -> int | None:
@@ -95,10 +97,8 @@ def wanted_version() -> int | None:
 
 def open_run_folder() -> IO[str]:
     """Make the run's folder and start its watchdog; the run lasts as long as the returned file stays open."""
-    folder = Path(tempfile.mkdtemp(prefix="hpotool-tests-"))
-    folder.chmod(
-        0o711
-    )  # Postgres runs as another user when root tests, and pytest's own folders are closed to others
+    folder = Path(tempfile.mkdtemp(prefix="hpotool-tests-", dir=_memory_disk()))
+    folder.chmod(0o711)  # for Postgres, which runs as another user when root tests
     os.environ[RUN_FOLDER] = str(folder)  # what xdist's workers inherit
     alive = (folder / "alive").open("w")
     fcntl.flock(alive, fcntl.LOCK_EX)
@@ -107,6 +107,16 @@ def open_run_folder() -> IO[str]:
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     return alive
+
+
+def _memory_disk() -> str | None:
+    """/dev/shm where it is large enough and programs may run from it: fsync costs nothing there."""
+    shared_memory = Path("/dev/shm")
+    if not os.access(shared_memory, os.W_OK):
+        return None
+    status = os.statvfs(shared_memory)
+    is_large = status.f_bavail * status.f_frsize > 2 * 1024**3
+    return str(shared_memory) if is_large and not status.f_flag & os.ST_NOEXEC else None
 
 
 @contextlib.contextmanager
@@ -123,7 +133,7 @@ def shared_server() -> TestServer:
         cluster = _cluster(run_folder() / "server")
         port_file = run_folder() / "port"
         if port_file.exists():
-            return TestServer(cluster, int(port_file.read_text()))
+            return TestServer(cluster, _binaries(), int(port_file.read_text()))
         _create(cluster)
         server = _start_on_free_port(cluster)
         port_file.write_text(str(server.port))
@@ -169,8 +179,11 @@ def _cluster(folder: Path) -> Cluster:
     account = server_account()
     folder.mkdir(mode=0o755, exist_ok=True)
     account.own(folder)
-    binaries = make_reachable(find_binaries(wanted_version()), account, run_folder())
-    return Cluster(folder / "data", folder / "log", binaries, account)
+    return Cluster(folder / "data", folder / "log", account)
+
+
+def _binaries() -> Binaries:
+    return make_reachable(find_binaries(wanted_version()), server_account(), run_folder())
 
 
 def _create(cluster: Cluster) -> None:
@@ -179,7 +192,7 @@ def _create(cluster: Cluster) -> None:
     if not original.data.exists():
         original.data.parent.mkdir(mode=0o755, exist_ok=True)
         cluster.account.own(original.data.parent)
-        original.initialise(USER, PASSWORD)
+        original.initialise(_binaries(), USER, PASSWORD)
     subprocess.run(["cp", "-a", original.data, cluster.data], check=True)
 
 
@@ -188,10 +201,10 @@ def _start_on_free_port(cluster: Cluster) -> TestServer:
         port = free_port()
         cluster.configure(_SETTINGS | {"port": port, "unix_socket_directories": ""})
         try:
-            cluster.start()
-        except ServerDidNotStartError as error:
-            if "in use" not in error.log:
+            cluster.start(_binaries())
+        except ServerFailedError as error:
+            if "in use" not in error.output:
                 raise
         else:
-            return TestServer(cluster, port)
+            return TestServer(cluster, _binaries(), port)
     raise RuntimeError("no free port for the test server")

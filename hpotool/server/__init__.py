@@ -1,1 +1,5 @@
-"""The embedded Postgres: found or shipped binaries, one data directory, loopback by default."""
+"""The embedded Postgres: a real server, found or brought along, kept in the home folder."""
+
+from hpotool.server.embedded import EmbeddedPostgres, Started, Status
+
+__all__ = ["EmbeddedPostgres", "Started", "Status"]

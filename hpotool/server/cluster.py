@@ -2,123 +2,184 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from hpotool.errors import DatabaseUnreachableError
 from hpotool.server.account import Account
 from hpotool.server.binaries import Binaries
 
-START_TIMEOUT_S = 60
+# Recovery after a crash reads the whole write-ahead log, a gigabyte at most by default.
+_START_TIMEOUT_S = 300
+_STOP_TIMEOUT_S = 60
 
 
-class ServerDidNotStartError(DatabaseUnreachableError):
-    """Postgres started and gave up, or did not come up in time. ``log`` is what it said this time."""
+class ServerFailedError(DatabaseUnreachableError):
+    """A Postgres program gave up. ``output`` is all that it said."""
 
-    def __init__(self, message: str, log: str) -> None:
-        super().__init__(message)
-        self.log = log
+    def __init__(self, message: str, hint: str | None, output: str) -> None:
+        super().__init__(message, hint)
+        self.output = output
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """The data directory ``data`` with its log beside it, run by ``account`` with ``binaries``."""
+    """The data directory ``data``, whose server runs as ``account`` and writes ``log``."""
 
     data: Path
     log: Path
-    binaries: Binaries
     account: Account
 
-    def initialise(self, user: str, password: str) -> None:
-        """Create the data directory: UTF-8, scram passwords for every connection.
+    def version(self) -> int | None:
+        """The major version of the Postgres that made the data directory; None where there is none."""
+        try:
+            return int((self.data / "PG_VERSION").read_text())
+        except FileNotFoundError:
+            return None
+
+    def initialise(self, binaries: Binaries, user: str, password: str, pass_fds: Sequence[int] = ()) -> None:
+        """Create the data directory, whole or not at all: UTF-8, superuser ``user``, passwords as scram.
+
+        initdb inherits ``pass_fds`` and nothing else.
 
         Raises:
-            DatabaseUnreachableError: initdb fails; its last line is the message.
+            ServerFailedError: initdb fails.
         """
-        password_file = self.data.with_name(f"{self.data.name}.pw")
+        unfinished = self.data.with_name(f"{self.data.name}.unfinished")
+        password_file = self.data.with_name(f"{self.data.name}.superuser")
+        shutil.rmtree(unfinished, ignore_errors=True)  # of a command that was killed
+        password_file.unlink(missing_ok=True)
         password_file.touch(mode=0o600)
         try:
             password_file.write_text(password)
             self.account.own(password_file)
-            answer = self._run(
-                "initdb", "-D", str(self.data), "-U", user, "--pwfile", str(password_file),
+            self._run(
+                binaries, "initdb", "-D", str(unfinished), "-U", user, "--pwfile", str(password_file),
                 "--auth-local=scram-sha-256", "--auth-host=scram-sha-256", "-E", "UTF8", "--locale=C",
+                pass_fds=pass_fds,
             )  # fmt: skip
+            unfinished.rename(self.data)
         finally:
             password_file.unlink()
-        if answer.returncode != 0:
-            raise DatabaseUnreachableError(f"the embedded Postgres cannot be created: {_complaint(answer.stderr)}")
 
     def configure(self, settings: Mapping[str, str | int]) -> None:
         """Write ``settings`` as the server's own; they hold from its next start."""
         lines = [f"{name} = '{value}'" for name, value in settings.items()]
-        file = self.data / "postgresql.auto.conf"
-        file.write_text("\n".join(["# Written by hpotool.", *lines, ""]))
-        self.account.own(file)
+        self._write("postgresql.auto.conf", lines)
 
-    def start(self) -> None:
-        """Start the server in a session of its own and return when it answers.
+    def admit(self, rules: Sequence[str]) -> None:
+        """Write who may connect, as lines of pg_hba.conf; they hold from the next start or reload."""
+        self._write("pg_hba.conf", rules)
+
+    def start(self, binaries: Binaries, pass_fds: Sequence[int] = ()) -> None:
+        """Start the server in a session of its own; return when it answers. It inherits ``pass_fds`` and no other.
 
         Raises:
-            ServerDidNotStartError: it does not come up.
+            ServerFailedError: it does not come up; ``output`` is what it logged this time.
         """
         already_logged = self.log.stat().st_size if self.log.exists() else 0
-        answer = self._run(
-            "pg_ctl", "-D", str(self.data), "-l", str(self.log), "-w", "-t", str(START_TIMEOUT_S), "start"
-        )
-        if answer.returncode != 0:
-            said = self._log_after(already_logged)
-            raise ServerDidNotStartError(
-                f"the embedded Postgres does not start: {_complaint(said or answer.stderr)}", said
-            )
+        arguments = ("-D", str(self.data), "-l", str(self.log), "-w", "-t", str(_START_TIMEOUT_S), "start")
+        try:
+            self._run(binaries, "pg_ctl", *arguments, pass_fds=pass_fds)
+        except ServerFailedError as error:
+            logged = self._log_after(already_logged)
+            raise self._failure("start", logged or error.output) from None
 
-    def stop(self, mode: str = "fast") -> None:
-        """Stop the server and return when it is gone; nothing happens when it does not run.
+    def stop(self, how: signal.Signals = signal.SIGINT) -> bool:
+        """Stop the server, if it runs, and return when it is gone: whether it ran.
+
+        SIGINT cuts the connections and loses nothing; SIGQUIT leaves the cleaning up to the next start; SIGKILL
+        is a crash. No program of Postgres is needed: a server whose installation was removed can be stopped too.
 
         Raises:
-            DatabaseUnreachableError: it does not stop.
+            DatabaseUnreachableError: it is still there a minute later.
         """
-        if self.process_id() is None:
-            return
-        answer = self._run("pg_ctl", "-D", str(self.data), "-m", mode, "-w", "-t", str(START_TIMEOUT_S), "stop")
-        if answer.returncode != 0 and self.process_id() is not None:
-            raise DatabaseUnreachableError(f"the embedded Postgres does not stop: {_complaint(answer.stderr)}")
+        process_id = self.process_id()
+        if process_id is None:
+            return False
+        try:
+            process = psutil.Process(process_id)
+            process.send_signal(how)
+            process.wait(_STOP_TIMEOUT_S)
+        except psutil.NoSuchProcess:
+            pass
+        except psutil.TimeoutExpired:
+            raise DatabaseUnreachableError(
+                f"the embedded Postgres (process {process_id}) is still stopping after {_STOP_TIMEOUT_S} s",
+                f"its log: {self.log}",
+            ) from None
+        return True
 
     def reload(self) -> None:
-        """Make the running server read its configuration again."""
-        self._run("pg_ctl", "-D", str(self.data), "reload")
+        """Make the running server read pg_hba.conf again."""
+        process_id = self.process_id()
+        if process_id is not None:
+            psutil.Process(process_id).send_signal(signal.SIGHUP)
 
     def process_id(self) -> int | None:
         """The running server's process id; a pid file that a crash left behind counts as not running."""
-        import psutil
-
         try:
-            process_id = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
+            process_id = int(self.pid_file.read_text().split("\n", 1)[0])
             process = psutil.Process(process_id)
-            runs_here = "postgres" in process.name() and process.status() != psutil.STATUS_ZOMBIE
+            is_postgres = process.status() != psutil.STATUS_ZOMBIE and "postgres" in process.name()
+            if not is_postgres:
+                return None
+            with contextlib.suppress(psutil.AccessDenied):  # root in a container may not look at others' processes
+                is_postgres = Path(process.cwd()) == self.data.resolve()
         except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
             return None
-        return process_id if runs_here else None
+        return process_id if is_postgres else None
 
-    def kill(self) -> None:
-        """Kill the server as a crash would."""
-        process_id = self.process_id()
-        if process_id is not None:
-            import psutil
+    def port(self) -> int | None:
+        """The port that the running server listens on; None where none runs."""
+        if self.process_id() is None:
+            return None
+        try:
+            return int(self.pid_file.read_text().split("\n")[3])  # the file's fourth line
+        except (FileNotFoundError, ValueError, IndexError):
+            return None
 
-            process = psutil.Process(process_id)
-            process.send_signal(signal.SIGKILL)
-            process.wait(START_TIMEOUT_S)
+    @property
+    def pid_file(self) -> Path:
+        """Where the server keeps its process id while it runs."""
+        return self.data / "postmaster.pid"
 
-    def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [self.binaries.program(program), *arguments],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=START_TIMEOUT_S * 2,
-            **self.account.popen_arguments(),
-        )  # fmt: skip
+    def _run(self, binaries: Binaries, program: str, *arguments: str, pass_fds: Sequence[int] = ()) -> None:
+        try:
+            answer = subprocess.run(
+                [binaries.program(program), *arguments],
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False,
+                timeout=_START_TIMEOUT_S + 30, pass_fds=pass_fds, **self.account.popen_arguments(),
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise self._failure("start", str(error)) from error
+        if answer.returncode != 0:
+            raise self._failure(
+                "create its files" if program == "initdb" else program, answer.stderr or answer.stdout
+            )
+
+    def _failure(self, what: str, output: str) -> ServerFailedError:
+        if "No space left on device" in output or "Disk quota exceeded" in output:
+            return ServerFailedError(
+                f"the embedded Postgres cannot {what}: the disk of {self.data.parent} is full",
+                "free some space there, or set HPOTOOL_HOME to a folder on another disk",
+                output,
+            )
+        return ServerFailedError(
+            f"the embedded Postgres cannot {what}: {_complaint(output)}", f"its log: {self.log}", output
+        )
+
+    def _write(self, name: str, lines: Sequence[str]) -> None:
+        file = self.data / name
+        file.write_text("\n".join(["# Written by hpotool.", *lines, ""]))
+        self.account.own(file)
 
     def _log_after(self, offset: int) -> str:
         try:

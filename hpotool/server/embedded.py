@@ -1,0 +1,259 @@
+"""The embedded Postgres: one server per home folder, started by whoever needs it first, alive until it is stopped.
+
+However many processes start it at once, there is one server. It listens on loopback until it is opened, asks every
+connection for its password, keeps what it committed through a power cut, and outlives the terminal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import psycopg2
+from psycopg2 import extensions, sql
+
+from hpotool.errors import DatabaseUnreachableError, NotFoundError
+from hpotool.server.account import make_reachable, server_account
+from hpotool.server.binaries import Binaries, find_binaries
+from hpotool.server.cluster import ServerFailedError
+from hpotool.server.folder import LOOPBACK, Listening, ServerFolder, explained_file_errors
+from hpotool.server.network import access_rules, address_for_others, free_port, require_open, wanted_listening
+from hpotool.storage.url import DatabaseUrl
+
+USER = "hpotool"
+DATABASE = "hpotool"
+SUPERUSER = "hpotool_admin"
+_LOG_LIMIT = 10_000_000
+
+_SETTINGS: dict[str, str | int] = {
+    "max_connections": 200,
+    "password_encryption": "scram-sha-256",
+    "unix_socket_directories": "",
+    "log_line_prefix": "%m [%p] %u@%d %h ",
+    "log_checkpoints": "off",
+    # A machine that vanished must not hold a study's row lock for two hours, which is the kernel's default.
+    "tcp_keepalives_idle": 30,
+    "tcp_keepalives_interval": 10,
+    "tcp_keepalives_count": 3,
+    "idle_in_transaction_session_timeout": "5min",
+}
+
+
+@dataclass(frozen=True)
+class Started:
+    """What ``start`` found or did. ``moved_from`` is the former port, where somebody else has taken it."""
+
+    url: DatabaseUrl
+    url_for_others: DatabaseUrl | None
+    was_running: bool
+    was_created: bool
+    moved_from: int | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """What is known about the server without touching it."""
+
+    state: Literal["running", "stopped", "absent"]
+    process_id: int | None
+    version: int | None
+    listening: Listening | None
+    data: Path
+    log: Path
+
+
+class EmbeddedPostgres:
+    """The embedded Postgres of the folder ``home``. Prints nothing; returns what a command may say.
+
+    Every method raises DatabaseUnreachableError with a sentence and a hint when the machine does not play along:
+    no programs, no room, no rights, data of another version, a server of the same home on another machine.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._folder = ServerFolder(home, server_account())
+
+    def start(self, listen: str | None = None, allow: Sequence[str] = ()) -> Started:
+        """Have the server run, created if need be, and listen as asked, else as it did last.
+
+        Raises:
+            InputError: ``listen`` is no address of this machine, or ``allow`` no list of networks.
+        """
+        with explained_file_errors(self._home), self._folder.locked():
+            before = self._folder.read_listening()
+            address, networks = wanted_listening(before, listen, allow)
+            self._folder.prepare()
+            cluster = self._folder.cluster
+            was_running = cluster.process_id() is not None
+            was_created = cluster.version() is None
+            if was_running and before is not None and cluster.port() == before.port:
+                self._listen_anew(before, Listening(before.port, address, networks))
+            else:
+                cluster.stop()  # the last start was interrupted before it had remembered everything
+                self._start(address, networks, before.port if before else None)
+            now = self._listening()
+            moved_from = before.port if before and before.port != now.port else None
+            for_others = self._url(now, address_for_others(now.address)) if now.is_open else None
+            return Started(self._url(now), for_others, was_running, was_created, moved_from)
+
+    def stop(self) -> bool:
+        """Stop the server, if it runs; whether it ran."""
+        with explained_file_errors(self._home):
+            if not self._folder.path.exists():
+                return False
+            with self._folder.locked():
+                return self._folder.cluster.stop()
+
+    def destroy(self) -> bool:
+        """Stop the server and remove its data for ever; whether there was any."""
+        with explained_file_errors(self._home):
+            if not self._folder.path.exists():
+                return False
+            with self._folder.locked():
+                was_there = self._folder.cluster.version() is not None
+                self._folder.cluster.stop(signal.SIGQUIT)  # there is nothing to be kept
+                with self._folder.server_lock():  # and nobody pulls the data from under a server elsewhere
+                    self._folder.remove()
+                return was_there
+
+    def status(self) -> Status:
+        """What is known about the server; nothing is started, created or waited for."""
+        with explained_file_errors(self._home):
+            cluster = self._folder.cluster
+            process_id, version = cluster.process_id(), cluster.version()
+            state: Literal["running", "stopped", "absent"] = "stopped"
+            if process_id is not None:
+                state = "running"
+            elif version is None:
+                state = "absent"
+            return Status(state, process_id, version, self._folder.read_listening(), cluster.data, cluster.log)
+
+    def url(self) -> DatabaseUrl:
+        """The database's URL on this machine, whether the server runs or not.
+
+        Raises:
+            NotFoundError: there is no embedded Postgres yet.
+        """
+        with explained_file_errors(self._home):
+            return self._url(self._listening())
+
+    def url_for_others(self) -> DatabaseUrl:
+        """The database's URL on the machines that ``allow`` admits.
+
+        Raises:
+            NotFoundError: there is no embedded Postgres yet.
+            DatabaseUnreachableError: it listens to this machine only.
+        """
+        with explained_file_errors(self._home):
+            listening = self._listening()
+            require_open(listening)
+            return self._url(listening, address_for_others(listening.address))
+
+    def _start(self, address: str, networks: tuple[str, ...], preferred_port: int | None) -> None:
+        cluster = self._folder.cluster
+        binaries = self._binaries()
+        with self._folder.server_lock() as descriptor:
+            if cluster.version() is None:
+                _, superuser_password = self._folder.make_passwords()
+                cluster.initialise(binaries, SUPERUSER, superuser_password, pass_fds=(descriptor,))
+            # The lock says that no server is here. A pid file of before a reboot may by now name another process
+            # of this user, and Postgres would refuse to start beside it.
+            cluster.pid_file.unlink(missing_ok=True)
+            _shorten(cluster.log)
+            listening = self._start_on_free_port(binaries, address, networks, preferred_port, descriptor)
+        self._create_database(listening.port)
+        self._folder.write_listening(listening)
+
+    def _start_on_free_port(
+        self, binaries: Binaries, address: str, networks: tuple[str, ...], preferred: int | None, descriptor: int
+    ) -> Listening:
+        tried: list[int] = []
+        while True:
+            listening = Listening(free_port(address, preferred, but=tried), address, networks)
+            self._configure(listening)
+            try:
+                self._folder.cluster.start(binaries, pass_fds=(descriptor,))
+            except ServerFailedError as error:
+                # Somebody else took the port between looking and starting.
+                if "Address already in use" not in error.output or len(tried) == 5:
+                    raise
+                tried.append(listening.port)
+            else:
+                return listening
+
+    def _listen_anew(self, before: Listening, after: Listening) -> None:
+        if after.address != before.address:
+            self._folder.cluster.stop()
+            self._start(after.address, after.allow, before.port)
+        elif after != before:
+            self._configure(after)
+            self._folder.cluster.reload()
+            self._folder.write_listening(after)
+
+    def _configure(self, listening: Listening) -> None:
+        addresses = ",".join(dict.fromkeys((LOOPBACK, listening.address)))
+        if listening.address == "0.0.0.0":  # includes loopback, which would be bound twice
+            addresses = listening.address
+        self._folder.cluster.configure(_SETTINGS | {"listen_addresses": addresses, "port": listening.port})
+        self._folder.cluster.admit(access_rules(listening, SUPERUSER, USER, DATABASE))
+
+    def _binaries(self) -> Binaries:
+        """Programs of the version that made the data, or of the preferred one for new data."""
+        version = self._folder.cluster.version()
+        try:
+            binaries = find_binaries(version)
+        except DatabaseUnreachableError as error:
+            if version is None:
+                raise
+            raise DatabaseUnreachableError(
+                f"the data in {self._folder.cluster.data} is of Postgres {version}: {error.message}",
+                f"install PostgreSQL {version}, or give the data up with: hpotool db destroy",
+            ) from error
+        return make_reachable(binaries, self._folder.account, self._folder.server)
+
+    def _create_database(self, port: int) -> None:
+        """Create hpotool's role and database, whichever of them is missing."""
+        password, superuser_password = self._folder.make_passwords()
+        try:
+            connection = psycopg2.connect(
+                host=LOOPBACK, port=port, dbname="postgres", user=SUPERUSER, password=superuser_password
+            )
+        except psycopg2.OperationalError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise DatabaseUnreachableError(
+                f"the embedded Postgres runs and refuses its own superuser: {reason}",
+                f"put back {self._folder.path / 'superuser-password'}, or give the data up: hpotool db destroy",
+            ) from error
+        with contextlib.closing(connection):
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (USER,))
+                verb = "ALTER" if cursor.fetchone() else "CREATE"
+                # Hashed here, so that the server's log can never show it.
+                hashed = extensions.encrypt_password(password, USER, connection, "scram-sha-256")
+                statement = sql.SQL(verb + " ROLE {} LOGIN PASSWORD {}")
+                cursor.execute(statement.format(sql.Identifier(USER), sql.Literal(hashed)))
+                cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
+                if cursor.fetchone() is None:
+                    cursor.execute(f"CREATE DATABASE {DATABASE} OWNER {USER}")
+
+    def _listening(self) -> Listening:
+        listening = self._folder.read_listening()
+        if listening is None:
+            raise NotFoundError(f"there is no embedded Postgres in {self._home}", "hpotool db up")
+        return listening
+
+    def _url(self, listening: Listening, host: str = LOOPBACK) -> DatabaseUrl:
+        bracketed = f"[{host}]" if ":" in host else host
+        return DatabaseUrl.parse(
+            f"postgresql://{USER}:{self._folder.password()}@{bracketed}:{listening.port}/{DATABASE}"
+        )
+
+
+def _shorten(log: Path) -> None:
+    if log.exists() and log.stat().st_size > _LOG_LIMIT:
+        log.replace(log.with_name(f"{log.name}.1"))

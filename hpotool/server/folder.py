@@ -1,0 +1,194 @@
+"""What the embedded Postgres keeps in the home folder: its data, passwords, how it listens, and two locks.
+
+The lock ``postgres.lock`` is held by the command that changes something. The lock on ``running`` is held by the
+server itself, through a file descriptor that it inherits: whoever can take it knows that no server runs on the
+data, also where process ids say nothing, in another container or on another machine with the same home folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from hpotool.errors import DatabaseUnreachableError
+from hpotool.server.account import Account
+from hpotool.server.cluster import Cluster
+
+LOOPBACK = "127.0.0.1"
+# Where root's data goes when its home folder is closed to the account that Postgres runs as.
+_ROOTS_DATA = Path("/var/lib/hpotool")
+_PASSWORD = "password"
+_SUPERUSER_PASSWORD = "superuser-password"
+_ORPHANS_LEAVE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Where the server listens, and which networks it admits besides this machine."""
+
+    port: int
+    address: str = LOOPBACK
+    allow: tuple[str, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether other machines can connect."""
+        return self.address != LOOPBACK
+
+
+class ServerFolder:
+    """The files of one home folder's embedded Postgres. Only ``prepare`` and the writers create anything."""
+
+    def __init__(self, home: Path, account: Account) -> None:
+        self.home = home.absolute()
+        self.path = self.home / "postgres"
+        self.account = account
+
+    def prepare(self) -> None:
+        """Create the folders, reachable by the server's account and closed to everybody else."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.path.chmod(0o711 if self.account.switch else 0o700)
+        server = self.server
+        if server.parent == _ROOTS_DATA:
+            _ROOTS_DATA.mkdir(parents=True, exist_ok=True)
+            _ROOTS_DATA.chmod(0o711)
+        server.mkdir(exist_ok=True)
+        self.account.own(server)
+        server.chmod(0o700)
+
+    @property
+    def server(self) -> Path:
+        """The folder that belongs to the server's account."""
+        inside = self.path / "server"
+        if inside.exists() or self.account.can_reach(inside):
+            return inside
+        return _ROOTS_DATA / hashlib.sha256(str(self.home).encode()).hexdigest()[:12]
+
+    @property
+    def cluster(self) -> Cluster:
+        """The data directory with its log."""
+        return Cluster(self.server / "data", self.server / "log", self.account)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let one command at a time change something."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        with (self.home / "postgres.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            except OSError as error:
+                raise DatabaseUnreachableError(
+                    f"{self.home} is on a file system without file locks ({error.strerror})",
+                    "set HPOTOOL_HOME to a folder on a local disk",
+                ) from error
+            yield
+
+    @contextlib.contextmanager
+    def server_lock(self) -> Iterator[int]:
+        """The descriptor that the server is to inherit, once it is certain that no other server runs on the data.
+
+        Raises:
+            DatabaseUnreachableError: one does, where it cannot be seen from here.
+        """
+        running = self.path / "running"
+        with running.open("a+") as file:
+            deadline = time.monotonic() + _ORPHANS_LEAVE_S
+            while not _try_lock(file.fileno()):
+                file.seek(0)
+                host = file.read().strip()
+                if host != os.uname().nodename or time.monotonic() > deadline:
+                    raise DatabaseUnreachableError(
+                        f"the embedded Postgres of {self.home} already runs on {host or 'another machine'}",
+                        "open it there (hpotool db up --listen ADDRESS --allow NETWORK) and set HPOTOOL_STORAGE "
+                        "here, or set HPOTOOL_HOME to a folder of this machine",
+                    )
+                # The last backends of a killed server, or the initdb of a killed command, are gone soon.
+                time.sleep(0.05)
+            file.truncate(0)
+            file.write(os.uname().nodename)
+            file.flush()
+            yield file.fileno()
+
+    def read_listening(self) -> Listening | None:
+        """How the server listens; None before its first start."""
+        try:
+            state = json.loads((self.path / "state.json").read_text())
+            return Listening(int(state["port"]), str(state["address"]), tuple(state["allow"]))
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise DatabaseUnreachableError(
+                f"{self.path / 'state.json'} cannot be read: {error}", "remove it; hpotool db up writes it again"
+            ) from error
+
+    def write_listening(self, listening: Listening) -> None:
+        """Remember how the server listens."""
+        self._write_private("state.json", json.dumps(asdict(listening)))
+
+    def password(self) -> str:
+        """The password of hpotool's own role."""
+        return (self.path / _PASSWORD).read_text().strip()
+
+    def make_passwords(self) -> tuple[str, str]:
+        """The passwords of hpotool's own role and of the superuser, in files that only the owner reads."""
+        for name in (_PASSWORD, _SUPERUSER_PASSWORD):
+            if not (self.path / name).exists():
+                self._write_private(name, secrets.token_urlsafe(24))
+        return self.password(), (self.path / _SUPERUSER_PASSWORD).read_text().strip()
+
+    def remove(self) -> None:
+        """Remove everything but the lock that commands take."""
+        shutil.rmtree(self.server, ignore_errors=True)
+        if self.path.exists():
+            shutil.rmtree(self.path)
+
+    def _write_private(self, name: str, text: str) -> None:
+        unfinished = self.path / f"{name}.unfinished"
+        unfinished.unlink(missing_ok=True)
+        with os.fdopen(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(text)
+        unfinished.replace(self.path / name)
+
+
+@contextlib.contextmanager
+def explained_file_errors(home: Path) -> Iterator[None]:
+    """Turn what the operating system says about the home folder into a sentence.
+
+    Raises:
+        DatabaseUnreachableError: something in it could not be read or written.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise DatabaseUnreachableError(
+            f"the embedded Postgres cannot be used: {error.filename} is missing",
+            "hpotool db down, then hpotool db up makes it again",
+        ) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DatabaseUnreachableError(
+                f"the embedded Postgres cannot be used: the disk of {home} is full",
+                "free some space there, or set HPOTOOL_HOME to a folder on another disk",
+            ) from error
+        raise DatabaseUnreachableError(
+            f"the embedded Postgres cannot be used: {error.filename or home}: {error.strerror or error}",
+            "set HPOTOOL_HOME to a folder that you may write, or HPOTOOL_STORAGE to another Postgres",
+        ) from error
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

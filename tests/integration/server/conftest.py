@@ -1,0 +1,45 @@
+"""Homes with an embedded Postgres in them: made once per run and copied, since making one takes seconds."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hpotool.server import EmbeddedPostgres
+from tests.postgres import locked, open_folder, run_folder
+
+
+@pytest.fixture
+def empty_home(hpotool_home: Path) -> Iterator[Path]:
+    """A home without a database; whatever runs there afterwards is stopped."""
+    yield hpotool_home
+    EmbeddedPostgres(hpotool_home).destroy()
+
+
+@pytest.fixture
+def home(empty_home: Path) -> Path:
+    """A home whose Postgres was created and stopped."""
+    original = run_folder() / "embedded-original"
+    with locked(run_folder()):
+        if not original.exists():
+            unfinished = open_folder("embedded")
+            server = EmbeddedPostgres(unfinished)
+            server.start()
+            server.stop()
+            unfinished.rename(original)
+    subprocess.run(["cp", "-a", f"{original}/.", empty_home], check=True)
+    return empty_home
+
+
+@pytest.fixture
+def closed_home(tmp_path: Path) -> Iterator[Path]:
+    """An empty home that only its owner can pass through, as /root is."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    yield home
+    EmbeddedPostgres(home).destroy()
+    shutil.rmtree(home)

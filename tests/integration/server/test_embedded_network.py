@@ -1,0 +1,77 @@
+"""Opening the embedded Postgres to other machines, and closing it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from hpotool.errors import DatabaseUnreachableError
+from hpotool.server import EmbeddedPostgres
+from hpotool.server.embedded import SUPERUSER
+from hpotool.server.network import own_address
+from hpotool.storage.url import DatabaseUrl
+
+ADDRESS = own_address()
+
+pytestmark = pytest.mark.skipif(ADDRESS == "127.0.0.1", reason="this machine has no address but loopback")
+
+
+def connect(url: DatabaseUrl) -> None:
+    psycopg2.connect(url.libpq).close()
+
+
+def towards(url: DatabaseUrl, host: str) -> DatabaseUrl:
+    return DatabaseUrl(url.url.set(host=host))
+
+
+@pytest.mark.parametrize("listen", [ADDRESS, "0.0.0.0", "*"])
+def test_an_opened_server_answers_admitted_machines(home: Path, listen: str) -> None:
+    started = EmbeddedPostgres(home).start(listen, [f"{ADDRESS}/32"])
+    assert started.url_for_others.url.host == ADDRESS
+    connect(started.url_for_others)
+    connect(started.url)
+
+
+def test_until_it_is_opened_nobody_else_reaches_it(home: Path) -> None:
+    server = EmbeddedPostgres(home)
+    started = server.start()
+    assert started.url_for_others is None
+    with pytest.raises(psycopg2.OperationalError, match="refused"):
+        connect(towards(started.url, ADDRESS))
+    with pytest.raises(DatabaseUnreachableError, match="this machine only") as caught:
+        server.url_for_others()
+    assert "hpotool db up --listen" in caught.value.hint
+
+
+def test_a_running_server_is_opened_admits_more_and_is_closed_again(home: Path) -> None:
+    server = EmbeddedPostgres(home)
+    server.start()
+    opened = server.start(ADDRESS, ["198.51.100.0/24"])
+    assert opened.was_running
+    with pytest.raises(psycopg2.OperationalError, match="no pg_hba"):
+        connect(opened.url_for_others)
+    process_id = server.status().process_id
+    connect(server.start(allow=["198.51.100.0/24", f"{ADDRESS}/32"]).url_for_others)
+    assert server.status().process_id == process_id, "admitting a network must not cut anybody's connection"
+    closed = server.start("127.0.0.1")
+    connect(closed.url)
+    with pytest.raises(psycopg2.OperationalError, match="refused"):
+        connect(towards(closed.url, ADDRESS))
+
+
+def test_how_it_listens_is_remembered(home: Path) -> None:
+    server = EmbeddedPostgres(home)
+    url = server.start(ADDRESS, [f"{ADDRESS}/32"]).url_for_others
+    server.stop()
+    assert server.start().url_for_others == url
+    connect(url)
+
+
+def test_the_superuser_is_admitted_from_this_machine_only(home: Path) -> None:
+    url = EmbeddedPostgres(home).start(ADDRESS, [f"{ADDRESS}/32"]).url_for_others
+    superuser = url.url.set(username=SUPERUSER, password=(home / "postgres" / "superuser-password").read_text())
+    connect(DatabaseUrl(superuser.set(host="127.0.0.1", database="postgres")))
+    with pytest.raises(psycopg2.OperationalError, match="no pg_hba"):
+        connect(DatabaseUrl(superuser))
