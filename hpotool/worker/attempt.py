@@ -19,6 +19,7 @@ from optuna import Trial
 from optuna.exceptions import UpdateFinishedTrialError
 
 from hpotool.study.outcome import Outcome
+from hpotool.study.space import suggest_search_space
 from hpotool.study.spec import StudySpec
 from hpotool.worker.channel import Channel, ChannelClosed, channel_pair
 from hpotool.worker.ending import judge_ending
@@ -27,7 +28,7 @@ from hpotool.worker.in_process import StopFlag, call_in_process
 from hpotool.worker.log_file import log_path, tail_of
 from hpotool.worker.memory_pressure import count_memory_kills
 from hpotool.worker.messages import Job, StudyView
-from hpotool.worker.trial_server import TrialServer, suggest
+from hpotool.worker.trial_server import TrialServer
 from hpotool.worker.watch import AttemptWatch
 
 
@@ -85,8 +86,10 @@ class AttemptRunner:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
-        for parameter in self._spec.search_space:
-            suggest(trial, parameter.name, parameter.distribution)
+        try:
+            suggest_search_space(self._spec.search_space, trial)
+        except ValueError as error:  # the same name with another kind of values in an earlier trial, for one
+            return AttemptResult(Outcome.ERROR, f"its parameters cannot be suggested: {error}")
         server = TrialServer(trial, self._spec.metrics, self._spec.pruner.metric)
         job = self._job(trial, seed, checkpoint_dir)
         run = self._run_in_process if self._spec.objective.isolation == "none" else self._run_in_child

@@ -58,6 +58,22 @@ def kill_descendants(pid: int) -> int:
     return len(found)
 
 
+def identify(pids: list[int]) -> frozenset[psutil.Process]:
+    """The processes that have these numbers now; they are told from later ones with the same number."""
+    found: set[psutil.Process] = set()
+    for pid in pids:
+        with contextlib.suppress(psutil.Error):
+            found.add(psutil.Process(pid))
+    return frozenset(found)
+
+
+def kill_all(processes: frozenset[psutil.Process]) -> None:
+    """SIGKILL those that still live."""
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+
+
 def resident_memory(pids: list[int]) -> int:
     """Bytes resident in ``pids``; pages that they share count once for each, so this is an upper bound."""
     total = 0

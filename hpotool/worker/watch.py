@@ -21,12 +21,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import ObjectiveSpec
 from hpotool.worker.channel import Channel, ChannelClosed
 from hpotool.worker.fork_server_handle import ForkServerHandle
 from hpotool.worker.log_file import keep_small
-from hpotool.worker.process_tree import descendants, proportional_memory, resident_memory
+from hpotool.worker.process_tree import descendants, identify, kill_all, proportional_memory, resident_memory
 
 _LOOKS_EVERY_S = 1.0
 _LOOKS_AT_A_LIMIT_EVERY_S = 0.2
@@ -52,6 +54,7 @@ class AttemptWatch:
         self.status: int | None = None  # as os.wait has it; None when the fork server itself was lost
         self.left_behind = 0
         self.peak_memory = 0
+        self.seen: frozenset[psutil.Process] = frozenset()  # what was below the fork server at the last look
         self._server = server
         self._channel = channel
         self._limits = limits
@@ -93,7 +96,9 @@ class AttemptWatch:
             while not self._ended:
                 self._look()
         except ChannelClosed:
-            self._server.kill()  # the fork server is gone, and its children with it; make sure of both
+            # The fork server is gone and the kernel has killed its children with it; not what those had started.
+            self._server.kill()
+            kill_all(self.seen)
         finally:
             try:
                 for body in self._channel.drain():
@@ -174,7 +179,8 @@ class AttemptWatch:
             self._end_with_traceback(Outcome.STALLED, f"it reported nothing for {show_duration(stall)}")
 
     def _look_at_memory(self) -> None:
-        pids = descendants(self._server.pid)
+        self.seen = identify(descendants(self._server.pid))
+        pids = [process.pid for process in self.seen]
         used = resident_memory(pids)
         limit = self._limits.max_memory
         if limit is not None and used > limit:
