@@ -93,7 +93,8 @@ class TrialDecoder:
         }
         if state.is_finished():
             last = None if last_step is None else (last_step, last_value)
-            return self.finished(fields, None if last else NO_STEPS, last)
+            known = NO_STEPS if last is None else self.steps(steps, step_values) if steps else None
+            return self.finished(fields, known, last)
         trial = FrozenTrial.__new__(FrozenTrial)
         trial.__dict__.update(fields)
         trial.__dict__["_distributions"] = dict(distributions)

@@ -17,10 +17,11 @@ import json
 import os
 import time
 import weakref
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 from optuna import Study
 from optuna.distributions import (
     BaseDistribution,
@@ -39,9 +40,10 @@ from hpotool.storage.connection import Connection, Parameters, Rows, TransientDa
 from hpotool.storage.decoding import finite_or_none, to_local_time, to_stored_time, value_types
 from hpotool.storage.live_trial import LiveTrial
 from hpotool.storage.queries import optuna_query
+from hpotool.storage.stored_trial import StoredTrial
 from hpotool.storage.study_records import NOT_FOUND, StudyRecords, check_name
 from hpotool.storage.tables import prepare_tables
-from hpotool.storage.trial_memory import MEMORY_MAY_BE_OLD_S, TrialMemory
+from hpotool.storage.trial_memory import MEMORY_MAY_BE_OLD_S, TrialLog, TrialMemory
 from hpotool.storage.url import DatabaseUrl
 from hpotool.storage.write_buffer import Kind, WriteBuffer, flush_at_exit
 
@@ -216,7 +218,9 @@ class PostgresStorage(BaseStorage, BaseHeartbeat):
         return True
 
     def _start_waiting_trial(self, trial_id: int) -> bool:
-        rows = self.run_with_pending(optuna_query("start_waiting_trial"), {"trial_id": trial_id})
+        rows = self.run_with_pending(
+            optuna_query("start_waiting_trial"), {"trial_id": trial_id, "with_steps": True}
+        )
         if not rows:
             raise KeyError(NOT_FOUND)
         *row, started = rows[0]
@@ -320,6 +324,21 @@ class PostgresStorage(BaseStorage, BaseHeartbeat):
             self._memory.refresh(study_id)
         trials = self._memory.select(study_id, states)
         return copy.deepcopy(trials) if deepcopy else trials
+
+    def follow(self, study_id: int, *, with_steps: bool = False) -> TrialLog:
+        """The study's trials for a reader that keeps up with them, as old as other reads from memory.
+
+        ``with_steps``: the reader will ask for the intermediate values of all that finish.
+        """
+        history = self._memory.history(study_id)
+        history.wants_steps |= with_steps and history.is_loaded
+        if not self._memory.is_fresh(history):
+            self._memory.refresh(study_id)
+        return self._memory.log(study_id)
+
+    def step_columns(self, trials: Sequence[StoredTrial]) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
+        """The intermediate values of finished trials by step, in no order. A step may come more than once."""
+        return self._memory.step_columns(trials)
 
     def get_n_trials(self, study_id: int, state: tuple[TrialState, ...] | TrialState | None = None) -> int:
         """See BaseStorage."""

@@ -31,6 +31,7 @@ class StudyHistory:
     def __init__(self, study_id: int) -> None:
         self.study_id = study_id
         self.is_loaded = False
+        self.wants_steps = False  # somebody follows the intermediate values: read them with what is new
         self.fresh_until = 0.0
         self.distributions: dict[str, BaseDistribution] = {}
         self.trials: list[FrozenTrial] = []  # by number

@@ -7,8 +7,11 @@ import time
 from bisect import bisect_left
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+import numpy as np
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
@@ -25,6 +28,20 @@ MEMORY_MAY_BE_OLD_S = 1.0
 
 _CHUNK = 5_000  # trials in one read
 _STEPS_CHUNK = 1_000  # trials whose intermediate values are loaded together
+_COLUMNS_CHUNK = 10_000
+
+
+@dataclass(frozen=True)
+class TrialLog:
+    """A study's trials for a reader that keeps up with them.
+
+    ``finished`` only ever grows at its end, in the order in which this process learned of the trials: who
+    remembers how many it has seen needs to look only at the rest. ``unfinished`` are those of all processes that
+    run or wait, by number.
+    """
+
+    finished: Sequence[StoredTrial]
+    unfinished: Sequence[FrozenTrial]
 
 
 class TrialMemory:
@@ -152,20 +169,26 @@ class TrialMemory:
                     selected[place] = trial
             return selected
 
+    def log(self, study_id: int) -> TrialLog:
+        """The study's trials as a log, as they are in memory."""
+        with self.lock:
+            unfinished = self.select(study_id, (TrialState.RUNNING, TrialState.WAITING))
+            return TrialLog(self.history(study_id).finished, unfinished)
+
     def read_trial(self, trial_id: int) -> tuple[int, FrozenTrial]:
         """One trial as the database has it now, with its study's id.
 
         Raises:
             KeyError: there is no such trial.
         """
-        rows = self._writes.run(optuna_query("read_trial"), {"trial_id": trial_id})
+        rows = self._writes.run(optuna_query("read_trial"), {"trial_id": trial_id, "with_steps": True})
         if not rows:
             raise KeyError(NOT_FOUND)
         return int(rows[0][1]), self.decoder.trial(rows[0])
 
     def read_waiting(self, study_id: int) -> list[FrozenTrial]:
         """The trials that wait, by number, without reading anything else of the study."""
-        rows = self._writes.run(optuna_query("read_waiting"), {"study_id": study_id})
+        rows = self._writes.run(optuna_query("read_waiting"), {"study_id": study_id, "with_steps": True})
         return [self.decoder.trial(row) for row in rows]
 
     def distribution(self, study_id: int, name: str) -> BaseDistribution | None:
@@ -176,6 +199,23 @@ class TrialMemory:
             rows = self._writes.run(optuna_query("find_distribution"), {"study_id": study_id, "name": name})
             known = self.decoder.distribution(rows[0][0]) if rows else None
         return known
+
+    def step_columns(self, trials: Sequence[StoredTrial]) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
+        """The intermediate values of finished trials by step, in no order. A step may come more than once.
+
+        Nothing of what is read here is kept: two million values are 16 MB in the caller's columns.
+        """
+        unread = []
+        for trial in trials:
+            if trial._steps is None:
+                unread.append(trial._trial_id)
+            else:
+                for step, value in trial._steps.items():
+                    yield step, np.array([value])
+        for first in range(0, len(unread), _COLUMNS_CHUNK):
+            asked = {"trial_ids": unread[first : first + _COLUMNS_CHUNK]}
+            for step, packed in self._writes.run(optuna_query("read_step_columns"), asked):
+                yield step, np.frombuffer(packed, dtype=">f8").astype(float)
 
     def load_steps(self, trial: StoredTrial) -> StepValues:
         """The intermediate values of a finished trial; its neighbours' are loaded with them."""
@@ -209,6 +249,7 @@ class TrialMemory:
                 "own": sorted(own),
                 "waiting": sorted(history.waiting - reread),
                 "limit": _CHUNK,
+                "with_steps": history.wants_steps,
             }
         while True:
             rows = self._writes.run(optuna_query("read_changes"), {**asked, "after": after})

@@ -1,5 +1,5 @@
 -- What belongs to one trial, in the order in which it was written. All intermediate values are read of a trial
--- that is not finished; of a finished one only the last, which is what samplers ask for.
+-- that is not finished; of a finished one only the last, which is what samplers ask for, unless all are wanted.
 left join lateral (
     select array_agg(
         case value_type when 'INF_POS' then 'Infinity' when 'INF_NEG' then '-Infinity' else value end
@@ -29,7 +29,7 @@ left join lateral (
     select array_agg(step order by trial_intermediate_value_id), array_agg(
 -- include: optuna/step_value
  order by trial_intermediate_value_id)
-    from trial_intermediate_values c where c.trial_id = t.trial_id and t.state in ('RUNNING', 'WAITING')
+    from trial_intermediate_values c where c.trial_id = t.trial_id and (%(with_steps)s or t.state in ('RUNNING', 'WAITING'))
 ) i (steps, values) on true
 left join lateral (
     select step,
