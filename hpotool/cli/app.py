@@ -16,6 +16,7 @@ import hpotool
 from hpotool.cli.commands import (
     best,
     create_study,
+    db,
     export,
     importance,
     pareto,
@@ -48,6 +49,7 @@ for name, command in (
     ("export", export.export),
 ):
     app.command(name)(command)
+app.add_typer(db.app, name="db")
 
 
 @app.callback()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from hpotool.cli.embedded import start_silently
 from hpotool.errors import InputError, NotFoundError
 from hpotool.settings import read_settings
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def resolve_url(storage_option: str | None) -> DatabaseUrl:
-    """The database that is meant: what is configured, else the embedded Postgres.
+    """The database that is meant: what is configured, else the embedded Postgres, which is started if need be.
 
     Raises:
         InputError: the URL that is configured is not one of a Postgres database.
@@ -27,9 +28,7 @@ def resolve_url(storage_option: str | None) -> DatabaseUrl:
     settings = read_settings(storage_option)
     if settings.storage:
         return DatabaseUrl.parse(settings.storage)
-    raise InputError(
-        "no database is configured", "set HPOTOOL_STORAGE=postgresql://USER:PASSWORD@HOST:5432/DATABASE"
-    )
+    return start_silently()
 
 
 def connect(storage_option: str | None) -> Connection:

@@ -58,6 +58,14 @@ class DatabaseUrl:
         """The URL for psycopg2, with its password."""
         return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
+    @cached_property
+    def libpq_without_defaults(self) -> str:
+        """The URL as a person would write it, with its password."""
+        return self._as_written.render_as_string(hide_password=False)
+
     def __str__(self) -> str:
-        bare = self.url.set(drivername="postgresql").difference_update_query(_TCP_SETTINGS)
-        return bare.render_as_string(hide_password=True)
+        return self._as_written.render_as_string(hide_password=True)
+
+    @property
+    def _as_written(self) -> URL:
+        return self.url.set(drivername="postgresql").difference_update_query(_TCP_SETTINGS)

@@ -1,0 +1,115 @@
+"""``hpotool db``: the embedded Postgres, and the tables of any Postgres."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from hpotool.cli.embedded import embedded_postgres, say_started
+from hpotool.cli.options import FormatOption, StorageOption
+from hpotool.cli.output import Answer, Format, say, show
+from hpotool.errors import InputError
+
+app = typer.Typer(
+    help="The embedded Postgres: start it, open it to other machines, stop it.", no_args_is_help=True
+)
+
+
+@app.command()
+def up(
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Listen to other machines on this address of this machine (0.0.0.0: on all of them; "
+            "127.0.0.1: close it again). Remembered.",
+            show_default=False,
+        ),
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NETWORK",
+            help="Admit machines of this network, like 10.1.2.0/24; may be repeated. Remembered.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Start the embedded Postgres; if it is open to other machines, print their HPOTOOL_STORAGE line."""
+    started = embedded_postgres().start(listen, allow or ())
+    say_started(started)
+    if os.environ.get("HPOTOOL_STORAGE"):
+        say("note: HPOTOOL_STORAGE is set, so commands use that database and not this one")
+    if started.url_for_others is not None:
+        say("Connections are not encrypted: admit only networks that you trust, or use a Postgres with TLS.")
+        say("On the other machines (the line holds the password):")
+        sys.stdout.write(f"export HPOTOOL_STORAGE='{started.url_for_others.libpq_without_defaults}'\n")
+
+
+@app.command()
+def down() -> None:
+    """Stop the embedded Postgres; its data stay."""
+    say(
+        "the embedded Postgres is stopped"
+        if embedded_postgres().stop()
+        else "the embedded Postgres was not running"
+    )
+
+
+@app.command()
+def status(format: FormatOption = Format.TABLE) -> None:
+    """Say whether the embedded Postgres runs, where it listens and where its data are."""
+    found = embedded_postgres().status()
+    listening = found.listening
+    row = {
+        "state": found.state,
+        "version": found.version,
+        "process_id": found.process_id,
+        "address": listening.address if listening else None,
+        "port": listening.port if listening else None,
+        "allow": list(listening.allow) if listening else [],
+        "data": str(found.data),
+        "log": str(found.log),
+    }
+    show(Answer(data=row, rows=[row], value=found.state), format)
+
+
+@app.command()
+def url(
+    remote: Annotated[bool, typer.Option("--remote", help="The URL for the machines that are admitted.")] = False,
+) -> None:
+    """Print the embedded Postgres's URL with its password, for HPOTOOL_STORAGE, psql or pg_dump."""
+    server = embedded_postgres()
+    found = server.url_for_others() if remote else server.url()
+    sys.stdout.write(f"{found.libpq_without_defaults}\n")
+
+
+@app.command()
+def destroy(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove the embedded Postgres with every study in it, for ever."""
+    server = embedded_postgres()
+    found = server.status()
+    if found.state != "absent" and not yes:
+        if not sys.stdin.isatty():
+            raise InputError(
+                f"this removes every study in {found.data} for ever, and nobody can be asked",
+                "hpotool db destroy --yes",
+            )
+        typer.confirm(f"Remove every study in {found.data} for ever?", abort=True, err=True)
+    gone = server.destroy()
+    say("the embedded Postgres and every study in it are gone" if gone else "there is no embedded Postgres")
+
+
+@app.command()
+def upgrade(storage: StorageOption = None) -> None:
+    """Bring the tables of the configured database to this version of hpotool."""
+    from hpotool.cli.database import resolve_url
+    from hpotool.storage.schema import upgrade_schema
+
+    before, after = upgrade_schema(resolve_url(storage))
+    say(f"the tables are of version {after} already" if before == after else f"upgraded from {before} to {after}")

@@ -1,0 +1,104 @@
+"""``hpotool db``, and the embedded Postgres that every command starts by itself."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from hpotool.server import EmbeddedPostgres
+from hpotool.server.network import own_address
+from tests.acceptance.command_line import HPOTOOL, CommandLine
+
+
+@pytest.fixture
+def alone(hpotool_home: Path) -> Iterator[CommandLine]:
+    """The command line where no database is configured."""
+    yield CommandLine(None, environment={"HPOTOOL_HOME": str(hpotool_home)})
+    EmbeddedPostgres(hpotool_home).destroy()
+
+
+def test_the_first_of_several_commands_starts_the_server_and_alone_says_so(alone: CommandLine) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(lambda _: alone.run("studies").stderr, range(3)))
+    said = [talk for talk in together if "created and started the embedded Postgres" in talk]
+    assert len(said) == 1
+    assert "hpotool db down" in said[0]
+    assert "embedded Postgres" not in alone.run("studies").stderr
+    assert alone.json("studies") == []
+
+
+def test_up_status_url_down(alone: CommandLine, hpotool_home: Path) -> None:
+    assert alone.run("db", "status", "--format", "value").stdout == "absent\n"
+    up = alone.run("db", "up")
+    assert up.stdout == ""
+    password = (hpotool_home / "postgres" / "password").read_text()
+    assert "created and started" in up.stderr
+    assert "the embedded Postgres runs" in alone.run("db", "up").stderr
+    status = alone.json("db", "status")
+    assert (status["state"], status["address"]) == ("running", "127.0.0.1")
+    url = alone.run("db", "url").stdout.strip()
+    assert url == f"postgresql://hpotool:{password}@127.0.0.1:{status['port']}/hpotool"
+    psycopg2.connect(url).close()
+    for talk in (up.stderr, alone.run("db", "status").stdout, str(status)):
+        assert password not in talk
+    assert CommandLine(url).run("studies").stderr.startswith("no studies yet")
+    assert alone.run("db", "down").stderr == "the embedded Postgres is stopped\n"
+    assert alone.run("db", "down").stderr == "the embedded Postgres was not running\n"
+    assert alone.json("db", "status")["state"] == "stopped"
+
+
+def test_opening_prints_the_line_for_the_other_machines(alone: CommandLine) -> None:
+    address = own_address()
+    network = f"{address}/32"
+    closed = alone.run("db", "url", "--remote", code=3)
+    assert "no embedded Postgres" in closed.stderr
+    alone.run("db", "up")
+    assert "hpotool db up --listen" in alone.run("db", "url", "--remote", code=4).stderr
+    assert "--allow must say which" in alone.run("db", "up", "--listen", "*", code=2).stderr
+    opened = alone.run("db", "up", "--listen", "*", "--allow", network)
+    assert "not encrypted" in opened.stderr
+    shell = subprocess.run(
+        ["sh", "-c", f'{opened.stdout}printf %s "$HPOTOOL_STORAGE"'], capture_output=True, text=True, check=True
+    )
+    assert shell.stdout == alone.run("db", "url", "--remote").stdout.strip()
+    assert f"@{address}:" in shell.stdout
+    assert CommandLine(shell.stdout).run("studies").stderr.startswith("no studies yet")
+
+
+def test_destroy_asks_a_person_and_refuses_a_script(alone: CommandLine, hpotool_home: Path) -> None:
+    alone.run("db", "up")
+    refused = alone.run("db", "destroy", code=2)
+    assert "hpotool db destroy --yes" in refused.stderr
+    assert _answer(hpotool_home, "n\n") == 130
+    assert alone.json("db", "status")["state"] == "running"
+    assert _answer(hpotool_home, "y\n") == 0
+    assert alone.json("db", "status")["state"] == "absent"
+    alone.run("db", "up")
+    assert "are gone" in alone.run("db", "destroy", "--yes").stderr
+    assert "there is no embedded Postgres" in alone.run("db", "destroy", "--yes").stderr
+
+
+def test_upgrade_creates_the_tables_and_says_so_only_once(hpotool: CommandLine) -> None:
+    assert hpotool.run("db", "upgrade").returncode == 0
+    assert "already" in hpotool.run("db", "upgrade").stderr
+
+
+def _answer(home: Path, words: str) -> int:
+    """The exit code of ``hpotool db destroy`` when a person at a terminal answers so."""
+    ours, theirs = pty.openpty()
+    try:
+        command = subprocess.Popen(
+            [HPOTOOL, "db", "destroy"], stdin=theirs, stderr=theirs, env=os.environ | {"HPOTOOL_HOME": str(home)}
+        )
+        os.write(ours, words.encode())
+        return command.wait(60)
+    finally:
+        os.close(ours)
+        os.close(theirs)
