@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from string import Formatter
 from typing import Any
 
-from optuna.distributions import FloatDistribution
-
+from hpotool.study.algorithm_checks import check_pruner, check_sampler
 from hpotool.study.document import Node, Problems, did_you_mean
 from hpotool.study.kinds import BROKEN, child, place_of_key
 from hpotool.study.space_grammar import Draft
@@ -28,8 +27,8 @@ def check_study(
     _check_objective(document, objective, metrics, problems)
     _check_command(document, objective, values.get("search_space") is BROKEN, drafts, problems)
     _check_limits(document, objective, problems)
-    _check_sampler(document, values, drafts, metrics, problems)
-    _check_pruner(document, values, metrics, problems)
+    check_sampler(document, values, drafts, metrics, problems)
+    check_pruner(document, values, metrics, problems)
     _check_budget(document, _mapping(values.get("budget")), metrics, problems)
     for node in _texts_with_environment(document, ()):
         problems.add(
@@ -124,77 +123,6 @@ def _check_limits(document: Node, objective: Mapping[str, Any], problems: Proble
         problems.add(
             child(document, "objective", "stall").place, "stall must be shorter than timeout, or it never applies"
         )
-
-
-def _check_sampler(
-    document: Node,
-    values: Mapping[str, Any],
-    drafts: Mapping[str, Draft],
-    metrics: Mapping[str, Any],
-    problems: Problems,
-) -> None:
-    sampler = _mapping(values.get("sampler"))
-    name, node = sampler.get("name"), child(document, "sampler")
-    name_place = child(node, "name").place
-    if name == "cmaes" and len(metrics) > 1:
-        problems.add(name_place, "cmaes takes one metric, and this study has several; use tpe, gp or nsga2")
-    if name not in ("grid", "bruteforce"):
-        return
-    if not drafts:
-        if values.get("search_space") is not BROKEN and name == "grid":
-            problems.add(name_place, "grid must know the parameters; add a search_space")
-        return
-    points = _mapping(sampler.get("points"))
-    for parameter in points:
-        if parameter not in drafts:
-            hint = did_you_mean(parameter, list(drafts))
-            problems.add(place_of_key(child(node, "points"), parameter), f"{parameter!r} is not a parameter{hint}")
-    for draft in drafts.values():
-        if name == "grid" and draft.when:
-            problems.add(draft.place, f"grid knows no conditions, and {draft.name!r} has one; use bruteforce")
-        endless = isinstance(draft.distribution, FloatDistribution) and draft.distribution.step is None
-        if endless and draft.name not in points:
-            fix = "give it a step, or values in the sampler's points" if name == "grid" else "give it a step"
-            problems.add(draft.place, f"{name} cannot count the values of {draft.name!r}; {fix}")
-
-
-def _check_pruner(
-    document: Node, values: Mapping[str, Any], metrics: Mapping[str, Any], problems: Problems
-) -> None:
-    pruner = _mapping(values.get("pruner"))
-    name, metric, node = pruner.get("name"), pruner.get("metric"), child(document, "pruner")
-    if metric is not None and metric is not BROKEN and metrics and metric not in metrics:
-        hint = did_you_mean(metric, list(metrics))
-        problems.add(child(node, "metric").place, f"the pruner's metric {metric!r} is not a metric{hint}")
-    if name not in (None, "none") and metric is None and len(metrics) > 1:
-        first = next(iter(metrics))
-        problems.add(
-            node.place,
-            f"with several metrics the pruner must know which to judge; write {{name: {name}, metric: {first}}}",
-        )
-    _check_pruner_arguments(node, pruner, problems)
-
-
-def _check_pruner_arguments(node: Node, pruner: Mapping[str, Any], problems: Problems) -> None:
-    name = pruner.get("name")
-    low, high = pruner.get("min_resource", 1), pruner.get("max_resource")
-    if name == "hyperband" and isinstance(low, int) and isinstance(high, int) and high < low:
-        problems.add(
-            child(node, "max_resource").place, f"max_resource {high} is below min_resource {low}; swap them"
-        )
-    if name == "median" and "max_resource" in pruner and "n_warmup_steps" in pruner:
-        problems.add(
-            place_of_key(node, "n_warmup_steps"),
-            "max_resource already sets n_warmup_steps to a quarter of itself; keep one of the two",
-        )
-    if name == "threshold" and not {"lower", "upper"} & set(pruner):
-        problems.add(node.place, "threshold prunes nothing without a bound; add lower or upper")
-    low, high = pruner.get("lower"), pruner.get("upper")
-    if name == "threshold" and isinstance(low, float) and isinstance(high, float) and high < low:
-        problems.add(child(node, "upper").place, f"upper {high:g} is below lower {low:g}; swap them")
-    wrapped = pruner.get("wrapped")
-    if name == "patient" and isinstance(wrapped, dict):
-        _check_pruner_arguments(child(node, "wrapped"), wrapped, problems)
 
 
 def _check_budget(

@@ -116,6 +116,14 @@ def test_short_forms_mean_the_long_ones() -> None:
     assert short.budget == BudgetSpec(trials=3, target={"loss": 1.0})
 
 
+def test_a_grid_without_a_number_of_trials_is_done_when_the_grid_is() -> None:
+    space = "search_space: {n: {int: [1, 9], step: 2}, k: {choice: [a, b]}, x: {float: [0, 1]}}\n"
+    grid = "sampler: {name: grid, points: {x: [0.1, 0.2, 0.5]}}\n"
+    assert read_study_file(SMALL + space + grid).budget.trials == 30
+    assert read_study_file(SMALL + space + grid + "budget: {trials: 7}").budget.trials == 7
+    assert read_study_file(SMALL + space).budget.trials is None
+
+
 def test_anchors_and_merge_keys_repeat_what_they_name() -> None:
     space = read_study_file(
         SMALL

@@ -1,0 +1,83 @@
+"""From a name and arguments in a study file to an object: what samplers and pruners have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any, TypeVar
+
+from hpotool.errors import InputError
+
+_Built = TypeVar("_Built")
+
+
+def check_arguments(
+    what: str, name: str, arguments: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Refuse a name or an argument that does not exist.
+
+    Raises:
+        InputError: it does not; with the closest one that does.
+    """
+    if name not in known:
+        raise InputError(f"there is no {what} {name!r}", _closest(name, list(known)))
+    for argument in arguments:
+        if argument not in known[name]:
+            raise InputError(f"the {what} {name!r} takes no {argument!r}", _closest(argument, list(known[name])))
+    for argument, key in known[name].items():
+        if key.required and argument not in arguments:
+            raise InputError(f"the {what} {name!r} needs {argument!r}: {key.meaning}", f"like {key.example}")
+
+
+def _closest(name: str, known: Sequence[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known) or 'none'}"
+
+
+def construct(
+    build: Callable[..., _Built],
+    arguments: Mapping[str, Any],
+    what: str,
+    name: str,
+    needs: tuple[str, str] | None = None,
+) -> _Built:
+    """``build(**arguments)``; ``needs`` is a module, and what pip installs it by.
+
+    Raises:
+        InputError: it does not take the arguments, or the package is missing.
+    """
+    try:
+        if needs is not None:
+            import_module(needs[0])
+        return build(**arguments)
+    except ImportError as error:
+        missing = error.name or str(error)
+        hint = f"pip install '{needs[1] if needs else missing}'"
+        raise InputError(f"the {what} {name!r} needs the package {missing!r}", hint) from error
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the {what} {name!r} refuses its arguments: {_one_line(error)}") from error
+
+
+def load_class(reference: str, base: type, what: str, arguments: Mapping[str, Any]) -> Any:
+    """An object of the class ``module:Class``, which is a ``base``.
+
+    Raises:
+        InputError: it cannot be imported, is no such class, or does not take the arguments.
+    """
+    module_name, _, class_name = reference.partition(":")
+    try:
+        found: Any = import_module(module_name)
+        for part in class_name.split("."):
+            found = getattr(found, part)
+    except ImportError as error:
+        raise InputError(f"the {what} {reference!r} cannot be imported: {_one_line(error)}") from error
+    except AttributeError:
+        raise InputError(f"the module {module_name!r} has no {class_name!r}") from None
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise InputError(f"{reference!r} is no {what}", f"it must be a class derived from {base.__name__}")
+    return construct(found, arguments, what, reference)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,165 @@
+"""Samplers by the names a study file uses: the same objects that Python code would build."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler, nsgaii
+from optuna.samplers._lazy_random_state import LazyRandomState
+
+from hpotool.errors import InputError
+from hpotool.search.build import check_arguments, construct, load_class
+from hpotool.study.algorithms import SAMPLERS
+from hpotool.study.grid import LARGEST_GRID, grid_size, grid_values
+from hpotool.study.seeds import seed_for_trial
+from hpotool.study.spec import ParameterSpec, SamplerSpec
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial, TrialState
+
+_CLASSES = {
+    "tpe": "TPESampler",
+    "random": "RandomSampler",
+    "gp": "GPSampler",
+    "cmaes": "CmaEsSampler",
+    "nsga2": "NSGAIISampler",
+    "nsga3": "NSGAIIISampler",
+    "qmc": "QMCSampler",
+    "bruteforce": "BruteForceSampler",
+}
+_CROSSOVERS: Mapping[str, Callable[[], nsgaii.BaseCrossover]] = {
+    "uniform": nsgaii.UniformCrossover,
+    "blxalpha": nsgaii.BLXAlphaCrossover,
+    "spx": nsgaii.SPXCrossover,
+    "sbx": nsgaii.SBXCrossover,
+    "vsbx": nsgaii.VSBXCrossover,
+    "undx": nsgaii.UNDXCrossover,
+}
+_NEEDS = {"cmaes": ("cmaes", "hpotool[cmaes]"), "gp": ("torch", "hpotool[torch]"), "qmc": ("scipy", "scipy")}
+
+
+def build_sampler(spec: SamplerSpec, space: Sequence[ParameterSpec] = ()) -> BaseSampler:
+    """The sampler that ``spec`` names, built once from the study's seed; ``space`` is what a grid is made of.
+
+    Raises:
+        InputError: there is no such sampler, it does not take these arguments, or a package of it is missing.
+    """
+    if ":" in spec.name:
+        foreign: BaseSampler = load_class(spec.name, BaseSampler, "sampler", _with_seed(spec))
+        return foreign
+    check_arguments("sampler", spec.name, spec.arguments, SAMPLERS)
+    if spec.name == "grid":
+        return _build_grid(spec, space)
+    arguments = dict(spec.arguments)
+    sampler_class = getattr(optuna.samplers, _CLASSES[spec.name])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # the study asks for it by name
+        if "crossover" in arguments:
+            arguments["crossover"] = _CROSSOVERS[arguments["crossover"]]()
+        built: BaseSampler = construct(
+            sampler_class, {"seed": spec.seed, **arguments}, "sampler", spec.name, _NEEDS.get(spec.name)
+        )
+    return built
+
+
+def _with_seed(spec: SamplerSpec) -> Mapping[str, Any]:
+    return spec.arguments if spec.seed is None else {"seed": spec.seed, **spec.arguments}
+
+
+def _build_grid(spec: SamplerSpec, space: Sequence[ParameterSpec]) -> BaseSampler:
+    points = spec.arguments.get("points", {})
+    grid: dict[str, Sequence[Any]] = {}
+    for parameter in space:
+        values = grid_values(parameter.distribution, points.get(parameter.name))
+        if values is None:
+            raise InputError(
+                f"grid cannot count the values of {parameter.name!r}",
+                f"give it a step, or write sampler: {{name: grid, points: {{{parameter.name}: [...]}}}}",
+            )
+        grid[parameter.name] = values
+    if not grid:
+        raise InputError("grid must know the parameters", "add a search_space to the study file")
+    if grid_size(grid) > LARGEST_GRID:
+        raise InputError(
+            f"the grid has {grid_size(grid)} points, more than {LARGEST_GRID}", "use larger steps, or tpe"
+        )
+    return optuna.samplers.GridSampler(grid, seed=spec.seed)
+
+
+class SeededSampler(BaseSampler):
+    """A worker's sampler: ``inner``, seeded anew before each trial from the study's seed and the trial's number.
+
+    So one worker repeats a study exactly, also when it was interrupted, and no two of many workers draw the same
+    numbers. Optuna's own ``reseed_rng`` draws from the operating system and does nothing here.
+    """
+
+    def __init__(self, inner: BaseSampler, study_seed: int) -> None:
+        self.inner = inner
+        self._study_seed = study_seed
+        self._states = tuple(_random_states(inner, set()))
+
+    def __str__(self) -> str:
+        return str(self.inner)
+
+    def reseed_rng(self) -> None:
+        """Nothing: the next trial brings its own seed."""
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Seed every generator as if the sampler had been built with this trial's seed."""
+        seed = seed_for_trial(self._study_seed, trial.number)
+        for state in self._states:
+            state.rng.seed(seed)
+        self.inner.before_trial(study, trial)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """As ``inner`` does."""
+        return self.inner.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """As ``inner`` does."""
+        return self.inner.sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """As ``inner`` does."""
+        return self.inner.sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(
+        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        """As ``inner`` does."""
+        self.inner.after_trial(study, trial, state, values)
+
+
+def sampler_for_worker(spec: SamplerSpec, space: Sequence[ParameterSpec] = ()) -> SeededSampler:
+    """What a worker hands to ``optuna.load_study``: every worker of a study builds the same one.
+
+    Raises:
+        InputError: as ``build_sampler``; or the study has no seed, which creating it draws and stores.
+    """
+    if spec.seed is None:
+        raise InputError(
+            "the study has no seed", "create it with hpotool create-study, which draws one and stores it"
+        )
+    return SeededSampler(build_sampler(spec, space), spec.seed)
+
+
+def _random_states(owner: object, seen: set[int]) -> Iterator[LazyRandomState]:
+    """Every generator below a sampler: its own, and those of the samplers and strategies it is made of."""
+    if id(owner) in seen:
+        return
+    seen.add(id(owner))
+    if isinstance(owner, LazyRandomState):
+        yield owner
+    elif isinstance(owner, BaseSampler) or type(owner).__module__.startswith("optuna.samplers"):
+        for part in list(vars(owner).values()) if hasattr(owner, "__dict__") else ():
+            yield from _random_states(part, seen)

@@ -1,0 +1,35 @@
+"""The grid of a search space: the values that each parameter takes in a grid search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+LARGEST_GRID = 1_000_000  # points; Optuna's GridSampler holds them all in memory
+
+
+def grid_values(distribution: BaseDistribution, points: Sequence[Any] | None = None) -> tuple[Any, ...] | None:
+    """The values of one parameter: ``points`` where given, else all it can take; None where these are endless."""
+    if points is not None:
+        return tuple(points)
+    if isinstance(distribution, CategoricalDistribution):
+        return tuple(distribution.choices)
+    if isinstance(distribution, IntDistribution):
+        return tuple(range(distribution.low, distribution.high + 1, distribution.step))
+    assert isinstance(distribution, FloatDistribution)
+    if distribution.step is None:
+        return None
+    low, step = Decimal(str(distribution.low)), Decimal(str(distribution.step))
+    count = int((Decimal(str(distribution.high)) - low) / step)
+    return tuple(float(low + step * index) for index in range(count + 1))
+
+
+def grid_size(values: Mapping[str, Sequence[Any]]) -> int:
+    """How many points the grid has."""
+    size = 1
+    for options in values.values():
+        size *= len(options)
+    return size
