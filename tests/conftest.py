@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.postgres import (
@@ -29,6 +30,10 @@ from tests.postgres import (
 )
 
 _ALIVE = pytest.StashKey()
+
+# How long an example takes says nothing about hpotool on a machine that is shared.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

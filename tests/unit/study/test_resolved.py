@@ -116,7 +116,7 @@ def test_a_study_survives_json_with_its_keys_in_any_order(spec: StudySpec) -> No
 
 @given(specs())
 def test_a_study_survives_being_written_as_a_study_file(spec: StudySpec) -> None:
-    text = yaml.safe_dump(spec.to_dict(), sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(spec.to_dict(), sort_keys=False)
     again = read_study_file(text)
     assert again == spec
     assert again.spec_hash == spec.spec_hash
