@@ -16,14 +16,16 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from hpotool.storage.connection import Rows
 from hpotool.storage.queries import query
+from hpotool.storage.trial_content import TrialContent
 from hpotool.storage.worker_identity import WorkerIdentity
 from hpotool.study.outcome import Outcome
+from hpotool.study.retry import Decision, Requeue, Retry
 
 Run = Callable[[str, Mapping[str, Any]], Rows]  # one round trip, one transaction
 FollowUp = Literal["none", "retry", "requeue"]
@@ -37,7 +39,8 @@ class Attempt:
     """One execution of a trial that this worker has claimed.
 
     ``root_number`` names the lineage (seed, checkpoints, Hyperband bracket): the number of the trial that was
-    tried first. ``history`` holds the outcomes of the earlier attempts of that lineage, oldest first.
+    tried first. ``history`` holds the outcomes of the earlier attempts of that lineage, oldest first. ``is_new``:
+    the claim made the trial, so nothing is stored of it yet.
     """
 
     attempt_id: str
@@ -45,6 +48,8 @@ class Attempt:
     trial_id: int
     number: int
     root_number: int
+    started: datetime  # UTC without a zone, as Optuna stores it
+    is_new: bool = False
     history: tuple[Outcome, ...] = ()
 
 
@@ -82,6 +87,13 @@ class Orders:
     told_to: Literal["drain", "stop"] | None
 
 
+def follow_up_of(decision: Decision) -> FollowUp:
+    """What is written for a decision of `hpotool.study.retry`."""
+    if isinstance(decision, Retry):
+        return "retry"
+    return "requeue" if isinstance(decision, Requeue) else "none"
+
+
 def new_attempt_id() -> str:
     """The identity of an attempt that is about to be claimed; a claim sent again keeps it."""
     return str(uuid.uuid4())
@@ -89,7 +101,7 @@ def new_attempt_id() -> str:
 
 def claim_trial(run: Run, study_id: int, worker: WorkerIdentity, attempt_id: str) -> Attempt | NoTrial:
     """Claim the oldest waiting trial, or a new one, within the budget; the first heartbeat is part of it."""
-    [(kind, reason, finished, running, waiting, budget, trial_id, number, root_number, history)] = run(
+    [(kind, reason, finished, running, waiting, budget, *trial, history)] = run(
         query("claim"),
         {
             "study_id": study_id,
@@ -98,15 +110,22 @@ def claim_trial(run: Run, study_id: int, worker: WorkerIdentity, attempt_id: str
             "host": worker.host,
             "pid": worker.pid,
             "slot": worker.slot,
-            "now": datetime.now(),  # noqa: DTZ005  (Optuna's columns hold local time without a zone)
         },
     )
     if kind == "claimed":
         outcomes = tuple(Outcome(outcome) for outcome in history)
-        return Attempt(attempt_id, study_id, trial_id, number, root_number, outcomes)
+        trial_id, number, root_number, started, is_new = trial
+        return Attempt(attempt_id, study_id, trial_id, number, root_number, started, is_new, outcomes)
     if kind == "done" and not reason:
         reason = f"{finished} of {budget} trials are finished"
     return NoTrial(kind, reason, finished, running, waiting, budget)
+
+
+def read_orders(run: Run, worker: WorkerIdentity, attempt: Attempt | None) -> Orders | None:
+    """What a beat would answer, without beating: costs no write."""
+    attempt_id = attempt.attempt_id if attempt else None
+    rows = run(query("read_orders"), {"worker_id": worker.worker_id, "attempt_id": attempt_id})
+    return Orders(*rows[0]) if rows else None
 
 
 def beat(
@@ -136,8 +155,11 @@ def beat(
 
 def finish_attempt(
     run: Run, attempt: Attempt, actor: str, state: TrialState, values: Sequence[float] | None, ending: Ending
-) -> bool:
-    """End the attempt and its trial; with a follow-up, queue the trial again. False: the attempt was fenced."""
+) -> datetime | None:
+    """End the attempt and its trial; with a follow-up, queue the trial again.
+
+    Returns when the trial ended (UTC without a zone); None: it was taken away before, the attempt is fenced.
+    """
     if ending.follow_up != "none":
         return fail_and_queue(
             run, attempt.study_id, attempt.trial_id, actor, ending, attempt_id=attempt.attempt_id
@@ -152,8 +174,8 @@ def finish_attempt(
             "event": "finish",
         }
     )
-    [(answer, _)] = run(query("finish"), parameters)
-    return bool(answer != "fenced")
+    [(ended,)] = run(query("finish"), parameters)
+    return cast("datetime | None", ended)
 
 
 def fail_and_queue(
@@ -166,10 +188,11 @@ def fail_and_queue(
     attempt_id: str | None = None,
     seen_beat: datetime | None = None,
     event: Literal["finish", "reap"] = "finish",
-) -> bool:
-    """Fail a RUNNING trial and queue its successor as ``ending.follow_up`` says. False: it was not RUNNING.
+) -> datetime | None:
+    """Fail a RUNNING trial and queue its successor as ``ending.follow_up`` says.
 
-    ``seen_beat`` is the last beat that a reaper saw: if there was another one since, nothing is done.
+    Returns when the trial ended; None: it was not RUNNING any more. ``seen_beat`` is the last beat that a reaper
+    saw: if there was another one since, nothing is done.
     """
     parameters = _ending_parameters(actor, ending) | {
         "study_id": study_id,
@@ -180,27 +203,24 @@ def fail_and_queue(
         "follow_up": ending.follow_up,
         "event": event,
     }
-    [(answer, _)] = run(query("fail_and_queue"), parameters)
-    return bool(answer != "fenced")
+    [(ended,)] = run(query("fail_and_queue"), parameters)
+    return cast("datetime | None", ended)
 
 
 def finish_late(
     run: Run,
     attempt: Attempt,
     actor: str,
-    trial: FrozenTrial,
+    content: TrialContent,
     state: TrialState,
     values: Sequence[float] | None,
     ending: Ending,
 ) -> bool:
     """Give the result of a fenced attempt to its waiting retry. False: there is none, or somebody has claimed it.
 
-    ``trial`` is what the attempt itself knows: parameters and reports that never reached the database go along.
+    ``content`` is what the attempt itself knows: parameters and reports that never reached the database go along.
     """
-    steps = [(step, *stored_intermediate_value(value)) for step, value in trial.intermediate_values.items()]
-    inner = {name: trial.distributions[name].to_internal_repr(value) for name, value in trial.params.items()}
-    lineage = ("failed_trial", "retry_history")
-    system = {key: value for key, value in trial.system_attrs.items() if key not in lineage}
+    steps = [(step, *stored_value(value)) for step, value in content.steps]
     parameters = (
         _ending_parameters(actor, ending)
         | _value_parameters(values)
@@ -210,41 +230,30 @@ def finish_late(
             "attempt_id": attempt.attempt_id,
             "late_attempt_id": str(uuid.uuid5(uuid.UUID(attempt.attempt_id), "late")),
             "state": state.name,
-            "started": trial.datetime_start,
-            "param_names": list(inner),
-            "param_values": list(inner.values()),
-            "distributions": [_distribution_json(trial.distributions[name]) for name in inner],
+            "started": attempt.started,
+            "param_names": [name for name, _, _ in content.params],
+            "param_values": [value for _, value, _ in content.params],
+            "distributions": [distribution for _, _, distribution in content.params],
             "steps": [step for step, _, _ in steps],
             "step_values": [value for _, value, _ in steps],
             "step_types": [kind for _, _, kind in steps],
-            "keys": list(trial.user_attrs),
-            "json_values": [json.dumps(value) for value in trial.user_attrs.values()],
-            "system_keys": list(system),
-            "system_json_values": [json.dumps(value) for value in system.values()],
+            "keys": list(content.user_attrs),
+            "json_values": list(content.user_attrs.values()),
+            "system_keys": list(content.system_attrs),
+            "system_json_values": list(content.system_attrs.values()),
         }
     )
     [(is_kept,)] = run(query("finish_late"), parameters)
     return bool(is_kept)
 
 
-def stored_intermediate_value(value: float) -> tuple[float | None, str]:
-    """A reported value as Optuna stores it: what is not finite is a type without a number."""
+def stored_value(value: float) -> tuple[float | None, str]:
+    """A value as Optuna stores it: what is not finite is a type without a number."""
     if math.isnan(value):
         return None, "NAN"
-    return stored_value(value)
-
-
-def stored_value(value: float) -> tuple[float | None, str]:
-    """A value as Optuna stores it: infinities are a type without a number."""
     if math.isinf(value):
         return None, "INF_POS" if value > 0 else "INF_NEG"
     return value, "FINITE"
-
-
-def _distribution_json(distribution: Any) -> str:
-    from optuna.distributions import distribution_to_json
-
-    return distribution_to_json(distribution)
 
 
 def _value_parameters(values: Sequence[float] | None) -> dict[str, Any]:
@@ -264,7 +273,6 @@ def _ending_parameters(actor: str, ending: Ending) -> dict[str, Any]:
         "reason": ending.reason.replace("\0", "�"),
         "output_tail": ending.output_tail and ending.output_tail[-_OUTPUT_TAIL:].replace("\0", "�"),
         "gpu": _json_or_none(ending.gpu),
-        "now": datetime.now(),  # noqa: DTZ005  (as above)
     }
 
 

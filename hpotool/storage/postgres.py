@@ -80,12 +80,15 @@ class PostgresStorage(BaseStorage, BaseHeartbeat):
         self._open_again_in_children()
 
     def _open(self) -> None:
-        self._connection = Connection(self.url)
+        self._connection = self._connect()
         self._writes = WriteBuffer(self._connection)
         self._studies = StudyRecords(self._writes)
         self._memory = TrialMemory(self._writes)
         self._directions: dict[int, list[StudyDirection]] = {}
         weakref.finalize(self, flush_at_exit(self._writes))
+
+    def _connect(self) -> Connection:
+        return Connection(self.url)
 
     def __getstate__(self) -> dict[str, Any]:
         self._writes.flush()

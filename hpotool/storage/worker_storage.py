@@ -4,26 +4,44 @@ What differs from any other storage:
 
 * asking for a new trial is the claim: the oldest waiting trial or a new one, within the budget. When there is
   nothing to claim, `NothingToClaim` comes out of ``study.optimize``, and says why.
-* telling ends the attempt too. What Optuna cannot carry (outcome, reason, output, whether to try again) is handed
-  over before, with `end_attempt_with`.
-* a trial that was taken away (fenced) does not raise: `attempt_was_fenced` is true afterwards.
+* telling ends the attempt too. What Optuna cannot carry (outcome, reason, output) is handed over before, with
+  `end_attempt_with`; what follows for the trial is decided by `hpotool.study.retry`.
+* a trial that was taken away (fenced) does not raise: the tell ends quietly, and `last_told` says so.
+* the thread that made it waits an outage out, but never inside an attempt: reports are buffered, and what a pruner
+  asks is answered from memory. A result lies on disk before it is told.
 * heartbeats and stale trials are not Optuna's business here: `hpotool.worker` beats and reaps.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
-from optuna.storages import RDBStorage
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
+from hpotool.errors import DatabaseUnreachableError
+from hpotool.settings import home_folder
 from hpotool.storage import attempts
 from hpotool.storage.attempts import Attempt, Ending, NoTrial, Run
-from hpotool.storage.connection import Connection
+from hpotool.storage.connection import Rows
+from hpotool.storage.decoding import to_local_time
+from hpotool.storage.live_trial import LiveTrial
+from hpotool.storage.outage import GaveUpError, PatientConnection
+from hpotool.storage.postgres import PostgresStorage, _running_trial
+from hpotool.storage.spool import Result, Spool, SpooledAttempt
+from hpotool.storage.trial_content import TrialContent
 from hpotool.storage.url import DatabaseUrl
 from hpotool.storage.worker_identity import WorkerIdentity
+from hpotool.storage.write_buffer import Batch
 from hpotool.study.outcome import Outcome
+from hpotool.study.retry import Decision, decide_retry
+from hpotool.study.spec import RetrySpec
 
 _PLAIN_OUTCOMES = {
     TrialState.COMPLETE: Outcome.COMPLETE,
@@ -40,62 +58,231 @@ class NothingToClaim(Exception):  # noqa: N818  (it is an answer, not an error)
         self.answer = answer
 
 
-class WorkerStorage(RDBStorage):
-    """The storage of one registered worker; it holds at most one attempt at a time."""
+@dataclass(frozen=True)
+class Told:
+    """How the last attempt was told: fenced (its trial was somebody else's by then), and what followed."""
 
-    def __init__(self, url: DatabaseUrl, worker: WorkerIdentity) -> None:
-        super().__init__(url.sqlalchemy, engine_kwargs={"pool_pre_ping": True})
+    attempt: Attempt
+    outcome: Outcome
+    is_fenced: bool
+    is_result_kept: bool  # false only for a fenced result whose retry runs already
+    decision: Decision | None
+
+
+class WorkerStorage(PostgresStorage):
+    """The storage of one registered worker; it holds at most one attempt at a time.
+
+    Made and used by the worker's main thread; ``run``, ``attempt``, ``spool_attempt`` and ``rescue`` are for its
+    other threads too. ``give_up_after`` bounds how long an outage is waited out.
+    """
+
+    def __init__(
+        self,
+        url: DatabaseUrl,
+        worker: WorkerIdentity,
+        retry: RetrySpec | None = None,
+        *,
+        give_up_after: timedelta | None = None,
+        home: Path | None = None,
+    ) -> None:
         self.worker = worker
         self.attempt: Attempt | None = None
-        self.attempt_was_fenced = False
+        self.last_told: Told | None = None
+        self._retry = retry or RetrySpec()
         self._ending: Ending | None = None
-        self._own_connection = Connection(url)
+        self._own_trial: LiveTrial | None = None  # kept here too: the memory forgets what somebody else has ended
+        self._spool = Spool(home or home_folder(), url)
+        self._spooling = threading.Lock()  # guards the two below
+        self._is_telling = False
+        self._spooled_size = -1
+        self._gave_up: GaveUpError | None = None
+        self.connection = PatientConnection(url, give_up_after=give_up_after)
+        super().__init__(url)
+
+    def _connect(self) -> PatientConnection:
+        return self.connection
 
     @property
     def run(self) -> Run:
-        """One transaction in one round trip, on this worker's connection."""
-        return self._own_connection.run
+        """One transaction in one round trip on this worker's connection; in another thread it never waits."""
+        return self.connection.run
+
+    # --- The attempt's life
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """Claim a trial. A template is not claimed but added, as in any storage.
+
+        Raises:
+            NothingToClaim: and why.
+            GaveUpError: the database stayed away for too long, now or at the last tell.
+        """
+        if template_trial is not None:
+            return super().create_new_trial(study_id, template_trial)
+        if self._gave_up is not None:
+            raise self._gave_up
+        answer = attempts.claim_trial(self.run, study_id, self.worker, attempts.new_attempt_id())
+        if isinstance(answer, NoTrial):
+            raise NothingToClaim(answer)
+        if answer.is_new:
+            trial = _running_trial(answer.trial_id, answer.number, to_local_time(answer.started))
+        else:
+            trial = self._memory.read_trial(answer.trial_id)[1]
+            trial.state = TrialState.RUNNING  # if it was taken away meanwhile, the next beat will say so
+        self.adopt_trial(study_id, trial)
+        self._own_trial = self._memory.live[answer.trial_id]
+        self._ending = None
+        with self._spooling:
+            self.attempt = answer
+            self._spooled_size = -1
+        return answer.trial_id
 
     def end_attempt_with(self, ending: Ending) -> None:
         """What the next tell writes about the attempt beside its state and values."""
         self._ending = ending
 
-    def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
-        if template_trial is not None:
-            return super()._create_new_trial(study_id, template_trial)
-        answer = attempts.claim_trial(self.run, study_id, self.worker, attempts.new_attempt_id())
-        if isinstance(answer, NoTrial):
-            raise NothingToClaim(answer)
-        self.attempt = answer
-        self.attempt_was_fenced = False
-        self._ending = None
-        return self.get_trial(answer.trial_id)
-
-    def get_trial(self, trial_id: int) -> FrozenTrial:
-        """The trial; its own attempt sees it RUNNING until it has told.
-
-        Optuna's ``tell`` looks first, and answers a trial that a reaper failed with an AssertionError that no
-        ``catch`` catches; ours finds out when it writes.
-        """
-        trial = super().get_trial(trial_id)
-        if self.attempt is not None and self.attempt.trial_id == trial_id and trial.state.is_finished():
-            trial = copy.copy(trial)
-            trial.state = TrialState.RUNNING
-            trial.datetime_complete = None
-        return trial
-
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
         """Finish the attempt; False for RUNNING, so that Optuna leaves taking waiting trials to the claim."""
-        if state == TrialState.RUNNING:
-            return False
         attempt = self.attempt
         if attempt is None or attempt.trial_id != trial_id:
-            return super().set_trial_state_values(trial_id, state, values)
+            return state != TrialState.RUNNING and super().set_trial_state_values(trial_id, state, values)
         ending = self._ending or Ending(_PLAIN_OUTCOMES[state])
-        worker_id = self.worker.worker_id
-        if not attempts.finish_attempt(self.run, attempt, worker_id, state, values, ending):
-            self.attempt_was_fenced = True
-        self.attempt = None
+        decision = None
+        if state == TrialState.FAIL:
+            decision = decide_retry(ending.outcome, attempt.history, self._retry)
+            ending = replace(ending, follow_up=attempts.follow_up_of(decision))
+        result = Result(state, None if values is None else tuple(values), ending)
+        self._tell(SpooledAttempt(attempt, self.worker, self._own_content(), result), result, decision)
         return True
+
+    def _tell(self, spooled: SpooledAttempt, result: Result, decision: Decision | None) -> None:
+        attempt = spooled.attempt
+        with self._spooling:
+            self._is_telling = True
+            self._spool.keep(spooled, durably=False)
+        # Only a worker that dies now loses what is not on disk for good: not worth a sync for every trial.
+        self.connection.on_first_failure = lambda: self._spool.keep(spooled, durably=True)
+        ended, is_kept = None, True
+        try:
+            ended, is_kept = _finish(self.run_with_pending, self.run, spooled, result)
+        except GaveUpError as error:
+            # Optuna would turn what is raised here into an AssertionError. The result is on disk, with everything
+            # that the attempt wrote; the next worker on this machine sends it. This one claims nothing any more.
+            self._gave_up = error
+            self._writes.hand_over()
+        finally:
+            self.connection.on_first_failure = lambda: None
+            with self._spooling:
+                self._is_telling = False
+        self._leave_attempt(attempt, result, ended)
+        is_fenced = ended is None and self._gave_up is None
+        self.last_told = Told(attempt, result.ending.outcome, is_fenced, is_kept, decision)
+
+    def _leave_attempt(self, attempt: Attempt, result: Result, ended: datetime | None) -> None:
+        with self._spooling:
+            self.attempt = self._own_trial = None
+            if self._gave_up is None:
+                self._spool.forget(attempt.attempt_id)
+        if ended is None:
+            self.release_trial(attempt.trial_id)
+        else:
+            values = None if result.values is None else list(result.values)
+            self.release_trial(attempt.trial_id, result.state, values, to_local_time(ended))
+
+    # --- The spool
+
+    def spool_attempt(self) -> None:
+        """In an outage: put what the running attempt has written on disk, if there is anything new."""
+        with self._spooling:
+            attempt = self.attempt
+            if attempt is None or self._is_telling:
+                return
+            content = self._own_content()
+            if content.size != self._spooled_size:
+                self._spool.keep(SpooledAttempt(attempt, self.worker, content, None), durably=True)
+                self._spooled_size = content.size
+
+    def rescue(self, attempt_id: str) -> bool:
+        """Send what the worker of an attempt, now gone, left on this disk; True when a result was among it."""
+        spooled = self._spool.find(attempt_id)
+        return spooled is not None and self._send(spooled)
+
+    def rescue_all(self, is_gone: Callable[[WorkerIdentity], bool]) -> int:
+        """Send what all workers that are gone left on this disk; how many results were among it."""
+        return sum(self._send(spooled) for spooled in self._spool.list() if is_gone(spooled.worker))
+
+    def _send(self, spooled: SpooledAttempt) -> bool:
+        batch = _batch_of(spooled)
+
+        def run_after_content(sql: str, params: Mapping[str, Any]) -> Rows:
+            return self.connection.run_all([*batch.statements(), (sql, params)])
+
+        if spooled.result is None:
+            run_after_content("SELECT 1", {})
+        else:
+            _finish(run_after_content, self.run, spooled, spooled.result)
+        self._spool.forget(spooled.attempt.attempt_id)
+        return spooled.result is not None
+
+    def _own_content(self) -> TrialContent:
+        return TrialContent() if self._own_trial is None else TrialContent.of(self._own_trial.frozen())
+
+    # --- Reading and writing in an attempt
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """See BaseStorage. In an outage a running attempt is answered from memory.
+
+        Asked for what waits, as Optuna does before each new trial, it says nothing: the claim takes what waits.
+        """
+        if self.attempt is None or deepcopy or not self._memory.history(study_id).is_loaded:
+            if states == (TrialState.WAITING,) and not deepcopy:
+                return []
+            return super().get_all_trials(study_id, deepcopy, states)
+        if self.connection.outage.lasted_s == 0:
+            with suppress(DatabaseUnreachableError), self.connection.impatiently():
+                return super().get_all_trials(study_id, deepcopy, states)
+        return self._memory.select(study_id, states)
+
+    def _running_here(self, trial_id: int) -> LiveTrial | None:
+        # Whether it is still ours is what beats are for. Optuna's tell looks first, and answers a trial that a
+        # reaper has failed with an AssertionError that no `catch` catches.
+        attempt = self.attempt
+        if attempt is not None and attempt.trial_id == trial_id:
+            return self._own_trial
+        return super()._running_here(trial_id)
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """See BaseStorage. A sampler may write after the end of an attempt that was fenced."""
+        try:
+            super().set_trial_system_attr(trial_id, key, value)
+        except UpdateFinishedTrialError:
+            if self._ending is None:
+                raise
+
+
+def _finish(run: Run, run_alone: Run, spooled: SpooledAttempt, result: Result) -> tuple[datetime | None, bool]:
+    """When the trial ended (None: it was not the attempt's any more), and whether the result is kept."""
+    actor = spooled.worker.worker_id
+    ended = attempts.finish_attempt(run, spooled.attempt, actor, result.state, result.values, result.ending)
+    if ended is not None or result.state == TrialState.FAIL:
+        return ended, True
+    is_kept = attempts.finish_late(
+        run_alone, spooled.attempt, actor, spooled.content, result.state, result.values, result.ending
+    )
+    return None, is_kept
+
+
+def _batch_of(spooled: SpooledAttempt) -> Batch:
+    batch, trial_id, content = Batch(), spooled.attempt.trial_id, spooled.content
+    for name, value, distribution in content.params:
+        batch.writes["params"][trial_id, name] = (value, distribution)
+    for step, reported in content.steps:
+        batch.writes["steps"][trial_id, step] = attempts.stored_value(reported)
+    for key, text in content.user_attrs.items():
+        batch.writes["user_attrs"][trial_id, key] = (text, None)
+    for key, text in content.system_attrs.items():
+        batch.writes["system_attrs"][trial_id, key] = (text, None)
+    return batch

@@ -118,6 +118,11 @@ class WriteBuffer:
         if self._pending:
             self.run("select 1")
 
+    def hand_over(self) -> None:
+        """Everything accepted so far is in somebody else's keeping, and is not sent from here any more."""
+        with self._sending, self._lock:
+            self._pending = Batch()
+
     def _send_when_due(self) -> None:
         """The thread of the last sentence: lives while something is pending, and outlives an outage."""
         delay = LONGEST_DELAY_S

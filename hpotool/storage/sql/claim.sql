@@ -33,25 +33,25 @@ WITH settings AS (
     FROM trials
     WHERE study_id = %(study_id)s AND state = 'WAITING'
         AND (SELECT answer FROM verdict) = 'open' AND NOT EXISTS (SELECT FROM retry)
-    ORDER BY number LIMIT 1
+    ORDER BY trial_id LIMIT 1
     FOR UPDATE SKIP LOCKED
 ), waiting AS (
     SELECT * FROM retry UNION ALL SELECT * FROM queued
 ), begun AS (
-    UPDATE trials SET state = 'RUNNING', datetime_start = %(now)s
+    UPDATE trials SET state = 'RUNNING', datetime_start = clock_timestamp() AT TIME ZONE 'utc'
     WHERE trial_id IN (SELECT trial_id FROM waiting)
-    RETURNING trial_id, number
+    RETURNING trial_id, number, datetime_start
 ), created AS (
     INSERT INTO trials (study_id, number, state, datetime_start)
-    SELECT %(study_id)s, places.created, 'RUNNING', %(now)s
+    SELECT %(study_id)s, places.created, 'RUNNING', clock_timestamp() AT TIME ZONE 'utc'
     FROM verdict, settings, places
     WHERE answer = 'open' AND NOT EXISTS (SELECT FROM waiting)
         AND (budget_trials IS NULL OR finished + running + waiting < budget_trials)
-    RETURNING trial_id, number
+    RETURNING trial_id, number, datetime_start
 ), taken AS (
-    SELECT trial_id, number, 'WAITING' AS from_state FROM begun
+    SELECT trial_id, number, datetime_start, 'WAITING' AS from_state FROM begun
     UNION ALL
-    SELECT trial_id, number, NULL FROM created
+    SELECT trial_id, number, datetime_start, NULL FROM created
 ), lineage AS (
     SELECT taken.*, COALESCE(
         (SELECT value_json::integer FROM trial_system_attributes a
@@ -79,15 +79,16 @@ WITH settings AS (
     FROM places
     WHERE s.study_id = %(study_id)s AND (is_worth_settling OR s.first_claim_at IS NULL)
 ), result AS (
-    SELECT trial_id, number, root_number FROM lineage
+    SELECT trial_id, number, root_number, datetime_start, from_state IS NULL AS is_new FROM lineage
     UNION ALL
-    SELECT trial_id, number, root_number FROM hpotool.attempts JOIN again USING (trial_id, number)
+    SELECT trial_id, a.number, root_number, datetime_start, false
+    FROM hpotool.attempts a JOIN again USING (trial_id) JOIN trials t USING (trial_id)
     WHERE attempt_id = %(attempt_id)s
 )
 SELECT
     CASE WHEN result.trial_id IS NOT NULL THEN 'claimed' WHEN answer = 'open' THEN 'wait' ELSE answer END,
     settings.state_reason, finished, running, waiting, budget_trials,
-    result.trial_id, result.number, result.root_number,
+    result.trial_id, result.number, result.root_number, result.datetime_start, result.is_new,
     ARRAY(
         SELECT outcome FROM hpotool.attempts a
         WHERE a.study_id = %(study_id)s AND a.root_number = result.root_number AND outcome IS NOT NULL

@@ -12,7 +12,7 @@ WITH settings AS (
     FOR UPDATE OF t
 ), ended AS (
     UPDATE trials t
-    SET state = %(state)s, datetime_start = %(started)s, datetime_complete = %(now)s
+    SET state = %(state)s, datetime_start = %(started)s, datetime_complete = clock_timestamp() AT TIME ZONE 'utc'
     FROM waiting_retry w WHERE t.trial_id = w.trial_id
     RETURNING w.study_id, w.trial_id, w.number, w.root_number
 -- include: values

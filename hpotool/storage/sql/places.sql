@@ -7,8 +7,10 @@
         (SELECT count(*) FROM trials WHERE study_id = %(study_id)s AND state = 'RUNNING') AS running,
         (SELECT count(*) FROM trials WHERE study_id = %(study_id)s AND state = 'WAITING') AS waiting,
         LEAST(
-            (SELECT min(number) FROM trials WHERE study_id = %(study_id)s AND state = 'RUNNING'),
-            (SELECT min(number) FROM trials WHERE study_id = %(study_id)s AND state = 'WAITING')
+            (SELECT number FROM trials WHERE study_id = %(study_id)s AND state = 'RUNNING'
+             ORDER BY trial_id LIMIT 1),
+            (SELECT number FROM trials WHERE study_id = %(study_id)s AND state = 'WAITING'
+             ORDER BY trial_id LIMIT 1)
         ) AS first_open
 ), failures AS (
     SELECT

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import optuna
 from optuna.storages import RetryHeartbeatStaleTrialCallback
@@ -22,13 +23,16 @@ from hpotool.storage.attempts import (
     new_attempt_id,
 )
 from hpotool.storage.connection import Connection
+from hpotool.storage.trial_content import TrialContent
 from hpotool.study.outcome import Outcome
 
 DONE = Ending(Outcome.COMPLETE)
 LOST = Ending(Outcome.LOST, "no heartbeat", follow_up="retry")
 
 
-def _finish(study, attempt: Attempt, state: TrialState = TrialState.COMPLETE, ending: Ending = DONE) -> bool:
+def _finish(
+    study, attempt: Attempt, state: TrialState = TrialState.COMPLETE, ending: Ending = DONE
+) -> datetime | None:
     return finish_attempt(
         study.connection.run, attempt, "test", state, [1.0] if state != TrialState.FAIL else None, ending
     )
@@ -52,7 +56,7 @@ def test_a_claim_is_a_running_trial_with_attempt_heartbeat_and_event(make_study)
     attempt = study.claim(worker)
 
     assert isinstance(attempt, Attempt)
-    assert (attempt.number, attempt.root_number, attempt.history) == (0, 0, ())
+    assert (attempt.number, attempt.root_number, attempt.is_new, attempt.history) == (0, 0, True, ())
     assert study.states() == {0: "RUNNING"}
     [(beats,)] = study.connection.run("SELECT count(*) FROM trial_heartbeats")
     [(owner,)] = study.connection.run(
@@ -72,7 +76,8 @@ def test_a_claim_sent_twice_gives_the_same_trial(make_study) -> None:
     first = claim_trial(study.connection.run, study.study_id, worker, attempt_id)
     second = claim_trial(study.connection.run, study.study_id, worker, attempt_id)
 
-    assert first == second
+    assert isinstance(first, Attempt)
+    assert first == replace(second, is_new=True)
     assert study.states() == {0: "RUNNING"}
 
 
@@ -331,7 +336,7 @@ def test_two_reapers_racing_a_hundred_times_queue_a_hundred_retries(make_study) 
     beats = dict(study.connection.run("SELECT trial_id, heartbeat FROM trial_heartbeats"))
     connections = [Connection(study.url) for _ in range(2)]
 
-    def reap(connection: Connection, attempt: Attempt) -> bool:
+    def reap(connection: Connection, attempt: Attempt) -> datetime | None:
         return fail_and_queue(
             connection.run,
             study.study_id,
@@ -345,7 +350,7 @@ def test_two_reapers_racing_a_hundred_times_queue_a_hundred_retries(make_study) 
     with ThreadPoolExecutor(2) as pool:
         for attempt in stale:
             first, second = pool.map(reap, connections, [attempt] * 2)
-            assert first != second
+            assert (first is None) != (second is None)
 
     states = list(study.states().values())
     assert (states.count("FAIL"), states.count("WAITING"), len(states)) == (100, 100, 200)
@@ -359,7 +364,15 @@ def test_a_late_result_completes_the_retry_that_nobody_claimed(make_study) -> No
     fail_and_queue(study.connection.run, study.study_id, attempt.trial_id, "reaper", LOST)
     known = study.optuna._storage.get_trial(attempt.trial_id)
     known.intermediate_values = {1: 0.25, 2: float("nan")}
-    late = (study.connection.run, attempt, worker.worker_id, known, TrialState.COMPLETE, [0.5], DONE)
+    late = (
+        study.connection.run,
+        attempt,
+        worker.worker_id,
+        TrialContent.of(known),
+        TrialState.COMPLETE,
+        [0.5],
+        DONE,
+    )
 
     assert finish_late(*late)
     assert finish_late(*late), "sent twice it is still kept"
@@ -379,5 +392,7 @@ def test_a_late_result_never_overwrites_a_retry_that_runs(make_study) -> None:
     study.claim(worker)
     known = study.optuna._storage.get_trial(attempt.trial_id)
 
-    assert not finish_late(study.connection.run, attempt, "w", known, TrialState.COMPLETE, [0.5], DONE)
+    assert not finish_late(
+        study.connection.run, attempt, "w", TrialContent.of(known), TrialState.COMPLETE, [0.5], DONE
+    )
     assert study.states() == {0: "FAIL", 1: "RUNNING"}

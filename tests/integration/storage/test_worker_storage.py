@@ -62,6 +62,6 @@ def test_an_attempt_that_was_taken_away_does_not_end_the_worker(make_study, make
         return 1.0
 
     own.optimize(objective, n_trials=1, catch=(RuntimeError,))
-    assert storage.attempt_was_fenced
+    assert storage.last_told.is_fenced
     own.optimize(objective, n_trials=1)
-    assert not storage.attempt_was_fenced
+    assert not storage.last_told.is_fenced

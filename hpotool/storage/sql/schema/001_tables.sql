@@ -100,16 +100,8 @@ CREATE TABLE hpotool.events (
 );
 CREATE INDEX events_of_study ON hpotool.events (study_id, event_id);
 
--- What was replayed from a worker's disk, so that it is replayed once.
-CREATE TABLE hpotool.receipts (
-    receipt_id uuid PRIMARY KEY,
-    study_id   integer NOT NULL REFERENCES hpotool.study_settings ON DELETE CASCADE,
-    worker_id  text NOT NULL,
-    applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-
 -- On Optuna's tables: small indexes that make a claim cost the same at ten trials and at a hundred thousand.
 CREATE INDEX IF NOT EXISTS hpotool_trials_number ON trials (study_id, number) WHERE number IS NOT NULL;
-CREATE INDEX IF NOT EXISTS hpotool_trials_open ON trials (study_id, state, number)
+CREATE INDEX IF NOT EXISTS hpotool_trials_unfinished ON trials (study_id, state, trial_id)
     WHERE state IN ('RUNNING', 'WAITING');
 CREATE INDEX IF NOT EXISTS hpotool_trials_failed ON trials (study_id, number) WHERE state = 'FAIL';

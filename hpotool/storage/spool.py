@@ -1,0 +1,157 @@
+"""What an attempt has come to, on this machine's disk until the database has it.
+
+One file per attempt, replaced as a whole and never appended to: so it is either the newest state or an older one,
+and sending it twice has the effect of once. A result is put here before it is told; in an outage the reports are
+too. Whoever finds the file of a worker that is gone sends it: the next worker on this machine, or a living
+neighbour.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import TrialState
+
+from hpotool.storage.attempts import Attempt, Ending
+from hpotool.storage.trial_content import TrialContent
+from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.worker_identity import WorkerIdentity
+from hpotool.study.outcome import Outcome
+
+_FORMAT = 1
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the attempt is to be told with."""
+
+    state: TrialState
+    values: tuple[float, ...] | None
+    ending: Ending
+
+
+@dataclass(frozen=True)
+class SpooledAttempt:
+    """An attempt, whose it was, what it wrote, and its result if it has one."""
+
+    attempt: Attempt
+    worker: WorkerIdentity
+    content: TrialContent
+    result: Result | None
+
+    def to_json(self) -> str:
+        """As text; the inverse of `from_json`."""
+        data = asdict(self) | {"format": _FORMAT}
+        data["attempt"]["started"] = self.attempt.started.isoformat()
+        if self.result is not None:
+            data["result"]["state"] = self.result.state.name
+        return json.dumps(data)
+
+    @classmethod
+    def from_json(cls, text: str) -> SpooledAttempt:
+        """The attempt that was written as ``text``.
+
+        Raises:
+            ValueError, KeyError, TypeError: it was not, or by another version.
+        """
+        data = json.loads(text)
+        if data["format"] != _FORMAT:
+            raise ValueError(f"format {data['format']}")
+        attempt = Attempt(**data["attempt"])
+        outcomes = tuple(Outcome(outcome) for outcome in attempt.history)
+        started = datetime.fromisoformat(data["attempt"]["started"])
+        return cls(
+            replace(attempt, started=started, history=outcomes),
+            WorkerIdentity(**data["worker"]),
+            TrialContent(**data["content"]),
+            _result(data["result"]),
+        )
+
+
+def _result(data: dict[str, Any] | None) -> Result | None:
+    if data is None:
+        return None
+    ending = Ending(**data["ending"])
+    values = data["values"]
+    return Result(
+        TrialState[data["state"]],
+        None if values is None else tuple(values),
+        replace(ending, outcome=Outcome(ending.outcome)),
+    )
+
+
+class Spool:
+    """The spooled attempts of one database, in a folder of this machine.
+
+    A full disk costs the safety, not the run.
+    """
+
+    def __init__(self, home: Path, url: DatabaseUrl) -> None:
+        # By where the database is, without who logs in: a changed password must not hide what waits.
+        place = f"{url.url.host}:{url.url.port}/{url.url.database}"
+        self._folder = home / "spool" / hashlib.sha256(place.encode()).hexdigest()[:16]
+
+    def keep(self, spooled: SpooledAttempt, *, durably: bool) -> None:
+        """Write the attempt's file. ``durably``: it survives a power cut too, which costs some milliseconds."""
+        path = self._path(spooled.attempt.attempt_id)
+        new = path.with_suffix(".new")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(spooled.to_json())
+                file.flush()
+                if durably:
+                    os.fsync(file.fileno())
+            new.replace(path)
+            if durably:
+                _sync_folder(self._folder)
+        except OSError as error:
+            _logger.warning("the result of trial %d is kept in memory only: %s", spooled.attempt.number, error)
+
+    def forget(self, attempt_id: str) -> None:
+        """The database has it. A file that cannot be removed is sent again some day, which changes nothing."""
+        with suppress(OSError):
+            self._path(attempt_id).unlink()
+
+    def find(self, attempt_id: str) -> SpooledAttempt | None:
+        """What is kept of an attempt."""
+        return _read(self._path(attempt_id))
+
+    def list(self) -> Iterator[SpooledAttempt]:
+        """Everything that is kept, the oldest first."""
+        files = [(path.stat().st_mtime_ns, path) for path in self._folder.glob("*.json")]
+        for _, path in sorted(files):
+            spooled = _read(path)
+            if spooled is not None:
+                yield spooled
+
+    def _path(self, attempt_id: str) -> Path:
+        return self._folder / f"{attempt_id}.json"
+
+
+def _read(path: Path) -> SpooledAttempt | None:
+    try:
+        return SpooledAttempt.from_json(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        _logger.warning("%s cannot be read and is left alone: %s", path, error)
+        return None
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

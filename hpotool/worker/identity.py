@@ -1,0 +1,73 @@
+"""This process, and whether another one that a worker left in the registry still runs on this machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from pathlib import Path
+
+import psutil
+
+from hpotool.storage.worker_identity import WorkerIdentity
+
+_PROC = Path("/proc")
+
+
+def identify_worker(slot: str) -> WorkerIdentity:
+    """A new worker in this process. Every call is another worker."""
+    host, pid = socket.gethostname(), os.getpid()
+    return WorkerIdentity(
+        worker_id=f"{host}-{pid}-{uuid.uuid4().hex[:6]}",
+        host=host,
+        pid=pid,
+        process_space=process_space(),
+        process_start=process_start(pid) or "",
+        slot=slot,
+    )
+
+
+def process_space() -> str:
+    """Where a pid of this process means the same process: this boot of this machine, this pid namespace."""
+    try:
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}:{(_PROC / 'self/ns/pid').stat().st_ino}"
+    except OSError:
+        return f"{uuid.getnode():x}:{psutil.boot_time():.0f}"
+
+
+def process_start(pid: int) -> str | None:
+    """When the process started, by a clock that nobody sets; None when there is no such process."""
+    try:
+        # Field 22, in ticks since boot. The command's name (field 2) may hold anything, parentheses too. psutil's
+        # create_time adds the boot time, which changes when the wall clock is set.
+        fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        if (_PROC / "self/stat").exists():
+            return None
+    except OSError:
+        return None
+    else:
+        return None if fields[0] == "Z" else fields[19]
+    try:
+        return f"{psutil.Process(pid).create_time():.2f}"
+    except psutil.NoSuchProcess:
+        return None
+
+
+def is_provably_gone(worker: WorkerIdentity) -> bool:
+    """Whether that worker's process is certainly over. Of another machine or container nothing is certain."""
+    if worker.host != socket.gethostname() or worker.process_space != process_space():
+        return False
+    return process_start(worker.pid) != worker.process_start
+
+
+def has_left_this_host(worker: WorkerIdentity) -> bool:
+    """Whether that worker was on this host and is not there any more, as far as can be seen.
+
+    Weaker than `is_provably_gone`: a container's worker may live on in another one of the same name. Enough for
+    what does no harm when it is done twice.
+    """
+    if worker.host != socket.gethostname():
+        return False
+    return worker.process_space != process_space() or process_start(worker.pid) != worker.process_start

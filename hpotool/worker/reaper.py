@@ -1,0 +1,163 @@
+"""Finds attempts whose worker is gone, and has their trials tried again. Runs in every worker, busy or idle.
+
+It fails a trial only when one of these holds:
+
+* it has itself seen the same beat, again and again, for a whole grace period, without ever losing sight of the
+  database: so neither an outage nor a restarted database, a stopped reaper or a wrong clock make a live trial
+  stale;
+* the process that ran it was on this machine, and is provably over.
+
+Beats are aged by the database's clock, and the time of watching by our own monotonic one. That nobody beat at the
+last moment is checked by the transaction that fails the trial; of two reapers one wins.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hpotool.errors import DatabaseUnreachableError
+from hpotool.storage.attempts import Ending, FollowUp, Run, fail_and_queue
+from hpotool.storage.queries import query
+from hpotool.storage.worker_identity import WorkerIdentity
+from hpotool.study.outcome import Outcome
+from hpotool.worker.identity import is_provably_gone
+
+Decide = Callable[[Outcome, Sequence[Outcome]], FollowUp]  # an outcome and those before it -> what follows
+
+# Trials of plain Optuna workers beat at an interval that we do not know.
+FOREIGN_PATIENCE = 10
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunningTrial:
+    """A RUNNING trial as a look finds it. ``attempt_id`` and ``worker`` are None for plain Optuna's trials."""
+
+    trial_id: int
+    number: int
+    beat: datetime
+    silent_for: timedelta  # by the database's clock
+    attempt_id: str | None
+    worker: WorkerIdentity | None
+    history: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True)
+class _Watch:
+    beat: datetime
+    since: float
+
+
+class Reaper:
+    """Watches the RUNNING trials of a study; ``step`` is called by a side thread.
+
+    ``current_attempt_id`` names the attempt of this worker, which nobody needs to watch here. ``rescue`` is given
+    the id of an attempt whose process is gone, before its trial is failed: true when a result of it was found.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        study_id: int,
+        actor: str,
+        decide: Decide,
+        *,
+        interval: timedelta,
+        grace: timedelta,
+        current_attempt_id: Callable[[], str | None] = lambda: None,
+        rescue: Callable[[str], bool] = lambda _: False,
+        is_gone: Callable[[WorkerIdentity], bool] = is_provably_gone,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if grace < 2 * interval:
+            raise ValueError("the grace period must be at least two heartbeat intervals")
+        self._run = run
+        self._study_id = study_id
+        self._actor = actor
+        self._decide = decide
+        self._grace_s = grace.total_seconds()
+        self._current_attempt_id = current_attempt_id
+        self._rescue = rescue
+        self._is_gone = is_gone
+        self._clock = clock
+        # Whoever looked away for longer may have missed what every live worker missed too (a database that hung):
+        # a gap, a beat's interval and the delay of the next try must fit into the grace period together.
+        self._longest_gap_s = (self._grace_s - interval.total_seconds()) / 2
+        self._look_every_s = min(interval.total_seconds() / 2, self._longest_gap_s / 2)
+        self._last_look: float | None = None
+        self._watches: dict[int, _Watch] = {}
+
+    def step(self) -> float:
+        """Look once, and reap what has been silent for long enough; the seconds until the next look."""
+        try:
+            self.look()
+        except DatabaseUnreachableError:
+            self._last_look = None
+        return self._look_every_s
+
+    def look(self) -> int:
+        """Look once; how many trials were reaped.
+
+        Raises:
+            DatabaseUnreachableError: the database is away; what was watched counts for nothing any more.
+        """
+        asked_at = self._clock()
+        self._last_look, last_look = None, self._last_look
+        running = self._find_running()
+        answered_at = self._clock()
+        if last_look is None or answered_at - last_look > self._longest_gap_s:
+            self._watches.clear()
+        self._last_look = answered_at
+        self._watches = {trial.trial_id: self._watch(trial, answered_at) for trial in running}
+        return sum(self._reap_if_dead(trial, asked_at) for trial in running)
+
+    def _find_running(self) -> list[RunningTrial]:
+        parameters = {
+            "study_id": self._study_id,
+            "attempt_id": self._current_attempt_id(),
+            "grace_s": self._grace_s,
+        }
+        return [_running_trial(row) for row in self._run(query("find_running"), parameters)]
+
+    def _watch(self, trial: RunningTrial, now: float) -> _Watch:
+        watch = self._watches.get(trial.trial_id)
+        return watch if watch is not None and watch.beat == trial.beat else _Watch(trial.beat, now)
+
+    def _reap_if_dead(self, trial: RunningTrial, now: float) -> bool:
+        if trial.worker is not None and self._is_gone(trial.worker):
+            if trial.attempt_id is not None and self._rescue(trial.attempt_id):
+                return False
+            return self._reap(trial, f"the process of worker {trial.worker.worker_id} is gone", None)
+        patience = self._grace_s if trial.attempt_id else FOREIGN_PATIENCE * self._grace_s
+        watched_s = now - self._watches[trial.trial_id].since
+        if watched_s < patience or trial.silent_for.total_seconds() < patience:
+            return False
+        return self._reap(trial, f"no heartbeat for {trial.silent_for.total_seconds():.0f} s", trial.beat)
+
+    def _reap(self, trial: RunningTrial, reason: str, seen_beat: datetime | None) -> bool:
+        ending = Ending(Outcome.LOST, reason, follow_up=self._decide(Outcome.LOST, trial.history))
+        ended = fail_and_queue(
+            self._run,
+            self._study_id,
+            trial.trial_id,
+            self._actor,
+            ending,
+            attempt_id=trial.attempt_id,
+            seen_beat=seen_beat,
+            event="reap",
+        )
+        if ended is not None:
+            _logger.warning("trial %d was lost (%s): %s", trial.number, reason, ending.follow_up)
+        return ended is not None
+
+
+def _running_trial(row: Sequence[object]) -> RunningTrial:
+    trial_id, number, beat, silent_for, attempt_id, history, worker_id, *process = row
+    worker = WorkerIdentity(worker_id, *process) if worker_id is not None else None  # type: ignore[arg-type]
+    outcomes = tuple(Outcome(outcome) for outcome in history)  # type: ignore[attr-defined]
+    return RunningTrial(trial_id, number, beat, silent_for, attempt_id, worker, outcomes)  # type: ignore[arg-type]

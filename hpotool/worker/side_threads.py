@@ -1,0 +1,68 @@
+"""Threads beside a worker's main one, each calling a step again and again. One that dies is started again.
+
+They watch each other: before each step a thread looks whether the others live, and so does the main thread before
+each claim.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+
+Step = Callable[[], float]  # does one thing; the seconds until the next one
+
+_logger = logging.getLogger(__name__)
+
+
+class SideThreads:
+    """Named steps, each in a daemon thread of its own from ``start`` to ``close``."""
+
+    def __init__(self, steps: Mapping[str, Step]) -> None:
+        self._steps = steps
+        self._lock = threading.Lock()
+        self._threads: dict[str, threading.Thread] = {}
+        self._closing = threading.Event()
+        self._wake = {name: threading.Event() for name in steps}
+
+    def __enter__(self) -> SideThreads:
+        self.ensure_alive()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def ensure_alive(self) -> None:
+        """Start what does not run. A thread that died is logged; Python itself has shown its error."""
+        with self._lock:
+            for name in self._steps:
+                thread = self._threads.get(name)
+                if self._closing.is_set() or (thread is not None and thread.is_alive()):
+                    continue
+                if thread is not None:
+                    _logger.error("the %s thread had died; it is started again", name)
+                self._threads[name] = threading.Thread(
+                    target=self._repeat, args=(name,), name=f"hpotool-{name}", daemon=True
+                )
+                self._threads[name].start()
+
+    def wake(self, name: str) -> None:
+        """Let a thread take its next step now."""
+        self._wake[name].set()
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """End the threads; one that hangs in a dead network is left behind, it is a daemon."""
+        self._closing.set()
+        for event in self._wake.values():
+            event.set()
+        for thread in self._threads.values():
+            if thread is not threading.current_thread():
+                thread.join(timeout_s)
+
+    def _repeat(self, name: str) -> None:
+        wake = self._wake[name]
+        while not self._closing.is_set():
+            delay = self._steps[name]()
+            self.ensure_alive()
+            wake.wait(delay)
+            wake.clear()
