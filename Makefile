@@ -30,6 +30,7 @@ check: install
 	$(BIN)/pytest -q -n 2 tests/unit
 
 test: check
+	@.ci/install-test-programs
 	$(BIN)/pytest -q -n 2 --dist loadgroup tests
 
 clean:

@@ -16,6 +16,7 @@ import hpotool
 from hpotool.cli.commands import (
     best,
     create_study,
+    dashboard,
     db,
     export,
     importance,
@@ -47,6 +48,7 @@ for name, command in (
     ("pareto", pareto.pareto),
     ("importance", importance.importance),
     ("export", export.export),
+    ("dashboard", dashboard.dashboard),
 ):
     app.command(name)(command)
 app.add_typer(db.app, name="db")
