@@ -15,12 +15,16 @@ import typer
 import hpotool
 from hpotool.cli.commands import (
     best,
+    control,
     create_study,
     dashboard,
     db,
+    events,
     export,
     importance,
     pareto,
+    reap,
+    retry,
     show,
     status,
     studies,
@@ -49,6 +53,13 @@ for name, command in (
     ("importance", importance.importance),
     ("export", export.export),
     ("dashboard", dashboard.dashboard),
+    ("pause", control.pause),
+    ("resume", control.resume),
+    ("drain", control.drain),
+    ("stop", control.stop),
+    ("retry", retry.retry),
+    ("reap", reap.reap),
+    ("events", events.events),
 ):
     app.command(name)(command)
 app.add_typer(db.app, name="db")
