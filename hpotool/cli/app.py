@@ -29,6 +29,7 @@ from hpotool.cli.commands import (
     status,
     studies,
     trials,
+    worker,
 )
 from hpotool.cli.output import say
 from hpotool.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, HpotoolError
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 for name, command in (
     ("create-study", create_study.create_study),
+    ("worker", worker.worker),
     ("studies", studies.studies),
     ("status", status.status),
     ("trials", trials.trials),
