@@ -15,6 +15,7 @@ import typer
 import hpotool
 from hpotool.cli.commands import (
     best,
+    check,
     control,
     create_study,
     dashboard,
@@ -25,6 +26,7 @@ from hpotool.cli.commands import (
     pareto,
     reap,
     retry,
+    schema,
     show,
     status,
     studies,
@@ -44,6 +46,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for name, command in (
+    ("check", check.check),
     ("create-study", create_study.create_study),
     ("worker", worker.worker),
     ("studies", studies.studies),
@@ -62,6 +65,7 @@ for name, command in (
     ("retry", retry.retry),
     ("reap", reap.reap),
     ("events", events.events),
+    ("schema", schema.schema),
 ):
     app.command(name)(command)
 app.add_typer(db.app, name="db")
