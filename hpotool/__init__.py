@@ -10,15 +10,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hpotool.reporting import checkpoint_dir, infeasible, params, report, seed, should_prune, should_stop
     from hpotool.storage.open import open_storage
 
 __version__ = "0.1.0"
-__all__ = ["open_storage"]
+__all__ = [
+    "checkpoint_dir",
+    "infeasible",
+    "open_storage",
+    "params",
+    "report",
+    "seed",
+    "should_prune",
+    "should_stop",
+]
 
 _HOMES = {"open_storage": "hpotool.storage.open"}
+_FOR_SCRIPTS = frozenset(__all__) - frozenset(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name in _FOR_SCRIPTS:
+        return getattr(import_module("hpotool.reporting"), name)
     raise AttributeError(f"module 'hpotool' has no attribute {name!r}")

@@ -22,8 +22,9 @@ from hpotool.study.outcome import Outcome
 from hpotool.study.space import suggest_search_space
 from hpotool.study.spec import StudySpec
 from hpotool.worker.channel import Channel, ChannelClosed, channel_pair
+from hpotool.worker.command import check_command
 from hpotool.worker.ending import judge_ending
-from hpotool.worker.fork_server_handle import ForkServerHandle
+from hpotool.worker.fork_server_handle import ForkServerHandle, environment_without_secrets
 from hpotool.worker.in_process import StopFlag, call_in_process
 from hpotool.worker.log_file import log_path, tail_of
 from hpotool.worker.memory_pressure import count_memory_kills
@@ -72,9 +73,11 @@ class AttemptRunner:
         """Import the objective. Returns why every attempt has to import it again, where that is so.
 
         Raises:
-            InputError: the objective cannot be imported.
+            InputError: the objective cannot be imported, or its command is not there.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
+        if self._spec.objective.command is not None:
+            check_command(self._spec.objective, environment_without_secrets(os.environ))
         if self._spec.objective.isolation == "none":
             return None
         return self._living_server().cold
@@ -90,7 +93,7 @@ class AttemptRunner:
             suggest_search_space(self._spec.search_space, trial)
         except ValueError as error:  # the same name with another kind of values in an earlier trial, for one
             return AttemptResult(Outcome.ERROR, f"its parameters cannot be suggested: {error}")
-        server = TrialServer(trial, self._spec.metrics, self._spec.pruner.metric)
+        server = TrialServer(trial, self._spec.metrics, self._spec.pruner.metric or self._spec.metrics[0].name)
         job = self._job(trial, seed, checkpoint_dir)
         run = self._run_in_process if self._spec.objective.isolation == "none" else self._run_in_child
         result = run(job, server)
@@ -168,9 +171,12 @@ class AttemptRunner:
         if checkpoint_dir is not None:
             environment["HPOTOOL_CHECKPOINT_DIR"] = str(checkpoint_dir)
         metrics = tuple(metric.name for metric in self._spec.metrics)
-        view = StudyView(self._spec.name, tuple(trial.study.directions), metrics)
+        constraints = tuple(constraint.name for constraint in self._spec.constraints)
+        pruning_metric = self._spec.pruner.metric or metrics[0]
+        view = StudyView(self._spec.name, tuple(trial.study.directions), metrics, constraints, pruning_metric)
         # The trial that Optuna's Trial keeps up to date itself: no round trip to the database.
-        return Job(trial._cached_frozen_trial, view, seed, environment)
+        space = tuple(parameter.name for parameter in self._spec.search_space)
+        return Job(trial._cached_frozen_trial, view, self._spec.objective, space, seed, environment)
 
     def close(self) -> None:
         """End the fork server and everything below it."""

@@ -25,22 +25,14 @@ from optuna.exceptions import TrialPruned
 from hpotool.errors import InputError
 from hpotool.study.outcome import Outcome
 from hpotool.worker.channel import Channel
+from hpotool.worker.command import CommandObjective
 from hpotool.worker.memory_errors import out_of_memory_reason
-from hpotool.worker.messages import Job
+from hpotool.worker.messages import AttemptEnded, Job
 from hpotool.worker.objective_trial import ObjectiveTrial
 from hpotool.worker.returned import read_returned
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 _DEFAULT_SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
-
-
-class AttemptEnded(Exception):  # noqa: N818 (an ending, not always an error)
-    """Raised by hpotool's own objectives (commands) to end the attempt with an outcome of their choice."""
-
-    def __init__(self, outcome: Outcome, reason: str) -> None:
-        super().__init__(reason)
-        self.outcome = outcome
-        self.reason = reason
 
 
 class StopRequest:
@@ -116,7 +108,8 @@ def call_objective(
     """Call the objective and say how that ended, as the attempt's last message."""
     try:
         _seed_everything(job.seed)
-        returned = load()(trial)
+        objective = load() if job.objective.command is None else CommandObjective(job)
+        returned = objective(trial)
     except AttemptEnded as ended:
         return _end(ended.outcome, ended.reason)
     except TrialPruned as pruned:

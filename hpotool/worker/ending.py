@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hpotool.study.outcome import Outcome
 from hpotool.worker.memory_errors import last_words_of_exhaustion
-from hpotool.worker.watch import Cause
 
 _WORDS = {
     signal.SIGSEGV: "segmentation fault",
@@ -20,6 +20,14 @@ _WORDS = {
     signal.SIGILL: "illegal instruction",
     signal.SIGTERM: "terminated",
 }
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why the worker ended an attempt."""
+
+    outcome: Outcome
+    reason: str
 
 
 def judge_ending(

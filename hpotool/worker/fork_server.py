@@ -52,7 +52,7 @@ class ForkServer:
         adopt_orphans()
         for number in _IGNORED:
             signal.signal(number, signal.SIG_IGN)
-        if cold is None:
+        if cold is None and self._reference:  # a command has nothing to import
             try:
                 with _ending_with(self._control):
                     self._objective = load_objective(self._reference)

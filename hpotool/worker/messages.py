@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
+from hpotool.study.outcome import Outcome
+from hpotool.study.spec import ObjectiveSpec
+
 
 @dataclass(frozen=True)
 class StudyView:
@@ -16,6 +19,8 @@ class StudyView:
     name: str
     directions: tuple[StudyDirection, ...]
     metric_names: tuple[str, ...]
+    constraint_names: tuple[str, ...]
+    pruning_metric: str
 
 
 @dataclass(frozen=True)
@@ -24,8 +29,19 @@ class Job:
 
     trial: FrozenTrial
     study: StudyView
+    objective: ObjectiveSpec
+    space: tuple[str, ...] = ()  # every parameter of the study file, whether this trial has it or not
     seed: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class AttemptEnded(Exception):  # noqa: N818 (an ending, not always an error)
+    """Raised by hpotool's own objectives (commands) to end the attempt with an outcome of their choice."""
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+        self.reason = reason
 
 
 @dataclass(frozen=True)

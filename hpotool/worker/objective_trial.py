@@ -50,6 +50,8 @@ class ObjectiveTrial(Trial):
         self._is_stopping = is_stopping
         self._cached_frozen_trial = copy.deepcopy(job.trial)
         self._trial_id = job.trial._trial_id
+        self._pruning_metric = job.study.pruning_metric
+        self._reported: set[tuple[str, int]] = set()
         self._relative: dict[str, Any] | None = None
         self.seed = job.seed
         folder = job.environment.get("HPOTOOL_CHECKPOINT_DIR")
@@ -78,14 +80,17 @@ class ObjectiveTrial(Trial):
 
         A plain number in a study of several metrics belongs to the metric that is named for pruning.
         """
-        values = _numbers(value)
+        values = _numbers(value, self._pruning_metric)
         step = _step(step)
-        own = self._cached_frozen_trial.intermediate_values
-        if step in own:
+        new = {name: number for name, number in values.items() if (name, step) not in self._reported}
+        if len(new) < len(values):
             self._warn_already_reported(step)
+        if not new:
             return
-        self._link.tell({"do": "report", "values": values, "step": step})
-        own[step] = values.get("", next(iter(values.values())))
+        self._reported.update((name, step) for name in new)
+        self._link.tell({"do": "report", "values": new, "step": step})
+        if self._pruning_metric in new:
+            self._cached_frozen_trial.intermediate_values[step] = new[self._pruning_metric]
 
     def should_prune(self) -> bool:
         """Whether the pruner of the study would end this trial now."""
@@ -175,13 +180,13 @@ class _TrialStorage:
         return self._trial._cached_frozen_trial.system_attrs
 
 
-def _numbers(value: float | Mapping[str, float]) -> dict[str, float]:
-    """The reported numbers by metric; the name "" stands for the study's only or pruning metric."""
+def _numbers(value: float | Mapping[str, float], metric: str) -> dict[str, float]:
+    """The reported numbers by metric; a number alone is that of ``metric``."""
     if isinstance(value, Mapping):
         if not value:
             raise ValueError("a report needs at least one metric")
         return {str(name): _number(part) for name, part in value.items()}
-    return {"": _number(value)}
+    return {metric: _number(value)}
 
 
 def _number(value: Any) -> float:

@@ -31,10 +31,10 @@ _REPORTS_ATTRIBUTE = "hpotool:reports:"
 class TrialServer:
     """Answers one attempt's requests. Used by one thread, the one that ``study.optimize`` runs in."""
 
-    def __init__(self, trial: Trial, metrics: tuple[MetricSpec, ...], pruning_metric: str | None) -> None:
+    def __init__(self, trial: Trial, metrics: tuple[MetricSpec, ...], pruning_metric: str) -> None:
         self._trial = trial
         self._metrics = tuple(metric.name for metric in metrics)
-        self._pruning_metric = pruning_metric or self._metrics[0]
+        self._pruning_metric = pruning_metric
         self._series: dict[str, dict[int, float]] = {}
         self._answers: dict[str, Callable[[dict[str, Any]], Any]] = {
             "suggest": self._suggest,
@@ -82,7 +82,7 @@ class TrialServer:
         values: dict[str, float] = request["values"]
         step: int = request["step"]
         for name, value in values.items():
-            if name in ("", self._pruning_metric):
+            if name == self._pruning_metric:
                 self._report_pruning_metric(value, step)
             else:
                 self._series.setdefault(name, {})[step] = value

@@ -16,7 +16,6 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ import psutil
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import ObjectiveSpec
 from hpotool.worker.channel import Channel, ChannelClosed
+from hpotool.worker.ending import Cause
 from hpotool.worker.fork_server_handle import ForkServerHandle
 from hpotool.worker.log_file import keep_small
 from hpotool.worker.process_tree import descendants, identify, kill_all, proportional_memory, resident_memory
@@ -35,14 +35,6 @@ _LOOKS_AT_A_LIMIT_EVERY_S = 0.2
 _EXITS_WITHIN_S = 3.0  # from its last message to its end: exit handlers, CUDA's own tear-down
 _DUMPS_WITHIN_S = 0.3  # for the traceback that SIGQUIT prints
 _IS_KILLED_WITHIN_S = 10.0
-
-
-@dataclass(frozen=True)
-class Cause:
-    """Why the worker ended an attempt."""
-
-    outcome: Outcome
-    reason: str
 
 
 class AttemptWatch:
