@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from optuna import Study
@@ -62,6 +63,13 @@ class _Following:
         is_new = self._log is None or self._log.finished is not log.finished
         self._log = log
         return storage, log, is_new
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    """All of a trial that its bracket depends on."""
+
+    number: int
 
 
 class FastPercentilePruner(_Following, PercentilePruner):
@@ -121,9 +129,14 @@ class FastSuccessiveHalvingPruner(_Following, SuccessiveHalvingPruner):
 
 
 class FastHyperbandPruner(_Following, HyperbandPruner):
-    """Optuna's HyperbandPruner, from sorted rungs of each bracket."""
+    """Optuna's HyperbandPruner, from sorted rungs of each bracket; a retry stays in the bracket it began in."""
 
     _rungs: RungTable
+
+    def _get_bracket_id(self, study: Study, trial: FrozenTrial) -> int:
+        # Optuna hashes the trial's number, and a retry has another one. Its sampler asks here too.
+        root = trial.system_attrs.get("failed_trial")
+        return super()._get_bracket_id(study, trial if root is None else _Numbered(root))  # type: ignore[arg-type]
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         """See BasePruner."""
