@@ -13,8 +13,8 @@ from optuna.samplers import BaseSampler, nsgaii
 from optuna.samplers._lazy_random_state import LazyRandomState
 
 from hpotool.errors import InputError
+from hpotool.search.auto import AutoSampler
 from hpotool.search.build import check_arguments, construct, load_class
-from hpotool.search.tpe import fast_sampler
 from hpotool.study.algorithms import SAMPLERS
 from hpotool.study.grid import LARGEST_GRID, grid_size, grid_values
 from hpotool.study.seeds import seed_for_trial
@@ -58,7 +58,7 @@ def build_sampler(spec: SamplerSpec, space: Sequence[ParameterSpec] = ()) -> Bas
     if spec.name == "grid":
         return _build_grid(spec, space)
     arguments = dict(spec.arguments)
-    sampler_class = getattr(optuna.samplers, _CLASSES[spec.name])
+    sampler_class = AutoSampler if spec.name == "auto" else getattr(optuna.samplers, _CLASSES[spec.name])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # the study asks for it by name
         if "crossover" in arguments:
@@ -151,7 +151,7 @@ def sampler_for_worker(spec: SamplerSpec, space: Sequence[ParameterSpec] = ()) -
         raise InputError(
             "the study has no seed", "create it with hpotool create-study, which draws one and stores it"
         )
-    return SeededSampler(fast_sampler(build_sampler(spec, space)), spec.seed)
+    return SeededSampler(build_sampler(spec, space), spec.seed)
 
 
 def _random_states(owner: object, seen: set[int]) -> Iterator[LazyRandomState]:

@@ -81,6 +81,9 @@ _GENETIC = {
 }
 
 SAMPLERS: Mapping[str, Mapping[str, Key]] = {
+    "auto": {
+        "n_startup_trials": Key(_COUNT, "how many trials are spread before a model is asked (10)"),
+    },
     "tpe": {
         "n_startup_trials": Key(_COUNT, "how many random trials come first (10)"),
         "n_ei_candidates": Key(_POSITIVE, "how many candidates are compared for each suggestion (24)"),

@@ -232,7 +232,7 @@ STUDY = Record(
             "bounds on what the objective reports",
         ),
         "search_space": Key(SearchSpace(), "the parameters; absent when the objective suggests them itself"),
-        "sampler": Key(SAMPLER, "what proposes the next point (tpe)"),
+        "sampler": Key(SAMPLER, "what proposes the next point (auto)"),
         "pruner": Key(PRUNER, "what ends bad trials early (none)"),
         "budget": Key(BUDGET, "when the study is done; whichever limit comes first"),
         "retry": Key(RETRY, "how often a trial is tried again after each kind of failure"),

@@ -93,7 +93,7 @@ class ParameterSpec:
 class SamplerSpec:
     """The sampler by name, with its seed and what else its constructor takes."""
 
-    name: str = "tpe"
+    name: str = "auto"
     seed: int | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
 

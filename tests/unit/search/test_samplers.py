@@ -11,6 +11,7 @@ from optuna.samplers import BaseSampler
 from optuna.samplers._lazy_random_state import LazyRandomState
 
 from hpotool.errors import InputError
+from hpotool.search.auto import AutoSampler
 from hpotool.search.samplers import SeededSampler, build_sampler, sampler_for_worker
 from hpotool.study.algorithms import SAMPLERS
 from hpotool.study.file import read_study_file
@@ -39,7 +40,7 @@ def attributes(value: Any) -> Any:
         return [attributes(item) for item in value]
     if isinstance(value, dict):
         return {key: attributes(item) for key, item in value.items()}
-    if type(value).__module__.startswith("optuna") and hasattr(value, "__dict__"):
+    if type(value).__module__.startswith(("optuna", "hpotool")) and hasattr(value, "__dict__"):
         return (type(value), {key: attributes(item) for key, item in vars(value).items()})
     return value
 
@@ -52,6 +53,7 @@ def in_python(name: str) -> BaseSampler:
 
 
 PYTHON: dict[str, Any] = {
+    "sampler: {name: auto, seed: 3, n_startup_trials: 5}": lambda: AutoSampler(seed=3, n_startup_trials=5),
     "sampler: {name: tpe, seed: 3}": lambda: Samplers.TPESampler(seed=3),
     "sampler: {name: tpe, seed: 3, n_startup_trials: 5, n_ei_candidates: 9, multivariate: true, group: true,"
     " constant_liar: false}": lambda: Samplers.TPESampler(
@@ -175,6 +177,7 @@ def run(
 @pytest.mark.parametrize(
     ("name", "space"),
     [
+        ("auto", MIXED),
         ("tpe", MIXED),
         ("random", MIXED),
         ("grid", COUNTABLE),
@@ -199,10 +202,11 @@ def test_one_worker_repeats_a_study_exactly_even_when_it_is_restarted(
 
 
 def test_a_study_of_sixty_trials_with_one_worker_repeats_itself() -> None:
-    assert run(SamplerSpec("tpe", 5), MIXED, 60) == run(SamplerSpec("tpe", 5), MIXED, 60)
+    for name in ("auto", "tpe"):
+        assert run(SamplerSpec(name, 5), MIXED, 60) == run(SamplerSpec(name, 5), MIXED, 60)
 
 
-@pytest.mark.parametrize("name", ["tpe", "random", "nsga2", "cmaes"])
+@pytest.mark.parametrize("name", ["auto", "tpe", "random", "nsga2", "cmaes"])
 def test_no_two_of_eight_workers_propose_the_same_point(name: str) -> None:
     """Eight workers with objects of their own, each asking while the seven others run."""
     spec = SamplerSpec(name, 42)
@@ -224,7 +228,7 @@ def test_no_two_of_eight_workers_propose_the_same_point(name: str) -> None:
     assert len({x for x, _ in seen}) == len({y for _, y in seen}) == 40
 
 
-@pytest.mark.parametrize("name", ["tpe", "random", "nsga2", "nsga3", "cmaes", "gp"])
+@pytest.mark.parametrize("name", ["auto", "tpe", "random", "nsga2", "nsga3", "cmaes", "gp"])
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_before_a_trial_every_generator_is_as_if_the_sampler_were_built_with_its_seed(name: str) -> None:
     seeded = sampler_for_worker(SamplerSpec(name, 42), COUNTABLE)

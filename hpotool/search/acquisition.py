@@ -1,0 +1,100 @@
+"""Where to measure next: the point of a unit cube at which an improvement is expected to be greatest."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.random import RandomState
+from scipy.special import ndtr
+
+from hpotool.search.gaussian_process import GaussianProcess
+from hpotool.search.unit_cube import Array, UnitCube
+
+_RANDOM_CANDIDATES = 400
+_LEADERS, _NEAR_A_LEADER = 5, 40  # candidates around the best points measured so far …
+_ROUNDS, _SURVIVORS, _CHILDREN = 4, 6, 16  # … and then around the best candidates, ever closer
+_FIRST_RADIUS, _RADIUS, _SHRINK = 0.3, 0.2, 0.4
+_BLUR = 1e-4
+_LOG_ROOT_2_PI = 0.5 * float(np.log(2 * np.pi))
+
+
+def log_expected_improvement(expected: Array, deviation: Array, best: float) -> Array:
+    """Return the logarithm of how much below ``best`` a loss is expected to be (Ament et al. 2023, eq. 9).
+
+    The logarithm tells points apart whose improvement is too small for a float.
+    """
+    gain = (best - expected) / deviation
+    near = gain > -5.0
+    safe = np.where(near, gain, 0.0)
+    density = np.exp(-0.5 * safe**2 - _LOG_ROOT_2_PI)
+    close = np.log(np.maximum(safe * ndtr(safe) + density, 1e-300))
+    # Far below, φ(z) + z Φ(z) is φ(z) / z² to the leading order of Mills' ratio.
+    far = -0.5 * gain**2 - _LOG_ROOT_2_PI - 2.0 * np.log(np.maximum(-gain, 1.0))
+    return np.log(deviation) + np.where(near, close, far)
+
+
+def find_next_point(
+    model: GaussianProcess, cube: UnitCube, leaders: Array, taken: Array, best: float, rng: RandomState
+) -> Array:
+    """Return the point with the greatest expected improvement that a search of some hundred points finds.
+
+    ``leaders`` are measured points, the best first; their surroundings are looked at more closely. A point that is
+    ``taken`` is not proposed again: in a discrete space the model would ask for its favourite over and over.
+    """
+    forbidden = set() if cube.is_continuous.any() else set(_identities(taken))
+
+    def score(points: Array) -> Array:
+        scores = log_expected_improvement(*model.predict(points), best)
+        if forbidden:
+            scores[[identity in forbidden for identity in _identities(points)]] = -np.inf
+        return scores
+
+    near = _scatter(cube, leaders[:_LEADERS], _NEAR_A_LEADER, _FIRST_RADIUS, rng)
+    points = np.vstack([cube.draw(rng, _RANDOM_CANDIDATES), near])
+    scores = score(points)
+    for turn in range(_ROUNDS):
+        survivors = np.argsort(-scores)[:_SURVIVORS]
+        children = _scatter(cube, points[survivors], _CHILDREN, _RADIUS * _SHRINK**turn, rng)
+        points = np.vstack([points[survivors], children])
+        scores = np.append(scores[survivors], score(children))
+    return _blur(cube, points[int(np.argmax(scores))], rng)
+
+
+def spread_point(cube: UnitCube, taken: Array, rng: RandomState, candidates: int = 30) -> Array:
+    """Return a random point that is farther from those taken than most: what a first look at a space needs."""
+    from hpotool.search.gaussian_process import squared_distances
+
+    points = cube.draw(rng, candidates)
+    if not len(taken):
+        first: Array = points[0]
+        return first
+    nearest = squared_distances(points, taken, cube.is_choice).sum(axis=0).min(axis=1)
+    farthest: Array = points[int(np.argmax(nearest))]
+    return farthest
+
+
+def _blur(cube: UnitCube, point: Array, rng: RandomState) -> Array:
+    """Return the point, moved so little that it makes no difference, and so that no two are ever the same.
+
+    Without it, points at the end of a range and children that kept a leader's coordinate would be.
+    """
+    moved = np.abs(point + _BLUR * rng.normal(size=point.shape))
+    moved = 1.0 - np.abs(1.0 - moved)  # reflected at both ends
+    blurred: Array = np.where(cube.is_continuous, moved, point)
+    return blurred
+
+
+def _identities(points: Array) -> list[bytes]:
+    """Return what equal points have in common, whatever rounding did to them."""
+    return [row.tobytes() for row in np.round(points, 9)]
+
+
+def _scatter(cube: UnitCube, centres: Array, each: int, radius: float, rng: RandomState) -> Array:
+    """Return ``each`` points around every centre: some columns moved, a choice changed now and then."""
+    points = np.repeat(centres, each, axis=0)
+    columns = points.shape[1]
+    moved = rng.uniform(size=points.shape) < min(1.0, max(0.3, 2.0 / columns))
+    reach = radius * 10.0 ** rng.uniform(-1.0, 0.0, size=(len(points), 1))
+    shifted = np.clip(points + moved * rng.normal(size=points.shape) * reach, 0.0, 1.0)
+    changed = rng.uniform(size=points.shape) < min(0.5, 1.0 / columns)
+    other = np.floor(rng.uniform(size=points.shape) * np.maximum(cube.choices, 1))
+    return cube.snap(np.where(cube.is_choice, np.where(changed, other, points), shifted))

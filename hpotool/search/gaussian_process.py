@@ -1,0 +1,121 @@
+"""A Gaussian process over points of a unit cube: what is known about a metric, and how sure that is.
+
+The covariance is Matérn 5/2 (Rasmussen & Williams 2006, eq. 4.17) with a length scale per column; two different
+choices are one unit apart. Length scales and noise maximise the marginal likelihood (eq. 2.30) times a prior whose
+length scales grow with the number of columns (Hvarfner, Hellsten & Nardi 2024, arXiv 2402.02229, eq. 3).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.optimize import minimize
+
+from hpotool.search.unit_cube import Array, Flags
+
+_ROOT_5 = 5.0**0.5
+_JITTER = 1e-8  # keeps the covariance of two equal points invertible
+_ITERATIONS = 15  # of L-BFGS: what more of them gained was within the noise of the benchmark
+
+# The prior: logarithm of a length scale, and of the noise's share of the variance, as normal distributions. The
+# paper's mean is shifted by -0.7 (half the length): its scale is for a cube that is searched more sparsely.
+_LOG_LENGTH_OFFSET = 2.0**0.5 - 0.7
+_LOG_LENGTH_DEVIATION = 1.2
+_LOG_NOISE_MEAN, _LOG_NOISE_DEVIATION = -6.0, 2.0
+
+
+class GaussianProcess:
+    """A Gaussian process fitted to standardised losses at some points.
+
+    Everything is in units of the losses given: mean 0, deviation 1 is what the prior expects.
+    """
+
+    def __init__(self, points: Array, losses: Array, is_choice: Flags) -> None:
+        self._is_choice = is_choice
+        self._points, self._losses = points, losses
+        self._weights, self._noise = _fit(squared_distances(points, points, is_choice), losses)
+        self._solve()
+        # The signal's variance that fits best, given the rest (Rasmussen & Williams, section 5.4.1, solved).
+        self._variance = max(float(losses @ self._solution) / len(losses), 1e-12)
+
+    def believe(self, points: Array) -> None:
+        """Go on as if the losses at ``points`` were those that are expected there.
+
+        The "kriging believer" of Ginsbourger, Le Riche & Carraro (2010): expectations stay as they are, and the
+        model is sure where somebody is measuring already, so that nobody else is sent there.
+        """
+        if len(points):
+            expected = self._covariance(points) @ self._solution
+            self._points = np.vstack([self._points, points])
+            self._losses = np.append(self._losses, expected)
+            self._solve()
+
+    def predict(self, points: Array) -> tuple[Array, Array]:
+        """Return the expected loss at each point, and its standard deviation (eq. 2.25 and 2.26)."""
+        covariance = self._covariance(points)
+        half = solve_triangular(self._factor, covariance.T, lower=True, check_finite=False)
+        variance = self._variance * (1.0 - np.einsum("ij,ij->j", half, half))
+        return covariance @ self._solution, np.sqrt(np.maximum(variance, 1e-14))
+
+    def _solve(self) -> None:
+        covariance = self._covariance(self._points)
+        covariance.flat[:: len(covariance) + 1] += self._noise + _JITTER
+        self._factor = cholesky(covariance, lower=True, check_finite=False)
+        self._solution = cho_solve((self._factor, True), self._losses, check_finite=False)
+
+    def _covariance(self, points: Array) -> Array:
+        distances = squared_distances(points, self._points, self._is_choice)
+        return _matern(np.tensordot(self._weights, distances, 1))[0]
+
+
+def squared_distances(left: Array, right: Array, is_choice: Flags) -> Array:
+    """Return, per column, how far each point on the left is from each on the right: (columns, left, right)."""
+    squared: Array = left.T[:, :, None] - right.T[:, None, :]
+    np.multiply(squared, squared, out=squared)
+    squared[is_choice] = squared[is_choice] != 0
+    return squared
+
+
+def _matern(squared: Array) -> tuple[Array, Array]:
+    """Return the correlation at a squared distance, and its derivative with respect to that."""
+    distance = np.sqrt(np.maximum(squared, 1e-20))
+    decay = np.exp(-_ROOT_5 * distance)
+    return (1 + _ROOT_5 * distance + 5 / 3 * squared) * decay, -5 / 6 * (1 + _ROOT_5 * distance) * decay
+
+
+def _fit(distances: Array, losses: Array) -> tuple[Array, float]:
+    """Return the weight of each column (its length scale to the power of -2), and the noise."""
+    columns, count = len(distances), len(losses)
+    mean = -2.0 * (_LOG_LENGTH_OFFSET + 0.5 * np.log(columns))
+    deviation = 2.0 * _LOG_LENGTH_DEVIATION
+
+    def negative_log_posterior(logs: Array) -> tuple[float, Array]:
+        weights, noise = np.exp(logs[:-1]), np.exp(logs[-1])
+        correlation, slope = _matern(np.tensordot(weights, distances, 1))
+        correlation.flat[:: count + 1] += noise + _JITTER
+        try:
+            factor = cholesky(correlation, lower=True, check_finite=False)
+        except np.linalg.LinAlgError:
+            return 1e10, np.zeros_like(logs)
+        inverse = cho_solve((factor, True), np.eye(count), check_finite=False)
+        solution = inverse @ losses
+        variance = max(float(losses @ solution) / count, 1e-12)
+        value = 0.5 * count * np.log(variance) + np.log(np.diag(factor)).sum()
+        value += 0.5 * np.sum(((logs[:-1] - mean) / deviation) ** 2)
+        value += 0.5 * ((logs[-1] - _LOG_NOISE_MEAN) / _LOG_NOISE_DEVIATION) ** 2
+        # Eq. 5.9, with the best variance put in.
+        sensitivity = inverse - np.outer(solution, solution) / variance
+        by_weight = 0.5 * np.tensordot(distances, sensitivity * slope, 2) * weights
+        by_weight += (logs[:-1] - mean) / deviation**2
+        by_noise = 0.5 * noise * np.trace(sensitivity) + (logs[-1] - _LOG_NOISE_MEAN) / _LOG_NOISE_DEVIATION**2
+        return float(value), np.append(by_weight, by_noise)
+
+    found = minimize(
+        negative_log_posterior,
+        np.append(np.full(columns, mean), _LOG_NOISE_MEAN),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(-8.0, 8.0)] * columns + [(-14.0, 1.0)],
+        options={"maxiter": _ITERATIONS},
+    )
+    return np.exp(found.x[:-1]), float(np.exp(found.x[-1]))

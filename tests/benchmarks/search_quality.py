@@ -1,0 +1,135 @@
+"""How well a sampler searches when many workers propose at once: ``python -m tests.benchmarks.search_quality``.
+
+Workers are simulated: each holds one trial for a time drawn from a log-normal distribution, and a sampler sees a
+value only when the trial ends. Regret is that of the best finished trial, normalised so that 0 is the optimum and
+1 a median random configuration. For one problem and seed every sampler meets the same instance, the same durations
+and the same noise, so that differences are paired.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+import optuna
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+
+from hpotool.search.auto import AutoSampler
+from tests.benchmarks.problems import REPORTED, TUNING, Problem
+
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+    "auto": lambda seed: AutoSampler(seed=seed),
+    "tpe": lambda seed: TPESampler(seed=seed),  # Optuna's default: multivariate, constant liar
+    "tpe-univariate": lambda seed: TPESampler(seed=seed, multivariate=False, constant_liar=True),
+    "tpe-v4": lambda seed: TPESampler(seed=seed, multivariate=False, constant_liar=False),
+    "random": lambda seed: RandomSampler(seed=seed),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One study: what is left to the optimum after each of the checkpoints."""
+
+    sampler: str
+    problem: str
+    kind: str
+    workers: int
+    seed: int
+    regret: dict[int, float]
+    seconds: float
+
+
+def simulate(sampler: str, problem: Problem, workers: int, seed: int, checkpoints: Sequence[int]) -> Run:
+    """Run one study of as many trials as the last checkpoint says."""
+    name = crc32(problem.name.encode())  # not hash(): that is another one in each process
+    objective = problem.draw(np.random.default_rng([seed, name]))
+    median = _median_of_random(objective, seed)
+    trials = max(checkpoints)
+    durations = np.random.default_rng([seed, 1]).lognormal(0.0, 0.5, trials)
+    noise = problem.noise * median * np.random.default_rng([seed, 2]).normal(size=trials)
+    study = optuna.create_study(sampler=SAMPLERS[sampler]((seed * 1009 + name) % 2**31))
+
+    started = time.perf_counter()
+    running: list[tuple[float, int, optuna.Trial, float]] = []
+    clock, asked, seen, true, curve = 0.0, 0, [], [], []
+    while len(curve) < trials:
+        while asked < trials and len(running) < workers:
+            trial = study.ask()
+            heapq.heappush(running, (clock + durations[asked], asked, trial, objective(trial)))
+            asked += 1
+        clock, number, trial, value = heapq.heappop(running)
+        study.tell(trial, value + noise[number])
+        seen.append(value + noise[number])
+        true.append(value)
+        curve.append(true[int(np.argmin(seen))] / median)  # what one would take home: the best as it was seen
+    regret = {checkpoint: curve[checkpoint - 1] for checkpoint in checkpoints}
+    return Run(sampler, problem.name, problem.kind, workers, seed, regret, time.perf_counter() - started)
+
+
+def _median_of_random(objective: Callable[[optuna.Trial], float], seed: int) -> float:
+    study = optuna.create_study(sampler=RandomSampler(seed=seed))
+    return float(np.median([objective(study.ask()) for _ in range(300)]))
+
+
+def summarise(runs: Iterable[Run], checkpoint: int) -> list[str]:
+    """Return a table: mean regret and its standard error over seeds, for all problems and for each kind."""
+    runs = list(runs)
+    kinds = sorted({run.kind for run in runs})
+    lines = [f"{'sampler':16}{'workers':>8}{'regret':>10}{'±':>8}  " + "".join(f"{kind:>13}" for kind in kinds)]
+    for sampler, workers in dict.fromkeys((run.sampler, run.workers) for run in runs):
+        chosen = [run for run in runs if (run.sampler, run.workers) == (sampler, workers)]
+        seeds = sorted({run.seed for run in chosen})
+        per_seed = [np.mean([run.regret[checkpoint] for run in chosen if run.seed == seed]) for seed in seeds]
+        error = np.std(per_seed, ddof=1) / len(seeds) ** 0.5 if len(seeds) > 1 else float("nan")
+        cells = [np.mean([run.regret[checkpoint] for run in chosen if run.kind == kind]) for kind in kinds]
+        lines.append(
+            f"{sampler:16}{workers:8d}{np.mean(per_seed):10.4f}{error:8.4f}  "
+            + "".join(f"{cell:13.4f}" for cell in cells)
+        )
+    return lines
+
+
+def _simulate(task: tuple[str, Problem, int, int, Sequence[int]]) -> Run:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore")
+    return simulate(*task)
+
+
+def main() -> None:
+    """Run what the arguments say and print the tables; ``--json`` keeps every single run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--samplers", nargs="+", choices=SAMPLERS, default=list(SAMPLERS))
+    parser.add_argument("--workers", nargs="+", type=int, default=[1, 8, 32])
+    parser.add_argument("--checkpoints", nargs="+", type=int, default=[100, 200])
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--tuning", action="store_true", help="problems to try ideas on instead")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    tasks = [
+        (sampler, problem, workers, seed, arguments.checkpoints)
+        for sampler in arguments.samplers
+        for workers in arguments.workers
+        for problem in (TUNING if arguments.tuning else REPORTED)
+        for seed in range(arguments.seeds)
+    ]
+    with ProcessPoolExecutor(arguments.jobs) as pool:
+        runs = list(pool.map(_simulate, tasks))
+    for checkpoint in arguments.checkpoints:
+        sys.stdout.write(f"\nafter {checkpoint} trials\n" + "\n".join(summarise(runs, checkpoint)) + "\n")
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(run) for run in runs], indent=1))
+
+
+if __name__ == "__main__":
+    main()
