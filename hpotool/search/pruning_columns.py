@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from array import array
 from bisect import bisect_left, bisect_right, insort
@@ -70,9 +71,9 @@ class RungTable:
         for trial in new:
             if trial.state == TrialState.COMPLETE and trial.last_step is not None:
                 self.longest_complete = max(trial.last_step, self.longest_complete or 0)
-            for key, value in trial._system_attrs.items():
+            for key, text in zip(*trial.system_attributes, strict=True):
                 if key.startswith("completed_rung_"):
-                    insort(self._sorted[key, self._group_of(trial)], value)
+                    insort(self._sorted[key, self._group_of(trial)], json.loads(text))
 
     def count(self, rung_key: str, group: int) -> int:
         """How many finished trials of the group completed the rung."""

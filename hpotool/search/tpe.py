@@ -61,10 +61,30 @@ class FastTPESampler(TPESampler):
     _log: TrialLog | None = None
     _columns: TrialColumns
     _best: tuple[int, Array] | None = None  # how many trials were looked at, and the rows of the best of them
+    _common: dict[str, BaseDistribution] | None = None  # parameters of all trials that were compared
+    _compared = 0
 
     def __getstate__(self) -> dict[str, Any]:
-        left_behind = ("_log", "_columns", "_best")
+        left_behind = ("_log", "_columns", "_best", "_common", "_compared")
         return {name: value for name, value in self.__dict__.items() if name not in left_behind}
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """The parameters that all complete and pruned trials have in common, as Optuna finds them."""
+        if not isinstance(study._storage, PostgresStorage) or self._group or not self._is_multivariate(study):
+            return super().infer_relative_search_space(study, trial)
+        log, _ = self._follow(study)
+        for finished in log.finished[self._compared :]:
+            self._compared += 1
+            # Trials with the same parameters share one dict of distributions.
+            if finished._distributions is self._common or finished.state == TrialState.FAIL:
+                continue
+            theirs = finished._distributions
+            if self._common is None:
+                self._common = theirs
+            elif any(theirs.get(name) != space for name, space in self._common.items()):
+                self._common = {name: space for name, space in self._common.items() if theirs.get(name) == space}
+        common = self._common or {}
+        return {name: space for name, space in sorted(common.items()) if not space.single()}
 
     def _sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -132,7 +152,8 @@ class FastTPESampler(TPESampler):
         log = storage.follow(study._study_id)
         if self._log is None or self._log.finished is not log.finished:
             self._columns = TrialColumns(len(study.directions))
-            self._best = None
+            self._best = self._common = None
+            self._compared = 0
         self._log = log
         return log, self._columns.catch_up(log.finished)
 

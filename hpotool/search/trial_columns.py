@@ -37,10 +37,15 @@ class TrialColumns:
     def catch_up(self, finished: Sequence[StoredTrial]) -> Array:
         """Take in what finished since the last time; the whole table."""
         with self._lock:
-            for trial in finished[self._seen :]:
-                self._seen += 1
+            new = finished[self._seen :]
+            self._seen += len(new)
+            groups: dict[int, list[StoredTrial]] = {}
+            for trial in new:
                 if trial.state != TrialState.FAIL:
-                    self._append(trial)
+                    # Trials with the same parameters share one dict of distributions.
+                    groups.setdefault(id(trial._distributions), []).append(trial)
+            for trials in groups.values():
+                self._append(trials)
             return self._table[: self._rows]
 
     def with_parameters(self, rows: Array, names: Sequence[str]) -> Array:
@@ -51,32 +56,34 @@ class TrialColumns:
         points = rows[:, [NUMBER, *places]]
         return points[~np.isnan(points).any(axis=1)]
 
-    def _append(self, trial: StoredTrial) -> None:
-        row = self._new_row()
-        row[NUMBER] = trial._number
-        row[IS_PRUNED] = trial.state == TrialState.PRUNED
-        row[INFEASIBILITY] = _get_infeasible_trial_score(trial) if trial._system_attrs else 0.0
-        row[MINUS_LAST_STEP], row[LAST_VALUE] = 1, 0.0  # as Optuna ranks a pruned trial that reported nothing
-        if trial.last_step_and_value is not None:
-            row[MINUS_LAST_STEP], row[LAST_VALUE] = -trial.last_step_and_value[0], trial.last_step_and_value[1]
-        for place, value in enumerate(trial._values or (), FIRST_VALUE):
-            row[place] = value
-        for name, value in trial._params.items():
+    def _append(self, trials: Sequence[StoredTrial]) -> None:
+        """Add trials that have the same parameters."""
+        names = list(trials[0]._distributions)
+        for name in names:
             if name not in self._places:
                 self._add_column(name)
-                row = self._table[self._rows]
-            row[self._places[name]] = trial._distributions[name].to_internal_repr(value)
-        self._rows += 1
-
-    def _new_row(self) -> Array:
-        if self._rows == len(self._table):
+        while self._rows + len(trials) > len(self._table):
             self._table = np.concatenate([self._table, np.empty_like(self._table)])
-        row: Array = self._table[self._rows]
-        row[:] = math.nan
-        return row
+        rows = self._table[self._rows : self._rows + len(trials)]
+        rows[:] = math.nan
+        rows[:, :FIRST_VALUE] = [_facts(trial) for trial in trials]
+        # A pruned trial may have one value where others have several.
+        for row, trial in zip(rows, trials, strict=True):
+            values = trial._values or ()
+            row[FIRST_VALUE : FIRST_VALUE + len(values)] = values
+        packed = np.frombuffer(b"".join(trial.packed_params for trial in trials), dtype=">f8")
+        rows[:, [self._places[name] for name in names]] = packed.reshape(len(trials), len(names))
+        self._rows += len(trials)
 
     def _add_column(self, name: str) -> None:
         place = FIRST_VALUE + self._n_objectives + len(self._places)
         if place == self._table.shape[1]:
             self._table = np.hstack([self._table, np.full_like(self._table, math.nan)])
         self._places[name] = place
+
+
+def _facts(trial: StoredTrial) -> tuple[float, ...]:
+    # Of pruned trials, one that reported nothing comes last: Optuna gives it the step -1 and the value 0.
+    last_step, last_value = trial.last_step_and_value or (-1, 0.0)
+    infeasibility = _get_infeasible_trial_score(trial) if trial.system_attributes.keys else 0.0
+    return trial._number, trial.state == TrialState.PRUNED, infeasibility, -last_step, last_value

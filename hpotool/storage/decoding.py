@@ -13,12 +13,24 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+import numpy as np
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
-from hpotool.storage.stored_trial import NO_STEPS, StepIndex, StepValues, StoredTrial
+from hpotool.storage.stored_trial import (
+    NO_ATTRIBUTES,
+    NO_STEPS,
+    Attributes,
+    StepIndex,
+    StepValues,
+    StoredTrial,
+    to_local_time,
+)
+
+__all__ = ["TrialDecoder", "decode_attributes", "finite_or_none", "to_local_time", "to_stored_time", "value_types"]
 
 StepLoader = Callable[[StoredTrial], StepValues]
+Distributions = dict[str, BaseDistribution]
 
 _STATES = {state.name: state for state in TrialState}
 
@@ -36,30 +48,30 @@ def finite_or_none(values: Sequence[float]) -> list[float | None]:
     return [value if math.isfinite(value) else None for value in values]
 
 
-def to_local_time(stored: datetime | None) -> datetime | None:
-    """Optuna stores naive UTC and shows naive local time."""
-    return stored and stored.replace(tzinfo=timezone.utc).astimezone().replace(tzinfo=None)
-
-
 def to_stored_time(local: datetime | None) -> datetime | None:
     """The inverse of `to_local_time`."""
     return local and local.astimezone(timezone.utc).replace(tzinfo=None)
 
 
-def decode_attributes(keys: Sequence[str] | None, values: Sequence[str] | None) -> dict[str, Any]:
+def decode_attributes(keys: Sequence[str] | None, texts: Sequence[str] | None) -> dict[str, Any]:
     """Attributes from their JSON texts."""
-    if keys is None or values is None:
-        return {}
-    return {key: json.loads(value) for key, value in zip(keys, values, strict=True)}
+    return _attributes(keys, texts).decode()
+
+
+def pack(numbers: Sequence[float]) -> bytes:
+    """Numbers of eight bytes each, in network order, as Postgres sends them."""
+    return np.array(numbers, dtype=">f8").tobytes()
 
 
 class TrialDecoder:
-    """Turns rows of the query ``trial_columns`` into trials."""
+    """Turns rows into trials."""
 
     def __init__(self, load_steps: StepLoader) -> None:
         self._load_steps = load_steps
         self._distributions: dict[str, BaseDistribution] = {}
-        self._distribution_sets: dict[tuple[str, ...], dict[str, BaseDistribution]] = {}
+        self._sets_by_text: dict[tuple[str, ...], Distributions] = {}
+        self._sets_by_hash: dict[bytes, Distributions] = {b"": {}}
+        self._sets: dict[tuple[tuple[str, BaseDistribution], ...], Distributions] = {}
         self._step_indexes: dict[tuple[int, ...], StepIndex] = {}
 
     def distribution(self, text: str) -> BaseDistribution:
@@ -70,43 +82,95 @@ class TrialDecoder:
         return found
 
     def trial(self, row: Sequence[Any]) -> FrozenTrial:
-        """The trial of one row: small when finished, else a FrozenTrial with all its intermediate values."""
-        (trial_id, _, number, state_name, started, completed, values, *parameters) = row
-        names, numbers, texts, user_keys, user_values, system_keys, system_values = parameters[:7]
-        steps, step_values, last_step, last_value = parameters[7:11]
-        distributions = self._distribution_set(names, texts)
+        """The trial of a row of ``trial_columns``: small when finished, else with all its reports."""
+        trial_id, _, number, state_name, started, completed, values = row[:7]
+        names, numbers, texts, user_keys, user_texts, system_keys, system_texts = row[7:14]
+        steps, step_values, last_step, last_value = row[14:18]
+        distributions = self._distributions_of(names, texts)
         state = _STATES[state_name]
-        fields = {
-            "_number": number,
-            "state": state,
-            "_values": values,
-            "_datetime_start": to_local_time(started),
-            "datetime_complete": to_local_time(completed),
-            "_params": {
+        if state.is_finished():
+            last = None if last_step is None else (last_step, last_value)
+            return StoredTrial(
+                trial_id=trial_id,
+                number=number,
+                state=state,
+                stored_times=(started, completed),
+                values=values,
+                distributions=distributions,
+                packed_params=pack(numbers or ()),
+                user_attributes=_attributes(user_keys, user_texts),
+                system_attributes=_attributes(system_keys, system_texts),
+                last_step_and_value=last,
+                steps=NO_STEPS if last is None else self.steps(steps, step_values) if steps else None,
+                load_steps=self._load_steps,
+            )
+        trial = FrozenTrial.__new__(FrozenTrial)
+        trial.__dict__.update(
+            _trial_id=trial_id,
+            _number=number,
+            state=state,
+            _datetime_start=to_local_time(started),
+            datetime_complete=to_local_time(completed),
+            _values=values,
+            _params={
                 name: distribution.to_external_repr(value)
                 for (name, distribution), value in zip(distributions.items(), numbers or (), strict=True)
             },
-            "_user_attrs": decode_attributes(user_keys, user_values),
-            "_system_attrs": decode_attributes(system_keys, system_values),
-            "_distributions": distributions,
-            "_trial_id": trial_id,
-        }
-        if state.is_finished():
-            last = None if last_step is None else (last_step, last_value)
-            known = NO_STEPS if last is None else self.steps(steps, step_values) if steps else None
-            return self.finished(fields, known, last)
-        trial = FrozenTrial.__new__(FrozenTrial)
-        trial.__dict__.update(fields)
-        trial.__dict__["_distributions"] = dict(distributions)
-        trial.intermediate_values = dict(zip(steps or (), step_values or (), strict=True))
+            _distributions=dict(distributions),
+            _user_attrs=decode_attributes(user_keys, user_texts),
+            _system_attrs=decode_attributes(system_keys, system_texts),
+            intermediate_values=dict(zip(steps or (), step_values or (), strict=True)),
+        )
         return trial
 
-    def finished(
-        self, fields: Mapping[str, Any], steps: StepValues | None, last: tuple[int, float] | None
-    ) -> StoredTrial:
-        """A finished trial of these fields; ``steps`` is None when they are to be loaded when asked for."""
+    def unknown_hashes(self, rows: Sequence[Sequence[Any]]) -> dict[bytes, int]:
+        """Combinations of parameters that these rows of ``read_history`` name first, each with a trial's id."""
+        found = {bytes(row[6]): row[0] for row in rows if row[6] is not None}
+        return {hashes: trial_id for hashes, trial_id in found.items() if hashes not in self._sets_by_hash}
+
+    def learn_hash(self, hashes: bytes, names: Sequence[str], texts: Sequence[str]) -> None:
+        """What a combination of parameters is."""
+        self._sets_by_hash[hashes] = self._distributions_of(names, texts)
+
+    def finished_trial(self, row: Sequence[Any]) -> StoredTrial:
+        """The finished trial of a row of ``read_history``."""
+        trial_id, number, state_name, started, completed, values, hashes, packed = row[:8]
+        user_keys, user_texts, system_keys, system_texts, last_step, last_value = row[8:14]
         return StoredTrial(
-            {**fields, "_steps": steps, "last_step_and_value": last, "load_steps": self._load_steps}
+            trial_id=trial_id,
+            number=number,
+            state=_STATES[state_name],
+            stored_times=(started, completed),
+            values=values,
+            distributions=self._sets_by_hash[bytes(hashes or b"")],
+            packed_params=bytes(packed or b""),
+            user_attributes=_attributes(user_keys, user_texts),
+            system_attributes=_attributes(system_keys, system_texts),
+            last_step_and_value=None if last_step is None else (last_step, last_value),
+            steps=NO_STEPS if last_step is None else None,
+            load_steps=self._load_steps,
+        )
+
+    def ended(
+        self, trial: FrozenTrial, state: TrialState, values: list[float] | None, completed: datetime | None
+    ) -> StoredTrial:
+        """A trial of this process as everybody will read it, now that it ended."""
+        steps = trial.intermediate_values
+        return StoredTrial(
+            trial_id=trial._trial_id,
+            number=trial._number,
+            state=state,
+            stored_times=(to_stored_time(trial._datetime_start), to_stored_time(completed)),
+            values=trial._values if values is None else values,
+            distributions=self._shared(trial._distributions),
+            packed_params=pack(
+                [space.to_internal_repr(trial._params[name]) for name, space in trial._distributions.items()]
+            ),
+            user_attributes=_encoded(trial._user_attrs),
+            system_attributes=_encoded(trial._system_attrs),
+            last_step_and_value=max(steps.items(), default=None),
+            steps=self.steps(list(steps), list(steps.values())),
+            load_steps=self._load_steps,
         )
 
     def steps(self, steps: Sequence[int], values: Sequence[float]) -> StepValues:
@@ -117,14 +181,22 @@ class TrialDecoder:
             index = self._step_indexes[key] = StepIndex(key)
         return StepValues(index, array("d", values))
 
-    def _distribution_set(
-        self, names: Sequence[str] | None, texts: Sequence[str] | None
-    ) -> dict[str, BaseDistribution]:
-        if not names or not texts:
-            return {}
-        key = (*names, *texts)
-        found = self._distribution_sets.get(key)
+    def _distributions_of(self, names: Sequence[str] | None, texts: Sequence[str] | None) -> Distributions:
+        key = (*(names or ()), *(texts or ()))
+        found = self._sets_by_text.get(key)
         if found is None:
-            found = {name: self.distribution(text) for name, text in zip(names, texts, strict=True)}
-            self._distribution_sets[key] = found
+            texts_by_name = zip(names or (), texts or (), strict=True)
+            found = self._shared({name: self.distribution(text) for name, text in texts_by_name})
+            self._sets_by_text[key] = found
         return found
+
+    def _shared(self, distributions: Mapping[str, BaseDistribution]) -> Distributions:
+        return self._sets.setdefault(tuple(distributions.items()), dict(distributions))
+
+
+def _attributes(keys: Sequence[str] | None, texts: Sequence[str] | None) -> Attributes:
+    return NO_ATTRIBUTES if keys is None or texts is None else Attributes(keys, texts)
+
+
+def _encoded(attributes: Mapping[str, Any]) -> Attributes:
+    return Attributes(list(attributes), [json.dumps(value) for value in attributes.values()])

@@ -79,12 +79,7 @@ class LiveTrial:
         self, decoder: TrialDecoder, state: TrialState, values: list[float] | None, completed: datetime | None
     ) -> StoredTrial:
         """The trial as everybody will read it, now that it ended."""
-        trial = self._trial
-        steps = decoder.steps(list(trial.intermediate_values), list(trial.intermediate_values.values()))
-        last = max(trial.intermediate_values.items(), default=None)
-        fields = {name: value for name, value in trial.__dict__.items() if name != "intermediate_values"}
-        ended = {"state": state, "_values": trial._values if values is None else values}
-        return decoder.finished({**fields, **ended, "datetime_complete": completed}, steps, last)
+        return decoder.ended(self._trial, state, values, completed)
 
 
 def _copied(trial: FrozenTrial) -> FrozenTrial:

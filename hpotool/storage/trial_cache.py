@@ -41,6 +41,7 @@ class StudyHistory:
         self.reread: set[int] = set()  # WAITING, but changed by this process
         self.read_up_to = -1  # ids up to here are known, but for those above
         self._by_id: dict[int, FrozenTrial] = {}
+        self._described: dict[str, BaseDistribution] = {}  # the last that were looked at
         self._dense = 0  # numbers below are all known
         self._gap_since: float | None = None
         self._lowest: StoredTrial | None = None
@@ -75,11 +76,10 @@ class StudyHistory:
         else:
             insort(self.trials, trial, key=_number)
         self._sort_by_state(trial)
-        self.distributions.update(
-            (name, distribution)
-            for name, distribution in trial._distributions.items()
-            if name not in self.distributions
-        )
+        # Trials with the same parameters share one dict of distributions.
+        if trial._distributions is not self._described:
+            self._described = trial._distributions
+            self.distributions = {**trial._distributions, **self.distributions}
 
     def finish_read(self, now: float | None = None) -> None:
         """After a batch of rows in order of id: up to where nothing can be missing any more."""

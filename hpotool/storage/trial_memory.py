@@ -16,6 +16,7 @@ from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
+from hpotool.storage.connection import Rows
 from hpotool.storage.decoding import TrialDecoder
 from hpotool.storage.live_trial import LiveTrial
 from hpotool.storage.queries import optuna_query
@@ -149,7 +150,8 @@ class TrialMemory:
         if not history.is_loaded:
             self._check_exists(study_id)
         asked_at = time.monotonic()
-        self._read_changes(history)
+        after, unfinished = (history.read_up_to, set()) if history.is_loaded else self._read_history(history)
+        self._read_changes(history, after, unfinished)
         with self.lock:
             history.is_loaded = True
             history.fresh_until = asked_at + MEMORY_MAY_BE_OLD_S
@@ -237,15 +239,38 @@ class TrialMemory:
                 return [each for each in near if isinstance(each, StoredTrial) and each._steps is None]
         return [trial]
 
-    def _read_changes(self, history: StudyHistory) -> None:
+    def _read_history(self, history: StudyHistory) -> tuple[int, set[int]]:
+        """The first read: all finished trials. Up to which id it looked, and which there were not finished."""
+        after, unfinished = history.read_up_to, set[int]()
+        while True:
+            asked = {"study_id": history.study_id, "after": after, "limit": _CHUNK}
+            rows = self._writes.run(optuna_query("read_history"), asked)
+            self._learn_hashes(rows)
+            finished = [row for row in rows if row[2] not in ("RUNNING", "WAITING")]
+            unfinished |= {row[0] for row in rows} - {row[0] for row in finished}
+            self._take_in(history, [self.decoder.finished_trial(row) for row in finished])
+            if rows:
+                after = rows[-1][0]
+            if len(rows) < _CHUNK:
+                return after, unfinished
+
+    def _learn_hashes(self, rows: Rows) -> None:
+        unknown = self.decoder.unknown_hashes(rows)
+        if not unknown:
+            return
+        asked = {"trial_ids": list(unknown.values())}
+        params = {row[0]: row[1:] for row in self._writes.run(optuna_query("read_params"), asked)}
+        for hashes, trial_id in unknown.items():
+            self.decoder.learn_hash(hashes, *params[trial_id])
+
+    def _read_changes(self, history: StudyHistory, after: int, unfinished: set[int]) -> None:
         with self.lock:
             own = {trial_id for trial_id, live in self.live.items() if live.study_id == history.study_id}
             reread = frozenset(history.reread)
-            after = history.read_up_to
             asked = {
                 "study_id": history.study_id,
                 "known": after,
-                "running": sorted(history.running - own | reread),
+                "running": sorted((history.running | unfinished) - own | reread),
                 "own": sorted(own),
                 "waiting": sorted(history.waiting - reread),
                 "limit": _CHUNK,
@@ -260,20 +285,20 @@ class TrialMemory:
             asked.update(running=[], own=[], waiting=[])
         with self.lock:
             history.reread -= reread
+            for live in self.live.values():
+                if live.study_id == history.study_id and live.trial_id not in history:
+                    history.put(live.shared())
             history.finish_read()
 
     def _take_in(self, history: StudyHistory, trials: Sequence[FrozenTrial]) -> None:
         with self.lock:
             for trial in trials:
-                live = self.live.get(trial._trial_id)
-                if live is None:
-                    history.put(trial)
-                elif trial.state.is_finished():
+                if trial._trial_id in self.live:
+                    if not trial.state.is_finished():
+                        continue
                     # Somebody else ended it. Its next write here will say so.
                     del self.live[trial._trial_id]
-                    history.put(trial)
-                elif trial._trial_id not in history:
-                    history.put(live.shared())
+                history.put(trial)
 
     def _check_exists(self, study_id: int) -> None:
         if not self._writes.run("select 1 from studies where study_id = %(study_id)s", {"study_id": study_id}):

@@ -1,6 +1,7 @@
 """The fast pruners give Optuna's verdicts: the same history and the same reports, twice."""
 
 import pickle
+import uuid
 import warnings
 
 import optuna
@@ -67,7 +68,7 @@ def _verdicts(study, live):
 
 @pytest.fixture(scope="module")
 def storage(postgres):
-    with postgres.database("fast_pruners") as url:
+    with postgres.database(f"fast_pruners_{uuid.uuid4().hex}") as url:
         yield open_storage(url)
 
 

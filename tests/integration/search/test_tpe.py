@@ -2,6 +2,7 @@
 
 import json
 import math
+import uuid
 import warnings
 
 import optuna
@@ -25,7 +26,7 @@ def no_warnings():
 
 @pytest.fixture(scope="module")
 def storage(postgres):
-    with postgres.database("fast_tpe") as url:
+    with postgres.database(f"fast_tpe_{uuid.uuid4().hex}") as url:
         yield open_storage(url)
 
 
