@@ -24,7 +24,9 @@ from hpotool.study.spec import StudySpec
 from hpotool.worker.channel import Channel, ChannelClosed, channel_pair
 from hpotool.worker.command import check_command
 from hpotool.worker.ending import judge_ending
+from hpotool.worker.feasibility import set_constraints, set_out_of_memory
 from hpotool.worker.fork_server_handle import ForkServerHandle, environment_without_secrets
+from hpotool.worker.gpu import DeviceMeter
 from hpotool.worker.in_process import StopFlag, call_in_process
 from hpotool.worker.log_file import log_path, tail_of
 from hpotool.worker.memory_pressure import count_memory_kills
@@ -38,17 +40,21 @@ class AttemptResult:
     """How an attempt ended.
 
     ``values`` are there exactly when ``outcome`` is COMPLETE, in the order of the study's metrics. ``extra`` is
-    what the objective returned beside them. ``reason`` is one sentence, ``output_tail`` the last lines it printed.
+    what the objective returned beside them; it has become attributes of the trial. ``reason`` is one sentence,
+    ``output_tail`` the last lines that the attempt printed.
     """
 
     outcome: Outcome
     reason: str | None = None
     values: tuple[float, ...] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    is_infeasible: bool = False  # memory ran out, and the study says that this is what the sampler should learn
     output_tail: str = ""
     log: Path | None = None
     duration: timedelta = timedelta(0)
     peak_memory: int | None = None  # bytes, of the whole process tree, as sampled
+    gpu_peak_memory: int | None = None  # bytes, of all its devices together, as sampled
+    gpu_utilization: float | None = None  # percent, mean over its devices and samples
     left_behind: int = 0  # processes that the objective left running and that were ended
 
 
@@ -60,14 +66,29 @@ class AttemptRunner:
     that Optuna's study is used in.
     """
 
-    def __init__(self, spec: StudySpec, folder: Path, environment: Mapping[str, str] | None = None) -> None:
-        """``folder`` keeps the attempts' logs; ``environment`` is added to that of every attempt."""
+    def __init__(
+        self,
+        spec: StudySpec,
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        meter: DeviceMeter | None = None,
+    ) -> None:
+        """Nothing is started yet.
+
+        Args:
+            folder: keeps the attempts' logs
+            environment: added to that of every attempt
+            meter: measures what attempts take of their GPUs
+        """
+        self._meter = meter
         self._spec = spec
         self._folder = folder
         self._environment = dict(environment or {})
         self._server: ForkServerHandle | None = None
         self._watch: AttemptWatch | None = None
         self._stopping_in_process = StopFlag()
+        self._is_running = False
+        self._asked_early: tuple[Outcome, str, timedelta] | None = None
 
     def start(self) -> str | None:
         """Import the objective. Returns why every attempt has to import it again, where that is so.
@@ -87,39 +108,70 @@ class AttemptRunner:
 
         Whatever the storage raises goes through, after the attempt was ended.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
-        started = time.monotonic()
+        self._stopping_in_process.clear()
+        self._asked_early = None
+        self._is_running = True
         try:
-            suggest_search_space(self._spec.search_space, trial)
-        except ValueError as error:  # the same name with another kind of values in an earlier trial, for one
-            return AttemptResult(Outcome.ERROR, f"its parameters cannot be suggested: {error}")
-        server = TrialServer(trial, self._spec.metrics, self._spec.pruner.metric or self._spec.metrics[0].name)
-        job = self._job(trial, seed, checkpoint_dir)
-        run = self._run_in_process if self._spec.objective.isolation == "none" else self._run_in_child
-        result = run(job, server)
-        server.write_series()
-        return replace(result, duration=timedelta(seconds=time.monotonic() - started))
+            return self._run(trial, seed, checkpoint_dir)
+        finally:
+            self._is_running = False
 
     def stop(self, outcome: Outcome, reason: str, grace: timedelta = timedelta(0)) -> None:
         """Ask the running attempt to checkpoint and stop, and end it after ``grace`` with this outcome.
 
         Without a running attempt it does nothing. A value that the objective returns meanwhile still counts.
         """
+        if not self._is_running:
+            return
         self._stopping_in_process.ask(outcome, reason)
+        # In this order: run() looks at them in the other one, so that nothing asked in between is lost.
+        self._asked_early = outcome, reason, grace
         if self._watch is not None:
             self._watch.stop(outcome, reason, grace)
+
+    def _run(self, trial: Trial, seed: int | None, checkpoint_dir: Path | None) -> AttemptResult:
+        started = time.monotonic()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            suggest_search_space(self._spec.search_space, trial)
+        except ValueError as error:  # the same name with another kind of values in an earlier trial, for one
+            return AttemptResult(Outcome.ERROR, f"its parameters cannot be suggested: {error}")
+        job = self._job(trial, seed, checkpoint_dir)
+        server = TrialServer(trial, self._spec.metrics, job.study.pruning_metric)
+        run = self._run_in_process if self._spec.objective.isolation == "none" else self._run_in_child
+        result = run(job, server)
+        # When the trial is somebody else's by now, what it says of itself is not ours to write; the value is kept.
+        with contextlib.suppress(UpdateFinishedTrialError):
+            server.write_series()
+            result = self._judge_feasibility(result, trial)
+        return replace(result, duration=timedelta(seconds=time.monotonic() - started))
+
+    def _judge_feasibility(self, result: AttemptResult, trial: Trial) -> AttemptResult:
+        if result.outcome is Outcome.OOM and self._spec.on_oom == "infeasible":
+            set_out_of_memory(trial)
+            return replace(result, is_infeasible=True)
+        if result.values is None:
+            return result
+        for name, value in result.extra.items():
+            trial.set_user_attr(name, value)
+        problem = set_constraints(trial, self._spec, result.values, result.extra)
+        if problem is None:
+            return result
+        return replace(result, outcome=Outcome.ERROR, reason=problem, values=None)
 
     def _run_in_child(self, job: Job, server: TrialServer) -> AttemptResult:
         fork_server = self._living_server()
         log = log_path(self._folder, job.trial)
         ours, theirs = channel_pair()
         memory_kills = count_memory_kills()
-        with AttemptWatch(fork_server, ours, self._spec.objective, log) as watch:
+        with AttemptWatch(fork_server, ours, self._spec.objective, log, self._meter) as watch:
             log_fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
             fork_server.start(job, theirs, log_fd)
             os.close(log_fd)
             theirs.close()
             self._watch = watch
+            if self._asked_early is not None:
+                watch.stop(*self._asked_early)
             try:
                 self._serve(watch, ours, server)
             finally:
@@ -134,6 +186,8 @@ class AttemptRunner:
             output_tail=output,
             log=log,
             peak_memory=watch.peak_memory or None,
+            gpu_peak_memory=self._meter.peak_memory if self._meter else None,
+            gpu_utilization=self._meter.mean_utilization if self._meter else None,
             left_behind=watch.left_behind,
             **_values_of(watch.end),
         )
@@ -151,7 +205,6 @@ class AttemptRunner:
 
     def _run_in_process(self, job: Job, server: TrialServer) -> AttemptResult:
         stopping = self._stopping_in_process
-        stopping.clear()
         end = call_in_process(job, self._spec.objective, server, stopping)
         outcome, reason = judge_ending(end, None, None, "", killed_for_memory=False)
         return AttemptResult(outcome, reason, **_values_of(end))

@@ -27,6 +27,7 @@ from hpotool.study.spec import ObjectiveSpec
 from hpotool.worker.channel import Channel, ChannelClosed
 from hpotool.worker.ending import Cause
 from hpotool.worker.fork_server_handle import ForkServerHandle
+from hpotool.worker.gpu import DeviceMeter
 from hpotool.worker.log_file import keep_small
 from hpotool.worker.process_tree import descendants, identify, kill_all, proportional_memory, resident_memory
 
@@ -40,7 +41,14 @@ _IS_KILLED_WITHIN_S = 10.0
 class AttemptWatch:
     """The thread that watches one attempt, from its start until nothing of it is left."""
 
-    def __init__(self, server: ForkServerHandle, channel: Channel, limits: ObjectiveSpec, log: Path) -> None:
+    def __init__(
+        self,
+        server: ForkServerHandle,
+        channel: Channel,
+        limits: ObjectiveSpec,
+        log: Path,
+        meter: DeviceMeter | None,
+    ) -> None:
         self.cause: Cause | None = None
         self.end: dict[str, Any] | None = None  # the child's last message
         self.status: int | None = None  # as os.wait has it; None when the fork server itself was lost
@@ -51,6 +59,9 @@ class AttemptWatch:
         self._channel = channel
         self._limits = limits
         self._log = log
+        self._meter = meter
+        if meter is not None:
+            meter.reset()
         self._requests: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         # A SimpleQueue and a pipe, because stop() may be called from a signal handler in any thread's middle.
         self._stops: queue.SimpleQueue[tuple[Cause, float]] = queue.SimpleQueue()
@@ -182,6 +193,8 @@ class AttemptWatch:
                 self.cause = Cause(Outcome.OOM, reason)
                 self._kill_no_later_than(0)
         self.peak_memory = max(self.peak_memory, used)
+        if self._meter is not None:
+            self._meter.sample(pids)
 
     def _end_with_traceback(self, outcome: Outcome, reason: str) -> None:
         self.cause = Cause(outcome, reason)

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from hpotool.errors import InputError
 from hpotool.study.outcome import Outcome
-from hpotool.study.spec import MetricSpec, ObjectiveSpec, PrunerSpec, StudySpec
+from hpotool.study.spec import ConstraintSpec, MetricSpec, ObjectiveSpec, PrunerSpec, StudySpec
 from hpotool.worker.attempt import AttemptResult, AttemptRunner
 from tests import worker_objectives
 
@@ -75,6 +75,35 @@ def test_a_mapping_is_read_by_metric_name_and_the_rest_is_kept(make_runner: Make
     result = make_runner("by_name", metrics).run(trial)
     assert result.values == (trial.params["x"], 3.0)
     assert result.extra == {"latency_ms": 12.5}
+    assert trial.user_attrs["latency_ms"] == 12.5
+
+
+@pytest.mark.parametrize(("bound", "violation"), [(50.0, -37.5), (10.0, 2.5)])
+def test_a_constraint_is_held_against_what_is_reported(tmp_path: Path, bound: float, violation: float) -> None:
+    metrics = (MetricSpec("accuracy", "maximize"), MetricSpec("size", "minimize"))
+    objective = ObjectiveSpec(python="tests.worker_objectives:by_name", isolation="none")
+    constraints = (ConstraintSpec("latency_ms", "<=", bound), ConstraintSpec("accuracy", ">=", 0.0))
+    trial = optuna.create_study(directions=["maximize", "minimize"]).ask()
+    with AttemptRunner(StudySpec("s", objective, metrics, constraints=constraints), tmp_path) as runner:
+        assert runner.run(trial).outcome is Outcome.COMPLETE
+    assert trial.constraints == {"latency_ms": violation, "accuracy": -trial.params["x"]}
+
+
+def test_a_constrained_number_that_is_not_reported_is_an_error(tmp_path: Path) -> None:
+    objective = ObjectiveSpec(python="tests.worker_objectives:quadratic", isolation="none")
+    spec = StudySpec("s", objective, MINIMIZE, constraints=(ConstraintSpec("latency_ms", "<=", 1.0),))
+    with AttemptRunner(spec, tmp_path) as runner:
+        result = runner.run(optuna.create_study().ask())
+    assert (result.outcome, result.values) == (Outcome.ERROR, None)
+    assert result.reason == "the objective reported no number for 'latency_ms', which the study constrains"
+
+
+def test_a_study_may_teach_the_sampler_what_does_not_fit_into_memory(tmp_path: Path) -> None:
+    objective = ObjectiveSpec(python="tests.worker_bad_endings:fills_the_gpu")
+    trial = optuna.create_study().ask()
+    with AttemptRunner(StudySpec("s", objective, MINIMIZE, on_oom="infeasible"), tmp_path) as runner:
+        result = runner.run(trial)
+    assert (result.outcome, result.is_infeasible, trial.constraints) == (Outcome.OOM, True, {"memory": 1.0})
 
 
 def test_a_study_of_several_metrics_is_pruned_by_the_named_one(make_runner: MakeRunner) -> None:
