@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler, TPESampler
+from optuna.samplers import BaseSampler
 from optuna.samplers._lazy_random_state import LazyRandomState
 from optuna.search_space import IntersectionSearchSpace
 from optuna.study import StudyDirection
@@ -24,6 +24,7 @@ from threadpoolctl import ThreadpoolController
 
 from hpotool.search.acquisition import find_next_point, spread_point
 from hpotool.search.gaussian_process import GaussianProcess
+from hpotool.search.tpe import FastTPESampler
 from hpotool.search.unit_cube import Array, UnitCube
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class AutoSampler(BaseSampler):
 
     def __init__(self, *, seed: int | None = None, n_startup_trials: int = 10) -> None:
         self._rng = LazyRandomState(seed)
-        self._tpe = TPESampler(seed=seed, n_startup_trials=n_startup_trials)
+        self._tpe = FastTPESampler(seed=seed, n_startup_trials=n_startup_trials)
         self._startup = n_startup_trials
         self._shared_space = IntersectionSearchSpace(include_pruned=True)
 
