@@ -30,9 +30,9 @@ from hpotool.search.unit_cube import Array, UnitCube
 if TYPE_CHECKING:
     from optuna import Study
 
-# A suggestion takes some 25 ms with 200 observations and grows with their cube; of more, the best and the latest
-# are kept. TPE sees them all.
-_MOST_OBSERVATIONS = 200
+# A suggestion takes some 30 ms with so many observations, and grows with their cube. Of more, the best and the
+# latest are kept; TPE sees them all.
+_MOST_OBSERVATIONS = 160
 
 
 @functools.cache
@@ -109,22 +109,22 @@ class AutoSampler(BaseSampler):
         self, cube: UnitCube, finished: Sequence[FrozenTrial], running: Array, direction: StudyDirection
     ) -> Array:
         rng = self._rng.rng
-        points = cube.encode([trial.params for trial in finished])
-        if len(finished) < self._startup:
-            return spread_point(cube, np.vstack([points, running]), rng)
+        if len(finished) < max(self._startup, 2):  # a model of one point says nothing
+            return spread_point(cube, np.vstack([cube.encode([trial.params for trial in finished]), running]), rng)
         losses = compressed_losses(finished, direction)
         kept = _observations_to_keep(losses)
-        model = GaussianProcess(points[kept], losses[kept], cube.is_choice)
+        points, losses = cube.encode([finished[index].params for index in kept]), losses[kept]
+        model = GaussianProcess(points, losses, cube.is_choice)
         model.believe(running)
         leaders = points[np.argsort(losses, kind="stable")]
-        taken = np.vstack([points, running])
-        return find_next_point(model, cube, leaders, taken, float(losses.min()), rng)
+        return find_next_point(model, cube, leaders, np.vstack([points, running]), float(losses.min()), rng)
 
     def _leaves_to_tpe(self, study: Study, trial: FrozenTrial) -> bool:
         if len(study.directions) > 1:
             return True
         finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-        if any(other.constraints for other in finished):
+        # An objective sets constraints or does not: the latest trials tell, and cost the same in a long study.
+        if any(other.constraints for other in finished[-self._startup :]):
             return True
         return len(finished) >= self._startup and trial.number % 2 == 1
 

@@ -120,7 +120,7 @@ def test_tpe_takes_its_turns_and_a_long_study_keeps_its_price(monkeypatch: pytes
             create_trial(value=value, params={"x": value}, distributions={"x": FloatDistribution(0, 1)})
         )
     study.optimize(lambda trial: trial.suggest_float("x", 0.0, 1.0), n_trials=4)
-    assert seen == [200, 200]  # every other trial, and no more observations than that
+    assert seen == [160, 160]  # every other trial, and no more observations than that
 
 
 def finished(value: float | None, state: TrialState = TrialState.COMPLETE) -> FrozenTrial:
