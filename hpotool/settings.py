@@ -4,6 +4,9 @@ Environment variables
     HPOTOOL_STORAGE     URL of the Postgres database
     HPOTOOL_CONFIG      path of the config file (YAML; default: ``config.yaml`` in the user's config folder)
     HPOTOOL_HOME        folder of the embedded Postgres and of everything else kept on this machine
+    HPOTOOL_HEARTBEAT_INTERVAL_S, HPOTOOL_GRACE_PERIOD_S
+                        seconds between two beats of a worker, and of silence after which it is taken for lost;
+                        the same for all workers of a study
 """
 
 from __future__ import annotations
@@ -23,6 +26,14 @@ HEARTBEAT_INTERVAL = timedelta(seconds=10)
 GRACE_PERIOD = timedelta(seconds=30)
 
 _CONFIG_KEYS = frozenset({"storage"})
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """How often a worker beats, and after how long a silence others take it for lost."""
+
+    interval: timedelta = HEARTBEAT_INTERVAL
+    grace: timedelta = GRACE_PERIOD
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,36 @@ def read_settings(storage_option: str | None = None) -> Settings:
     config = _read_config(path)
     storage = config.get("storage")
     return Settings(storage, str(path), home) if storage else Settings(None, "", home)
+
+
+def read_pulse() -> Pulse:
+    """The heartbeat interval and grace period in force.
+
+    Raises:
+        InputError: one is no positive number, or the grace period is shorter than two intervals.
+    """
+    interval = _seconds("HPOTOOL_HEARTBEAT_INTERVAL_S", HEARTBEAT_INTERVAL)
+    grace = _seconds("HPOTOOL_GRACE_PERIOD_S", GRACE_PERIOD)
+    if grace < 2 * interval:
+        raise InputError(
+            f"a grace period of {grace.total_seconds():g} s is shorter than two heartbeat intervals "
+            f"of {interval.total_seconds():g} s",
+            "set HPOTOOL_GRACE_PERIOD_S to three times HPOTOOL_HEARTBEAT_INTERVAL_S",
+        )
+    return Pulse(interval, grace)
+
+
+def _seconds(name: str, default: timedelta) -> timedelta:
+    text = os.environ.get(name)
+    if not text:
+        return default
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise InputError(f"{name} is {text!r}, not a number of seconds", f"set it like {name}=10, or unset it")
+    return timedelta(seconds=seconds)
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -15,16 +15,23 @@ import typer
 import hpotool
 from hpotool.cli.commands import (
     best,
+    check,
+    control,
     create_study,
     dashboard,
     db,
+    events,
     export,
     importance,
     pareto,
+    reap,
+    retry,
+    schema,
     show,
     status,
     studies,
     trials,
+    worker,
 )
 from hpotool.cli.output import say
 from hpotool.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, HpotoolError
@@ -39,7 +46,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for name, command in (
+    ("check", check.check),
     ("create-study", create_study.create_study),
+    ("worker", worker.worker),
     ("studies", studies.studies),
     ("status", status.status),
     ("trials", trials.trials),
@@ -49,6 +58,14 @@ for name, command in (
     ("importance", importance.importance),
     ("export", export.export),
     ("dashboard", dashboard.dashboard),
+    ("pause", control.pause),
+    ("resume", control.resume),
+    ("drain", control.drain),
+    ("stop", control.stop),
+    ("retry", retry.retry),
+    ("reap", reap.reap),
+    ("events", events.events),
+    ("schema", schema.schema),
 ):
     app.command(name)(command)
 app.add_typer(db.app, name="db")

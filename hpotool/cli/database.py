@@ -61,6 +61,14 @@ def find_study(connection: Connection, name: str | None) -> StudySummary:
     raise NotFoundError(f"study {name!r} does not exist", hint)
 
 
+def identify_study(connection: Connection, name: str | None) -> tuple[int, str]:
+    """The id and the name of the study that is meant; see `find_study`."""
+    from hpotool.storage.creation import find_study_id
+
+    found = find_study(connection, name).name
+    return find_study_id(connection, found), found
+
+
 def load_study(connection: Connection, name: str | None) -> Study:
     """The study of that name as an Optuna study, for reading."""
     import optuna

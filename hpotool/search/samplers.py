@@ -15,6 +15,7 @@ from optuna.samplers._lazy_random_state import LazyRandomState
 from hpotool.errors import InputError
 from hpotool.search.auto import AutoSampler
 from hpotool.search.build import check_arguments, construct, load_class
+from hpotool.search.tpe import fast_sampler
 from hpotool.study.algorithms import SAMPLERS
 from hpotool.study.grid import LARGEST_GRID, grid_size, grid_values
 from hpotool.study.seeds import seed_for_trial
@@ -151,7 +152,7 @@ def sampler_for_worker(spec: SamplerSpec, space: Sequence[ParameterSpec] = ()) -
         raise InputError(
             "the study has no seed", "create it with hpotool create-study, which draws one and stores it"
         )
-    return SeededSampler(build_sampler(spec, space), spec.seed)
+    return SeededSampler(fast_sampler(build_sampler(spec, space)), spec.seed)
 
 
 def _random_states(owner: object, seen: set[int]) -> Iterator[LazyRandomState]:

@@ -12,10 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from hpotool import __version__
-from hpotool.errors import NotFoundError
+from hpotool.errors import InputError, NotFoundError
 from hpotool.storage.attempts import Run, StudyState
+from hpotool.storage.connection import Rows
 from hpotool.storage.queries import query
 from hpotool.storage.worker_identity import WorkerIdentity
+from hpotool.study.outcome import Outcome
+from hpotool.study.retry import EndedAttempt
+from hpotool.study.spec import RetrySpec, StudySpec
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,14 @@ def read_settings(run: Run, study_id: int) -> StudySettings | None:
     return StudySettings(*rows[0]) if rows else None
 
 
+def read_retry_spec(run: Run, study_id: int) -> RetrySpec:
+    """How often the study's trials are tried again; the defaults for a study of plain Optuna."""
+    settings = read_settings(run, study_id)
+    if settings is None or settings.spec is None:
+        return RetrySpec()
+    return StudySpec.from_dict(settings.spec).retry
+
+
 def count_places(run: Run, study_id: int) -> Places:
     """Count the study's trials, at a cost that does not grow with them."""
     rows = run(query("count_places"), {"study_id": study_id})
@@ -133,6 +145,52 @@ def finish_study(run: Run, study_id: int, reason: str, actor: str) -> bool:
         {"study_id": study_id, "state": "done", "reason": reason, "actor": actor, "only_from": "running"},
     )
     return bool(rows and rows[0][0])
+
+
+def cancel_trial(run: Run, study_id: int, number: int, reason: str, actor: str) -> Literal["told", "failed"]:
+    """End one trial for good: ``failed`` when it still waited, ``told`` when its attempt will hear of it.
+
+    Raises:
+        NotFoundError: there is no such trial.
+        InputError: it has ended already, or a plain Optuna worker runs it, which hears nothing.
+    """
+    rows = run(query("cancel_trial"), {"study_id": study_id, "number": number, "reason": reason, "actor": actor})
+    state, is_told = _only_trial(rows, number)
+    if state == "WAITING":
+        return "failed"
+    if is_told:
+        return "told"
+    if state == "RUNNING":
+        raise InputError(f"trial {number} runs in a plain Optuna worker, which cannot be told to stop")
+    raise InputError(f"trial {number} has ended already: {state}")
+
+
+def retry_trial(run: Run, study_id: int, number: int, actor: str) -> int:
+    """Queue a failed trial again, uncounted; the number of the new trial.
+
+    Raises:
+        NotFoundError: there is no such trial.
+        InputError: it has not failed, or is tried again already.
+    """
+    parameters = {"study_id": study_id, "number": number, "actor": actor, "follow_up": "requeue", "event": "retry"}
+    state, existing, queued = _only_trial(run(query("retry_trial"), parameters), number)
+    if existing is not None:
+        raise InputError(f"trial {number} is tried again as trial {existing}", f"hpotool retry {existing}")
+    if queued is None:
+        raise InputError(f"trial {number} is {state}; only failed trials can be tried again")
+    return int(queued)
+
+
+def _only_trial(rows: Rows, number: int) -> tuple[Any, ...]:
+    if not rows:
+        raise NotFoundError(f"the study has no trial {number}", "hpotool trials")
+    return rows[0]
+
+
+def read_ended_attempts(run: Run, study_id: int, worker_id: str, last: int = 20) -> list[EndedAttempt]:
+    """How the worker's last attempts ended, and those of the same trials elsewhere: what its breaker judges."""
+    rows = run(query("read_ended_attempts"), {"study_id": study_id, "worker_id": worker_id, "last": last})
+    return [EndedAttempt(Outcome(outcome), worker, point) for outcome, worker, point in rows]
 
 
 def register_worker(run: Run, study_id: int, worker: WorkerIdentity) -> None:

@@ -251,9 +251,12 @@ class Table:
         return entries
 
     def json_schema(self) -> dict[str, Any]:
-        """An object of any keys."""
-        schema: dict[str, Any] = {"type": "object", "additionalProperties": self.kind.json_schema()}
-        return schema | ({"minProperties": self.at_least} if self.at_least else {})
+        """An object of any keys, or an array of objects with one key each."""
+        mapping: dict[str, Any] = {"type": "object", "additionalProperties": self.kind.json_schema()}
+        if self.at_least:
+            mapping["minProperties"] = self.at_least
+        item = mapping | {"minProperties": 1, "maxProperties": 1}
+        return {"anyOf": [mapping, {"type": "array", "items": item, "minItems": self.at_least}]}
 
 
 @dataclass(frozen=True)

@@ -5,29 +5,77 @@ from __future__ import annotations
 import getpass
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hpotool.cli.options import StorageOption
 from hpotool.cli.output import say
-from hpotool.errors import InputError, NotFoundError
+from hpotool.cli.study_files import SetOption, read_study
+from hpotool.errors import InputError
+
+if TYPE_CHECKING:
+    from hpotool.study.spec import StudySpec
+
+
+def _flag(name: str, example: str, help: str) -> Any:
+    return typer.Option(name, metavar=example, help=help, show_default=False, rich_help_panel="Instead of a file")
 
 
 def create_study(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The study file.")],
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override: --set budget.trials=400.", show_default=False),
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="The study file.", show_default=False)
     ] = None,
+    study: Annotated[str | None, _flag("--study", "NAME", "The study's name.")] = None,
+    objective: Annotated[str | None, _flag("--objective", "MODULE:FUNCTION", "What one trial runs.")] = None,
+    command: Annotated[str | None, _flag("--command", "'TRAIN --lr {lr}'", "Or a command, no shell.")] = None,
+    metric: Annotated[list[str] | None, _flag("--metric", "NAME:maximize", "What it returns.")] = None,
+    constraint: Annotated[list[str] | None, _flag("--constraint", "'NAME <= 50'", "A bound.")] = None,
+    param: Annotated[
+        list[str] | None, _flag("--param", "'lr=float(1e-5, 1e-1, log)'", "Or n=int(1, 9), k=choice(a, b).")
+    ] = None,
+    trials: Annotated[str | None, _flag("--trials", "N", "How many trials finish.")] = None,
+    timeout: Annotated[str | None, _flag("--timeout", "30m", "How long one attempt may take.")] = None,
+    sampler: Annotated[str | None, _flag("--sampler", "NAME", "tpe, random, grid, gp, cmaes, nsga2, …")] = None,
+    seed: Annotated[str | None, _flag("--seed", "N", "Makes the study repeat itself.")] = None,
+    pruner: Annotated[str | None, _flag("--pruner", "NAME", "none, median, hyperband, asha, …")] = None,
+    assignments: SetOption = None,
     storage: StorageOption = None,
 ) -> None:
-    """Create a study from its file, or resume it; the study's name goes to stdout."""
+    """Create a study from its file or from flags, or resume it; the study's name goes to stdout."""
+    flags = {
+        "study": study,
+        "objective": objective,
+        "command": command,
+        "metrics": metric or [],
+        "constraints": constraint or [],
+        "parameters": param or [],
+        "trials": trials,
+        "timeout": timeout,
+        "sampler": sampler,
+        "seed": seed,
+        "pruner": pruner,
+    }
+    _create(_spec(file, flags, assignments or []), storage)
+
+
+def _spec(file: Path | None, flags: dict[str, Any], assignments: list[str]) -> StudySpec:
+    from hpotool.study.flags import StudyFlags, read_study_flags
+
+    if file is None:
+        return read_study_flags(StudyFlags(**flags), assignments)
+    if any(flags.values()):
+        raise InputError(
+            f"a study comes from its file or from flags, and here is both: {file} and more",
+            f"hpotool create-study {file} --set KEY=VALUE changes what the file says",
+        )
+    return read_study(file, assignments)
+
+
+def _create(spec: StudySpec, storage: str | None) -> None:
     from hpotool.cli.database import connect
     from hpotool.storage.creation import create_or_resume
-    from hpotool.study.file import read_study_file
 
-    spec = read_study_file(_read_text(file), str(file), assignments or [])
     done = create_or_resume(connect(storage), spec, f"create-study by {getpass.getuser()}")
     if done.is_new:
         budget = f"{done.spec.budget.trials} trials" if done.spec.budget.trials is not None else "no limit"
@@ -39,16 +87,3 @@ def create_study(
             say(f"  taken over: {change}")
     say(f"next: hpotool worker --study {done.spec.name}")
     sys.stdout.write(done.spec.name + "\n")
-
-
-def _read_text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise NotFoundError(
-            f"the study file {file} does not exist", "hpotool create-study studies/….yaml"
-        ) from None
-    except UnicodeDecodeError:
-        raise InputError(f"the study file {file} is not text in UTF-8", f"file {file} says what it is") from None
-    except OSError as error:
-        raise InputError(f"the study file {file} cannot be read: {error.strerror}", f"ls -ld {file}") from None

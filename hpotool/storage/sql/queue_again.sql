@@ -1,11 +1,15 @@
 -- Queue the trial in `ended` again when follow_up says so. What makes it the same trial goes along: parameters, user
 -- attributes, and the lineage in the attributes of Optuna's own RetryHeartbeatStaleTrialCallback.
+-- What somebody cancelled is not queued again when its worker died before it heard of it.
 -- Results of pruning rungs move instead of being copied: a trial counts once in its bracket.
 ), queued_again AS (
     INSERT INTO trials (study_id, number, state)
     SELECT study_id, (SELECT max(t.number) + 1 FROM trials t WHERE t.study_id = ended.study_id AND number IS NOT NULL),
         'WAITING'
-    FROM ended WHERE %(follow_up)s IN ('retry', 'requeue')
+    FROM ended
+    WHERE %(follow_up)s IN ('retry', 'requeue')
+        AND (%(event)s <> 'reap' OR NOT EXISTS (
+            SELECT FROM hpotool.attempts a WHERE a.trial_id = ended.trial_id AND a.cancel_reason IS NOT NULL))
     RETURNING study_id, trial_id, number
 ), lineage AS (
     SELECT q.study_id, q.trial_id, q.number, ended.trial_id AS previous_trial_id, ended.number AS previous_number,

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -18,6 +19,7 @@ from hpotool.study.spec import (
     StudySpec,
 )
 
+EVERY_KEY = (Path(__file__).parent / "every_key.yaml").read_text()
 SMALL = "study: s\nobjective: {python: m:f}\nmetrics: {loss: minimize}\n"
 
 
@@ -26,44 +28,7 @@ def test_a_small_file_gets_the_defaults() -> None:
 
 
 def test_every_key_of_a_command_study_arrives() -> None:
-    text = """
-study: digits
-objective:
-  command: [python, train.py, --lr, "{lr}", "--data=${DATA}/digits"]
-  timeout: 1h30m
-  stall: 5m
-  max_memory: 16GB
-  environment: {OMP_NUM_THREADS: "2", DATA_DIR: "${DATA}"}
-  patterns: {accuracy: 'acc=([0-9.]+)'}
-  take: {accuracy: max}
-  result_file: result.json
-metrics: {accuracy: maximize, latency: minimize}
-constraints: {memory_mb: "<= 800", accuracy: ">= 0.5"}
-search_space:
-  lr:      {float: [1e-5, 1e-1], log: true}
-  dropout: {float: [0.0, 0.5], step: 0.1, default: 0.2}
-  depth:   {int: [2, 12], step: 2}
-  width:   {int: [8, 1024], log: true}
-  booster: {choice: [gbtree, dart, null, true, 1.5, 3]}
-  version: {const: 7}
-  tree:
-    group:
-      drop_rate: {float: [0.0, 0.5]}
-      skip:      {int: [1, 3], when: {depth: [2, 4]}}
-    when: {booster: [dart, gbtree]}
-sampler: {name: nsga2, seed: 7, population_size: 20}
-pruner: {name: hyperband, metric: accuracy, min_resource: 1, max_resource: 81}
-budget: {trials: 200, wall: 12h, gpu_hours: 100, cost: 50, prices: {H100: 2.5}, target: {accuracy: 0.99},
-  patience: 60, failed: 10}
-retry: {lost: 5, crash: 2, error: 1, oom: 1, nan: 1, timeout: 1, stalled: 0}
-warm_start:
-  - {lr: 1.0e-3, dropout: 0, depth: 6, width: 64, booster: null, version: 7}
-strict: true
-duplicates: replicate
-on_oom: infeasible
-keep: best 5
-"""
-    assert read_study_file(text) == StudySpec(
+    assert read_study_file(EVERY_KEY) == StudySpec(
         name="digits",
         objective=ObjectiveSpec(
             command=("python", "train.py", "--lr", "{lr}", "--data=${DATA}/digits"),

@@ -71,6 +71,7 @@ CREATE TABLE hpotool.attempts (
     gpu           jsonb
 ) WITH (fillfactor = 80);
 CREATE INDEX attempts_of_lineage ON hpotool.attempts (study_id, root_number);
+CREATE INDEX attempts_of_worker ON hpotool.attempts (worker_id, started_at);
 CREATE INDEX attempts_of_trial ON hpotool.attempts (trial_id);
 
 -- Trials that were queued to try another one again. Whether one still waits is what its trial's state says.

@@ -1,0 +1,116 @@
+"""``hpotool check``."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hpotool.cli.options import FormatOption
+from hpotool.cli.output import Answer, Format, say, show
+from hpotool.cli.study_files import SetOption, read_study
+
+if TYPE_CHECKING:
+    import optuna
+
+    from hpotool.study.spec import StudySpec
+    from hpotool.worker.attempt import AttemptResult
+
+_SEED = 0  # of a check without a seed of its own: two checks of one file show the same points
+
+
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The study file.")],
+    run: Annotated[bool, typer.Option("--run", help="Run one trial too; nothing of it is kept.")] = False,
+    points: Annotated[int, typer.Option("--points", min=0, help="How many first points to show.")] = 3,
+    assignments: SetOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """Check a study file: its grammar, its sampler, its first points, and that its objective can be started.
+
+    Needs no database. The file's problems come all at once, each with its line and column.
+    """
+    from hpotool.worker.attempt import AttemptRunner
+
+    spec = read_study(file, assignments)
+    first = _first_points(spec, _build_study(spec), points)
+    with tempfile.TemporaryDirectory() as folder, AttemptRunner(spec, Path(folder)) as runner:
+        runner.start()
+        result = runner.run(_build_study(spec).ask(), seed=_SEED) if run else None
+    _say(spec, file)
+    show(_answer(spec, first, result), format)
+    if result is not None:
+        _judge(spec, result)
+
+
+def _build_study(spec: StudySpec) -> optuna.Study:
+    import optuna
+
+    from hpotool.search.pruners import build_pruner
+    from hpotool.search.samplers import sampler_for_worker
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    seed = _SEED if spec.sampler.seed is None else spec.sampler.seed
+    study = optuna.create_study(
+        directions=[metric.direction for metric in spec.metrics],
+        sampler=sampler_for_worker(replace(spec.sampler, seed=seed), spec.search_space),
+        pruner=build_pruner(spec.pruner),
+    )
+    for point in spec.warm_start:
+        study.enqueue_trial(dict(point))
+    return study
+
+
+def _first_points(spec: StudySpec, study: optuna.Study, count: int) -> list[dict[str, Any]]:
+    """What the study tries first, warm start included; nothing where the objective suggests its parameters."""
+    from hpotool.study.space import suggest_search_space
+
+    if not spec.search_space:
+        return []
+    return [suggest_search_space(spec.search_space, study.ask()) for _ in range(count)]
+
+
+def _say(spec: StudySpec, file: Path) -> None:
+    space = (
+        f"{len(spec.search_space)} parameters" if spec.search_space else "parameters suggested by the objective"
+    )
+    metrics = ", ".join(f"{metric.direction} {metric.name}" for metric in spec.metrics)
+    say(f"{file} is good: study {spec.name!r}, {space}, {metrics}")
+    say(f"sampler {spec.sampler.name}, pruner {spec.pruner.name}; the objective can be started")
+
+
+def _answer(spec: StudySpec, points: list[dict[str, Any]], result: AttemptResult | None) -> Answer:
+    trial = None
+    if result is not None:
+        trial = {
+            "outcome": result.outcome.value,
+            "reason": result.reason,
+            "values": dict(zip((metric.name for metric in spec.metrics), result.values or (), strict=False)),
+            "duration_s": result.duration.total_seconds(),
+        }
+    data = {"study": spec.name, "hash": spec.spec_hash, "points": points, "run": trial, "resolved": spec.to_dict()}
+    return Answer(
+        data=data, rows=points, value=spec.spec_hash, empty="the objective suggests its parameters itself"
+    )
+
+
+def _judge(spec: StudySpec, result: AttemptResult) -> None:
+    """Say how the dry trial ended.
+
+    Raises:
+        HpotoolError: it ended without a result.
+    """
+    from hpotool.errors import HpotoolError
+
+    if not result.outcome.is_finished:
+        raise HpotoolError(
+            f"the dry trial ended {result.outcome.value}: {result.reason}",
+            result.output_tail.strip()[-2000:] or None,
+        )
+    named = zip((metric.name for metric in spec.metrics), result.values or (), strict=False)
+    values = ", ".join(f"{name} = {value:g}" for name, value in named)
+    seconds = result.duration.total_seconds()
+    say(f"the dry trial ended {result.outcome.value} after {seconds:.1f} s" + (f": {values}" if values else ""))

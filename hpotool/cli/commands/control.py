@@ -1,0 +1,67 @@
+"""``hpotool pause``, ``resume``, ``drain``, ``stop``: what every worker of a study hears within five seconds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hpotool.cli.options import StorageOption, StudyOption
+from hpotool.cli.output import say
+
+if TYPE_CHECKING:
+    from hpotool.storage.attempts import StudyState
+
+ReasonOption = Annotated[
+    str, typer.Option("--reason", "-m", metavar="TEXT", help="Why; kept in the event log.", show_default=False)
+]
+
+
+def pause(study: StudyOption = None, reason: ReasonOption = "", storage: StorageOption = None) -> None:
+    """Claim no new trials; what runs goes on, workers wait."""
+    _move(study, storage, "paused", reason, "paused; go on with: hpotool resume")
+
+
+def resume(study: StudyOption = None, reason: ReasonOption = "", storage: StorageOption = None) -> None:
+    """Take a paused, draining or stopped study up again."""
+    _move(study, storage, "running", reason, "running again; workers that left have to be started")
+
+
+def drain(study: StudyOption = None, reason: ReasonOption = "", storage: StorageOption = None) -> None:
+    """Let every worker finish its trial and leave."""
+    _move(study, storage, "draining", reason, "draining: workers leave after their trial")
+
+
+def stop(
+    study: StudyOption = None,
+    trial: Annotated[
+        int | None,
+        typer.Option("--trial", metavar="N", min=0, help="Only this trial, for good.", show_default=False),
+    ] = None,
+    reason: ReasonOption = "",
+    storage: StorageOption = None,
+) -> None:
+    """Have every worker checkpoint its trial, hand it back and leave; or end one trial for good."""
+    if trial is None:
+        _move(study, storage, "stopped", reason, "stopped: workers hand their trials back and leave")
+        return
+    from hpotool.cli.actor import current_actor
+    from hpotool.cli.database import connect, identify_study
+    from hpotool.storage.control import cancel_trial
+
+    connection = connect(storage)
+    study_id, _ = identify_study(connection, study)
+    came = cancel_trial(connection.run, study_id, trial, reason or "cancelled on request", current_actor())
+    say(f"trial {trial} is cancelled" if came == "failed" else f"trial {trial} is told to stop")
+
+
+def _move(study: str | None, storage: str | None, state: StudyState, reason: str, done: str) -> None:
+    from hpotool.cli.actor import current_actor
+    from hpotool.cli.database import connect, identify_study
+    from hpotool.storage.control import adopt_study, set_state
+
+    connection = connect(storage)
+    study_id, name = identify_study(connection, study)
+    adopt_study(connection.run, study_id)
+    changed = set_state(connection.run, study_id, state, reason, current_actor())
+    say(f"{name} is {done}" if changed else f"{name} is {state} already")

@@ -1,0 +1,90 @@
+"""``hpotool events``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hpotool.cli.options import StorageOption, StudyOption
+from hpotool.cli.output import Answer, Format, show
+
+if TYPE_CHECKING:
+    from hpotool.storage.attempts import Run
+    from hpotool.storage.control import Event
+
+_ASK_EVERY_S = 1.0
+# Two transactions that run at the same time may commit in the other order than their events were numbered in.
+_OVERLAP = 200
+
+
+def events(
+    study: StudyOption = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on writing what happens.")] = False,
+    trial: Annotated[
+        int | None, typer.Option("--trial", metavar="N", min=0, help="Of this trial only.", show_default=False)
+    ] = None,
+    last: Annotated[int, typer.Option("--last", "-n", metavar="N", min=1, help="So many at most.")] = 50,
+    storage: StorageOption = None,
+    format: Annotated[Format, typer.Option("--format", help="How to write the answer.")] = Format.TABLE,
+) -> None:
+    """Who moved which trial from what to what, and why."""
+    from hpotool.cli.database import connect, identify_study
+    from hpotool.storage.control import read_events
+
+    connection = connect(storage)
+    study_id, _ = identify_study(connection, study)
+    found = read_events(connection.run, study_id, number=trial, last=last)
+    if follow:
+        _follow(connection.run, study_id, trial, found, format)
+        return
+    rows = [_as_data(event) for event in found]
+    show(
+        Answer(data=rows, rows=rows, value="\n".join(map(_sentence, found)), empty="nothing happened yet"), format
+    )
+
+
+def _follow(run: Run, study_id: int, trial: int | None, found: list[Event], format: Format) -> None:
+    for event in _endlessly(run, study_id, trial, found):
+        line = json.dumps(_as_data(event)) if format is Format.JSON else _sentence(event)
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+def _endlessly(run: Run, study_id: int, trial: int | None, found: list[Event]) -> Iterator[Event]:
+    from hpotool.storage.control import read_events
+
+    yield from found
+    known = {event.event_id for event in found}
+    newest = max(known, default=0)
+    while True:
+        time.sleep(_ASK_EVERY_S)
+        for event in read_events(run, study_id, after=newest - _OVERLAP, number=trial):
+            if event.event_id not in known and event.event_id > min(known, default=0):
+                known.add(event.event_id)
+                yield event
+        newest = max(known, default=0)
+        known = {event_id for event_id in known if event_id > newest - 2 * _OVERLAP}
+
+
+def _as_data(event: Event) -> dict[str, Any]:
+    return {
+        "at": event.at.isoformat(timespec="seconds"),
+        "event": event.kind,
+        "trial": event.number,
+        "from": event.from_state,
+        "to": event.to_state,
+        "by": event.actor,
+        "reason": event.reason,
+    }
+
+
+def _sentence(event: Event) -> str:
+    trial = "" if event.number is None else f" trial {event.number}"
+    moved = " → ".join(state for state in (event.from_state, event.to_state) if state)
+    reason = f" ({event.reason})" if event.reason else ""
+    return f"{event.at:%Y-%m-%d %H:%M:%S} {event.kind}{trial} {moved} by {event.actor}{reason}"

@@ -1,0 +1,56 @@
+"""``hpotool reap``."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from hpotool.cli.options import StorageOption, StudyOption
+from hpotool.cli.output import say
+
+
+def reap(
+    study: StudyOption = None,
+    grace: Annotated[
+        float | None,
+        typer.Option("--grace", metavar="SECONDS", min=1, help="How long to watch [default: the workers' grace]."),
+    ] = None,
+    storage: StorageOption = None,
+) -> None:
+    """Watch the running trials for one grace period, and have those tried again whose worker is gone.
+
+    Workers do this all the time; it is for a study without any.
+    """
+    from datetime import timedelta
+
+    from hpotool.cli.actor import current_actor
+    from hpotool.cli.database import connect, identify_study
+    from hpotool.settings import GRACE_PERIOD, HEARTBEAT_INTERVAL
+    from hpotool.storage.attempts import follow_up_of
+    from hpotool.storage.control import read_retry_spec
+    from hpotool.study.retry import decide_retry
+    from hpotool.worker.reaper import Reaper
+
+    connection = connect(storage)
+    study_id, name = identify_study(connection, study)
+    retry = read_retry_spec(connection.run, study_id)
+    period = timedelta(seconds=grace) if grace is not None else GRACE_PERIOD
+    reaper = Reaper(
+        connection.run,
+        study_id,
+        current_actor(),
+        lambda outcome, history: follow_up_of(decide_retry(outcome, history, retry)),
+        interval=min(HEARTBEAT_INTERVAL, period / 3),
+        grace=period,
+    )
+    say(f"watching {name} for {period.total_seconds():.0f} s")
+    reaped = reaper.look()
+    watched_until = time.monotonic() + period.total_seconds()
+    is_last = False
+    while not is_last:
+        time.sleep(min(1.0, period.total_seconds() / 10))
+        is_last = time.monotonic() > watched_until
+        reaped += reaper.look()
+    say(f"{reaped} lost trial{'' if reaped == 1 else 's'} found")

@@ -1,0 +1,123 @@
+"""What ties a worker to the others while it works: it is registered, beats, hears orders, and reaps.
+
+From ``with Lifeline(…)`` to its end, whatever the worker does: attempts, waiting, an outage.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from hpotool.errors import DatabaseUnreachableError
+from hpotool.settings import GRACE_PERIOD, HEARTBEAT_INTERVAL
+from hpotool.storage.attempts import Attempt, FollowUp, Orders, follow_up_of
+from hpotool.storage.control import end_worker, read_ended_attempts, register_worker
+from hpotool.storage.worker_storage import WorkerStorage
+from hpotool.study.outcome import Outcome
+from hpotool.study.retry import BreakerOpen, decide_retry, judge_worker
+from hpotool.study.spec import RetrySpec
+from hpotool.worker.heartbeat import Heartbeat
+from hpotool.worker.identity import has_left_this_host, is_provably_gone
+from hpotool.worker.reaper import Reaper
+from hpotool.worker.side_threads import SideThreads
+from hpotool.worker.signals import Level, Stopping
+
+StopAttempt = Callable[[Outcome, str, timedelta], None]
+
+_CANCEL_GRACE = timedelta(seconds=10)  # for an attempt that somebody cancelled to write its checkpoint
+_logger = logging.getLogger(__name__)
+
+
+class Lifeline:
+    """A worker's registration, heartbeat and reaper.
+
+    ``stopping`` hears what people want of the worker, ``stop_attempt`` what they want of its attempt; both are
+    called from another thread. ``progress`` says how long ago the attempt reported something.
+    """
+
+    def __init__(
+        self,
+        storage: WorkerStorage,
+        study_id: int,
+        retry: RetrySpec,
+        stopping: Stopping,
+        stop_attempt: StopAttempt,
+        *,
+        interval: timedelta = HEARTBEAT_INTERVAL,
+        grace: timedelta = GRACE_PERIOD,
+        progress: Callable[[], timedelta | None] = lambda: None,
+    ) -> None:
+        self._storage = storage
+        self._study_id = study_id
+        self._retry = retry
+        self._stopping = stopping
+        self._stop_attempt = stop_attempt
+        self._stopped_attempt = ""
+        self.end_reason = "ended by an error"
+        heartbeat = Heartbeat(
+            storage.run,
+            storage.worker,
+            interval,
+            current=lambda: storage.attempt,
+            hear=self._hear,
+            on_outage=storage.spool_attempt,
+            progress=progress,
+        )
+        reaper = Reaper(
+            storage.run,
+            study_id,
+            storage.worker.worker_id,
+            self._decide,
+            interval=interval,
+            grace=grace,
+            current_attempt_id=lambda: storage.attempt.attempt_id if storage.attempt else None,
+            rescue=storage.rescue,
+            is_gone=is_provably_gone,
+        )
+        self._threads = SideThreads({"heartbeat": heartbeat.step, "reaper": reaper.step})
+
+    def __enter__(self) -> Lifeline:
+        found = self._storage.rescue_all(has_left_this_host)
+        if found:
+            _logger.warning("sent %d results that earlier workers had left on this machine", found)
+        register_worker(self._storage.run, self._study_id, self._storage.worker)
+        self._threads.ensure_alive()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.close()
+        try:
+            with self._storage.connection.impatiently():
+                end_worker(self._storage.run, self._storage.worker.worker_id, self.end_reason)
+        except DatabaseUnreachableError as error:
+            _logger.warning("left without saying goodbye: %s", error)
+
+    def ensure_alive(self) -> None:
+        """Start a side thread that died again; called before each claim."""
+        self._threads.ensure_alive()
+
+    def judge(self) -> BreakerOpen | None:
+        """Whether this worker fails whatever it is given; asked after each failure."""
+        worker_id = self._storage.worker.worker_id
+        return judge_worker(worker_id, read_ended_attempts(self._storage.run, self._study_id, worker_id))
+
+    def _decide(self, outcome: Outcome, history: Sequence[Outcome]) -> FollowUp:
+        return follow_up_of(decide_retry(outcome, history, self._retry))
+
+    def _hear(self, attempt: Attempt | None, orders: Orders) -> None:
+        if attempt is not None and attempt.attempt_id != self._stopped_attempt:
+            if not orders.is_owner:
+                self._stopped_attempt = attempt.attempt_id
+                why = "its trial was given to another attempt"
+                self._stop_attempt(Outcome.CANCELLED, why, timedelta(0))
+            elif orders.cancel_reason is not None:
+                self._stopped_attempt = attempt.attempt_id
+                self._stop_attempt(Outcome.CANCELLED, orders.cancel_reason, _CANCEL_GRACE)
+        if orders.told_to is not None:
+            level = Level.STOP if orders.told_to == "stop" else Level.DRAIN
+            self._stopping.tell(level, f"told to {orders.told_to}")
+        elif orders.study_state in ("stopped", "draining"):
+            level = Level.STOP if orders.study_state == "stopped" else Level.DRAIN
+            why = f": {orders.study_reason}" if orders.study_reason else ""
+            self._stopping.tell(level, f"the study is {orders.study_state}{why}")

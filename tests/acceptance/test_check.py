@@ -1,0 +1,80 @@
+"""``hpotool check`` and ``hpotool schema``: without a database."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.command_line import ROOT, CommandLine
+
+FILE = """
+study: checked
+objective: {{python: "{objective}"}}
+metrics: {{loss: minimize}}
+search_space: {{x: {{float: [0, 1]}}, kind: {{choice: [a, b]}}, y: {{int: [1, 9], when: {{kind: b}}}}}}
+warm_start: [{{x: 0.5, kind: b, y: 3}}]
+"""
+MODULE = """
+def good(trial):
+    print("seen by nobody")
+    return trial.params["x"]
+
+def bad(trial):
+    raise ValueError("no data here")
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> CommandLine:
+    (tmp_path / "mine.py").write_text(MODULE)
+    return CommandLine(url=None, folder=tmp_path)
+
+
+def write(here: CommandLine, objective: str) -> str:
+    (here.folder / "study.yaml").write_text(FILE.format(objective=objective))
+    return "study.yaml"
+
+
+def test_a_good_file_shows_its_first_points_and_runs_a_dry_trial(here: CommandLine) -> None:
+    done = here.run("check", write(here, "mine:good"), "--run", "--format", "json")
+    found = json.loads(done.stdout)
+    assert found["points"][0] == {"x": 0.5, "kind": "b", "y": 3}
+    assert len(found["points"]) == 3
+    assert found["run"]["outcome"] == "complete"
+    assert found["run"]["values"] == {"loss": 0.5}
+    assert "study.yaml is good: study 'checked', 3 parameters, minimize loss" in done.stderr
+    assert "the dry trial ended complete" in done.stderr
+    again = json.loads(here.run("check", "study.yaml", "--format", "json").stdout)
+    assert again["points"] == found["points"]
+    assert again["run"] is None
+
+
+def test_a_failing_dry_trial_shows_what_it_said(here: CommandLine) -> None:
+    done = here.run("check", write(here, "mine:bad"), "--run", code=1)
+    assert "the dry trial ended error: ValueError: no data here" in done.stderr
+
+
+def test_an_objective_that_cannot_be_imported_is_found_without_running_it(here: CommandLine) -> None:
+    done = here.run("check", write(here, "nowhere:f"), code=2)
+    assert "No module named 'nowhere'" in done.stderr
+
+
+def test_every_problem_is_shown_at_its_place(here: CommandLine) -> None:
+    (here.folder / "bad.yaml").write_text("study: a b\nmetrics: {loss: minimise}\n")
+    done = here.run("check", "bad.yaml", "--set", "budget.trials=x", code=2)
+    assert done.stderr.count("error: ") == 4
+    assert "bad.yaml:2:17: expected maximize or minimize, got 'minimise'; did you mean 'minimize'?" in done.stderr
+
+
+PYTHON_STUDIES = [path for path in sorted((ROOT / "studies").glob("*.yaml")) if "python:" in path.read_text()]
+
+
+@pytest.mark.parametrize("path", PYTHON_STUDIES, ids=lambda path: path.name)
+def test_every_study_of_the_repository_is_good(path: Path) -> None:
+    CommandLine(url=None).run("check", str(path))
+
+
+def test_the_schema_is_json_schema() -> None:
+    schema = json.loads(CommandLine(url=None).run("schema").stdout)
+    assert schema["$schema"].startswith("https://json-schema.org/")
+    assert set(schema["required"]) == {"study", "objective", "metrics"}
