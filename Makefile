@@ -22,6 +22,19 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@
 
+DEMO := xgboost-digits
+# Two workers in the background, their log in a file; in the foreground, how far the study is.
+demo: install
+	$(BIN)/hpotool create-study studies/xgboost_digits.yaml
+	@echo "hpotool worker --study $(DEMO) --gpu none --workers 2"
+	@$(BIN)/hpotool worker --study $(DEMO) --gpu none --workers 2 2> demo.log & worker=$$!; \
+	 $(BIN)/hpotool watch --study $(DEMO) & watch=$$!; \
+	 trap 'kill $$worker $$watch 2>/dev/null' INT TERM; \
+	 wait $$worker || { kill $$watch; cat demo.log; exit 1; }; wait $$watch
+	$(BIN)/hpotool best --study $(DEMO)
+	$(BIN)/hpotool importance --study $(DEMO)
+	@echo "next: $(BIN)/hpotool dashboard"
+
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -32,6 +45,9 @@ check: install
 test: check
 	@.ci/install-test-programs
 	$(BIN)/pytest -q -n 2 --dist loadgroup tests
+
+bench: install
+	$(BIN)/python -m tests.benchmarks.storage
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -14,13 +14,13 @@ LogFormat = Literal["text", "json"]
 logger = logging.getLogger("hpotool")
 
 
-def set_up_logging(format: LogFormat) -> None:
-    """Send hpotool's log to stderr. Optuna's own log lines would tell the same once more."""
+def set_up_logging(format: LogFormat, label: str = "") -> None:
+    """Send hpotool's log to stderr; ``label`` begins each line of text. Optuna's own lines would tell the same."""
     import optuna
 
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        _JsonFormatter() if format == "json" else logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
+        _JsonFormatter() if format == "json" else logging.Formatter(f"%(asctime)s {label}%(message)s", "%H:%M:%S")
     )
     logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO)

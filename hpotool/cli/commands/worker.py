@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from hpotool.storage.connection import Connection
 
 
+_LABEL = "HPOTOOL_WORKER_LABEL"  # set by the parent of several workers, whose lines share a terminal
+
+
 class LogFormat(str, Enum):
     """How a worker's log is written."""
 
@@ -45,7 +48,7 @@ def worker(
     from hpotool.cli.database import connect, find_study
     from hpotool.worker.log import set_up_logging
 
-    set_up_logging(log_format.value)
+    set_up_logging(log_format.value, os.environ.get(_LABEL, ""))
     connection = connect(storage)
     name = find_study(connection, study).name
     if workers > 1:
@@ -66,7 +69,9 @@ def _keep_several(workers: int, name: str, gpu: str | None, log_format: LogForma
     arguments = [sys.executable, "-m", "hpotool", "worker", "--study", name, "--log-format", log_format.value]
     if gpu is not None:
         arguments += ["--gpu", gpu]
-    commands = [WorkerCommand(f"worker {i + 1} of {workers}", arguments) for i in range(workers)]
+    commands = [
+        WorkerCommand(f"worker {i} of {workers}", arguments, {_LABEL: f"[{i}] "}) for i in range(1, workers + 1)
+    ]
     # The URL travels in the environment: an argument list is for everybody to read.
     environment = {**os.environ, "HPOTOOL_STORAGE": connection.url.libpq}
     return keep_workers(commands, environment)

@@ -16,7 +16,11 @@ WITH study AS (
 ), settings AS (
     INSERT INTO hpotool.study_settings (study_id, spec, spec_hash, versions, budget_trials)
     SELECT study_id, %(spec)s::jsonb, %(spec_hash)s, %(versions)s::jsonb, %(budget_trials)s FROM study
-    ON CONFLICT (study_id) DO NOTHING
+    -- A study of plain Optuna that was merely paused, say, has a row that nobody has described yet.
+    ON CONFLICT (study_id) DO UPDATE
+    SET spec = EXCLUDED.spec, spec_hash = EXCLUDED.spec_hash, versions = EXCLUDED.versions,
+        budget_trials = EXCLUDED.budget_trials
+    WHERE study_settings.spec IS NULL
     RETURNING study_id
 ), queued AS (
     INSERT INTO trials (study_id, number, state)

@@ -1,0 +1,68 @@
+"""Points that people want tried next: checked against what the study can suggest, then queued together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from optuna.distributions import BaseDistribution, check_distribution_compatibility, json_to_distribution
+
+from hpotool.errors import InputError
+from hpotool.storage.connection import Connection
+from hpotool.storage.control import adopt_study, read_settings
+from hpotool.storage.creation import find_study_id
+from hpotool.storage.queries import query
+from hpotool.storage.schema import ensure_schema
+from hpotool.study.space import check_point
+from hpotool.study.spec import ParameterSpec, StudySpec
+
+_KNOWN_DISTRIBUTIONS = """
+SELECT DISTINCT param_name, distribution_json FROM trial_params JOIN trials USING (trial_id) WHERE study_id = %s
+"""
+
+
+def enqueue_points(
+    connection: Connection, study_name: str, points: Sequence[Mapping[str, Any]], actor: str
+) -> tuple[list[int], bool]:
+    """Queue the points; the numbers of their trials, and whether they could be checked.
+
+    A study without a search space in its file is checked against what its trials were suggested; before its first
+    trial nobody knows what that will be.
+
+    Raises:
+        NotFoundError: the study does not exist.
+        InputError: a point is outside the search space; nothing was queued.
+    """
+    ensure_schema(connection.url)
+    study_id = find_study_id(connection, study_name)
+    space = _known_space(connection, study_id)
+    checked = [check_point(space, point, partial=True) if space else (dict(point), {}) for point in points]
+    problems = [
+        f"point {place}: {sentence}" if len(points) > 1 else sentence
+        for place, (_, wrong) in enumerate(checked, start=1)
+        for sentence in wrong.values()
+    ]
+    if problems:
+        raise InputError("\n".join(problems), "nothing was queued; correct it and type it again")
+    adopt_study(connection.run, study_id)
+    rows = connection.run(
+        query("enqueue"),
+        {"study_id": study_id, "points": [json.dumps(values) for values, _ in checked], "actor": actor},
+    )
+    return [number for (number,) in rows], bool(space)
+
+
+def _known_space(connection: Connection, study_id: int) -> Sequence[ParameterSpec]:
+    settings = read_settings(connection.run, study_id)
+    in_file = StudySpec.from_dict(settings.spec).search_space if settings and settings.spec else ()
+    if in_file:
+        return in_file
+    known: dict[str, BaseDistribution] = {}
+    for name, text in connection.run(_KNOWN_DISTRIBUTIONS, (study_id,)):
+        distribution = json_to_distribution(text)
+        # Of a range that has changed meanwhile, one of the two is as good as the other.
+        if name in known:
+            check_distribution_compatibility(known[name], distribution)
+        known[name] = distribution
+    return tuple(ParameterSpec(name, distribution) for name, distribution in known.items())
