@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from optuna.distributions import FloatDistribution
+
 from hpotool.study.document import Node, Problems, did_you_mean
 from hpotool.study.grid import LARGEST_GRID, grid_size, grid_values
 from hpotool.study.kinds import BROKEN, child, place_of_key
@@ -61,7 +63,7 @@ def _check_grid(document: Node, points: Any, drafts: Mapping[str, Draft], budget
             return
         values = grid_values(draft.distribution, points.get(draft.name))
         if values is None:
-            fix = f"give it a step, or the sampler points: {{{draft.name}: […]}}"
+            fix = f"give it a step, or the sampler points: {{{draft.name}: [{_two_points(draft)}]}}"
             problems.add(draft.place, f"grid cannot count the values of {draft.name!r}; {fix}")
             return
         grid[draft.name] = values
@@ -74,6 +76,11 @@ def _check_grid(document: Node, points: Any, drafts: Mapping[str, Draft], budget
     if isinstance(trials, int) and trials > size:
         place = child(document, "budget", "trials").place
         problems.add(place, f"the grid has {size} points, so the study would repeat some; write {size} or fewer")
+
+
+def _two_points(draft: Draft) -> str:
+    assert isinstance(draft.distribution, FloatDistribution)
+    return f"{draft.distribution.low:g}, {draft.distribution.high:g}"
 
 
 def _check_grid_points(

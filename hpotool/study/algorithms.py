@@ -40,6 +40,12 @@ def check_reference(text: str) -> str:
     )
 
 
+def _check_class(text: str) -> str:
+    if not _REFERENCE.fullmatch(text):
+        raise ValueError(f"{text!r} does not name a class; write module:Class, like optuna.samplers:TPESampler")
+    return text
+
+
 @dataclass(frozen=True)
 class JsonData:
     """Any JSON data: an argument for somebody else's class."""
@@ -95,7 +101,9 @@ SAMPLERS: Mapping[str, Mapping[str, Key]] = {
     "grid": {
         "points": Key(
             Table(
-                Items(Anything(), "values", at_least=1), Text("a parameter's name"), "parameters with their values"
+                Items(Anything(), "values", at_least=1),
+                Text("a parameter's name"),
+                "parameters with their values, like {lr: [0.1, 0.2]}",
             ),
             "the values to try, for parameters that have no step or choices of their own",
         ),
@@ -197,7 +205,7 @@ class Algorithm:
             return BROKEN
         if ":" in name:
             return self._read_foreign(content, problems)
-        record = Record(f"{self.what} {name!r}", self._keys_of(name))
+        record = Record(f"{self.what} {name!r}", self._keys_of(name), f"{{name: {name}}}")
         return record.read(Node(node.place, content), problems)
 
     def _name(self, content: dict[str, Entry], problems: Problems) -> Any:
@@ -208,13 +216,14 @@ class Algorithm:
         if isinstance(name, str) and name in self.known:
             return name
         if isinstance(name, str) and ":" in name:
-            return Text("module:Class", check_reference).read(node, problems)
+            return Text("module:Class", _check_class).read(node, problems)
         if not isinstance(name, str):
             problems.add(
                 node.place, f"expected a {self.what}'s name, one of {', '.join(self.known)}, got {say(node)}"
             )
             return BROKEN
-        hint = did_you_mean(name.lower(), list(self.known))
+        plain = name.lower().removesuffix("sampler").removesuffix("pruner")  # as Optuna names its classes
+        hint = did_you_mean(plain, list(self.known))
         problems.add(node.place, f"there is no {self.what} {name!r}{hint}")
         return BROKEN
 
@@ -233,7 +242,7 @@ class Algorithm:
         """One alternative per name, and anything for a class of one's own."""
         alternatives: list[dict[str, Any]] = [{"enum": list(self.known)}, {"type": "string", "pattern": ":"}]
         for name in self.known:
-            schema = Record(self.what, self._keys_of(name)).json_schema()
+            schema = Record(self.what, self._keys_of(name), name).json_schema()
             schema["properties"]["name"] = {"const": name}
             if name != next(iter(self.known)):
                 schema["required"] = [*schema.get("required", []), "name"]

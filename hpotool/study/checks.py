@@ -31,7 +31,7 @@ def check_study(
     check_pruner(document, values, metrics, problems)
     _check_budget(document, _mapping(values.get("budget")), metrics, problems)
     for node in _texts_with_environment(document, ()):
-        problems.add(
+        problems.put(
             node.place,
             "${…} is only replaced in objective.command and objective.environment; write the value, or use --set",
         )

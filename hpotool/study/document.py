@@ -69,6 +69,11 @@ class Problems:
         """Note one problem: one sentence that says what would be right."""
         self.found.append((place, message))
 
+    def put(self, place: Place, message: str) -> None:
+        """Note one problem in the place of all that were noted there."""
+        self.found = [found for found in self.found if found[0] != place]
+        self.add(place, message)
+
     def raise_if_any(self) -> None:
         """End with all problems, each once, in the order in which they stand in the file.
 
@@ -129,9 +134,8 @@ def _compose(text: str, file: str | None, problems: Problems) -> yaml.Node | Non
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
-        problems.add(place, _say_syntax(error))
+        mark, sentence = _say_syntax(error)
+        problems.add(Place(file, mark.line + 1, mark.column + 1) if mark else Place(file), sentence)
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         place = Place(file, before.count("\n") + 1, error.position - (before.rfind("\n") + 1) + 1)
@@ -147,20 +151,28 @@ def _compose(text: str, file: str | None, problems: Problems) -> yaml.Node | Non
     return None
 
 
-def _say_syntax(error: yaml.MarkedYAMLError) -> str:
-    problem = error.problem or error.context or "it cannot be read"
+def _say_syntax(error: yaml.MarkedYAMLError) -> tuple[yaml.Mark | None, str]:
+    """Where to look, and what is wrong, in words for people who do not know how YAML is parsed."""
+    problem, context = error.problem or "", error.context or ""
+    here, start = error.problem_mark or error.context_mark, error.context_mark or error.problem_mark
     if r"'\t'" in problem:
-        return "a tab cannot be used here; indent with spaces"
-    if "expected a single document" in str(error) or "but found another document" in problem:
-        return "a second document starts here; a study file holds one, so remove the line ---"
+        return here, "a tab cannot be used here; indent with spaces"
+    if "document" in problem:
+        return here, "a second document starts here; a study file holds one, so remove the line ---"
     if "mapping values are not allowed" in problem:
-        return "a second ': ' on one line; put the inner key on its own line, or the text in quotes"
+        return here, "a second ': ' on one line; put the inner key on its own line, or the text in quotes"
     if "undefined alias" in problem:
-        return f"{problem.removeprefix('found ')}; write &name before the value that *name repeats"
+        return here, f"{problem.removeprefix('found ')}; write &name before the value that *name repeats"
     if "could not find expected ':'" in problem:
-        return "a line without ':' where a key is expected; write it as key: value"
-    context = f" {error.context}" if error.context and error.context != problem else ""
-    return f"this is not YAML:{context} {problem}".rstrip()
+        return start, "a key without ':' after it; write it as key: value"
+    if "flow" in context:
+        bracket = "{" if "mapping" in context else "["
+        return start, f"this {bracket} is not closed; close it, or put a ',' between what stands in it"
+    if "quoted scalar" in context:
+        return start, "this quote is not closed; close it in the same line"
+    if "block" in context:
+        return here, "this does not fit the lines above it; indent what belongs together alike"
+    return here, f"this is not YAML: {context} {problem}".strip()
 
 
 class _Converter:
@@ -240,7 +252,7 @@ class _Converter:
             return str(node.value)
         if node.tag not in known:
             self._problems.add(
-                self._place(node), f"the tag {node.tag!r} has no meaning in a study file; remove it"
+                self._place(node), f"the tag {_short_tag(node.tag)} has no meaning in a study file; remove it"
             )
             return None
         if node.tag == "tag:yaml.org,2002:int":
@@ -258,6 +270,10 @@ class _Converter:
             self._problems.add(self._place(node), "this number is too large; write one below 9.2e18")
             return None
         return value
+
+
+def _short_tag(tag: str) -> str:
+    return f"!!{tag.removeprefix('tag:yaml.org,2002:')}" if tag.startswith("tag:yaml.org,2002:") else tag
 
 
 def from_plain(data: object, place: Place) -> Node:
@@ -282,7 +298,7 @@ def override(document: Node, assignments: Sequence[str], problems: Problems) -> 
         try:
             value = parse_yaml(text, None).plain() if text.strip() else None
         except StudyFileError as error:
-            problems.add(place, f"the value is not YAML ({error.problems[0].message})")
+            problems.add(place, f"the value cannot be read: {error.problems[0].message}")
             continue
         document = _assign(document, path.strip(), from_plain(value, place), problems)
     return document

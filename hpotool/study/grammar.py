@@ -40,12 +40,12 @@ def check_study_name(name: str) -> str:
         ValueError: it is not.
     """
     if len(name) > 100:
-        raise ValueError(f"the study's name has {len(name)} characters; at most 100 fit everywhere it is used")
+        raise ValueError(f"the study's name has {len(name)} characters; write at most 100")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         fixed = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")
         fix = f", like {fixed}" if fixed else ""
         raise ValueError(
-            f"the study's name {name!r} must begin with a letter or digit and have only those and . _ -{fix}"
+            f"the study's name {name!r} must be letters, digits and . _ -, a letter or digit first{fix}"
         )
     return name
 
@@ -60,7 +60,7 @@ def _check_regex(pattern: str) -> str:
     try:
         groups = re.compile(pattern).groups
     except re.error as error:
-        raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
+        raise ValueError(f"{pattern!r} is not a regular expression ({error}); correct it") from None
     if groups != 1:
         raise ValueError(
             rf"{pattern!r} must have one group around the number, like loss=([-+.e\d]+), not {groups}"
@@ -100,7 +100,7 @@ class _Constraint:
 class _Target:
     """The value that is good enough: a number, or metrics with numbers where there are several."""
 
-    _table = Table(Number(), METRIC_NAME, "metrics with their targets", at_least=1)
+    _table = Table(Number(), METRIC_NAME, "metrics with their targets, like {loss: 0.1}", at_least=1)
 
     def read(self, node: Node, problems: Problems) -> Any:
         if isinstance(node.content, (dict, list)):
@@ -126,7 +126,8 @@ class _Keep:
 
     _record = Record(
         "keep",
-        {
+        example="{best: 3}",
+        keys={
             "best": Key(_CountOrAll(), "of how many of the best finished trials the checkpoints stay, or all (3)"),
             "last": Key(_POSITIVE, "how many checkpoints of each trial stay (2)"),
         },
@@ -148,11 +149,12 @@ class _Keep:
 
 OBJECTIVE = Record(
     "objective",
-    {
+    example="{python: module:function}",
+    keys={
         "python": Key(Text("module:function", check_reference, ":"), "the function to call, module:function"),
         "command": Key(
             Items(
-                Text("an argument (a text; put numbers in quotes)"),
+                Text("an argument"),
                 'arguments, like [python, train.py, --lr, "{lr}"]',
                 1,
             ),
@@ -165,18 +167,22 @@ OBJECTIVE = Record(
         "isolation": Key(OneOf(("process", "none")), "whether an attempt runs in a process of its own (process)"),
         "environment": Key(
             Table(
-                Text("a text (put numbers in quotes)"),
+                Text("a text"),
                 Text("a variable's name", _check_environment_name),
-                "variables",
+                "variables with their values, like {DATA_DIR: /data}",
             ),
             "environment variables for the attempt; ${NAME} stands for one of the worker",
         ),
         "patterns": Key(
-            Table(Text("a regular expression", _check_regex), METRIC_NAME, "metrics with regular expressions"),
+            Table(
+                Text("a regular expression", _check_regex),
+                METRIC_NAME,
+                "metrics with regular expressions, like {loss: 'loss=(.*)'}",
+            ),
             "regular expressions that pick metrics out of what a command prints",
         ),
         "take": Key(
-            Table(OneOf(("last", "min", "max")), METRIC_NAME, "metrics with last, min or max"),
+            Table(OneOf(("last", "min", "max")), METRIC_NAME, "metrics with last, min or max, like {loss: min}"),
             "which of the numbers a command reports for a metric is its value (last)",
         ),
         "result_file": Key(Text("a file's name"), "a JSON file with metrics that a command leaves behind"),
@@ -185,13 +191,19 @@ OBJECTIVE = Record(
 
 BUDGET = Record(
     "budget",
-    {
+    example="{trials: 40}",
+    keys={
         "trials": Key(_POSITIVE, "how many trials end complete or pruned"),
         "wall": Key(DURATION, "how long the study takes, from its first attempt on"),
         "gpu_hours": Key(_MORE_THAN_ZERO, "how many hours of GPUs its attempts use"),
         "cost": Key(_MORE_THAN_ZERO, "how much its attempts cost, by `prices`"),
         "prices": Key(
-            Table(Number(low=0), Text("a device's name"), "devices with their price per hour", at_least=1),
+            Table(
+                Number(low=0),
+                Text("a device's name"),
+                "devices with their price per hour, like {H100: 2.5}",
+                at_least=1,
+            ),
             "the price of an hour of a device, by a part of its name; `cpu` for workers without one",
         ),
         "target": Key(_Target(), "the value at which the study is done"),
@@ -202,7 +214,8 @@ BUDGET = Record(
 
 RETRY = Record(
     "retry",
-    {
+    example="{lost: 3, crash: 1}",
+    keys={
         name: Key(Number(whole=True, low=0, high=1000), f"how often {meaning} is tried again")
         for name, meaning in {
             "lost": "a trial whose worker fell silent",
@@ -218,17 +231,23 @@ RETRY = Record(
 
 STUDY = Record(
     "the study file",
-    {
+    example="study: digits",
+    keys={
         "study": Key(Text("the study's name", check_study_name), "the study's name", True, "study: digits"),
         "objective": Key(OBJECTIVE, "what one trial runs", True, "objective: {python: module:function}"),
         "metrics": Key(
-            Table(OneOf(("maximize", "minimize")), METRIC_NAME, "metrics with maximize or minimize", at_least=1),
+            Table(
+                OneOf(("maximize", "minimize")),
+                METRIC_NAME,
+                "metrics with their direction, like {accuracy: maximize}",
+                at_least=1,
+            ),
             "what the objective returns and which way is better",
             True,
             "metrics: {accuracy: maximize}",
         ),
         "constraints": Key(
-            Table(_Constraint(), METRIC_NAME, 'names with bounds, like latency_ms: "<= 50"'),
+            Table(_Constraint(), METRIC_NAME, 'names with bounds, like {latency_ms: "<= 50"}'),
             "bounds on what the objective reports",
         ),
         "search_space": Key(SearchSpace(), "the parameters; absent when the objective suggests them itself"),
@@ -237,7 +256,15 @@ STUDY = Record(
         "budget": Key(BUDGET, "when the study is done; whichever limit comes first"),
         "retry": Key(RETRY, "how often a trial is tried again after each kind of failure"),
         "warm_start": Key(
-            Items(Table(JsonData(), Text("a parameter's name"), "parameters with values", at_least=1), "points"),
+            Items(
+                Table(
+                    JsonData(),
+                    Text("a parameter's name"),
+                    "parameters with values, like {lr: 0.1, depth: 3}",
+                    at_least=1,
+                ),
+                "points",
+            ),
             "points to try first",
         ),
         "strict": Key(Flag(), "whether a worker with other code or other versions is refused (false)"),

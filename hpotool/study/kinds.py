@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hpotool.study.document import Entry, Node, Place, Problems, did_you_mean
 from hpotool.study.units import parse_duration, parse_size
+
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
 
 
 class Broken:
@@ -57,13 +60,23 @@ class Text:
     def read(self, node: Node, problems: Problems) -> Any:
         """The checked text; a number is not taken for one."""
         if not isinstance(node.content, str) or not node.content:
-            problems.add(node.place, f"expected {self.what}, got {say(node)}")
+            problems.add(node.place, f"expected {self.what}, got {say(node)}{self._quotes(node)}")
             return BROKEN
         try:
             return self.check(node.content)
         except ValueError as error:
             problems.add(node.place, str(error))
             return BROKEN
+
+    def _quotes(self, node: Node) -> str:
+        """The hint to put a number or truth value in quotes, where that would make it right."""
+        if not isinstance(node.content, (bool, int, float)):
+            return ""
+        try:
+            self.check(say(node))
+        except ValueError:
+            return ""
+        return f'; as a text it stands in quotes: "{say(node)}"'
 
     def json_schema(self) -> dict[str, Any]:
         """A string, with the pattern where one is known."""
@@ -89,7 +102,9 @@ class Number:
         """The number, as int where ``whole``, else as float."""
         content = node.content
         if isinstance(content, bool) or not isinstance(content, (int, float)) or not math.isfinite(content):
-            problems.add(node.place, f"expected {self._what()}, got {say(node)}")
+            hint = "; remove the quotes" if isinstance(content, str) and _NUMBER.fullmatch(content) else ""
+            hint = ", which is not finite" if isinstance(content, float) else hint
+            problems.add(node.place, f"expected {self._what()}, got {say(node)}{hint}")
             return BROKEN
         if self.whole and content != int(content):
             problems.add(node.place, f"expected {self._what()}, got {say(node)}")
@@ -149,7 +164,8 @@ class OneOf:
         hint = did_you_mean(node.content, self.words) if isinstance(node.content, str) else ""
         if "did you mean" not in hint:
             hint = ""
-        problems.add(node.place, f"expected {' or '.join(self.words)}, got {say(node)}{hint}")
+        expected = f"{', '.join(self.words[:-1])} or {self.words[-1]}"
+        problems.add(node.place, f"expected {expected}, got {say(node)}{hint}")
         return BROKEN
 
     def json_schema(self) -> dict[str, Any]:
@@ -191,7 +207,7 @@ class Items:
             problems.add(node.place, f"expected a list of {self.what}, got {say(node)}")
             return BROKEN
         if len(node.content) < self.at_least:
-            problems.add(node.place, f"expected a list of at least {self.at_least} {self.what}")
+            problems.add(node.place, f"expected a list of {self.what}, got an empty one")
             return BROKEN
         return tuple(self.kind.read(item, problems) for item in node.content)
 
@@ -220,8 +236,8 @@ class Table:
         entries = self._entries(node, problems)
         if entries is None:
             return BROKEN
-        if len(entries) < self.at_least:
-            problems.add(node.place, f"expected at least one of {self.what}")
+        if not node.content and self.at_least:
+            problems.add(node.place, f"expected {self.what}, got none")
             return BROKEN
         values = {}
         for key, entry in entries.items():
@@ -237,12 +253,12 @@ class Table:
         if node.content is None and not self.at_least:
             return {}
         if not isinstance(node.content, list):
-            problems.add(node.place, f"expected a mapping of {self.what}, got {say(node)}")
+            problems.add(node.place, f"expected {self.what}, got {say(node)}")
             return None
         entries: dict[str, Entry] = {}
         for item in node.content:
             if not isinstance(item.content, dict) or len(item.content) != 1:
-                problems.add(item.place, f"expected one 'name: value' of {self.what} per item, got {say(item)}")
+                problems.add(item.place, f"expected {self.what}, got {say(item)}")
                 continue
             [(key, entry)] = item.content.items()
             if key in entries:
@@ -275,6 +291,7 @@ class Record:
 
     what: str
     keys: Mapping[str, Key]
+    example: str
     short: str | None = None
     ignored_prefix: str | None = None
 
@@ -284,7 +301,7 @@ class Record:
         if self.short is not None and not isinstance(content, (dict, list)) and content is not None:
             content = {self.short: Entry(node.place, node)}
         if not isinstance(content, dict):
-            problems.add(node.place, f"expected {self.what} as a mapping of {self._names()}, got {say(node)}")
+            problems.add(node.place, f"expected {self.what} as a mapping, like {self.example}, got {say(node)}")
             return BROKEN
         values = {}
         for name, entry in content.items():
@@ -301,9 +318,6 @@ class Record:
                 example = f", like {key.example}" if key.example else ""
                 problems.add(node.place, f"{self.what} has no {name!r}; add {key.meaning}{example}")
         return values
-
-    def _names(self) -> str:
-        return ", ".join(self.keys)
 
     def json_schema(self) -> dict[str, Any]:
         """An object of exactly these keys, or the short form."""

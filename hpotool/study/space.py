@@ -91,9 +91,13 @@ def check_point(
     by_name = {parameter.name: parameter for parameter in space}
     values: dict[str, Any] = {}
     wrong: dict[str, str] = {}
+    meant: set[str] = set()  # what misspelt names stand for: not missing
     for name, value in point.items():
         if name not in by_name:
-            wrong[name] = f"{name!r} is not in the search space{_suggest_name(name, list(by_name))}"
+            close = get_close_matches(name, list(by_name), n=1, cutoff=0.6)
+            meant.update(close)
+            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(by_name)}"
+            wrong[name] = f"{name!r} is not in the search space; {hint}"
             continue
         try:
             values[name] = given_value(by_name[name].distribution, value)
@@ -108,7 +112,7 @@ def check_point(
             if values.pop(parameter.name, _ABSENT) is not _ABSENT:
                 only = f"only exists when {_say_when(parameter)}"
                 wrong[parameter.name] = f"{parameter.name!r} {only}; leave it out here"
-        elif parameter.name not in point and not partial:
+        elif parameter.name not in {*point, *meant} and not partial:
             wrong[parameter.name] = f"{parameter.name!r} is missing; it is {say_range(parameter.distribution)}"
     return values, wrong
 
@@ -117,11 +121,6 @@ def _say_when(parameter: ParameterSpec) -> str:
     return " and ".join(
         f"{parent} is {' or '.join(str(value) for value in values)}" for parent, values in parameter.when.items()
     )
-
-
-def _suggest_name(name: str, known: Sequence[str]) -> str:
-    close = get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(known)}"
 
 
 def is_given_by(distribution: BaseDistribution, value: Any) -> bool:

@@ -132,6 +132,9 @@ def finish_parameters(drafts: Mapping[str, Draft], problems: Problems) -> tuple[
                 values = _values_of(drafts[parent], condition)
                 # A group and its member may both ask for the same parent: then both must hold.
                 when[parent] = tuple(value for value in when.get(parent, values) if value in values)
+                if values and not when[parent]:
+                    sentence = f"{draft.name!r} never exists: its group asks for another value of {parent!r}"
+                    problems.add(condition.place, f"{sentence}; make the two conditions agree")
         default = NO_DEFAULT if draft.default is None else _read_default(draft, problems)
         parameters.append(ParameterSpec(draft.name, draft.distribution, when, default))
     return tuple(parameters)

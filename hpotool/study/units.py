@@ -27,10 +27,10 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(f"{text!r} is not a duration: write a number with a unit, like 90s, 30m, 12h or 1h30m")
     seconds = sum(Decimal(number) * _SECONDS[unit] for number, unit in re.findall(_DURATION_PART, text))
     if seconds > _LONGEST_S:
-        raise ValueError(f"{text!r} is longer than a hundred years")
+        raise ValueError(f"{text!r} is longer than a hundred years; leave the key out where there is no limit")
     duration = timedelta(microseconds=int(seconds * 10**6))
     if duration <= timedelta():
-        raise ValueError(f"{text!r} must be longer than zero")
+        raise ValueError(f"{text!r} must be longer than zero; leave the key out where there is no limit")
     return duration
 
 

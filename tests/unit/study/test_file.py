@@ -2,6 +2,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from hpotool.errors import EXIT_WRONG_INPUT, StudyFileError
@@ -159,6 +161,47 @@ def test_a_problem_in_an_override_names_the_override() -> None:
         "--set budget.trials=many: expected a whole number, 1 or more, got 'many'",
     ]
     assert raised.value.exit_code == EXIT_WRONG_INPUT
+
+
+TOKENS = [
+    *"{}[]:#'\"=|>&*!x0é\t\x07\n",
+    ": ",
+    "- ",
+    "  ",
+    "*a",
+    "&a ",
+    "<<: ",
+    "!!x ",
+    "-1",
+    "1e400",
+    ".nan",
+    "null",
+    "true",
+]
+TOKENS += ["when: ", "float: ", "search_space: ", "---\n", "${X}", "{lr}"]
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, len(EVERY_KEY)), st.integers(0, 12), st.sampled_from(TOKENS)),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_however_a_file_is_damaged_it_is_a_study_or_has_problems_at_their_places(
+    damages: list[tuple[int, int, str]],
+) -> None:
+    text = EVERY_KEY
+    for position, removed, inserted in damages:
+        text = text[:position] + inserted + text[position + removed :]
+    problems, lines = [], text.count("\n") + 2
+    try:
+        spec = read_study_file(text, "f.yaml")
+        assert StudySpec.from_dict(spec.to_dict()) == spec
+    except StudyFileError as error:
+        problems = list(error.problems)
+    assert all(problem.message and 1 <= (problem.line or 0) <= lines for problem in problems)
 
 
 def test_all_problems_come_at_once_in_the_order_of_the_file() -> None:
