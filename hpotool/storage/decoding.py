@@ -106,20 +106,20 @@ class TrialDecoder:
             )
         trial = FrozenTrial.__new__(FrozenTrial)
         trial.__dict__.update(
-            _trial_id=trial_id,
             _number=number,
             state=state,
+            _values=values,
             _datetime_start=to_local_time(started),
             datetime_complete=to_local_time(completed),
-            _values=values,
             _params={
                 name: distribution.to_external_repr(value)
                 for (name, distribution), value in zip(distributions.items(), numbers or (), strict=True)
             },
-            _distributions=dict(distributions),
             _user_attrs=decode_attributes(user_keys, user_texts),
             _system_attrs=decode_attributes(system_keys, system_texts),
             intermediate_values=dict(zip(steps or (), step_values or (), strict=True)),
+            _distributions=dict(distributions),
+            _trial_id=trial_id,
         )
         return trial
 

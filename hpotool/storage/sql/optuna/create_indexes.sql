@@ -3,5 +3,5 @@
 -- has written a trial and not yet its number.
 select pg_advisory_xact_lock(7011020250301);
 create index if not exists hpotool_trials_number on trials (study_id, number) where number is not null;
-create index if not exists hpotool_trials_open on trials (study_id, state, number)
+create index if not exists hpotool_trials_unfinished on trials (study_id, state, trial_id)
     where state in ('RUNNING', 'WAITING')
