@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hpotool.checkpoints import latest_checkpoint, save_checkpoint
     from hpotool.reporting import checkpoint_dir, infeasible, params, report, seed, should_prune, should_stop
     from hpotool.storage.open import open_storage
 
@@ -17,15 +18,21 @@ __version__ = "0.1.0"
 __all__ = [
     "checkpoint_dir",
     "infeasible",
+    "latest_checkpoint",
     "open_storage",
     "params",
     "report",
+    "save_checkpoint",
     "seed",
     "should_prune",
     "should_stop",
 ]
 
-_HOMES = {"open_storage": "hpotool.storage.open"}
+_HOMES = {
+    "open_storage": "hpotool.storage.open",
+    "latest_checkpoint": "hpotool.checkpoints",
+    "save_checkpoint": "hpotool.checkpoints",
+}
 _FOR_SCRIPTS = frozenset(__all__) - frozenset(_HOMES)
 
 

@@ -22,6 +22,7 @@ from hpotool.study.outcome import Outcome
 from hpotool.study.space import suggest_search_space
 from hpotool.study.spec import StudySpec
 from hpotool.worker.channel import Channel, ChannelClosed, channel_pair
+from hpotool.worker.checkpoint_store import CheckpointStore
 from hpotool.worker.command import check_command
 from hpotool.worker.ending import judge_ending
 from hpotool.worker.feasibility import set_constraints, set_out_of_memory
@@ -72,6 +73,7 @@ class AttemptRunner:
         folder: Path,
         environment: Mapping[str, str] | None = None,
         meter: DeviceMeter | None = None,
+        checkpoints: CheckpointStore | None = None,
     ) -> None:
         """Nothing is started yet.
 
@@ -79,7 +81,9 @@ class AttemptRunner:
             folder: keeps the attempts' logs
             environment: added to that of every attempt
             meter: measures what attempts take of their GPUs
+            checkpoints: gives each lineage of trials a folder
         """
+        self._checkpoints = checkpoints
         self._meter = meter
         self._spec = spec
         self._folder = folder
@@ -103,16 +107,22 @@ class AttemptRunner:
             return None
         return self._living_server().cold
 
-    def run(self, trial: Trial, *, seed: int | None = None, checkpoint_dir: Path | None = None) -> AttemptResult:
+    def run(self, trial: Trial, *, seed: int | None = None, root_number: int | None = None) -> AttemptResult:
         """Run one attempt of ``trial`` to its end. Tells Optuna nothing about the end: that is the caller's.
 
         Whatever the storage raises goes through, after the attempt was ended.
+
+        Args:
+            seed: for the objective's random numbers; without one they differ from attempt to attempt
+            root_number: the trial that was tried first, whose checkpoints this attempt goes on from; None: itself
         """
         self._stopping_in_process.clear()
         self._asked_early = None
         self._is_running = True
         try:
-            return self._run(trial, seed, checkpoint_dir)
+            if self._checkpoints is None:
+                return self._run(trial, seed, None)
+            return self._run_with_checkpoints(self._checkpoints, trial, seed, root_number)
         finally:
             self._is_running = False
 
@@ -128,6 +138,21 @@ class AttemptRunner:
         self._asked_early = outcome, reason, grace
         if self._watch is not None:
             self._watch.stop(outcome, reason, grace)
+
+    def _run_with_checkpoints(
+        self, store: CheckpointStore, trial: Trial, seed: int | None, root_number: int | None
+    ) -> AttemptResult:
+        root = trial.number if root_number is None else root_number
+        with contextlib.ExitStack() as stack:
+            try:
+                folder = stack.enter_context(store.attempt(root))
+            except OSError as error:  # to start from the beginning would throw away what there may be
+                return AttemptResult(Outcome.ERROR, f"its checkpoints cannot be read: {error}")
+            result = self._run(trial, seed, folder)
+        if result.outcome.is_finished:
+            with contextlib.suppress(OSError):  # no result is lost because a disk is full
+                store.finish(root, result.values)
+        return result
 
     def _run(self, trial: Trial, seed: int | None, checkpoint_dir: Path | None) -> AttemptResult:
         started = time.monotonic()
@@ -223,6 +248,7 @@ class AttemptRunner:
             environment["HPOTOOL_SEED"] = str(seed)
         if checkpoint_dir is not None:
             environment["HPOTOOL_CHECKPOINT_DIR"] = str(checkpoint_dir)
+            environment["HPOTOOL_KEEP_CHECKPOINTS"] = str(self._spec.keep.last)
         metrics = tuple(metric.name for metric in self._spec.metrics)
         constraints = tuple(constraint.name for constraint in self._spec.constraints)
         pruning_metric = self._spec.pruner.metric or metrics[0]

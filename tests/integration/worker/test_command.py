@@ -16,6 +16,7 @@ from hpotool.errors import InputError
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import MetricSpec, ObjectiveSpec, ParameterSpec, StudySpec
 from hpotool.worker.attempt import AttemptRunner
+from hpotool.worker.checkpoint_store import CheckpointStore, Place
 from hpotool.worker.process_tree import descendants
 
 SPACE = (
@@ -35,7 +36,9 @@ class Given:
 
     def runner(self, *command: str, metrics: tuple[MetricSpec, ...] = ACCURACY, **more: Any) -> AttemptRunner:
         objective = ObjectiveSpec(command=command, **more)
-        runner = AttemptRunner(StudySpec("s", objective, metrics, SPACE), self.folder / "logs")
+        spec = StudySpec("s", objective, metrics, SPACE)
+        store = CheckpointStore(Place(str(self.folder)), spec, self.folder)
+        runner = AttemptRunner(spec, self.folder / "logs", checkpoints=store)
         self.runners.append(runner)
         return runner
 
@@ -85,15 +88,15 @@ def test_a_command_gets_its_parameters_in_every_way(given: Given, tmp_path: Path
         environment={"GREETING": "hello {trial}"},
     )
     trial = ask()
-    result = runner.run(trial, seed=11, checkpoint_dir=tmp_path)
+    result = runner.run(trial, seed=11)
     assert result.values == (0.5,), result
     told = json.loads((tmp_path / "told").read_text())
     lr, kind = trial.params["lr"], trial.params["kind"]
-    assert told["arguments"][1:] == [f"--lr={lr!r}", kind, "{}", f"0:11:{tmp_path}"]
+    assert told["arguments"][1:] == [f"--lr={lr!r}", kind, "{}", f"0:11:{tmp_path}/s/trial-00000"]
     assert told["file"] == {"lr": lr, "kind": kind}
     assert told["HPOTOOL_PARAM_LR"] == repr(lr)
     assert told["HPOTOOL_SEED"] == "11"
-    assert told["HPOTOOL_CHECKPOINT_DIR"] == str(tmp_path)
+    assert told["HPOTOOL_CHECKPOINT_DIR"] == f"{tmp_path}/s/trial-00000"
     assert "HPOTOOL_PARAM_MOMENTUM" not in told
 
 
@@ -166,12 +169,13 @@ def test_a_pruned_command_is_asked_to_end(given: Given) -> None:
     assert "bye" in result.output_tail
 
 
-def test_a_script_can_report_ask_and_checkpoint_with_the_helper(given: Given, tmp_path: Path) -> None:
+def test_a_script_can_report_ask_and_checkpoint_with_the_helper(given: Given) -> None:
     script = """
         import hpotool
         parameters = hpotool.params(lr=1.0, absent=2)
         assert 0.1 <= parameters["lr"] <= 0.2 and parameters["absent"] == 2
-        (hpotool.checkpoint_dir() / "was-here").write_text(str(hpotool.seed()))
+        assert hpotool.checkpoint_dir().is_dir()
+        print("seed", hpotool.seed())
         for step in range(100):
             hpotool.report(step=step, accuracy=step / 100)
             if hpotool.should_prune():
@@ -180,14 +184,14 @@ def test_a_script_can_report_ask_and_checkpoint_with_the_helper(given: Given, tm
             hpotool.report(accuracy=1.0)
     """
     runner = given.python(script)
-    pruned = runner.run(ask(optuna.pruners.ThresholdPruner(upper=0.055)), seed=9, checkpoint_dir=tmp_path)
-    assert (pruned.outcome, (tmp_path / "was-here").read_text()) == (Outcome.PRUNED, "9"), pruned
+    pruned = runner.run(ask(optuna.pruners.ThresholdPruner(upper=0.055)), seed=9)
+    assert (pruned.outcome, pruned.output_tail) == (Outcome.PRUNED, "seed 9\n")
     trial = ask()
-    assert runner.run(trial, checkpoint_dir=tmp_path).values == (1.0,)
+    assert runner.run(trial).values == (1.0,)
     assert len(trial._cached_frozen_trial.intermediate_values) == 100
 
 
-def test_a_helpers_script_run_by_hand_does_nothing_special(tmp_path: Path) -> None:
+def test_a_helpers_script_run_by_hand_does_nothing_special() -> None:
     import hpotool
 
     hpotool.report(step=1, accuracy=0.5)
