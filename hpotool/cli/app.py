@@ -15,6 +15,7 @@ import typer
 import hpotool
 from hpotool.cli.commands import (
     best,
+    budget,
     check,
     control,
     create_study,
@@ -48,6 +49,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for name, command in (
+    ("budget", budget.budget),
     ("check", check.check),
     ("create-study", create_study.create_study),
     ("worker", worker.worker),

@@ -1,8 +1,8 @@
 """When a study is done, and what may still be claimed.
 
 ``trials: N`` means that exactly N trials end COMPLETE or PRUNED. RUNNING and WAITING trials hold a place, and FAIL
-gives it back. The other limits end the study at the first moment at which they are seen reached: what runs then is
-finished, nothing new is claimed.
+gives it back. The other limits end the study at the first moment at which they are seen reached: nothing new is
+claimed, and what still runs is handed back, so that a larger budget goes on from there.
 """
 
 from __future__ import annotations
@@ -189,3 +189,24 @@ def price_of_device(prices: Mapping[str, float], device: str | None) -> float | 
         return prices.get("cpu", 0.0)
     names = [name for name in prices if name.lower() in device.lower()]
     return prices[max(names, key=len)] if names else None
+
+
+def gpus_of_slot(slot: str) -> int:
+    """How many GPUs a worker's slot has: none for ``cpu``, two for ``gpu 0,1`` and ``0,1 (NVIDIA H100)``."""
+    devices = slot.partition("(")[0].removeprefix("gpu").strip()
+    return 0 if devices in ("", "cpu", "none") else len(devices.split(","))
+
+
+def hours_on_gpus(hours_by_slot: Mapping[str, float]) -> float:
+    """The hours of attempts, times the GPUs that each had for itself."""
+    return sum(hours * gpus_of_slot(slot) for slot, hours in hours_by_slot.items())
+
+
+def total_cost(hours_by_slot: Mapping[str, float], prices: Mapping[str, float]) -> float:
+    """What the hours cost; a slot without a price costs nothing, which is why workers refuse to start on one."""
+    total = 0.0
+    for slot, hours in hours_by_slot.items():
+        gpus = gpus_of_slot(slot)
+        price = price_of_device(prices, slot if gpus else None) or 0.0
+        total += hours * price * max(1, gpus)
+    return total

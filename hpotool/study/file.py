@@ -49,6 +49,17 @@ def read_study_data(data: Mapping[str, Any]) -> StudySpec:
     return read_document(from_plain(data, Place()))
 
 
+def change_budget(spec: StudySpec, assignments: Sequence[str], lifted: Sequence[str] = ()) -> StudySpec:
+    """``spec`` with ``budget.key=value`` assignments put in, and without the limits that are ``lifted``.
+
+    Raises:
+        StudyFileError: all that is wrong with the result.
+    """
+    problems, data = Problems(), spec.to_dict()
+    data["budget"] = {key: value for key, value in data["budget"].items() if key not in lifted}
+    return read_document(override(from_plain(data, Place()), assignments, problems), problems)
+
+
 def read_document(document: Node, problems: Problems | None = None) -> StudySpec:
     """The study that ``document`` describes; ``problems`` are those found on the way to it.
 

@@ -23,6 +23,7 @@ from hpotool.storage.worker_storage import WorkerStorage
 from hpotool.study.retry import decide_retry
 from hpotool.study.spec import StudySpec
 from hpotool.worker.attempt import AttemptRunner
+from hpotool.worker.budget_watch import BudgetWatch, check_price, has_watched_limits
 from hpotool.worker.heartbeat import Heartbeat
 from hpotool.worker.identity import has_left_this_host, identify_worker
 from hpotool.worker.log import log_event
@@ -61,6 +62,7 @@ def run_worker(
         with closing(Connection(url)) as connection:
             check_schema(connection)
             study_id, spec = read_spec(connection, study_name)
+        check_price(spec.budget, slot)
         identity = identify_worker(slot)
         with AttemptRunner(spec, home_folder() / "logs" / study_name / identity.worker_id, environment) as runner:
             cold = runner.start()
@@ -112,5 +114,13 @@ def _work(
         current_attempt_id=lambda: storage.attempt.attempt_id if storage.attempt else None,
         rescue=storage.rescue,
     )
-    with SideThreads({"heartbeat": heartbeat.step, "reaper": reaper.step}) as threads:
-        return loop.run(before_claim=threads.ensure_alive)
+    watch = BudgetWatch(storage.run, study_id, spec, storage.worker.worker_id, pulse.interval)
+    steps = {"heartbeat": heartbeat.step, "reaper": reaper.step, "budget": watch.step}
+    with SideThreads(steps) as threads:
+
+        def before_claim() -> None:
+            threads.ensure_alive()
+            if has_watched_limits(spec.budget):  # one that is added later is seen by the side thread
+                watch.step()
+
+        return loop.run(before_claim)

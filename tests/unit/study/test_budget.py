@@ -9,6 +9,7 @@ from hpotool.study.budget import (
     Progress,
     Result,
     Usage,
+    gpus_of_slot,
     may_claim_waiting,
     may_create,
     price_of_device,
@@ -153,3 +154,11 @@ def test_a_target_is_reached_by_a_feasible_trial_that_reaches_all_of_it() -> Non
 )
 def test_a_device_costs_what_the_longest_name_in_it_says(device: str | None, price: float | None) -> None:
     assert price_of_device({"h100": 2.5, "H100 NVL": 2.0, "cpu": 0.1}, device) == price
+
+
+@pytest.mark.parametrize(
+    ("slot", "gpus"),
+    [("cpu", 0), ("none", 0), ("", 0), ("0", 1), ("0,1", 2), ("gpu 3", 1), ("gpu 0,1 (NVIDIA H100, 80 GB)", 2)],
+)
+def test_a_slot_says_how_many_gpus_it_has(slot: str, gpus: int) -> None:
+    assert gpus_of_slot(slot) == gpus

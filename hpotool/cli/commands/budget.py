@@ -1,0 +1,107 @@
+"""``hpotool budget``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hpotool.cli.options import FormatOption, StorageOption, StudyOption
+from hpotool.cli.output import Answer, Format, say, show
+
+if TYPE_CHECKING:
+    from hpotool.storage.connection import Connection
+    from hpotool.study.spec import StudySpec
+
+
+def _limit(name: str, metavar: str, help: str) -> Any:
+    return typer.Option(name, metavar=metavar, help=help, show_default=False)
+
+
+def budget(
+    study: StudyOption = None,
+    trials: Annotated[str | None, _limit("--trials", "N", "Trials that finish.")] = None,
+    wall: Annotated[str | None, _limit("--wall", "12h", "Since the first attempt.")] = None,
+    gpu_hours: Annotated[str | None, _limit("--gpu-hours", "H", "Hours of GPUs.")] = None,
+    cost: Annotated[str | None, _limit("--cost", "C", "By the prices.")] = None,
+    price: Annotated[list[str] | None, _limit("--price", "DEVICE=C", "Of an hour, by a part of the name.")] = None,
+    target: Annotated[str | None, _limit("--target", "X", "Good enough; {metric: X} with several.")] = None,
+    patience: Annotated[str | None, _limit("--patience", "N", "Finished trials without improvement.")] = None,
+    failed: Annotated[str | None, _limit("--failed", "N", "Failed trials that are borne.")] = None,
+    storage: StorageOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """Show what a study's limits are and what it has used; change them, with none for no limit.
+
+    A study that is done goes on when it is given more; workers that left have to be started again.
+    """
+    from hpotool.cli.database import connect, identify_study
+    from hpotool.storage.creation import read_spec
+
+    given = {"trials": trials, "wall": wall, "gpu_hours": gpu_hours, "cost": cost, "target": target}
+    given |= {"patience": patience, "failed": failed}
+    lifted = [key for key, value in given.items() if value == "none"]
+    changes = [f"budget.{key}={value}" for key, value in given.items() if value not in (None, "none")]
+    changes += [
+        f"budget.prices.{name}={value}" for name, _, value in (text.partition("=") for text in price or [])
+    ]
+    connection = connect(storage)
+    study_id, name = identify_study(connection, study)
+    _, spec = read_spec(connection, name)
+    if changes or lifted:
+        spec = _change(connection, study_id, spec, changes, lifted)
+    show(_answer(connection, study_id, spec), format)
+
+
+def _change(
+    connection: Connection, study_id: int, spec: StudySpec, changes: list[str], lifted: list[str]
+) -> StudySpec:
+    from hpotool.cli.actor import current_actor
+    from hpotool.storage.control import write_settings
+    from hpotool.storage.creation import versions
+    from hpotool.study.differences import differences
+    from hpotool.study.file import change_budget
+
+    changed = change_budget(spec, changes, lifted)
+    write_settings(
+        connection.run,
+        study_id,
+        spec=changed.to_dict(),
+        spec_hash=changed.spec_hash,
+        versions=versions(),
+        budget_trials=changed.budget.trials,
+        actor=current_actor(),
+    )
+    for difference in differences(spec, changed):
+        say(difference.sentence)
+    return changed
+
+
+def _answer(connection: Connection, study_id: int, spec: StudySpec) -> Answer:
+    from dataclasses import replace
+
+    from hpotool.storage.control import count_places
+    from hpotool.storage.usage import UsageReader
+    from hpotool.study.budget import reached_limit
+
+    limits = spec.budget
+    places = count_places(connection.run, study_id)
+    used = replace(UsageReader(connection.run, study_id, spec.metrics).read(limits), complete=places.finished)
+    reached = reached_limit(limits, spec.metrics, used)
+    numbers: dict[str, tuple[Any, Any]] = {
+        "trials": (limits.trials, used.complete),
+        "wall_s": (None if limits.wall is None else limits.wall.total_seconds(), used.wall.total_seconds()),
+        "gpu_hours": (limits.gpu_hours, used.gpu_hours),
+        "cost": (limits.cost, used.cost),
+        "patience": (limits.patience, used.progress.finished_since_improvement),
+        "failed": (limits.failed, used.failed),
+    }
+    data: dict[str, Any] = {key: {"limit": limit, "used": used} for key, (limit, used) in numbers.items() if limit}
+    if limits.target:
+        data["target"] = {"limit": dict(limits.target), "used": None}
+    return Answer(
+        data={"study": spec.name, "reached": None if reached is None else reached.key, "limits": data},
+        rows=[{"limit": key, **entry} for key, entry in data.items()],
+        value="" if reached is None else reached.key,
+        empty="the study has no limit; give it one, like: hpotool budget --trials 100",
+    )

@@ -1,0 +1,62 @@
+"""What a study has used of its budget, read at a cost that follows what is new, not the study's size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from hpotool.storage.attempts import Run
+from hpotool.storage.queries import query
+from hpotool.study.budget import Progress, Result, Usage, advance, hours_on_gpus, total_cost
+from hpotool.study.spec import BudgetSpec, MetricSpec
+
+
+class UsageReader:
+    """Reads one study's usage again and again; it remembers the finished trials it has seen.
+
+    Only what ``budget`` limits is asked for: a study without a target costs nothing for it.
+    """
+
+    def __init__(self, run: Run, study_id: int, metrics: Sequence[MetricSpec]) -> None:
+        self._run = run
+        self._study_id = study_id
+        self._metrics = tuple(metrics)
+        self._progress = Progress()
+        self._seen: set[int] = set()  # of the trials from `_from_id` on
+        self._from_id = 0
+
+    def read(self, budget: BudgetSpec) -> Usage:
+        """What is used by now. Numbers of trials are left out: the claim itself counts those, exactly."""
+        usage = Usage()
+        if any(limit is not None for limit in (budget.wall, budget.gpu_hours, budget.cost, budget.failed)):
+            usage = self._read_amounts(budget)
+        if budget.target or budget.patience is not None:
+            usage = replace(usage, progress=self._read_progress())
+        return usage
+
+    def _read_amounts(self, budget: BudgetSpec) -> Usage:
+        rows = self._run(query("study_usage"), {"study_id": self._study_id})
+        if not rows:  # a study of plain Optuna has used nothing that anybody knows of
+            return Usage()
+        wall_s, seconds_by_slot, failed = rows[0]
+        hours = {slot: seconds / 3600 for slot, seconds in seconds_by_slot.items()}
+        return Usage(
+            failed=failed,
+            wall=timedelta(seconds=wall_s),
+            gpu_hours=hours_on_gpus(hours),
+            cost=total_cost(hours, budget.prices),
+        )
+
+    def _read_progress(self) -> Progress:
+        rows = self._run(query("finished_since"), {"study_id": self._study_id, "from_id": self._from_id})
+        for trial_id, is_complete, values, is_feasible, _ in rows:
+            if trial_id not in self._seen:
+                self._seen.add(trial_id)
+                result = Result(tuple(values) if is_complete else None, is_feasible)
+                self._progress = advance(self._progress, result, self._metrics)
+        if rows:
+            first_open = rows[0][4]
+            self._from_id = first_open if first_open is not None else max(self._seen) + 1
+            self._seen = {trial_id for trial_id in self._seen if trial_id >= self._from_id}
+        return self._progress

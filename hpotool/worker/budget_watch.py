@@ -1,0 +1,86 @@
+"""Ends the study for all workers when one of its limits is reached: wall time, GPU hours, cost, target, patience,
+failed trials. The number of trials is not its business: that is part of every claim.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from datetime import timedelta
+
+from hpotool.errors import DatabaseUnreachableError, InputError
+from hpotool.storage.attempts import Run
+from hpotool.storage.control import finish_study, read_settings
+from hpotool.storage.usage import UsageReader
+from hpotool.study.budget import gpus_of_slot, price_of_device, reached_limit
+from hpotool.study.spec import BudgetSpec, StudySpec
+from hpotool.worker.log import log_event
+
+
+class BudgetWatch:
+    """Looks at a study's limits before each claim and now and then while an attempt runs.
+
+    Whoever sees a limit first moves the study to ``done``; the others learn it with their next claim or beat,
+    stop, and hand back what they run. A larger budget takes the study up again from there.
+    """
+
+    def __init__(self, run: Run, study_id: int, spec: StudySpec, actor: str, interval: timedelta) -> None:
+        self._run = run
+        self._study_id = study_id
+        self._spec = spec
+        self._spec_hash: str | None = None
+        self._actor = actor
+        self._interval_s = interval.total_seconds()
+        self._reader = UsageReader(run, study_id, spec.metrics)
+        self._lock = threading.Lock()  # the side thread and the main one before a claim
+
+    def step(self) -> float:
+        """Look once, while an attempt runs; the seconds until the next look."""
+        with suppress(DatabaseUnreachableError):  # the heartbeat says so; an absent database ends nothing
+            self.look()
+        return self._interval_s
+
+    def look(self) -> None:
+        """End the study if it has reached a limit.
+
+        Raises:
+            DatabaseUnreachableError: the database is away.
+        """
+        with self._lock:
+            budget = self._current_budget()
+            if not has_watched_limits(budget):
+                return
+            reached = reached_limit(budget, self._spec.metrics, self._reader.read(budget))
+            if reached is None:
+                return
+            reason = f"budget.{reached.key}: {reached.reason}"
+            if finish_study(self._run, self._study_id, reason, self._actor):
+                log_event("done", f"the study is done: {reason}", limit=reached.key)
+
+    def _current_budget(self) -> BudgetSpec:
+        """The budget as it stands now: it may grow and shrink while the study runs. Trials are the claim's."""
+        settings = read_settings(self._run, self._study_id)
+        if settings is not None and settings.spec is not None and settings.spec_hash != self._spec_hash:
+            self._spec = StudySpec.from_dict(settings.spec)
+            self._spec_hash = settings.spec_hash
+        budget = vars(self._spec.budget) | {"trials": None}
+        return BudgetSpec(**budget)
+
+
+def has_watched_limits(budget: BudgetSpec) -> bool:
+    """Whether there is a limit beside the number of trials."""
+    limits = (budget.wall, budget.gpu_hours, budget.cost, budget.patience, budget.failed)
+    return bool(budget.target) or any(limit is not None for limit in limits)
+
+
+def check_price(budget: BudgetSpec, slot: str) -> None:
+    """Refuse a worker whose work nobody can put a price on.
+
+    Raises:
+        InputError: the budget has a cost, and no price for this slot.
+    """
+    if budget.cost is not None and price_of_device(budget.prices, slot if gpus_of_slot(slot) else None) is None:
+        raise InputError(
+            f"the study's budget has a cost, and no price for {slot!r}",
+            "add a part of its name to prices, like: hpotool budget --price 'H100=2.5'",
+        )

@@ -1,0 +1,83 @@
+"""Limits other than the number of trials end a study for everybody; a larger budget takes it up again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.command_line import CommandLine
+
+MODULE = """
+import os
+
+def rising(trial):
+    trial.suggest_float("x", 0, 1)
+    return float(trial.number)
+
+def raising(trial):
+    raise RuntimeError("no")
+"""
+
+
+@pytest.fixture
+def here(database_url: str, tmp_path: Path) -> CommandLine:
+    (tmp_path / "mine.py").write_text(MODULE)
+    return CommandLine(database_url, tmp_path, {"HPOTOOL_HOME": str(tmp_path / "home")})
+
+
+def create(here: CommandLine, *budget: str, objective: str = "rising", direction: str = "maximize") -> None:
+    limits = [word for limit in budget for word in ("--set", f"budget.{limit}")]
+    study = ["--study", "s", "--objective", f"mine:{objective}", "--metric", f"value:{direction}"]
+    here.run("create-study", *study, "--sampler", "random", *limits)
+
+
+def test_a_target_ends_the_study_and_status_says_so(here: CommandLine) -> None:
+    create(here, "target=4")
+    done = here.run("worker")
+    assert "the study is done: budget.target: a trial reached the target (value 4)" in done.stderr
+    status = here.json("status")
+    assert (status["state"], status["trials"]) == ("done", {"COMPLETE": 5})
+    assert "budget.target" in status["reason"]
+
+
+def test_patience_counts_finished_trials_without_improvement(here: CommandLine) -> None:
+    create(here, "patience=3", direction="minimize")
+    here.run("worker")
+    assert here.json("status")["trials"] == {"COMPLETE": 4}
+    budget = here.json("budget")
+    assert budget["reached"] == "patience"
+    assert budget["limits"]["patience"] == {"limit": 3, "used": 3}
+
+
+def test_failed_trials_end_the_study(here: CommandLine) -> None:
+    create(here, "failed=2", objective="raising")
+    here.run("worker", code=None)
+    assert here.json("status")["trials"] == {"FAIL": 2}
+
+
+def test_a_budget_grows_on_a_study_that_is_done(here: CommandLine) -> None:
+    create(here, "trials=2", "target=3")
+    here.run("worker")
+    assert here.json("status")["trials"] == {"COMPLETE": 2}
+    done = here.run("budget", "--trials", "10", "--target", "5", "--format", "json")
+    assert "budget.trials changes from 2 to 10" in done.stderr
+    assert json.loads(done.stdout)["limits"]["trials"] == {"limit": 10, "used": 2}
+    here.run("worker")
+    assert here.json("status")["trials"] == {"COMPLETE": 6}
+    here.run("budget", "--target", "none")
+    here.run("worker")
+    assert here.json("status")["trials"] == {"COMPLETE": 10}
+
+
+def test_a_bad_limit_is_refused_and_nothing_changes(here: CommandLine) -> None:
+    create(here, "trials=2")
+    assert "expected a whole number, 1 or more, got 0" in here.run("budget", "--trials", "0", code=2).stderr
+    assert here.json("budget")["limits"] == {"trials": {"limit": 2, "used": 0}}
+
+
+def test_a_worker_without_a_price_does_not_start_on_a_budget_of_money(here: CommandLine) -> None:
+    create(here, "cost=5", "prices={H100: 2}")
+    done = here.run("worker", "--gpu", "0", code=2)
+    assert "no price for" in done.stderr or "GPU" in done.stderr
