@@ -4,7 +4,7 @@
 ``study_database_url``  a fresh database with Optuna's tables and our own
 ``postgres``            the run's server, for a test that needs several databases; never stop it
 ``own_postgres``        a server of the test's own, to stop, kill and start again
-``hpotool_home``        the folder that HPOTOOL_HOME names in this test; Postgres can live in it
+``hpotool_home``        the folder that HPOTOOL_HOME names in this test, made; Postgres can live in it
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from tests.postgres import (
     OPTUNA_TEMPLATE,
     TestServer,
     ensure_template,
-    open_folder,
     open_run_folder,
     private_server,
+    run_folder,
     shared_server,
 )
 
@@ -56,14 +56,14 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     empty = tmp_path_factory.getbasetemp() / "empty-config.yaml"
     empty.touch()
     monkeypatch.setenv("HPOTOOL_CONFIG", str(empty))
-    # A command that a test starts without a home must not start a server in the developer's.
-    monkeypatch.setenv("HPOTOOL_HOME", str(tmp_path_factory.getbasetemp() / "no-home"))
+    # In the run's folder, where a server that a command starts by itself is stopped at the latest with the run.
+    monkeypatch.setenv("HPOTOOL_HOME", str(run_folder() / f"home-{uuid.uuid4().hex}"))
 
 
 @pytest.fixture
-def hpotool_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    folder = open_folder("home")
-    monkeypatch.setenv("HPOTOOL_HOME", str(folder))
+def hpotool_home() -> Iterator[Path]:
+    folder = Path(os.environ["HPOTOOL_HOME"])
+    folder.mkdir(mode=0o755)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -21,7 +21,14 @@ from hpotool.server.account import make_reachable, server_account
 from hpotool.server.binaries import Binaries, find_binaries
 from hpotool.server.cluster import ServerFailedError
 from hpotool.server.folder import LOOPBACK, Listening, ServerFolder, explained_file_errors
-from hpotool.server.network import access_rules, address_for_others, free_port, require_open, wanted_listening
+from hpotool.server.network import (
+    EVERY_ADDRESS,
+    access_rules,
+    address_for_others,
+    free_port,
+    require_open,
+    wanted_listening,
+)
 from hpotool.storage.url import DatabaseUrl
 
 USER = "hpotool"
@@ -195,9 +202,9 @@ class EmbeddedPostgres:
             self._folder.write_listening(after)
 
     def _configure(self, listening: Listening) -> None:
-        addresses = ",".join(dict.fromkeys((LOOPBACK, listening.address)))
-        if listening.address == "0.0.0.0":  # includes loopback, which would be bound twice
-            addresses = listening.address
+        # Every address includes loopback, and nothing can be bound twice.
+        every = listening.address == EVERY_ADDRESS
+        addresses = EVERY_ADDRESS if every else ",".join(dict.fromkeys((LOOPBACK, listening.address)))
         self._folder.cluster.configure(_SETTINGS | {"listen_addresses": addresses, "port": listening.port})
         self._folder.cluster.admit(access_rules(listening, SUPERUSER, USER, DATABASE))
 

@@ -11,17 +11,20 @@ from hpotool.server.folder import LOOPBACK, Listening
 
 # Below the range from which outgoing connections take theirs, so that a port stays the server's while it is down.
 _PORTS = range(5433, 5533)
-_EVERY_ADDRESS = ("0.0.0.0", "::")
+EVERY_ADDRESS = "*"
+_EVERY_ADDRESS = (EVERY_ADDRESS, "0.0.0.0", "::")
 _IN_DOCUMENTATION_ONLY = "192.0.2.1"
 
 
 def checked_address(text: str) -> str:
-    """The address to listen on, as Postgres wants it; ``*`` and ``localhost`` are understood.
+    """The address to listen on, as Postgres wants it: ``*`` for every address of this machine.
 
     Raises:
         InputError: it is not an address of this machine.
     """
-    text = {"*": "0.0.0.0", "localhost": LOOPBACK}.get(text, text)
+    if text in _EVERY_ADDRESS:
+        return EVERY_ADDRESS
+    text = LOOPBACK if text == "localhost" else text
     try:
         address = str(ipaddress.ip_address(text))
     except ValueError:
@@ -71,7 +74,7 @@ def wanted_listening(
 def free_port(address: str, preferred: int | None, but: Sequence[int] = ()) -> int:
     """A port that is free on loopback and on ``address``: the preferred one if it can be had."""
     for port in ([preferred] if preferred else []) + list(_PORTS):
-        if port not in but and all(_is_free(each, port) for each in {LOOPBACK, address}):
+        if port not in but and all(_is_free(each, port) for each in (LOOPBACK, address)):
             return port
     with _bound(LOOPBACK, 0) as probe:
         return int(probe.getsockname()[1])
@@ -79,7 +82,7 @@ def free_port(address: str, preferred: int | None, but: Sequence[int] = ()) -> i
 
 def address_for_others(address: str) -> str:
     """The address by which other machines reach a server that listens on ``address``."""
-    return own_address() if address in _EVERY_ADDRESS else address
+    return own_address() if address == EVERY_ADDRESS else address
 
 
 def own_address() -> str:
@@ -134,6 +137,7 @@ def _is_free(address: str, port: int) -> bool:
 
 
 def _bound(address: str, port: int) -> socket.socket:
+    address = "" if address == EVERY_ADDRESS else address
     probe = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     try:
         # As Postgres does: a port in TIME_WAIT counts as free, one that somebody listens on does not.

@@ -35,54 +35,49 @@ def test_the_first_of_several_commands_starts_the_server_and_alone_says_so(alone
 
 
 def test_up_status_url_down(alone: CommandLine, hpotool_home: Path) -> None:
-    assert alone.run("db", "status", "--format", "value").stdout == "absent\n"
     up = alone.run("db", "up")
-    assert up.stdout == ""
-    password = (hpotool_home / "postgres" / "password").read_text()
     assert "created and started" in up.stderr
-    assert "the embedded Postgres runs" in alone.run("db", "up").stderr
+    assert up.stdout == ""
     status = alone.json("db", "status")
     assert (status["state"], status["address"]) == ("running", "127.0.0.1")
     url = alone.run("db", "url").stdout.strip()
+    password = (hpotool_home / "postgres" / "password").read_text()
     assert url == f"postgresql://hpotool:{password}@127.0.0.1:{status['port']}/hpotool"
     psycopg2.connect(url).close()
-    for talk in (up.stderr, alone.run("db", "status").stdout, str(status)):
-        assert password not in talk
-    assert CommandLine(url).run("studies").stderr.startswith("no studies yet")
+    assert password not in up.stderr + str(status)
     assert alone.run("db", "down").stderr == "the embedded Postgres is stopped\n"
     assert alone.run("db", "down").stderr == "the embedded Postgres was not running\n"
-    assert alone.json("db", "status")["state"] == "stopped"
+    assert EmbeddedPostgres(hpotool_home).status().state == "stopped"
 
 
 def test_opening_prints_the_line_for_the_other_machines(alone: CommandLine) -> None:
     address = own_address()
-    network = f"{address}/32"
-    closed = alone.run("db", "url", "--remote", code=3)
-    assert "no embedded Postgres" in closed.stderr
-    alone.run("db", "up")
-    assert "hpotool db up --listen" in alone.run("db", "url", "--remote", code=4).stderr
+    assert "no embedded Postgres" in alone.run("db", "url", "--remote", code=3).stderr
     assert "--allow must say which" in alone.run("db", "up", "--listen", "*", code=2).stderr
-    opened = alone.run("db", "up", "--listen", "*", "--allow", network)
+    opened = alone.run("db", "up", "--listen", "*", "--allow", f"{address}/32")
     assert "not encrypted" in opened.stderr
-    shell = subprocess.run(
-        ["sh", "-c", f'{opened.stdout}printf %s "$HPOTOOL_STORAGE"'], capture_output=True, text=True, check=True
-    )
-    assert shell.stdout == alone.run("db", "url", "--remote").stdout.strip()
-    assert f"@{address}:" in shell.stdout
-    assert CommandLine(shell.stdout).run("studies").stderr.startswith("no studies yet")
+    pasted = ["sh", "-c", f'{opened.stdout}printf %s "$HPOTOOL_STORAGE"']
+    there = subprocess.run(pasted, capture_output=True, text=True, check=True).stdout
+    assert there == alone.run("db", "url", "--remote").stdout.strip()
+    assert f"@{address}:" in there
+    psycopg2.connect(there).close()
 
 
 def test_destroy_asks_a_person_and_refuses_a_script(alone: CommandLine, hpotool_home: Path) -> None:
-    alone.run("db", "up")
-    refused = alone.run("db", "destroy", code=2)
-    assert "hpotool db destroy --yes" in refused.stderr
+    server = EmbeddedPostgres(hpotool_home)
+    server.start()
+    assert "hpotool db destroy --yes" in alone.run("db", "destroy", code=2).stderr
     assert _answer(hpotool_home, "n\n") == 130
-    assert alone.json("db", "status")["state"] == "running"
+    assert server.status().state == "running"
     assert _answer(hpotool_home, "y\n") == 0
-    assert alone.json("db", "status")["state"] == "absent"
-    alone.run("db", "up")
-    assert "are gone" in alone.run("db", "destroy", "--yes").stderr
+    assert server.status().state == "absent"
     assert "there is no embedded Postgres" in alone.run("db", "destroy", "--yes").stderr
+
+
+def test_destroy_with_yes_asks_nobody(alone: CommandLine, hpotool_home: Path) -> None:
+    EmbeddedPostgres(hpotool_home).start()
+    assert "are gone" in alone.run("db", "destroy", "--yes").stderr
+    assert not (hpotool_home / "postgres").exists()
 
 
 def test_upgrade_creates_the_tables_and_says_so_only_once(hpotool: CommandLine) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hpotool.server import EmbeddedPostgres
+from hpotool.server import EmbeddedPostgres, folder
 from tests.postgres import locked, open_folder, run_folder
 
 
@@ -36,8 +36,9 @@ def home(empty_home: Path) -> Path:
 
 
 @pytest.fixture
-def closed_home(tmp_path: Path) -> Iterator[Path]:
-    """An empty home that only its owner can pass through, as /root is."""
+def closed_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty home that only its owner can pass through, as /root is; the data go into the run's folder."""
+    monkeypatch.setattr(folder, "_ROOTS_DATA", open_folder("var") / "lib")
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     yield home

@@ -119,6 +119,15 @@ def test_a_killed_server_starts_again_with_what_was_committed(home: Path) -> Non
     assert query(url, "SELECT x FROM kept") == [(42,)]
 
 
+def test_a_log_that_has_grown_is_put_aside_once(home: Path) -> None:
+    server = EmbeddedPostgres(home)
+    log = server.status().log
+    os.truncate(log, 11_000_000)
+    server.start()
+    assert log.stat().st_size < 100_000
+    assert log.with_name("log.1").stat().st_size == 11_000_000
+
+
 def test_a_pid_file_that_names_another_living_process_is_stale(home: Path) -> None:
     server = EmbeddedPostgres(home)
     arguments = server_account().popen_arguments() if IS_ROOT else {}

@@ -26,7 +26,7 @@ def towards(url: DatabaseUrl, host: str) -> DatabaseUrl:
     return DatabaseUrl(url.url.set(host=host))
 
 
-@pytest.mark.parametrize("listen", [ADDRESS, "0.0.0.0", "*"])
+@pytest.mark.parametrize("listen", [ADDRESS, "0.0.0.0"])
 def test_an_opened_server_answers_admitted_machines(home: Path, listen: str) -> None:
     started = EmbeddedPostgres(home).start(listen, [f"{ADDRESS}/32"])
     assert started.url_for_others.url.host == ADDRESS
