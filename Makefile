@@ -49,5 +49,8 @@ test: check
 bench: install
 	$(BIN)/python -m tests.benchmarks.storage
 
+bench: install
+	$(BIN)/python -m tests.benchmarks
+
 clean:
 	rm -rf $(VENV) build *.egg-info

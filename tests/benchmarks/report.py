@@ -1,0 +1,128 @@
+"""The benchmark's page: tables from the figures, and a plot where matplotlib is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+Result = dict[str, Any]
+
+_COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
+    "round_trips": ("round trips", "{:.1f}".format),
+    "postgres_cpu_ms": ("Postgres CPU, ms", "{:.1f}".format),
+    "worker_cpu_ms": ("worker CPU, ms", "{:.1f}".format),
+    "wall_ms": ("wall time, ms", "{:.0f}".format),
+    "first_trial_s": ("first trial, s", "{:.2f}".format),
+    "memory_mb": ("memory, MB", "{:.0f}".format),
+}
+
+_GOALS = {
+    "round_trips": {1_000: 10, 10_000: 10, 100_000: 10},
+    "postgres_cpu_ms": {1_000: 6, 10_000: 6, 100_000: 6},
+    "worker_cpu_ms": {1_000: 25, 10_000: 40, 100_000: 50},
+    "wall_ms": {1_000: 35, 10_000: 50},
+    "first_trial_s": {10_000: 0.8},
+    "memory_mb": {1_000: 130, 10_000: 180, 100_000: 450},
+}
+
+_HEAD = """# What coordination costs
+
+Plain Optuna and hpotool side by side in one run (`make bench`): the same objective (10 float parameters, 20
+reports, each followed by `should_prune`), TPE, heartbeats on, one Postgres. Round trips are counted on the wire;
+processor time is that of the processes themselves. Figures are per trial, after the worker's first.
+This page is made from [benchmarks.json](benchmarks.json).
+
+{machine}
+"""
+
+
+def write_report(figures: dict[str, Any], page: Path) -> None:
+    """Write the page, and beside it the plot."""
+    results: list[Result] = figures["results"]
+    single = [result for result in results if result["workers"] == 1 and not result["round_trip_ms"]]
+    parts = [
+        _HEAD.format(machine=", ".join(f"{name} {value}" for name, value in figures["machine"].items())),
+        "## One worker, median pruner\n",
+        _table(_grown(single, "median"), "finished", list(_COLUMNS)),
+        _missed(_grown(single, "median")),
+        "## One worker, no pruner\n",
+        _table(_grown(single, "none"), "finished", list(_COLUMNS)),
+        "## Several workers at once, 1,000 finished trials\n",
+        _table(_varied(results, "workers"), "workers", ["trials_per_s", "round_trips", "postgres_cpu_ms"]),
+        "## A database that is far away, 1,000 finished trials\n",
+        _table(_varied(results, "round_trip_ms"), "round_trip_ms", ["round_trips", "wall_ms"]),
+    ]
+    if _plot(_grown(single, "median"), page.with_suffix(".svg")):
+        parts.append(f"![the cost of a trial as the study grows]({page.with_suffix('.svg').name})\n")
+    page.write_text("\n".join(parts))
+
+
+def _grown(results: Sequence[Result], pruner: str) -> list[Result]:
+    """Of cases that were measured more than once, the first: it belongs to the growing study."""
+    found: dict[tuple[str, int], Result] = {}
+    for result in results:
+        if result["pruner"] == pruner:
+            found.setdefault((result["kind"], result["finished"]), result)
+    return sorted(found.values(), key=lambda result: (result["finished"], result["kind"] == "hpotool"))
+
+
+def _varied(results: Sequence[Result], what: str) -> list[Result]:
+    chosen = [result for result in results if result["finished"] == 1_000 and result["pruner"] == "median"]
+    last = {(result[what], result["kind"]): result for result in chosen if what == "workers" or result[what]}
+    if what == "workers":
+        last = {key: result for key, result in last.items() if not result["round_trip_ms"]} | {
+            (1, result["kind"]): result
+            for result in chosen
+            if result["workers"] == 1 and not result["round_trip_ms"]
+        }
+    return [last[key] for key in sorted(last, key=lambda key: (key[0], key[1] == "hpotool"))]
+
+
+def _table(results: Sequence[Result], what: str, columns: Sequence[str]) -> str:
+    titles = {"finished": "finished trials", "workers": "workers", "round_trip_ms": "network round trip, ms"}
+    heads = [_COLUMNS[column][0] if column in _COLUMNS else "trials per second" for column in columns]
+    lines = [
+        f"| {titles[what]} | | {' | '.join(heads)} |",
+        f"|--:|---|{'--:|' * len(columns)}",
+    ]
+    for result in results:
+        shown = [_COLUMNS[c][1](result[c]) if c in _COLUMNS else f"{result[c]:.1f}" for c in columns]
+        name = "**hpotool**" if result["kind"] == "hpotool" else "Optuna"
+        lines.append(f"| {result[what]:,g} | {name} | {' | '.join(shown)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _missed(results: Sequence[Result]) -> str:
+    """Which goals were met and which were not, with the figures."""
+    missed, met = [], 0
+    for result in results:
+        for column, goals in _GOALS.items():
+            goal = goals.get(result["finished"])
+            if result["kind"] != "hpotool" or goal is None:
+                continue
+            if result[column] <= goal:
+                met += 1
+            else:
+                title, text = _COLUMNS[column]
+                missed.append(f"{title} at {result['finished']:,}: {text(result[column])}, goal {goal}")
+    sentence = f"{met} of {met + len(missed)} goals are met"
+    return (f"{sentence}. Missed: {'; '.join(missed)}." if missed else f"{sentence}.") + "\n"
+
+
+def _plot(results: Sequence[Result], file: Path) -> bool:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return False
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    axes = figure.subplots(1, 3)
+    for axis, column in zip(axes, ("worker_cpu_ms", "postgres_cpu_ms", "memory_mb"), strict=True):
+        for kind, colour in (("optuna", "#b0552f"), ("hpotool", "#2f6db0")):
+            chosen = [result for result in results if result["kind"] == kind]
+            sizes = [max(result["finished"], 100) for result in chosen]
+            axis.plot(sizes, [result[column] for result in chosen], "o-", color=colour, label=kind)
+        axis.set(xscale="log", yscale="log", title=_COLUMNS[column][0], xlabel="finished trials (0 at the left)")
+    axes[0].legend()
+    figure.savefig(file)
+    return True
