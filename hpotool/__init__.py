@@ -10,13 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hpotool.checkpoints import latest_checkpoint, save_checkpoint
+    from hpotool.checkpoints import checkpoint_step, latest_checkpoint, save_checkpoint
     from hpotool.reporting import checkpoint_dir, infeasible, params, report, seed, should_prune, should_stop
     from hpotool.storage.open import open_storage
 
 __version__ = "0.1.0"
 __all__ = [
     "checkpoint_dir",
+    "checkpoint_step",
     "infeasible",
     "latest_checkpoint",
     "open_storage",
@@ -30,6 +31,7 @@ __all__ = [
 
 _HOMES = {
     "open_storage": "hpotool.storage.open",
+    "checkpoint_step": "hpotool.checkpoints",
     "latest_checkpoint": "hpotool.checkpoints",
     "save_checkpoint": "hpotool.checkpoints",
 }

@@ -24,6 +24,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -59,6 +60,8 @@ class ForkServer:
             except InputError as error:
                 self._control.send_json({"failed": error.message, "hint": error.hint})
                 return
+            if "numpy" in sys.modules:  # which imports its generators lazily: 9 ms that every child would pay
+                import_module("numpy.random")
             if reason := _why_forking_is_unsafe():
                 _start_again_cold(self._control, self._reference, reason)
             gc.collect()
