@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -107,7 +107,14 @@ class AttemptRunner:
             return None
         return self._living_server().cold
 
-    def run(self, trial: Trial, *, seed: int | None = None, root_number: int | None = None) -> AttemptResult:
+    def run(
+        self,
+        trial: Trial,
+        *,
+        seed: int | None = None,
+        root_number: int | None = None,
+        asked_to_stop: Callable[[], tuple[Outcome, str, timedelta] | None] = lambda: None,
+    ) -> AttemptResult:
         """Run one attempt of ``trial`` to its end. Tells Optuna nothing about the end: that is the caller's.
 
         Whatever the storage raises goes through, after the attempt was ended.
@@ -115,10 +122,14 @@ class AttemptRunner:
         Args:
             seed: for the objective's random numbers; without one they differ from attempt to attempt
             root_number: the trial that was tried first, whose checkpoints this attempt goes on from; None: itself
+            asked_to_stop: answers what ``stop`` was called with while there was no attempt to stop
         """
         self._stopping_in_process.clear()
         self._asked_early = None
         self._is_running = True
+        asked = asked_to_stop()
+        if asked is not None:
+            self.stop(*asked)
         try:
             if self._checkpoints is None:
                 return self._run(trial, seed, None)

@@ -34,6 +34,11 @@ class BudgetWatch:
         self._reader = UsageReader(run, study_id, spec.metrics)
         self._lock = threading.Lock()  # the side thread and the main one before a claim
 
+    def before_claim(self) -> None:
+        """Look once, if the study had other limits than trials when the worker began; a later one is a step's."""
+        if has_watched_limits(self._spec.budget):
+            self.step()
+
     def step(self) -> float:
         """Look once, while an attempt runs; the seconds until the next look."""
         with suppress(DatabaseUnreachableError):  # the heartbeat says so; an absent database ends nothing

@@ -53,7 +53,7 @@ def check_command(objective: ObjectiveSpec, environment: Mapping[str, str]) -> N
     for name in variables_in([*command, *objective.environment.values()]):
         read_variable(name, environment)
     program = fill_template(command[0], {}, (), environment) if "{" not in command[0].replace("${", "") else None
-    if program is not None and shutil.which(program) is None:
+    if program is not None and shutil.which(program, path=environment.get("PATH")) is None:
         raise InputError(
             f"the study's command cannot be run: there is no program {program!r} here",
             f"it was looked for in {os.environ.get('PATH', 'an empty PATH')}",

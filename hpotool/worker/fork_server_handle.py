@@ -108,6 +108,9 @@ def environment_without_secrets(environment: Mapping[str, str]) -> dict[str, str
     url = environment.get("HPOTOOL_STORAGE")
     # torch then asks NVML whether there is a GPU, and `torch.cuda.is_available()` at import stays harmless.
     defaults = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
-    return defaults | {
+    kept = {
         name: value for name, value in environment.items() if name not in _SECRETS and not (url and value == url)
     }
+    # `python` in a command is the Python that runs the worker, whether its environment was activated or not.
+    path = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
+    return defaults | kept | {"PATH": path}

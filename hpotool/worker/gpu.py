@@ -198,7 +198,9 @@ class DeviceMeter:
 
 
 def _slot(devices: Sequence[Device]) -> Slot:
-    label = "gpu " + ",".join(str(device.number) for device in devices)
+    numbers = ",".join(str(device.number) for device in devices)
+    # The name is what prices go by.
+    label = f"gpu {numbers} ({', '.join(dict.fromkeys(device.name for device in devices))})"
     return Slot(label, tuple(devices), {"CUDA_VISIBLE_DEVICES": ",".join(device.uuid for device in devices)})
 
 

@@ -17,6 +17,7 @@ from hpotool.storage.worker_storage import WorkerStorage
 from hpotool.study.outcome import Outcome
 from hpotool.study.retry import BreakerOpen, decide_retry, judge_worker
 from hpotool.study.spec import RetrySpec
+from hpotool.worker.budget_watch import BudgetWatch
 from hpotool.worker.heartbeat import Heartbeat
 from hpotool.worker.identity import has_left_this_host, is_provably_gone
 from hpotool.worker.reaper import Reaper
@@ -33,7 +34,8 @@ class Lifeline:
     """A worker's registration, heartbeat and reaper.
 
     ``stopping`` hears what people want of the worker, ``stop_attempt`` what they want of its attempt; both are
-    called from another thread. ``progress`` says how long ago the attempt reported something.
+    called from another thread. ``watch`` ends the study at its limits. ``progress`` says how long ago the attempt
+    reported something.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Lifeline:
         retry: RetrySpec,
         stopping: Stopping,
         stop_attempt: StopAttempt,
+        watch: BudgetWatch | None = None,
         *,
         interval: timedelta = HEARTBEAT_INTERVAL,
         grace: timedelta = GRACE_PERIOD,
@@ -75,7 +78,9 @@ class Lifeline:
             rescue=storage.rescue,
             is_gone=is_provably_gone,
         )
-        self._threads = SideThreads({"heartbeat": heartbeat.step, "reaper": reaper.step})
+        self._watch = watch
+        steps = {"heartbeat": heartbeat.step, "reaper": reaper.step}
+        self._threads = SideThreads(steps if watch is None else steps | {"budget": watch.step})
 
     def __enter__(self) -> Lifeline:
         found = self._storage.rescue_all(has_left_this_host)
@@ -93,9 +98,11 @@ class Lifeline:
         except DatabaseUnreachableError as error:
             _logger.warning("left without saying goodbye: %s", error)
 
-    def ensure_alive(self) -> None:
-        """Start a side thread that died again; called before each claim."""
+    def before_claim(self) -> None:
+        """Start a side thread that died again, and end the study if it has reached a limit."""
         self._threads.ensure_alive()
+        if self._watch is not None:
+            self._watch.before_claim()
 
     def judge(self) -> BreakerOpen | None:
         """Whether this worker fails whatever it is given; asked after each failure."""

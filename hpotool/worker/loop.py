@@ -6,21 +6,22 @@ Whatever happens to a trial, the worker goes on; when it leaves, `Departure` say
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from optuna import Study, Trial, TrialPruned
 from typing_extensions import assert_never
 
-from hpotool.errors import EXIT_DONE
-from hpotool.storage.attempts import Attempt, Ending, NoTrial, Orders
+from hpotool.errors import EXIT_DONE, EXIT_FAILED
+from hpotool.storage.attempts import Ending, NoTrial
 from hpotool.storage.worker_storage import NothingToClaim, Told, WorkerStorage
 from hpotool.study.outcome import Outcome
 from hpotool.study.retry import Decision, GiveUp
 from hpotool.study.seeds import seed_for_trial
 from hpotool.study.spec import StudySpec
 from hpotool.worker.attempt import AttemptResult, AttemptRunner
+from hpotool.worker.lifeline import Lifeline
 from hpotool.worker.log import log_event
 from hpotool.worker.signals import Level, Stopping
 
@@ -51,6 +52,7 @@ class WorkerLoop:
         spec: StudySpec,
         stopping: Stopping,
         grace: timedelta,
+        lifeline: Lifeline,
     ) -> None:
         self._study = study
         self._storage = storage
@@ -58,18 +60,19 @@ class WorkerLoop:
         self._spec = spec
         self._stopping = stopping
         self._grace = grace
+        self._lifeline = lifeline
         self._idle_because = ""
         self._result: AttemptResult | None = None
         stopping.listener = self._stop_attempt_if_told
 
-    def run(self, before_claim: Callable[[], None] = lambda: None) -> Departure:
-        """Work until there is a reason to leave; the reason. ``before_claim`` is called before each claim.
+    def run(self) -> Departure:
+        """Work until there is a reason to leave; the reason.
 
         Raises:
             GaveUpError: the database stayed away for longer than this worker was to wait.
         """
         while self._stopping.level == Level.STAY:
-            before_claim()
+            self._lifeline.before_claim()
             try:
                 self._study.optimize(self._run_attempt, n_trials=1, catch=(AttemptFailedError,))
             except NothingToClaim as nothing:
@@ -80,27 +83,22 @@ class WorkerLoop:
             else:
                 self._idle_because = ""
                 self._log_end()
+                breaker = self._look_at_breaker()
+                if breaker is not None:
+                    return breaker
         return Departure(f"told to {self._stopping.level.name.lower()}: {self._stopping.reason}")
-
-    def hear(self, attempt: Attempt | None, orders: Orders) -> None:
-        """Take what a beat brought back. Called from the heartbeat's thread."""
-        reason = orders.study_reason or f"the study is {orders.study_state}"
-        if orders.study_state in ("stopped", "done") or orders.told_to == "stop":
-            self._stopping.tell(Level.STOP, reason)
-        elif orders.study_state == "draining" or orders.told_to == "drain":
-            self._stopping.tell(Level.DRAIN, reason)
-        if attempt is not None and orders.cancel_reason is not None:
-            self._runner.stop(Outcome.CANCELLED, orders.cancel_reason, self._grace)
-        elif attempt is not None and not orders.is_owner:
-            self._runner.stop(Outcome.CANCELLED, "its trial belongs to another attempt by now")
-        # A signal between the claim and the child's birth found nothing to stop.
-        self._stop_attempt_if_told()
 
     def _stop_attempt_if_told(self) -> None:
         """Pass a wish to stop on to the running attempt. Safe in signal handlers and in other threads."""
-        if self._stopping.level >= Level.STOP:
-            grace = self._grace if self._stopping.level == Level.STOP else timedelta(0)
-            self._runner.stop(Outcome.PREEMPTED, f"the worker was told to stop: {self._stopping.reason}", grace)
+        asked = self._asked_to_stop()
+        if asked is not None:
+            self._runner.stop(*asked)
+
+    def _asked_to_stop(self) -> tuple[Outcome, str, timedelta] | None:
+        if self._stopping.level < Level.STOP:
+            return None
+        grace = self._grace if self._stopping.level == Level.STOP else timedelta(0)
+        return Outcome.PREEMPTED, f"the worker was told to stop: {self._stopping.reason}", grace
 
     def _run_attempt(self, trial: Trial) -> float | Sequence[float]:
         """One attempt as Optuna's objective: a value, TrialPruned, or AttemptFailedError."""
@@ -111,14 +109,28 @@ class WorkerLoop:
             "start", f"trial {attempt.number} started{again}", trial=attempt.number, root=attempt.root_number
         )
         seed = self._spec.sampler.seed
-        result = self._runner.run(trial, seed=None if seed is None else seed_for_trial(seed, attempt.root_number))
+        result = self._runner.run(
+            trial,
+            seed=None if seed is None else seed_for_trial(seed, attempt.root_number),
+            root_number=attempt.root_number,
+            asked_to_stop=self._asked_to_stop,
+        )
         self._result = result
-        self._storage.end_attempt_with(Ending(result.outcome, result.reason or "", result.output_tail))
+        self._storage.end_attempt_with(
+            Ending(result.outcome, result.reason or "", result.output_tail, _gpu_figures(result))
+        )
         if result.outcome is Outcome.COMPLETE and result.values is not None:
             return result.values
-        if result.outcome is Outcome.PRUNED:
+        if result.outcome is Outcome.PRUNED or result.is_infeasible:
             raise TrialPruned(result.reason)
         raise AttemptFailedError(result.reason)
+
+    def _look_at_breaker(self) -> Departure | None:
+        """Leave when what this worker is given fails here and nowhere else."""
+        if self._result is None or self._result.outcome.is_finished:
+            return None
+        breaker = self._lifeline.judge()
+        return None if breaker is None else Departure(f"circuit breaker: {breaker.reason}", EXIT_FAILED)
 
     def _judge(self, answer: NoTrial) -> Departure | None:
         """What nothing to claim means for this worker: leave, or wait."""
@@ -161,6 +173,16 @@ class WorkerLoop:
             duration_s=round(seconds, 3),
             fenced=told.is_fenced,
         )
+
+
+def _gpu_figures(result: AttemptResult) -> dict[str, float] | None:
+    """What the attempt took of its GPUs, as it is stored with it; None without a GPU."""
+    if result.gpu_peak_memory is None:
+        return None
+    figures: dict[str, float] = {"peak_memory_bytes": result.gpu_peak_memory}
+    if result.gpu_utilization is not None:
+        figures["utilization_percent"] = round(result.gpu_utilization, 1)
+    return figures
 
 
 def _say_fate(told: Told) -> str:

@@ -90,7 +90,9 @@ def test_devices_are_bound_by_uuid(
 
 def test_auto_is_one_slot_per_device_and_none_is_the_cpu(library: FakeLibrary) -> None:
     slots = choose_slots("auto", Nvml(library), {})
-    assert [slot.label for slot in slots] == ["gpu 0", "gpu 1", "gpu 2", "gpu 3"]
+    assert [slot.label.partition(" (")[0] for slot in slots] == ["gpu 0", "gpu 1", "gpu 2", "gpu 3"]
+    # The name of the device is what a budget's prices go by.
+    assert all(slot.devices[0].name in slot.label for slot in slots)
     assert [slot.label for slot in choose_slots(None, Nvml(FakeLibrary(())), {})] == ["cpu"]
     assert visible_devices(Nvml(library), {"CUDA_VISIBLE_DEVICES": ""}) == []
 
@@ -130,9 +132,9 @@ def test_a_device_in_use_is_skipped_shared_or_waited_for(library: FakeLibrary) -
     slots = choose_slots("auto", nvml, {})
     library.processes["GPU-aaa"] = [SimpleNamespace(pid=1, usedGpuMemory=GIB)]
     library.used["GPU-bbb"] = 40 * GIB  # by a process that a container hides
-    assert [slot.label for slot in wait_until_free(slots, "skip", nvml)] == ["gpu 2", "gpu 3"]
+    assert [slot.devices[0].number for slot in wait_until_free(slots, "skip", nvml)] == [2, 3]
     assert wait_until_free(slots, "share", nvml) == slots
-    with pytest.raises(InputError, match="gpu 0 is in use by others"):
+    with pytest.raises(InputError, match=r"gpu 0 \(.*\) is in use by others"):
         wait_until_free(slots[:1], "skip", nvml)
 
     def somebody_leaves(_seconds: float) -> None:
