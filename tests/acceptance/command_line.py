@@ -70,6 +70,8 @@ class CommandLine:
 
     def _environment(self) -> dict[str, str]:
         environment = {**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1", **self.environment}
+        # As in an activated environment: a study's `python` is the one with the packages.
+        environment["PATH"] = f"{HPOTOOL.parent}{os.pathsep}{environment['PATH']}"
         environment.pop("HPOTOOL_STORAGE", None)
         return environment | ({"HPOTOOL_STORAGE": self.url} if self.url else {})
 

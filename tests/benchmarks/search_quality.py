@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from zlib import crc32
 
@@ -99,10 +100,13 @@ def summarise(runs: Iterable[Run], checkpoint: int) -> list[str]:
     return lines
 
 
-def _simulate(task: tuple[str, Problem, int, int, Sequence[int]]) -> Run:
+_TASKS: list[tuple[str, Problem, int, int, Sequence[int]]] = []
+
+
+def _simulate(index: int) -> Run:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore")
-    return simulate(*task)
+    return simulate(*_TASKS[index])
 
 
 def main() -> None:
@@ -112,19 +116,26 @@ def main() -> None:
     parser.add_argument("--workers", nargs="+", type=int, default=[1, 8, 32])
     parser.add_argument("--checkpoints", nargs="+", type=int, default=[100, 200])
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--tuning", action="store_true", help="problems to try ideas on instead")
+    parser.add_argument("--problems", choices=["reported", "tuning", "tables"], default="reported")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
+    if arguments.problems == "tables":
+        from tests.benchmarks.tables import load_tables
+
+        problems = load_tables()
+    else:
+        problems = TUNING if arguments.problems == "tuning" else REPORTED
     tasks = [
         (sampler, problem, workers, seed, arguments.checkpoints)
         for sampler in arguments.samplers
         for workers in arguments.workers
-        for problem in (TUNING if arguments.tuning else REPORTED)
+        for problem in problems
         for seed in range(arguments.seeds)
     ]
-    with ProcessPoolExecutor(arguments.jobs) as pool:
-        runs = list(pool.map(_simulate, tasks))
+    _TASKS.extend(tasks)  # before the fork: a table is too large to be sent with every task, and cannot be pickled
+    with ProcessPoolExecutor(arguments.jobs, get_context("fork")) as pool:
+        runs = list(pool.map(_simulate, range(len(tasks))))
     for checkpoint in arguments.checkpoints:
         sys.stdout.write(f"\nafter {checkpoint} trials\n" + "\n".join(summarise(runs, checkpoint)) + "\n")
     if arguments.json:
