@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import optuna
+import pytest
 
 
 def quadratic(trial: optuna.Trial) -> float:
@@ -33,3 +34,58 @@ def several_metrics(trial: optuna.Trial) -> tuple[float, float]:
 
 
 not_callable = 3
+
+
+def asks_its_study(trial: optuna.Trial) -> float:
+    study = trial.study
+    assert study.study_name == "s"
+    assert study.direction is optuna.study.StudyDirection.MINIMIZE
+    assert study.user_attrs["owner"] == "me"
+    study.set_user_attr("seen", trial.number)
+    trial.suggest_float("x", 0, 1)
+    return study.best_value / 2 if trial.number else 1.0
+
+
+def draws_numbers(trial: optuna.Trial) -> dict[str, float]:
+    import random
+
+    import numpy
+
+    return {"loss": random.random(), "numpy": float(numpy.random.rand())}
+
+
+def ends_a_pool(trial: optuna.Trial) -> float:
+    """Its workers must end by the SIGTERM of terminate(), which this process itself takes as a question."""
+    import multiprocessing
+
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        assert pool.map(abs, [-1, -2]) == [1, 2]
+    return 1.0
+
+
+def uses_everything(trial: optuna.Trial) -> float:
+    """Properties and old names of Optuna's Trial."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trial.suggest_uniform("u", 0, 1)
+        trial.suggest_loguniform("lu", 0.1, 1)
+        trial.suggest_discrete_uniform("du", 0, 1, 0.5)
+    assert trial.suggest_float("u", 0, 1) == trial.params["u"]
+    assert set(trial.distributions) == {"u", "lu", "du"}
+    assert trial.number == 0
+    assert trial.datetime_start is not None
+    assert trial.relative_params == {}
+    trial.set_constraint("c", -1)
+    assert trial.constraints == {"c": -1.0}
+    trial.report(0.5, 1)
+    trial.report(0.7, 1)
+    with pytest.raises(TypeError, match="supposed to be a float"):
+        trial.report("x", 2)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="must be non-negative"):
+        trial.report(1.0, -1)
+    with pytest.raises(ValueError, match="low <= high"):
+        trial.suggest_int("i", 3, 1)
+    assert isinstance(trial, optuna.Trial)
+    return 1.0

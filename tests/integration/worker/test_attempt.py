@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -171,3 +172,60 @@ def test_no_password_reaches_the_attempt(tmp_path: Path, monkeypatch: pytest.Mon
     assert "GPU-7" in printed
     assert "'HPOTOOL_SEED': '5'" in printed
     assert os.environ["HPOTOOL_STORAGE"] == url
+
+
+@pytest.mark.parametrize("isolation", ["process", "none"])
+@pytest.mark.parametrize("function", ["uses_everything", "ends_a_pool"])
+def test_what_plain_objectives_do_works(make_runner: MakeRunner, function: str, isolation: str) -> None:
+    trial = optuna.create_study(pruner=optuna.pruners.NopPruner()).ask()
+    result = make_runner(function, isolation=isolation, timeout=timedelta(seconds=60)).run(trial)
+    assert result.values == (1.0,), result
+
+
+def test_an_objective_can_ask_about_its_study(make_runner: MakeRunner) -> None:
+    study = optuna.create_study()
+    study.set_user_attr("owner", "me")
+    runner = make_runner("asks_its_study")
+    for _ in range(3):
+        trial = study.ask()
+        study.tell(trial, runner.run(trial).values)
+    assert study.best_value == 0.25
+    assert study.user_attrs["seen"] == 2
+
+
+def test_a_seed_repeats_an_attempt_and_without_one_attempts_differ(make_runner: MakeRunner) -> None:
+    pytest.importorskip("numpy")
+    runner = make_runner("draws_numbers")
+    study = optuna.create_study()
+    seeds = [5, 5, 6, None, None]
+    results = [runner.run(study.ask(), seed=seed) for seed in seeds]
+    drawn = [(result.values, result.extra["numpy"]) for result in results]
+    assert drawn[0] == drawn[1]
+    for place in (0, 1):
+        assert len({values[place] for values in drawn}) == 4
+
+
+@pytest.mark.parametrize("module", ["pytorch_digits", "xgboost_digits"])
+def test_importing_torch_or_xgboost_makes_no_attempt_import_anew(tmp_path: Path, module: str) -> None:
+    pytest.importorskip("torch")
+    objective = ObjectiveSpec(python=f"objectives.{module}:objective")
+    with AttemptRunner(StudySpec("s", objective, MINIMIZE), tmp_path) as runner:
+        assert runner.start() is None
+
+
+def test_a_module_that_leaves_threads_is_imported_by_each_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "starts_a_thread.py").write_text(
+        "import os, threading, time\n"
+        "imported_by = os.getpid()\n"
+        "threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()\n"
+        "def objective(trial):\n"
+        "    return float(imported_by == os.getpid())\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    spec = StudySpec("s", ObjectiveSpec(python="starts_a_thread:objective"), MINIMIZE)
+    with AttemptRunner(spec, tmp_path / "logs") as runner:
+        assert runner.start() == "importing it has left threads running"
+        for _ in range(2):
+            assert runner.run(optuna.create_study().ask()).values == (1.0,)
