@@ -26,6 +26,7 @@ from hpotool.server.network import (
     access_rules,
     address_for_others,
     free_port,
+    require_address,
     require_open,
     wanted_listening,
 )
@@ -50,6 +51,9 @@ _SETTINGS: dict[str, str | int] = {
 }
 
 
+State = Literal["running", "stopped", "absent", "elsewhere"]
+
+
 @dataclass(frozen=True)
 class Started:
     """What ``start`` found or did. ``moved_from`` is the former port, where somebody else has taken it."""
@@ -63,9 +67,13 @@ class Started:
 
 @dataclass(frozen=True)
 class Status:
-    """What is known about the server without touching it."""
+    """What is known about the server without touching it.
 
-    state: Literal["running", "stopped", "absent"]
+    ``elsewhere`` is a server on the same home folder that another machine or container runs: ``host`` is its name.
+    """
+
+    state: State
+    host: str | None
     process_id: int | None
     version: int | None
     listening: Listening | None
@@ -113,7 +121,9 @@ class EmbeddedPostgres:
             if not self._folder.path.exists():
                 return False
             with self._folder.locked():
-                return self._folder.cluster.stop()
+                was_running = self._folder.cluster.stop()
+                with self._folder.server_lock():  # one that runs elsewhere is not stopped, and that is said
+                    return was_running
 
     def destroy(self) -> bool:
         """Stop the server and remove its data for ever; whether there was any."""
@@ -132,12 +142,16 @@ class EmbeddedPostgres:
         with explained_file_errors(self._home):
             cluster = self._folder.cluster
             process_id, version = cluster.process_id(), cluster.version()
-            state: Literal["running", "stopped", "absent"] = "stopped"
+            host = self._folder.server_host()
+            state: State = "stopped"
             if process_id is not None:
                 state = "running"
             elif version is None:
                 state = "absent"
-            return Status(state, process_id, version, self._folder.read_listening(), cluster.data, cluster.log)
+            elif host is not None:
+                state = "elsewhere"
+            listening = self._folder.read_listening()
+            return Status(state, host, process_id, version, listening, cluster.data, cluster.log)
 
     def url(self) -> DatabaseUrl:
         """The database's URL on this machine, whether the server runs or not.
@@ -161,6 +175,7 @@ class EmbeddedPostgres:
             return self._url(listening, address_for_others(listening.address))
 
     def _start(self, address: str, networks: tuple[str, ...], preferred_port: int | None) -> None:
+        require_address(address)
         cluster = self._folder.cluster
         binaries = self._binaries()
         with self._folder.server_lock() as descriptor:

@@ -29,7 +29,10 @@ LOOPBACK = "127.0.0.1"
 _ROOTS_DATA = Path("/var/lib/hpotool")
 _PASSWORD = "password"
 _SUPERUSER_PASSWORD = "superuser-password"
+# The last backends of a killed server, or the initdb of a killed command, are gone by then.
 _ORPHANS_LEAVE_S = 30.0
+# Another command that only looks whether a server runs holds the lock for a moment.
+_OTHERS_LOOK_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -102,22 +105,29 @@ class ServerFolder:
         """
         running = self.path / "running"
         with running.open("a+") as file:
-            deadline = time.monotonic() + _ORPHANS_LEAVE_S
+            asked_at = time.monotonic()
             while not _try_lock(file.fileno()):
-                file.seek(0)
-                host = file.read().strip()
-                if host != os.uname().nodename or time.monotonic() > deadline:
+                host = self.server_host()
+                patience_s = _ORPHANS_LEAVE_S if host == os.uname().nodename else _OTHERS_LOOK_S
+                if host is not None and time.monotonic() - asked_at > patience_s:
                     raise DatabaseUnreachableError(
-                        f"the embedded Postgres of {self.home} already runs on {host or 'another machine'}",
+                        f"the embedded Postgres of {self.home} runs on {host}",
                         "open it there (hpotool db up --listen ADDRESS --allow NETWORK) and set HPOTOOL_STORAGE "
                         "here, or set HPOTOOL_HOME to a folder of this machine",
                     )
-                # The last backends of a killed server, or the initdb of a killed command, are gone soon.
                 time.sleep(0.05)
             file.truncate(0)
             file.write(os.uname().nodename)
             file.flush()
             yield file.fileno()
+
+    def server_host(self) -> str | None:
+        """The machine or container whose server holds the lock; None where no server runs on the data."""
+        try:
+            with (self.path / "running").open() as file:
+                return None if _try_lock(file.fileno()) else file.read().strip() or "another machine"
+        except FileNotFoundError:
+            return None
 
     def read_listening(self) -> Listening | None:
         """How the server listens; None before its first start."""

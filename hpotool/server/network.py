@@ -101,6 +101,19 @@ def access_rules(listening: Listening, superuser: str, user: str, database: str)
     return rules + [f"host {database} {user} {network} scram-sha-256" for network in listening.allow]
 
 
+def require_address(address: str) -> None:
+    """Nothing, when the address that the server listened on last is still this machine's.
+
+    Raises:
+        DatabaseUnreachableError: it is not.
+    """
+    if not _is_free(address, 0):
+        raise DatabaseUnreachableError(
+            f"the embedded Postgres is to listen on {address}, which this machine does not have any more",
+            f"{_listen_hint()} (or, to this machine only: hpotool db up --listen {LOOPBACK})",
+        )
+
+
 def require_open(listening: Listening) -> None:
     """Nothing, when other machines can connect.
 

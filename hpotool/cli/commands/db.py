@@ -66,6 +66,7 @@ def status(format: FormatOption = Format.TABLE) -> None:
     listening = found.listening
     row = {
         "state": found.state,
+        "host": found.host,
         "version": found.version,
         "process_id": found.process_id,
         "address": listening.address if listening else None,

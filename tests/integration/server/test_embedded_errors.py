@@ -135,6 +135,17 @@ def test_a_lost_superuser_password_is_said(home: Path) -> None:
     assert "superuser-password" in error.hint
 
 
+def test_an_address_that_the_machine_has_lost(home: Path) -> None:
+    (home / "postgres" / "state.json").write_text(
+        '{"port": 5433, "address": "198.51.100.7", "allow": ["10.0.0.0/8"]}'
+    )
+    server = EmbeddedPostgres(home)
+    error = refusal(server)
+    assert "is to listen on 198.51.100.7, which this machine does not have any more" in error.message
+    assert "--listen 127.0.0.1" in error.hint
+    psycopg2.connect(server.start("127.0.0.1").url.libpq).close()
+
+
 def test_a_broken_state_file_is_named(home: Path) -> None:
     (home / "postgres" / "state.json").write_text("{")
     error = refusal(EmbeddedPostgres(home))
@@ -142,24 +153,27 @@ def test_a_broken_state_file_is_named(home: Path) -> None:
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can enter another process and host name space")
-def test_a_server_in_another_container_on_the_same_home_is_respected(home: Path) -> None:
+@pytest.mark.parametrize("method", ["start", "stop", "destroy"])
+def test_a_server_in_another_container_on_the_same_home_is_respected(home: Path, method: str) -> None:
     server = EmbeddedPostgres(home)
     url = server.start().url
     script = (
         "import pathlib, socket, sys\n"
         "from hpotool.server import EmbeddedPostgres\n"
         "socket.sethostname('elsewhere')\n"
+        "server = EmbeddedPostgres(pathlib.Path(sys.argv[1]))\n"
         "try:\n"
-        "    EmbeddedPostgres(pathlib.Path(sys.argv[1])).start()\n"
+        "    getattr(server, sys.argv[2])()\n"
         "except Exception as error:\n"
-        "    print(error.message, error.exit_code, error.hint)\n"
+        "    print(error.message, error.exit_code, error.hint, server.status().state)\n"
     )
     other = subprocess.run(
-        ["unshare", "--pid", "--fork", "--mount-proc", "--uts", sys.executable, "-c", script, home],
+        ["unshare", "--pid", "--fork", "--mount-proc", "--uts", sys.executable, "-c", script, home, method],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert f"already runs on {os.uname().nodename} 4" in other.stdout, other.stderr
+    assert f"runs on {os.uname().nodename} 4" in other.stdout, other.stderr
     assert "HPOTOOL_STORAGE" in other.stdout
+    assert other.stdout.endswith("elsewhere\n")
     psycopg2.connect(url.libpq).close()
 
 
