@@ -110,7 +110,7 @@ def _simulate(index: int) -> Run:
 
 
 def main() -> None:
-    """Run what the arguments say and print the tables; ``--json`` keeps every single run."""
+    """Run what the arguments say and print the tables; ``--json`` keeps every single run as a line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samplers", nargs="+", choices=SAMPLERS, default=list(SAMPLERS))
     parser.add_argument("--workers", nargs="+", type=int, default=[1, 8, 32])
@@ -126,20 +126,22 @@ def main() -> None:
         problems = load_tables()
     else:
         problems = TUNING if arguments.problems == "tuning" else REPORTED
-    tasks = [
+    _TASKS.extend(  # before the fork: a table is too large to be sent with every task, and cannot be pickled
         (sampler, problem, workers, seed, arguments.checkpoints)
+        for seed in range(arguments.seeds)
         for sampler in arguments.samplers
         for workers in arguments.workers
         for problem in problems
-        for seed in range(arguments.seeds)
-    ]
-    _TASKS.extend(tasks)  # before the fork: a table is too large to be sent with every task, and cannot be pickled
+    )
+    runs = []
     with ProcessPoolExecutor(arguments.jobs, get_context("fork")) as pool:
-        runs = list(pool.map(_simulate, range(len(tasks))))
+        for run in pool.map(_simulate, range(len(_TASKS))):
+            runs.append(run)
+            if arguments.json:  # a line per run, at once: a benchmark that is stopped was not for nothing
+                with arguments.json.open("a") as file:
+                    file.write(json.dumps(asdict(run)) + "\n")
     for checkpoint in arguments.checkpoints:
         sys.stdout.write(f"\nafter {checkpoint} trials\n" + "\n".join(summarise(runs, checkpoint)) + "\n")
-    if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(run) for run in runs], indent=1))
 
 
 if __name__ == "__main__":
