@@ -47,9 +47,6 @@ test: check
 	$(BIN)/pytest -q -n 2 --dist loadgroup tests
 
 bench: install
-	$(BIN)/python -m tests.benchmarks.storage
-
-bench: install
 	$(BIN)/python -m tests.benchmarks
 
 clean:

@@ -54,19 +54,19 @@ def main() -> None:
     parser.add_argument("--report-only", action="store_true", help="write the page from figures that are there")
     asked = parser.parse_args()
     if not asked.report_only:
-        asked.output.write_text(json.dumps(_measure_all(asked.quick), indent=1) + "\n")
+        _measure_all(asked.quick, asked.output)
     write_report(json.loads(asked.output.read_text()), asked.output.with_suffix(".md"))
 
 
-def _measure_all(quick: bool) -> dict[str, Any]:
+def _measure_all(quick: bool, output: Path) -> None:
     alive = open_run_folder()
     server = private_server()
-    results = []
+    figures: dict[str, Any] = {"machine": _machine(server), "results": []}
     try:
         for case in cases(quick):
-            results.append(measure(server, case))
-            sys.stderr.write(f"{_line(results[-1])}\n")
-        return {"machine": _machine(server), "results": results}
+            figures["results"].append(measure(server, case))
+            sys.stderr.write(f"{_line(figures['results'][-1])}\n")
+            output.write_text(json.dumps(figures, indent=1) + "\n")  # a run that is cut short is not lost
     finally:
         server.stop()
         alive.close()
