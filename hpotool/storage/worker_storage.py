@@ -15,6 +15,7 @@ What differs from any other storage:
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.errors import DatabaseUnreachableError
+from hpotool.faults import fault_point
 from hpotool.settings import home_folder
 from hpotool.storage import attempts
 from hpotool.storage.attempts import Attempt, Ending, NoTrial, Run
@@ -91,6 +93,7 @@ class WorkerStorage(PostgresStorage):
         self._retry = retry or RetrySpec()
         self._ending: Ending | None = None
         self._own_trial: LiveTrial | None = None  # kept here too: the memory forgets what somebody else has ended
+        self._reported_at = 0.0
         self._spool = Spool(home or home_folder(), url)
         self._spooling = threading.Lock()  # guards the two below
         self._is_telling = False
@@ -125,9 +128,11 @@ class WorkerStorage(PostgresStorage):
             return super().create_new_trial(study_id, template_trial)
         if self._gave_up is not None:
             raise self._gave_up
+        fault_point("claim.before")
         answer = attempts.claim_trial(self.run, study_id, self.worker, attempts.new_attempt_id())
         if isinstance(answer, NoTrial):
             raise NothingToClaim(answer)
+        fault_point("claim.after")
         if answer.is_new:
             trial = _running_trial(answer.trial_id, answer.number, to_local_time(answer.started))
         else:
@@ -135,6 +140,7 @@ class WorkerStorage(PostgresStorage):
             trial.state = TrialState.RUNNING  # if it was taken away meanwhile, the next beat will say so
         self.adopt_trial(study_id, trial)
         self._own_trial = self._memory.live[answer.trial_id]
+        self._reported_at = time.monotonic()
         self._ending = None
         with self._spooling:
             self.attempt = answer
@@ -163,9 +169,11 @@ class WorkerStorage(PostgresStorage):
 
     def _tell(self, spooled: SpooledAttempt, result: Result, decision: Decision | None) -> None:
         attempt = spooled.attempt
+        fault_point("tell.before")
         with self._spooling:
             self._is_telling = True
             self._spool.keep(spooled, durably=False)
+        fault_point("tell.spooled")
         # Only a worker that dies now loses what is not on disk for good: not worth a sync for every trial.
         self.connection.on_first_failure = lambda: self._spool.keep(spooled, durably=True)
         ended, is_kept = None, True
@@ -180,6 +188,7 @@ class WorkerStorage(PostgresStorage):
             self.connection.on_first_failure = lambda: None
             with self._spooling:
                 self._is_telling = False
+        fault_point("tell.after")
         self._leave_attempt(attempt, result, ended)
         is_fenced = ended is None and self._gave_up is None
         self.last_told = Told(attempt, result.ending.outcome, is_fenced, is_kept, decision)
@@ -258,6 +267,15 @@ class WorkerStorage(PostgresStorage):
         if attempt is not None and attempt.trial_id == trial_id:
             return self._own_trial
         return super()._running_here(trial_id)
+
+    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        """See BaseStorage."""
+        super().set_trial_intermediate_value(trial_id, step, intermediate_value)
+        self._reported_at = time.monotonic()
+
+    def since_progress(self) -> timedelta:
+        """How long ago the running attempt reported something, or began."""
+        return timedelta(seconds=time.monotonic() - self._reported_at)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """See BaseStorage. A sampler may write after the end of an attempt that was fenced."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from hpotool.errors import DatabaseUnreachableError
+from hpotool.faults import fault_point
 from hpotool.storage.attempts import Attempt, Orders, Run, beat, read_orders
 from hpotool.storage.worker_identity import WorkerIdentity
 
@@ -53,6 +54,7 @@ class Heartbeat:
 
     def step(self) -> float:
         """Beat when it is time to, else only ask; the seconds until the next step."""
+        fault_point("beat")
         now = self._clock()
         attempt = self._current()
         is_due = now >= self._beat_due

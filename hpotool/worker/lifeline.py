@@ -6,6 +6,7 @@ From ``with Lifeline(…)`` to its end, whatever the worker does: attempts, wait
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -34,8 +35,7 @@ class Lifeline:
     """A worker's registration, heartbeat and reaper.
 
     ``stopping`` hears what people want of the worker, ``stop_attempt`` what they want of its attempt; both are
-    called from another thread. ``watch`` ends the study at its limits. ``progress`` says how long ago the attempt
-    reported something.
+    called from another thread. ``watch`` ends the study at its limits.
     """
 
     def __init__(
@@ -49,14 +49,13 @@ class Lifeline:
         *,
         interval: timedelta = HEARTBEAT_INTERVAL,
         grace: timedelta = GRACE_PERIOD,
-        progress: Callable[[], timedelta | None] = lambda: None,
     ) -> None:
         self._storage = storage
         self._study_id = study_id
         self._retry = retry
         self._stopping = stopping
         self._stop_attempt = stop_attempt
-        self._stopped_attempt = ""
+        self._cancelled: tuple[str, float] | None = None  # attempt id, and until when it may write its checkpoint
         self.end_reason = "ended by an error"
         heartbeat = Heartbeat(
             storage.run,
@@ -65,7 +64,7 @@ class Lifeline:
             current=lambda: storage.attempt,
             hear=self._hear,
             on_outage=storage.spool_attempt,
-            progress=progress,
+            progress=storage.since_progress,
         )
         reaper = Reaper(
             storage.run,
@@ -109,18 +108,21 @@ class Lifeline:
         worker_id = self._storage.worker.worker_id
         return judge_worker(worker_id, read_ended_attempts(self._storage.run, self._study_id, worker_id))
 
+    def _grace_left(self, attempt: Attempt) -> timedelta:
+        now = time.monotonic()
+        if self._cancelled is None or self._cancelled[0] != attempt.attempt_id:
+            self._cancelled = attempt.attempt_id, now + _CANCEL_GRACE.total_seconds()
+        return timedelta(seconds=max(0.0, self._cancelled[1] - now))
+
     def _decide(self, outcome: Outcome, history: Sequence[Outcome]) -> FollowUp:
         return follow_up_of(decide_retry(outcome, history, self._retry))
 
     def _hear(self, attempt: Attempt | None, orders: Orders) -> None:
-        if attempt is not None and attempt.attempt_id != self._stopped_attempt:
-            if not orders.is_owner:
-                self._stopped_attempt = attempt.attempt_id
-                why = "its trial was given to another attempt"
-                self._stop_attempt(Outcome.CANCELLED, why, timedelta(0))
-            elif orders.cancel_reason is not None:
-                self._stopped_attempt = attempt.attempt_id
-                self._stop_attempt(Outcome.CANCELLED, orders.cancel_reason, _CANCEL_GRACE)
+        # Said again with every beat: an attempt whose child is not born yet has nobody who hears it.
+        if attempt is not None and not orders.is_owner:
+            self._stop_attempt(Outcome.CANCELLED, "its trial was given to another attempt", timedelta(0))
+        elif attempt is not None and orders.cancel_reason is not None:
+            self._stop_attempt(Outcome.CANCELLED, orders.cancel_reason, self._grace_left(attempt))
         if orders.told_to is not None:
             level = Level.STOP if orders.told_to == "stop" else Level.DRAIN
             self._stopping.tell(level, f"told to {orders.told_to}")

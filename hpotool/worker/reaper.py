@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hpotool.errors import DatabaseUnreachableError
+from hpotool.faults import fault_point
 from hpotool.storage.attempts import Ending, FollowUp, Run, fail_and_queue
 from hpotool.storage.queries import query
 from hpotool.storage.worker_identity import WorkerIdentity
@@ -141,6 +142,7 @@ class Reaper:
 
     def _reap(self, trial: RunningTrial, reason: str, seen_beat: datetime | None) -> bool:
         ending = Ending(Outcome.LOST, reason, follow_up=self._decide(Outcome.LOST, trial.history))
+        fault_point("reap.before")
         ended = fail_and_queue(
             self._run,
             self._study_id,
@@ -151,6 +153,7 @@ class Reaper:
             seen_beat=seen_beat,
             event="reap",
         )
+        fault_point("reap.after")
         if ended is not None:
             _logger.warning("trial %d was lost (%s): %s", trial.number, reason, ending.follow_up)
         return ended is not None

@@ -1,0 +1,146 @@
+"""Real ``hpotool worker`` processes on one study, killed, stopped and started again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hpotool.errors import DatabaseUnreachableError
+from hpotool.storage import control
+from hpotool.storage.connection import Connection
+from hpotool.storage.creation import create_or_resume
+from hpotool.storage.url import DatabaseUrl
+from hpotool.study.file import read_study_file
+from tests.faults.invariants import violations
+
+PATIENCE_S = 120.0
+INTERVAL_S = 0.4
+GRACE_S = 1.6
+
+# On one machine every dead process is provably gone at once. Workers that claim to be elsewhere have only their
+# heartbeats.
+_ELSEWHERE = """
+import os, hpotool.worker.identity as identity
+identity.process_space = lambda: os.environ["TEST_PLACE"]
+from hpotool.cli.app import main
+main()
+"""
+
+
+def wait_until(is_true: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
+    """Wait for a condition; say what it was when it does not come."""
+    deadline = time.monotonic() + patience_s
+    while not is_true():
+        assert time.monotonic() < deadline, f"waited {patience_s:.0f} s in vain for: {what}"
+        time.sleep(0.02)
+
+
+@dataclass
+class Fleet:
+    """Workers of one study in ``folder``. Whatever dies is not replaced unless ``keep_up`` is called."""
+
+    url: str
+    folder: Path
+    budget: int
+    interval_s: float = INTERVAL_S
+    grace_s: float = GRACE_S
+    is_spread_out: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+    study: str = "s"
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    marker: str = field(default_factory=lambda: f"fleet-{uuid.uuid4().hex}")
+
+    def __post_init__(self) -> None:
+        (self.folder / "study_code.py").write_text("from tests.faults.objectives import objective as objective\n")
+        text = (
+            f"study: {self.study}\nobjective: {{python: study_code:objective}}\nmetrics: {{value: minimize}}\n"
+            f"search_space: {{x: {{float: [0, 1]}}}}\nsampler: {{name: random, seed: 1}}\n"
+            f"budget: {{trials: {self.budget}}}\n"
+        )
+        self.connection = Connection(DatabaseUrl.parse(self.url))
+        create_or_resume(self.connection, read_study_file(text), "test")
+        [(self.study_id,)] = self.connection.run(
+            "SELECT study_id FROM studies WHERE study_name = %s", (self.study,)
+        )
+
+    # --- Workers
+
+    def start_worker(self, url: str | None = None, **environment: str) -> subprocess.Popen[bytes]:
+        number = len(self.processes)
+        variables = {
+            **os.environ,
+            "HPOTOOL_STORAGE": url or self.url,
+            "HPOTOOL_HOME": str(self.folder / "home"),
+            "HPOTOOL_HEARTBEAT_INTERVAL_S": str(self.interval_s),
+            "HPOTOOL_GRACE_PERIOD_S": str(self.grace_s),
+            "PYTHONPATH": os.pathsep.join([str(self.folder), str(Path(__file__).parents[2])]),
+            "TEST_FLEET": self.marker,
+            "TEST_PLACE": f"place-{number}",
+            **self.environment,
+            **environment,
+        }
+        script = ["-c", _ELSEWHERE] if self.is_spread_out else ["-m", "hpotool"]
+        with (self.folder / f"worker-{number}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, *script, "worker", "--study", self.study],
+                cwd=self.folder,
+                env=variables,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
+
+    def living(self) -> list[subprocess.Popen[bytes]]:
+        return [process for process in self.processes if process.poll() is None]
+
+    def keep_up(self, count: int) -> None:
+        """Replace what has died, as a supervisor does."""
+        for _ in range(count - len(self.living())):
+            self.start_worker()
+
+    def close(self) -> None:
+        for process in self.living():
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+        for process in self.processes:
+            process.wait()
+        self.connection.close()
+
+    # --- The study
+
+    def is_done(self) -> bool:
+        try:
+            return control.count_places(self.connection.run, self.study_id).finished >= self.budget
+        except DatabaseUnreachableError:
+            return False
+
+    def states(self) -> dict[int, str]:
+        rows = self.connection.run(
+            "SELECT number, state::text FROM trials WHERE study_id = %s ORDER BY number", (self.study_id,)
+        )
+        return dict(rows)
+
+    def check(self, *, is_value_safe: bool = True) -> None:
+        """Wait until every worker has left, and hold the study to the guarantees."""
+        wait_until(lambda: not self.living(), "all workers to leave")
+        wait_until(lambda: not self._left_behind(), "the children of dead workers to be gone", 5.0)
+        found = self._violations(is_value_safe=is_value_safe)
+        assert not found, "\n".join([*found, *self.logs()])
+
+    def _left_behind(self) -> bool:
+        return any(line.startswith("G7") for line in self._violations(is_value_safe=False))
+
+    def _violations(self, *, is_value_safe: bool) -> list[str]:
+        return violations(self.connection, self.budget, self.folder, self.marker, is_value_safe=is_value_safe)
+
+    def logs(self) -> list[str]:
+        return [f"--- {log.name}\n{log.read_text()[-3000:]}" for log in sorted(self.folder.glob("worker-*.log"))]

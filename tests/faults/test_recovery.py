@@ -1,0 +1,125 @@
+"""A dead worker's trial, a database away, workers told to go: what happens, and how soon."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from hpotool.storage import control
+from tests.faults.fleet import GRACE_S, INTERVAL_S, Fleet, wait_until
+
+
+@pytest.fixture
+def fleet(own_postgres, tmp_path: Path):
+    made: list[Fleet] = []
+
+    def make(budget: int, **options) -> Fleet:
+        made.append(Fleet(own_postgres.url("postgres"), tmp_path, budget, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def _all_run(fleet: Fleet, count: int) -> None:
+    wait_until(lambda: list(fleet.states().values()).count("RUNNING") == count, f"{count} trials to run")
+
+
+def test_a_database_that_is_away_for_twelve_beats_fails_no_live_trial(fleet, own_postgres) -> None:
+    scale = float(os.environ.get("HPOTOOL_TEST_OUTAGE_S", "5"))
+    study = fleet(4, is_spread_out=True, interval_s=scale / 12, grace_s=scale / 4)
+    for _ in range(4):
+        study.start_worker(TEST_STEP_S=str(scale / 2))
+    _all_run(study, 4)
+
+    own_postgres.stop()
+    time.sleep(scale)
+    own_postgres.start()
+
+    wait_until(study.is_done, "the study to be done")
+    study.check()
+    assert set(study.states().values()) == {"COMPLETE"}, "no live trial was failed"
+    assert all(process.returncode == 0 for process in study.processes)
+
+
+def test_a_killed_workers_trial_runs_again_within_grace_and_two_beats_of_an_idle_worker(fleet) -> None:
+    study = fleet(2, is_spread_out=True)
+    victim = study.start_worker(TEST_STEP_S="60")
+    _all_run(study, 1)
+    study.start_worker(TEST_STEP_S="0.5")
+    study.start_worker(TEST_STEP_S="0.5")
+    _all_run(study, 2)
+
+    killed_at = time.monotonic()
+    victim.kill()
+    wait_until(lambda: len(study.states()) == 3, "the retry")
+    reaped_after = time.monotonic() - killed_at
+
+    print(f"kill -9 to retry: {reaped_after:.2f} s; grace {GRACE_S} s, interval {INTERVAL_S} s")  # noqa: T201
+    events = control.read_events(study.connection.run, study.study_id)
+    [reap] = [event for event in events if event.kind == "reap"]
+    assert "no heartbeat" in reap.reason
+    wait_until(study.is_done, "the study to be done")
+    study.check()
+
+
+def test_a_worker_on_the_same_machine_takes_a_dead_ones_trial_over_at_once(fleet) -> None:
+    study = fleet(1, interval_s=20, grace_s=3600)
+    victim = study.start_worker(TEST_STEP_S="60")
+    _all_run(study, 1)
+    victim.kill()
+    victim.wait()
+
+    study.start_worker()
+
+    wait_until(study.is_done, "the study to be done, long before a grace period of an hour")
+    study.check()
+
+
+def test_a_worker_that_slept_through_its_grace_period_goes_on_with_another_trial(fleet) -> None:
+    study = fleet(3, is_spread_out=True)
+    sleeper = study.start_worker(TEST_STEP_S="0.3")
+    _all_run(study, 1)
+    sleeper.send_signal(signal.SIGSTOP)
+    study.start_worker()
+    wait_until(lambda: "FAIL" in study.states().values(), "the sleeper's trial to be reaped")
+    sleeper.send_signal(signal.SIGCONT)
+
+    wait_until(study.is_done, "the study to be done")
+    study.check()
+    assert sleeper.returncode == 0
+
+
+def test_workers_hear_pause_resume_and_stop(fleet) -> None:
+    study = fleet(1000)
+    workers = [study.start_worker(), study.start_worker()]
+    wait_until(lambda: len(study.states()) > 2, "some trials")
+    run, study_id = study.connection.run, study.study_id
+
+    control.set_state(run, study_id, "paused", "", "test")
+    wait_until(lambda: "RUNNING" not in study.states().values(), "the running trials to end")
+    count = len(study.states())
+    control.set_state(run, study_id, "running", "", "test")
+    wait_until(lambda: len(study.states()) > count, "trials after the pause")
+    control.set_state(run, study_id, "stopped", "enough", "test")
+    wait_until(lambda: not study.living(), "the workers to leave")
+
+    assert [worker.returncode for worker in workers] == [0, 0]
+    assert "RUNNING" not in study.states().values()
+
+
+def test_one_trial_is_stopped_for_good_and_its_worker_goes_on(fleet) -> None:
+    study = fleet(1)
+    study.start_worker(TEST_STEP_S="60")
+    _all_run(study, 1)
+
+    control.cancel_trial(study.connection.run, study.study_id, 0, "no use", "test")
+
+    wait_until(lambda: study.states().get(0) == "FAIL" and study.states().get(1) == "RUNNING", "the next trial")
+    [(outcome, reason)] = study.connection.run("SELECT outcome, reason FROM hpotool.attempts WHERE number = 0")
+    assert (outcome, reason) == ("cancelled", "no use")
