@@ -78,8 +78,10 @@ class Cluster:
         """Write who may connect, as lines of pg_hba.conf; they hold from the next start or reload."""
         self._write("pg_hba.conf", rules)
 
-    def start(self, binaries: Binaries, pass_fds: Sequence[int] = ()) -> None:
-        """Start the server in a session of its own; return when it answers. It inherits ``pass_fds`` and no other.
+    def start(self, binaries: Binaries, pass_fds: Sequence[int] = ()) -> str:
+        """Start the server in a session of its own; when it answers, return what it logged meanwhile.
+
+        It inherits ``pass_fds`` and no other file descriptor.
 
         Raises:
             ServerFailedError: it does not come up; ``output`` is what it logged this time.
@@ -91,6 +93,7 @@ class Cluster:
         except ServerFailedError as error:
             logged = self._log_after(already_logged)
             raise self._failure("start", logged or error.output) from None
+        return self._log_after(already_logged)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> bool:
         """Stop the server, if it runs, and return when it is gone: whether it ran.

@@ -36,6 +36,8 @@ USER = "hpotool"
 DATABASE = "hpotool"
 SUPERUSER = "hpotool_admin"
 _LOG_LIMIT = 10_000_000
+_PORT_TAKEN = "Address already in use"
+_MOST_PORTS_TRIED = 5
 
 _SETTINGS: dict[str, str | int] = {
     "max_connections": 200,
@@ -198,14 +200,17 @@ class EmbeddedPostgres:
             listening = Listening(free_port(address, preferred, but=tried), address, networks)
             self._configure(listening)
             try:
-                self._folder.cluster.start(binaries, pass_fds=(descriptor,))
+                logged = self._folder.cluster.start(binaries, pass_fds=(descriptor,))
             except ServerFailedError as error:
-                # Somebody else took the port between looking and starting.
-                if "Address already in use" not in error.output or len(tried) == 5:
+                if _PORT_TAKEN not in error.output or len(tried) == _MOST_PORTS_TRIED:
                     raise
-                tried.append(listening.port)
             else:
-                return listening
+                if _PORT_TAKEN not in logged:
+                    return listening
+                # Postgres is content with one address of several, and another program has this port on the rest.
+                self._folder.cluster.stop()
+            # Somebody took the port between looking and starting.
+            tried.append(listening.port)
 
     def _listen_anew(self, before: Listening, after: Listening) -> None:
         if after.address != before.address:

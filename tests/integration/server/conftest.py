@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hpotool.server import EmbeddedPostgres, folder
-from tests.postgres import locked, open_folder, run_folder
+from tests.postgres import free_port, locked, open_folder, run_folder
 
 
 @pytest.fixture
@@ -32,6 +33,9 @@ def home(empty_home: Path) -> Path:
             server.stop()
             unfinished.rename(original)
     subprocess.run(["cp", "-a", f"{original}/.", empty_home], check=True)
+    # A port of its own: tests that run at the same time must not take it while the server is down.
+    state = empty_home / "postgres" / "state.json"
+    state.write_text(json.dumps(json.loads(state.read_text()) | {"port": free_port()}))
     return empty_home
 
 
