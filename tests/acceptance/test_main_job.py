@@ -158,6 +158,24 @@ def test_a_terminated_worker_hands_its_trial_back_and_leaves_with_success(
     assert Counter(trial["state"] for trial in held.json("trials"))["COMPLETE"] == 5
 
 
+def test_a_worker_on_which_everything_fails_leaves_and_says_so(hpotool: CommandLine, tmp_path: Path) -> None:
+    broken = """
+        study: broken
+        objective: {command: [sh, -c, "exit 3"]}
+        metrics: {loss: minimize}
+        search_space: {x: {float: [0.0, 1.0]}}
+        budget: {trials: 40}
+        retry: {crash: 0}
+    """
+    (tmp_path / "broken.yaml").write_text(broken)
+    hpotool.run("create-study", str(tmp_path / "broken.yaml"))
+    done = hpotool.run("worker", "--gpu", "none", code=1)
+    assert "circuit breaker: the last 3 different points failed on this worker" in done.stderr
+    trials = hpotool.json("trials")
+    assert [trial["outcome"] for trial in trials] == ["crash"] * 3
+    assert "exit code 3" in trials[0]["attempts"][0]["reason"]
+
+
 @pytest.mark.parametrize("file", STUDY_FILES)
 def test_every_example_study_runs(file: str, hpotool: CommandLine) -> None:
     name = hpotool.run("create-study", f"studies/{file}", "--set", "budget.trials=3").stdout.strip()
