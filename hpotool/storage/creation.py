@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import platform
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 
-from hpotool import __version__
 from hpotool.errors import InputError, NotFoundError
 from hpotool.storage.connection import Connection
 from hpotool.storage.control import read_settings, write_settings
 from hpotool.storage.queries import query
 from hpotool.storage.schema import ensure_schema
 from hpotool.storage.studies import default_metric_names, list_studies
+from hpotool.storage.versions import running_versions
 from hpotool.study.differences import differences, resumed, way_out
 from hpotool.study.spec import StudySpec
 
@@ -51,7 +49,7 @@ def create_or_resume(connection: Connection, spec: StudySpec, actor: str) -> Cre
             "metric_names": json.dumps([metric.name for metric in seeded.metrics]),
             "spec": json.dumps(seeded.to_dict()),
             "spec_hash": seeded.spec_hash,
-            "versions": json.dumps(versions()),
+            "versions": json.dumps(running_versions(seeded.objective)),
             "budget_trials": seeded.budget.trials,
             "points": [json.dumps(dict(point)) for point in seeded.warm_start],
             "actor": actor,
@@ -88,11 +86,6 @@ def find_study_id(connection: Connection, study_name: str) -> int:
     return int(rows[0][0])
 
 
-def versions() -> dict[str, str]:
-    """What this process runs with, as it is stored with a study."""
-    return {"hpotool": __version__, "optuna": version("optuna"), "python": platform.python_version()}
-
-
 def _resume(connection: Connection, spec: StudySpec, actor: str) -> Creation:
     study_id, stored = read_spec(connection, spec.name)
     found = differences(stored, spec)
@@ -110,7 +103,7 @@ def _resume(connection: Connection, spec: StudySpec, actor: str) -> Creation:
         study_id,
         spec=merged.to_dict(),
         spec_hash=merged.spec_hash,
-        versions=versions(),
+        versions=running_versions(merged.objective),
         budget_trials=merged.budget.trials,
         actor=actor,
     )

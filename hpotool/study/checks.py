@@ -30,6 +30,11 @@ def check_study(
     check_sampler(document, values, drafts, metrics, problems)
     check_pruner(document, values, metrics, problems)
     _check_budget(document, _mapping(values.get("budget")), metrics, problems)
+    if values.get("duplicates") == "skip" and not drafts and values.get("search_space") is not BROKEN:
+        problems.add(
+            child(document, "duplicates").place,
+            "without a search_space nobody can tell that a point was tried before; add one, or write allow",
+        )
     for node in _texts_with_environment(document, ()):
         problems.put(
             node.place,

@@ -269,8 +269,8 @@ STUDY = Record(
         ),
         "strict": Key(Flag(), "whether a worker with other code or other versions is refused (false)"),
         "duplicates": Key(
-            OneOf(("allow", "skip", "replicate")),
-            "whether a point that was tried before runs again, is skipped, or runs with a new seed (allow)",
+            OneOf(("allow", "skip")),
+            "whether a point that has a result runs again, with a seed of its own, or takes it over (allow)",
         ),
         "on_oom": Key(
             OneOf(("fail", "infeasible")), "whether running out of memory teaches the sampler to stay away (fail)"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Direction = Literal["minimize", "maximize"]
 Isolation = Literal["process", "none"]
-Duplicates = Literal["allow", "skip", "replicate"]
+Duplicates = Literal["allow", "skip"]
 OnOom = Literal["fail", "infeasible"]
 Take = Literal["last", "min", "max"]
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import timedelta
 
 import optuna
 
+from hpotool.errors import InputError
 from hpotool.search.pruners import pruner_for_worker
 from hpotool.search.samplers import sampler_for_worker
 from hpotool.settings import home_folder, read_pulse
 from hpotool.storage.connection import Connection
+from hpotool.storage.control import read_settings
 from hpotool.storage.creation import read_spec
 from hpotool.storage.schema import check_schema
 from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.versions import running_versions, version_differences
 from hpotool.storage.worker_storage import WorkerStorage
+from hpotool.study.spec import StudySpec
 from hpotool.worker.attempt import AttemptRunner
 from hpotool.worker.budget_watch import BudgetWatch, check_price
 from hpotool.worker.checkpoint_store import CheckpointStore, Place
@@ -58,7 +63,9 @@ def run_worker(
     with closing(Connection(url)) as connection:
         check_schema(connection)
         study_id, spec = read_spec(connection, study_name)
+        settings = read_settings(connection.run, study_id)
     check_price(spec.budget, slot.label)
+    _compare_versions(spec, settings.versions if settings else {})
     home = home_folder()
     place = Place.parse(checkpoints or str(home / "checkpoints"))
     store = CheckpointStore(place, spec, home / "checkpoint-copies")
@@ -88,3 +95,19 @@ def run_worker(
             lifeline.end_reason = departure.reason
     log_event("leave", f"leaving: {departure.reason}", worker=identity.worker_id, reason=departure.reason)
     return departure
+
+
+def _compare_versions(spec: StudySpec, stored: Mapping[str, str]) -> None:
+    """Say what this worker runs differently from what the study was made with.
+
+    Raises:
+        InputError: there is something, and the study is strict.
+    """
+    found = version_differences(stored, running_versions(spec.objective))
+    if found and spec.strict:
+        raise InputError(
+            "\n".join(["this worker is not what the study was created with, and the study is strict", *found]),
+            "bring this machine to the same state, or allow it: hpotool create-study FILE --set strict=false",
+        )
+    for difference in found:
+        log_event("version", difference, logging.WARNING)

@@ -57,18 +57,18 @@ def _change(
     connection: Connection, study_id: int, spec: StudySpec, changes: list[str], lifted: list[str]
 ) -> StudySpec:
     from hpotool.cli.actor import current_actor
-    from hpotool.storage.control import write_settings
-    from hpotool.storage.creation import versions
+    from hpotool.storage.control import read_settings, write_settings
     from hpotool.study.differences import differences
     from hpotool.study.file import change_budget
 
+    settings = read_settings(connection.run, study_id)
     changed = change_budget(spec, changes, lifted)
     write_settings(
         connection.run,
         study_id,
         spec=changed.to_dict(),
         spec_hash=changed.spec_hash,
-        versions=versions(),
+        versions=settings.versions if settings else {},
         budget_trials=changed.budget.trials,
         actor=current_actor(),
     )

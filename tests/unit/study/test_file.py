@@ -69,7 +69,7 @@ def test_every_key_of_a_command_study_arrives() -> None:
         retry=RetrySpec(lost=5, crash=2, error=1, oom=1, nan=1, timeout=1, stalled=0),
         warm_start=({"lr": 1e-3, "dropout": 0.0, "depth": 6, "width": 64, "booster": None, "version": 7},),
         strict=True,
-        duplicates="replicate",
+        duplicates="skip",
         on_oom="infeasible",
         keep=KeepSpec(best=5),
     )

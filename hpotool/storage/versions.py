@@ -1,0 +1,78 @@
+"""What a study was made with and what a worker runs with: versions, and the code of the objective."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.machinery import PathFinder
+from importlib.metadata import version
+from pathlib import Path
+
+from hpotool import __version__
+from hpotool.study.spec import ObjectiveSpec
+
+_GIT_PATIENCE_S = 10.0
+_WORDS = {"code": "the objective's code (SHA-256)", "commit": "the git commit", "python": "Python"}
+
+
+def running_versions(objective: ObjectiveSpec) -> dict[str, str]:
+    """What this process runs with, as it is stored with a study.
+
+    ``code`` is the content of the objective's own file, ``commit`` that of its git repository, ``+changes`` where
+    files differ from it; each is left out where it cannot be told. Nothing of the objective is imported.
+    """
+    found = {"hpotool": __version__, "optuna": version("optuna"), "python": platform.python_version()}
+    files = code_files(objective)
+    if files:
+        found["code"] = hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
+        commit = _commit_of(files[0].parent)
+        if commit is not None:
+            found["commit"] = commit
+    return found
+
+
+def version_differences(stored: Mapping[str, str], running: Mapping[str, str]) -> list[str]:
+    """What a worker runs differently from what the study was made with, in sentences."""
+    return [
+        f"{_WORDS.get(name, name)} is {running[name]} here, and {value} where the study was created"
+        for name, value in stored.items()
+        if name in running and running[name] != value
+    ]
+
+
+def code_files(objective: ObjectiveSpec) -> list[Path]:
+    """The file of a Python objective's module; the files among a command's arguments."""
+    if objective.command is not None:
+        named = [Path(argument) for argument in objective.command if "{" not in argument]
+        return [path for path in named if path.is_file()]
+    module = (objective.python or "").partition(":")[0]
+    path: Sequence[str] | None = [str(Path.cwd()), *sys.path]
+    for i in range(len(parts := module.split("."))):
+        spec = PathFinder.find_spec(".".join(parts[: i + 1]), path)
+        if spec is None:
+            return []
+        if i == len(parts) - 1:
+            return [Path(spec.origin)] if spec.origin and Path(spec.origin).is_file() else []
+        path = spec.submodule_search_locations
+    return []
+
+
+def _commit_of(folder: Path) -> str | None:
+    commit = _git(folder, "rev-parse", "--short=12", "HEAD")
+    if not commit:
+        return None
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return f"{commit}+changes" if changes else commit
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=_GIT_PATIENCE_S
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
