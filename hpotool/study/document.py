@@ -101,6 +101,10 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 -- PyYAML's own way
 
 
+class _Dumper(yaml.SafeDumper):
+    """PyYAML that puts in quotes whatever text YAML 1.1 or 1.2 would take for something else."""
+
+
 for _tag, _pattern, _first in [
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
@@ -112,7 +116,14 @@ for _tag, _pattern, _first in [
     ),
     ("merge", r"<<", ["<"]),
 ]:
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
+
+
+def format_yaml(data: object) -> str:
+    """``data`` as YAML that ``parse_yaml`` reads back as the same, and other readers too."""
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False)
+    return text
 
 
 def parse_yaml(text: str, file: str | None) -> Node:

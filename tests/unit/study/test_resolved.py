@@ -4,11 +4,13 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from hpotool.study.document import format_yaml, parse_yaml
 from hpotool.study.file import read_study_file
 from hpotool.study.spec import (
     NO_DEFAULT,
@@ -116,10 +118,18 @@ def test_a_study_survives_json_with_its_keys_in_any_order(spec: StudySpec) -> No
 
 @given(specs())
 def test_a_study_survives_being_written_as_a_study_file(spec: StudySpec) -> None:
-    text = yaml.safe_dump(spec.to_dict(), sort_keys=False)
+    text = format_yaml(spec.to_dict())
     again = read_study_file(text)
     assert again == spec
     assert again.spec_hash == spec.spec_hash
+
+
+@pytest.mark.parametrize(
+    "text", ["0E0", "1e3", "yes", "1:30", "010", "0o7", "~", "", "<<", "- a", "a: b", "\x85", "2024-01-01"]
+)
+def test_a_text_that_looks_like_something_else_stays_a_text(text: str) -> None:
+    assert parse_yaml(format_yaml({"key": [text]}), None).plain() == {"key": [text]}
+    assert yaml.safe_load(format_yaml({"key": [text]})) == {"key": [text]}
 
 
 @given(DURATIONS)
