@@ -48,6 +48,7 @@ test: check
 
 bench: install
 	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks.attempts --json docs/attempts.json
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -29,7 +29,7 @@ from hpotool.worker.feasibility import set_constraints, set_out_of_memory
 from hpotool.worker.fork_server_handle import ForkServerHandle, environment_without_secrets
 from hpotool.worker.gpu import DeviceMeter
 from hpotool.worker.in_process import StopFlag, call_in_process
-from hpotool.worker.log_file import log_path, tail_of
+from hpotool.worker.log_file import log_path, open_log, tail_of
 from hpotool.worker.memory_pressure import count_memory_kills
 from hpotool.worker.messages import Job, StudyView
 from hpotool.worker.trial_server import TrialServer
@@ -201,7 +201,7 @@ class AttemptRunner:
         ours, theirs = channel_pair()
         memory_kills = count_memory_kills()
         with AttemptWatch(fork_server, ours, self._spec.objective, log, self._meter) as watch:
-            log_fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+            log_fd = open_log(log)
             fork_server.start(job, theirs, log_fd)
             os.close(log_fd)
             theirs.close()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
 from optuna.trial import FrozenTrial
+
+_logger = logging.getLogger(__name__)
 
 _TAIL_BYTES = 8192
 _TAIL_LINES = 40
@@ -16,6 +19,15 @@ _KEPT_BYTES = 4 << 20
 def log_path(folder: Path, trial: FrozenTrial) -> Path:
     """Where the output of this trial's attempt goes. A retry is a trial of its own, with a file of its own."""
     return folder / f"trial-{trial.number:05d}-{trial._trial_id}.log"
+
+
+def open_log(path: Path) -> int:
+    """Open the file for an attempt to write into; where the disk is full the attempt runs without a log."""
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+    except OSError as error:
+        _logger.warning("an attempt runs without a log: %s", error)
+        return os.open(os.devnull, os.O_WRONLY)
 
 
 def tail_of(path: Path) -> str:

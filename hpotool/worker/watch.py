@@ -99,10 +99,12 @@ class AttemptWatch:
             while not self._ended:
                 self._look()
         except ChannelClosed:
-            # The fork server is gone and the kernel has killed its children with it; not what those had started.
-            self._server.kill()
-            kill_all(self.seen)
+            pass  # the fork server is gone
         finally:
+            if not self._ended:
+                # The kernel kills an attempt with its fork server, but not what the attempt had started.
+                self._server.kill()
+                kill_all(self.seen)
             try:
                 for body in self._channel.drain():
                     self._take(body)
@@ -170,7 +172,7 @@ class AttemptWatch:
         elif self.cause is None and self.end is None:
             self._look_at_time(now)
             self._look_at_memory()
-        if self._log.exists():
+        with contextlib.suppress(OSError):  # a full disk is no reason to end an attempt
             keep_small(self._log)
 
     def _look_at_time(self, now: float) -> None:
