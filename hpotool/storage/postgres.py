@@ -198,7 +198,7 @@ class PostgresStorage(BaseStorage, BaseHeartbeat):
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
         """See BaseStorage. Everything that the trial wrote goes with it in one transaction."""
-        if state == TrialState.RUNNING and values is None:
+        if state == TrialState.RUNNING:  # which has no values yet
             return self._start_waiting_trial(trial_id)
         numbers = [float(value) for value in values or ()]
         rows = self.run_with_pending(

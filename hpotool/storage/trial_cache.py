@@ -1,14 +1,13 @@
 """What this process knows of a study's trials: read once, then only what changed.
 
 Promise: no trial is missed, whatever the order in which other transactions commit. Trials of one study are
-created under the study's row lock, so their ids become visible in order; and should somebody have written a trial
-without that lock, its number is missing from the dense sequence 0, 1, 2, … and everything after the gap is read
-again until the gap is filled. Finished trials never change; the others are asked for again by id.
+created under the study's row lock, so their ids become visible in order. Should somebody have written a trial
+without that lock, its number is missing from the sequence 0, 1, 2, … and is asked for until it is there. Finished
+trials never change; the others are asked for again by id.
 """
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_left, insort
 from collections.abc import Container, Iterable
 
@@ -17,8 +16,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.storage.stored_trial import StoredTrial
 
-# A number that stays missing for so long belongs to a row that somebody deleted by hand.
-_GAP_PATIENCE_S = 600.0
+# More than this are missing only where somebody deleted trials by hand: then the newest are looked for.
+_MOST_MISSING = 1_000
 
 
 def _number(trial: FrozenTrial) -> int:
@@ -39,11 +38,11 @@ class StudyHistory:
         self.running: set[int] = set()
         self.waiting: set[int] = set()
         self.reread: set[int] = set()  # WAITING, but changed by this process
-        self.read_up_to = -1  # ids up to here are known, but for those above
+        self.read_up_to = -1  # the highest id that was read
+        self._missing: set[int] = set()  # numbers below the highest that no trial has yet
+        self._next_number = 0
         self._by_id: dict[int, FrozenTrial] = {}
         self._described: dict[str, BaseDistribution] = {}  # the last that were looked at
-        self._dense = 0  # numbers below are all known
-        self._gap_since: float | None = None
         self._lowest: StoredTrial | None = None
         self._highest: StoredTrial | None = None
 
@@ -75,27 +74,16 @@ class StudyHistory:
             self.trials.append(trial)
         else:
             insort(self.trials, trial, key=_number)
+        self._count(trial._number)
         self._sort_by_state(trial)
         # Trials with the same parameters share one dict of distributions.
         if trial._distributions is not self._described:
             self._described = trial._distributions
             self.distributions = {**trial._distributions, **self.distributions}
 
-    def finish_read(self, now: float | None = None) -> None:
-        """After a batch of rows in order of id: up to where nothing can be missing any more."""
-        now = time.monotonic() if now is None else now
-        trials = self.trials
-        while self._dense < len(trials) and trials[self._dense]._number <= self._dense:
-            self._dense += 1
-        if self._dense == len(trials):
-            self._gap_since = None
-        elif self._gap_since is None:
-            self._gap_since = now
-        elif now - self._gap_since > _GAP_PATIENCE_S:
-            self._dense = len(trials)
-            self._gap_since = None
-        if self._dense:
-            self.read_up_to = max(self.read_up_to, trials[self._dense - 1]._trial_id)
+    def missing_numbers(self) -> list[int]:
+        """Numbers that some trial should have and none has yet."""
+        return sorted(self._missing)[-_MOST_MISSING:]
 
     def best(self, *, maximize: bool) -> StoredTrial | None:
         """The complete trial with the best first value; of equals the one seen first."""
@@ -109,6 +97,13 @@ class StudyHistory:
             unfinished: Iterable[FrozenTrial] = (self._by_id[i] for i in self.running | self.waiting)
             return sorted((trial for trial in unfinished if trial.state in states), key=_number)
         return [trial for trial in self.trials if trial.state in states]
+
+    def _count(self, number: int) -> None:
+        if number >= self._next_number:
+            self._missing.update(range(self._next_number, number))
+            self._next_number = number + 1
+        else:
+            self._missing.discard(number)
 
     def _sort_by_state(self, trial: FrozenTrial) -> None:
         trial_id = trial._trial_id

@@ -109,7 +109,6 @@ class TrialMemory:
             history = self.history(study_id)
             if history.is_loaded:
                 history.put(live.frozen())
-                history.finish_read()
             return live
 
     def end(
@@ -270,6 +269,7 @@ class TrialMemory:
             asked = {
                 "study_id": history.study_id,
                 "known": after,
+                "missing": history.missing_numbers(),
                 "running": sorted((history.running | unfinished) - own | reread),
                 "own": sorted(own),
                 "waiting": sorted(history.waiting - reread),
@@ -279,16 +279,18 @@ class TrialMemory:
         while True:
             rows = self._writes.run(optuna_query("read_changes"), {**asked, "after": after})
             self._take_in(history, [self.decoder.trial(row) for row in rows])
-            if sum(row[0] > after for row in rows) < _CHUNK:
+            n_new = sum(row[0] > after for row in rows)
+            if n_new:
+                after = rows[-1][0]
+            if n_new < _CHUNK:
                 break
-            after = rows[-1][0]
-            asked.update(running=[], own=[], waiting=[])
+            asked.update(running=[], own=[], waiting=[], missing=[])
         with self.lock:
             history.reread -= reread
             for live in self.live.values():
                 if live.study_id == history.study_id and live.trial_id not in history:
                     history.put(live.shared())
-            history.finish_read()
+            history.read_up_to = max(after, history.read_up_to)
 
     def _take_in(self, history: StudyHistory, trials: Sequence[FrozenTrial]) -> None:
         with self.lock:

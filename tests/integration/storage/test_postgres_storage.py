@@ -241,7 +241,7 @@ def test_the_hot_queries_use_their_indexes(study_database_url, study_id):
     fill_study(connection, study_id, 3_000)
     asked = {
         "study_id": study_id, "number": 17, "grace_s": 60, "with_steps": False, "limit": 5000, "trial_id": 17,
-        "after": 2_990, "known": 2_990, "running": [2_000], "own": [2_001], "waiting": [2_002],
+        "after": 2_990, "known": 2_990, "missing": [1_999], "running": [2_000], "own": [2_001], "waiting": [2_002],
         "state": "COMPLETE", "finished": True, "values": [1.0], "value_types": ["FINITE"],
     }  # fmt: skip
     for name, index in INDEX_OF_QUERY.items():
