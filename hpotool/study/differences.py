@@ -148,7 +148,8 @@ def _search_space(stored: Sequence[ParameterSpec], new: Sequence[ParameterSpec])
             sentence = f"parameter {name!r} is new and has no default, so nothing says what finished trials used"
             yield Difference(f"{sentence}; add default: VALUE to it", False)
         else:
-            sentence = f"parameter {name!r} is new; finished trials are taken to have used {parameter.default!r}"
+            before = f"trials before it used {parameter.default!r}, and only later ones teach it"
+            sentence = f"parameter {name!r} is new; {before}"
             yield Difference(sentence, True)
 
 

@@ -1,4 +1,4 @@
-"""How an attempt can end, and what each ending means for the trial (DESIGN section 4)."""
+"""How an attempt can end, and what each ending means for the trial."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def test_a_file_without_a_seed_resumes_with_the_stored_one() -> None:
         ),
         (
             "search_space.momentum={float: [0, 1], default: 0.9}",
-            "parameter 'momentum' is new; finished trials are taken to have used 0.9",
+            "parameter 'momentum' is new; trials before it used 0.9, and only later ones teach it",
         ),
         (
             "warm_start=[]",
