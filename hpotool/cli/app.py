@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -49,34 +50,42 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for name, command in (
-    ("budget", budget.budget),
-    ("check", check.check),
-    ("create-study", create_study.create_study),
-    ("worker", worker.worker),
-    ("studies", studies.studies),
-    ("status", status.status),
-    ("watch", watch.watch),
-    ("trials", trials.trials),
-    ("show", show.show_trial),
-    ("logs", logs.logs),
-    ("best", best.best),
-    ("pareto", pareto.pareto),
-    ("importance", importance.importance),
-    ("enqueue", enqueue.enqueue),
-    ("export", export.export),
-    ("dashboard", dashboard.dashboard),
-    ("pause", control.pause),
-    ("resume", control.resume),
-    ("drain", control.drain),
-    ("stop", control.stop),
-    ("retry", retry.retry),
-    ("reap", reap.reap),
-    ("events", events.events),
-    ("schema", schema.schema),
-):
-    app.command(name)(command)
-app.add_typer(db.app, name="db")
+_COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
+    "Describe a study": {
+        "create-study": create_study.create_study,
+        "check": check.check,
+        "schema": schema.schema,
+        "budget": budget.budget,
+        "enqueue": enqueue.enqueue,
+    },
+    "Run it": {
+        "worker": worker.worker,
+        "pause": control.pause,
+        "resume": control.resume,
+        "drain": control.drain,
+        "stop": control.stop,
+        "retry": retry.retry,
+        "reap": reap.reap,
+    },
+    "Look at it": {
+        "studies": studies.studies,
+        "status": status.status,
+        "watch": watch.watch,
+        "trials": trials.trials,
+        "show": show.show_trial,
+        "logs": logs.logs,
+        "events": events.events,
+        "best": best.best,
+        "pareto": pareto.pareto,
+        "importance": importance.importance,
+        "export": export.export,
+        "dashboard": dashboard.dashboard,
+    },
+}
+for panel, commands in _COMMANDS.items():
+    for name, command in commands.items():
+        app.command(name, rich_help_panel=panel)(command)
+app.add_typer(db.app, name="db", rich_help_panel="Keep the database")
 
 
 @app.callback()
