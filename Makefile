@@ -44,7 +44,7 @@ check: install
 
 test: check
 	@.ci/install-test-programs
-	$(BIN)/pytest -q -n 2 --dist loadgroup tests
+	$(BIN)/pytest -q -n 2 --dist loadgroup tests --ignore tests/unit
 
 bench: install
 	$(BIN)/python -m tests.benchmarks

@@ -17,9 +17,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-import yaml
-
 from hpotool.errors import InputError
 
 HEARTBEAT_INTERVAL = timedelta(seconds=10)
@@ -47,11 +44,15 @@ class Settings:
 
 def home_folder() -> Path:
     """The folder of what hpotool keeps on this machine."""
+    import platformdirs
+
     return Path(os.environ.get("HPOTOOL_HOME") or platformdirs.user_data_dir("hpotool", appauthor=False))
 
 
 def config_file() -> Path:
     """The config file's path, whether it exists or not."""
+    import platformdirs
+
     named = os.environ.get("HPOTOOL_CONFIG")
     return Path(named) if named else Path(platformdirs.user_config_dir("hpotool", appauthor=False)) / "config.yaml"
 
@@ -105,6 +106,8 @@ def _seconds(name: str, default: timedelta) -> timedelta:
 
 
 def _read_config(path: Path) -> dict[str, Any]:
+    import yaml
+
     try:
         content = yaml.safe_load(path.read_text())
     except FileNotFoundError:

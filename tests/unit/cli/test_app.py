@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from hpotool.cli.app import main
@@ -46,3 +49,20 @@ def test_debug_shows_the_traceback() -> None:
 
     with pytest.raises(DatabaseUnreachableError):
         main(["studies", "--debug", "--storage", "postgresql://user:secret@127.0.0.1:1/db"])
+
+
+def test_help_waits_for_nothing_that_only_some_command_needs() -> None:
+    code = "import sys, hpotool.cli.app; print(*{name.partition('.')[0] for name in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    heavy = {
+        "optuna",
+        "numpy",
+        "sqlalchemy",
+        "psycopg2",
+        "yaml",
+        "pydantic",
+        "psutil",
+        "torch",
+        "optuna_dashboard",
+    }
+    assert heavy.isdisjoint(loaded.split())
