@@ -33,7 +33,6 @@ def test_every_command_and_option_exists(page: Path) -> None:
             wrong += [line] if line.startswith("hpotool") and "--" in line else []
             continue
         known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
-        wrong += [
-            f"{word} in: {line}" for word in words if word.startswith("--") and re.split(r"[=.,;:]", word)[0] not in known
-        ]
+        options = [re.split(r"[=.,;:]", word)[0] for word in words if word.startswith("--")]
+        wrong += [f"{option} in: {line}" for option in options if option not in known]
     assert wrong == []
