@@ -67,6 +67,8 @@ class AttemptWatch:
         self._stops: queue.SimpleQueue[tuple[Cause, float]] = queue.SimpleQueue()
         self._wake_reading, self._wake_writing = os.pipe()
         self._started = self._last_progress = time.monotonic()
+        self._is_serving = False
+        self._served_for = 0.0
         self._kill_at: float | None = None
         self._ended = False
         self._thread = threading.Thread(target=self._watch, name="attempt-watch", daemon=True)
@@ -84,9 +86,18 @@ class AttemptWatch:
         os.close(self._wake_writing)
 
     def requests(self) -> Iterator[dict[str, Any]]:
-        """What the child asks and tells, in order, until the attempt has ended."""
+        """What the child asks and tells, in order, until the attempt has ended.
+
+        The time that the worker takes over a request is not the attempt's: while the database is away, a child
+        that waits for a suggestion is neither stalled nor too slow.
+        """
         while (request := self._requests.get()) is not None:
+            began = time.monotonic()
+            self._is_serving = True
             yield request
+            self._last_progress = time.monotonic()
+            self._served_for += self._last_progress - began
+            self._is_serving = False
 
     def stop(self, outcome: Outcome, reason: str, grace: timedelta) -> None:
         """Ask the objective to stop, and end it after ``grace``. From any thread, or from a signal handler."""
@@ -177,7 +188,9 @@ class AttemptWatch:
 
     def _look_at_time(self, now: float) -> None:
         timeout, stall = self._limits.timeout, self._limits.stall
-        if timeout is not None and now - self._started > timeout.total_seconds():
+        if self._is_serving or not self._requests.empty():
+            return
+        if timeout is not None and now - self._started - self._served_for > timeout.total_seconds():
             reason = f"it ran longer than the timeout of {show_duration(timeout)}"
             self._end_with_traceback(Outcome.TIMEOUT, reason)
         elif stall is not None and now - self._last_progress > stall.total_seconds():

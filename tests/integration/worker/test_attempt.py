@@ -1,6 +1,7 @@
 """One attempt in a child process, against the same objective in plain `study.optimize`."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -229,3 +230,19 @@ def test_a_module_that_leaves_threads_is_imported_by_each_attempt(
         assert runner.start() == "importing it has left threads running"
         for _ in range(2):
             assert runner.run(optuna.create_study().ask()).values == (1.0,)
+
+
+class AwayForAWhile(optuna.samplers.RandomSampler):
+    """Takes its time over the first suggestion, as any question does while the database is away."""
+
+    def sample_independent(self, study: Any, trial: Any, name: str, distribution: Any) -> Any:
+        if not trial.params:
+            time.sleep(2.5)
+        return super().sample_independent(study, trial, name, distribution)
+
+
+def test_the_time_that_the_database_is_away_is_not_the_attempts(make_runner: MakeRunner) -> None:
+    runner = make_runner("quadratic", timeout=timedelta(seconds=2), stall=timedelta(seconds=1))
+    runner.start()
+    study = optuna.create_study(sampler=AwayForAWhile(), pruner=optuna.pruners.NopPruner())
+    assert runner.run(study.ask()).outcome is Outcome.COMPLETE

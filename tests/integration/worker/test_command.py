@@ -237,3 +237,24 @@ def test_a_command_that_cannot_run_says_so_at_the_start(
     monkeypatch.setenv("HPOTOOL_STORAGE", "postgresql://me:secret@host/db")
     with pytest.raises(InputError, match=sentence):
         given.runner(*command).start()
+
+
+@pytest.mark.xdist_group("torch")
+def test_a_distributed_training_reports_from_one_of_its_processes(given: Given, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "train.py").write_text(
+        dedent("""
+            import hpotool, torch, torch.distributed as dist
+            dist.init_process_group("gloo")
+            share = torch.tensor([hpotool.params()["lr"]])
+            for step in range(3):
+                dist.all_reduce(share)
+                if dist.get_rank() == 0:
+                    hpotool.report(step=step, accuracy=float(share))
+            dist.destroy_process_group()
+        """)
+    )
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    trial = ask()
+    result = given.runner(*torchrun, str(tmp_path / "train.py")).run(trial)
+    assert result.values == pytest.approx((trial.params["lr"] * 8,), rel=1e-6), result
