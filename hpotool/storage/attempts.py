@@ -101,7 +101,7 @@ def new_attempt_id() -> str:
 
 def claim_trial(run: Run, study_id: int, worker: WorkerIdentity, attempt_id: str) -> Attempt | NoTrial:
     """Claim the oldest waiting trial, or a new one, within the budget; the first heartbeat is part of it."""
-    [(kind, reason, finished, running, waiting, budget, *trial, history)] = run(
+    rows = run(
         query("claim"),
         {
             "study_id": study_id,
@@ -112,6 +112,9 @@ def claim_trial(run: Run, study_id: int, worker: WorkerIdentity, attempt_id: str
             "slot": worker.slot,
         },
     )
+    if not rows:
+        return NoTrial("stopped", "the study does not exist any more", 0, 0, 0, None)
+    [(kind, reason, finished, running, waiting, budget, *trial, history)] = rows
     if kind == "claimed":
         outcomes = tuple(Outcome(outcome) for outcome in history)
         trial_id, number, root_number, started, is_new = trial

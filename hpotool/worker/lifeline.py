@@ -28,6 +28,8 @@ from hpotool.worker.signals import Level, Stopping
 StopAttempt = Callable[[Outcome, str, timedelta], None]
 
 _CANCEL_GRACE = timedelta(seconds=10)  # for an attempt that somebody cancelled to write its checkpoint
+# A worker that has to leave gives a database that is away so long to take its result; then it stays on disk.
+_LAST_WAIT_S = 10.0
 _logger = logging.getLogger(__name__)
 
 
@@ -56,6 +58,7 @@ class Lifeline:
         self._stopping = stopping
         self._stop_attempt = stop_attempt
         self._cancelled: tuple[str, float] | None = None  # attempt id, and until when it may write its checkpoint
+        self._told_to_stop_at: float | None = None
         self.end_reason = "ended by an error"
         heartbeat = Heartbeat(
             storage.run,
@@ -63,7 +66,7 @@ class Lifeline:
             interval,
             current=lambda: storage.attempt,
             hear=self._hear,
-            on_outage=storage.spool_attempt,
+            on_outage=self._endure_outage,
             progress=storage.since_progress,
         )
         reaper = Reaper(
@@ -107,6 +110,17 @@ class Lifeline:
         """Whether this worker fails whatever it is given; asked after each failure."""
         worker_id = self._storage.worker.worker_id
         return judge_worker(worker_id, read_ended_attempts(self._storage.run, self._study_id, worker_id))
+
+    def _endure_outage(self) -> None:
+        """The database is away: keep what the attempt has on disk, and do not wait when there is no time to."""
+        self._storage.spool_attempt()
+        level = self._stopping.level
+        if level >= Level.STOP and self._told_to_stop_at is None:
+            self._told_to_stop_at = time.monotonic()
+        waited = self._told_to_stop_at is not None and time.monotonic() - self._told_to_stop_at > _LAST_WAIT_S
+        is_idle = self._storage.attempt is None
+        if level == Level.NOW or (level > Level.STAY and is_idle) or waited:
+            self._storage.connection.hurry.set()
 
     def _grace_left(self, attempt: Attempt) -> timedelta:
         now = time.monotonic()

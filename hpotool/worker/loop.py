@@ -15,6 +15,7 @@ from typing_extensions import assert_never
 
 from hpotool.errors import EXIT_DONE, EXIT_FAILED
 from hpotool.storage.attempts import Ending, NoTrial
+from hpotool.storage.outage import GaveUpError
 from hpotool.storage.worker_storage import NothingToClaim, Told, WorkerStorage
 from hpotool.study.outcome import Outcome
 from hpotool.study.retry import Decision, GiveUp
@@ -76,6 +77,10 @@ class WorkerLoop:
             self._lifeline.before_claim()
             try:
                 self._study.optimize(self._run_attempt, n_trials=1, catch=(AttemptFailedError,))
+            except GaveUpError:
+                # Told to leave in an outage: what there was to tell lies on this machine's disk.
+                if self._stopping.level == Level.STAY:
+                    raise
             except NothingToClaim as nothing:
                 departure = self._judge(nothing.answer)
                 if departure is not None:
@@ -110,12 +115,18 @@ class WorkerLoop:
             "start", f"trial {attempt.number} started{again}", trial=attempt.number, root=attempt.root_number
         )
         seed = self._spec.sampler.seed
-        result = find_earlier_result(self._spec, self._study, trial) or self._runner.run(
-            trial,
-            seed=None if seed is None else seed_for_trial(seed, attempt.root_number),
-            root_number=attempt.root_number,
-            asked_to_stop=self._asked_to_stop,
-        )
+        self._result = None
+        try:
+            result = find_earlier_result(self._spec, self._study, trial) or self._runner.run(
+                trial,
+                seed=None if seed is None else seed_for_trial(seed, attempt.root_number),
+                root_number=attempt.root_number,
+                asked_to_stop=self._asked_to_stop,
+            )
+        except GaveUpError as gave_up:
+            # Between claim and child, with the database away and no time to wait: interrupted, not failed.
+            self._storage.end_attempt_with(Ending(Outcome.PREEMPTED, gave_up.message))
+            raise AttemptFailedError(gave_up.message) from gave_up
         self._result = result
         self._storage.end_attempt_with(
             Ending(result.outcome, result.reason or "", result.output_tail, _gpu_figures(result))

@@ -118,6 +118,31 @@ def test_workers_hear_pause_resume_and_stop(fleet) -> None:
     assert "RUNNING" not in study.states().values()
 
 
+@pytest.mark.parametrize("is_idle", [True, False])
+def test_a_worker_that_is_told_to_leave_in_an_outage_leaves(fleet, own_postgres, is_idle: bool) -> None:
+    study = fleet(2)
+    if is_idle:
+        control.set_state(study.connection.run, study.study_id, "paused", "", "test")
+    worker = study.start_worker(TEST_STEP_S="60")
+    if is_idle:
+        wait_until(lambda: control.list_workers(study.connection.run, study.study_id), "the worker")
+    else:
+        _all_run(study, 1)
+    own_postgres.stop()
+
+    worker.send_signal(signal.SIGTERM)
+
+    assert worker.wait(60) == 0
+    own_postgres.start()
+    if is_idle:
+        return
+    study.start_worker()
+    wait_until(study.is_done, "the study to be done")
+    study.check()
+    assert study.states()[0] == "FAIL", "handed back by what lay on the disk"
+    assert study.connection.run("SELECT outcome FROM hpotool.attempts WHERE number = 0") == [("preempted",)]
+
+
 def test_one_trial_is_stopped_for_good_and_its_worker_goes_on(fleet) -> None:
     study = fleet(1)
     study.start_worker(TEST_STEP_S="60")

@@ -209,6 +209,16 @@ def test_a_paused_study_gives_nothing_and_a_resumed_one_does(make_study) -> None
     assert isinstance(study.claim(worker), Attempt)
 
 
+def test_a_study_that_was_deleted_gives_nothing(make_study) -> None:
+    study = make_study(budget=1)
+    worker = study.worker()
+    optuna.delete_study(study_name=study.optuna.study_name, storage=study.url.sqlalchemy)
+
+    answer = study.claim(worker)
+
+    assert (answer.kind, answer.reason) == ("stopped", "the study does not exist any more")
+
+
 # ---------------------------------------------------------------- beat
 
 
