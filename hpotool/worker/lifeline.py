@@ -140,7 +140,10 @@ class Lifeline:
         if orders.told_to is not None:
             level = Level.STOP if orders.told_to == "stop" else Level.DRAIN
             self._stopping.tell(level, f"told to {orders.told_to}")
-        elif orders.study_state in ("stopped", "draining"):
-            level = Level.STOP if orders.study_state == "stopped" else Level.DRAIN
+        elif orders.study_state in ("stopped", "draining") or (
+            orders.study_state == "done" and attempt is not None
+        ):
+            # Done while an attempt runs: a limit was reached. The trial is handed back, for a larger budget.
+            level = Level.DRAIN if orders.study_state == "draining" else Level.STOP
             why = f": {orders.study_reason}" if orders.study_reason else ""
             self._stopping.tell(level, f"the study is {orders.study_state}{why}")

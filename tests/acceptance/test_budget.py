@@ -81,3 +81,31 @@ def test_a_worker_without_a_price_does_not_start_on_a_budget_of_money(here: Comm
     create(here, "cost=5", "prices={H100: 2}")
     done = here.run("worker", "--gpu", "0", code=2)
     assert "no price for" in done.stderr or "GPU" in done.stderr
+
+
+def test_wall_time_ends_what_runs_and_a_larger_budget_goes_on_from_there(
+    database_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import pathlib, time\n"
+        "def endless(trial):\n"
+        "    x = trial.suggest_float('x', 0, 1)\n"
+        "    while not pathlib.Path('enough').exists():\n"
+        "        time.sleep(0.05)\n"
+        "    return x\n"
+    )
+    quick = {"HPOTOOL_HEARTBEAT_INTERVAL_S": "1", "HPOTOOL_GRACE_PERIOD_S": "5"}
+    here = CommandLine(database_url, tmp_path, {"HPOTOOL_HOME": str(tmp_path / "home"), **quick})
+    create(here, "trials=1", "wall=3s", objective="endless")
+    done = here.run("worker", "--grace", "1s")
+    assert "budget.wall" in done.stderr
+    status = here.json("status")
+    assert (status["state"], status["trials"]) == ("done", {"WAITING": 1, "FAIL": 1})
+    (tmp_path / "enough").touch()
+    here.run("budget", "--wall", "none")
+    here.run("worker")
+    status = here.json("status")
+    assert (status["state"], status["trials"]) == ("done", {"COMPLETE": 1, "FAIL": 1})
+    first, second = here.json("trials")
+    assert first["params"] == second["params"]
+    assert first["outcome"] == "preempted"
