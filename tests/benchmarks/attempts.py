@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,18 @@ def measure(run: Callable[[], Any]) -> float:
     return (time.perf_counter() - started) * 1000
 
 
+def measure_cpu(run: Callable[[], Any]) -> float:
+    """Seconds of this process's CPU time that it takes."""
+    started = time.process_time()
+    run()
+    return time.process_time() - started
+
+
+def cpu_of(pids: list[int]) -> float:
+    """Seconds of CPU time of these processes and of all their children that have ended."""
+    return sum(sum(psutil.Process(pid).cpu_times()[:4]) for pid in pids)
+
+
 def attempt(runner: AttemptRunner, study: optuna.Study) -> None:
     """One trial from its parameters to its value; the sampler is the cheapest one."""
     trial = study.ask()
@@ -65,6 +78,7 @@ def run(rounds: int) -> dict[str, Any]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     times: dict[str, list[float]] = {"isolated": [], "none": [], "fresh_interpreter": []}
+    cpu = {"isolated": 0.0, "none": 0.0}
     with tempfile.TemporaryDirectory() as scratch:
         idle = psutil.Process().memory_info().rss
         isolated = make_runner("process", Path(scratch, "isolated"))
@@ -72,18 +86,23 @@ def run(rounds: int) -> dict[str, Any]:
         server_memory = proportional_memory(fork_servers)
         none = make_runner("none", Path(scratch, "none"))
         with isolated, none:
+            one_isolated, one_in_process = partial(attempt, isolated, study), partial(attempt, none, study)
             for each in (isolated, none):
                 attempt(each, study)  # the first one is not like the others
+            children_before = cpu_of(fork_servers)
             for place in range(rounds):
-                times["isolated"].append(measure(lambda: attempt(isolated, study)))
-                times["none"].append(measure(lambda: attempt(none, study)))
+                cpu["isolated"] += measure_cpu(lambda: times["isolated"].append(measure(one_isolated)))
+                cpu["none"] += measure_cpu(lambda: times["none"].append(measure(one_in_process)))
                 if place % 10 == 0:
                     times["fresh_interpreter"].append(measure(import_afresh))
+            cpu["isolated"] += cpu_of(fork_servers) - children_before
     medians = {name: statistics.median(values) for name, values in times.items()}
     return {
         "what": "one attempt: 10 parameters, 20 reports with should_prune, torch imported by the objective",
         "rounds": rounds,
         "median_ms": {name: round(value, 2) for name, value in medians.items()},
+        # What a quiet machine would need at most; the wall times above contain whatever else the machine did.
+        "mean_cpu_ms": {name: round(value * 1000 / rounds, 2) for name, value in cpu.items()},
         "overhead_ms": round(medians["isolated"] - medians["none"], 2),
         "ratio_to_fresh_interpreter": round(medians["isolated"] / medians["fresh_interpreter"], 4),
         "quantiles_isolated_ms": [round(cut, 2) for cut in statistics.quantiles(times["isolated"], n=10)],
