@@ -8,7 +8,7 @@ import optuna
 import pytest
 
 from hpotool.storage.url import DatabaseUrl
-from tests.acceptance.command_line import CommandLine
+from tests.acceptance.command_line import CommandLine, wait_until
 
 
 @pytest.fixture
@@ -53,3 +53,18 @@ def test_reap_watches_for_a_grace_period_and_reaps_nothing_that_it_did_not_watch
     hpotool: CommandLine, study: optuna.Study
 ) -> None:
     assert "0 lost trials found" in hpotool.run("reap", "--grace", "1").stderr
+
+
+def test_events_are_followed_as_they_happen_each_once(
+    hpotool: CommandLine, study: optuna.Study, tmp_path: Path
+) -> None:
+    log = tmp_path / "events.log"
+    with hpotool.start("events", "-f", log=log):
+        wait_until(log.read_text, "the first line")
+        hpotool.run("pause")
+        hpotool.run("resume")
+        wait_until(lambda: "paused → running" in log.read_text(), "the last line")
+
+    lines = log.read_text().splitlines()
+    assert sum("running → paused" in line for line in lines) == 1
+    assert len(lines) == len(set(lines))

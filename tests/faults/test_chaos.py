@@ -83,7 +83,7 @@ def test_chaos_violates_nothing(seed: int, own_postgres, tmp_path: Path) -> None
     behind = urlunsplit(
         urlsplit(url)._replace(netloc=urlsplit(url).netloc.replace(str(own_postgres.port), str(proxy.port)))
     )
-    # Half of the fleet claims to be elsewhere, so that both ways of finding the dead are used.
+    # In every other run each worker claims to be on a machine of its own: both ways of finding the dead are used.
     fleet = Fleet(url, tmp_path, TRIALS, is_spread_out=seed % 2 == 0, environment={"TEST_STEP_S": "0.15"})
     chaos = Chaos(fleet, own_postgres, proxy, seed)
     print(f"seed {seed}: {TRIALS} trials, {WORKERS} workers")  # noqa: T201
