@@ -84,6 +84,8 @@ class Attributes(NamedTuple):
 
     def decode(self) -> dict[str, Any]:
         """The attributes themselves."""
+        if not self.keys:
+            return {}
         return {key: json.loads(text) for key, text in zip(self.keys, self.texts, strict=True)}
 
 

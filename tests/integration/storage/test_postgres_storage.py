@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 
 import optuna
 import pytest
@@ -14,6 +15,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
+from sqlalchemy.engine import make_url
 
 from hpotool.search.fast_pruners import fast_pruner
 from hpotool.search.tpe import fast_sampler
@@ -207,6 +209,26 @@ def test_a_first_read_of_a_mixed_history_is_what_optuna_reads(study_database_url
         expected
     )
     assert [list(trial.params) for trial in read] == [list(trial.params) for trial in expected]
+
+
+def test_a_role_that_may_not_add_indexes_runs_trials_all_the_same(postgres, database_url):
+    RDBStorage(DatabaseUrl.parse(database_url).sqlalchemy).engine.dispose()
+    owner = Connection(DatabaseUrl.parse(database_url))
+    role = f"writer_{uuid.uuid4().hex}"
+    owner.run(f"create role {role} login password 'no-secret'")
+    try:
+        owner.run(
+            f"grant select, insert, update, delete on all tables in schema public to {role};"
+            f"grant usage on all sequences in schema public to {role}"
+        )
+        url = make_url(database_url).set(username=role, password="no-secret")
+        storage = open_storage(url.render_as_string(hide_password=False))
+        study = optuna.create_study(storage=storage)
+        study.optimize(objective, n_trials=2)
+        assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 2
+        assert owner.run("select to_regclass('hpotool_trials_number')") == [(None,)]
+    finally:
+        owner.run(f"drop owned by {role}; drop role {role}")
 
 
 @pytest.mark.parametrize("finished", [0, 300])
