@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-EXTRAS ?= torch,xgboost,dashboard,cmaes,fsspec,dev
+EXTRAS ?= torch,xgboost,dashboard,cmaes,fsspec,plot,dev
 
 .PHONY: install demo test check bench clean
 .DEFAULT_GOAL := help

@@ -58,6 +58,10 @@ MISTAKES = [
     Mistake("export-what", "export parameters -s known", WRONG, "'parameters' is not one of"),
     Mistake("export-trial-of-trials", "export trials -s known --trial 1", WRONG, "--trial goes with params"),
     Mistake("export-to-no-folder", "export trials -s known -o no/such.csv", WRONG, "cannot be written"),
+    Mistake("plot-what", "plot pie -s known", WRONG, "'pie' is not one of"),
+    Mistake("plot-of-nothing", "plot -s empty", WRONG, "no complete trial to draw"),
+    Mistake("plot-front-of-one-metric", "plot pareto -s known", WRONG, "2 or 3 metrics"),
+    Mistake("plot-to-no-folder", "plot -s known -o no/such.html", WRONG, "cannot be written"),
     # The database
     Mistake("no-url", "studies", WRONG, "storage URL cannot be read", storage="database"),
     Mistake("sqlite", "studies", WRONG, "needs Postgres", storage="sqlite:///study.db"),

@@ -177,13 +177,15 @@ def test_a_worker_on_which_everything_fails_leaves_and_says_so(hpotool: CommandL
 
 
 @pytest.mark.parametrize("file", STUDY_FILES)
-def test_every_example_study_runs(file: str, hpotool: CommandLine) -> None:
+def test_every_example_study_runs(file: str, hpotool: CommandLine, tmp_path: Path) -> None:
     name = hpotool.run("create-study", f"studies/{file}", "--set", "budget.trials=3").stdout.strip()
     hpotool.run("worker", "--gpu", "none")
     assert hpotool.url
     study = load_with_optuna(hpotool.url, name)
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 3
     assert hpotool.json("best")["trials"]
+    hpotool.run("plot", "--output", str(tmp_path / "history.html"))
+    assert name in (tmp_path / "history.html").read_text()
     hpotool.run("create-study", f"studies/{file}", "--set", "budget.trials=3")  # the same file resumes it
     assert hpotool.json("status")["state"] == "done"
 

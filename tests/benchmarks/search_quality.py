@@ -116,6 +116,7 @@ def main() -> None:
     parser.add_argument("--workers", nargs="+", type=int, default=[1, 8, 32])
     parser.add_argument("--checkpoints", nargs="+", type=int, default=[100, 200])
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--problems", choices=["reported", "tuning", "tables"], default="reported")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--json", type=Path)
@@ -128,7 +129,7 @@ def main() -> None:
         problems = TUNING if arguments.problems == "tuning" else REPORTED
     _TASKS.extend(  # before the fork: a table is too large to be sent with every task, and cannot be pickled
         (sampler, problem, workers, seed, arguments.checkpoints)
-        for seed in range(arguments.seeds)
+        for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds)
         for sampler in arguments.samplers
         for workers in arguments.workers
         for problem in problems

@@ -154,3 +154,18 @@ def test_a_pruned_trial_is_never_better_than_the_median() -> None:
     trials = [finished(value) for value in (1.0, 2.0, 3.0)] + [finished(0.0, TrialState.PRUNED)]
     losses = compressed_losses(trials, StudyDirection.MINIMIZE)
     assert losses[3] == losses[1]
+
+
+def test_it_searches_below_hyperband_where_most_trials_are_pruned() -> None:
+    def objective(trial: optuna.Trial) -> float:
+        x = trial.suggest_float("x", 0.0, 1.0)
+        for step in range(9):
+            trial.report((x - 0.3) ** 2 + 1 / (step + 1), step)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return (x - 0.3) ** 2
+
+    study = study_with(AutoSampler(seed=0), pruner=optuna.pruners.HyperbandPruner(1, 9))
+    study.optimize(objective, n_trials=40)
+    assert sum(trial.state == TrialState.PRUNED for trial in study.trials) > 10
+    assert study.best_params["x"] == pytest.approx(0.3, abs=0.1)
