@@ -36,7 +36,7 @@ def enqueue_points(
     """
     ensure_schema(connection.url)
     study_id = find_study_id(connection, study_name)
-    space = _known_space(connection, study_id)
+    space = known_space(connection, study_id)
     checked = [check_point(space, point, partial=True) if space else (dict(point), {}) for point in points]
     problems = [
         f"point {place}: {sentence}" if len(points) > 1 else sentence
@@ -53,7 +53,8 @@ def enqueue_points(
     return [number for (number,) in rows], bool(space)
 
 
-def _known_space(connection: Connection, study_id: int) -> Sequence[ParameterSpec]:
+def known_space(connection: Connection, study_id: int) -> Sequence[ParameterSpec]:
+    """The study's search space: its file's, else what its trials were suggested; empty where nobody knows yet."""
     settings = read_settings(connection.run, study_id)
     in_file = StudySpec.from_dict(settings.spec).search_space if settings and settings.spec else ()
     if in_file:

@@ -62,7 +62,10 @@ def resumed(stored: StudySpec, new: StudySpec) -> StudySpec:
 
 def way_out(study: str) -> str:
     """The hint for refused differences: what to type instead."""
-    return f"keep the study as it is, or start another one from this file with --set study={study}-2"
+    return (
+        f"keep the study as it is, or start another one from this file with --set study={study}-2, "
+        f"and hpotool enqueue --study {study}-2 --from-study {study} --top 20"
+    )
 
 
 def _refused(subject: str, old: str, new: str, reason: str) -> Iterator[Difference]:

@@ -16,7 +16,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from hpotool.study.spec import ParameterSpec
+from hpotool.study.spec import NO_DEFAULT, ParameterSpec
 
 _ABSENT = object()
 
@@ -115,6 +115,22 @@ def check_point(
         elif parameter.name not in {*point, *meant} and not partial:
             wrong[parameter.name] = f"{parameter.name!r} is missing; it is {say_range(parameter.distribution)}"
     return values, wrong
+
+
+def transfer_point(space: Sequence[ParameterSpec], point: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A point of another study in this space; None where a value of it does not exist here.
+
+    Parameters that this space lacks are left out. A parameter that the point lacks gets its default, which is what
+    the other study used in effect; without one the sampler chooses.
+    """
+    moved: dict[str, Any] = {}
+    for parameter in order_parameters(space):
+        if parameter.name in point:
+            moved[parameter.name] = point[parameter.name]
+        elif parameter.default is not NO_DEFAULT and is_active(parameter, moved):
+            moved[parameter.name] = parameter.default
+    values, wrong = check_point(space, moved, partial=True)
+    return None if wrong else values
 
 
 def _say_when(parameter: ParameterSpec) -> str:

@@ -86,7 +86,7 @@ class ParameterSpec:
     name: str
     distribution: BaseDistribution
     when: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # parent -> the values that switch it on
-    default: Any = NO_DEFAULT  # what trials from before it was added used in effect; for people who compare them
+    default: Any = NO_DEFAULT  # what trials from before it was added used in effect
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpotool.study.file import read_study_file
-from hpotool.study.space import active_parameters, check_point, order_parameters, suggest_search_space
+from hpotool.study.space import (
+    active_parameters,
+    check_point,
+    order_parameters,
+    suggest_search_space,
+    transfer_point,
+)
 from hpotool.study.spec import ParameterSpec
 
 SPACE = """
@@ -120,3 +126,32 @@ def test_values_come_back_in_the_type_that_the_space_gives() -> None:
     )
     assert values == {"booster": "dart", "drop_rate": 0.0, "drop_rate_kind": "a", "depth": 3, "lr": 0.1}
     assert [type(values[name]) for name in ("drop_rate", "depth")] == [float, int]
+
+
+@pytest.mark.parametrize(
+    ("point", "moved"),
+    [
+        ({"x": 0.5, "k": "a"}, {"x": 0.5, "k": "a", "fresh": 3}),
+        ({"x": 0.5, "k": "b"}, {"x": 0.5, "k": "b", "fresh": 3, "deep": 7}),
+        ({"x": 0.5, "gone": 1}, {"x": 0.5, "fresh": 3}),
+        ({"x": 5.0, "k": "a"}, None),
+        ({"x": 0.5, "k": "z"}, None),
+    ],
+)
+def test_a_point_of_another_study_is_moved_with_defaults_or_not_at_all(
+    point: dict[str, Any], moved: dict[str, Any] | None
+) -> None:
+    space = read_study_file(
+        """
+study: s
+objective: {python: m:f}
+metrics: {loss: minimize}
+search_space:
+  x: {float: [0, 1]}
+  k: {choice: [a, b]}
+  fresh: {int: [1, 9], default: 3}
+  deep: {int: [1, 9], default: 7, when: {k: b}}
+  chosen: {int: [1, 9]}
+"""
+    ).search_space
+    assert transfer_point(space, point) == moved
