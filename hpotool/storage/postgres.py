@@ -37,8 +37,9 @@ from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.storage.connection import Connection, Parameters, Rows, TransientDatabaseError
-from hpotool.storage.decoding import finite_or_none, to_local_time, to_stored_time, value_types
+from hpotool.storage.decoding import finite_or_none, to_local_time, value_types
 from hpotool.storage.live_trial import LiveTrial
+from hpotool.storage.new_trial import running_trial, template_columns
 from hpotool.storage.queries import optuna_query
 from hpotool.storage.stored_trial import StoredTrial
 from hpotool.storage.study_records import NOT_FOUND, StudyRecords, check_name
@@ -170,7 +171,7 @@ class PostgresStorage(BaseStorage, BaseHeartbeat):
         if not rows:
             raise KeyError(NOT_FOUND)
         trial_id, number, started = rows[0]
-        self.adopt_trial(study_id, _running_trial(trial_id, number, to_local_time(started)))
+        self.adopt_trial(study_id, running_trial(trial_id, number, to_local_time(started)))
         return int(trial_id)
 
     def adopt_trial(self, study_id: int, trial: FrozenTrial) -> None:
@@ -239,7 +240,7 @@ class PostgresStorage(BaseStorage, BaseHeartbeat):
 
     def _create_from_template(self, study_id: int, template: FrozenTrial) -> int:
         rows = self.run_with_pending(
-            optuna_query("create_trial_from_template"), {"study_id": study_id, **_template_columns(template)}
+            optuna_query("create_trial_from_template"), {"study_id": study_id, **template_columns(template)}
         )
         if not rows:
             raise KeyError(NOT_FOUND)
@@ -417,47 +418,3 @@ def _open_again(reference: weakref.ref[PostgresStorage]) -> None:
     storage = reference()
     if storage is not None:
         storage._open()
-
-
-def _running_trial(trial_id: int, number: int, started: datetime | None) -> FrozenTrial:
-    return FrozenTrial(
-        number=number,
-        state=TrialState.RUNNING,
-        value=None,
-        datetime_start=started,
-        datetime_complete=None,
-        params={},
-        distributions={},
-        user_attrs={},
-        system_attrs={},
-        intermediate_values={},
-        trial_id=trial_id,
-    )
-
-
-def _template_columns(trial: FrozenTrial) -> dict[str, Any]:
-    for name in (*trial.params, *trial.user_attrs, *trial.system_attrs):
-        check_name(name)
-    distributions = [trial.distributions[name] for name in trial.params]
-    values = [float(value) for value in trial.values or ()]
-    steps = [float(value) for value in trial.intermediate_values.values()]
-    return {
-        "state": trial.state.name,
-        "datetime_start": to_stored_time(trial.datetime_start),
-        "datetime_complete": to_stored_time(trial.datetime_complete),
-        "values": finite_or_none(values),
-        "value_types": value_types(values),
-        "param_names": list(trial.params),
-        "param_values": [
-            float(distribution.to_internal_repr(value))
-            for distribution, value in zip(distributions, trial.params.values(), strict=True)
-        ],
-        "distributions": [distribution_to_json(distribution) for distribution in distributions],
-        "steps": [int(step) for step in trial.intermediate_values],
-        "step_values": finite_or_none(steps),
-        "step_types": value_types(steps),
-        "user_keys": list(trial.user_attrs),
-        "user_values": [json.dumps(value) for value in trial.user_attrs.values()],
-        "system_keys": list(trial.system_attrs),
-        "system_values": [json.dumps(value) for value in trial.system_attrs.values()],
-    }

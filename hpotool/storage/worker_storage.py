@@ -34,8 +34,9 @@ from hpotool.storage.attempts import Attempt, Ending, NoTrial, Run
 from hpotool.storage.connection import Rows
 from hpotool.storage.decoding import to_local_time
 from hpotool.storage.live_trial import LiveTrial
+from hpotool.storage.new_trial import running_trial
 from hpotool.storage.outage import GaveUpError, PatientConnection
-from hpotool.storage.postgres import PostgresStorage, _running_trial
+from hpotool.storage.postgres import PostgresStorage
 from hpotool.storage.spool import Result, Spool, SpooledAttempt
 from hpotool.storage.trial_content import TrialContent
 from hpotool.storage.url import DatabaseUrl
@@ -134,7 +135,7 @@ class WorkerStorage(PostgresStorage):
             raise NothingToClaim(answer)
         fault_point("claim.after")
         if answer.is_new:
-            trial = _running_trial(answer.trial_id, answer.number, to_local_time(answer.started))
+            trial = running_trial(answer.trial_id, answer.number, to_local_time(answer.started))
         else:
             trial = self._memory.read_trial(answer.trial_id)[1]
             trial.state = TrialState.RUNNING  # if it was taken away meanwhile, the next beat will say so
