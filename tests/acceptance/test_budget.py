@@ -49,6 +49,7 @@ def test_patience_counts_finished_trials_without_improvement(here: CommandLine) 
     budget = here.json("budget")
     assert budget["reached"] == "patience"
     assert budget["limits"]["patience"] == {"limit": 3, "used": 3}
+    assert here.run("budget", "--format", "csv").stdout.splitlines() == ["budget,limit,used", "patience,3,3"]
 
 
 def test_failed_trials_end_the_study(here: CommandLine) -> None:

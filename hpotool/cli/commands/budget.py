@@ -101,7 +101,7 @@ def _answer(connection: Connection, study_id: int, spec: StudySpec) -> Answer:
         data["target"] = {"limit": dict(limits.target), "used": None}
     return Answer(
         data={"study": spec.name, "reached": None if reached is None else reached.key, "limits": data},
-        rows=[{"limit": key, **entry} for key, entry in data.items()],
+        rows=[{"budget": key, **entry} for key, entry in data.items()],
         value="" if reached is None else reached.key,
         empty="the study has no limit; give it one, like: hpotool budget --trials 100",
     )
