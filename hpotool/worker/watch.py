@@ -67,7 +67,7 @@ class AttemptWatch:
         self._stops: queue.SimpleQueue[tuple[Cause, float]] = queue.SimpleQueue()
         self._wake_reading, self._wake_writing = os.pipe()
         self._started = self._last_progress = time.monotonic()
-        self._is_serving = False
+        self._serving_since: float | None = None
         self._served_for = 0.0
         self._kill_at: float | None = None
         self._ended = False
@@ -92,12 +92,11 @@ class AttemptWatch:
         that waits for a suggestion is neither stalled nor too slow.
         """
         while (request := self._requests.get()) is not None:
-            began = time.monotonic()
-            self._is_serving = True
+            began = self._serving_since = time.monotonic()
             yield request
             self._last_progress = time.monotonic()
             self._served_for += self._last_progress - began
-            self._is_serving = False
+            self._serving_since = None
 
     def stop(self, outcome: Outcome, reason: str, grace: timedelta) -> None:
         """Ask the objective to stop, and end it after ``grace``. From any thread, or from a signal handler."""
@@ -188,12 +187,14 @@ class AttemptWatch:
 
     def _look_at_time(self, now: float) -> None:
         timeout, stall = self._limits.timeout, self._limits.stall
-        if self._is_serving or not self._requests.empty():
-            return
-        if timeout is not None and now - self._started - self._served_for > timeout.total_seconds():
+        serving_since = self._serving_since
+        served_for = self._served_for + (0.0 if serving_since is None else max(0.0, now - serving_since))
+        if timeout is not None and now - self._started - served_for > timeout.total_seconds():
             reason = f"it ran longer than the timeout of {show_duration(timeout)}"
             self._end_with_traceback(Outcome.TIMEOUT, reason)
-        elif stall is not None and now - self._last_progress > stall.total_seconds():
+            return
+        is_waiting_for_us = serving_since is not None or not self._requests.empty()
+        if stall is not None and not is_waiting_for_us and now - self._last_progress > stall.total_seconds():
             self._end_with_traceback(Outcome.STALLED, f"it reported nothing for {show_duration(stall)}")
 
     def _look_at_memory(self) -> None:

@@ -109,3 +109,11 @@ def test_output_that_is_no_text_can_be_stored(runner_of: Any) -> None:
 def test_the_log_says_where_it_crashed_or_hung(runner_of: Any, function: str, limits: dict[str, Any]) -> None:
     result = runner_of(function, **limits).run(optuna.create_study().ask())
     assert f"in {function}" in result.output_tail
+
+
+def test_a_timeout_holds_however_often_something_is_reported(runner_of: Any) -> None:
+    trial = optuna.create_study().ask()
+    result = runner_of("reports_for_ever", timeout=SHORT).run(trial)
+    assert result.outcome is Outcome.TIMEOUT
+    # It reports a hundred times a second at most, and had one second.
+    assert len(trial._cached_frozen_trial.intermediate_values) < 300
