@@ -67,6 +67,7 @@ class AttemptWatch:
         self._stops: queue.SimpleQueue[tuple[Cause, float]] = queue.SimpleQueue()
         self._wake_reading, self._wake_writing = os.pipe()
         self._started = self._last_progress = time.monotonic()
+        self._next_look = self._started + _LOOKS_AT_A_LIMIT_EVERY_S
         self._serving_since: float | None = None
         self._served_for = 0.0
         self._kill_at: float | None = None
@@ -181,9 +182,11 @@ class AttemptWatch:
             self._server.kill_attempt()
         elif self.cause is None and self.end is None:
             self._look_at_time(now)
-            self._look_at_memory()
-        with contextlib.suppress(OSError):  # a full disk is no reason to end an attempt
-            keep_small(self._log)
+            if now >= self._next_look:  # not after each report: it reads /proc, and asks the GPUs
+                self._next_look = now + self._pause()
+                self._look_at_memory()
+                with contextlib.suppress(OSError):  # a full disk is no reason to end an attempt
+                    keep_small(self._log)
 
     def _look_at_time(self, now: float) -> None:
         timeout, stall = self._limits.timeout, self._limits.stall
