@@ -42,9 +42,12 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n 2 tests/unit
 
+ON_NEWEST := optuna_contract.py attempts.py postgres_storage.py schema.py control.py
 test: check
 	@.ci/install-test-programs
 	$(BIN)/pytest -q -n 2 --dist loadgroup tests --ignore tests/unit
+	@echo "once more on the newest Postgres: Optuna's contract, and what is written in SQL"
+	HPOTOOL_TEST_POSTGRES=18 $(BIN)/pytest -q -n 2 $(addprefix tests/integration/storage/test_,$(ON_NEWEST))
 
 bench: install
 	$(BIN)/python -m tests.benchmarks
