@@ -1,8 +1,9 @@
 """What a trial writes while it runs, kept in order and sent together.
 
 Promises:
-    - What was accepted is sent at the latest one second after it, and kept until the database has confirmed it:
-      a failed send puts everything back, and sending twice has the effect of once.
+    - What was accepted is sent at the latest one second after it (parameters a tenth: whoever takes the trial over
+      is to try the same), and kept until the database has confirmed it: a failed send puts everything back, and
+      sending twice has the effect of once.
     - What is sent with a statement is one transaction with it.
     - A forked child sends nothing that its parent wrote.
 """
@@ -27,6 +28,9 @@ from hpotool.storage.queries import optuna_query
 Kind = Literal["params", "steps", "user_attrs", "system_attrs"]
 
 LONGEST_DELAY_S = 1.0
+_PARAMS_DELAY_S = (
+    0.1  # what a trial suggests it suggests together: one more round trip, and none for a short trial
+)
 
 _KINDS: tuple[Kind, ...] = ("params", "steps", "user_attrs", "system_attrs")
 _logger = get_logger(__name__)
@@ -78,16 +82,19 @@ class WriteBuffer:
 
     def _start_empty(self) -> None:
         self._pending = Batch()
-        self._oldest = 0.0
+        self._due = 0.0
         self._is_watched = False
         self._lock = threading.Lock()  # guards the three above
+        self._is_due_sooner = threading.Event()
         self._sending = threading.Lock()  # one send at a time, or a later batch could overtake an earlier one
 
     def add(self, kind: Kind, trial_id: int, key: int | str, value: Any, extra: Any = None) -> None:
         """Accept one write. The caller has checked that the database will take it."""
+        due = time.monotonic() + (_PARAMS_DELAY_S if kind == "params" else LONGEST_DELAY_S)
         with self._lock:
-            if not self._pending:
-                self._oldest = time.monotonic()
+            if not self._pending or due < self._due:
+                self._due = due
+                self._is_due_sooner.set()
             self._pending.writes[kind][trial_id, key] = (value, extra)
             if not self._is_watched:
                 self._is_watched = True
@@ -125,20 +132,21 @@ class WriteBuffer:
 
     def _send_when_due(self) -> None:
         """The thread of the last sentence: lives while something is pending, and outlives an outage."""
-        delay = LONGEST_DELAY_S
         while True:
-            time.sleep(delay)
             with self._lock:
                 if not self._pending:
                     self._is_watched = False
                     return
-                delay = self._oldest + LONGEST_DELAY_S - time.monotonic()
+                delay = self._due - time.monotonic()
+                self._is_due_sooner.clear()
             if delay > 0:
+                self._is_due_sooner.wait(delay)
                 continue
-            delay = LONGEST_DELAY_S
             try:
                 self.flush()
             except (DatabaseUnreachableError, psycopg2.Error) as error:
+                with self._lock:
+                    self._due = time.monotonic() + LONGEST_DELAY_S
                 _logger.debug("%d writes wait for the database: %s", len(self._pending), error)
 
 

@@ -104,8 +104,15 @@ def test_what_a_running_trial_writes_is_seen_elsewhere_within_seconds(storage, s
     storage.set_trial_param(trial_id, "x", 0.5, SPACE)
     storage.set_trial_intermediate_value(trial_id, 0, 1.5)
     storage.set_trial_user_attr(trial_id, "who", ["me"])
+    _wait_until(lambda: elsewhere.get_trial(trial_id) == storage.get_trial(trial_id))
+
+
+def test_parameters_do_not_wait_for_the_reports(storage, study_id, elsewhere, monkeypatch):
+    monkeypatch.setattr("hpotool.storage.write_buffer.LONGEST_DELAY_S", 3600.0)
+    trial_id = storage.create_new_trial(study_id)
+    storage.set_trial_intermediate_value(trial_id, 0, 1.5)
+    storage.set_trial_param(trial_id, "x", 0.5, SPACE)
     _wait_until(lambda: elsewhere.get_trial(trial_id).params == {"x": 0.5})
-    assert elsewhere.get_trial(trial_id) == storage.get_trial(trial_id)
 
 
 def test_everything_written_is_there_when_the_state_is(storage, study_id, elsewhere):
