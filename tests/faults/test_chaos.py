@@ -1,6 +1,6 @@
 """Workers killed, stopped and started at random, Postgres restarted and away, the network cut: no violation.
 
-By hand, longer: ``HPOTOOL_TEST_CHAOS_SEEDS=20 HPOTOOL_TEST_CHAOS_TRIALS=400 HPOTOOL_TEST_CHAOS_WORKERS=8``.
+By hand, longer: ``HPOTOOL_TEST_CHAOS_SEEDS=20 HPOTOOL_TEST_CHAOS_TRIALS=400``.
 The seed of a run is in its test's name and in its output.
 """
 
@@ -20,8 +20,8 @@ from tests.faults.fleet import Fleet, wait_until
 from tests.faults.proxy import CuttableProxy
 
 SEEDS = range(int(os.environ.get("HPOTOOL_TEST_CHAOS_SEEDS", "5")))
-TRIALS = int(os.environ.get("HPOTOOL_TEST_CHAOS_TRIALS", "40"))
-WORKERS = int(os.environ.get("HPOTOOL_TEST_CHAOS_WORKERS", "3"))
+TRIALS = int(os.environ.get("HPOTOOL_TEST_CHAOS_TRIALS", "200"))
+WORKERS = int(os.environ.get("HPOTOOL_TEST_CHAOS_WORKERS", "8"))
 
 
 class Chaos:
