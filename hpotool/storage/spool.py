@@ -4,6 +4,9 @@ One file per attempt, replaced as a whole and never appended to: so it is either
 and sending it twice has the effect of once. A result is put here before it is told; in an outage the reports are
 too. Whoever finds the file of a worker that is gone sends it: the next worker on this machine, or a living
 neighbour.
+
+Beside it the attempt's own process leaves what the objective returned, before it tells its worker: so no moment is
+left in which a returned value is in nobody's keeping.
 """
 
 from __future__ import annotations
@@ -120,12 +123,34 @@ class Spool:
 
     def forget(self, attempt_id: str) -> None:
         """The database has it. A file that cannot be removed is sent again some day, which changes nothing."""
-        with suppress(OSError):
-            self._path(attempt_id).unlink()
+        for path in (self._path(attempt_id), self.returned_file(attempt_id)):
+            with suppress(OSError):
+                path.unlink()
 
     def find(self, attempt_id: str) -> SpooledAttempt | None:
         """What is kept of an attempt."""
         return _read(self._path(attempt_id))
+
+    def returned_file(self, attempt_id: str) -> Path:
+        """Where the attempt's own process leaves ``{"values": …, "extra": …}`` when the objective has returned."""
+        return self._folder / f"{attempt_id}.returned"
+
+    def with_returned(self, spooled: SpooledAttempt) -> SpooledAttempt:
+        """``spooled`` with the result that its process left, where its worker was gone before it could take it."""
+        if spooled.result is not None:
+            return spooled
+        try:
+            returned = json.loads(self.returned_file(spooled.attempt.attempt_id).read_text())
+            values = tuple(float(value) for value in returned["values"])
+            extra = {name: json.dumps(value) for name, value in returned["extra"].items()}
+        except FileNotFoundError:
+            return spooled
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            _logger.warning("what trial %d returned cannot be read: %s", spooled.attempt.number, error)
+            return spooled
+        ending = Ending(Outcome.COMPLETE, "its worker was gone before it could tell")
+        content = replace(spooled.content, user_attrs={**spooled.content.user_attrs, **extra})
+        return replace(spooled, content=content, result=Result(TrialState.COMPLETE, values, ending))
 
     def list(self) -> Iterator[SpooledAttempt]:
         """Everything that is kept, the oldest first."""

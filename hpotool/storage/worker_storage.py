@@ -146,7 +146,14 @@ class WorkerStorage(PostgresStorage):
         with self._spooling:
             self.attempt = answer
             self._spooled_size = -1
+            # What a neighbour needs to know to send what the attempt's process returns, should we be gone by then.
+            self._spool.keep(SpooledAttempt(answer, self.worker, TrialContent(), None), durably=False)
         return answer.trial_id
+
+    @property
+    def returned_file(self) -> Path | None:
+        """Where the process of the running attempt leaves what its objective returned."""
+        return None if self.attempt is None else self._spool.returned_file(self.attempt.attempt_id)
 
     def end_attempt_with(self, ending: Ending) -> None:
         """What the next tell writes about the attempt beside its state and values."""
@@ -227,7 +234,8 @@ class WorkerStorage(PostgresStorage):
         """Send what all workers that are gone left on this disk; how many results were among it."""
         return sum(self._send(spooled) for spooled in self._spool.list() if is_gone(spooled.worker))
 
-    def _send(self, spooled: SpooledAttempt) -> bool:
+    def _send(self, kept: SpooledAttempt) -> bool:
+        spooled = self._spool.with_returned(kept)
         batch = _batch_of(spooled)
 
         def run_after_content(sql: str, params: Mapping[str, Any]) -> Rows:

@@ -93,6 +93,7 @@ class AttemptRunner:
         self._stopping_in_process = StopFlag()
         self._is_running = False
         self._asked_early: tuple[Outcome, str, timedelta] | None = None
+        self._returned_file: Path | None = None
 
     def start(self) -> str | None:
         """Import the objective. Returns why every attempt has to import it again, where that is so.
@@ -113,6 +114,7 @@ class AttemptRunner:
         *,
         seed: int | None = None,
         root_number: int | None = None,
+        returned_file: Path | None = None,
         asked_to_stop: Callable[[], tuple[Outcome, str, timedelta] | None] = lambda: None,
     ) -> AttemptResult:
         """Run one attempt of ``trial`` to its end. Tells Optuna nothing about the end: that is the caller's.
@@ -122,10 +124,13 @@ class AttemptRunner:
         Args:
             seed: for the objective's random numbers; without one they differ from attempt to attempt
             root_number: the trial that was tried first, whose checkpoints this attempt goes on from; None: itself
+            returned_file: where the attempt's process puts what the objective returned before it tells us
             asked_to_stop: answers what ``stop`` was called with while there was no attempt to stop
         """
         self._stopping_in_process.clear()
         self._asked_early = None
+        # A rescuer knows nothing of constraints: it would take an infeasible value for a feasible one.
+        self._returned_file = None if self._spec.constraints else returned_file
         self._is_running = True
         asked = asked_to_stop()
         if asked is not None:
@@ -266,7 +271,9 @@ class AttemptRunner:
         view = StudyView(self._spec.name, tuple(trial.study.directions), metrics, constraints, pruning_metric)
         # The trial that Optuna's Trial keeps up to date itself: no round trip to the database.
         space = tuple(parameter.name for parameter in self._spec.search_space)
-        return Job(trial._cached_frozen_trial, view, self._spec.objective, space, seed, environment)
+        return Job(
+            trial._cached_frozen_trial, view, self._spec.objective, space, seed, environment, self._returned_file
+        )
 
     def close(self) -> None:
         """End the fork server and everything below it."""

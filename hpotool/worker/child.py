@@ -11,6 +11,7 @@ import atexit
 import contextlib
 import faulthandler
 import gc
+import json
 import os
 import random
 import signal
@@ -94,7 +95,9 @@ def run_attempt(job: Job, load: Callable[[], Callable[..., Any]], channel: Chann
     try:
         stopping = _become_an_attempt(job, log_fd)
         link = ChannelLink(channel)
-        link.tell(call_objective(job, load, ObjectiveTrial(job, link, stopping), stopping))
+        end = call_objective(job, load, ObjectiveTrial(job, link, stopping), stopping)
+        _keep_returned(job, end)
+        link.tell(end)
         _run_exit_handlers()
     except BaseException:  # noqa: BLE001 (a forked child must never go on into its parent's code)
         traceback.print_exc()
@@ -139,6 +142,16 @@ def _end_with_values(returned: Any, job: Job, stopping: bool) -> dict[str, Any]:
         named = dict(zip(job.study.metric_names, read.values, strict=True))
         return _end(Outcome.NAN, "the objective returned nan: " + ", ".join(f"{k}={v}" for k, v in named.items()))
     return {**_end(Outcome.COMPLETE, None), "values": read.values, "extra": _json_only(read.extra)}
+
+
+def _keep_returned(job: Job, end: dict[str, Any]) -> None:
+    """Put a returned value on disk: the worker may be killed before it has taken it. A full disk ends nothing."""
+    if job.returned_file is None or end["end"] != Outcome.COMPLETE.value:
+        return
+    new = job.returned_file.with_suffix(".writing")
+    with contextlib.suppress(OSError):
+        new.write_text(json.dumps({"values": list(end["values"]), "extra": end["extra"]}))
+        new.replace(job.returned_file)
 
 
 def _end(outcome: Outcome, reason: str | None) -> dict[str, Any]:

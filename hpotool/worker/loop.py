@@ -121,6 +121,7 @@ class WorkerLoop:
                 trial,
                 seed=None if seed is None else seed_for_trial(seed, attempt.root_number),
                 root_number=attempt.root_number,
+                returned_file=self._storage.returned_file,
                 asked_to_stop=self._asked_to_stop,
             )
         except GaveUpError as gave_up:

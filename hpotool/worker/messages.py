@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
@@ -33,6 +34,7 @@ class Job:
     space: tuple[str, ...] = ()  # every parameter of the study file, whether this trial has it or not
     seed: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    returned_file: Path | None = None  # what the objective returns is put there before the worker is told
 
 
 class AttemptEnded(Exception):  # noqa: N818 (an ending, not always an error)

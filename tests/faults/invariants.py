@@ -29,8 +29,8 @@ def violations(
 ) -> list[str]:
     """Every sentence is something that must not be; an empty list is what the tests want to see.
 
-    ``is_value_safe``: no worker died in the instant between a value's arrival and its way to the disk. One that
-    did has its trial run again, within a second of the trial's start even with other parameters.
+    ``is_value_safe``: no attempt's process died in the instant between noting here that it returns and putting
+    that on disk. One that did has its trial run again.
     """
     trials = connection.run(_TRIALS)
     attempts = connection.run(_ATTEMPTS)

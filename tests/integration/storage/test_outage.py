@@ -139,6 +139,31 @@ def test_reports_of_an_outage_are_on_disk_for_whoever_comes_after(stage: Stage) 
     assert stage.trials()[0].intermediate_values == {1: 0.25}
 
 
+def test_what_an_objective_returned_outlives_a_worker_that_never_heard_of_it(stage: Stage) -> None:
+    storage, study = stage.open()
+    trial = study.ask()
+    trial.suggest_float("x", 0, 1)
+    storage.connection.run("select 1")
+    attempt_id = storage.attempt.attempt_id
+    storage.returned_file.write_text('{"values": [0.125], "extra": {"epochs": 7}}')
+
+    successor, _ = stage.open("successor")
+    assert successor.rescue(attempt_id) is True
+    assert successor.rescue(attempt_id) is False, "once is enough"
+
+    [kept] = stage.trials()
+    assert (kept.state, kept.value, kept.user_attrs) == (TrialState.COMPLETE, 0.125, {"epochs": 7})
+    assert not storage.returned_file.exists()
+
+
+def test_a_returned_file_that_cannot_be_read_is_no_result(stage: Stage) -> None:
+    storage, study = stage.open()
+    study.ask()
+    storage.returned_file.write_text('{"values": [0.1')
+    assert stage.open("successor")[0].rescue(storage.attempt.attempt_id) is False
+    assert stage.trials()[0].state == TrialState.RUNNING
+
+
 def test_a_commit_whose_answer_was_lost_duplicates_nothing(stage: Stage, monkeypatch) -> None:
     storage, study = stage.open()
     really_run = type(storage.connection).__mro__[1].run_all
