@@ -6,6 +6,7 @@ Whatever happens to a trial, the worker goes on; when it leaves, `Departure` say
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,7 +29,9 @@ from hpotool.worker.log import log_event
 from hpotool.worker.signals import Level, Stopping
 
 # A worker that found nothing to claim asks again after so long: within this time it takes over what others lose.
+# Later it asks less often: a hundred idle workers would queue for the study's row, and keep Postgres busy.
 _IDLE_WAIT = timedelta(seconds=1)
+_SOON_IDLE_LONG = 10  # times that it asked in vain
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class WorkerLoop:
         stopping: Stopping,
         grace: timedelta,
         lifeline: Lifeline,
+        longest_idle_wait: timedelta = _IDLE_WAIT,
     ) -> None:
         self._study = study
         self._storage = storage
@@ -63,7 +67,9 @@ class WorkerLoop:
         self._stopping = stopping
         self._grace = grace
         self._lifeline = lifeline
+        self._long_idle_wait = max(_IDLE_WAIT, longest_idle_wait)
         self._idle_because = ""
+        self._asked_in_vain = 0
         self._result: AttemptResult | None = None
         stopping.listener = self._stop_attempt_if_told
 
@@ -85,9 +91,13 @@ class WorkerLoop:
                 departure = self._judge(nothing.answer)
                 if departure is not None:
                     return departure
-                self._stopping.wait(_IDLE_WAIT)
+                self._asked_in_vain += 1
+                wait = _IDLE_WAIT if self._asked_in_vain <= _SOON_IDLE_LONG else self._long_idle_wait
+                # Workers that became idle together do not ask together for ever.
+                self._stopping.wait(wait * random.uniform(0.75, 1.25))
             else:
                 self._idle_because = ""
+                self._asked_in_vain = 0
                 self._log_end()
                 breaker = self._look_at_breaker()
                 if breaker is not None:

@@ -91,7 +91,8 @@ def run_worker(
                 study=study_name,
                 slot=slot.label,
             )
-            departure = WorkerLoop(study, storage, runner, spec, stopping, grace, lifeline).run()
+            loop = WorkerLoop(study, storage, runner, spec, stopping, grace, lifeline, pulse.interval / 2)
+            departure = loop.run()
             lifeline.end_reason = departure.reason
     log_event("leave", f"leaving: {departure.reason}", worker=identity.worker_id, reason=departure.reason)
     return departure
