@@ -152,6 +152,9 @@ class WorkerLoop:
         """Leave when what this worker is given fails here and nowhere else."""
         if self._result is None or self._result.outcome.is_finished:
             return None
+        # Told to leave, it leaves anyway; and in an outage the question would end it with an error.
+        if self._stopping.level > Level.STAY:
+            return None
         breaker = self._lifeline.judge()
         return None if breaker is None else Departure(f"circuit breaker: {breaker.reason}", EXIT_FAILED)
 
