@@ -119,8 +119,8 @@ Optuna's Parzen densities, used as they are, over at most 3,000 trials; a shorte
 Before its first trial a worker waits mostly for Postgres, which reads and packs the whole history once. The
 figures for Postgres hold its background processes too.
 
-Other programs ran on the machine at the same time (its load average stands above, and it has few cores). That
-lengthens wall times and the first trial of both, and processor times less: compare the two with each other.
+Other programs on the machine (its load average stands above) lengthen wall times and the first trial of both, and
+processor times less: compare the two with each other.
 """
 
 _BOUNDED = """## Does a bounded history find less?
