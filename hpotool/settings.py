@@ -38,8 +38,6 @@ class Settings:
     """What holds for every command on this machine. ``storage`` is None where none is configured."""
 
     storage: str | None
-    storage_source: str
-    home: Path
 
 
 def home_folder() -> Path:
@@ -63,16 +61,8 @@ def read_settings(storage_option: str | None = None) -> Settings:
     Raises:
         InputError: the config file is not a mapping, or has a key that does not exist.
     """
-    home = home_folder()
-    if storage_option:
-        return Settings(storage_option, "--storage", home)
-    from_environment = os.environ.get("HPOTOOL_STORAGE")
-    if from_environment:
-        return Settings(from_environment, "HPOTOOL_STORAGE", home)
-    path = config_file()
-    config = _read_config(path)
-    storage = config.get("storage")
-    return Settings(storage, str(path), home) if storage else Settings(None, "", home)
+    chosen = storage_option or os.environ.get("HPOTOOL_STORAGE") or _read_config(config_file()).get("storage")
+    return Settings(chosen or None)
 
 
 def read_pulse() -> Pulse:

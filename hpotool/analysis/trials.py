@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -91,13 +90,6 @@ class TrialDetails:
             "system_attributes": json_data(self.system_attributes),
             "lineage": list(self.lineage),
         }
-
-
-def count_states(study: Study) -> dict[str, int]:
-    """Return how many trials are in each state, in the order of a trial's life; states of none are left out."""
-    counts = Counter(trial.state.name for trial in study.get_trials(deepcopy=False))
-    order = ("WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL")
-    return {state: counts[state] for state in order if counts[state]}
 
 
 def list_trials(

@@ -90,18 +90,22 @@ for panel, commands in _COMMANDS.items():
 app.add_typer(db.app, name="db", rich_help_panel="Keep the database")
 
 
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        sys.stdout.write(f"hpotool {hpotool.__version__}\n")
+        raise typer.Exit
+
+
 @app.callback()
 def _global_options(
     version: Annotated[
-        bool | None, typer.Option("--version", help="Show the version and exit.", show_default=False)
-    ] = None,
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error; anywhere on the line.")
     ] = False,
 ) -> None:
-    if version:
-        sys.stdout.write(f"hpotool {hpotool.__version__}\n")
-        raise typer.Exit
+    """Take what belongs to no command; ``main`` itself looks for ``--debug``."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -109,9 +113,6 @@ def main(arguments: list[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
-    if words == ["--version"]:  # a callback runs only before a command
-        sys.stdout.write(f"hpotool {hpotool.__version__}\n")
-        sys.exit(EXIT_DONE)
     sys.exit(_run(words, debug))
 
 

@@ -29,7 +29,6 @@ class StudyProgress:
         state: ``running``, ``paused``, ``draining``, ``stopped`` or ``done``.
         reason: who put it into that state and why; may be empty.
         budget_trials: how many trials are to finish; ``None`` without such a limit.
-        spec: the study's resolved file, ``None`` where plain Optuna made the study.
         workers: ``{"id", "host", "pid", "slot", "trial", "last_beat_s"}`` of those that have not ended.
     """
 
@@ -37,8 +36,6 @@ class StudyProgress:
     state: str
     reason: str
     budget_trials: int | None
-    spec: Mapping[str, Any] | None
-    spec_hash: str | None
     workers: tuple[Mapping[str, Any], ...]
 
     @property
@@ -67,12 +64,12 @@ def read_progress(connection: Connection, summary: StudySummary) -> StudyProgres
         else []
     )
     if not rows:
-        return StudyProgress(summary, "running", "", None, None, None, ())
-    state, reason, budget_trials, spec, spec_hash, workers = rows[0]
-    progress = StudyProgress(summary, state, reason, budget_trials, spec, spec_hash, tuple(workers))
+        return StudyProgress(summary, "running", "", None, ())
+    state, reason, budget_trials, workers = rows[0]
+    progress = StudyProgress(summary, state, reason, budget_trials, tuple(workers))
     if state == "running" and budget_trials is not None and progress.finished >= budget_trials:
         # Nobody has claimed since the last trial finished: a claim is what writes the state.
-        return StudyProgress(summary, "done", reason, budget_trials, spec, spec_hash, tuple(workers))
+        return StudyProgress(summary, "done", reason, budget_trials, tuple(workers))
     return progress
 
 

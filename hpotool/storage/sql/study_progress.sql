@@ -1,5 +1,5 @@
 -- How far a study is, and who works on it: state, reason, budget, and the workers that have not ended.
-SELECT settings.state, settings.state_reason, settings.budget_trials, settings.spec, settings.spec_hash,
+SELECT settings.state, settings.state_reason, settings.budget_trials,
     (SELECT COALESCE(json_agg(json_build_object(
         'id', w.worker_id, 'host', w.host, 'pid', w.pid, 'slot', w.slot, 'trial', a.number,
         'last_beat_s', round(extract(epoch FROM clock_timestamp() - w.last_beat)::numeric, 1))
