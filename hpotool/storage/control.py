@@ -82,9 +82,13 @@ def write_settings(
     spec_hash: str | None,
     versions: Mapping[str, str],
     budget_trials: int | None,
+    branch_places: int = 0,
     actor: str,
 ) -> None:
-    """Store what the study is. A study that was done goes on when its budget has room again."""
+    """Store what the study is. A study that was done goes on when its budget has room again.
+
+    ``branch_places`` of the budget's trials go on from other trials; `queue_branch` queues them.
+    """
     run(
         query("write_settings"),
         {
@@ -93,6 +97,7 @@ def write_settings(
             "spec_hash": spec_hash,
             "versions": json.dumps(dict(versions)),
             "budget_trials": budget_trials,
+            "branch_places": branch_places,
             "actor": actor,
         },
     )

@@ -51,6 +51,7 @@ def create_or_resume(connection: Connection, spec: StudySpec, actor: str) -> Cre
             "spec_hash": seeded.spec_hash,
             "versions": json.dumps(running_versions(seeded.objective)),
             "budget_trials": seeded.budget.trials,
+            "branch_places": seeded.branch_places,
             "points": [json.dumps(dict(point)) for point in seeded.warm_start],
             "actor": actor,
         },
@@ -105,6 +106,7 @@ def _resume(connection: Connection, spec: StudySpec, actor: str) -> Creation:
         spec_hash=merged.spec_hash,
         versions=running_versions(merged.objective),
         budget_trials=merged.budget.trials,
+        branch_places=merged.branch_places,
         actor=actor,
     )
     return Creation(merged, False, [difference.sentence for difference in found])

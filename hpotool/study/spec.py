@@ -122,6 +122,25 @@ class BudgetSpec:
 
 
 @dataclass(frozen=True)
+class PopulationSpec:
+    """How ``sampler: pbt`` trains a population: the arguments that the study file may give it."""
+
+    interval: int  # steps that a member trains in one trial
+    population_size: int = 8
+    quantile_fraction: float = 0.25  # so many of the worst go on from one of so many of the best
+    resample_probability: float = 0.25  # of each parameter, when it is explored; else it is perturbed
+    explore: tuple[str, ...] = ()  # parameters that may change on the way; empty: all
+
+
+@dataclass(frozen=True)
+class TierSpec:
+    """One tier of a study: how many trials run in it, and up to which step each of them goes."""
+
+    trials: int
+    steps: int
+
+
+@dataclass(frozen=True)
 class RetrySpec:
     """How many times a trial is tried again after each kind of failure."""
 
@@ -160,6 +179,25 @@ class StudySpec:
     duplicates: Duplicates = "allow"
     on_oom: OnOom = "fail"
     keep: KeepSpec = KeepSpec()
+    tiers: tuple[TierSpec, ...] = ()
+
+    @property
+    def branch_places(self) -> int:
+        """How many of the budget's trials go on from another trial: all but a tiered study's first tier, and all
+        but the first of each member of a population."""
+        if self.tiers:
+            return sum(tier.trials for tier in self.tiers[1:])
+        if self.population is None or self.budget.trials is None:
+            return 0
+        return max(0, self.budget.trials - self.population.population_size)
+
+    @property
+    def population(self) -> PopulationSpec | None:
+        """How the study trains a population; None where it does not."""
+        if self.sampler.name != "pbt":
+            return None
+        arguments = dict(self.sampler.arguments)
+        return PopulationSpec(**arguments | {"explore": tuple(arguments.get("explore", ()))})
 
     def to_dict(self) -> dict[str, Any]:
         """The study as JSON data in the grammar of a study file; survives JSON, YAML and Postgres's jsonb."""

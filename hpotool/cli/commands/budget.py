@@ -70,6 +70,7 @@ def _change(
         spec_hash=changed.spec_hash,
         versions=settings.versions if settings else {},
         budget_trials=changed.budget.trials,
+        branch_places=changed.branch_places,
         actor=current_actor(),
     )
     for difference in differences(spec, changed):

@@ -9,6 +9,7 @@ WITH settings AS (
 ), told AS (
     SELECT told_to FROM hpotool.workers WHERE worker_id = %(worker_id)s AND told_to IS NOT NULL
 -- include: places
+-- include: reserved_places
 ), verdict AS (
     SELECT CASE
         WHEN EXISTS (SELECT FROM again) THEN 'claimed'
@@ -44,9 +45,9 @@ WITH settings AS (
 ), created AS (
     INSERT INTO trials (study_id, number, state, datetime_start)
     SELECT %(study_id)s, places.created, 'RUNNING', clock_timestamp() AT TIME ZONE 'utc'
-    FROM verdict, settings, places
+    FROM verdict, settings, places, reserved
     WHERE answer = 'open' AND NOT EXISTS (SELECT FROM waiting)
-        AND (budget_trials IS NULL OR finished + running + waiting < budget_trials)
+        AND (budget_trials IS NULL OR finished + running + waiting + reserved_places < budget_trials)
     RETURNING trial_id, number, datetime_start
 ), taken AS (
     SELECT trial_id, number, datetime_start, 'WAITING' AS from_state FROM begun

@@ -14,12 +14,12 @@ WITH study AS (
     SELECT study_id, 'study:metric_names', %(metric_names)s FROM study
     ON CONFLICT (study_id, key) DO UPDATE SET value_json = EXCLUDED.value_json
 ), settings AS (
-    INSERT INTO hpotool.study_settings (study_id, spec, spec_hash, versions, budget_trials)
-    SELECT study_id, %(spec)s::jsonb, %(spec_hash)s, %(versions)s::jsonb, %(budget_trials)s FROM study
+    INSERT INTO hpotool.study_settings (study_id, spec, spec_hash, versions, budget_trials, branch_places)
+    SELECT study_id, %(spec)s::jsonb, %(spec_hash)s, %(versions)s::jsonb, %(budget_trials)s, %(branch_places)s FROM study
     -- A study of plain Optuna that was merely paused, say, has a row that nobody has described yet.
     ON CONFLICT (study_id) DO UPDATE
     SET spec = EXCLUDED.spec, spec_hash = EXCLUDED.spec_hash, versions = EXCLUDED.versions,
-        budget_trials = EXCLUDED.budget_trials
+        budget_trials = EXCLUDED.budget_trials, branch_places = EXCLUDED.branch_places
     WHERE study_settings.spec IS NULL
     RETURNING study_id
 ), queued AS (

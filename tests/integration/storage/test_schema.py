@@ -9,8 +9,10 @@ import optuna
 import pytest
 
 from hpotool.storage import schema
+from hpotool.storage.attempts import Attempt, claim_trial, new_attempt_id
 from hpotool.storage.connection import Connection
 from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.worker_identity import WorkerIdentity
 
 
 def _install(url: str) -> str:
@@ -60,13 +62,14 @@ def test_an_upgrade_applies_each_missing_step_once(
     url = DatabaseUrl.parse(study_database_url)
     steps = (*schema.migrations(), "CREATE TABLE hpotool.added_later (only_column integer)")
     monkeypatch.setattr(schema, "migrations", lambda: steps)
-    with pytest.raises(schema.SchemaError, match="version 1"):
+    before = len(steps) - 1
+    with pytest.raises(schema.SchemaError, match=f"version {before}"):
         schema.ensure_schema(url)
 
     with ThreadPoolExecutor(4) as pool:
         answers = sorted(pool.map(lambda _: schema.upgrade_schema(url), range(4)))
 
-    assert answers == [(1, 2), (2, 2), (2, 2), (2, 2)]
+    assert answers == [(before, before + 1), *[(before + 1, before + 1)] * 3]
     assert Connection(url).run("SELECT only_column FROM hpotool.added_later") == []
 
 
@@ -78,3 +81,24 @@ def test_deleting_a_study_in_optuna_deletes_its_rows_here(make_study) -> None:
 
     for table in ("study_settings", "workers", "attempts", "events"):
         assert study.connection.run(f"SELECT count(*) FROM hpotool.{table}") == [(0,)], table
+
+
+def test_a_study_of_the_first_version_goes_on_after_the_upgrade(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = DatabaseUrl.parse(database_url)
+    first, newest = schema.migrations()[:1], schema.migrations()
+    monkeypatch.setattr(schema, "migrations", lambda: first)
+    schema.ensure_schema(url)
+    study = optuna.create_study(storage=url.sqlalchemy)
+    connection = Connection(url)
+    settings = "INSERT INTO hpotool.study_settings (study_id, budget_trials) VALUES (%s, 1)"
+    connection.run(settings, (study._study_id,))
+
+    monkeypatch.setattr(schema, "migrations", lambda: newest)
+    schema.upgrade_schema(url)
+
+    worker = WorkerIdentity("w", "host", 1, "space", "start", "cpu")
+    claimed = claim_trial(connection.run, study._study_id, worker, new_attempt_id())
+    assert isinstance(claimed, Attempt)
+    assert claimed.number == 0

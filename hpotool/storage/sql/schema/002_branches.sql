@@ -1,0 +1,18 @@
+-- Trials that go on from another trial's checkpoint (population based training, tiers), and trials that were taken
+-- over as finished. Workers of the version before live on: to them the new columns are always what they default to.
+
+-- `branch_places` of the budget's places are for branches: a new trial leaves as many free as are not queued yet.
+-- `branches_queued` counts every branch that was ever queued, those that failed for good and were replaced included.
+-- `imported_trials` finished elsewhere, and take no place of the budget.
+ALTER TABLE hpotool.study_settings
+    ADD COLUMN branch_places   integer NOT NULL DEFAULT 0 CHECK (branch_places >= 0),
+    ADD COLUMN branches_queued integer NOT NULL DEFAULT 0,
+    ADD COLUMN imported_trials integer NOT NULL DEFAULT 0;
+
+-- Which trial goes on from which: from each finished trial at most one that has not failed for good.
+CREATE TABLE hpotool.branches (
+    study_id    integer NOT NULL REFERENCES hpotool.study_settings ON DELETE CASCADE,
+    predecessor integer NOT NULL,
+    number      integer NOT NULL,
+    PRIMARY KEY (study_id, predecessor)
+);
