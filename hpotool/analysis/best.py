@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpotool.analysis.results import TrialResult, metric_names, read_result
+from hpotool.analysis.replicates import Candidate, list_candidates
+from hpotool.analysis.results import TrialResult, metric_names
 
 if TYPE_CHECKING:
     from optuna import Study
-    from optuna.trial import FrozenTrial
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,8 @@ class BestTrials:
     """The answer to "what was best?".
 
     Attributes:
-        trials: the best first. Of several metrics, the Pareto front, in the order of the trials' numbers.
+        trials: the best first. Of several metrics, the Pareto front, in the order of the trials' numbers. Of
+            replicates, the first one's number with their means.
         complete: how many complete trials were compared.
         feasible: how many of those meet every constraint.
     """
@@ -40,34 +42,39 @@ class BestTrials:
         return {"trials": [trial.as_data() for trial in self.trials]}
 
 
-def find_best(study: Study, count: int = 1) -> BestTrials:
+def find_best(study: Study, count: int = 1, *, replicates: bool = False) -> BestTrials:
     """Return the ``count`` best feasible trials of one metric, or the whole Pareto front of several.
 
-    Of trials with equal values the one that was started first is better.
+    Of trials with equal values the one that was started first is better. With ``replicates``, trials of the same
+    point are compared by their mean.
     """
     if len(study.directions) > 1:
         from hpotool.analysis.pareto import find_pareto_front
 
-        return find_pareto_front(study)
+        return find_pareto_front(study, replicates=replicates)
 
-    complete = complete_trials(study)
-    feasible = [trial for trial in complete if is_feasible(trial)]
+    candidates = list_candidates(study, replicates=replicates)
+    feasible = [one for one in candidates if one.measured.is_feasible]
     sign = direction_signs(study)[0]
-    ranked = sorted(feasible, key=lambda trial: (sign * trial.values[0], trial.number))[:count]
+    ranked = sorted(feasible, key=lambda one: (sign * one.measured.values[0], one.trials[0].number))[:count]
+    return found_trials(study, candidates, feasible, ranked, replicates=replicates)
+
+
+def found_trials(
+    study: Study,
+    candidates: Sequence[Candidate],
+    feasible: Sequence[Candidate],
+    best: Sequence[Candidate],
+    *,
+    replicates: bool,
+) -> BestTrials:
+    """Return the answer: the best as they are shown, and how many trials were compared."""
     names = metric_names(study)
-    return BestTrials(tuple(read_result(trial, names) for trial in ranked), len(complete), len(feasible))
-
-
-def complete_trials(study: Study) -> list[FrozenTrial]:
-    """Return the trials that ended with a value for every metric. They are shared: do not change them."""
-    from optuna.trial import TrialState
-
-    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-
-
-def is_feasible(trial: FrozenTrial) -> bool:
-    """Return whether no constraint of the trial is above zero, as Optuna defines it."""
-    return all(value <= 0 for value in trial.constraints.values())
+    return BestTrials(
+        tuple(one.as_result(names, replicates=replicates) for one in best),
+        sum(len(one.trials) for one in candidates),
+        sum(len(one.trials) for one in feasible),
+    )
 
 
 def direction_signs(study: Study) -> list[float]:

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
-def best_params(study: Study) -> dict[str, Any]:
-    """Return the parameters of the best trial, ready to be written as YAML or JSON.
+def best_params(study: Study, *, replicates: bool = False) -> dict[str, Any]:
+    """Return the parameters of the best trial, ready to be written as YAML or JSON; see `find_best`.
 
     Raises:
         NotFoundError: nothing is best yet, or several metrics have a front of more than one trial.
     """
-    best = find_best(study)
+    best = find_best(study, replicates=replicates)
     if best.why_none:
         raise NotFoundError(
             f"study {study.study_name!r}: {best.why_none}", f"hpotool status -s {study.study_name}"

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hpotool.analysis.best import BestTrials, complete_trials, is_feasible
-from hpotool.analysis.results import metric_names, read_result
+from hpotool.analysis.best import BestTrials, direction_signs, found_trials
+from hpotool.analysis.replicates import list_candidates
 
 if TYPE_CHECKING:
     from optuna import Study
 
 
-def find_pareto_front(study: Study) -> BestTrials:
+def find_pareto_front(study: Study, *, replicates: bool = False) -> BestTrials:
     """Return the front in the order of the trials' numbers. With one metric it is the set of equally best trials.
 
-    Optuna's own routine decides (10,000 trials with two metrics take it some hundredths of a second); it is handed
-    the complete trials alone, which ``study.best_trials`` would first copy one by one.
+    Optuna's own routine decides: 10,000 trials with two metrics take it some hundredths of a second. With
+    ``replicates``, trials of the same point are compared by their mean.
     """
-    from optuna.study._multi_objective import _get_pareto_front_trials_by_trials
+    import numpy as np
+    from optuna.study._multi_objective import _is_pareto_front
 
-    complete = complete_trials(study)
-    feasible = [trial for trial in complete if is_feasible(trial)]
-    front = _get_pareto_front_trials_by_trials(feasible, study.directions)
-    names = metric_names(study)
-    return BestTrials(tuple(read_result(trial, names) for trial in front), len(complete), len(feasible))
+    candidates = list_candidates(study, replicates=replicates)
+    feasible = [one for one in candidates if one.measured.is_feasible]
+    front = []
+    if feasible:
+        losses = np.asarray([one.measured.values for one in feasible]) * direction_signs(study)
+        is_on_front = _is_pareto_front(losses, assume_unique_lexsorted=False)
+        front = [one for one, is_best in zip(feasible, is_on_front, strict=True) if is_best]
+    return found_trials(study, candidates, feasible, front, replicates=replicates)

@@ -8,9 +8,8 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
-from hpotool.analysis.best import complete_trials
 from hpotool.analysis.importance import find_importance
-from hpotool.analysis.results import metric_index, metric_names
+from hpotool.analysis.results import complete_trials, metric_index, metric_names
 from hpotool.errors import InputError
 
 if TYPE_CHECKING:

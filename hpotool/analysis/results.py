@@ -20,17 +20,27 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Replicates:
+    """The complete trials of one point, whose mean is shown, and the standard error of that mean by metric."""
+
+    trials: tuple[int, ...]
+    standard_error: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
 class TrialResult:
     """What one finished trial tried and what came out.
 
     Attributes:
         constraints: by name; the trial is feasible where none is above zero.
+        replicates: of which trials these are the means, in a study of replicates.
     """
 
     number: int
     values: Mapping[str, float]
     params: Mapping[str, Any]
     constraints: Mapping[str, float]
+    replicates: Replicates | None = None
 
     @property
     def is_feasible(self) -> bool:
@@ -39,24 +49,45 @@ class TrialResult:
 
     def as_data(self) -> dict[str, Any]:
         """Return the trial as JSON data."""
-        return {
+        data = {
             "number": self.number,
             "values": json_data(self.values),
             "params": json_data(self.params),
             "constraints": json_data(self.constraints),
         }
+        if self.replicates is not None:
+            data["replicates"] = {
+                "n": len(self.replicates.trials),
+                "trials": list(self.replicates.trials),
+                "standard_error": json_data(self.replicates.standard_error),
+            }
+        return data
 
     def as_row(self) -> dict[str, Any]:
-        """Return the trial as one flat line of a table: number, metrics, parameters, constraints.
+        """Return the trial as one flat line of a table: number, metrics, replicates, parameters, constraints.
 
         A name that a metric and a parameter share keeps both: the later one is prefixed with what it is.
         """
         row: dict[str, Any] = {"trial": self.number}
-        groups = (("value", self.values), ("param", self.params), ("constraint", self.constraints))
+        groups: list[tuple[str, Mapping[str, Any]]] = [
+            ("value", self.values),
+            ("param", self.params),
+            ("constraint", self.constraints),
+        ]
+        if self.replicates is not None:
+            errors = {f"{name}_se": error for name, error in self.replicates.standard_error.items()}
+            groups.insert(1, ("replicates", {"n": len(self.replicates.trials), **errors}))
         for kind, group in groups:
             for name, value in group.items():
                 row[f"{kind}_{name}" if name in row else name] = value
         return row
+
+
+def complete_trials(study: Study) -> list[FrozenTrial]:
+    """Return the trials that ended with a value for every metric. They are shared: do not change them."""
+    from optuna.trial import TrialState
+
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
 def metric_names(study: Study) -> tuple[str, ...]:

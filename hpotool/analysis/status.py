@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hpotool.analysis.best import BestTrials, find_best
 from hpotool.analysis.results import json_data
 from hpotool.storage.connection import Connection
-from hpotool.storage.studies import StudyProgress, list_studies, read_progress
+from hpotool.storage.studies import StudyProgress, has_replicates, list_studies, read_progress
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -54,4 +54,5 @@ class StudyStatus:
 def read_status(connection: Connection, study: Study) -> StudyStatus:
     """Return how far the study is, counted in the database, and the best of its finished trials."""
     summary = list_studies(connection, study.study_name)[0]
-    return StudyStatus(read_progress(connection, summary), find_best(study))
+    replicates = has_replicates(connection, study.study_name)
+    return StudyStatus(read_progress(connection, summary), find_best(study, replicates=replicates))

@@ -23,7 +23,9 @@ class Transfer:
     known: int
 
 
-def find_points_to_transfer(source: Study, target: Study, space: Sequence[ParameterSpec], count: int) -> Transfer:
+def find_points_to_transfer(
+    source: Study, target: Study, space: Sequence[ParameterSpec], count: int, *, replicates: bool = False
+) -> Transfer:
     """Return the ``count`` best feasible points of ``source`` that ``target`` can try and does not have yet.
 
     Asked again, nothing is queued twice. Without a known ``space`` the points are taken as they are.
@@ -33,7 +35,7 @@ def find_points_to_transfer(source: Study, target: Study, space: Sequence[Parame
     ]
     points: list[dict[str, Any]] = []
     outside = known = 0
-    for best in find_best(source, count).trials[:count]:
+    for best in find_best(source, count, replicates=replicates).trials[:count]:
         point = transfer_point(space, best.params) if space else dict(best.params)
         if point is None:
             outside += 1

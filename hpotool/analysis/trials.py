@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpotool.analysis.results import TrialResult, json_data, metric_names, read_result
 from hpotool.errors import NotFoundError
+from hpotool.study.replicates import REPLICATE_OF
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -26,6 +27,7 @@ class TrialRecord:
         outcome: how its last attempt ended; ``None`` while it has not, or when plain Optuna ran and failed it.
         duration_s: from its start to its end; ``None`` while it has none.
         attempts: ``{"worker", "host", "slot", "outcome", "reason", "duration_s"}`` each.
+        replicate_of: the number of the first trial of its point, in a study of replicates.
     """
 
     result: TrialResult
@@ -33,6 +35,7 @@ class TrialRecord:
     outcome: str | None
     duration_s: float | None
     attempts: tuple[Mapping[str, Any], ...]
+    replicate_of: int | None = None
 
     def as_data(self) -> dict[str, Any]:
         """Return the trial as JSON data, in the shape of ``hpotool trials``."""
@@ -44,6 +47,7 @@ class TrialRecord:
             "params": json_data(self.result.params),
             "duration_s": self.duration_s,
             "attempts": json_data(self.attempts),
+            **self._replicate(),
         }
 
     def as_row(self) -> dict[str, Any]:
@@ -55,8 +59,12 @@ class TrialRecord:
             "outcome": self.outcome,
             "attempts": len(self.attempts),
             "duration_s": self.duration_s,
+            **self._replicate(),
             **cells,
         }
+
+    def _replicate(self) -> dict[str, int]:
+        return {} if self.replicate_of is None else {"replicate_of": self.replicate_of}
 
 
 @dataclass(frozen=True)
@@ -138,6 +146,7 @@ def _record(trial: FrozenTrial, names: tuple[str, ...], attempts: Attempts) -> T
         outcome=own[-1]["outcome"] if own else _outcome_of_state(trial.state.name),
         duration_s=trial.duration.total_seconds() if trial.duration is not None else None,
         attempts=own,
+        replicate_of=trial.user_attrs.get(REPLICATE_OF),
     )
 
 

@@ -73,6 +73,14 @@ def read_progress(connection: Connection, summary: StudySummary) -> StudyProgres
     return progress
 
 
+def has_replicates(connection: Connection, study_name: str) -> bool:
+    """Whether trials of the same point are compared by their mean, as the study's settings say."""
+    if not _has_table(connection, "hpotool.study_settings"):
+        return False
+    rows = connection.run(query("has_replicates"), {"study_name": study_name})
+    return bool(rows and rows[0][0])
+
+
 def list_attempts(
     connection: Connection, study_name: str, number: int | None = None
 ) -> dict[int, list[dict[str, Any]]]:

@@ -15,11 +15,15 @@ from hpotool.study.spec import BudgetSpec, MetricSpec
 class UsageReader:
     """Reads one study's usage again and again; it remembers the finished trials it has seen.
 
-    Only what ``budget`` limits is asked for: a study without a target costs nothing for it.
+    Only what ``budget`` limits is asked for: a study without a target costs nothing for it. With ``replicates``,
+    trials of the same point count by their mean.
     """
 
-    def __init__(self, run: Run, study_id: int, metrics: Sequence[MetricSpec]) -> None:
+    def __init__(
+        self, run: Run, study_id: int, metrics: Sequence[MetricSpec], *, replicates: bool = False
+    ) -> None:
         self._run = run
+        self._replicates = replicates
         self._study_id = study_id
         self._metrics = tuple(metrics)
         self._progress = Progress()
@@ -49,14 +53,16 @@ class UsageReader:
         )
 
     def _read_progress(self) -> Progress:
-        rows = self._run(query("finished_since"), {"study_id": self._study_id, "from_id": self._from_id})
-        for trial_id, is_complete, values, is_feasible, _ in rows:
+        parameters = {"study_id": self._study_id, "from_id": self._from_id, "replicates": self._replicates}
+        rows = self._run(query("finished_since"), parameters)
+        for trial_id, is_complete, values, violations, point, _ in rows:
             if trial_id not in self._seen:
                 self._seen.add(trial_id)
-                result = Result(tuple(values) if is_complete else None, is_feasible)
+                violations = {name: float(violation) for name, violation in violations.items()}
+                result = Result(tuple(values) if is_complete else None, violations, point)
                 self._progress = advance(self._progress, result, self._metrics)
         if rows:
-            first_open = rows[0][4]
+            first_open = rows[0][5]
             self._from_id = first_open if first_open is not None else max(self._seen) + 1
             self._seen = {trial_id for trial_id in self._seen if trial_id >= self._from_id}
         return self._progress

@@ -13,26 +13,32 @@ from datetime import timedelta
 from functools import reduce
 from typing import TypeVar
 
+from hpotool.study.replicates import Measurement, average
 from hpotool.study.spec import BudgetSpec, MetricSpec
 from hpotool.study.units import format_duration
+
+_Front = tuple[tuple[float, ...], ...]  # lower is better
 
 
 @dataclass(frozen=True)
 class Result:
-    """A finished trial as the budget sees it: ``values`` in the order of the metrics, None where it was pruned."""
+    """A finished trial as the budget sees it: ``values`` in the order of the metrics, None where it was pruned.
+
+    Where trials of a point are its replicates, ``point`` names it, and what counts is their mean.
+    """
 
     values: tuple[float, ...] | None
-    is_feasible: bool = True
+    violations: Mapping[str, float] = field(default_factory=dict)
+    point: str | None = None
 
 
 @dataclass(frozen=True)
 class Progress:
     """What the finished trials add up to, in the order in which they finished; ``advance`` adds one more."""
 
-    front: tuple[
-        tuple[float, ...], ...
-    ] = ()  # feasible values that no other feasible ones dominate; lower is better
+    front: _Front = ()  # feasible values that no other feasible ones dominate
     finished_since_improvement: int = 0
+    replicates: Mapping[str, tuple[Measurement, ...]] = field(default_factory=dict)  # by point, if any has a name
 
 
 @dataclass(frozen=True)
@@ -161,19 +167,31 @@ def advance(progress: Progress, result: Result, metrics: Sequence[MetricSpec]) -
     """``progress`` after one more finished trial.
 
     It improves when it is feasible and complete, and no earlier feasible trial is as good in every metric.
-    Waiting for the first feasible trial is not impatience: the count begins with it.
+    Waiting for the first feasible trial is not impatience: the count begins with it. A point with replicates is
+    compared by their mean, with what was best before; it may lose its own place on the front.
     """
-    if result.values is not None and result.is_feasible:
-        values = tuple(
-            lower_is_better(value, metric) for value, metric in zip(result.values, metrics, strict=True)
+    replicates, measured = progress.replicates, None
+    if result.values is not None:
+        measured = Measurement(result.values, result.violations)
+        if result.point is not None:
+            replicates = {**replicates, result.point: (*replicates.get(result.point, ()), measured)}
+            measured = average(replicates[result.point])
+    front = progress.front if measured is None else _join_front(progress.front, measured, metrics)
+    improves = front is not progress.front
+    if result.point is not None and len(replicates.get(result.point, ())) > 1:
+        front = reduce(
+            lambda so_far, one: _join_front(so_far, one, metrics), map(average, replicates.values()), ()
         )
-        if not any(_is_as_good(other, values) for other in progress.front):
-            beaten = [other for other in progress.front if _is_as_good(values, other)]
-            front = tuple(other for other in progress.front if other not in beaten)
-            return Progress((*front, values), 0)
-    if not progress.front:
-        return progress
-    return Progress(progress.front, progress.finished_since_improvement + 1)
+    since = 0 if improves or not front else progress.finished_since_improvement + 1
+    return Progress(front, since, replicates)
+
+
+def _join_front(front: _Front, measured: Measurement, metrics: Sequence[MetricSpec]) -> _Front:
+    """The front with one more on it; ``front`` itself where it does not belong there."""
+    values = tuple(lower_is_better(value, metric) for value, metric in zip(measured.values, metrics, strict=True))
+    if not measured.is_feasible or any(_is_as_good(other, values) for other in front):
+        return front
+    return (*(other for other in front if not _is_as_good(values, other)), values)
 
 
 def _is_as_good(one: Sequence[float], other: Sequence[float]) -> bool:

@@ -269,8 +269,9 @@ STUDY = Record(
         ),
         "strict": Key(Flag(), "whether a worker with other code or other versions is refused (false)"),
         "duplicates": Key(
-            OneOf(("allow", "skip")),
-            "whether a point that has a result runs again, with a seed of its own, or takes it over (allow)",
+            OneOf(("allow", "skip", "replicate")),
+            "whether a point that has a result runs again and stands for itself, takes the result over, or runs "
+            "again and is compared by the mean of its trials (allow)",
         ),
         "on_oom": Key(
             OneOf(("fail", "infeasible")), "whether running out of memory teaches the sampler to stay away (fail)"

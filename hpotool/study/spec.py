@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Direction = Literal["minimize", "maximize"]
 Isolation = Literal["process", "none"]
-Duplicates = Literal["allow", "skip"]
+Duplicates = Literal["allow", "skip", "replicate"]
 OnOom = Literal["fail", "infeasible"]
 Take = Literal["last", "min", "max"]
 
@@ -180,6 +180,11 @@ class StudySpec:
     on_oom: OnOom = "fail"
     keep: KeepSpec = KeepSpec()
     tiers: tuple[TierSpec, ...] = ()
+
+    @property
+    def has_replicates(self) -> bool:
+        """Whether trials of the same point are replicates, compared by their mean."""
+        return self.duplicates == "replicate"
 
     @property
     def branch_places(self) -> int:

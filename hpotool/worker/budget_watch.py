@@ -31,7 +31,7 @@ class BudgetWatch:
         self._spec_hash: str | None = None
         self._actor = actor
         self._interval_s = interval.total_seconds()
-        self._reader = UsageReader(run, study_id, spec.metrics)
+        self._reader = self._new_reader()
         self._lock = threading.Lock()  # the side thread and the main one before a claim
 
     def before_claim(self) -> None:
@@ -62,12 +62,18 @@ class BudgetWatch:
             if finish_study(self._run, self._study_id, reason, self._actor):
                 log_event("done", f"the study is done: {reason}", limit=reached.key)
 
+    def _new_reader(self) -> UsageReader:
+        spec = self._spec
+        return UsageReader(self._run, self._study_id, spec.metrics, replicates=spec.has_replicates)
+
     def _current_budget(self) -> BudgetSpec:
         """The budget as it stands now: it may grow and shrink while the study runs. Trials are the claim's."""
         settings = read_settings(self._run, self._study_id)
         if settings is not None and settings.spec is not None and settings.spec_hash != self._spec_hash:
-            self._spec = StudySpec.from_dict(settings.spec)
+            before, self._spec = self._spec, StudySpec.from_dict(settings.spec)
             self._spec_hash = settings.spec_hash
+            if self._spec.has_replicates != before.has_replicates:
+                self._reader = self._new_reader()
         budget = vars(self._spec.budget) | {"trials": None}
         return BudgetSpec(**budget)
 

@@ -1,27 +1,43 @@
-"""``duplicates: skip``: a point that has a result already takes it over, and is not run again."""
+"""What becomes of a point that was tried before: it takes over the result there is, or is a replicate."""
 
 from __future__ import annotations
 
 from optuna import Study, Trial
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.study.outcome import Outcome
+from hpotool.study.replicates import REPLICATE_OF, point_key
 from hpotool.study.space import suggest_search_space
 from hpotool.study.spec import StudySpec
 from hpotool.worker.attempt import AttemptResult
 
 
-def find_earlier_result(spec: StudySpec, study: Study, trial: Trial) -> AttemptResult | None:
-    """The result of the first finished trial with exactly the parameters of ``trial``; None: it has to run."""
-    if spec.duplicates != "skip":
+def settle_duplicate(spec: StudySpec, study: Study, trial: Trial) -> AttemptResult | None:
+    """The result that ``trial`` takes over; None: it has to run, and where it is a replicate that is noted at it.
+
+    Of several earlier trials with exactly its parameters the first one counts.
+    """
+    if spec.duplicates == "allow" or not spec.search_space:
         return None
     try:
-        point = suggest_search_space(spec.search_space, trial)
+        point = point_key(suggest_search_space(spec.search_space, trial))
     except ValueError:  # the attempt will meet it too, and says what it means
         return None
-    for earlier in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):
-        if earlier.params == point:
-            outcome = Outcome.COMPLETE if earlier.state == TrialState.COMPLETE else Outcome.PRUNED
-            values = tuple(earlier.values) if outcome is Outcome.COMPLETE else None
-            return AttemptResult(outcome, f"the same point as trial {earlier.number}; not run again", values)
+    if not spec.has_replicates:
+        same = _first(study, point, TrialState.COMPLETE, TrialState.PRUNED)
+        return None if same is None else _taken_over(same)
+    same = _first(study, point, TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+    if same is not None and same.number < trial.number:
+        trial.set_user_attr(REPLICATE_OF, same.number)
     return None
+
+
+def _first(study: Study, point: str, *states: TrialState) -> FrozenTrial | None:
+    trials = study.get_trials(deepcopy=False, states=states)
+    return next((trial for trial in trials if point_key(trial.params) == point), None)
+
+
+def _taken_over(earlier: FrozenTrial) -> AttemptResult:
+    outcome = Outcome.COMPLETE if earlier.state == TrialState.COMPLETE else Outcome.PRUNED
+    values = tuple(earlier.values) if outcome is Outcome.COMPLETE else None
+    return AttemptResult(outcome, f"the same point as trial {earlier.number}; not run again", values)

@@ -23,7 +23,7 @@ from hpotool.study.retry import Decision, GiveUp
 from hpotool.study.seeds import seed_for_trial
 from hpotool.study.spec import StudySpec
 from hpotool.worker.attempt import AttemptResult, AttemptRunner
-from hpotool.worker.duplicates import find_earlier_result
+from hpotool.worker.duplicates import settle_duplicate
 from hpotool.worker.lifeline import Lifeline
 from hpotool.worker.log import log_event
 from hpotool.worker.signals import Level, Stopping
@@ -127,7 +127,7 @@ class WorkerLoop:
         seed = self._spec.sampler.seed
         self._result = None
         try:
-            result = find_earlier_result(self._spec, self._study, trial) or self._runner.run(
+            result = settle_duplicate(self._spec, self._study, trial) or self._runner.run(
                 trial,
                 seed=None if seed is None else seed_for_trial(seed, attempt.root_number),
                 root_number=attempt.root_number,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,56 @@ def test_a_strict_study_refuses_a_worker_with_other_code_and_another_study_tells
     (here.folder / "mine.py").write_text(MODULE + "# changed again\n")
     assert "the objective's code (SHA-256) is" in here.run("worker").stderr
     assert here.json("status")["state"] == "done"
+
+
+NOISY = """
+def noisy(trial):
+    x = trial.suggest_int("x", 1, 3)
+    lucky = trial.number == 0
+    trial.set_user_attr("seed", __import__("os").environ["HPOTOOL_SEED"])
+    return 0.0 if lucky else x + trial.number / 100
+"""
+
+
+def test_a_point_that_comes_again_is_a_replicate_and_its_mean_is_compared(
+    database_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(NOISY)
+    here = CommandLine(database_url, tmp_path, {"HPOTOOL_HOME": str(tmp_path / "home")})
+    study = ["--study", "s", "--objective", "mine:noisy", "--metric", "loss:minimize", "--param", "x=int(1, 3)"]
+    here.run("create-study", *study, "--seed", "1", "--trials", "5", "--set", "duplicates=replicate")
+    for x in (3, 3, 1, 1, 3):
+        here.run("enqueue", f"x={x}")
+    here.run("worker")
+
+    [best] = here.json("best")["trials"]
+    assert best["params"] == {"x": 1}
+    assert best["number"] == 2
+    assert best["values"]["loss"] == pytest.approx((1.02 + 1.03) / 2)
+    assert best["replicates"] == {"n": 2, "trials": [2, 3], "standard_error": {"loss": pytest.approx(0.005)}}
+    assert here.json("pareto")["trials"] == here.json("status")["best"] == [best]
+    assert json.loads(here.run("export", "params", "--format", "json").stdout) == {"x": 1}
+    assert "loss_se" in here.run("best").stdout
+
+    trials = here.json("trials")
+    assert [trial.get("replicate_of") for trial in trials] == [None, 0, None, 2, 0]
+    shown = [here.json("show", str(number))["user_attributes"] for number in range(5)]
+    assert len({attributes["seed"] for attributes in shown}) == 5
+    assert shown[4]["replicate_of"] == 0
+
+    here.run("create-study", *study, "--seed", "1", "--trials", "5", "--set", "duplicates=allow")
+    assert here.json("best")["trials"][0]["number"] == 0
+
+
+def test_replicates_on_several_workers_count_whoever_was_faster(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(NOISY)
+    here = CommandLine(database_url, tmp_path, {"HPOTOOL_HOME": str(tmp_path / "home")})
+    study = ["--study", "s", "--objective", "mine:noisy", "--metric", "loss:minimize", "--param", "x=int(1, 3)"]
+    here.run("create-study", *study, "--trials", "8", "--set", "duplicates=replicate")
+    (tmp_path / "points.csv").write_text("x\n" + "2\n" * 8)
+    here.run("enqueue", "points.csv")
+    here.run("worker", "--workers", "3")
+    status = here.json("status")
+    [best] = status["best"]
+    assert best["replicates"]["trials"] == [trial["number"] for trial in here.json("trials") if trial["values"]]
+    assert status["state"] == "done"

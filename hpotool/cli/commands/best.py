@@ -22,8 +22,12 @@ def best(
     """Show the best trial; with several metrics, the Pareto front."""
     from hpotool.analysis.best import find_best
     from hpotool.cli.database import connect, load_study
+    from hpotool.storage.studies import has_replicates
 
-    show(trials_answer(find_best(load_study(connect(storage), study), count)), format)
+    connection = connect(storage)
+    loaded = load_study(connection, study)
+    found = find_best(loaded, count, replicates=has_replicates(connection, loaded.study_name))
+    show(trials_answer(found), format)
 
 
 def trials_answer(found: BestTrials) -> Answer:

@@ -87,7 +87,8 @@ def _answer(connection: Connection, study_id: int, spec: StudySpec) -> Answer:
 
     limits = spec.budget
     places = count_places(connection.run, study_id)
-    used = replace(UsageReader(connection.run, study_id, spec.metrics).read(limits), complete=places.finished)
+    reader = UsageReader(connection.run, study_id, spec.metrics, replicates=spec.has_replicates)
+    used = replace(reader.read(limits), complete=places.finished)
     reached = reached_limit(limits, spec.metrics, used)
     numbers: dict[str, tuple[Any, Any]] = {
         "trials": (limits.trials, used.complete),

@@ -59,10 +59,12 @@ def _best_points(connection: Connection, name: str, source: str, top: int) -> li
     from hpotool.analysis.transfer import find_points_to_transfer
     from hpotool.cli.database import load_study
     from hpotool.storage.queueing import known_space
+    from hpotool.storage.studies import has_replicates
 
     target = load_study(connection, name)
     space = known_space(connection, target._study_id)
-    found = find_points_to_transfer(load_study(connection, source), target, space, top)
+    replicates = has_replicates(connection, source)
+    found = find_points_to_transfer(load_study(connection, source), target, space, top, replicates=replicates)
     if found.outside:
         say(f"{found.outside} of the best trials of {source!r} lie outside the search space of {name!r}; left out")
     if found.known:

@@ -52,16 +52,19 @@ def export(
     """Write the best parameters (to train with) or all trials (for a data frame) in other programs' formats."""
     from hpotool.analysis.export import best_params, trial_params, trial_rows
     from hpotool.cli.database import connect, load_study
+    from hpotool.storage.studies import has_replicates
 
     chosen = format or _format_of(output) or (FileFormat.YAML if what is What.PARAMS else FileFormat.CSV)
     if what is What.TRIALS and trial is not None:
         raise InputError("--trial goes with params, not with trials", "hpotool export params --trial N")
-    loaded = load_study(connect(storage), study)
+    connection = connect(storage)
+    loaded = load_study(connection, study)
     if what is What.TRIALS:
         rows = trial_rows(loaded)
         answer = Answer(data=rows, rows=rows, value="", empty="no trials yet")
     else:
-        params = best_params(loaded) if trial is None else trial_params(loaded, trial)
+        replicates = has_replicates(connection, loaded.study_name)
+        params = best_params(loaded, replicates=replicates) if trial is None else trial_params(loaded, trial)
         answer = Answer(data=params, rows=[params], value="")
     with _writing_to(output):
         show(answer, Format(chosen.value))

@@ -11,5 +11,9 @@ def pareto(study: StudyOption = None, storage: StorageOption = None, format: For
     """Show the Pareto front: the trials that no other beats in every metric."""
     from hpotool.analysis.pareto import find_pareto_front
     from hpotool.cli.database import connect, load_study
+    from hpotool.storage.studies import has_replicates
 
-    show(trials_answer(find_pareto_front(load_study(connect(storage), study))), format)
+    connection = connect(storage)
+    loaded = load_study(connection, study)
+    found = find_pareto_front(loaded, replicates=has_replicates(connection, loaded.study_name))
+    show(trials_answer(found), format)

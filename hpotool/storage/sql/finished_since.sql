@@ -1,14 +1,18 @@
 -- The finished trials from an id on, in the order in which they finished, and the lowest id that is still open.
--- A trial is feasible where no constraint is above zero, as Optuna defines it.
+-- With them the violation of each constraint, and where replicates are to be told, what names a point: parameters with
+-- their values as they are stored.
 SELECT
     t.trial_id,
     t.state = 'COMPLETE',
     ARRAY(
         SELECT CASE value_type WHEN 'INF_POS' THEN 'Infinity' WHEN 'INF_NEG' THEN '-Infinity' ELSE value END
         FROM trial_values v WHERE v.trial_id = t.trial_id ORDER BY objective),
-    NOT EXISTS (
-        SELECT FROM trial_system_attributes a
-        WHERE a.trial_id = t.trial_id AND a.key LIKE 'constraints:%%' AND a.value_json::float8 > 0),
+    (SELECT COALESCE(json_object_agg(a.key, a.value_json::float8), '{}') FROM trial_system_attributes a
+     WHERE a.trial_id = t.trial_id AND a.key LIKE 'constraints:%%'),
+    CASE WHEN %(replicates)s THEN (
+        SELECT COALESCE(json_object_agg(p.param_name, p.param_value ORDER BY p.param_name)::text, '')
+        FROM trial_params p WHERE p.trial_id = t.trial_id)
+    END,
     (SELECT min(trial_id) FROM trials WHERE study_id = %(study_id)s AND state IN ('RUNNING', 'WAITING'))
 FROM trials t
 WHERE t.study_id = %(study_id)s AND t.trial_id >= %(from_id)s AND t.state IN ('COMPLETE', 'PRUNED')

@@ -28,7 +28,7 @@ def add(study: optuna.Study, value: float | None, violation: float | None = None
         study.tell(trial, state=TrialState.PRUNED)
         return Result(None)
     study.tell(trial, value)
-    return Result((value,), violation is None or violation <= 0)
+    return Result((value,), {} if violation is None else {"constraints:size": violation})
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
@@ -98,3 +98,16 @@ def test_time_and_money_follow_the_attempts_of_each_slot(make_study) -> None:
     assert used.wall.total_seconds() == pytest.approx(3 * 3600, rel=0.02)
     assert used.gpu_hours == pytest.approx(3, rel=0.02)
     assert used.cost == pytest.approx(0.5 + 2 + 4, rel=0.02)
+
+
+def test_replicates_are_told_by_their_stored_parameters(make_study) -> None:
+    study = make_study()
+    space = {
+        "x": optuna.distributions.FloatDistribution(0, 1),
+        "k": optuna.distributions.CategoricalDistribution(["a", None]),
+    }
+    for value, x, k in [(1.0, 0.1, "a"), (2.0, 0.1, None), (5.0, 0.1, "a")]:
+        study.optuna.add_trial(create_trial(value=value, params={"x": x, "k": k}, distributions=space))
+    progress = UsageReader(study.connection.run, study.study_id, LOSS, replicates=True).read(PATIENCE).progress
+    assert progress.front == ((2.0,),)
+    assert sorted(len(of_point) for of_point in progress.replicates.values()) == [1, 2]

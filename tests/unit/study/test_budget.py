@@ -135,14 +135,14 @@ def test_with_several_metrics_an_improvement_is_a_new_point_of_the_pareto_front(
 
 
 def test_infeasible_and_pruned_trials_improve_nothing_and_count_once_there_is_something_to_improve() -> None:
-    pruned, infeasible = Result(None), Result((0.9,), is_feasible=False)
+    pruned, infeasible = Result(None), Result((0.9,), violations={"size": 1.0})
     assert progress_of([pruned, infeasible, pruned], ACCURACY) == Progress()
     assert progress_of([pruned, Result((0.5,)), infeasible, pruned], ACCURACY) == Progress(((-0.5,),), 2)
 
 
 def test_a_target_is_reached_by_a_feasible_trial_that_reaches_all_of_it() -> None:
     budget = BudgetSpec(target={"accuracy": 0.9, "size": 10})
-    apart = [Result((0.95, 50.0)), Result((0.5, 5.0)), Result((0.95, 5.0), is_feasible=False)]
+    apart = [Result((0.95, 50.0)), Result((0.5, 5.0)), Result((0.95, 5.0), violations={"size": 1.0})]
     assert reached_limit(budget, TWO, Usage(progress=progress_of(apart, TWO))) is None
     together = [*apart, Result((0.9, 10.0))]
     assert reached_limit(budget, TWO, Usage(progress=progress_of(together, TWO))) is not None

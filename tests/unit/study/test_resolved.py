@@ -104,7 +104,7 @@ def specs(draw: st.DrawFn) -> StudySpec:
             for name in draw(st.lists(NAMES, max_size=2, unique=True))
         ),
         strict=draw(st.booleans()),
-        duplicates=draw(st.sampled_from(["allow", "skip"])) if space else "allow",
+        duplicates=draw(st.sampled_from(["allow", "skip", "replicate"])) if space else "allow",
         on_oom=draw(st.sampled_from(["fail", "infeasible"])),
         keep=KeepSpec(draw(optional | COUNT), draw(COUNT)),
     )

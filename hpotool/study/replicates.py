@@ -1,0 +1,73 @@
+"""``duplicates: replicate``: the complete trials of a point are its replicates, and the point is what they are on
+average. The one place that says which trials those are, and how a point is compared with others.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import stdev
+from typing import Any
+
+# A user attribute that workers note for people. Which trials are replicates follows from their parameters alone:
+# it must not depend on who was faster.
+REPLICATE_OF = "replicate_of"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one complete trial measured of a point, or several on average.
+
+    Attributes:
+        values: in the order of the metrics.
+        violations: of each constraint: zero or less is feasible.
+    """
+
+    values: tuple[float, ...]
+    violations: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_feasible(self) -> bool:
+        """Whether it may be best: every constraint is met, and no value is the mean of both infinities."""
+        is_met = all(violation <= 0 for violation in self.violations.values())
+        return is_met and not any(math.isnan(value) for value in self.values)
+
+
+def point_key(params: Mapping[str, Any]) -> str:
+    """Equal for equal points: the same parameters exist, with the same values; true and 1 are two values."""
+    return json.dumps(dict(params), sort_keys=True, default=repr)
+
+
+def average(replicates: Sequence[Measurement]) -> Measurement:
+    """The point as its replicates show it: the mean of each value, and of each constraint's violation.
+
+    Feasibility follows the mean as the values do: one unlucky measurement rules a point out no more than one lucky
+    one makes it the best.
+    """
+    if len(replicates) == 1:
+        return replicates[0]
+    columns = zip(*(replicate.values for replicate in replicates), strict=True)
+    names = dict.fromkeys(name for replicate in replicates for name in replicate.violations)
+    violations = {
+        name: _mean([replicate.violations[name] for replicate in replicates if name in replicate.violations])
+        for name in names
+    }
+    return Measurement(tuple(map(_mean, columns)), violations)
+
+
+def standard_errors(replicates: Sequence[Measurement]) -> tuple[float | None, ...]:
+    """The standard error of each mean, s / √n with n - 1 degrees of freedom; None where it cannot be told."""
+    columns = zip(*(replicate.values for replicate in replicates), strict=True)
+    return tuple(_standard_error(column) for column in columns)
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    return sum(numbers) / len(numbers)
+
+
+def _standard_error(numbers: Sequence[float]) -> float | None:
+    if len(numbers) < 2 or not all(map(math.isfinite, numbers)):
+        return None
+    return stdev(numbers) / math.sqrt(len(numbers))
