@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hpotool.checkpoints import checkpoint_step, latest_checkpoint, save_checkpoint
-    from hpotool.reporting import checkpoint_dir, infeasible, params, report, seed, should_prune, should_stop
+    from hpotool.reporting import (
+        checkpoint_dir,
+        infeasible,
+        params,
+        report,
+        seed,
+        should_prune,
+        should_stop,
+        steps,
+    )
     from hpotool.storage.open import open_storage
 
 __version__ = "0.1.0"
@@ -27,6 +36,7 @@ __all__ = [
     "seed",
     "should_prune",
     "should_stop",
+    "steps",
 ]
 
 _HOMES = {

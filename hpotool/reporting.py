@@ -62,6 +62,14 @@ def seed(default: int = 0) -> int:
     return int(os.environ.get("HPOTOOL_SEED", default))
 
 
+def steps(default: int) -> int:
+    """Up to which step this trial is to go, counted from the start of its training and not from its checkpoint.
+
+    It differs from trial to trial in a study with tiers and in population based training; ``default`` elsewhere.
+    """
+    return int(os.environ.get("HPOTOOL_STEPS", default))
+
+
 def infeasible(reason: str = "") -> NoReturn:
     """End the script: these parameters cannot work, and the search should learn that."""
     if reason:

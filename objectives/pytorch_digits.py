@@ -2,6 +2,7 @@
 
 Runs on a GPU where there is one. ``HPOTOOL_CHECKPOINT_DIR`` names a directory that outlives the attempt; a trial
 that is interrupted after epoch 7 goes on with epoch 8 and ends with the very numbers it would have had.
+``HPOTOOL_STEPS`` says after how many epochs a trial ends, where the study decides that (tiers, population).
 """
 
 from __future__ import annotations
@@ -97,11 +98,11 @@ def objective(trial: optuna.Trial) -> float:
     """Return the best validation accuracy of any epoch."""
     torch.manual_seed(int(os.environ.get("HPOTOOL_SEED", trial.number)))
     network = build_network(trial)
-    optimizer = torch.optim.AdamW(
-        network.parameters(),
-        lr=trial.suggest_float("lr", 1e-4, 1e-1, log=True),
-        weight_decay=trial.suggest_float("weight_decay", 1e-6, 1e-1, log=True),
-    )
+    rates = {
+        "lr": trial.suggest_float("lr", 1e-4, 1e-1, log=True),
+        "weight_decay": trial.suggest_float("weight_decay", 1e-6, 1e-1, log=True),
+    }
+    optimizer = torch.optim.AdamW(network.parameters(), **rates)
     batch_size = trial.suggest_categorical("batch_size", [32, 64, 128])
 
     directory = os.environ.get("HPOTOOL_CHECKPOINT_DIR")
@@ -109,11 +110,13 @@ def objective(trial: optuna.Trial) -> float:
     curve: list[float] = []
     if checkpoint and checkpoint.exists():
         curve = load_checkpoint(checkpoint, network, optimizer)
+        for group in optimizer.param_groups:
+            group.update(rates)  # the checkpoint may come from a trial with others
         print(f"continuing after epoch {len(curve)}")
         for epoch, accuracy in enumerate(curve):
             trial.report(accuracy, epoch)  # a retry is a new trial: give it the whole curve
 
-    for epoch in range(len(curve), EPOCHS):
+    for epoch in range(len(curve), int(os.environ.get("HPOTOOL_STEPS", EPOCHS))):
         train_epoch(network, optimizer, batch_size)
         curve.append(measure_accuracy(network))
         if checkpoint:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpotool.analysis.results import TrialResult, json_data, metric_names, read_result
 from hpotool.errors import NotFoundError
+from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
 from hpotool.study.replicates import REPLICATE_OF
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 Attempts = Mapping[int, Sequence[Mapping[str, Any]]]  # trial number -> its attempts, the first one first
 
-_PRIVATE_ATTRIBUTES = ("constraints", "tpe:", "fixed_params")
+_PRIVATE_ATTRIBUTES = ("constraints", "tpe:", "fixed_params", BRANCH_ATTRIBUTE)
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class TrialRecord:
         duration_s: from its start to its end; ``None`` while it has none.
         attempts: ``{"worker", "host", "slot", "outcome", "reason", "duration_s"}`` each.
         replicate_of: the number of the first trial of its point, in a study of replicates.
+        source: the number of the trial whose checkpoint it began with; ``None`` when it began by itself.
     """
 
     result: TrialResult
@@ -36,6 +38,7 @@ class TrialRecord:
     duration_s: float | None
     attempts: tuple[Mapping[str, Any], ...]
     replicate_of: int | None = None
+    source: int | None = None
 
     def as_data(self) -> dict[str, Any]:
         """Return the trial as JSON data, in the shape of ``hpotool trials``."""
@@ -48,6 +51,7 @@ class TrialRecord:
             "duration_s": self.duration_s,
             "attempts": json_data(self.attempts),
             **self._replicate(),
+            "from": self.source,
         }
 
     def as_row(self) -> dict[str, Any]:
@@ -55,6 +59,7 @@ class TrialRecord:
         cells = self.result.as_row()
         return {
             "trial": cells.pop("trial"),
+            **({} if self.source is None else {"from": self.source}),
             "state": self.state,
             "outcome": self.outcome,
             "attempts": len(self.attempts),
@@ -74,6 +79,8 @@ class TrialDetails:
     Attributes:
         reports: intermediate values by step.
         lineage: numbers of the trials that this one is a retry of, the first one first.
+        branch: the trial whose checkpoint it began with, in a study with tiers or a population.
+        ancestry: the numbers of that trial, of the one before it, and so on to one that began by itself.
     """
 
     record: TrialRecord
@@ -84,6 +91,8 @@ class TrialDetails:
     user_attributes: Mapping[str, Any]
     system_attributes: Mapping[str, Any]
     lineage: tuple[int, ...]
+    branch: Branch | None
+    ancestry: tuple[int, ...]
 
     def as_data(self) -> dict[str, Any]:
         """Return the trial as JSON data: that of ``hpotool trials`` and more."""
@@ -97,6 +106,8 @@ class TrialDetails:
             "user_attributes": json_data(self.user_attributes),
             "system_attributes": json_data(self.system_attributes),
             "lineage": list(self.lineage),
+            "branch": json_data(self.branch.to_attribute()) if self.branch else None,
+            "ancestry": list(self.ancestry),
         }
 
 
@@ -135,11 +146,23 @@ def describe_trial(study: Study, number: int, attempts: Attempts | None = None) 
             key: value for key, value in trial.system_attrs.items() if not key.startswith(_PRIVATE_ATTRIBUTES)
         },
         lineage=tuple(trial.system_attrs.get("retry_history", ())),
+        branch=Branch.of(trial.system_attrs),
+        ancestry=_ancestry(trial, {other.number: other for other in trials}),
     )
+
+
+def _ancestry(trial: FrozenTrial, trials: Mapping[int, FrozenTrial]) -> tuple[int, ...]:
+    found: list[int] = []
+    branch = Branch.of(trial.system_attrs)
+    while branch is not None:
+        found.append(branch.source)
+        branch = Branch.of(trials[branch.source].system_attrs)
+    return tuple(found)
 
 
 def _record(trial: FrozenTrial, names: tuple[str, ...], attempts: Attempts) -> TrialRecord:
     own = tuple(attempts.get(trial.number, ()))
+    branch = Branch.of(trial.system_attrs)
     return TrialRecord(
         result=read_result(trial, names),
         state=trial.state.name,
@@ -147,6 +170,7 @@ def _record(trial: FrozenTrial, names: tuple[str, ...], attempts: Attempts) -> T
         duration_s=trial.duration.total_seconds() if trial.duration is not None else None,
         attempts=own,
         replicate_of=trial.user_attrs.get(REPLICATE_OF),
+        source=branch.source if branch else None,
     )
 
 

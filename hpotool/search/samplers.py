@@ -15,6 +15,7 @@ from optuna.samplers._lazy_random_state import LazyRandomState
 from hpotool.errors import InputError
 from hpotool.search.auto import AutoSampler
 from hpotool.search.build import check_arguments, construct, load_class
+from hpotool.search.population import PopulationSampler
 from hpotool.search.tpe import fast_sampler
 from hpotool.study.algorithms import SAMPLERS
 from hpotool.study.grid import LARGEST_GRID, grid_size, grid_values
@@ -35,6 +36,7 @@ _CLASSES = {
     "qmc": "QMCSampler",
     "bruteforce": "BruteForceSampler",
 }
+_OWN: Mapping[str, type[BaseSampler]] = {"auto": AutoSampler, "pbt": PopulationSampler}
 _CROSSOVERS: Mapping[str, Callable[[], nsgaii.BaseCrossover]] = {
     "uniform": nsgaii.UniformCrossover,
     "blxalpha": nsgaii.BLXAlphaCrossover,
@@ -59,7 +61,7 @@ def build_sampler(spec: SamplerSpec, space: Sequence[ParameterSpec] = ()) -> Bas
     if spec.name == "grid":
         return _build_grid(spec, space)
     arguments = dict(spec.arguments)
-    sampler_class = AutoSampler if spec.name == "auto" else getattr(optuna.samplers, _CLASSES[spec.name])
+    sampler_class = _OWN.get(spec.name) or getattr(optuna.samplers, _CLASSES[spec.name])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # the study asks for it by name
         if "crossover" in arguments:
@@ -103,7 +105,7 @@ class SeededSampler(BaseSampler):
 
     def __init__(self, inner: BaseSampler, study_seed: int) -> None:
         self.inner = inner
-        self._study_seed = study_seed
+        self.study_seed = study_seed
         self._states = tuple(_random_states(inner, set()))
 
     def __str__(self) -> str:
@@ -114,7 +116,7 @@ class SeededSampler(BaseSampler):
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Seed every generator as if the sampler had been built with this trial's seed."""
-        seed = seed_for_trial(self._study_seed, trial.number)
+        seed = seed_for_trial(self.study_seed, trial.number)
         for state in self._states:
             state.rng.seed(seed)
         self.inner.before_trial(study, trial)

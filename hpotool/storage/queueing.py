@@ -1,4 +1,4 @@
-"""Points that people want tried next: checked against what the study can suggest, then queued together."""
+"""Trials that are queued: points that people want tried, and branches, which go on from a finished trial."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any
 from optuna.distributions import BaseDistribution, check_distribution_compatibility, json_to_distribution
 
 from hpotool.errors import InputError
+from hpotool.storage.attempts import Run
 from hpotool.storage.connection import Connection
 from hpotool.storage.control import adopt_study, read_settings
 from hpotool.storage.creation import find_study_id
 from hpotool.storage.queries import query
 from hpotool.storage.schema import ensure_schema
+from hpotool.study.branch import Branch
 from hpotool.study.space import check_point
 from hpotool.study.spec import ParameterSpec, StudySpec
 
@@ -51,6 +53,28 @@ def enqueue_points(
         {"study_id": study_id, "points": [json.dumps(values) for values, _ in checked], "actor": actor},
     )
     return [number for (number,) in rows], bool(space)
+
+
+def queue_branch(
+    run: Run, study_id: int, branch: Branch, params: Mapping[str, Any], reason: str, actor: str
+) -> int | None:
+    """Queue a trial that goes on from a finished one, with these parameters; its number.
+
+    None: somebody has queued one after the same predecessor, every place for branches is taken, or the study does
+    not run. However many workers ask, a predecessor has one successor, unless that failed for good.
+    """
+    rows = run(
+        query("queue_branch"),
+        {
+            "study_id": study_id,
+            "predecessor": branch.predecessor,
+            "params": json.dumps(dict(params)),
+            "branch": json.dumps(branch.to_attribute()),
+            "reason": reason,
+            "actor": actor,
+        },
+    )
+    return int(rows[0][0]) if rows else None
 
 
 def known_space(connection: Connection, study_id: int) -> Sequence[ParameterSpec]:

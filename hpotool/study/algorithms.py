@@ -126,6 +126,18 @@ SAMPLERS: Mapping[str, Mapping[str, Key]] = {
         "qmc_type": Key(OneOf(("sobol", "halton")), "the sequence (sobol)"),
         "scramble": Key(Flag(), "whether the sequence is scrambled by the seed (false)"),
     },
+    "pbt": {
+        "interval": Key(_POSITIVE, "how many steps a member trains in one trial", True, "interval: 5"),
+        "population_size": Key(Number(whole=True, low=2), "how many members there are (8)"),
+        "quantile_fraction": Key(
+            Number(above=0, high=0.5), "which share of the worst goes on from as many of the best (0.25)"
+        ),
+        "resample_probability": Key(_SHARE, "the chance that an explored parameter is drawn anew (0.25)"),
+        "explore": Key(
+            Items(Text("a parameter's name"), "parameters, like [lr, dropout]", at_least=1),
+            "the parameters that may change while a member trains (all)",
+        ),
+    },
     "bruteforce": {
         "avoid_premature_stop": Key(Flag(), "whether running trials are waited for before the study ends (false)"),
     },

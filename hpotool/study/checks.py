@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from string import Formatter
 from typing import Any
 
 from hpotool.study.algorithm_checks import check_pruner, check_sampler
+from hpotool.study.branch_checks import check_population, check_tiers, has_steps
 from hpotool.study.document import Node, Problems, did_you_mean
 from hpotool.study.kinds import BROKEN, child, place_of_key
 from hpotool.study.space_grammar import Draft
 from hpotool.study.spec import Direction
 
-COMMAND_FIELDS = ("params_file", "checkpoint_dir", "trial", "seed")
+COMMAND_FIELDS = ("params_file", "checkpoint_dir", "trial", "seed", "steps")
 _ENVIRONMENT = re.compile(r"(?<!\$)\$\{\w*\}")
 _MAY_HOLD_ENVIRONMENT = (("objective", "command"), ("objective", "environment"), ("objective", "patterns"))
 
@@ -25,10 +26,12 @@ def check_study(
     objective = _mapping(values.get("objective"))
     metrics: dict[str, Direction] = _mapping(values.get("metrics"))
     _check_objective(document, objective, metrics, problems)
-    _check_command(document, objective, values.get("search_space") is BROKEN, drafts, problems)
+    _check_command(document, values, drafts, problems)
     _check_limits(document, objective, problems)
     check_sampler(document, values, drafts, metrics, problems)
     check_pruner(document, values, metrics, problems)
+    check_population(document, values, drafts, metrics, problems)
+    check_tiers(document, values, metrics, problems)
     _check_budget(document, _mapping(values.get("budget")), metrics, problems)
     if values.get("duplicates") == "skip" and not drafts and values.get("search_space") is not BROKEN:
         problems.add(
@@ -78,14 +81,11 @@ def _check_objective(
 
 
 def _check_command(
-    document: Node,
-    objective: Mapping[str, Any],
-    space_broken: bool,
-    drafts: Mapping[str, Draft],
-    problems: Problems,
+    document: Node, values: Mapping[str, Any], drafts: Mapping[str, Draft], problems: Problems
 ) -> None:
+    objective = _mapping(values.get("objective"))
     command = objective.get("command")
-    if not isinstance(command, tuple) or space_broken or "python" in objective:
+    if not isinstance(command, tuple) or values.get("search_space") is BROKEN or "python" in objective:
         return
     node = child(document, "objective", "command")
     if not drafts:
@@ -98,8 +98,15 @@ def _check_command(
                 f"{{{name}}} has a meaning of its own in a command; give the parameter another name",
             )
     assert isinstance(node.content, list)
-    known = [*drafts, *COMMAND_FIELDS]
-    for item, argument in zip(node.content, command, strict=True):
+    _check_arguments(
+        zip(node.content, command, strict=True), [*drafts, *COMMAND_FIELDS], has_steps(values), problems
+    )
+
+
+def _check_arguments(
+    arguments: Iterable[tuple[Node, Any]], known: list[str], is_stepped: bool, problems: Problems
+) -> None:
+    for item, argument in arguments:
         if argument is BROKEN:
             continue
         try:
@@ -112,6 +119,11 @@ def _check_command(
         for name in names:
             if name not in known:
                 problems.add(item.place, f"{{{name}}} is not a parameter{did_you_mean(name, known)}")
+            elif name == "steps" and not is_stepped:
+                problems.add(
+                    item.place,
+                    "nothing says how many {steps} there are; add tiers or the sampler pbt, or write it",
+                )
 
 
 def _template_names(argument: str) -> list[str]:

@@ -47,6 +47,9 @@ def differences(stored: StudySpec, new: StudySpec) -> tuple[Difference, ...]:
         *_search_space(stored.search_space, new.search_space),
         *_refused("the sampler is", _say_sampler(stored), _say_sampler(stored, new), "one study has one sampler"),
         *_refused("the pruner is", _say_pruner(stored), _say_pruner(new), "its trials were pruned by the old one"),
+        *_refused(
+            "the tiers are", _say_tiers(stored), _say_tiers(new), "its trials went as far as the old ones say"
+        ),
         *_safe_fields("budget", stored.budget, new.budget),
         *_safe_fields("retry", stored.retry, new.retry),
         *_warm_start(stored, new),
@@ -127,6 +130,10 @@ def _say_pruner(spec: StudySpec) -> str:
 def _say_algorithm(name: str, arguments: Mapping[str, Any]) -> str:
     given = [f"{key}={value}" for key, value in sorted(arguments.items()) if value is not None]
     return f"{name}({', '.join(given)})" if given else name
+
+
+def _say_tiers(spec: StudySpec) -> str:
+    return ", ".join(f"{tier.trials} trials up to step {tier.steps}" for tier in spec.tiers) or "none"
 
 
 def _warm_start(stored: StudySpec, new: StudySpec) -> Iterator[Difference]:

@@ -27,6 +27,7 @@ from hpotool.study.spec import (
     RetrySpec,
     SamplerSpec,
     StudySpec,
+    TierSpec,
 )
 
 
@@ -115,6 +116,8 @@ def _build(
 ) -> StudySpec:
     metrics = tuple(MetricSpec(name, direction) for name, direction in values["metrics"].items())
     sampler = _sampler(values.get("sampler", {}))
+    tiers = tuple(TierSpec(**tier) for tier in values.get("tiers", ()))
+    budget = _whole_grid(_budget(values.get("budget", {}), metrics), sampler, parameters)
     rest = {key: values[key] for key in ("strict", "duplicates", "on_oom", "keep") if key in values}
     return StudySpec(
         name=values["study"],
@@ -123,12 +126,13 @@ def _build(
         search_space=parameters,
         sampler=sampler,
         pruner=_pruner(values.get("pruner", {})),
-        budget=_whole_grid(_budget(values.get("budget", {}), metrics), sampler, parameters),
+        budget=replace(budget, trials=sum(tier.trials for tier in tiers)) if tiers else budget,
         retry=RetrySpec(**values.get("retry", {})),
         warm_start=points,
         constraints=tuple(
             ConstraintSpec(name, c.operator, c.bound) for name, c in values.get("constraints", {}).items()
         ),
+        tiers=tiers,
         **rest,
     )
 

@@ -229,6 +229,15 @@ RETRY = Record(
     },
 )
 
+TIER = Record(
+    "a tier",
+    example="{trials: 60, steps: 3}",
+    keys={
+        "trials": Key(_POSITIVE, "how many trials run in it", True, "trials: 60"),
+        "steps": Key(_POSITIVE, "up to which step each of them goes", True, "steps: 3"),
+    },
+)
+
 STUDY = Record(
     "the study file",
     example="study: digits",
@@ -253,6 +262,10 @@ STUDY = Record(
         "search_space": Key(SearchSpace(), "the parameters; absent when the objective suggests them itself"),
         "sampler": Key(SAMPLER, "what proposes the next point (auto)"),
         "pruner": Key(PRUNER, "what ends bad trials early (none)"),
+        "tiers": Key(
+            Items(TIER, "tiers, like [{trials: 60, steps: 3}, {trials: 10, steps: 30}]", at_least=2),
+            "cheap trials first, then more steps for the best of them",
+        ),
         "budget": Key(BUDGET, "when the study is done; whichever limit comes first"),
         "retry": Key(RETRY, "how often a trial is tried again after each kind of failure"),
         "warm_start": Key(

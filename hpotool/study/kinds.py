@@ -207,7 +207,8 @@ class Items:
             problems.add(node.place, f"expected a list of {self.what}, got {say(node)}")
             return BROKEN
         if len(node.content) < self.at_least:
-            problems.add(node.place, f"expected a list of {self.what}, got an empty one")
+            got = "a single one" if node.content else "an empty one"
+            problems.add(node.place, f"expected a list of {self.what}, got {got}")
             return BROKEN
         return tuple(self.kind.read(item, problems) for item in node.content)
 

@@ -30,8 +30,11 @@ def to_document(spec: StudySpec) -> dict[str, Any]:
         "strict": spec.strict,
         "duplicates": spec.duplicates,
         "on_oom": spec.on_oom,
+        "tiers": [{"trials": tier.trials, "steps": tier.steps} for tier in spec.tiers],
         "keep": {"best": "all" if spec.keep.best is None else spec.keep.best, "last": spec.keep.last},
     }
+    if not spec.tiers:
+        del document["tiers"]
     for algorithm, key in (("sampler", "seed"), ("pruner", "metric")):
         if document[algorithm][key] is None:
             del document[algorithm][key]

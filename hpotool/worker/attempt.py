@@ -15,9 +15,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from optuna import Trial
+from optuna import Study, Trial
 from optuna.exceptions import UpdateFinishedTrialError
 
+from hpotool.study.branch import Branch, steps_of_trial
 from hpotool.study.outcome import Outcome
 from hpotool.study.space import suggest_search_space
 from hpotool.study.spec import StudySpec
@@ -74,6 +75,7 @@ class AttemptRunner:
         environment: Mapping[str, str] | None = None,
         meter: DeviceMeter | None = None,
         checkpoints: CheckpointStore | None = None,
+        lineages_in_use: Callable[[Study], set[int]] = lambda _: set(),
     ) -> None:
         """Nothing is started yet.
 
@@ -82,7 +84,9 @@ class AttemptRunner:
             environment: added to that of every attempt
             meter: measures what attempts take of their GPUs
             checkpoints: gives each lineage of trials a folder
+            lineages_in_use: those whose checkpoints other trials of the study go on from
         """
+        self._lineages_in_use = lineages_in_use
         self._checkpoints = checkpoints
         self._meter = meter
         self._spec = spec
@@ -114,6 +118,7 @@ class AttemptRunner:
         *,
         seed: int | None = None,
         root_number: int | None = None,
+        begins_anew: bool = False,
         returned_file: Path | None = None,
         asked_to_stop: Callable[[], tuple[Outcome, str, timedelta] | None] = lambda: None,
     ) -> AttemptResult:
@@ -124,6 +129,7 @@ class AttemptRunner:
         Args:
             seed: for the objective's random numbers; without one they differ from attempt to attempt
             root_number: the trial that was tried first, whose checkpoints this attempt goes on from; None: itself
+            begins_anew: the checkpoints of earlier attempts are not those of this attempt's parameters
             returned_file: where the attempt's process puts what the objective returned before it tells us
             asked_to_stop: answers what ``stop`` was called with while there was no attempt to stop
         """
@@ -138,7 +144,7 @@ class AttemptRunner:
         try:
             if self._checkpoints is None:
                 return self._run(trial, seed, None)
-            return self._run_with_checkpoints(self._checkpoints, trial, seed, root_number)
+            return self._run_with_checkpoints(self._checkpoints, trial, seed, root_number, begins_anew)
         finally:
             self._is_running = False
 
@@ -156,18 +162,25 @@ class AttemptRunner:
             self._watch.stop(outcome, reason, grace)
 
     def _run_with_checkpoints(
-        self, store: CheckpointStore, trial: Trial, seed: int | None, root_number: int | None
+        self,
+        store: CheckpointStore,
+        trial: Trial,
+        seed: int | None,
+        root_number: int | None,
+        begins_anew: bool,
     ) -> AttemptResult:
         root = trial.number if root_number is None else root_number
+        branch = _branch_of(trial)
         with contextlib.ExitStack() as stack:
             try:
-                folder = stack.enter_context(store.attempt(root))
+                source = branch.source_root if branch else None
+                folder = stack.enter_context(store.attempt(root, source, begins_anew=begins_anew))
             except OSError as error:  # to start from the beginning would throw away what there may be
                 return AttemptResult(Outcome.ERROR, f"its checkpoints cannot be read: {error}")
             result = self._run(trial, seed, folder)
         if result.outcome.is_finished:
             with contextlib.suppress(OSError):  # no result is lost because a disk is full
-                store.finish(root, result.values)
+                store.finish(root, result.values, {root, *self._lineages_in_use(trial.study)})
         return result
 
     def _run(self, trial: Trial, seed: int | None, checkpoint_dir: Path | None) -> AttemptResult:
@@ -262,6 +275,9 @@ class AttemptRunner:
         environment = {"HPOTOOL_STUDY": self._spec.name, "HPOTOOL_TRIAL": str(trial.number)}
         if seed is not None:
             environment["HPOTOOL_SEED"] = str(seed)
+        steps = steps_of_trial(self._spec, _branch_of(trial))
+        if steps is not None:
+            environment["HPOTOOL_STEPS"] = str(steps)
         if checkpoint_dir is not None:
             environment["HPOTOOL_CHECKPOINT_DIR"] = str(checkpoint_dir)
             environment["HPOTOOL_KEEP_CHECKPOINTS"] = str(self._spec.keep.last)
@@ -286,6 +302,10 @@ class AttemptRunner:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _branch_of(trial: Trial) -> Branch | None:
+    return Branch.of(trial._cached_frozen_trial.system_attrs)
 
 
 def _values_of(end: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -12,9 +12,8 @@ import json
 import logging
 import math
 import shutil
-import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,19 +67,32 @@ class CheckpointStore:
         self._folder = cache / study if place.remote else Path(place.path) / study
 
     @contextlib.contextmanager
-    def attempt(self, root_number: int) -> Iterator[Path]:
-        """The folder of this lineage, with what earlier attempts left in it; kept in step with a URL meanwhile."""
+    def attempt(
+        self, root_number: int, begins_with: int | None = None, *, begins_anew: bool = False
+    ) -> Iterator[Path]:
+        """The folder of this lineage, with what earlier attempts left in it; kept in step with a URL meanwhile.
+
+        ``begins_with``: the lineage whose checkpoints the first attempt finds there. ``begins_anew``: what earlier
+        attempts left is removed first.
+        """
         folder = self._lineage(root_number)
-        if self._remote is None:
-            folder.mkdir(parents=True, exist_ok=True)
-            yield folder
-            return
-        self._remote.fetch(folder)
-        with self._remote.copying(folder):
+        if begins_anew:
+            self._remove(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        if self._remote is not None:
+            self._remote.fetch(folder)
+        if begins_with is not None and not any(folder.iterdir()):
+            self._copy(begins_with, root_number)
+        with self._remote.copying(folder) if self._remote is not None else contextlib.nullcontext():
             yield folder
 
-    def finish(self, root_number: int, values: Sequence[float] | None) -> None:
-        """The trial is finished, with ``values`` unless it was pruned: keep checkpoints only of the best."""
+    def finish(
+        self, root_number: int, values: Sequence[float] | None, in_use: Collection[int] = frozenset()
+    ) -> None:
+        """The trial is finished, with ``values`` unless it was pruned: keep checkpoints only of the best.
+
+        ``in_use``: lineages that other trials go on from, however good they are.
+        """
         folder = self._lineage(root_number)
         if values is None:
             self._remove(folder)
@@ -91,22 +103,26 @@ class CheckpointStore:
         if self._remote is not None:
             self._remote.send(folder)
             self._remote.fetch_results(self._folder, _RESULT)
+        kept = {self._lineage(number).name for number in in_use}
         for name in not_among_the_best(self._results(), self._metrics, self._keep.best):
-            self._remove(self._folder / name)
+            if name not in kept:
+                self._remove(self._folder / name)
 
-    def copy(self, from_root: int, to_root: int) -> None:
-        """Let a lineage begin with another one's checkpoints."""
+    def _copy(self, from_root: int, to_root: int) -> None:
+        """Fill a lineage's empty folder with another one's checkpoints, all of them or none."""
         source, target = self._lineage(from_root), self._lineage(to_root)
+        scratch = target.with_name(f".copying-{target.name}")
+        shutil.rmtree(scratch, ignore_errors=True)  # somebody was killed here
         if self._remote is not None:
-            self._remote.fetch(source)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".copying-", dir=target.parent))
-        shutil.copytree(source, scratch, dirs_exist_ok=True, ignore=shutil.ignore_patterns(_RESULT))
-        if target.exists():
-            shutil.rmtree(target)
+            self._remote.get(source.name, scratch)
+        elif source.exists():
+            shutil.copytree(source, scratch)
+        if not scratch.exists():
+            _logger.warning("%s has no checkpoints here; %s begins from the start", source.name, target.name)
+            return
+        (scratch / _RESULT).unlink(missing_ok=True)
+        target.rmdir()
         scratch.rename(target)
-        if self._remote is not None:
-            self._remote.send(target)
 
     def _lineage(self, root_number: int) -> Path:
         return self._folder / f"trial-{root_number:05d}"
@@ -141,10 +157,15 @@ class _RemoteCopies:
         """Make ``folder`` what the newest whole copy is; empty where there is none."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        newest = self._newest(folder.name)
-        if newest is not None:
-            self._fs.get(f"{self._path}/{folder.name}/{newest}/", f"{folder}/", recursive=True)
+        self.get(folder.name, folder)
         self._sent[folder.name] = _signature(folder)
+
+    def get(self, name: str, folder: Path) -> None:
+        """Copy the newest whole copy of the lineage ``name`` into ``folder``; nothing where there is none."""
+        newest = self._newest(name)
+        if newest is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._fs.get(f"{self._path}/{name}/{newest}/", f"{folder}/", recursive=True)
 
     def fetch_results(self, folder: Path, name: str) -> None:
         """Fetch the file ``name`` of every lineage, to compare them."""

@@ -97,6 +97,7 @@ class CommandObjective:
             "checkpoint_dir": str(trial.checkpoint_dir or ""),
             "trial": trial.number,
             "seed": "" if trial.seed is None else trial.seed,
+            "steps": self._job.environment.get("HPOTOOL_STEPS", ""),
         }
 
     def _result_file(self, trial: ObjectiveTrial, params_file: Path) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from optuna import Study, Trial
 from optuna.trial import FrozenTrial, TrialState
 
+from hpotool.study.branch import Branch
 from hpotool.study.outcome import Outcome
 from hpotool.study.replicates import REPLICATE_OF, point_key
 from hpotool.study.space import suggest_search_space
@@ -15,9 +16,12 @@ from hpotool.worker.attempt import AttemptResult
 def settle_duplicate(spec: StudySpec, study: Study, trial: Trial) -> AttemptResult | None:
     """The result that ``trial`` takes over; None: it has to run, and where it is a replicate that is noted at it.
 
-    Of several earlier trials with exactly its parameters the first one counts.
+    Of several earlier trials with exactly its parameters the first one counts. A branch is no duplicate: it goes
+    further than the trial that it has its parameters from.
     """
     if spec.duplicates == "allow" or not spec.search_space:
+        return None
+    if Branch.of(trial._cached_frozen_trial.system_attrs):
         return None
     try:
         point = point_key(suggest_search_space(spec.search_space, trial))

@@ -15,7 +15,7 @@ from optuna import Study, Trial, TrialPruned
 from typing_extensions import assert_never
 
 from hpotool.errors import EXIT_DONE, EXIT_FAILED
-from hpotool.storage.attempts import Ending, NoTrial
+from hpotool.storage.attempts import Attempt, Ending, NoTrial
 from hpotool.storage.outage import GaveUpError
 from hpotool.storage.worker_storage import NothingToClaim, Told, WorkerStorage
 from hpotool.study.outcome import Outcome
@@ -23,6 +23,7 @@ from hpotool.study.retry import Decision, GiveUp
 from hpotool.study.seeds import seed_for_trial
 from hpotool.study.spec import StudySpec
 from hpotool.worker.attempt import AttemptResult, AttemptRunner
+from hpotool.worker.branches import Branches
 from hpotool.worker.duplicates import settle_duplicate
 from hpotool.worker.lifeline import Lifeline
 from hpotool.worker.log import log_event
@@ -59,6 +60,7 @@ class WorkerLoop:
         grace: timedelta,
         lifeline: Lifeline,
         longest_idle_wait: timedelta = _IDLE_WAIT,
+        branches: Branches | None = None,
     ) -> None:
         self._study = study
         self._storage = storage
@@ -68,6 +70,7 @@ class WorkerLoop:
         self._grace = grace
         self._lifeline = lifeline
         self._long_idle_wait = max(_IDLE_WAIT, longest_idle_wait)
+        self._branches = branches
         self._idle_because = ""
         self._asked_in_vain = 0
         self._result: AttemptResult | None = None
@@ -82,6 +85,8 @@ class WorkerLoop:
         while self._stopping.level == Level.STAY:
             self._lifeline.before_claim()
             try:
+                if self._branches is not None:
+                    self._branches.before_claim(self._study)
                 self._study.optimize(self._run_attempt, n_trials=1, catch=(AttemptFailedError,))
             except GaveUpError:
                 # Told to leave in an outage: what there was to tell lies on this machine's disk.
@@ -131,6 +136,7 @@ class WorkerLoop:
                 trial,
                 seed=None if seed is None else seed_for_trial(seed, attempt.root_number),
                 root_number=attempt.root_number,
+                begins_anew=_has_lost_its_parameters(attempt, trial),
                 returned_file=self._storage.returned_file,
                 asked_to_stop=self._asked_to_stop,
             )
@@ -199,6 +205,11 @@ class WorkerLoop:
             duration_s=round(seconds, 3),
             fenced=told.is_fenced,
         )
+
+
+def _has_lost_its_parameters(attempt: Attempt, trial: Trial) -> bool:
+    """Whether the attempt before died within a second, before its parameters were sent: this one gets others."""
+    return bool(attempt.history) and attempt.history[-1] is Outcome.LOST and not trial.params
 
 
 def _gpu_figures(result: AttemptResult) -> dict[str, float] | None:

@@ -11,7 +11,7 @@ import optuna
 
 from hpotool.errors import InputError
 from hpotool.search.pruners import pruner_for_worker
-from hpotool.search.samplers import sampler_for_worker
+from hpotool.search.samplers import SeededSampler, sampler_for_worker
 from hpotool.settings import home_folder, read_pulse
 from hpotool.storage.connection import Connection
 from hpotool.storage.control import read_settings
@@ -22,6 +22,7 @@ from hpotool.storage.versions import running_versions, version_differences
 from hpotool.storage.worker_storage import WorkerStorage
 from hpotool.study.spec import StudySpec
 from hpotool.worker.attempt import AttemptRunner
+from hpotool.worker.branches import Branches, branching_rule
 from hpotool.worker.budget_watch import BudgetWatch, check_price
 from hpotool.worker.checkpoint_store import CheckpointStore, Place
 from hpotool.worker.gpu import DeviceMeter, Slot
@@ -73,11 +74,15 @@ def run_worker(
     pruner = pruner_for_worker(spec.pruner)
     identity = identify_worker(slot.label)
     logs = home / "logs" / study_name / identity.worker_id
-    with stopping.on_signals(), AttemptRunner(spec, logs, slot.environment, meter, store) as runner:
+    storage = WorkerStorage(url, identity, spec.retry, give_up_after=give_up_after)
+    branches = _branches(spec, sampler, storage, identity.worker_id)
+    runner = AttemptRunner(
+        spec, logs, slot.environment, meter, store, branches.lineages_in_use if branches else lambda _: set()
+    )
+    with stopping.on_signals(), runner:
         cold = runner.start()
         if cold is not None:
             log_event("cold", f"every attempt imports the objective anew: {cold}", logging.WARNING)
-        storage = WorkerStorage(url, identity, spec.retry, give_up_after=give_up_after)
         study = optuna.load_study(study_name=study_name, storage=storage, sampler=sampler, pruner=pruner)
         watch = BudgetWatch(storage.run, study_id, spec, identity.worker_id, pulse.interval)
         lifeline = Lifeline(
@@ -91,11 +96,18 @@ def run_worker(
                 study=study_name,
                 slot=slot.label,
             )
-            loop = WorkerLoop(study, storage, runner, spec, stopping, grace, lifeline, pulse.interval / 2)
+            loop = WorkerLoop(
+                study, storage, runner, spec, stopping, grace, lifeline, pulse.interval / 2, branches
+            )
             departure = loop.run()
             lifeline.end_reason = departure.reason
     log_event("leave", f"leaving: {departure.reason}", worker=identity.worker_id, reason=departure.reason)
     return departure
+
+
+def _branches(spec: StudySpec, sampler: SeededSampler, storage: WorkerStorage, worker_id: str) -> Branches | None:
+    rule = branching_rule(spec, sampler.inner)
+    return None if rule is None else Branches(rule, storage.run, sampler.study_seed, worker_id)
 
 
 def _compare_versions(spec: StudySpec, stored: Mapping[str, str]) -> None:

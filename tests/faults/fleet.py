@@ -54,15 +54,17 @@ class Fleet:
     is_spread_out: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     study: str = "s"
+    objective: str = "tests.faults.objectives:objective"
+    settings: str = "sampler: {name: random, seed: 1}\n"
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     marker: str = field(default_factory=lambda: f"fleet-{uuid.uuid4().hex}")
 
     def __post_init__(self) -> None:
-        (self.folder / "study_code.py").write_text("from tests.faults.objectives import objective as objective\n")
+        module, _, name = self.objective.partition(":")
+        (self.folder / "study_code.py").write_text(f"from {module} import {name} as objective\n")
         text = (
             f"study: {self.study}\nobjective: {{python: study_code:objective}}\nmetrics: {{value: minimize}}\n"
-            f"search_space: {{x: {{float: [0, 1]}}}}\nsampler: {{name: random, seed: 1}}\n"
-            f"budget: {{trials: {self.budget}}}\n"
+            f"search_space: {{x: {{float: [0, 1]}}}}\n{self.settings}budget: {{trials: {self.budget}}}\n"
         )
         self.connection = Connection(DatabaseUrl.parse(self.url))
         create_or_resume(self.connection, read_study_file(text), "test")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption, TrialArgument
@@ -41,6 +41,17 @@ def show_trial(
     )
 
 
+def _say_branch(branch: Mapping[str, Any], ancestry: Sequence[int]) -> Iterator[tuple[str, str]]:
+    replaced = branch["predecessor"] if branch["predecessor"] != branch["source"] else None
+    place = "" if replaced is None else f", in the place of trial {replaced}"
+    yield "goes on from", f"trial {branch['source']}{place}, up to step {branch['steps']}"
+    if branch["tier"] is not None:
+        yield "tier", str(branch["tier"] + 1)
+    for name, (before, after) in (branch["explored"] or {}).items():
+        yield "explored", f"{name}: {cell(before)} -> {cell(after)}"
+    yield "ancestry", " <- ".join(map(str, ancestry))
+
+
 def _draw(data: Mapping[str, Any]) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
@@ -48,6 +59,8 @@ def _draw(data: Mapping[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [
         Text(f"{key:<12} {value}") for key in _ONE_LINE if (value := data.get(key)) not in (None, [], "")
     ]
+    if data["branch"]:
+        parts += [Text(f"{key:<12} {value}") for key, value in _say_branch(data["branch"], data["ancestry"])]
     parts += [
         table([{"name": name, "value": cell(value)} for name, value in data[key].items()], key)
         for key in _TABLES

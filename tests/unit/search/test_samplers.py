@@ -12,6 +12,7 @@ from optuna.samplers._lazy_random_state import LazyRandomState
 
 from hpotool.errors import InputError
 from hpotool.search.auto import AutoSampler
+from hpotool.search.population import PopulationSampler
 from hpotool.search.samplers import SeededSampler, build_sampler, sampler_for_worker
 from hpotool.study.algorithms import SAMPLERS
 from hpotool.study.file import read_study_file
@@ -95,6 +96,12 @@ PYTHON: dict[str, Any] = {
     ),
     "sampler: {name: qmc, seed: 3, qmc_type: halton, scramble: true}": (
         lambda: Samplers.QMCSampler(seed=3, qmc_type="halton", scramble=True)
+    ),
+    "sampler: {name: pbt, seed: 3, interval: 5, population_size: 4, quantile_fraction: 0.5,"
+    " resample_probability: 0.1, explore: [x]}\nbudget: {trials: 12}": (
+        lambda: PopulationSampler(
+            5, seed=3, population_size=4, quantile_fraction=0.5, resample_probability=0.1, explore=("x",)
+        )
     ),
     "sampler: {name: bruteforce, seed: 3, avoid_premature_stop: true}": (
         lambda: Samplers.BruteForceSampler(seed=3, avoid_premature_stop=True)

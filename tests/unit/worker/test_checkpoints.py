@@ -103,13 +103,37 @@ def test_finished_trials_lose_their_checkpoints_unless_they_are_among_the_best(p
     assert found == {0: False, 1: True, 2: False, 3: True}
 
 
-def test_a_lineage_can_begin_with_anothers_checkpoints(place: str, tmp_path: Path) -> None:
+def test_a_branch_begins_with_anothers_checkpoints_and_goes_on_from_its_own(place: str, tmp_path: Path) -> None:
     machine = store(place, tmp_path / "one")
     with machine.attempt(1) as folder:
         (folder / "state").write_text("good")
-    machine.copy(1, 2)
-    with store(place, tmp_path / "two").attempt(2) as folder:
-        assert (folder / "state").read_text() == "good"
+    machine.finish(1, (0.9,))
+    with store(place, tmp_path / "two").attempt(2, begins_with=1) as folder:
+        assert [path.name for path in folder.iterdir()] == ["state"]
+        (folder / "state").write_text("better")
+    with store(place, tmp_path / "three").attempt(2, begins_with=1) as folder:
+        assert (folder / "state").read_text() == "better"
+
+
+def test_a_branch_whose_source_is_gone_begins_from_the_start_and_says_so(
+    place: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with store(place, tmp_path).attempt(2, begins_with=1) as folder:
+        assert list(folder.iterdir()) == []
+    assert "trial-00001 has no checkpoints here; trial-00002 begins from the start" in caplog.text
+
+
+def test_checkpoints_that_others_go_on_from_stay_however_bad_they_are(place: str, tmp_path: Path) -> None:
+    machine = store(place, tmp_path)
+    for number in range(6):
+        with machine.attempt(number) as folder:
+            (folder / "state").write_text("x")
+        machine.finish(number, (float(number),), in_use={3, number})
+    found = {}
+    for number in range(6):
+        with machine.attempt(number) as folder:
+            found[number] = (folder / "state").exists()
+    assert found == {0: True, 1: True, 2: True, 3: True, 4: False, 5: True}
 
 
 def test_a_url_that_nothing_reads_is_an_input_error() -> None:

@@ -1,0 +1,131 @@
+"""What only several keys together can get wrong where trials go on from other trials: ``pbt`` and ``tiers``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from hpotool.study.document import Node, Problems, did_you_mean
+from hpotool.study.kinds import BROKEN, child, place_of_key
+from hpotool.study.space_grammar import Draft
+from hpotool.study.spec import PopulationSpec
+
+_CANNOT_BE_TIERED = ("grid", "bruteforce")  # they end the study when every point was proposed
+
+
+def has_steps(values: Mapping[str, Any]) -> bool:
+    """Whether the study says up to which step each trial goes."""
+    return "tiers" in values or _is_population(values)
+
+
+def check_population(
+    document: Node,
+    values: Mapping[str, Any],
+    drafts: Mapping[str, Draft],
+    metrics: Mapping[str, Any],
+    problems: Problems,
+) -> None:
+    """Note what population based training cannot do with the rest of the study file."""
+    if not _is_population(values):
+        return
+    node, sampler = child(document, "sampler"), values["sampler"]
+    _check_one_metric(child(node, "name"), "pbt takes", metrics, problems)
+    _check_no_pruner(document, values, "pbt replaces the worst members itself", problems)
+    defaults = PopulationSpec(interval=1)
+    size = sampler.get("population_size", defaults.population_size)
+    share = sampler.get("quantile_fraction", defaults.quantile_fraction)
+    if isinstance(size, int) and isinstance(share, (int, float)) and size * share < 1:
+        problems.add(
+            node.place,
+            f"{share:g} of {size} members is less than one, so none would ever be replaced; "
+            f"write a quantile_fraction of {1 / size:.2g} or more",
+        )
+    budget = values.get("budget")
+    if budget is not BROKEN and "trials" not in (budget or {}):
+        problems.add(
+            child(node, "name").place,
+            "pbt must know how long to train; add budget: {trials: …}, the members times the intervals of each",
+        )
+    _check_no_replicates(document, values, problems)
+    _check_explore(node, sampler.get("explore"), drafts, problems)
+
+
+def _check_explore(node: Node, explore: Any, drafts: Mapping[str, Draft], problems: Problems) -> None:
+    names = child(node, "explore").content
+    if not drafts or not isinstance(explore, tuple) or not isinstance(names, list):
+        return
+    for item, name in zip(names, explore, strict=True):
+        if name is not BROKEN and name not in drafts:
+            problems.add(item.place, f"{name!r} is not a parameter{did_you_mean(name, list(drafts))}")
+
+
+def check_tiers(document: Node, values: Mapping[str, Any], metrics: Mapping[str, Any], problems: Problems) -> None:
+    """Note where the tiers do not follow each other, or do not suit the rest of the study file."""
+    tiers = values.get("tiers")
+    if not isinstance(tiers, tuple):
+        return
+    node = child(document, "tiers")
+    _check_one_metric(node, "tiers take", metrics, problems)
+    _check_no_pruner(document, values, "the tiers end the worst trials themselves", problems)
+    _check_no_replicates(document, values, problems)
+    sampler = values.get("sampler")
+    name = sampler.get("name") if isinstance(sampler, dict) else None
+    if name == "pbt":
+        problems.add(node.place, "pbt says itself how far a trial goes; remove the tiers")
+    if name in _CANNOT_BE_TIERED:
+        problems.add(
+            node.place, f"{name} ends the study after its last point; with tiers use auto, tpe, random or qmc"
+        )
+    if any(
+        tier is BROKEN or not all(isinstance(tier.get(key), int) for key in ("trials", "steps")) for tier in tiers
+    ):
+        return
+    assert isinstance(node.content, list)
+    for item, (before, after) in zip(node.content[1:], pairwise(tiers), strict=True):
+        if after["steps"] <= before["steps"]:
+            problems.add(
+                item.place, f"a tier must go further than the one before, which ends at step {before['steps']}"
+            )
+        if after["trials"] > before["trials"]:
+            problems.add(
+                item.place,
+                f"a tier must have at most as many trials as the one before, which has {before['trials']}",
+            )
+    _check_total(document, values, sum(tier["trials"] for tier in tiers), problems)
+
+
+def _check_total(document: Node, values: Mapping[str, Any], total: int, problems: Problems) -> None:
+    budget = values.get("budget")
+    trials = budget.get("trials") if isinstance(budget, dict) else None
+    if isinstance(trials, int) and trials != total:
+        problems.add(
+            child(document, "budget", "trials").place, f"the tiers have {total} trials together; leave trials out"
+        )
+
+
+def _check_one_metric(node: Node, what: str, metrics: Mapping[str, Any], problems: Problems) -> None:
+    if len(metrics) > 1:
+        problems.add(
+            node.place,
+            f"{what} one metric, and this study has several; keep the one that says which trials are the best",
+        )
+
+
+def _check_no_pruner(document: Node, values: Mapping[str, Any], reason: str, problems: Problems) -> None:
+    pruner = values.get("pruner")
+    if isinstance(pruner, dict) and pruner.get("name", "none") != "none":
+        problems.add(place_of_key(document, "pruner"), f"{reason}; remove the pruner")
+
+
+def _check_no_replicates(document: Node, values: Mapping[str, Any], problems: Problems) -> None:
+    if values.get("duplicates") == "replicate":
+        problems.add(
+            child(document, "duplicates").place,
+            "here the same parameters come again with more training, which is no replicate; write allow or skip",
+        )
+
+
+def _is_population(values: Mapping[str, Any]) -> bool:
+    sampler = values.get("sampler")
+    return isinstance(sampler, dict) and sampler.get("name") == "pbt"

@@ -1,0 +1,53 @@
+"""Queues what is ready to go on from a finished trial, before this worker claims: tiers and populations."""
+
+from __future__ import annotations
+
+from optuna import Study
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
+
+from hpotool.search.branching import LIVING, BranchingRule
+from hpotool.search.population import PopulationSampler
+from hpotool.search.tiers import Tiers
+from hpotool.storage.attempts import Run
+from hpotool.storage.queueing import queue_branch
+from hpotool.study.spec import StudySpec
+
+_TRIES = 5  # to find a branch that nobody has queued meanwhile; the next claim tries again
+
+
+def branching_rule(spec: StudySpec, sampler: BaseSampler) -> BranchingRule | None:
+    """The rule by which trials of the study go on from each other; None: they do not."""
+    if isinstance(sampler, PopulationSampler):
+        return sampler
+    return Tiers(spec.tiers) if spec.tiers else None
+
+
+class Branches:
+    """One worker's part in a study whose trials go on from each other."""
+
+    def __init__(self, rule: BranchingRule, run: Run, study_seed: int, actor: str) -> None:
+        self._rule = rule
+        self._run = run
+        self._study_seed = study_seed
+        self._actor = actor
+
+    def before_claim(self, study: Study) -> None:
+        """Queue one branch, if any is ready: the one that this worker, most likely, is about to claim."""
+        refused = None
+        for _ in range(_TRIES):
+            found = self._rule.next_branch(_living(study), study.direction, self._study_seed)
+            if found is None or found == refused:
+                return
+            branch, params, reason = found.branch, found.params, found.reason
+            if queue_branch(self._run, study._study_id, branch, params, reason, self._actor) is not None:
+                return
+            refused = found
+
+    def lineages_in_use(self, study: Study) -> set[int]:
+        """The lineages whose checkpoints must stay."""
+        return self._rule.lineages_in_use(_living(study), study.direction)
+
+
+def _living(study: Study) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=LIVING)
