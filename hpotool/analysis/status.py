@@ -47,6 +47,7 @@ class StudyStatus:
                 "queued_beyond": self.queued_beyond_budget,
             },
             "best": [trial.as_data() for trial in self.best.trials],
+            "warning": self.progress.warning,
             "workers": [json_data(worker) for worker in self.progress.workers],
         }
 

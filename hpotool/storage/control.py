@@ -152,6 +152,12 @@ def finish_study(run: Run, study_id: int, reason: str, actor: str) -> bool:
     return bool(rows and rows[0][0])
 
 
+def note_pruner_mismatch(run: Run, study_id: int, mismatch: str, actor: str) -> None:
+    """Note with the study that its pruner does not fit what the objective reports; what is noted first stays."""
+    parameters = {"study_id": study_id, "reason": mismatch, "mismatch": json.dumps(mismatch), "actor": actor}
+    run(query("note_pruner_mismatch"), parameters)
+
+
 def cancel_trial(run: Run, study_id: int, number: int, reason: str, actor: str) -> Literal["told", "failed"]:
     """End one trial for good: ``failed`` when it still waited, ``told`` when its attempt will hear of it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hpotool.storage.connection import Connection
@@ -30,6 +30,7 @@ class StudyProgress:
         reason: who put it into that state and why; may be empty.
         budget_trials: how many trials are to finish; ``None`` without such a limit.
         workers: ``{"id", "host", "pid", "slot", "trial", "last_beat_s"}`` of those that have not ended.
+        warning: what does not fit between the pruner and what the objective reports.
     """
 
     summary: StudySummary
@@ -37,6 +38,7 @@ class StudyProgress:
     reason: str
     budget_trials: int | None
     workers: tuple[Mapping[str, Any], ...]
+    warning: str | None = None
 
     @property
     def finished(self) -> int:
@@ -65,11 +67,12 @@ def read_progress(connection: Connection, summary: StudySummary) -> StudyProgres
     )
     if not rows:
         return StudyProgress(summary, "running", "", None, ())
-    state, reason, budget_trials, workers = rows[0]
-    progress = StudyProgress(summary, state, reason, budget_trials, tuple(workers))
+    state, reason, budget_trials, workers, warning = rows[0]
+    warning = None if warning is None else json.loads(warning)
+    progress = StudyProgress(summary, state, reason, budget_trials, tuple(workers), warning)
     if state == "running" and budget_trials is not None and progress.finished >= budget_trials:
         # Nobody has claimed since the last trial finished: a claim is what writes the state.
-        return StudyProgress(summary, "done", reason, budget_trials, tuple(workers))
+        return replace(progress, state="done")
     return progress
 
 

@@ -27,6 +27,7 @@ from hpotool.worker.branches import Branches
 from hpotool.worker.duplicates import settle_duplicate
 from hpotool.worker.lifeline import Lifeline
 from hpotool.worker.log import log_event
+from hpotool.worker.pruner_check import PrunerCheck
 from hpotool.worker.signals import Level, Stopping
 
 # A worker that found nothing to claim asks again after so long: within this time it takes over what others lose.
@@ -74,6 +75,7 @@ class WorkerLoop:
         self._idle_because = ""
         self._asked_in_vain = 0
         self._result: AttemptResult | None = None
+        self._pruner_check = PrunerCheck(storage, study._study_id, spec)
         stopping.listener = self._stop_attempt_if_told
 
     def run(self) -> Departure:
@@ -104,6 +106,7 @@ class WorkerLoop:
                 self._idle_because = ""
                 self._asked_in_vain = 0
                 self._log_end()
+                self._pruner_check.speak()
                 breaker = self._look_at_breaker()
                 if breaker is not None:
                     return breaker
@@ -132,7 +135,8 @@ class WorkerLoop:
         seed = self._spec.sampler.seed
         self._result = None
         try:
-            result = settle_duplicate(self._spec, self._study, trial) or self._runner.run(
+            taken_over = settle_duplicate(self._spec, self._study, trial)
+            result = taken_over or self._runner.run(
                 trial,
                 seed=None if seed is None else seed_for_trial(seed, attempt.root_number),
                 root_number=attempt.root_number,
@@ -140,6 +144,8 @@ class WorkerLoop:
                 returned_file=self._storage.returned_file,
                 asked_to_stop=self._asked_to_stop,
             )
+            if taken_over is None and not attempt.history:
+                self._pruner_check.look(trial, result)
         except GaveUpError as gave_up:
             # Between claim and child, with the database away and no time to wait: interrupted, not failed.
             self._storage.end_attempt_with(Ending(Outcome.PREEMPTED, gave_up.message))

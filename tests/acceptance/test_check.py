@@ -75,3 +75,26 @@ def test_the_schema_is_json_schema() -> None:
     schema = json.loads(CommandLine(url=None).run("schema").stdout)
     assert schema["$schema"].startswith("https://json-schema.org/")
     assert set(schema["required"]) == {"study", "objective", "metrics"}
+
+
+STEPS = """
+def sixteen(trial):
+    for step in range(16):
+        trial.report(trial.params["x"], step)
+        trial.should_prune()
+    return trial.params["x"]
+"""
+
+
+def test_a_dry_trial_shows_that_the_pruner_expects_other_steps(here: CommandLine) -> None:
+    (here.folder / "steps.py").write_text(STEPS)
+    file = write(here, "steps:sixteen")
+    told = here.run("check", file, "--run", "--set", "pruner={name: hyperband, max_resource: 81}").stderr
+    assert "warning: hyperband's max_resource is 81" in told
+    assert "write max_resource: 16" in told
+    assert (
+        "warning"
+        not in here.run("check", file, "--run", "--set", "pruner={name: hyperband, max_resource: 16}").stderr
+    )
+    silent = here.run("check", write(here, "mine:good"), "--run", "--set", "pruner=median").stderr
+    assert "warning: a trial completed without a report, and the pruner median ends none" in silent

@@ -34,16 +34,21 @@ def check(
     Needs no database. The file's problems come all at once, each with its line and column.
     """
     from hpotool.worker.attempt import AttemptRunner
+    from hpotool.worker.pruner_check import read_step_mismatch
 
     spec = read_study(file, assignments)
     first = _first_points(spec, _build_study(spec), points)
     with tempfile.TemporaryDirectory() as folder, AttemptRunner(spec, Path(folder)) as runner:
         runner.start()
-        result = runner.run(_build_study(spec).ask(), seed=_SEED) if run else None
+        trial = _build_study(spec).ask()
+        result = runner.run(trial, seed=_SEED) if run else None
     _say(spec, file)
     show(_answer(spec, first, result), format)
     if result is not None:
         _judge(spec, result)
+        mismatch = read_step_mismatch(spec, trial, result)
+        if mismatch is not None:
+            say(f"warning: {mismatch}")
 
 
 def _build_study(spec: StudySpec) -> optuna.Study:

@@ -50,6 +50,8 @@ def draw_status(found: StudyStatus) -> RenderableType:
         parts.append(table([trial.as_row() for trial in found.best.trials], title))
     elif found.best.why_none:
         parts.append(Text(found.best.why_none))
+    if data["warning"]:
+        parts.append(Text(f"warning: {data['warning']}", style="yellow"))
     if data["workers"]:
         parts.append(table(data["workers"], "workers"))
     return Group(*parts)

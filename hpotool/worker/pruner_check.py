@@ -1,0 +1,54 @@
+"""Says once when the pruner's steps are not those of the objective, as its first complete trial shows."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+
+from optuna import Trial
+
+from hpotool.errors import DatabaseUnreachableError
+from hpotool.storage.control import note_pruner_mismatch
+from hpotool.storage.worker_storage import WorkerStorage
+from hpotool.study.outcome import Outcome
+from hpotool.study.pruner_steps import find_step_mismatch
+from hpotool.study.spec import StudySpec
+from hpotool.worker.attempt import AttemptResult
+from hpotool.worker.log import log_event
+
+
+def read_step_mismatch(spec: StudySpec, trial: Trial, result: AttemptResult) -> str | None:
+    """What does not fit between the study's pruner and what the attempt reported; None where it did not complete.
+
+    Trials that go on from others (a population, tiers) are no whole trials, and show nothing.
+    """
+    if result.outcome is not Outcome.COMPLETE or spec.tiers or spec.population is not None:
+        return None
+    steps = trial._cached_frozen_trial.intermediate_values
+    return find_step_mismatch(spec.pruner, max(steps, default=None), len(steps))
+
+
+class PrunerCheck:
+    """A worker's check: looks at the first attempt that completes a trial from its beginning, and speaks once."""
+
+    def __init__(self, storage: WorkerStorage, study_id: int, spec: StudySpec) -> None:
+        self._storage = storage
+        self._study_id = study_id
+        self._spec = spec
+        self._has_looked = False
+        self._mismatch: str | None = None
+
+    def look(self, trial: Trial, result: AttemptResult) -> None:
+        """Look at an attempt that ran from its trial's beginning."""
+        if not self._has_looked and result.outcome is Outcome.COMPLETE:
+            self._has_looked = True
+            self._mismatch = read_step_mismatch(self._spec, trial, result)
+
+    def speak(self) -> None:
+        """Log what was found, and note it with the study for ``status`` and ``events``; the result is told."""
+        if self._mismatch is None:
+            return
+        log_event("pruner", self._mismatch, logging.WARNING)
+        with suppress(DatabaseUnreachableError), self._storage.connection.impatiently():
+            note_pruner_mismatch(self._storage.run, self._study_id, self._mismatch, self._storage.worker.worker_id)
+        self._mismatch = None
