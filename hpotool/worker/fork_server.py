@@ -37,6 +37,8 @@ from hpotool.worker.reference import load_objective
 
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _LEFTOVERS_GONE_WITHIN_S = 5.0
+# numpy's generators cost 9 ms; torch's compiler, which comes with a process's first optimizer, 1.2 s.
+_IMPORTED_LAZILY = {"numpy": "numpy.random", "torch": "torch._dynamo"}
 
 
 class ForkServer:
@@ -60,8 +62,7 @@ class ForkServer:
             except InputError as error:
                 self._control.send_json({"failed": error.message, "hint": error.hint})
                 return
-            if "numpy" in sys.modules:  # which imports its generators lazily: 9 ms that every child would pay
-                import_module("numpy.random")
+            _import_what_comes_lazily()
             if reason := _why_forking_is_unsafe():
                 _start_again_cold(self._control, self._reference, reason)
             gc.collect()
@@ -118,6 +119,14 @@ class ForkServer:
                 self._control.send_json(
                     {"ended": pid, "status": status, "left_behind": left, "cpu_s": usage.ru_utime + usage.ru_stime}
                 )
+
+
+def _import_what_comes_lazily() -> None:
+    """Import once what every child would import for itself, long after the objective's own imports."""
+    for package, later in _IMPORTED_LAZILY.items():
+        if package in sys.modules:
+            with contextlib.suppress(ImportError):  # a version without it
+                import_module(later)
 
 
 def _end_leftovers() -> int:

@@ -214,6 +214,21 @@ def test_importing_torch_or_xgboost_makes_no_attempt_import_anew(tmp_path: Path,
         assert runner.start() is None
 
 
+def test_a_child_imports_nothing_for_its_first_optimizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "makes_an_optimizer.py").write_text(
+        "import sys, torch\n"
+        "def objective(trial):\n"
+        "    before = set(sys.modules)\n"
+        "    torch.optim.AdamW(torch.nn.Linear(4, 4).parameters())\n"
+        "    return float(len(set(sys.modules) - before))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    objective = ObjectiveSpec(python="makes_an_optimizer:objective")
+    with AttemptRunner(StudySpec("s", objective, MINIMIZE), tmp_path) as runner:
+        assert runner.start() is None
+        assert runner.run(optuna.create_study().ask()).values == (0.0,)
+
+
 def test_a_module_that_leaves_threads_is_imported_by_each_attempt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
