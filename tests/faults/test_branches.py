@@ -1,8 +1,10 @@
-"""Population based training and tiers under kill -9: every branch once, from the checkpoint that it names."""
+"""Population based training and tiers while workers and Postgres die: every branch once, from its checkpoint."""
 
 from __future__ import annotations
 
 import random
+import subprocess
+import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from hpotool.search.branching import branch_of, root_of
 from hpotool.storage.url import DatabaseUrl
 from tests.faults.fleet import Fleet, wait_until
+from tests.postgres import TestServer
 
 POPULATION = (
     "sampler: {name: pbt, seed: 1, interval: 3, population_size: 4, quantile_fraction: 0.5}\n",
@@ -29,28 +32,39 @@ TIERS = (
 
 
 @pytest.mark.parametrize(("settings", "budget", "steps"), [POPULATION, TIERS], ids=["population", "tiers"])
-def test_branches_survive_kills(
-    study_database_url: str, tmp_path: Path, settings: str, budget: int, steps: set[int]
+def test_branches_survive_kills_and_outages(
+    own_postgres: TestServer, tmp_path: Path, settings: str, budget: int, steps: set[int]
 ) -> None:
-    fleet = Fleet(
-        study_database_url,
-        tmp_path,
-        budget,
-        objective="tests.faults.branching_objective:objective",
-        settings=settings,
-    )
+    url = own_postgres.url("postgres")
+    fleet = Fleet(url, tmp_path, budget, objective="tests.faults.branching_objective:objective", settings=settings)
+    rng = random.Random(budget)
+
+    def kill_a_worker() -> None:
+        wait_until(lambda: _busy_workers(fleet), "a worker to be busy")
+        if busy := _busy_workers(fleet):
+            rng.choice(busy).kill()
+
+    def restart_postgres() -> None:
+        own_postgres.kill()
+        own_postgres.start()
+
+    def long_outage() -> None:
+        own_postgres.stop()
+        time.sleep(2 * fleet.grace_s)
+        own_postgres.start()
+
+    blows = [kill_a_worker, kill_a_worker, restart_postgres, kill_a_worker, long_outage, kill_a_worker]
     try:
-        rng = random.Random(budget)
-        for kills in range(1, 7):
+        for count, strike in enumerate(blows, start=1):
             fleet.keep_up(4)
-            wait_until(lambda: fleet.is_done() or "COMPLETE" in _states_after(fleet, 3 * kills), "some progress")  # noqa: B023
-            if living := fleet.living():
-                rng.choice(living).kill()
+            enough = 3 * count
+            wait_until(lambda: _count_complete(fleet) > enough, "some progress")  # noqa: B023  (used at once)
+            strike()
         while not fleet.is_done():
             fleet.keep_up(4)
             wait_until(lambda: fleet.is_done() or len(fleet.living()) < 4, "the study to be done")
         fleet.check()
-        trials = _trials(study_database_url)
+        trials = _trials(url)
     finally:
         fleet.close()
 
@@ -85,10 +99,13 @@ def _check_record(
         assert record == before + [trial.params["x"]] * (branch.steps - len(before))
 
 
-def _states_after(fleet: Fleet, count: int) -> list[str]:
-    """The states of finished trials from the ``count``-th on."""
-    finished = [state for state in fleet.states().values() if state == "COMPLETE"]
-    return finished[count:]
+def _count_complete(fleet: Fleet) -> int:
+    return list(fleet.states().values()).count("COMPLETE")
+
+
+def _busy_workers(fleet: Fleet) -> list[subprocess.Popen[bytes]]:
+    rows = fleet.connection.run("SELECT pid FROM hpotool.attempts WHERE ended_at IS NULL")
+    return [process for process in fleet.living() if (process.pid,) in rows]
 
 
 def _trials(url: str) -> list[FrozenTrial]:
