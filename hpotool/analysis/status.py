@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ from hpotool.analysis.best import BestTrials, find_best
 from hpotool.analysis.results import json_data
 from hpotool.storage.connection import Connection
 from hpotool.storage.studies import StudyProgress, has_replicates, list_studies, read_progress
+from hpotool.study.branch import Branch
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -17,11 +20,22 @@ _STATES = ("WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL")
 
 
 @dataclass(frozen=True)
+class TierProgress:
+    """How many of a tier's trials have finished, and how many run."""
+
+    steps: int
+    trials: int
+    finished: int
+    running: int
+
+
+@dataclass(frozen=True)
 class StudyStatus:
     """A study's progress together with the best so far."""
 
     progress: StudyProgress
     best: BestTrials
+    tiers: tuple[TierProgress, ...] = ()
 
     @property
     def queued_beyond_budget(self) -> int:
@@ -47,6 +61,7 @@ class StudyStatus:
                 "queued_beyond": self.queued_beyond_budget,
             },
             "best": [trial.as_data() for trial in self.best.trials],
+            **({"tiers": [vars(tier) for tier in self.tiers]} if self.tiers else {}),
             "warning": self.progress.warning,
             "workers": [json_data(worker) for worker in self.progress.workers],
         }
@@ -56,4 +71,21 @@ def read_status(connection: Connection, study: Study) -> StudyStatus:
     """Return how far the study is, counted in the database, and the best of its finished trials."""
     summary = list_studies(connection, study.study_name)[0]
     replicates = has_replicates(connection, study.study_name)
-    return StudyStatus(read_progress(connection, summary), find_best(study, replicates=replicates))
+    progress = read_progress(connection, summary)
+    return StudyStatus(progress, find_best(study, replicates=replicates), _count_tiers(progress.tiers, study))
+
+
+def _count_tiers(tiers: Sequence[Mapping[str, int]], study: Study) -> tuple[TierProgress, ...]:
+    if not tiers:
+        return ()
+    branches = [(trial.state.name, Branch.of(trial.system_attrs)) for trial in study.get_trials(deepcopy=False)]
+    counts = Counter(((branch.tier if branch else 0), state) for state, branch in branches)
+    return tuple(
+        TierProgress(
+            steps=tier["steps"],
+            trials=tier["trials"],
+            finished=counts[number, "COMPLETE"] + counts[number, "PRUNED"],
+            running=counts[number, "RUNNING"],
+        )
+        for number, tier in enumerate(tiers)
+    )

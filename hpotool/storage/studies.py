@@ -31,6 +31,7 @@ class StudyProgress:
         budget_trials: how many trials are to finish; ``None`` without such a limit.
         workers: ``{"id", "host", "pid", "slot", "trial", "last_beat_s"}`` of those that have not ended.
         warning: what does not fit between the pruner and what the objective reports.
+        tiers: ``{"trials", "steps"}`` of each, in their order; empty without tiers.
     """
 
     summary: StudySummary
@@ -39,6 +40,7 @@ class StudyProgress:
     budget_trials: int | None
     workers: tuple[Mapping[str, Any], ...]
     warning: str | None = None
+    tiers: tuple[Mapping[str, int], ...] = ()
 
     @property
     def finished(self) -> int:
@@ -67,9 +69,9 @@ def read_progress(connection: Connection, summary: StudySummary) -> StudyProgres
     )
     if not rows:
         return StudyProgress(summary, "running", "", None, ())
-    state, reason, budget_trials, workers, warning = rows[0]
+    state, reason, budget_trials, workers, warning, tiers = rows[0]
     warning = None if warning is None else json.loads(warning)
-    progress = StudyProgress(summary, state, reason, budget_trials, tuple(workers), warning)
+    progress = StudyProgress(summary, state, reason, budget_trials, tuple(workers), warning, tuple(tiers))
     if state == "running" and budget_trials is not None and progress.finished >= budget_trials:
         # Nobody has claimed since the last trial finished: a claim is what writes the state.
         return replace(progress, state="done")

@@ -45,6 +45,10 @@ def draw_status(found: StudyStatus) -> RenderableType:
     if data["reason"]:
         headline.append(f"  {data['reason']}")
     parts: list[RenderableType] = [headline, _draw_progress(data)]
+    parts += [
+        Text(f"tier {number}: {tier.finished}/{tier.trials} up to step {tier.steps}, {tier.running} running")
+        for number, tier in enumerate(found.tiers, start=1)
+    ]
     if found.best.trials:
         title = "best so far" if data["state"] != "done" else "best"
         parts.append(table([trial.as_row() for trial in found.best.trials], title))

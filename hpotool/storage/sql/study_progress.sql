@@ -1,5 +1,5 @@
--- How far a study is, and who works on it: state, reason, budget, the workers that have not ended, and what
--- does not fit between its pruner and the objective's reports.
+-- How far a study is, and who works on it: state, reason, budget, the workers that have not ended, what does not fit
+-- between its pruner and the objective's reports, and its tiers.
 SELECT settings.state, settings.state_reason, settings.budget_trials,
     (SELECT COALESCE(json_agg(json_build_object(
         'id', w.worker_id, 'host', w.host, 'pid', w.pid, 'slot', w.slot, 'trial', a.number,
@@ -9,7 +9,8 @@ SELECT settings.state, settings.state_reason, settings.budget_trials,
      LEFT JOIN hpotool.attempts a ON a.worker_id = w.worker_id AND a.ended_at IS NULL AND a.study_id = w.study_id
      WHERE w.study_id = settings.study_id AND w.ended_at IS NULL),
     (SELECT value_json FROM study_system_attributes a
-     WHERE a.study_id = settings.study_id AND a.key = 'hpotool:pruner_mismatch')
+     WHERE a.study_id = settings.study_id AND a.key = 'hpotool:pruner_mismatch'),
+    COALESCE(settings.spec -> 'tiers', '[]')
 FROM hpotool.study_settings settings
 JOIN studies s USING (study_id)
 WHERE s.study_name = %(study_name)s

@@ -11,10 +11,12 @@ from typing import Any
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import TrialState
 
 from hpotool.errors import InputError
+from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
 from hpotool.study.outcome import Outcome
-from hpotool.study.spec import MetricSpec, ObjectiveSpec, ParameterSpec, StudySpec
+from hpotool.study.spec import MetricSpec, ObjectiveSpec, ParameterSpec, StudySpec, TierSpec
 from hpotool.worker.attempt import AttemptRunner
 from hpotool.worker.checkpoint_store import CheckpointStore, Place
 from hpotool.worker.process_tree import descendants
@@ -34,9 +36,15 @@ class Given:
         self.folder = folder
         self.runners: list[AttemptRunner] = []
 
-    def runner(self, *command: str, metrics: tuple[MetricSpec, ...] = ACCURACY, **more: Any) -> AttemptRunner:
+    def runner(
+        self,
+        *command: str,
+        metrics: tuple[MetricSpec, ...] = ACCURACY,
+        tiers: tuple[TierSpec, ...] = (),
+        **more: Any,
+    ) -> AttemptRunner:
         objective = ObjectiveSpec(command=command, **more)
-        spec = StudySpec("s", objective, metrics, SPACE)
+        spec = StudySpec("s", objective, metrics, SPACE, tiers=tiers)
         store = CheckpointStore(Place(str(self.folder)), spec, self.folder)
         runner = AttemptRunner(spec, self.folder / "logs", checkpoints=store)
         self.runners.append(runner)
@@ -98,6 +106,24 @@ def test_a_command_gets_its_parameters_in_every_way(given: Given, tmp_path: Path
     assert told["HPOTOOL_SEED"] == "11"
     assert told["HPOTOOL_CHECKPOINT_DIR"] == f"{tmp_path}/s/trial-00000"
     assert "HPOTOOL_PARAM_MOMENTUM" not in told
+
+
+def test_a_command_learns_up_to_which_step_it_goes_and_finds_its_sources_checkpoint(given: Given) -> None:
+    script = """
+        import hpotool, pathlib, sys
+        folder = hpotool.checkpoint_dir()
+        seen = sorted(path.name for path in folder.iterdir())
+        (folder / "model").write_text("weights")
+        assert int(sys.argv[1]) == hpotool.steps(99)
+        hpotool.report(accuracy=hpotool.steps(99) + len(seen) / 10)
+    """
+    runner = given.python(script, "{steps}", tiers=(TierSpec(4, 3), TierSpec(2, 9)))
+    study = optuna.create_study(direction="maximize")
+    assert runner.run(study.ask()).values == (3.0,)
+
+    attributes = {BRANCH_ATTRIBUTE: Branch(0, 0, 0, 9, 1).to_attribute()}
+    study.add_trial(optuna.create_trial(state=TrialState.WAITING, system_attrs=attributes))
+    assert runner.run(study.ask()).values == (9.1,)
 
 
 def test_json_lines_are_reports_and_what_is_printed_is_kept(given: Given) -> None:
