@@ -58,6 +58,7 @@ class StudyStatus:
             "budget": {
                 "trials": self.progress.budget_trials,
                 "finished": self.progress.finished,
+                "taken_over": self.progress.taken_over,
                 "queued_beyond": self.queued_beyond_budget,
             },
             "best": [trial.as_data() for trial in self.best.trials],

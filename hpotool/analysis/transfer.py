@@ -1,4 +1,4 @@
-"""The best points of one study for another one to begin with."""
+"""The best points and trials of one study, for another one to begin with."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hpotool.study.spec import ParameterSpec
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.trial import FrozenTrial
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,17 @@ class Transfer:
     points: list[dict[str, Any]]
     outside: int
     known: int
+
+
+def best_trials(source: Study, count: int, *, replicates: bool = False) -> list[FrozenTrial]:
+    """Return the ``count`` best feasible trials, best first; with ``replicates``, those of the best points."""
+    numbers = [
+        number
+        for best in find_best(source, count, replicates=replicates).trials[:count]
+        for number in (best.replicates.trials if best.replicates else [best.number])
+    ]
+    by_number = {trial.number: trial for trial in source.get_trials(deepcopy=False)}
+    return [by_number[number] for number in numbers]
 
 
 def find_points_to_transfer(

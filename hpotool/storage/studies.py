@@ -30,6 +30,7 @@ class StudyProgress:
         reason: who put it into that state and why; may be empty.
         budget_trials: how many trials are to finish; ``None`` without such a limit.
         workers: ``{"id", "host", "pid", "slot", "trial", "last_beat_s"}`` of those that have not ended.
+        taken_over: how many trials finished in another study, and do not count towards the budget.
         warning: what does not fit between the pruner and what the objective reports.
         tiers: ``{"trials", "steps"}`` of each, in their order; empty without tiers.
     """
@@ -39,13 +40,15 @@ class StudyProgress:
     reason: str
     budget_trials: int | None
     workers: tuple[Mapping[str, Any], ...]
+    taken_over: int = 0
     warning: str | None = None
     tiers: tuple[Mapping[str, int], ...] = ()
 
     @property
     def finished(self) -> int:
         """How many trials count towards the budget."""
-        return self.summary.trials.get("COMPLETE", 0) + self.summary.trials.get("PRUNED", 0)
+        counts = self.summary.trials
+        return counts.get("COMPLETE", 0) + counts.get("PRUNED", 0) - self.taken_over
 
 
 def list_studies(connection: Connection, study_name: str | None = None) -> list[StudySummary]:
@@ -69,9 +72,17 @@ def read_progress(connection: Connection, summary: StudySummary) -> StudyProgres
     )
     if not rows:
         return StudyProgress(summary, "running", "", None, ())
-    state, reason, budget_trials, workers, warning, tiers = rows[0]
-    warning = None if warning is None else json.loads(warning)
-    progress = StudyProgress(summary, state, reason, budget_trials, tuple(workers), warning, tuple(tiers))
+    state, reason, budget_trials, taken_over, workers, warning, tiers = rows[0]
+    progress = StudyProgress(
+        summary,
+        state,
+        reason,
+        budget_trials,
+        tuple(workers),
+        taken_over=taken_over,
+        warning=None if warning is None else json.loads(warning),
+        tiers=tuple(tiers),
+    )
     if state == "running" and budget_trials is not None and progress.finished >= budget_trials:
         # Nobody has claimed since the last trial finished: a claim is what writes the state.
         return replace(progress, state="done")

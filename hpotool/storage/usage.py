@@ -55,14 +55,14 @@ class UsageReader:
     def _read_progress(self) -> Progress:
         parameters = {"study_id": self._study_id, "from_id": self._from_id, "replicates": self._replicates}
         rows = self._run(query("finished_since"), parameters)
-        for trial_id, is_complete, values, violations, point, _ in rows:
+        for trial_id, is_complete, values, violations, point, is_taken_over, _ in rows:
             if trial_id not in self._seen:
                 self._seen.add(trial_id)
                 violations = {name: float(violation) for name, violation in violations.items()}
-                result = Result(tuple(values) if is_complete else None, violations, point)
+                result = Result(tuple(values) if is_complete else None, violations, point, is_taken_over)
                 self._progress = advance(self._progress, result, self._metrics)
         if rows:
-            first_open = rows[0][5]
+            first_open = rows[0][-1]
             self._from_id = first_open if first_open is not None else max(self._seen) + 1
             self._seen = {trial_id for trial_id in self._seen if trial_id >= self._from_id}
         return self._progress

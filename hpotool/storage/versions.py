@@ -43,6 +43,23 @@ def version_differences(stored: Mapping[str, str], running: Mapping[str, str]) -
     ]
 
 
+def code_differences(
+    source_name: str, source: Mapping[str, str], target_name: str, target: Mapping[str, str]
+) -> list[str]:
+    """How the code of two studies' objectives differs, in sentences, as far as it is stored with them.
+
+    Code that could not be told when a study was created may be any; a commit is compared where both have one.
+    """
+    if not ("code" in source and "code" in target):
+        without = [name for name, stored in ((source_name, source), (target_name, target)) if "code" not in stored]
+        return [f"what the objective's code was is not stored with {name!r}" for name in without]
+    return [
+        f"{_WORDS[key]} is {source[key]} in {source_name!r} and {target[key]} in {target_name!r}"
+        for key in ("code", "commit")
+        if key in source and key in target and source[key] != target[key]
+    ]
+
+
 def code_files(objective: ObjectiveSpec) -> list[Path]:
     """The file of a Python objective's module; the files among a command's arguments."""
     if objective.command is not None:

@@ -24,12 +24,14 @@ _Front = tuple[tuple[float, ...], ...]  # lower is better
 class Result:
     """A finished trial as the budget sees it: ``values`` in the order of the metrics, None where it was pruned.
 
-    Where trials of a point are its replicates, ``point`` names it, and what counts is their mean.
+    Where trials of a point are its replicates, ``point`` names it, and what counts is their mean. A trial that was
+    taken over from another study can reach the target and is there to be beaten; it costs no patience.
     """
 
     values: tuple[float, ...] | None
     violations: Mapping[str, float] = field(default_factory=dict)
     point: str | None = None
+    is_taken_over: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,8 +184,9 @@ def advance(progress: Progress, result: Result, metrics: Sequence[MetricSpec]) -
         front = reduce(
             lambda so_far, one: _join_front(so_far, one, metrics), map(average, replicates.values()), ()
         )
-    since = 0 if improves or not front else progress.finished_since_improvement + 1
-    return Progress(front, since, replicates)
+    if improves or not front:
+        return Progress(front, 0, replicates)
+    return Progress(front, progress.finished_since_improvement + (not result.is_taken_over), replicates)
 
 
 def _join_front(front: _Front, measured: Measurement, metrics: Sequence[MetricSpec]) -> _Front:

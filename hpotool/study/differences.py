@@ -19,6 +19,8 @@ from hpotool.study.space import say_range
 from hpotool.study.spec import NO_DEFAULT, ObjectiveSpec, ParameterSpec, StudySpec
 from hpotool.study.units import format_duration
 
+_MEASURING = ("environment", "patterns", "take", "result_file")  # of an objective: what decides about its values
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -56,6 +58,30 @@ def differences(stored: StudySpec, new: StudySpec) -> tuple[Difference, ...]:
         *_safe_fields(None, stored, new, only=("strict", "duplicates", "on_oom")),
         *_safe_fields("keep", stored.keep, new.keep),
     )
+
+
+def differences_in_measuring(source: StudySpec, target: StudySpec) -> list[str]:
+    """Why results of ``source`` are none of ``target``, each in a sentence; empty: they measure the same.
+
+    Search space, sampler, budget and limits may differ. Data and code are not in a study's file.
+    """
+    pairs = [
+        ("the metrics are", _say_metrics),
+        ("the constraints are", _say_constraints),
+        ("the objective is", lambda spec: _say_objective(spec.objective)),
+        *((f"objective.{key} is", lambda spec, key=key: _say(getattr(spec.objective, key))) for key in _MEASURING),
+    ]
+    found = [
+        f"{subject} {say(source)} in {source.name!r} and {say(target)} in {target.name!r}"
+        for subject, say in pairs
+        if say(source) != say(target)
+    ]
+    found += [
+        f"the trials of {spec.name!r} go on from each other, and a value is one of so many steps"
+        for spec in (source, target)
+        if spec.tiers or spec.population is not None
+    ]
+    return found
 
 
 def resumed(stored: StudySpec, new: StudySpec) -> StudySpec:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from difflib import get_close_matches
@@ -131,6 +131,25 @@ def transfer_point(space: Sequence[ParameterSpec], point: Mapping[str, Any]) -> 
             moved[parameter.name] = parameter.default
     values, wrong = check_point(space, moved, partial=True)
     return None if wrong else values
+
+
+def params_taken_over(
+    space: Sequence[ParameterSpec], params: Mapping[str, Any], from_code: Collection[str] = ()
+) -> dict[str, Any] | None:
+    """The parameters of a finished trial as this space gives them; None where it could not have suggested them.
+
+    Nothing is left out or left to a sampler, as something was measured there; only a parameter with a default gets
+    what trials without it used in effect. ``from_code`` the objective itself suggests, within bounds of its own.
+    """
+    known = {parameter.name for parameter in space}
+    rest = {name: value for name, value in params.items() if name in from_code and name not in known}
+    moved = {name: value for name, value in params.items() if name not in rest}
+    for parameter in order_parameters(space):
+        has_default = parameter.default is not NO_DEFAULT and parameter.name not in moved
+        if has_default and is_active(parameter, moved):
+            moved[parameter.name] = parameter.default
+    values, wrong = check_point(space, moved)
+    return None if wrong else {**values, **rest}
 
 
 def _say_when(parameter: ParameterSpec) -> str:

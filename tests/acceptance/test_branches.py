@@ -32,7 +32,8 @@ def test_tiers_give_the_best_networks_more_epochs(here: CommandLine) -> None:
     [last] = [trial for trial in trials if _steps(here, trial["number"]) == 6]
     assert here.json("status")["tiers"][1] == {"steps": 3, "trials": 3, "finished": 3, "running": 0}
     assert "tier 3: 1/1 up to step 6, 0 running" in here.run("status").stdout
-    assert here.json("status")["budget"] == {"trials": 13, "finished": 13, "queued_beyond": 0}
+    budget = {"trials": 13, "finished": 13, "taken_over": 0, "queued_beyond": 0}
+    assert here.json("status")["budget"] == budget
 
     shown = here.run("show", str(last["number"])).stdout
     ancestry = here.json("show", str(last["number"]))["ancestry"]

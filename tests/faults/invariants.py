@@ -18,9 +18,12 @@ SELECT t.number, t.state::text,
     COALESCE((SELECT value_json::integer FROM trial_system_attributes a
               WHERE a.trial_id = t.trial_id AND key = 'failed_trial'), t.number) AS root,
     (SELECT count(*) FROM trial_values v WHERE v.trial_id = t.trial_id),
-    EXISTS (SELECT FROM hpotool.retries r WHERE r.previous_trial_id = t.trial_id)
+    EXISTS (SELECT FROM hpotool.retries r WHERE r.previous_trial_id = t.trial_id),
+    EXISTS (SELECT FROM trial_system_attributes a
+            WHERE a.trial_id = t.trial_id AND key = 'hpotool:taken_from') AS is_taken_over
 FROM trials t ORDER BY t.number
 """
+_TAKEN_OVER = "SELECT COALESCE(sum(imported_trials), 0) FROM hpotool.study_settings"
 _ATTEMPTS = "SELECT number, root_number, outcome, ended_at IS NOT NULL, cancel_reason FROM hpotool.attempts"
 
 
@@ -34,8 +37,9 @@ def violations(
     """
     trials = connection.run(_TRIALS)
     attempts = connection.run(_ATTEMPTS)
+    [(taken_over,)] = connection.run(_TAKEN_OVER)
     return [
-        *_budget_is_exact(trials, budget),
+        *_budget_is_exact(trials, budget, taken_over),
         *_nothing_is_left_open(trials, attempts),
         *_retries_are_exact(trials, attempts),
         *_one_result_per_lineage(trials),
@@ -44,9 +48,13 @@ def violations(
     ]
 
 
-def _budget_is_exact(trials: list[Any], budget: int) -> list[str]:
-    finished = sum(state in ("COMPLETE", "PRUNED") for _, state, *_ in trials)
-    return [] if finished == budget else [f"G1: {finished} trials are finished, not {budget}"]
+def _budget_is_exact(trials: list[Any], budget: int, taken_over: int) -> list[str]:
+    finished = sum(state in ("COMPLETE", "PRUNED") and not is_taken for _, state, *_, is_taken in trials)
+    taken = sum(is_taken for *_, is_taken in trials)
+    found = [] if finished == budget else [f"G1: {finished} trials are finished, not {budget}"]
+    return (
+        found if taken == taken_over else [*found, f"G1: {taken} trials are taken over, {taken_over} counted so"]
+    )
 
 
 def _nothing_is_left_open(trials: list[Any], attempts: list[Any]) -> list[str]:
@@ -67,7 +75,7 @@ def _retries_are_exact(trials: list[Any], attempts: list[Any]) -> list[str]:
         limit = RETRY_LIMITS.get(outcome)
         if limit is not None and count > limit + 1:
             found.append(f"G3: trial {root} ended {outcome} {count} times, its limit of retries is {limit}")
-    succeeded = {number for number, *_, has_retry in trials if has_retry}
+    succeeded = {number for number, *_, has_retry, _ in trials if has_retry}
     for number, root, outcome, _, _ in attempts:
         earlier = sum(1 for n, r, o, _, _ in attempts if r == root and o == outcome and n < number)
         wants_retry = outcome == "preempted" or earlier < RETRY_LIMITS.get(outcome, 0)
@@ -79,7 +87,7 @@ def _retries_are_exact(trials: list[Any], attempts: list[Any]) -> list[str]:
 def _one_result_per_lineage(trials: list[Any]) -> list[str]:
     complete = Counter(root for _, state, _, root, *_ in trials if state == "COMPLETE")
     found = [f"G4: trial {root} has {count} results" for root, count in complete.items() if count > 1]
-    return found + [f"G4: trial {number} has {count} values" for number, _, _, _, count, _ in trials if count > 1]
+    return found + [f"G4: trial {number} has {count} values" for number, _, _, _, count, *_ in trials if count > 1]
 
 
 def _no_returned_value_is_missing(trials: list[Any], folder: Path, *, is_value_safe: bool) -> list[str]:

@@ -15,6 +15,8 @@ from hpotool.errors import InputError
 if TYPE_CHECKING:
     from hpotool.storage.connection import Connection
 
+_FINISHED_HINT = "hpotool enqueue --study B --from-study A --finished"
+
 
 def enqueue(
     points: Annotated[
@@ -31,19 +33,40 @@ def enqueue(
         typer.Option("--from-study", metavar="NAME", help="The best points of another study.", show_default=False),
     ] = None,
     top: Annotated[int, typer.Option("--top", min=1, help="How many of them.")] = 20,
+    finished: Annotated[
+        bool,
+        typer.Option(
+            "--finished",
+            help="Take its trials over as finished, not as points to run. Objective, code and metrics must be the "
+            "same, which is checked; that the data are, is your word.",
+        ),
+    ] = False,
     storage: StorageOption = None,
 ) -> None:
     """Queue points to be tried next; what is left out of a point, the sampler chooses."""
     if from_study and points:
         raise InputError("the points come from another study or from this line, and here is both")
+    if finished and not from_study:
+        raise InputError("--finished takes the trials of another study over, and none is named", _FINISHED_HINT)
     from hpotool.cli.database import connect, find_study
+
+    connection = connect(storage)
+    name = find_study(connection, study).name
+    numbers = (
+        _take_over(connection, name, from_study, top)
+        if finished and from_study
+        else _queue(connection, name, points or [], from_study, top)
+    )
+    sys.stdout.write("".join(f"{number}\n" for number in numbers))
+
+
+def _queue(connection: Connection, name: str, points: list[str], from_study: str | None, top: int) -> list[int]:
+    """Queue the points of the line, or the best of another study; the numbers of their trials."""
     from hpotool.cli.points import read_points
     from hpotool.storage.queueing import enqueue_points
     from hpotool.storage.studies import list_studies, read_progress
 
-    connection = connect(storage)
-    name = find_study(connection, study).name
-    wanted = _best_points(connection, name, from_study, top) if from_study else read_points(points or [])
+    wanted = _best_points(connection, name, from_study, top) if from_study else read_points(points)
     numbers, is_checked = enqueue_points(connection, name, wanted, f"enqueue by {getpass.getuser()}")
     if not is_checked:
         say("queued unchecked: the search space is in the objective's code and no trial has shown it yet")
@@ -51,7 +74,30 @@ def enqueue(
     if progress.budget_trials is not None and progress.finished >= progress.budget_trials:
         say(f"the budget of {progress.budget_trials} trials is used up; to run them, give the study a larger one")
     say(f"queued {len(numbers)} trial{'s' if len(numbers) != 1 else ''} of study {name!r}")
-    sys.stdout.write("".join(f"{number}\n" for number in numbers))
+    return numbers
+
+
+def _take_over(connection: Connection, name: str, source: str, top: int) -> list[int]:
+    """Take the best trials of another study over as finished; the numbers that they get."""
+    from hpotool.analysis.transfer import best_trials
+    from hpotool.cli.database import load_study
+    from hpotool.storage.studies import has_replicates
+    from hpotool.storage.take_over import take_over
+
+    trials = best_trials(load_study(connection, source), top, replicates=has_replicates(connection, source))
+    done = take_over(connection, name, source, trials, f"enqueue by {getpass.getuser()}")
+    if not trials:
+        raise InputError(f"study {source!r} has no complete trial to take over", f"hpotool trials -s {source}")
+    _say_left_out(name, source, done.outside, done.known)
+    say(f"took {len(done.numbers)} finished trial{'s' if len(done.numbers) != 1 else ''} over into study {name!r}")
+    return done.numbers
+
+
+def _say_left_out(name: str, source: str, outside: int, known: int) -> None:
+    if outside:
+        say(f"{outside} of the best trials of {source!r} lie outside the search space of {name!r}; left out")
+    if known:
+        say(f"{known} of them are in {name!r} already; left out")
 
 
 def _best_points(connection: Connection, name: str, source: str, top: int) -> list[dict[str, Any]]:
@@ -65,10 +111,7 @@ def _best_points(connection: Connection, name: str, source: str, top: int) -> li
     space = known_space(connection, target._study_id)
     replicates = has_replicates(connection, source)
     found = find_points_to_transfer(load_study(connection, source), target, space, top, replicates=replicates)
-    if found.outside:
-        say(f"{found.outside} of the best trials of {source!r} lie outside the search space of {name!r}; left out")
-    if found.known:
-        say(f"{found.known} of them are in {name!r} already; left out")
+    _say_left_out(name, source, found.outside, found.known)
     if not found.points and not (found.outside or found.known):
         raise InputError(
             f"study {source!r} has no complete trial to take points from", f"hpotool trials -s {source}"

@@ -70,11 +70,16 @@ def _draw_progress(data: Mapping[str, Any]) -> RenderableType:
     counts = ", ".join(f"{count} {state.lower()}" for state, count in data["trials"].items()) or "no trials yet"
     line = Table.grid(padding=(0, 2))
     if budget is None:
-        line.add_row(Text(f"{finished} finished, no limit"), Text(counts, style="dim"))
+        line.add_row(Text(f"{finished} finished{_say_taken_over(data)}, no limit"), Text(counts, style="dim"))
     else:
         bar = Bar(max(budget, 1), 0, min(finished, budget), width=_BAR_WIDTH, color="green")
-        line.add_row(bar, Text(f"{finished}/{budget}"), Text(counts, style="dim"))
+        line.add_row(bar, Text(f"{finished}/{budget}{_say_taken_over(data)}"), Text(counts, style="dim"))
     return line
+
+
+def _say_taken_over(data: Mapping[str, Any]) -> str:
+    taken_over = data["budget"]["taken_over"]
+    return f" (+{taken_over} taken over)" if taken_over else ""
 
 
 def _row(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -73,7 +73,9 @@ def _line(found: StudyStatus) -> str:
     data = found.as_data()
     budget = data["budget"]
     limit = "" if budget["trials"] is None else f"/{budget['trials']}"
+    taken_over = f" (+{budget['taken_over']} taken over)" if budget["taken_over"] else ""
     best = data["best"][0]["values"] if len(data["best"]) == 1 else {}
     shown = "  ".join(f"best {name}={cell(value)}" for name, value in best.items())
     counts = ", ".join(f"{count} {state.lower()}" for state, count in data["trials"].items())
-    return f"{data['study']} {data['state']}  {budget['finished']}{limit} finished  {counts}  {shown}".rstrip()
+    finished = f"{budget['finished']}{limit} finished{taken_over}"
+    return f"{data['study']} {data['state']}  {finished}  {counts}  {shown}".rstrip()

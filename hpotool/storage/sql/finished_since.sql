@@ -1,6 +1,6 @@
 -- The finished trials from an id on, in the order in which they finished, and the lowest id that is still open.
 -- With them the violation of each constraint, and where replicates are to be told, what names a point: parameters with
--- their values as they are stored.
+-- their values as they are stored. Then, whether it finished in another study.
 SELECT
     t.trial_id,
     t.state = 'COMPLETE',
@@ -13,6 +13,7 @@ SELECT
         SELECT COALESCE(json_object_agg(p.param_name, p.param_value ORDER BY p.param_name)::text, '')
         FROM trial_params p WHERE p.trial_id = t.trial_id)
     END,
+    EXISTS (SELECT FROM trial_system_attributes a WHERE a.trial_id = t.trial_id AND a.key = 'hpotool:taken_from'),
     (SELECT min(trial_id) FROM trials WHERE study_id = %(study_id)s AND state IN ('RUNNING', 'WAITING'))
 FROM trials t
 WHERE t.study_id = %(study_id)s AND t.trial_id >= %(from_id)s AND t.state IN ('COMPLETE', 'PRUNED')

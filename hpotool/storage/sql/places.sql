@@ -1,5 +1,6 @@
 -- How many of the budget's places are taken, from counts that do not grow with the study: all numbers are dense, so
--- what finished is what was created less what is open or failed. Continues a WITH that has `settings`.
+-- what finished is what was created less what is open or failed, or was taken over from another study. Continues a
+-- WITH that has `settings`.
 ), counts AS (
     SELECT
         COALESCE((SELECT max(number) + 1 FROM trials WHERE study_id = %(study_id)s AND number IS NOT NULL), 0)
@@ -21,7 +22,8 @@
 ), places AS (
     SELECT
         created, running, waiting,
-        created - running - waiting - failed_below - recent AS finished,
+        created - running - waiting - failed_below - recent - imported_trials AS finished,
+        failed_below + recent AS failed,
         COALESCE(first_open, created) AS first_open,
         failed_below + recent_settled AS failed_below_first_open,
         recent_settled > 50 AS is_worth_settling

@@ -1,6 +1,6 @@
--- How far a study is, and who works on it: state, reason, budget, the workers that have not ended, what does not fit
--- between its pruner and the objective's reports, and its tiers.
-SELECT settings.state, settings.state_reason, settings.budget_trials,
+-- How far a study is, and who works on it: state, reason, budget, trials taken over, the workers that have not ended,
+-- what does not fit between its pruner and the objective's reports, and its tiers.
+SELECT settings.state, settings.state_reason, settings.budget_trials, settings.imported_trials,
     (SELECT COALESCE(json_agg(json_build_object(
         'id', w.worker_id, 'host', w.host, 'pid', w.pid, 'slot', w.slot, 'trial', a.number,
         'last_beat_s', round(extract(epoch FROM clock_timestamp() - w.last_beat)::numeric, 1))

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from hpotool.storage.versions import code_files, running_versions, version_differences
+from hpotool.storage.versions import code_differences, code_files, running_versions, version_differences
 from hpotool.study.spec import ObjectiveSpec
 
 PYTHON = ObjectiveSpec(python="pack.train:objective")
@@ -60,3 +60,20 @@ def test_what_is_not_known_on_one_side_is_no_difference() -> None:
         "Python is 3.12.1 here, and 3.11.2 where the study was created"
     ]
     assert version_differences({"commit": "abc"}, {}) == []
+
+
+def test_the_code_of_two_studies_is_the_same_when_it_is_stored_as_the_same() -> None:
+    same = {"code": "12ab", "commit": "f00", "python": "3.11"}
+    assert code_differences("a", same, "b", {**same, "python": "3.12"}) == []
+    assert code_differences("a", same, "b", {"code": "12ab"}) == []  # git is not on every machine
+    assert code_differences("a", same, "b", {"code": "34cd", "commit": "baa"}) == [
+        "the objective's code (SHA-256) is 12ab in 'a' and 34cd in 'b'",
+        "the git commit is f00 in 'a' and baa in 'b'",
+    ]
+
+
+def test_code_that_nobody_stored_is_not_the_same() -> None:
+    assert code_differences("a", {"code": "12ab"}, "b", {}) == [
+        "what the objective's code was is not stored with 'b'"
+    ]
+    assert len(code_differences("a", {}, "b", {})) == 2

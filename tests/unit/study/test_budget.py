@@ -162,3 +162,13 @@ def test_a_device_costs_what_the_longest_name_in_it_says(device: str | None, pri
 )
 def test_a_slot_says_how_many_gpus_it_has(slot: str, gpus: int) -> None:
     assert gpus_of_slot(slot) == gpus
+
+
+def test_a_trial_that_was_taken_over_can_reach_the_target_and_costs_no_patience() -> None:
+    def taken(value: float) -> Result:
+        return Result((value,), is_taken_over=True)
+
+    progress = progress_of([taken(0.2), taken(0.5), Result((0.3,)), Result((0.3,))], LOSS)
+    assert progress == Progress(((0.2,),), 2)
+    assert reached_limit(BudgetSpec(target={"loss": 0.2}), LOSS, Usage(progress=progress)) is not None
+    assert progress_of([Result((0.3,)), Result((0.4,)), taken(0.1)], LOSS) == Progress(((0.1,),), 0)

@@ -1,6 +1,6 @@
 import pytest
 
-from hpotool.study.differences import differences, resumed
+from hpotool.study.differences import differences, differences_in_measuring, resumed
 from hpotool.study.file import read_study_file
 
 STORED = """
@@ -128,3 +128,45 @@ def test_optuna_takes_what_is_called_safe_and_refuses_what_is_refused_in_its_nam
         [parameter] = [parameter for parameter in new if parameter.name == name]
         with pytest.raises(ValueError, match=r"Cannot set different|does not support dynamic"):
             check_distribution_compatibility(stored[name], parameter.distribution)
+
+
+def measuring(*changes: str, text: str = STORED) -> list[str]:
+    source = read_study_file(text, None, ["study=a"])
+    return differences_in_measuring(source, read_study_file(text, None, ["study=b", *changes]))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "search_space.lr.float=[0.01, 10]",
+        "sampler=random",
+        "pruner=none",
+        "budget.trials=9",
+        "objective.timeout=2h",
+    ],
+)
+def test_what_is_tried_and_for_how_long_does_not_change_what_is_measured(change: str) -> None:
+    assert measuring(change) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("metrics={loss: maximize}", "the metrics are loss: minimize in 'a' and loss: maximize in 'b'"),
+        ("metrics={cost: minimize}", "the metrics are loss: minimize in 'a' and cost: minimize in 'b'"),
+        ('constraints={size: "<= 3"}', "the constraints are none in 'a' and size <= 3 in 'b'"),
+        ("objective.python=m:g", "the objective is m:f in 'a' and m:g in 'b'"),
+        ("objective.environment={DATA: small}", "objective.environment is none in 'a' and DATA: small in 'b'"),
+        (
+            "tiers=[{trials: 6, steps: 1}, {trials: 4, steps: 3}]",
+            "the trials of 'b' go on from each other, and a value is one of so many steps",
+        ),
+    ],
+)
+def test_what_measures_something_else_is_said(change: str, sentence: str) -> None:
+    text = STORED.replace("pruner: {name: median, n_warmup_steps: 3}\n", "").replace("budget: {trials: 10}\n", "")
+    assert sentence in measuring(change, text=text)
+
+
+def test_every_difference_in_measuring_is_said_at_once() -> None:
+    assert len(measuring("metrics={cost: minimize}", "objective.python=m:g")) == 2

@@ -10,6 +10,7 @@ from hpotool.study.space import (
     active_parameters,
     check_point,
     order_parameters,
+    params_taken_over,
     suggest_search_space,
     transfer_point,
 )
@@ -155,3 +156,33 @@ search_space:
 """
     ).search_space
     assert transfer_point(space, point) == moved
+
+
+CONDITIONAL = """
+study: s
+objective: {python: m:f}
+metrics: {loss: minimize}
+search_space:
+  lr: {float: [0, 1]}
+  kind: {choice: [net, tree]}
+  leaves: {int: [1, 9], when: {kind: tree}}
+  seeds: {int: [1, 3], default: 2}
+"""
+
+
+@pytest.mark.parametrize(
+    ("params", "taken"),
+    [
+        ({"lr": 0, "kind": "net", "seeds": 1}, {"lr": 0.0, "kind": "net", "seeds": 1}),
+        ({"lr": 0.5, "kind": "tree", "leaves": 3}, {"lr": 0.5, "kind": "tree", "leaves": 3, "seeds": 2}),
+        ({"lr": 0.5, "kind": "tree"}, None),  # where something is missing, nobody knows what was measured
+        ({"lr": 0.5, "kind": "net", "leaves": 3}, None),
+        ({"lr": 2.0, "kind": "net"}, None),
+        ({"lr": 0.5, "kind": "forest"}, None),
+        ({"lr": 0.5, "kind": "net", "gone": 1}, None),
+        ({"lr": 0.5, "kind": "net", "own": 7}, {"lr": 0.5, "kind": "net", "seeds": 2, "own": 7}),
+    ],
+)
+def test_a_finished_point_is_taken_over_whole_or_not_at_all(params: dict[str, Any], taken: Any) -> None:
+    space = read_study_file(CONDITIONAL).search_space
+    assert params_taken_over(space, params, from_code={"own", "lr"}) == taken

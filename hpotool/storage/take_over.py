@@ -1,0 +1,115 @@
+"""Trials that finished in another study, taken over as finished: observations that the sampler need not pay for.
+
+Allowed where both studies measure the same, as far as they can tell; of the data, the user says so. Such trials
+take no place of the budget. Taken over again, from wherever, nothing comes twice.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from optuna.trial import FrozenTrial
+
+from hpotool.errors import InputError
+from hpotool.storage.connection import Connection
+from hpotool.storage.control import StudySettings, read_settings
+from hpotool.storage.creation import find_study_id
+from hpotool.storage.new_trial import template_columns
+from hpotool.storage.queries import query
+from hpotool.storage.schema import ensure_schema
+from hpotool.storage.versions import code_differences
+from hpotool.study.differences import differences_in_measuring
+from hpotool.study.replicates import REPLICATE_OF
+from hpotool.study.space import params_taken_over
+from hpotool.study.spec import ParameterSpec, StudySpec
+
+TAKEN_FROM = "hpotool:taken_from"  # {"study", "number"}: where the trial ran
+_OBSERVED = ("constraints", "hpotool:reports:")  # of the system attributes, what was measured
+_HINT = "without --finished the points are queued, to be run here"
+
+
+@dataclass(frozen=True)
+class TakenOver:
+    """The numbers that the trials got; how many were left out as outside the space, and as here already."""
+
+    numbers: list[int]
+    outside: int
+    known: int
+
+
+def take_over(
+    connection: Connection, target: str, source: str, trials: Sequence[FrozenTrial], actor: str
+) -> TakenOver:
+    """Take complete ``trials`` of the study ``source`` over into ``target``, each in one transaction.
+
+    Raises:
+        NotFoundError: a study does not exist.
+        InputError: the studies do not measure the same, with every difference; nothing was written.
+    """
+    ensure_schema(connection.url)
+    study_id = find_study_id(connection, target)
+    source_spec, spec = _check_same(connection, source, target)
+    from_code = {name for trial in trials for name in trial.params}
+    from_code -= {parameter.name for parameter in source_spec.search_space}
+    numbers: list[int] = []
+    outside = known = 0
+    for trial in trials:
+        origin = trial.system_attrs.get(TAKEN_FROM) or {"study": source, "number": trial.number}
+        if origin["study"] == target:
+            known += 1
+            continue
+        taken = _moved(trial, spec.search_space, from_code, origin)
+        if taken is None:
+            outside += 1
+            continue
+        parameters = {
+            "study_id": study_id,
+            "origin": json.dumps(origin),
+            "actor": actor,
+            "reason": f"finished as trial {origin['number']} of study {origin['study']!r}",
+        }
+        rows = connection.run(query("take_over"), template_columns(taken) | parameters)
+        numbers += [number for (number,) in rows]
+        known += not rows
+    return TakenOver(numbers, outside, known)
+
+
+def _check_same(connection: Connection, source: str, target: str) -> list[StudySpec]:
+    """The settings of ``source`` and ``target``, where the results of one are also results of the other."""
+    if source == target:
+        raise InputError(f"study {source!r} has its own trials already", "name another study with --from-study")
+    stored = {name: read_settings(connection.run, find_study_id(connection, name)) for name in (source, target)}
+    specs: list[StudySpec] = []
+    found: list[str] = []
+    for name, settings in stored.items():
+        if settings is None or settings.spec is None:
+            found.append(f"study {name!r} was made by plain Optuna, and nothing says what its objective was")
+        else:
+            specs.append(StudySpec.from_dict(settings.spec))
+    if not found:
+        versions = [settings.versions for settings in stored.values() if isinstance(settings, StudySettings)]
+        found = differences_in_measuring(*specs) + code_differences(source, versions[0], target, versions[1])
+    if found:
+        head = f"finished trials of {source!r} cannot be taken over into {target!r}"
+        raise InputError("\n".join([head, *found]), _HINT)
+    return specs
+
+
+def _moved(
+    trial: FrozenTrial, space: Sequence[ParameterSpec], from_code: set[str], origin: dict[str, object]
+) -> FrozenTrial | None:
+    """The trial as it would be had it run in the other study; None where its space does not have that point."""
+    params = params_taken_over(space, trial.params, from_code)
+    if params is None:
+        return None
+    taken = copy.deepcopy(trial)
+    distributions = trial.distributions | {parameter.name: parameter.distribution for parameter in space}
+    taken.params = params
+    taken.distributions = {name: distributions[name] for name in params}
+    taken.user_attrs = {key: value for key, value in trial.user_attrs.items() if key != REPLICATE_OF}
+    observed = {key: value for key, value in trial.system_attrs.items() if key.startswith(_OBSERVED)}
+    taken._system_attrs = {**observed, TAKEN_FROM: origin}
+    return taken
