@@ -77,6 +77,8 @@ class PopulationSampler(RandomSampler):
         else:
             params, explored = self._explore(source, rng)
             reason = f"goes on from trial {source.number}, in the place of trial {member.number}"
+            if not self.population.explore_among(source.params):
+                reason += f"; it has none of {', '.join(self.population.explore)} to explore"
         branch_before = branch_of(source)
         steps = self.population.interval + (branch_before.steps if branch_before else self.population.interval)
         branch = Branch(member.number, source.number, root_of(source), steps, explored=explored)
@@ -101,9 +103,8 @@ class PopulationSampler(RandomSampler):
         return best[rng.randint(len(best))]
 
     def _explore(self, source: FrozenTrial, rng: RandomState) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-        names = self.population.explore or tuple(source.params)
         params = dict(source.params)
-        for name in sorted(set(names) & params.keys()):
+        for name in self.population.explore_among(params):
             is_resampled = rng.uniform() < self.population.resample_probability
             distribution = source.distributions[name]
             params[name] = _draw(distribution, rng) if is_resampled else _perturb(params[name], distribution, rng)

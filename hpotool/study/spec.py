@@ -131,6 +131,10 @@ class PopulationSpec:
     resample_probability: float = 0.25  # of each parameter, when it is explored; else it is perturbed
     explore: tuple[str, ...] = ()  # parameters that may change on the way; empty: all
 
+    def explore_among(self, params: Mapping[str, Any]) -> list[str]:
+        """The names of those parameters that may change, in the order of the alphabet."""
+        return sorted(params.keys() & self.explore if self.explore else params)
+
 
 @dataclass(frozen=True)
 class TierSpec:

@@ -80,6 +80,13 @@ def test_only_parameters_to_explore_change() -> None:
     assert next_of(trials).params["width"] in (40, 60)
 
 
+def test_a_name_that_no_trial_has_is_told_in_the_reason() -> None:
+    trials = [trial(0, 9.0), trial(1, 1.0), trial(2, 3.0), trial(3, 4.0)]
+    found = next_of(trials, explore=("learning_rate",))
+    assert found.branch.explored == {}
+    assert found.reason.endswith("; it has none of learning_rate to explore")
+
+
 def test_a_branch_that_failed_is_drawn_anew() -> None:
     trials = [trial(0, 9.0), trial(1, 1.0), trial(2, 3.0), trial(3, 4.0)]
     failed = next_of(trials, resample_probability=1.0)
