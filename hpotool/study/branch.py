@@ -46,6 +46,11 @@ class Branch:
         return None if data is None else cls(**data)
 
 
+def has_branches(spec: StudySpec) -> bool:
+    """Whether trials of the study go on from each other."""
+    return bool(spec.tiers) or spec.population is not None
+
+
 def steps_of_trial(spec: StudySpec, branch: Branch | None) -> int | None:
     """Up to which step the trial goes; None where the study leaves that to the objective."""
     if branch is not None:

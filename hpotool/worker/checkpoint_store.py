@@ -108,6 +108,11 @@ class CheckpointStore:
             if name not in kept:
                 self._remove(self._folder / name)
 
+    def has_checkpoint(self, root_number: int) -> bool:
+        """Whether the lineage's folder on this machine holds anything that its attempts wrote."""
+        folder = self._lineage(root_number)
+        return folder.exists() and any(path.name != _RESULT for path in folder.iterdir())
+
     def _copy(self, from_root: int, to_root: int) -> None:
         """Fill a lineage's empty folder with another one's checkpoints, all of them or none."""
         source, target = self._lineage(from_root), self._lineage(to_root)

@@ -10,6 +10,7 @@ from optuna import Trial
 from hpotool.errors import DatabaseUnreachableError
 from hpotool.storage.control import note_pruner_mismatch
 from hpotool.storage.worker_storage import WorkerStorage
+from hpotool.study.branch import has_branches
 from hpotool.study.outcome import Outcome
 from hpotool.study.pruner_steps import find_step_mismatch
 from hpotool.study.spec import StudySpec
@@ -22,7 +23,7 @@ def read_step_mismatch(spec: StudySpec, trial: Trial, result: AttemptResult) -> 
 
     Trials that go on from others (a population, tiers) are no whole trials, and show nothing.
     """
-    if result.outcome is not Outcome.COMPLETE or spec.tiers or spec.population is not None:
+    if result.outcome is not Outcome.COMPLETE or has_branches(spec):
         return None
     steps = trial._cached_frozen_trial.intermediate_values
     return find_step_mismatch(spec.pruner, max(steps, default=None), len(steps))

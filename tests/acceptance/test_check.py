@@ -19,6 +19,11 @@ def good(trial):
     print("seen by nobody")
     return trial.params["x"]
 
+def keeps(trial):
+    import hpotool
+    (trial.checkpoint_dir / "model").write_text(str(hpotool.steps(0)))
+    return float(hpotool.steps(0))
+
 def bad(trial):
     raise ValueError("no data here")
 """
@@ -47,6 +52,15 @@ def test_a_good_file_shows_its_first_points_and_runs_a_dry_trial(here: CommandLi
     again = json.loads(here.run("check", "study.yaml", "--format", "json").stdout)
     assert again["points"] == found["points"]
     assert again["run"] is None
+
+
+@pytest.mark.parametrize("objective", ["mine:keeps", "mine:good"])
+def test_a_dry_trial_of_tiers_tells_whether_others_could_go_on_from_it(here: CommandLine, objective: str) -> None:
+    tiers = "tiers=[{trials: 4, steps: 3}, {trials: 2, steps: 9}]"
+    done = here.run("check", write(here, objective), "--run", "--set", tiers)
+    assert ("left no checkpoint" in done.stderr) == (objective == "mine:good")
+    if objective == "mine:keeps":
+        assert "loss = 3" in done.stderr
 
 
 def test_a_failing_dry_trial_shows_what_it_said(here: CommandLine) -> None:

@@ -33,15 +33,20 @@ def check(
 
     Needs no database. The file's problems come all at once, each with its line and column.
     """
+    from hpotool.study.branch import has_branches
     from hpotool.worker.attempt import AttemptRunner
+    from hpotool.worker.checkpoint_store import CheckpointStore, Place
     from hpotool.worker.pruner_check import read_step_mismatch
 
     spec = read_study(file, assignments)
     first = _first_points(spec, _build_study(spec), points)
-    with tempfile.TemporaryDirectory() as folder, AttemptRunner(spec, Path(folder)) as runner:
-        runner.start()
-        trial = _build_study(spec).ask()
-        result = runner.run(trial, seed=_SEED) if run else None
+    with tempfile.TemporaryDirectory() as folder:
+        store = CheckpointStore(Place(folder), spec, Path(folder))
+        with AttemptRunner(spec, Path(folder, "logs"), checkpoints=store) as runner:
+            runner.start()
+            trial = _build_study(spec).ask()
+            result = runner.run(trial, seed=_SEED) if run else None
+        has_checkpoint = store.has_checkpoint(trial.number)
     _say(spec, file)
     show(_answer(spec, first, result), format)
     if result is not None:
@@ -49,6 +54,8 @@ def check(
         mismatch = read_step_mismatch(spec, trial, result)
         if mismatch is not None:
             say(f"warning: {mismatch}")
+        if has_branches(spec) and not has_checkpoint:
+            say("warning: the objective left no checkpoint, so trials that go on from others begin from the start")
 
 
 def _build_study(spec: StudySpec) -> optuna.Study:
