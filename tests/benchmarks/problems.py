@@ -1,7 +1,6 @@
 """Search problems whose optimum is known: each instance is drawn from a seed, its best value is 0.
 
-``REPORTED`` are those that results are reported on; nothing was ever tuned on them. ``TUNING`` are others, for
-whoever wants to try an idea.
+These are reported on; nothing was ever tuned on them. Whoever wants to try an idea takes `tuning_problems`.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ class Problem:
     noise: float = 0.0
 
 
-def _floats(trial: Trial, count: int, name: str = "x") -> np.ndarray:
+def floats(trial: Trial, count: int, name: str = "x") -> np.ndarray:
     return np.asarray([trial.suggest_float(f"{name}{i}", 0.0, 1.0) for i in range(count)])
 
 
-def _rotation(rng: np.random.Generator, columns: int) -> np.ndarray:
+def rotation(rng: np.random.Generator, columns: int) -> np.ndarray:
     return np.linalg.qr(rng.normal(size=(columns, columns)))[0]
 
 
@@ -39,7 +38,7 @@ def ackley(rng: np.random.Generator) -> Objective:
     centre = rng.uniform(0.2, 0.8, 5)
 
     def objective(trial: Trial) -> float:
-        z = 10 * (_floats(trial, 5) - centre)
+        z = 10 * (floats(trial, 5) - centre)
         bowl = -20 * math.exp(-0.2 * math.sqrt(np.mean(z**2)))
         return float(bowl - math.exp(np.mean(np.cos(2 * math.pi * z))) + 20 + math.e)
 
@@ -50,7 +49,7 @@ def levy(rng: np.random.Generator) -> Objective:
     centre = rng.uniform(0.2, 0.8, 6)
 
     def objective(trial: Trial) -> float:
-        w = 1 + 2.5 * (_floats(trial, 6) - centre)
+        w = 1 + 2.5 * (floats(trial, 6) - centre)
         middle = ((w[:-1] - 1) ** 2 * (1 + 10 * np.sin(math.pi * w[:-1] + 1) ** 2)).sum()
         last = (w[-1] - 1) ** 2 * (1 + math.sin(2 * math.pi * w[-1]) ** 2)
         return float(math.sin(math.pi * w[0]) ** 2 + middle + last)
@@ -60,10 +59,10 @@ def levy(rng: np.random.Generator) -> Objective:
 
 def ridge(rng: np.random.Generator) -> Objective:
     """A sharp valley that runs across the axes."""
-    centre, turn = rng.uniform(0.3, 0.7, 5), _rotation(rng, 5)
+    centre, turn = rng.uniform(0.3, 0.7, 5), rotation(rng, 5)
 
     def objective(trial: Trial) -> float:
-        z = turn @ (_floats(trial, 5) - centre)
+        z = turn @ (floats(trial, 5) - centre)
         return float(z[0] ** 2 + 3 * math.sqrt((z[1:] ** 2).sum()))
 
     return objective
@@ -74,7 +73,7 @@ def few_of_many(rng: np.random.Generator) -> Objective:
     centre, order = rng.uniform(0.1, 0.9, 12), rng.permutation(12)
 
     def objective(trial: Trial) -> float:
-        z = np.abs(_floats(trial, 12) - centre)[order]
+        z = np.abs(floats(trial, 12) - centre)[order]
         return float(3 * z[0] ** 2 + 2 * z[1] ** 2 + z[0] * z[1] + z[2] + 0.02 * z[3:].sum())
 
     return objective
@@ -111,8 +110,8 @@ def conditional(rng: np.random.Generator) -> Objective:
 
     def objective(trial: Trial) -> float:
         kind = ["sgd", "adam", "lbfgs"].index(trial.suggest_categorical("optimizer", ["sgd", "adam", "lbfgs"]))
-        shared = _floats(trial, 2, "shared")
-        own = _floats(trial, kind + 1, f"own{kind}_")
+        shared = floats(trial, 2, "shared")
+        own = floats(trial, kind + 1, f"own{kind}_")
         return float(
             base[kind] + ((shared - centre[kind, :2]) ** 2).sum() + ((own - centre[kind, : kind + 1]) ** 2).sum()
         )
@@ -125,7 +124,7 @@ def steps(rng: np.random.Generator) -> Objective:
     centre, weight = rng.uniform(0.1, 0.9, 5), 10 ** rng.uniform(-0.5, 0.5, 5)
 
     def objective(trial: Trial) -> float:
-        return float((weight * np.floor(8 * np.abs(_floats(trial, 5) - centre))).sum())
+        return float((weight * np.floor(8 * np.abs(floats(trial, 5) - centre))).sum())
 
     return objective
 
@@ -150,7 +149,7 @@ def choices(rng: np.random.Generator) -> Objective:
 
 def noisy(rng: np.random.Generator) -> Objective:
     centre, weight = rng.uniform(0.1, 0.9, 5), 10 ** rng.uniform(-0.5, 0.5, 5)
-    return lambda trial: float((weight * (_floats(trial, 5) - centre) ** 2).sum())
+    return lambda trial: float((weight * (floats(trial, 5) - centre) ** 2).sum())
 
 
 def integers(rng: np.random.Generator) -> Objective:
@@ -159,44 +158,6 @@ def integers(rng: np.random.Generator) -> Objective:
     def objective(trial: Trial) -> float:
         z = np.asarray([trial.suggest_int(f"n{i}", 0, 19) for i in range(6)]) - centre
         return float((weight * np.abs(z) ** 1.5).sum())
-
-    return objective
-
-
-def sphere(rng: np.random.Generator) -> Objective:
-    centre, weight = rng.uniform(0.1, 0.9, 6), 10 ** rng.uniform(-1, 1, 6)
-    return lambda trial: float((weight * (_floats(trial, 6) - centre) ** 2).sum())
-
-
-def rastrigin(rng: np.random.Generator) -> Objective:
-    centre = rng.uniform(0.15, 0.85, 4)
-
-    def objective(trial: Trial) -> float:
-        z = _floats(trial, 4) - centre
-        return float((12 * z**2 + 0.35 * (1 - np.cos(8 * math.pi * z))).sum())
-
-    return objective
-
-
-def rosenbrock(rng: np.random.Generator) -> Objective:
-    flipped = rng.integers(0, 2, 4)
-
-    def objective(trial: Trial) -> float:
-        u = _floats(trial, 4)
-        x = 3 * np.where(flipped, 1 - u, u) - 1.5
-        return float(np.log1p((100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()))
-
-    return objective
-
-
-def mixed(rng: np.random.Generator) -> Objective:
-    centre, level = rng.uniform(0.1, 0.9, (4, 4)), rng.exponential(0.15, (3, 4))
-    level -= level.min(axis=1, keepdims=True)
-
-    def objective(trial: Trial) -> float:
-        index = [trial.suggest_categorical(f"c{i}", list(range(4))) for i in range(3)]
-        bowl = ((_floats(trial, 4) - centre[index[0]]) ** 2).sum()
-        return float(bowl + sum(level[i, chosen] for i, chosen in enumerate(index)))
 
     return objective
 
@@ -212,10 +173,4 @@ REPORTED = (
     Problem("integers", "discrete", integers),
     Problem("choices", "categorical", choices),
     Problem("noisy", "noisy", noisy, noise=0.1),
-)
-TUNING = (
-    Problem("sphere", "numeric", sphere),
-    Problem("rastrigin", "numeric", rastrigin),
-    Problem("rosenbrock", "numeric", rosenbrock),
-    Problem("mixed", "mixed", mixed),
 )

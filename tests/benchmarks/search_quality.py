@@ -26,7 +26,8 @@ import optuna
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from hpotool.search.auto import AutoSampler
-from tests.benchmarks.problems import REPORTED, TUNING, Problem
+from tests.benchmarks.problems import REPORTED, Problem
+from tests.benchmarks.tuning_problems import TUNING
 
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "auto": lambda seed: AutoSampler(seed=seed),

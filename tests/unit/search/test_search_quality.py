@@ -6,8 +6,9 @@ import numpy as np
 import optuna
 import pytest
 
-from tests.benchmarks.problems import REPORTED, TUNING, Problem
+from tests.benchmarks.problems import REPORTED, Problem
 from tests.benchmarks.search_quality import Run, simulate, summarise
+from tests.benchmarks.tuning_problems import TUNING
 
 ALL = (*REPORTED, *TUNING)
 
