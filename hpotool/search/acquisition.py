@@ -33,14 +33,15 @@ def log_expected_improvement(expected: Array, deviation: Array, best: float) -> 
 
 
 def find_next_point(
-    model: GaussianProcess, cube: UnitCube, leaders: Array, taken: Array, best: float, rng: RandomState
+    model: GaussianProcess, cube: UnitCube, leaders: Array, tried: Array, best: float, rng: RandomState
 ) -> Array:
     """Return the point with the greatest expected improvement that a search of some hundred points finds.
 
-    ``leaders`` are measured points, the best first; their surroundings are looked at more closely. A point that is
-    ``taken`` is not proposed again: in a discrete space the model would ask for its favourite over and over.
+    ``leaders`` are measured points, the best first; their surroundings are looked at more closely. A point that
+    was ``tried`` is not proposed again while there are others: in a discrete space the model would ask for its
+    favourite over and over.
     """
-    forbidden = set() if cube.is_continuous.any() else set(_identities(taken))
+    forbidden = set(_identities(tried))
 
     def score(points: Array) -> Array:
         scores = log_expected_improvement(*model.predict(points), best)
@@ -56,6 +57,8 @@ def find_next_point(
         children = _scatter(cube, points[survivors], _CHILDREN, _RADIUS * _SHRINK**turn, rng)
         points = np.vstack([points[survivors], children])
         scores = np.append(scores[survivors], score(children))
+    if not np.isfinite(scores.max()):  # nothing is left to try
+        return find_next_point(model, cube, leaders, tried[:0], best, rng)
     return _blur(cube, points[int(np.argmax(scores))], rng)
 
 

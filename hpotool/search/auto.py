@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 # A suggestion takes some 30 ms with so many observations, and grows with their cube. Of more, the best and the
 # latest are kept; TPE sees them all.
 _MOST_OBSERVATIONS = 160
+_TAKEN = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)  # what is measured, or being measured
 
 
 @functools.cache
@@ -81,10 +82,12 @@ class AutoSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Return the values of those parameters, chosen together."""
-        if self._leaves_to_tpe(study, trial):
-            return self._tpe.sample_relative(study, trial, search_space)
         if not search_space:
             return {}
+        if self._leaves_to_tpe(study, trial):
+            params = self._tpe.sample_relative(study, trial, search_space)
+            if self._needs_tpe(study) or not self._was_tried(study, trial, search_space, params):
+                return params
         with _one_thread().limit(limits=1, user_api="blas"):
             return self._suggest(study, trial, UnitCube(search_space))
 
@@ -95,18 +98,27 @@ class AutoSampler(BaseSampler):
         return self._tpe.sample_independent(study, trial, param_name, param_distribution)
 
     def _suggest(self, study: Study, trial: FrozenTrial, cube: UnitCube) -> dict[str, Any]:
-        states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
         trials = [
             other
-            for other in study.get_trials(deepcopy=False, states=states)
+            for other in study.get_trials(deepcopy=False, states=_TAKEN)
             if other.number != trial.number and cube.has(other.params)
         ]
         finished = [other for other in trials if other.state != TrialState.RUNNING]
         running = cube.encode([other.params for other in trials if other.state == TrialState.RUNNING])
-        return cube.decode(self._propose(cube, finished, running, study.direction))
+        # Where a trial has more parameters than these, these alone are no point that was tried.
+        count = len(self._shared_space.calculate(study))
+        whole = (
+            [] if cube.is_continuous.any() else [other.params for other in trials if len(other.params) == count]
+        )
+        return cube.decode(self._propose(cube, finished, running, cube.encode(whole), study.direction))
 
     def _propose(
-        self, cube: UnitCube, finished: Sequence[FrozenTrial], running: Array, direction: StudyDirection
+        self,
+        cube: UnitCube,
+        finished: Sequence[FrozenTrial],
+        running: Array,
+        tried: Array,
+        direction: StudyDirection,
     ) -> Array:
         rng = self._rng.rng
         if len(finished) < max(self._startup, 2):  # a model of one point says nothing
@@ -116,17 +128,40 @@ class AutoSampler(BaseSampler):
         points, losses = cube.encode([finished[index].params for index in kept]), losses[kept]
         model = GaussianProcess(points, losses, cube.is_choice)
         model.believe(running)
-        leaders = points[np.argsort(losses, kind="stable")]
-        return find_next_point(model, cube, leaders, np.vstack([points, running]), float(losses.min()), rng)
+        # What is to be beaten is the lowest expectation, not the lowest measurement: under noise that one was luck
+        # ("EI with plug-in", Picheny, Wagner & Ginsbourger 2013). Without noise they are the same.
+        expected, _ = model.predict(points)
+        leaders = points[np.argsort(expected, kind="stable")]
+        return find_next_point(model, cube, leaders, tried, float(expected.min()), rng)
 
     def _leaves_to_tpe(self, study: Study, trial: FrozenTrial) -> bool:
+        if self._needs_tpe(study):
+            return True
+        finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+        return len(finished) >= self._startup and trial.number % 2 == 1
+
+    def _needs_tpe(self, study: Study) -> bool:
         if len(study.directions) > 1:
             return True
         finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
         # An objective sets constraints or does not: the latest trials tell, and cost the same in a long study.
-        if any(other.constraints for other in finished[-self._startup :]):
-            return True
-        return len(finished) >= self._startup and trial.number % 2 == 1
+        return any(other.constraints for other in finished[-self._startup :])
+
+    def _was_tried(
+        self, study: Study, trial: FrozenTrial, space: dict[str, BaseDistribution], params: dict[str, Any]
+    ) -> bool:
+        others = study.get_trials(deepcopy=False, states=_TAKEN)
+        return any(
+            params.items() <= other.params.items() and other.number != trial.number
+            for other in self._only_shared(study, UnitCube(space), others)
+        )
+
+    def _only_shared(self, study: Study, cube: UnitCube, trials: list[FrozenTrial]) -> list[FrozenTrial]:
+        """Return the trials whose point could come again: nothing continuous, no parameter under a condition."""
+        if cube.is_continuous.any():
+            return []
+        count = len(self._shared_space.calculate(study))
+        return [trial for trial in trials if len(trial.params) == count]
 
 
 def compressed_losses(trials: Sequence[FrozenTrial], direction: StudyDirection) -> Array:

@@ -59,15 +59,44 @@ def test_nobody_is_sent_where_somebody_measures_already() -> None:
     assert min(distances) > 1e-3
 
 
-def test_in_a_discrete_space_no_point_is_tried_twice_while_there_are_others() -> None:
+def test_in_a_discrete_space_every_point_is_tried_before_any_is_tried_again() -> None:
     def objective(trial: optuna.Trial) -> float:
+        trial.suggest_int("constant", 1, 1)
         return abs(trial.suggest_int("n", 0, 9) - 7) + float(trial.suggest_categorical("c", [0, 1, 2]))
 
     study = study_with(AutoSampler(seed=2, n_startup_trials=4))
+    study.optimize(objective, n_trials=30)
+    assert len({tuple(trial.params.items()) for trial in study.trials}) == 30
+    study.optimize(objective, n_trials=4)  # all points are taken by now: it still proposes
+
+
+def test_a_choice_is_taken_again_where_other_parameters_hang_on_it() -> None:
+    def objective(trial: optuna.Trial) -> float:
+        kind = trial.suggest_categorical("kind", ["a", "b", "c"])
+        return "cab".index(kind) + trial.suggest_float(f"of_{kind}", 0.0, 0.5)
+
+    study = study_with(AutoSampler(seed=1, n_startup_trials=6))
     study.optimize(objective, n_trials=26)
-    for trial in study.trials[4::2]:  # the others are TPE's
-        assert trial.params not in [earlier.params for earlier in study.trials[: trial.number]]
-    study.optimize(objective, n_trials=30)  # all points are taken by now: it still proposes
+    chosen = [trial.params["kind"] for trial in study.trials[6::2]]  # the others are TPE's
+    assert chosen.count("c") > 6
+
+
+def test_under_noise_the_luckiest_measurement_is_not_what_is_to_be_beaten(monkeypatch: pytest.MonkeyPatch) -> None:
+    lucky, asked = 0.9, {}
+    study = study_with(AutoSampler(seed=0))
+    rng = np.random.RandomState(0)
+    for x in np.append(rng.uniform(size=61), lucky):
+        value = -0.5 if x == lucky else 4 * (x - 0.3) ** 2 + 0.1 * rng.normal()
+        study.add_trial(create_trial(value=value, params={"x": x}, distributions={"x": FloatDistribution(0, 1)}))
+
+    def record(model, cube, leaders, tried, best, rng):  # type: ignore[no-untyped-def]
+        asked.update(leader=leaders[0, 0], best=best)
+        return leaders[0]
+
+    monkeypatch.setattr(auto, "find_next_point", record)
+    study.ask({"x": FloatDistribution(0, 1)})
+    assert asked["leader"] == pytest.approx(0.3, abs=0.15)
+    assert asked["best"] > compressed_losses(study.trials[:-1], study.direction).min() + 1.0
 
 
 def test_a_parameter_under_a_condition_is_chosen_too() -> None:
