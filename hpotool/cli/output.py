@@ -50,9 +50,9 @@ def show(answer: Answer, format: Format) -> None:
         case Format.JSON:
             sys.stdout.write(json.dumps(answer.data, indent=2, default=str) + "\n")
         case Format.YAML:
-            import yaml
+            from hpotool.study.document import format_yaml
 
-            yaml.safe_dump(plain(answer.data), sys.stdout, sort_keys=False, allow_unicode=True)
+            sys.stdout.write(format_yaml(plain(answer.data)))
         case Format.CSV:
             _write_csv(answer.rows)
         case Format.VALUE:

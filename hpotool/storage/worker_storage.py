@@ -107,11 +107,6 @@ class WorkerStorage(PostgresStorage):
         return self.connection
 
     @property
-    def attempt_was_fenced(self) -> bool:
-        """Whether the last attempt's trial had been given to another one when it told."""
-        return self.last_told is not None and self.last_told.is_fenced
-
-    @property
     def run(self) -> Run:
         """One transaction in one round trip on this worker's connection; in another thread it never waits."""
         return self.connection.run

@@ -95,6 +95,9 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
     return f"; known are {', '.join(known)}" if known else ""
 
 
+_BREAKS = "\x85\u2028\u2029"
+
+
 class _Loader(yaml.SafeLoader):
     """PyYAML with the scalars of YAML 1.2's core schema."""
 
@@ -122,7 +125,9 @@ for _tag, _pattern, _first in [
 
 def format_yaml(data: object) -> str:
     """``data`` as YAML that ``parse_yaml`` reads back as the same, and other readers too."""
-    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False)
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    if any(character in text for character in _BREAKS):  # PyYAML writes them as they are, and reads line breaks
+        text = yaml.dump(data, Dumper=_Dumper, sort_keys=False)
     return text
 
 

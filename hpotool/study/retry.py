@@ -112,8 +112,3 @@ def judge_worker(worker: str, ended: Sequence[EndedAttempt], limit: int = BREAKE
     return BreakerOpen(
         f"the last {len(points)} different points failed on this worker ({outcomes}) and on no other worker"
     )
-
-
-def is_trial_to_blame(point: str, ended: Sequence[EndedAttempt]) -> bool:
-    """Whether ``point`` failed on different workers, so that no worker is to blame for it."""
-    return len({attempt.worker for attempt in ended if attempt.point == point and attempt.outcome in _BLAMED}) > 1

@@ -48,16 +48,6 @@ def is_active(parameter: ParameterSpec, values: Mapping[str, Any]) -> bool:
     return all(parent in values and values[parent] in wanted for parent, wanted in parameter.when.items())
 
 
-def active_parameters(space: Sequence[ParameterSpec], values: Mapping[str, Any]) -> tuple[ParameterSpec, ...]:
-    """The parameters that exist for ``values``: all their parents exist and have a value that switches them on."""
-    active: dict[str, ParameterSpec] = {}
-    for parameter in order_parameters(space):
-        present = {name: values[name] for name in active if name in values}
-        if is_active(parameter, present):
-            active[parameter.name] = parameter
-    return tuple(active.values())
-
-
 def suggest_search_space(space: Sequence[ParameterSpec], trial: Suggests) -> dict[str, Any]:
     """Suggest every parameter that exists in this trial, parents first; gives their values by name."""
     values: dict[str, Any] = {}

@@ -10,7 +10,6 @@ from hpotool.study.retry import (
     Requeue,
     Retry,
     decide_retry,
-    is_trial_to_blame,
     judge_worker,
 )
 from hpotool.study.spec import RetrySpec
@@ -114,7 +113,9 @@ def test_an_open_breaker_says_why() -> None:
     )
 
 
-def test_the_same_point_failing_on_different_workers_is_the_trials_fault() -> None:
-    assert is_trial_to_blame("1", attempts("a 1 crash", "b 1 crash"))
-    assert not is_trial_to_blame("1", attempts("a 1 crash", "a 1 crash", "b 2 crash"))
-    assert not is_trial_to_blame("1", attempts("a 1 crash", "b 1 preempted"))
+@pytest.mark.parametrize(
+    ("elsewhere", "is_open"), [("b 1 crash", False), ("b 4 crash", True), ("b 1 preempted", True)]
+)
+def test_a_point_that_fails_on_other_workers_too_is_the_trials_fault(elsewhere: str, is_open: bool) -> None:
+    ended = attempts("a 1 crash", "a 2 crash", elsewhere, "a 3 crash")
+    assert (judge_worker("a", ended) is not None) == is_open
