@@ -73,7 +73,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
         "status": status.status,
         "watch": watch.watch,
         "trials": trials.trials,
-        "show": show.show_trial,
+        "show": show.show_study_or_trial,
         "logs": logs.logs,
         "events": events.events,
         "best": best.best,

@@ -26,6 +26,7 @@ from hpotool.search.acquisition import find_next_point, spread_point
 from hpotool.search.gaussian_process import GaussianProcess
 from hpotool.search.tpe import FastTPESampler
 from hpotool.search.unit_cube import Array, UnitCube
+from hpotool.study.sampler_choice import STARTUP_TRIALS
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -50,7 +51,7 @@ class AutoSampler(BaseSampler):
         n_startup_trials: how many trials must have finished before a model is asked; until then points are spread.
     """
 
-    def __init__(self, *, seed: int | None = None, n_startup_trials: int = 10) -> None:
+    def __init__(self, *, seed: int | None = None, n_startup_trials: int = STARTUP_TRIALS) -> None:
         self._rng = LazyRandomState(seed)
         self._tpe = FastTPESampler(seed=seed, n_startup_trials=n_startup_trials)
         self._startup = n_startup_trials

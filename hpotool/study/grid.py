@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from math import prod
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -33,3 +34,20 @@ def grid_size(values: Mapping[str, Sequence[Any]]) -> int:
     for options in values.values():
         size *= len(options)
     return size
+
+
+def count_points(distributions: Sequence[BaseDistribution]) -> int | None:
+    """How many points a space of these parameters has, without listing them; None where they are endless."""
+    counts = [_count_values(distribution) for distribution in distributions]
+    finite = [count for count in counts if count is not None]
+    return prod(finite) if len(finite) == len(counts) else None
+
+
+def _count_values(distribution: BaseDistribution) -> int | None:
+    if isinstance(distribution, CategoricalDistribution):
+        return len(distribution.choices)
+    assert isinstance(distribution, (FloatDistribution, IntDistribution))
+    if distribution.step is None:
+        return None
+    low, high, step = (Decimal(str(number)) for number in (distribution.low, distribution.high, distribution.step))
+    return int((high - low) / step) + 1

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import optuna
+
+from hpotool.storage.url import DatabaseUrl
 from tests.acceptance.command_line import CommandLine, wait_until
 
 HELD = """
@@ -45,3 +48,30 @@ def test_watch_goes_on_until_the_study_is_done(hpotool: CommandLine, tmp_path: P
         assert watcher.wait(60) == 0
     last = seen.read_text().splitlines()[-1]
     assert last.startswith("held done  1/1 finished  1 complete  best loss=")
+
+
+def test_show_without_a_number_describes_the_study_and_says_what_searches_it(
+    hpotool: CommandLine, tmp_path: Path
+) -> None:
+    here = make_study(hpotool, tmp_path)
+    data = here.json("show")
+    assert data["study"] == "held"
+    assert data["metrics"] == {"loss": "minimize"}
+    assert data["search_space"] == {"x": {"float": [-1.0, 1.0]}}
+    assert data["search"]["chosen"] == "points that keep their distance"
+    assert data["budget"] == {"trials": 1}
+    assert data["state"] == "running"
+    table = here.run("show").stdout
+    assert "search       points that keep their distance: the budget of 1 trials ends before" in table
+    assert "[-1.0, 1.0]" in table
+    (tmp_path / "hold").unlink()
+    here.run("worker", "--gpu", "none")
+    assert here.json("show", "0")["state"] == "COMPLETE"
+
+
+def test_show_says_that_a_study_of_plain_optuna_has_no_settings(hpotool: CommandLine, tmp_path: Path) -> None:
+    make_study(hpotool, tmp_path)  # creates the tables
+    assert hpotool.url is not None
+    optuna.create_study(study_name="plain", storage=DatabaseUrl.parse(hpotool.url).sqlalchemy)
+    done = hpotool.run("show", "--study", "plain", code=3)
+    assert "was made by plain Optuna and has no settings" in done.stderr

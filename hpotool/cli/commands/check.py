@@ -86,15 +86,20 @@ def _first_points(spec: StudySpec, study: optuna.Study, count: int) -> list[dict
 
 
 def _say(spec: StudySpec, file: Path) -> None:
+    from hpotool.study.sampler_choice import choose_sampler
+
     space = (
         f"{len(spec.search_space)} parameters" if spec.search_space else "parameters suggested by the objective"
     )
     metrics = ", ".join(f"{metric.direction} {metric.name}" for metric in spec.metrics)
     say(f"{file} is good: study {spec.name!r}, {space}, {metrics}")
     say(f"sampler {spec.sampler.name}, pruner {spec.pruner.name}; the objective can be started")
+    say(f"what searches is {choose_sampler(spec).sentence}")
 
 
 def _answer(spec: StudySpec, points: list[dict[str, Any]], result: AttemptResult | None) -> Answer:
+    from hpotool.study.sampler_choice import choose_sampler
+
     trial = None
     if result is not None:
         trial = {
@@ -103,7 +108,14 @@ def _answer(spec: StudySpec, points: list[dict[str, Any]], result: AttemptResult
             "values": dict(zip((metric.name for metric in spec.metrics), result.values or (), strict=False)),
             "duration_s": result.duration.total_seconds(),
         }
-    data = {"study": spec.name, "hash": spec.spec_hash, "points": points, "run": trial, "resolved": spec.to_dict()}
+    data = {
+        "study": spec.name,
+        "hash": spec.spec_hash,
+        "search": choose_sampler(spec).as_data(),
+        "points": points,
+        "run": trial,
+        "resolved": spec.to_dict(),
+    }
     return Answer(
         data=data, rows=points, value=spec.spec_hash, empty="the objective suggests its parameters itself"
     )

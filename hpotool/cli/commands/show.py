@@ -3,42 +3,100 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from hpotool.cli.options import FormatOption, StorageOption, StudyOption, TrialArgument
+import typer
+
+from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, cell, show, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from hpotool.analysis.description import StudyDescription
+    from hpotool.storage.connection import Connection
 
 _ONE_LINE = ("number", "state", "outcome", "started", "ended", "duration_s", "lineage")
 _TABLES = ("values", "params", "constraints", "user_attributes", "system_attributes")
 _REPORTS_SHOWN = 20
 
 
-def show_trial(
-    trial: TrialArgument,
+def show_study_or_trial(
+    trial: Annotated[
+        int | None, typer.Argument(metavar="[TRIAL]", help="A trial's number; without one, the study.", min=0)
+    ] = None,
     study: StudyOption = None,
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
-    """Show everything about one trial: values, parameters, reports, attempts and how each ended."""
-    from hpotool.analysis.trials import describe_trial
-    from hpotool.cli.database import connect, load_study
-    from hpotool.storage.studies import list_attempts
+    """Show everything about a study, what searches it and why; or about one trial, with every attempt."""
+    from hpotool.cli.database import connect
 
     connection = connect(storage)
-    loaded = load_study(connection, study)
-    data = describe_trial(loaded, trial, list_attempts(connection, loaded.study_name, trial)).as_data()
-    show(
-        Answer(
-            data=data,
-            rows=[{key: value for key, value in data.items() if key != "attempts"}],
-            value=" ".join(repr(value) for value in data["values"].values()),
-            picture=lambda: _draw(data),
-        ),
-        format,
+    show(_ask_study(connection, study) if trial is None else _ask_trial(connection, study, trial), format)
+
+
+def _ask_study(connection: Connection, name: str | None) -> Answer:
+    from hpotool.analysis.description import describe_study
+    from hpotool.cli.database import find_study
+    from hpotool.storage.creation import read_spec
+    from hpotool.storage.studies import read_progress
+
+    summary = find_study(connection, name)
+    _, spec = read_spec(connection, summary.name)
+    description = describe_study(spec, read_progress(connection, summary))
+    return Answer(
+        data=description.as_data(),
+        rows=description.parameters(),
+        value=description.search.sentence,
+        picture=lambda: _draw_study(description),
+        empty="the objective suggests its parameters itself",
     )
+
+
+def _ask_trial(connection: Connection, study: str | None, number: int) -> Answer:
+    from hpotool.analysis.trials import describe_trial
+    from hpotool.cli.database import load_study
+    from hpotool.storage.studies import list_attempts
+
+    loaded = load_study(connection, study)
+    data = describe_trial(loaded, number, list_attempts(connection, loaded.study_name, number)).as_data()
+    return Answer(
+        data=data,
+        rows=[{key: value for key, value in data.items() if key != "attempts"}],
+        value=" ".join(repr(value) for value in data["values"].values()),
+        picture=lambda: _draw(data),
+    )
+
+
+def _draw_study(description: StudyDescription) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
+    data = description.as_data()
+    lines = {
+        "study": f"{data['study']}, {data['state']}, {data['workers']} workers",
+        "objective": data["objective"].get("python") or " ".join(data["objective"]["command"]),
+        "metrics": _pairs(data["metrics"]),
+        "constraints": _pairs(data["constraints"]),
+        "sampler": _named(data["sampler"]),
+        "search": description.search.sentence,
+        "pruner": _named(data["pruner"]),
+        "budget": _pairs(data["budget"]) or "no limit",
+    }
+    parts: list[RenderableType] = [Text(f"{key:<12} {value}") for key, value in lines.items() if value]
+    rows = description.parameters()
+    parts.append(table(rows, "search space") if rows else Text("the objective suggests its parameters itself"))
+    return Group(*parts)
+
+
+def _named(algorithm: Mapping[str, Any]) -> str:
+    rest = _pairs({key: value for key, value in algorithm.items() if key != "name"})
+    return f"{algorithm['name']}, {rest}" if rest else str(algorithm["name"])
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in values.items())
 
 
 def _say_branch(branch: Mapping[str, Any], ancestry: Sequence[int]) -> Iterator[tuple[str, str]]:

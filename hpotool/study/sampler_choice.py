@@ -1,0 +1,72 @@
+"""Which search a study gets, and why: what ``hpotool check`` and ``hpotool show`` say about ``sampler``.
+
+What is said of ``auto`` here is what ``hpotool.search.auto`` does; its tests hold the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hpotool.study.grid import count_points
+from hpotool.study.spec import StudySpec
+
+STARTUP_TRIALS = 10  # how many trials finish before ``auto`` asks a model
+_IN_TURNS = "a Gaussian process and TPE in turns"
+
+
+@dataclass(frozen=True)
+class SamplerChoice:
+    """What proposes the points of a study, and the reasons for it, each a clause."""
+
+    chosen: str
+    reasons: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """Both in one sentence."""
+        return f"{self.chosen}: {'; '.join(self.reasons)}"
+
+    def as_data(self) -> dict[str, Any]:
+        """Return it as JSON data."""
+        return {"chosen": self.chosen, "why": list(self.reasons)}
+
+
+def choose_sampler(spec: StudySpec, workers: int = 0) -> SamplerChoice:
+    """Return what searches the study; ``workers`` is how many of them work on it now."""
+    if spec.sampler.name != "auto":
+        return SamplerChoice(spec.sampler.name, ("the study file names it",))
+    if len(spec.metrics) > 1:
+        return SamplerChoice("TPE", (f"there are {len(spec.metrics)} metrics, and a Gaussian process has one",))
+    if spec.constraints:
+        names = _list([constraint.name for constraint in spec.constraints])
+        return SamplerChoice("TPE", (f"a Gaussian process knows nothing of the constraint on {names}",))
+    startup = int(spec.sampler.arguments.get("n_startup_trials", STARTUP_TRIALS))
+    if spec.budget.trials is not None and spec.budget.trials <= startup:
+        reason = f"the budget of {spec.budget.trials} trials ends before a model is asked, after {startup}"
+        return SamplerChoice("points that keep their distance", (reason,))
+    return _choose_for_one_metric(spec, workers)
+
+
+def _choose_for_one_metric(spec: StudySpec, workers: int) -> SamplerChoice:
+    reasons = ["the one knows where an improvement of one metric is likely, the other looks where it may be wrong"]
+    conditional = [parameter.name for parameter in spec.search_space if parameter.when]
+    # Where parameters come and go, the points are fewer than the product of their counts.
+    size = None if conditional else count_points([parameter.distribution for parameter in spec.search_space])
+    if not spec.search_space:
+        reasons.append(
+            "the objective suggests its parameters, and TPE alone chooses those that not every trial has"
+        )
+    if conditional:
+        reasons.append(f"TPE alone chooses what only some trials have, {_list(conditional)}")
+    elif size is not None and spec.budget.trials is not None and size <= spec.budget.trials:
+        reasons.append(f"the budget of {spec.budget.trials} trials is enough for each of the {size} points")
+    if workers > 1:
+        reasons.append(f"with {workers} workers, each is sent where no other measures")
+    return SamplerChoice(_IN_TURNS, tuple(reasons))
+
+
+def _list(names: Sequence[str], most: int = 5) -> str:
+    shown = [*names[:most], *(["…"] if len(names) > most else [])]
+    return ", ".join(shown)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from hpotool.study.file import read_study_data
+from hpotool.study.grid import count_points
+from hpotool.study.sampler_choice import choose_sampler
+from hpotool.study.spec import StudySpec
+
+X = {"float": [0, 1]}
+
+
+def study(**keys: object) -> StudySpec:
+    data = {
+        "study": "s",
+        "objective": {"python": "m:f"},
+        "metrics": {"loss": "minimize"},
+        "search_space": {"x": X},
+    }
+    return read_study_data(data | keys)
+
+
+@pytest.mark.parametrize(
+    ("keys", "workers", "chosen", "reason"),
+    [
+        ({}, 0, "a Gaussian process and TPE in turns", "an improvement of one metric is likely"),
+        ({}, 8, "a Gaussian process and TPE in turns", "with 8 workers, each is sent where no other measures"),
+        ({"metrics": {"a": "minimize", "b": "maximize"}}, 0, "TPE", "there are 2 metrics"),
+        ({"constraints": {"size": "<= 3"}}, 0, "TPE", "the constraint on size"),
+        ({"search_space": {}}, 0, "a Gaussian process and TPE in turns", "the objective suggests its parameters"),
+        (
+            {"search_space": {"kind": {"choice": ["a", "b"]}, "y": {**X, "when": {"kind": "b"}}}},
+            0,
+            "a Gaussian process and TPE in turns",
+            "TPE alone chooses what only some trials have, y",
+        ),
+        (
+            {
+                "search_space": {"n": {"int": [1, 9], "step": 2}, "c": {"choice": ["a", "b", "c"]}},
+                "budget": {"trials": 15},
+            },
+            0,
+            "a Gaussian process and TPE in turns",
+            "the budget of 15 trials is enough for each of the 15 points",
+        ),
+        (
+            {"budget": {"trials": 10}},
+            0,
+            "points that keep their distance",
+            "the budget of 10 trials ends before a model is asked, after 10",
+        ),
+        (
+            {"budget": {"trials": 19}, "sampler": {"name": "auto", "n_startup_trials": 20}},
+            0,
+            "points that keep their distance",
+            "after 20",
+        ),
+        ({"sampler": "cmaes"}, 32, "cmaes", "the study file names it"),
+    ],
+)
+def test_a_study_is_told_what_searches_it_and_why(
+    keys: dict[str, object], workers: int, chosen: str, reason: str
+) -> None:
+    choice = choose_sampler(study(**keys), workers)
+    assert choice.chosen == chosen
+    assert reason in choice.sentence
+    assert choice.sentence.startswith(f"{chosen}: ")
+
+
+def test_a_space_with_one_point_more_than_the_budget_is_not_said_to_be_tried_whole() -> None:
+    choice = choose_sampler(study(search_space={"n": {"int": [0, 15]}}, budget={"trials": 15}))
+    assert "enough" not in choice.sentence
+
+
+def test_points_are_counted_without_being_listed() -> None:
+    space = study(search_space={"n": {"int": [0, 10**12]}, "f": {"float": [0, 1], "step": 0.1}}).search_space
+    started = time.perf_counter()
+    assert count_points([parameter.distribution for parameter in space]) == (10**12 + 1) * 11
+    assert time.perf_counter() - started < 1
+    assert count_points([parameter.distribution for parameter in study().search_space]) is None
