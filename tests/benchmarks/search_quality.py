@@ -16,7 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from zlib import crc32
@@ -83,6 +83,12 @@ def _median_of_random(objective: Callable[[optuna.Trial], float], seed: int) -> 
     return float(np.median([objective(study.ask()) for _ in range(300)]))
 
 
+def read_runs(file: Path) -> list[Run]:
+    """Return the runs that ``--json`` kept."""
+    runs = [Run(**json.loads(line)) for line in file.read_text().splitlines()]
+    return [replace(run, regret={int(count): value for count, value in run.regret.items()}) for run in runs]
+
+
 def summarise(runs: Iterable[Run], checkpoint: int) -> list[str]:
     """Return a table: mean regret and its standard error over seeds, for all problems and for each kind."""
     runs = list(runs)
@@ -111,7 +117,10 @@ def _simulate(index: int) -> Run:
 
 
 def main() -> None:
-    """Run what the arguments say and print the tables; ``--json`` keeps every single run as a line."""
+    """Run what the arguments say and print the tables.
+
+    ``--json`` keeps every single run as a line, of which ``--report`` makes the tables of docs/search.md.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samplers", nargs="+", choices=SAMPLERS, default=list(SAMPLERS))
     parser.add_argument("--workers", nargs="+", type=int, default=[1, 8, 32])
@@ -121,7 +130,13 @@ def main() -> None:
     parser.add_argument("--problems", choices=["reported", "tuning", "tables"], default="reported")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--report", type=Path, metavar="FILE", help="run nothing; print the tables of such a JSON")
     arguments = parser.parse_args()
+    if arguments.report:
+        from tests.benchmarks.search_report import report
+
+        sys.stdout.write(report(read_runs(arguments.report)))
+        return
     if arguments.problems == "tables":
         from tests.benchmarks.tables import load_tables
 

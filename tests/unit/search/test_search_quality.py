@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from pathlib import Path
+
 import numpy as np
 import optuna
 import pytest
 
 from tests.benchmarks.problems import REPORTED, Problem
-from tests.benchmarks.search_quality import Run, simulate, summarise
+from tests.benchmarks.search_quality import Run, read_runs, simulate, summarise
+from tests.benchmarks.search_report import report
 from tests.benchmarks.tuning_problems import TUNING
 
 ALL = (*REPORTED, *TUNING)
@@ -59,3 +64,24 @@ def test_a_summary_averages_over_problems_and_gives_the_error_over_seeds() -> No
     ]
     _, line = summarise(runs, 100)
     assert line.split() == ["auto", "8", "0.1500", "0.0500", "0.1500"]
+
+
+def test_a_report_pairs_the_seeds_and_leaves_out_those_that_are_not_complete(tmp_path: Path) -> None:
+    def run(sampler: str, problem: str, workers: int, seed: int, regret: float) -> Run:
+        return Run(sampler, problem, "numeric" if problem == "a" else "noisy", workers, seed, {100: regret}, 0.0)
+
+    runs = [
+        run(sampler, problem, workers, seed, regret + 0.2 * seed)
+        for sampler, workers, regret in (("tpe", 1, 0.1), ("tpe", 32, 0.4), ("auto", 32, 0.2), ("auto", 1, 0.1))
+        for problem in "ab"
+        for seed in (0, 1)
+    ]
+    runs.append(run("auto", "a", 32, 2, 9.0))  # without its "b"
+    file = tmp_path / "runs.jsonl"
+    file.write_text("".join(json.dumps(asdict(one)) + "\n" for one in runs))
+    assert read_runs(file) == runs
+    lines = report(runs).splitlines()
+    assert "| `auto` | 32 | 2 | 0.300 ± 0.100 |" in lines  # the mean of 0.2 and 0.4
+    assert "| noisy | 32 | 0.300 | 0.500 | -0.200 ± 0.000 |" in lines
+    assert "| `tpe` | `tpe` | 0.300 ± 0.000 |" in lines
+    assert "| `auto` | `tpe` | 0.100 ± 0.000 |" in lines

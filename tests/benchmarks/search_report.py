@@ -1,0 +1,95 @@
+"""The tables of docs/search.md from the runs of `search_quality`: ``--report FILE`` prints them.
+
+A mean is over problems, its error the standard error over seeds. Samplers are compared seed by seed: the same seed
+is the same instance of a problem, so that the difference has a smaller error than either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from statistics import fmean, stdev
+
+from tests.benchmarks.search_quality import Run
+
+OURS, OPTUNAS = "auto", "tpe"
+Row = Sequence[str]
+
+
+def report(runs: Sequence[Run]) -> str:
+    """Return every table as Markdown."""
+    checkpoints = sorted({checkpoint for run in runs for checkpoint in run.regret})
+    parts = {
+        "All problems": overall(runs, checkpoints),
+        "By class of problem": by_group(runs, checkpoints, lambda run: run.kind),
+        "By problem": by_group(runs, checkpoints, lambda run: run.problem),
+        "What many workers lose": parallel_loss(runs, max(run.workers for run in runs), checkpoints),
+    }
+    return "\n\n".join(f"{title}\n\n" + "\n".join(lines) for title, lines in parts.items()) + "\n"
+
+
+def overall(runs: Sequence[Run], checkpoints: Sequence[int]) -> list[str]:
+    """Return a table: the regret of each sampler with each number of workers."""
+    rows = []
+    for workers, sampler in sorted({(run.workers, run.sampler) for run in runs}):
+        curves = [_by_seed(runs, sampler, workers, checkpoint) for checkpoint in checkpoints]
+        cells = [_cell(list(curve.values())) for curve in curves]
+        rows.append((f"`{sampler}`", str(workers), str(len(curves[0])), *cells))
+    return _table(("sampler", "workers", "seeds", *(f"after {count} trials" for count in checkpoints)), rows)
+
+
+def by_group(runs: Sequence[Run], checkpoints: Sequence[int], group_of: Callable[[Run], str]) -> list[str]:
+    """Return a table: for each group of problems the regret of both, and their difference, paired by seeds."""
+    rows = []
+    for group, workers in sorted({(group_of(run), run.workers) for run in runs}):
+        chosen = [run for run in runs if group_of(run) == group]
+        cells = []
+        for checkpoint in checkpoints:
+            ours, theirs = (_by_seed(chosen, sampler, workers, checkpoint) for sampler in (OURS, OPTUNAS))
+            seeds = sorted(ours.keys() & theirs.keys())
+            cells += [_number(fmean(curve[seed] for seed in seeds)) if seeds else "–" for curve in (ours, theirs)]
+            cells.append(_cell([ours[seed] - theirs[seed] for seed in seeds], "+.3f"))
+        rows.append((group, str(workers), *cells))
+    columns = (f"{name}, {count}" for count in checkpoints for name in (f"`{OURS}`", f"`{OPTUNAS}`", "difference"))
+    return _table(("", "workers", *columns), rows)
+
+
+def parallel_loss(runs: Sequence[Run], workers: int, checkpoints: Sequence[int]) -> list[str]:
+    """Return a table: what is lost by so many workers against one, with the same sampler and with Optuna's."""
+    rows = []
+    for sampler in sorted({run.sampler for run in runs}):
+        for alone in dict.fromkeys((sampler, OPTUNAS)):
+            cells = []
+            for checkpoint in checkpoints:
+                together = _by_seed(runs, sampler, workers, checkpoint)
+                sequential = _by_seed(runs, alone, 1, checkpoint)
+                seeds = sorted(together.keys() & sequential.keys())
+                cells.append(_cell([together[seed] - sequential[seed] for seed in seeds]))
+            rows.append((f"`{sampler}`", f"`{alone}`", *cells))
+    header = (f"{workers} workers with", "against one with", *(f"after {count} trials" for count in checkpoints))
+    return _table(header, rows)
+
+
+def _by_seed(runs: Iterable[Run], sampler: str, workers: int, checkpoint: int) -> dict[int, float]:
+    """Return the mean over problems for each seed that has met all of them: half a seed would be a biased one."""
+    runs = list(runs)
+    problems = {run.problem for run in runs}
+    regrets: dict[int, dict[str, float]] = {}
+    for run in runs:
+        if (run.sampler, run.workers) == (sampler, workers) and checkpoint in run.regret:
+            regrets.setdefault(run.seed, {})[run.problem] = run.regret[checkpoint]
+    return {seed: fmean(met.values()) for seed, met in regrets.items() if met.keys() == problems}
+
+
+def _cell(values: Sequence[float], format: str = ".3f") -> str:
+    if not values:
+        return "–"
+    mean = _number(fmean(values), format)
+    return f"{mean} ± {stdev(values) / len(values) ** 0.5:.3f}" if len(values) > 1 else mean
+
+
+def _number(value: float, format: str = ".3f") -> str:
+    return f"{round(value, 3) + 0.0:{format}}"  # + 0.0: what rounds to nothing has no sign
+
+
+def _table(header: Row, rows: Iterable[Row]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows)]
