@@ -8,6 +8,7 @@ once, whoever asks (`hpotool.storage.queueing.queue_branch`).
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,8 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from hpotool.study.branch import Branch
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-# A failed trial is not there: its retry, which inherits the branch, stands for it, or another one takes its place.
-LIVING = (*FINISHED, TrialState.RUNNING, TrialState.WAITING)
+_PATIENCE = 3  # branches of one trial that fail before another trial is preferred to it
 
 
 @dataclass(frozen=True)
@@ -31,31 +31,64 @@ class NextBranch:
     reason: str
 
 
-class BranchingRule(Protocol):
-    """Chooses among the living trials of a study, in the order of their numbers."""
+class Descent:
+    """The trials of a study as a rule sees them, and which came from which.
 
-    def next_branch(
-        self, trials: Sequence[FrozenTrial], direction: StudyDirection, study_seed: int
-    ) -> NextBranch | None:
+    Attributes:
+        living: all but those that failed, in the order of their numbers. The retry of a failed trial, which
+            inherits its branch, stands for it.
+        continued: the numbers of the trials that a living one has taken the place of.
+        size: how many trials there are, so that what was drawn for a branch that failed is not drawn again.
+    """
+
+    def __init__(self, trials: Sequence[FrozenTrial]) -> None:
+        """All trials of the study, those that failed included."""
+        self.size = len(trials)
+        self.living = [trial for trial in trials if trial.state != TrialState.FAIL]
+        self._branches = {trial.number: Branch.of(trial.system_attrs) for trial in self.living}
+        self.continued = {branch.predecessor for branch in self._branches.values() if branch is not None}
+        self._failures = _count_failures(trials, {root_of(trial) for trial in self.living})
+
+    def branch_of(self, trial: FrozenTrial) -> Branch | None:
+        """Where a living trial came from; None: it began by itself."""
+        return self._branches[trial.number]
+
+    def has_failed_often(self, trial: FrozenTrial) -> bool:
+        """Whether what went on from it failed for good again and again: there may be no going on from it."""
+        return self._failures[trial.number] >= _PATIENCE
+
+    def lineages_of_unfinished(self) -> set[int]:
+        """The lineages of trials that have not finished, and those they began with: either may be needed again.
+
+        A trial whose worker is just telling its result has not finished, while its checkpoint is already compared.
+        """
+        unfinished = [trial for trial in self.living if trial.state not in FINISHED]
+        branches = [self.branch_of(trial) for trial in unfinished]
+        return {root_of(trial) for trial in unfinished} | {
+            branch.source_root for branch in branches if branch is not None
+        }
+
+
+def _count_failures(trials: Sequence[FrozenTrial], living_lineages: set[int]) -> Counter[int]:
+    """How many branches of each trial failed for good."""
+    dead = (t for t in trials if t.state == TrialState.FAIL and root_of(t) not in living_lineages)
+    lineages = {root_of(trial): Branch.of(trial.system_attrs) for trial in dead}
+    return Counter(branch.predecessor for branch in lineages.values() if branch is not None)
+
+
+class BranchingRule(Protocol):
+    """Chooses which trial another one goes on from next."""
+
+    def next_branch(self, descent: Descent, direction: StudyDirection, study_seed: int) -> NextBranch | None:
         """The branch to queue now; None: nothing is ready to go on."""
 
-    def lineages_in_use(self, trials: Sequence[FrozenTrial], direction: StudyDirection) -> set[int]:
+    def lineages_in_use(self, descent: Descent, direction: StudyDirection) -> set[int]:
         """The lineages whose checkpoints some branch, queued or still to come, begins with."""
-
-
-def branch_of(trial: FrozenTrial) -> Branch | None:
-    """Where the trial came from; None: it began by itself."""
-    return Branch.of(trial.system_attrs)
 
 
 def root_of(trial: FrozenTrial) -> int:
     """The trial's lineage, as Optuna's own retry callback names it."""
     return int(trial.system_attrs.get("failed_trial", trial.number))
-
-
-def continued_trials(trials: Sequence[FrozenTrial]) -> set[int]:
-    """The numbers of the trials that another one has taken the place of."""
-    return {branch.predecessor for branch in map(branch_of, trials) if branch is not None}
 
 
 def rank_key(trial: FrozenTrial, direction: StudyDirection) -> tuple[int, float, int]:
@@ -66,13 +99,3 @@ def rank_key(trial: FrozenTrial, direction: StudyDirection) -> tuple[int, float,
     is_infeasible = any(violation > 0 for violation in trial.constraints.values())
     loss = -value if direction == StudyDirection.MAXIMIZE else value
     return (2 if trial.state != TrialState.COMPLETE else int(is_infeasible)), loss, trial.number
-
-
-def lineages_of_unfinished(trials: Sequence[FrozenTrial]) -> set[int]:
-    """The lineages of trials that have not finished, and those that they began with: either may be needed again.
-
-    A trial whose worker is just telling its result has not finished, while its checkpoint is already compared.
-    """
-    unfinished = [trial for trial in trials if trial.state not in FINISHED]
-    sources = {branch.source_root for branch in map(branch_of, unfinished) if branch is not None}
-    return {root_of(trial) for trial in unfinished} | sources

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from numpy.random import RandomState
@@ -18,15 +19,7 @@ from optuna.samplers import RandomSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from hpotool.search.branching import (
-    FINISHED,
-    NextBranch,
-    branch_of,
-    continued_trials,
-    lineages_of_unfinished,
-    rank_key,
-    root_of,
-)
+from hpotool.search.branching import FINISHED, Descent, NextBranch, rank_key, root_of
 from hpotool.study.branch import Branch
 from hpotool.study.seeds import seed_for_trial
 from hpotool.study.spec import PopulationSpec
@@ -56,51 +49,49 @@ class PopulationSampler(RandomSampler):
             interval, population_size, quantile_fraction, resample_probability, tuple(explore)
         )
 
-    def next_branch(
-        self, trials: Sequence[FrozenTrial], direction: StudyDirection, study_seed: int
-    ) -> NextBranch | None:
+    def next_branch(self, descent: Descent, direction: StudyDirection, study_seed: int) -> NextBranch | None:
         """The next interval of the member that has waited longest, once every member has begun."""
-        if sum(branch_of(trial) is None for trial in trials) < self.population.population_size:
+        if sum(descent.branch_of(trial) is None for trial in descent.living) < self.population.population_size:
             return None
-        continued = continued_trials(trials)
-        ready = [trial for trial in trials if trial.state in FINISHED and trial.number not in continued]
+        ready = [
+            trial for trial in descent.living if trial.state in FINISHED and trial.number not in descent.continued
+        ]
         if not ready:
             return None
-        member = min(
-            ready, key=lambda trial: (trial.datetime_complete is None, trial.datetime_complete, trial.number)
-        )
-        # What was drawn for a branch that failed must not be drawn again.
-        rng = RandomState(seed_for_trial(study_seed, trials[-1].number + 1))
-        source = self._source_for(member, _last_results(trials), direction, rng)
-        if source is member:
-            params, explored, reason = dict(member.params), None, f"goes on from trial {member.number}"
-        else:
+        member = min(ready, key=_finished_at)
+        rng = RandomState(seed_for_trial(study_seed, descent.size))
+        source = self._source_for(member, descent, direction, rng)
+        params, explored = dict(member.params), None
+        reason = f"goes on from trial {source.number}"
+        if source is not member:
             params, explored = self._explore(source, rng)
-            reason = f"goes on from trial {source.number}, in the place of trial {member.number}"
+            reason += f", in the place of trial {member.number}"
             if not self.population.explore_among(source.params):
                 reason += f"; it has none of {', '.join(self.population.explore)} to explore"
-        branch_before = branch_of(source)
-        steps = self.population.interval + (branch_before.steps if branch_before else self.population.interval)
+        before = descent.branch_of(source)
+        steps = self.population.interval + (before.steps if before else self.population.interval)
         branch = Branch(member.number, source.number, root_of(source), steps, explored=explored)
         return NextBranch(branch, params, reason)
 
-    def lineages_in_use(self, trials: Sequence[FrozenTrial], direction: StudyDirection) -> set[int]:
+    def lineages_in_use(self, descent: Descent, direction: StudyDirection) -> set[int]:
         """Those of every member's last result, and of the one before: another worker may still be choosing it."""
-        last = _last_results(trials)
-        before = {branch.source_root for branch in map(branch_of, last) if branch is not None}
-        return lineages_of_unfinished(trials) | {root_of(trial) for trial in last} | before
+        last = _last_results(descent)
+        before = {branch.source_root for branch in map(descent.branch_of, last) if branch is not None}
+        return descent.lineages_of_unfinished() | {root_of(trial) for trial in last} | before
 
     def _source_for(
-        self, member: FrozenTrial, results: Sequence[FrozenTrial], direction: StudyDirection, rng: RandomState
+        self, member: FrozenTrial, descent: Descent, direction: StudyDirection, rng: RandomState
     ) -> FrozenTrial:
         """The trial to go on from: truncation selection (section 4.1.1)."""
-        ranked = sorted(results, key=lambda trial: rank_key(trial, direction))
+        ranked = sorted(_last_results(descent), key=lambda trial: rank_key(trial, direction))
         count = int(len(ranked) * self.population.quantile_fraction)
-        best = [trial for trial in ranked[: max(count, 1)] if trial.state == TrialState.COMPLETE]
-        has_to_leave = member in ranked[len(ranked) - count :] or member.state != TrialState.COMPLETE
-        if not has_to_leave or not best or member in best:
+        worst = ranked[len(ranked) - count :]
+        is_stuck = member.state != TrialState.COMPLETE or descent.has_failed_often(member)
+        if member not in worst and not is_stuck:
             return member
-        return best[rng.randint(len(best))]
+        complete = [trial for trial in ranked if trial.state == TrialState.COMPLETE and trial is not member]
+        best = complete[: max(count, 1)]
+        return best[rng.randint(len(best))] if best else member
 
     def _explore(self, source: FrozenTrial, rng: RandomState) -> tuple[dict[str, Any], dict[str, list[Any]]]:
         params = dict(source.params)
@@ -114,17 +105,17 @@ class PopulationSampler(RandomSampler):
         return params, changed
 
 
-def _last_results(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+def _finished_at(trial: FrozenTrial) -> tuple[datetime, int]:
+    assert trial.datetime_complete is not None, "a finished trial knows when"
+    return trial.datetime_complete, trial.number
+
+
+def _last_results(descent: Descent) -> list[FrozenTrial]:
     """The last finished trial of each member: nobody has finished after it."""
-    by_number = {trial.number: trial for trial in trials}
-    finished_after = {
-        branch.predecessor
-        for trial in trials
-        if trial.state in FINISHED and (branch := branch_of(trial)) is not None
-    }
-    return [
-        trial for number, trial in by_number.items() if trial.state in FINISHED and number not in finished_after
-    ]
+    finished = [trial for trial in descent.living if trial.state in FINISHED]
+    branches = [branch for branch in map(descent.branch_of, finished) if branch is not None]
+    finished_after = {branch.predecessor for branch in branches}
+    return [trial for trial in finished if trial.number not in finished_after]
 
 
 def _draw(distribution: BaseDistribution, rng: RandomState) -> Any:

@@ -75,7 +75,7 @@ class AttemptRunner:
         environment: Mapping[str, str] | None = None,
         meter: DeviceMeter | None = None,
         checkpoints: CheckpointStore | None = None,
-        lineages_in_use: Callable[[Study], set[int]] = lambda _: set(),
+        unneeded_lineages: Callable[[Study], set[int]] | None = None,
     ) -> None:
         """Nothing is started yet.
 
@@ -84,9 +84,9 @@ class AttemptRunner:
             environment: added to that of every attempt
             meter: measures what attempts take of their GPUs
             checkpoints: gives each lineage of trials a folder
-            lineages_in_use: those whose checkpoints other trials of the study go on from
+            unneeded_lineages: where trials go on from each other, those that none will go on from
         """
-        self._lineages_in_use = lineages_in_use
+        self._unneeded_lineages = unneeded_lineages
         self._checkpoints = checkpoints
         self._meter = meter
         self._spec = spec
@@ -180,7 +180,8 @@ class AttemptRunner:
             result = self._run(trial, seed, folder)
         if result.outcome.is_finished:
             with contextlib.suppress(OSError):  # no result is lost because a disk is full
-                store.finish(root, result.values, {root, *self._lineages_in_use(trial.study)})
+                unneeded = None if self._unneeded_lineages is None else self._unneeded_lineages(trial.study)
+                store.finish(root, result.values, unneeded)
         return result
 
     def _run(self, trial: Trial, seed: int | None, checkpoint_dir: Path | None) -> AttemptResult:

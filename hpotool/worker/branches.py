@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from optuna import Study
 from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial
 
-from hpotool.search.branching import LIVING, BranchingRule
+from hpotool.search.branching import FINISHED, BranchingRule, Descent, root_of
 from hpotool.search.population import PopulationSampler
 from hpotool.search.tiers import Tiers
 from hpotool.storage.attempts import Run
@@ -36,7 +35,7 @@ class Branches:
         """Queue one branch, if any is ready: the one that this worker, most likely, is about to claim."""
         refused = None
         for _ in range(_TRIES):
-            found = self._rule.next_branch(_living(study), study.direction, self._study_seed)
+            found = self._rule.next_branch(_read_descent(study), study.direction, self._study_seed)
             if found is None or found == refused:
                 return
             branch, params, reason = found.branch, found.params, found.reason
@@ -44,10 +43,12 @@ class Branches:
                 return
             refused = found
 
-    def lineages_in_use(self, study: Study) -> set[int]:
-        """The lineages whose checkpoints must stay."""
-        return self._rule.lineages_in_use(_living(study), study.direction)
+    def unneeded_lineages(self, study: Study) -> set[int]:
+        """The finished lineages whose checkpoints no trial begins with any more, as far as this worker knows."""
+        descent = _read_descent(study)
+        finished = {root_of(trial) for trial in descent.living if trial.state in FINISHED}
+        return finished - self._rule.lineages_in_use(descent, study.direction)
 
 
-def _living(study: Study) -> list[FrozenTrial]:
-    return study.get_trials(deepcopy=False, states=LIVING)
+def _read_descent(study: Study) -> Descent:
+    return Descent(study.get_trials(deepcopy=False))

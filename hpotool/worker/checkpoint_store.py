@@ -87,11 +87,12 @@ class CheckpointStore:
             yield folder
 
     def finish(
-        self, root_number: int, values: Sequence[float] | None, in_use: Collection[int] = frozenset()
+        self, root_number: int, values: Sequence[float] | None, unneeded: Collection[int] | None = None
     ) -> None:
         """The trial is finished, with ``values`` unless it was pruned: keep checkpoints only of the best.
 
-        ``in_use``: lineages that other trials go on from, however good they are.
+        ``unneeded``: where trials go on from each other, the lineages that none will go on from. What is not known
+        to be unneeded stays: in an outage a worker does not know what others have finished.
         """
         folder = self._lineage(root_number)
         if values is None:
@@ -103,9 +104,9 @@ class CheckpointStore:
         if self._remote is not None:
             self._remote.send(folder)
             self._remote.fetch_results(self._folder, _RESULT)
-        kept = {self._lineage(number).name for number in in_use}
+        removable = None if unneeded is None else {self._lineage(number).name for number in unneeded}
         for name in not_among_the_best(self._results(), self._metrics, self._keep.best):
-            if name not in kept:
+            if removable is None or name in removable:
                 self._remove(self._folder / name)
 
     def has_checkpoint(self, root_number: int) -> bool:

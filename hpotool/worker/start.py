@@ -77,7 +77,7 @@ def run_worker(
     storage = WorkerStorage(url, identity, spec.retry, give_up_after=give_up_after)
     branches = _branches(spec, sampler, storage, identity.worker_id)
     runner = AttemptRunner(
-        spec, logs, slot.environment, meter, store, branches.lineages_in_use if branches else lambda _: set()
+        spec, logs, slot.environment, meter, store, branches.unneeded_lineages if branches else None
     )
     with stopping.on_signals(), runner:
         cold = runner.start()

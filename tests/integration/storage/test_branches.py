@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 from optuna.trial import TrialState
 
-from hpotool.search.branching import branch_of
 from hpotool.storage import control
 from hpotool.storage.attempts import Attempt, Ending, NoTrial, finish_attempt
 from hpotool.storage.connection import Connection
@@ -62,7 +61,7 @@ def test_new_trials_leave_the_places_of_branches_free(make_study: Make) -> None:
     assert isinstance(claimed, Attempt)
     assert claimed.number == 2
     [trial] = [trial for trial in study.optuna.get_trials() if trial.number == 2]
-    assert branch_of(trial) == Branch(0, 0, 0, 6)
+    assert Branch.of(trial.system_attrs) == Branch(0, 0, 0, 6)
     assert trial.system_attrs["fixed_params"] == {"x": 0.5}
 
 
@@ -112,7 +111,7 @@ def test_the_retry_of_a_branch_is_that_branch(make_study: Make) -> None:
     retry = _run(study)
     assert isinstance(retry, Attempt)
     [trial] = [trial for trial in study.optuna.get_trials() if trial.number == retry.number]
-    assert branch_of(trial) == Branch(0, 0, 0, 6)
+    assert Branch.of(trial.system_attrs) == Branch(0, 0, 0, 6)
     done = _run(study)
     assert isinstance(done, NoTrial)
     assert done.kind == "done"

@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from hpotool.search.branching import BranchingRule
+from hpotool.search.branching import BranchingRule, Descent
 from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
 
 SPACE: dict[str, BaseDistribution] = {"lr": FloatDistribution(1e-4, 1.0, log=True)}
@@ -52,7 +52,9 @@ def run_fleet(
     clock, branches = 0.0, 0
     while True:
         while len(running) < workers:
-            found = rule.next_branch(trials, StudyDirection.MINIMIZE, 1) if branches < branch_places else None
+            found = (
+                rule.next_branch(Descent(trials), StudyDirection.MINIMIZE, 1) if branches < branch_places else None
+            )
             number = len(trials)
             if found is not None:
                 trials.append(trial(number, branch=found.branch, params=found.params))

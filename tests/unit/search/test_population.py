@@ -9,7 +9,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from hpotool.search.branching import NextBranch, branch_of
+from hpotool.search.branching import Descent, NextBranch
 from hpotool.search.population import PopulationSampler
 from hpotool.study.branch import Branch
 from tests.unit.search.branching import run_fleet, trial
@@ -22,14 +22,14 @@ def population(**arguments: Any) -> PopulationSampler:
 
 
 def next_of(trials: Sequence[FrozenTrial], seed: int = 1, **arguments: Any) -> NextBranch:
-    found = population(**arguments).next_branch(trials, MINIMIZE, seed)
+    found = population(**arguments).next_branch(Descent(trials), MINIMIZE, seed)
     assert found is not None
     return found
 
 
 def test_nobody_goes_on_before_every_member_has_begun() -> None:
     begun = [trial(0, 1.0), trial(1, 2.0), trial(2, 3.0)]
-    assert population().next_branch(begun, MINIMIZE, 1) is None
+    assert population().next_branch(Descent(begun), MINIMIZE, 1) is None
     assert next_of([*begun, trial(3)]).branch == Branch(0, 0, 0, 10)
 
 
@@ -70,6 +70,14 @@ def test_steps_are_counted_from_the_beginning_of_the_source() -> None:
 def test_a_pruned_member_has_to_leave_even_when_a_quantile_is_less_than_one() -> None:
     trials = [trial(0, state=TrialState.PRUNED), trial(1, 1.0), trial(2), trial(3)]
     assert next_of(trials).branch.source == 1
+
+
+def test_a_member_that_cannot_be_gone_on_from_has_to_leave_even_if_it_is_the_best() -> None:
+    trials = [trial(0, 1.0), trial(1, 2.0), trial(2, 3.0), trial(3, 4.0)]
+    for number in range(4, 7):
+        assert next_of(trials).branch == Branch(0, 0, 0, 10)
+        trials.append(trial(number, None, Branch(0, 0, 0, 10), TrialState.FAIL))
+    assert (next_of(trials).branch.predecessor, next_of(trials).branch.source) == (0, 1)
 
 
 def test_only_parameters_to_explore_change() -> None:
@@ -136,8 +144,8 @@ def test_a_small_integer_moves_although_a_fifth_of_it_is_nothing() -> None:
 @pytest.mark.parametrize("workers", [1, 3, 4, 9])
 def test_every_member_trains_on_and_the_budget_is_kept(workers: int) -> None:
     trials = run_fleet(population(), 40, 36, workers, lambda number: float(number * 7 % 11))
-    began = [one for one in trials if branch_of(one) is None]
-    successors = Counter(branch.predecessor for one in trials if (branch := branch_of(one)))
+    began = [one for one in trials if Branch.of(one.system_attrs) is None]
+    successors = Counter(branch.predecessor for one in trials if (branch := Branch.of(one.system_attrs)))
     assert (len(trials), len(began)) == (40, 4)
     assert set(successors.values()) == {1}
 
@@ -149,4 +157,4 @@ def test_checkpoints_stay_of_every_member_and_of_what_it_came_from() -> None:
         trial(5, 0.4, Branch(4, 4, 4, 15)),
         trial(6, None, Branch(3, 1, 1, 10)),
     ]
-    assert population().lineages_in_use(trials, MINIMIZE) == {4, 5, 1, 2, 3, 6}
+    assert population().lineages_in_use(Descent(trials), MINIMIZE) == {4, 5, 1, 2, 3, 6}

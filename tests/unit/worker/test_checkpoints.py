@@ -128,7 +128,7 @@ def test_checkpoints_that_others_go_on_from_stay_however_bad_they_are(place: str
     for number in range(6):
         with machine.attempt(number) as folder:
             (folder / "state").write_text("x")
-        machine.finish(number, (float(number),), in_use={3, number})
+        machine.finish(number, (float(number),), unneeded=set(range(number)) - {3})
     found = {}
     for number in range(6):
         with machine.attempt(number) as folder:
