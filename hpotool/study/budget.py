@@ -7,7 +7,7 @@ claimed, and what still runs is handed back, so that a larger budget goes on fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import reduce
@@ -53,8 +53,6 @@ class Usage:
 
     complete: int = 0
     pruned: int = 0
-    running: int = 0
-    waiting: int = 0
     failed: int = 0
     wall: timedelta = timedelta()
     gpu_hours: float = 0.0
@@ -89,28 +87,6 @@ def reached_limit(budget: BudgetSpec, metrics: Sequence[MetricSpec], usage: Usag
         if reason is not None:
             return ReachedLimit(key, reason)
     return None
-
-
-def may_claim_waiting(budget: BudgetSpec, metrics: Sequence[MetricSpec], usage: Usage) -> bool:
-    """Whether the oldest WAITING trial may be claimed: finished + running < N, and no other limit is reached."""
-    return usage.finished + usage.running < _places(budget) and reached_limit(budget, metrics, usage) is None
-
-
-def may_create(budget: BudgetSpec, metrics: Sequence[MetricSpec], usage: Usage) -> bool:
-    """Whether a new trial may be created: finished + running + waiting < N, and no other limit is reached."""
-    held = usage.finished + usage.running + usage.waiting
-    return held < _places(budget) and reached_limit(budget, metrics, usage) is None
-
-
-def waiting_beyond_budget(budget: BudgetSpec, usage: Usage) -> int:
-    """How many WAITING trials have no place left; they stay queued until the budget grows."""
-    if budget.trials is None:
-        return 0
-    return max(0, min(usage.waiting, usage.finished + usage.running + usage.waiting - budget.trials))
-
-
-def _places(budget: BudgetSpec) -> float:
-    return float("inf") if budget.trials is None else budget.trials
 
 
 def _trials(budget: BudgetSpec, usage: Usage) -> str | None:
@@ -158,11 +134,6 @@ def _failed(budget: BudgetSpec, usage: Usage) -> str | None:
 def lower_is_better(value: float, metric: MetricSpec) -> float:
     """``value`` with its sign turned where the metric is maximized."""
     return -value if metric.direction == "maximize" else value
-
-
-def progress_of(results: Iterable[Result], metrics: Sequence[MetricSpec]) -> Progress:
-    """The progress after ``results``, in the order in which the trials finished."""
-    return reduce(lambda progress, result: advance(progress, result, metrics), results, Progress())
 
 
 def advance(progress: Progress, result: Result, metrics: Sequence[MetricSpec]) -> Progress:

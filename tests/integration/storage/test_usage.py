@@ -10,9 +10,10 @@ from optuna.trial import TrialState, create_trial
 
 from hpotool.storage.attempts import Ending, fail_and_queue, finish_attempt
 from hpotool.storage.usage import UsageReader
-from hpotool.study.budget import Progress, Result, progress_of
+from hpotool.study.budget import Progress, Result
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import BudgetSpec, MetricSpec
+from tests.unit.study.progress import progress_of
 
 LOSS = (MetricSpec("loss", "minimize"),)
 PATIENCE = BudgetSpec(patience=100)

@@ -1,4 +1,3 @@
-import random
 from datetime import timedelta
 
 import pytest
@@ -10,14 +9,11 @@ from hpotool.study.budget import (
     Result,
     Usage,
     gpus_of_slot,
-    may_claim_waiting,
-    may_create,
     price_of_device,
-    progress_of,
     reached_limit,
-    waiting_beyond_budget,
 )
 from hpotool.study.spec import BudgetSpec, MetricSpec
+from tests.unit.study.progress import progress_of
 
 LOSS = (MetricSpec("loss", "minimize"),)
 ACCURACY = (MetricSpec("accuracy", "maximize"),)
@@ -33,7 +29,7 @@ def done(*values: float) -> Usage:
     ("budget", "usage", "key", "reason"),
     [
         (BudgetSpec(), Usage(complete=10**9, wall=HOUR * 10**5, failed=99), None, ""),
-        (BudgetSpec(trials=3), Usage(complete=1, pruned=1, running=5, failed=9), None, ""),
+        (BudgetSpec(trials=3), Usage(complete=1, pruned=1, failed=9), None, ""),
         (BudgetSpec(trials=3), Usage(complete=1, pruned=2), "trials", "3 of 3 trials are finished"),
         (BudgetSpec(trials=2), Usage(complete=3), "trials", "3 of 2 trials are finished"),
         (BudgetSpec(wall=HOUR), Usage(wall=HOUR - timedelta(seconds=1)), None, ""),
@@ -61,59 +57,6 @@ def test_a_limit_is_reached_exactly_when_its_amount_is(
     assert (reached and reached.key) == key
     if reached is not None:
         assert reached.reason == reason
-        assert not may_create(budget, LOSS, usage)
-        assert not may_claim_waiting(budget, LOSS, usage)
-
-
-@pytest.mark.parametrize(
-    ("usage", "claim", "create", "beyond"),
-    [
-        (Usage(), True, True, 0),
-        (Usage(complete=2, running=2), True, True, 0),
-        (Usage(complete=2, running=2, waiting=1), True, False, 0),
-        (Usage(complete=2, running=2, waiting=3), True, False, 2),
-        (Usage(complete=2, running=3), False, False, 0),
-        (Usage(complete=2, running=3, waiting=4), False, False, 4),
-        (Usage(complete=2, running=2, failed=9), True, True, 0),
-        (Usage(complete=5), False, False, 0),
-        (Usage(complete=6, waiting=1), False, False, 1),
-    ],
-)
-def test_running_and_waiting_trials_hold_a_place_and_failed_ones_give_it_back(
-    usage: Usage, claim: bool, create: bool, beyond: int
-) -> None:
-    budget = BudgetSpec(trials=5)
-    assert may_claim_waiting(budget, LOSS, usage) is claim
-    assert may_create(budget, LOSS, usage) is create
-    assert waiting_beyond_budget(budget, usage) == beyond
-
-
-@given(
-    trials=st.integers(1, 12), workers=st.integers(1, 8), queued=st.integers(0, 15), seed=st.integers(0, 2**32 - 1)
-)
-def test_exactly_the_budget_finishes_whatever_fails_and_is_queued(
-    trials: int, workers: int, queued: int, seed: int
-) -> None:
-    """Workers claim by the rules; attempts finish, fail for good, or fail with a retry; until nobody can go on."""
-    rng = random.Random(seed)
-    budget, finished, running, waiting = BudgetSpec(trials=trials), 0, 0, queued
-    for _ in range(10_000):
-        usage = Usage(complete=finished, running=running, waiting=waiting)
-        assert finished + running <= trials
-        if running < workers and waiting and may_claim_waiting(budget, LOSS, usage):
-            running, waiting = running + 1, waiting - 1
-        elif running < workers and may_create(budget, LOSS, usage):
-            running += 1
-        elif running:
-            ending = rng.choice(["finished", "finished", "failed", "retry"])
-            running -= 1
-            finished += ending == "finished"
-            waiting += ending == "retry"
-        else:
-            break
-    assert finished == trials
-    assert reached_limit(budget, LOSS, Usage(complete=finished, waiting=waiting)) is not None
-    assert waiting_beyond_budget(budget, Usage(complete=finished, waiting=waiting)) == waiting
 
 
 VALUES = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=25)

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpotool.study.budget import Progress, Result, Usage, progress_of, reached_limit
+from hpotool.study.budget import Progress, Result, Usage, reached_limit
 from hpotool.study.replicates import Measurement, average, point_key, standard_errors
 from hpotool.study.spec import BudgetSpec, MetricSpec
+from tests.unit.study.progress import progress_of
 
 LOSS = (MetricSpec("loss", "minimize"),)
 INF = math.inf

@@ -1,0 +1,11 @@
+"""The progress of finished trials, one after the other."""
+
+from collections.abc import Iterable, Sequence
+from functools import reduce
+
+from hpotool.study.budget import Progress, Result, advance
+from hpotool.study.spec import MetricSpec
+
+
+def progress_of(results: Iterable[Result], metrics: Sequence[MetricSpec]) -> Progress:
+    return reduce(lambda progress, result: advance(progress, result, metrics), results, Progress())
