@@ -16,3 +16,15 @@ CREATE TABLE hpotool.branches (
     number      integer NOT NULL,
     PRIMARY KEY (study_id, predecessor)
 );
+
+-- How many branches failed for good. In PL/pgSQL, because a claim is planned anew each time: what is written here is
+-- only planned in studies that have branches, and written out in the claim it cost each of all studies' 1 ms.
+CREATE FUNCTION hpotool.count_failed_branches(study integer) RETURNS integer LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT count(*)
+        FROM trials t JOIN trial_system_attributes a ON a.trial_id = t.trial_id AND a.key = 'hpotool:branch'
+        WHERE t.study_id = study AND t.state = 'FAIL'
+            AND NOT EXISTS (SELECT FROM hpotool.retries r WHERE r.previous_trial_id = t.trial_id));
+END
+$$;
