@@ -6,11 +6,11 @@ write the same attribute into the new trial, and its retries inherit it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hpotool.study.spec import StudySpec
+from hpotool.study.spec import StudySpec, TierSpec
 
 BRANCH_ATTRIBUTE = "hpotool:branch"
 
@@ -58,3 +58,8 @@ def steps_of_trial(spec: StudySpec, branch: Branch | None) -> int | None:
     if spec.tiers:
         return spec.tiers[0].steps
     return spec.population.interval if spec.population else None
+
+
+def say_tiers(tiers: Sequence[TierSpec]) -> str:
+    """The tiers for a person: how many trials go how far. Empty without tiers."""
+    return ", ".join(f"{tier.trials} trials up to step {tier.steps}" for tier in tiers)

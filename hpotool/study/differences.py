@@ -15,6 +15,7 @@ from typing import Any
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from hpotool.study.branch import say_tiers
 from hpotool.study.space import say_range
 from hpotool.study.spec import NO_DEFAULT, ObjectiveSpec, ParameterSpec, StudySpec
 from hpotool.study.units import format_duration
@@ -50,7 +51,10 @@ def differences(stored: StudySpec, new: StudySpec) -> tuple[Difference, ...]:
         *_refused("the sampler is", _say_sampler(stored), _say_sampler(stored, new), "one study has one sampler"),
         *_refused("the pruner is", _say_pruner(stored), _say_pruner(new), "its trials were pruned by the old one"),
         *_refused(
-            "the tiers are", _say_tiers(stored), _say_tiers(new), "its trials went as far as the old ones say"
+            "the tiers are",
+            say_tiers(stored.tiers) or "none",
+            say_tiers(new.tiers) or "none",
+            "its trials went as far as the old ones say",
         ),
         *_safe_fields("budget", stored.budget, new.budget),
         *_safe_fields("retry", stored.retry, new.retry),
@@ -156,10 +160,6 @@ def _say_pruner(spec: StudySpec) -> str:
 def _say_algorithm(name: str, arguments: Mapping[str, Any]) -> str:
     given = [f"{key}={value}" for key, value in sorted(arguments.items()) if value is not None]
     return f"{name}({', '.join(given)})" if given else name
-
-
-def _say_tiers(spec: StudySpec) -> str:
-    return ", ".join(f"{tier.trials} trials up to step {tier.steps}" for tier in spec.tiers) or "none"
 
 
 def _warm_start(stored: StudySpec, new: StudySpec) -> Iterator[Difference]:

@@ -35,6 +35,10 @@ class SamplerChoice:
 
 def choose_sampler(spec: StudySpec, workers: int = 0) -> SamplerChoice:
     """Return what searches the study; ``workers`` is how many of them work on it now."""
+    if spec.population is not None:
+        size, interval = spec.population.population_size, spec.population.interval
+        reason = f"{size} members, {interval} steps a trial, and the worst go on from the best"
+        return SamplerChoice("population based training", (reason,))
     if spec.sampler.name != "auto":
         return SamplerChoice(spec.sampler.name, ("the study file names it",))
     if len(spec.metrics) > 1:
@@ -43,8 +47,11 @@ def choose_sampler(spec: StudySpec, workers: int = 0) -> SamplerChoice:
         names = _list([constraint.name for constraint in spec.constraints])
         return SamplerChoice("TPE", (f"a Gaussian process knows nothing of the constraint on {names}",))
     startup = int(spec.sampler.arguments.get("n_startup_trials", STARTUP_TRIALS))
-    if spec.budget.trials is not None and spec.budget.trials <= startup:
-        reason = f"the budget of {spec.budget.trials} trials ends before a model is asked, after {startup}"
+    # The sampler proposes a tiered study's first tier; the others go on from it.
+    trials = spec.tiers[0].trials if spec.tiers else spec.budget.trials
+    if trials is not None and trials <= startup:
+        what = "first tier" if spec.tiers else "budget"
+        reason = f"the {what} of {trials} trials ends before a model is asked, after {startup}"
         return SamplerChoice("points that keep their distance", (reason,))
     return _choose_for_one_metric(spec, workers)
 

@@ -35,6 +35,7 @@ def test_tiers_give_the_best_networks_more_epochs(here: CommandLine) -> None:
     budget = {"trials": 13, "finished": 13, "taken_over": 0, "queued_beyond": 0}
     assert here.json("status")["budget"] == budget
 
+    assert "tiers        9 trials up to step 1, 3 trials up to step 3" in here.run("show").stdout
     shown = here.run("show", str(last["number"])).stdout
     ancestry = here.json("show", str(last["number"]))["ancestry"]
     assert len(ancestry) == 2

@@ -89,12 +89,18 @@ def _say(spec: StudySpec, file: Path) -> None:
     from hpotool.study.sampler_choice import choose_sampler
 
     space = (
-        f"{len(spec.search_space)} parameters" if spec.search_space else "parameters suggested by the objective"
+        _count(len(spec.search_space), "parameter")
+        if spec.search_space
+        else "parameters suggested by the objective"
     )
     metrics = ", ".join(f"{metric.direction} {metric.name}" for metric in spec.metrics)
     say(f"{file} is good: study {spec.name!r}, {space}, {metrics}")
     say(f"sampler {spec.sampler.name}, pruner {spec.pruner.name}; the objective can be started")
     say(f"what searches is {choose_sampler(spec).sentence}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _answer(spec: StudySpec, points: list[dict[str, Any]], result: AttemptResult | None) -> Answer:

@@ -73,6 +73,9 @@ def _draw_study(description: StudyDescription) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
+    from hpotool.study.branch import say_tiers
+    from hpotool.study.spec import TierSpec
+
     data = description.as_data()
     lines = {
         "study": f"{data['study']}, {data['state']}, {data['workers']} workers",
@@ -82,6 +85,7 @@ def _draw_study(description: StudyDescription) -> RenderableType:
         "sampler": _named(data["sampler"]),
         "search": description.search.sentence,
         "pruner": _named(data["pruner"]),
+        "tiers": say_tiers([TierSpec(**tier) for tier in data.get("tiers", ())]),
         "budget": _pairs(data["budget"]) or "no limit",
     }
     parts: list[RenderableType] = [Text(f"{key:<12} {value}") for key, value in lines.items() if value]

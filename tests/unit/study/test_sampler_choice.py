@@ -57,6 +57,18 @@ def study(**keys: object) -> StudySpec:
             "points that keep their distance",
             "after 20",
         ),
+        (
+            {"tiers": [{"trials": 9, "steps": 3}, {"trials": 3, "steps": 9}], "budget": {}},
+            0,
+            "points that keep their distance",
+            "the first tier of 9 trials ends before a model is asked, after 10",
+        ),
+        (
+            {"sampler": {"name": "pbt", "interval": 3}, "budget": {"trials": 40}},
+            0,
+            "population based training",
+            "8 members, 3 steps a trial, and the worst go on from the best",
+        ),
         ({"sampler": "cmaes"}, 32, "cmaes", "the study file names it"),
     ],
 )
