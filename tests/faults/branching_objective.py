@@ -7,6 +7,8 @@ import os
 import time
 from pathlib import Path
 
+import psutil
+
 import hpotool
 from hpotool.worker.objective_trial import ObjectiveTrial
 from tests.faults.objectives import STEP_S, append
@@ -23,10 +25,19 @@ def objective(trial: ObjectiveTrial) -> float:
         trained.append(x)
         _replace(record, json.dumps(trained))
         trial.report(x, len(trained))
+        _kill_the_worker_once(trained)
     trial.set_user_attr("trained", trained)
     value = sum(trained) / len(trained)
     append("returned", f"{trial.number} {value!r}\n")
     return value
+
+
+def _kill_the_worker_once(trained: list[float]) -> None:
+    marker = os.environ.get("TEST_KILLS_ITS_WORKER")
+    if marker and not Path(marker).exists():
+        Path(marker).write_text(json.dumps(trained))
+        psutil.Process().parents()[1].kill()  # the fork server's parent
+        time.sleep(3600)
 
 
 def _replace(path: Path, text: str) -> None:

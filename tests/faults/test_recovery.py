@@ -5,6 +5,7 @@ By hand, in full: ``HPOTOOL_TEST_OUTAGE_S=60 HPOTOOL_TEST_GRACE_S=5 HPOTOOL_TEST
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -153,3 +154,30 @@ def test_one_trial_is_stopped_for_good_and_its_worker_goes_on(fleet) -> None:
     wait_until(lambda: study.states().get(0) == "FAIL" and study.states().get(1) == "RUNNING", "the next trial")
     [(outcome, reason)] = study.connection.run("SELECT outcome, reason FROM hpotool.attempts WHERE number = 0")
     assert (outcome, reason) == ("cancelled", "no use")
+
+
+def test_a_trial_whose_parameters_were_lost_begins_without_the_checkpoint_of_the_others(
+    fleet, tmp_path: Path
+) -> None:
+    """Killed within a second, before its parameters were sent: the next attempt draws others."""
+    marker = tmp_path / "killed-with"
+    study = fleet(
+        4,
+        objective="tests.faults.branching_objective:objective",
+        settings="sampler: {name: random, seed: 1}\ntiers: [{trials: 3, steps: 4}, {trials: 1, steps: 6}]\n",
+        environment={"TEST_KILLS_ITS_WORKER": str(marker)},
+    )
+    study.start_worker()
+    wait_until(lambda: not study.living(), "the worker to be killed")
+    study.start_worker()
+    wait_until(study.is_done, "the study to be done")
+    study.check()
+
+    query = (
+        "SELECT number, value_json::jsonb FROM trials JOIN trial_user_attributes USING (trial_id) WHERE key = %s"
+    )
+    trained = dict(study.connection.run(query, ("trained",)))
+    [lost] = json.loads(marker.read_text())
+    assert study.states()[0] == "FAIL"
+    assert all(lost not in record for record in trained.values())
+    assert sorted(len(record) for record in trained.values()) == [4, 4, 4, 6]
