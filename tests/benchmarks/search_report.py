@@ -20,6 +20,7 @@ def report(runs: Sequence[Run]) -> str:
     checkpoints = sorted({checkpoint for run in runs for checkpoint in run.regret})
     parts = {
         "All problems": overall(runs, checkpoints),
+        "Against each of the others": against_others(runs, checkpoints),
         "By class of problem": by_group(runs, checkpoints, lambda run: run.kind),
         "By problem": by_group(runs, checkpoints, lambda run: run.problem),
         "What many workers lose": parallel_loss(runs, max(run.workers for run in runs), checkpoints),
@@ -37,6 +38,19 @@ def overall(runs: Sequence[Run], checkpoints: Sequence[int]) -> list[str]:
     return _table(("sampler", "workers", "seeds", *(f"after {count} trials" for count in checkpoints)), rows)
 
 
+def against_others(runs: Sequence[Run], checkpoints: Sequence[int]) -> list[str]:
+    """Return a table: regret minus that of each other sampler, over the seeds of both."""
+    rows = []
+    for workers, other in sorted({(run.workers, run.sampler) for run in runs if run.sampler != OURS}):
+        differences = [_differences(runs, (OURS, workers), (other, workers), count) for count in checkpoints]
+        rows.append(
+            (f"`{other}`", str(workers), str(len(differences[0])), *(_cell(one, "+.3f") for one in differences))
+        )
+    return _table(
+        (f"`{OURS}` minus", "workers", "seeds", *(f"after {count} trials" for count in checkpoints)), rows
+    )
+
+
 def by_group(runs: Sequence[Run], checkpoints: Sequence[int], group_of: Callable[[Run], str]) -> list[str]:
     """Return a table: for each group of problems the regret of both, and their difference, paired by seeds."""
     rows = []
@@ -44,10 +58,9 @@ def by_group(runs: Sequence[Run], checkpoints: Sequence[int], group_of: Callable
         chosen = [run for run in runs if group_of(run) == group]
         cells = []
         for checkpoint in checkpoints:
-            ours, theirs = (_by_seed(chosen, sampler, workers, checkpoint) for sampler in (OURS, OPTUNAS))
-            seeds = sorted(ours.keys() & theirs.keys())
-            cells += [_number(fmean(curve[seed] for seed in seeds)) if seeds else "–" for curve in (ours, theirs)]
-            cells.append(_cell([ours[seed] - theirs[seed] for seed in seeds], "+.3f"))
+            curves = [_by_seed(chosen, sampler, workers, checkpoint) for sampler in (OURS, OPTUNAS)]
+            cells += [_number(fmean(curve.values())) if curve else "–" for curve in curves]
+            cells.append(_cell(_differences(chosen, (OURS, workers), (OPTUNAS, workers), checkpoint), "+.3f"))
         rows.append((group, str(workers), *cells))
     columns = (f"{name}, {count}" for count in checkpoints for name in (f"`{OURS}`", f"`{OPTUNAS}`", "difference"))
     return _table(("", "workers", *columns), rows)
@@ -58,15 +71,19 @@ def parallel_loss(runs: Sequence[Run], workers: int, checkpoints: Sequence[int])
     rows = []
     for sampler in sorted({run.sampler for run in runs}):
         for alone in dict.fromkeys((sampler, OPTUNAS)):
-            cells = []
-            for checkpoint in checkpoints:
-                together = _by_seed(runs, sampler, workers, checkpoint)
-                sequential = _by_seed(runs, alone, 1, checkpoint)
-                seeds = sorted(together.keys() & sequential.keys())
-                cells.append(_cell([together[seed] - sequential[seed] for seed in seeds]))
+            lost = [_differences(runs, (sampler, workers), (alone, 1), checkpoint) for checkpoint in checkpoints]
+            cells = [_cell(one, "+.3f") for one in lost]
             rows.append((f"`{sampler}`", f"`{alone}`", *cells))
     header = (f"{workers} workers with", "against one with", *(f"after {count} trials" for count in checkpoints))
     return _table(header, rows)
+
+
+def _differences(
+    runs: Sequence[Run], ours: tuple[str, int], theirs: tuple[str, int], checkpoint: int
+) -> list[float]:
+    """Return the first (sampler, workers) minus the second, for each seed that both have met."""
+    left, right = _by_seed(runs, *ours, checkpoint), _by_seed(runs, *theirs, checkpoint)
+    return [left[seed] - right[seed] for seed in sorted(left.keys() & right.keys())]
 
 
 def _by_seed(runs: Iterable[Run], sampler: str, workers: int, checkpoint: int) -> dict[int, float]:

@@ -83,5 +83,6 @@ def test_a_report_pairs_the_seeds_and_leaves_out_those_that_are_not_complete(tmp
     lines = report(runs).splitlines()
     assert "| `auto` | 32 | 2 | 0.300 ± 0.100 |" in lines  # the mean of 0.2 and 0.4
     assert "| noisy | 32 | 0.300 | 0.500 | -0.200 ± 0.000 |" in lines
-    assert "| `tpe` | `tpe` | 0.300 ± 0.000 |" in lines
-    assert "| `auto` | `tpe` | 0.100 ± 0.000 |" in lines
+    assert "| `tpe` | 32 | 2 | -0.200 ± 0.000 |" in lines
+    assert "| `tpe` | `tpe` | +0.300 ± 0.000 |" in lines
+    assert "| `auto` | `tpe` | +0.100 ± 0.000 |" in lines
