@@ -53,22 +53,19 @@ def choose_sampler(spec: StudySpec, workers: int = 0) -> SamplerChoice:
         what = "first tier" if spec.tiers else "budget"
         reason = f"the {what} of {trials} trials ends before a model is asked, after {startup}"
         return SamplerChoice("points that keep their distance", (reason,))
-    return _choose_for_one_metric(spec, workers)
+    return _choose_for_one_metric(spec, trials, workers)
 
 
-def _choose_for_one_metric(spec: StudySpec, workers: int) -> SamplerChoice:
+def _choose_for_one_metric(spec: StudySpec, trials: int | None, workers: int) -> SamplerChoice:
     reasons = ["the one knows where an improvement of one metric is likely, the other looks where it may be wrong"]
     conditional = [parameter.name for parameter in spec.search_space if parameter.when]
-    # Where parameters come and go, the points are fewer than the product of their counts.
-    size = None if conditional else count_points([parameter.distribution for parameter in spec.search_space])
+    size = count_points([parameter.distribution for parameter in spec.search_space])
     if not spec.search_space:
-        reasons.append(
-            "the objective suggests its parameters, and TPE alone chooses those that not every trial has"
-        )
-    if conditional:
+        reasons.append("the objective suggests its parameters; TPE alone chooses those that not every trial has")
+    elif conditional:  # the points are fewer than the product of what each parameter can be
         reasons.append(f"TPE alone chooses what only some trials have, {_list(conditional)}")
-    elif size is not None and spec.budget.trials is not None and size <= spec.budget.trials:
-        reasons.append(f"the budget of {spec.budget.trials} trials is enough for each of the {size} points")
+    elif size is not None and trials is not None and size <= trials:
+        reasons.append(f"{trials} trials are enough for each of the {size} points")
     if workers > 1:
         reasons.append(f"with {workers} workers, each is sent where no other measures")
     return SamplerChoice(_IN_TURNS, tuple(reasons))

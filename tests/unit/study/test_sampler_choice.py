@@ -43,7 +43,7 @@ def study(**keys: object) -> StudySpec:
             },
             0,
             "a Gaussian process and TPE in turns",
-            "the budget of 15 trials is enough for each of the 15 points",
+            "15 trials are enough for each of the 15 points",
         ),
         (
             {"budget": {"trials": 10}},
@@ -79,6 +79,10 @@ def test_a_study_is_told_what_searches_it_and_why(
     assert choice.chosen == chosen
     assert reason in choice.sentence
     assert choice.sentence.startswith(f"{chosen}: ")
+
+
+def test_nobody_counts_the_points_of_a_space_that_the_objective_suggests() -> None:
+    assert "enough" not in choose_sampler(study(search_space={}, budget={"trials": 60})).sentence
 
 
 def test_a_space_with_one_point_more_than_the_budget_is_not_said_to_be_tried_whole() -> None:
