@@ -72,8 +72,8 @@ def parallel_loss(runs: Sequence[Run], workers: int, checkpoints: Sequence[int])
     for sampler in sorted({run.sampler for run in runs}):
         for alone in dict.fromkeys((sampler, OPTUNAS)):
             lost = [_differences(runs, (sampler, workers), (alone, 1), checkpoint) for checkpoint in checkpoints]
-            cells = [_cell(one, "+.3f") for one in lost]
-            rows.append((f"`{sampler}`", f"`{alone}`", *cells))
+            if any(lost):
+                rows.append((f"`{sampler}`", f"`{alone}`", *(_cell(one, "+.3f") for one in lost)))
     header = (f"{workers} workers with", "against one with", *(f"after {count} trials" for count in checkpoints))
     return _table(header, rows)
 
