@@ -42,7 +42,7 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n 2 tests/unit
 
-ON_NEWEST := optuna_contract.py attempts.py postgres_storage.py schema.py control.py
+ON_NEWEST := optuna_contract.py attempts.py branches.py postgres_storage.py schema.py control.py
 test: check
 	@.ci/install-test-programs
 	$(BIN)/pytest -q -n 2 --dist loadgroup tests --ignore tests/unit

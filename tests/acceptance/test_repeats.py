@@ -12,6 +12,9 @@ from tests.acceptance.command_line import CommandLine
 MODULE = """
 import pathlib
 
+def bowl(trial):
+    return (trial.suggest_float("x", 0, 1) - 0.3) ** 2 + abs(trial.suggest_float("y", 1e-3, 1, log=True) - 0.1)
+
 def counted(trial):
     with pathlib.Path("runs").open("a") as runs:
         runs.write("x")
@@ -104,3 +107,23 @@ def test_replicates_on_several_workers_count_whoever_was_faster(database_url: st
     [best] = status["best"]
     assert best["replicates"]["trials"] == [trial["number"] for trial in here.json("trials") if trial["values"]]
     assert status["state"] == "done"
+
+
+def _sixty_trials(here: CommandLine, name: str, *worker: str) -> list[tuple[object, object]]:
+    study = ["--study", name, "--objective", "mine:bowl", "--metric", "height:minimize"]
+    here.run("create-study", *study, "--trials", "60", "--seed", "3")
+    here.run("worker", "--study", name, *worker)
+    return [(trial["params"], trial["values"]) for trial in here.json("trials", "--study", name)]
+
+
+def test_one_worker_makes_sixty_trials_twice_the_same(here: CommandLine) -> None:
+    first = _sixty_trials(here, "first")
+    assert len(first) == 60
+    assert _sixty_trials(here, "second") == first
+
+
+def test_eight_workers_never_make_the_same_suggestion_twice(here: CommandLine) -> None:
+    trials = _sixty_trials(here, "eight", "--gpu", "none", "--workers", "8")
+    assert len(trials) == 60
+    for name in ("x", "y"):
+        assert len({params[name] for params, _ in trials}) == 60
