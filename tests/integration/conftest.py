@@ -34,7 +34,7 @@ class StudyOnPostgres:
         self.workers.append(worker)
         return worker
 
-    def set_budget(self, trials: int | None) -> None:
+    def set_budget(self, trials: int | None, branch_places: int = 0) -> None:
         control.write_settings(
             self.connection.run,
             self.study_id,
@@ -42,6 +42,7 @@ class StudyOnPostgres:
             spec_hash=None,
             versions={},
             budget_trials=trials,
+            branch_places=branch_places,
             actor="test",
         )
 

@@ -21,16 +21,7 @@ Make = Callable[..., StudyOnPostgres]
 
 def _study(make_study: Make, trials: int, branches: int) -> StudyOnPostgres:
     study = make_study(budget=trials)
-    control.write_settings(
-        study.connection.run,
-        study.study_id,
-        spec=None,
-        spec_hash=None,
-        versions={},
-        budget_trials=trials,
-        branch_places=branches,
-        actor="test",
-    )
+    study.set_budget(trials, branches)
     return study
 
 

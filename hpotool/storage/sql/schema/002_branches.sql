@@ -1,5 +1,5 @@
 -- Trials that go on from another trial's checkpoint (population based training, tiers), and trials that were taken
--- over as finished. Workers of the version before live on: to them the new columns are always what they default to.
+-- over as finished. Claims of the version before go on working: they neither read the new columns nor need them.
 
 -- `branch_places` of the budget's places are for branches: a new trial leaves as many free as are not queued yet.
 -- `branches_queued` counts every branch that was ever queued, those that failed for good and were replaced included.
@@ -18,7 +18,7 @@ CREATE TABLE hpotool.branches (
 );
 
 -- How many branches failed for good. In PL/pgSQL, because a claim is planned anew each time: what is written here is
--- only planned in studies that have branches, and written out in the claim it cost each of all studies' 1 ms.
+-- only planned in studies that have branches. Written out in the claim it cost every study's claim 1 ms.
 CREATE FUNCTION hpotool.count_failed_branches(study integer) RETURNS integer LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (
