@@ -87,14 +87,21 @@ def test_a_worker_on_the_same_machine_takes_a_dead_ones_trial_over_at_once(fleet
     study.check()
 
 
-def test_a_worker_that_slept_through_its_grace_period_goes_on_with_another_trial(fleet) -> None:
+def test_a_worker_that_slept_through_its_grace_period_goes_on_with_another_trial(fleet, tmp_path: Path) -> None:
     study = fleet(3, is_spread_out=True)
-    sleeper = study.start_worker(TEST_STEP_S="0.3")
-    _all_run(study, 1)
+    run, study_id = study.connection.run, study.study_id
+    # The objective waits for us: one that returned while its worker slept would leave a value for the neighbour.
+    sleeper = study.start_worker(TEST_CHILD_FAULT=f"wait:{tmp_path}")
+    wait_until((tmp_path / "fired").exists, "the objective to wait")
     sleeper.send_signal(signal.SIGSTOP)
-    study.start_worker()
-    wait_until(lambda: "FAIL" in study.states().values(), "the sleeper's trial to be reaped")
+    control.set_state(run, study_id, "paused", "", "test")
+    reaper = study.start_worker()
+    wait_until(lambda: study.states() == {0: "FAIL", 1: "WAITING"}, "the sleeper's trial to be reaped")
+    reaper.kill()  # nobody but the sleeper is left to finish the study
+    control.set_state(run, study_id, "running", "", "test")
+
     sleeper.send_signal(signal.SIGCONT)
+    (tmp_path / "go").touch()
 
     wait_until(study.is_done, "the study to be done")
     study.check()
