@@ -11,7 +11,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpotool.study.document import Entry, Node, Problems, did_you_mean
-from hpotool.study.kinds import BROKEN, Anything, Flag, Items, Key, Kind, Number, OneOf, Record, Table, Text, say
+from hpotool.study.kinds import (
+    BROKEN,
+    Anything,
+    Flag,
+    Items,
+    Key,
+    Kind,
+    Number,
+    OneOf,
+    Plain,
+    Record,
+    Table,
+    Text,
+    say,
+)
 
 LARGEST_SEED = 2**32 - 1  # what numpy's RandomState takes
 _COUNT = Number(whole=True, low=0)
@@ -47,7 +61,7 @@ def _check_class(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class JsonData:
+class JsonData(Plain):
     """Any JSON data: an argument for somebody else's class."""
 
     def read(self, node: Node, problems: Problems) -> Any:
@@ -63,7 +77,7 @@ class JsonData:
         return {}
 
 
-class _WrappedPruner:
+class _WrappedPruner(Plain):
     """The pruner inside ``patient``, or null."""
 
     def read(self, node: Node, problems: Problems) -> Any:
@@ -249,6 +263,11 @@ class Algorithm:
             **self.common,
             **self.known[name],
         }
+
+    def write(self, value: Any) -> dict[str, Any]:
+        """Name, common keys and arguments in one mapping."""
+        common = {key: getattr(value, key) for key in self.common}
+        return {"name": value.name, **{k: v for k, v in common.items() if v is not None}, **value.arguments}
 
     def json_schema(self) -> dict[str, Any]:
         """One alternative per name, and anything for a class of one's own."""

@@ -7,20 +7,20 @@ make trials incomparable (metrics, the objective, a narrower range, another samp
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from hpotool.study.branch import say_tiers
+from hpotool.study.grammar import OBJECTIVE, STUDY
 from hpotool.study.space import say_range
 from hpotool.study.spec import NO_DEFAULT, ObjectiveSpec, ParameterSpec, StudySpec
 from hpotool.study.units import format_duration
-
-_MEASURING = ("environment", "patterns", "take", "result_file")  # of an objective: what decides about its values
 
 
 @dataclass(frozen=True)
@@ -36,32 +36,8 @@ def differences(stored: StudySpec, new: StudySpec) -> tuple[Difference, ...]:
 
     A missing seed in ``new`` is no difference: the stored one was drawn when the study was created.
     """
-    return (
-        *_objective(stored.objective, new.objective),
-        *_refused(
-            "the metrics are", _say_metrics(stored), _say_metrics(new), "its trials would have other values"
-        ),
-        *_refused(
-            "the constraints are",
-            _say_constraints(stored),
-            _say_constraints(new),
-            "its trials were judged by the old ones",
-        ),
-        *_search_space(stored.search_space, new.search_space),
-        *_refused("the sampler is", _say_sampler(stored), _say_sampler(stored, new), "one study has one sampler"),
-        *_refused("the pruner is", _say_pruner(stored), _say_pruner(new), "its trials were pruned by the old one"),
-        *_refused(
-            "the tiers are",
-            say_tiers(stored.tiers) or "none",
-            say_tiers(new.tiers) or "none",
-            "its trials went as far as the old ones say",
-        ),
-        *_safe_fields("budget", stored.budget, new.budget),
-        *_safe_fields("retry", stored.retry, new.retry),
-        *_warm_start(stored, new),
-        *_safe_fields(None, stored, new, only=("strict", "duplicates", "on_oom")),
-        *_safe_fields("keep", stored.keep, new.keep),
-    )
+    compared = (_SHAPED[name] if name in _SHAPED else partial(_plain, name) for name in STUDY.keys)
+    return tuple(difference for compare in compared for difference in compare(stored, new))
 
 
 def differences_in_measuring(source: StudySpec, target: StudySpec) -> list[str]:
@@ -73,7 +49,11 @@ def differences_in_measuring(source: StudySpec, target: StudySpec) -> list[str]:
         ("the metrics are", _say_metrics),
         ("the constraints are", _say_constraints),
         ("the objective is", lambda spec: _say_objective(spec.objective)),
-        *((f"objective.{key} is", lambda spec, key=key: _say(getattr(spec.objective, key))) for key in _MEASURING),
+        *(
+            (f"objective.{name} is", lambda spec, name=name: _say(getattr(spec.objective, name)))
+            for name, key in OBJECTIVE.keys.items()
+            if key.decides_values
+        ),
     ]
     found = [
         f"{subject} {say(source)} in {source.name!r} and {say(target)} in {target.name!r}"
@@ -106,14 +86,22 @@ def _refused(subject: str, old: str, new: str, reason: str) -> Iterator[Differen
         yield Difference(f"{subject} {old} in the study and {new} here; {reason}", False)
 
 
-def _safe_fields(
-    name: str | None, stored: Any, new: Any, only: Sequence[str] | None = None
-) -> Iterator[Difference]:
+def _plain(name: str, stored: StudySpec, new: StudySpec) -> Iterator[Difference]:
+    """What differs in a key that is compared as a whole, or field by field where it has fields."""
+    old, now, refused = getattr(stored, name), getattr(new, name), STUDY.keys[name].refused
+    if is_dataclass(old):
+        yield from _safe_fields(name, old, now)
+    elif refused is not None:
+        yield from _refused(f"{name} is", _say(old), _say(now), refused)
+    elif old != now:
+        yield Difference(f"{name} changes from {_say(old)} to {_say(now)}", True)
+
+
+def _safe_fields(name: str, stored: Any, new: Any, without: Sequence[str] = ()) -> Iterator[Difference]:
     for field in fields(stored):
         old, now = getattr(stored, field.name), getattr(new, field.name)
-        if old != now and (only is None or field.name in only):
-            key = f"{name}.{field.name}" if name else field.name
-            yield Difference(f"{key} changes from {_say(old)} to {_say(now)}", True)
+        if old != now and field.name not in without:
+            yield Difference(f"{name}.{field.name} changes from {_say(old)} to {_say(now)}", True)
 
 
 def _say(value: Any) -> str:
@@ -131,8 +119,7 @@ def _say(value: Any) -> str:
 def _objective(stored: ObjectiveSpec, new: ObjectiveSpec) -> Iterator[Difference]:
     reason = "its trials ran the old one"
     yield from _refused("the objective is", _say_objective(stored), _say_objective(new), reason)
-    rest = [field.name for field in fields(stored) if field.name not in ("python", "command")]
-    yield from _safe_fields("objective", stored, new, rest)
+    yield from _safe_fields("objective", stored, new, without=("python", "command"))
 
 
 def _say_objective(objective: ObjectiveSpec) -> str:
@@ -169,6 +156,11 @@ def _warm_start(stored: StudySpec, new: StudySpec) -> Iterator[Difference]:
             "warm_start differs, but is only read when a study is created; queue points with hpotool enqueue"
         )
         yield Difference(sentence, True)
+
+
+def _tiers(stored: StudySpec, new: StudySpec) -> Iterator[Difference]:
+    old, now = (say_tiers(spec.tiers) or "none" for spec in (stored, new))
+    yield from _refused("the tiers are", old, now, "its trials went as far as the old ones say")
 
 
 def _search_space(stored: Sequence[ParameterSpec], new: Sequence[ParameterSpec]) -> Iterator[Difference]:
@@ -233,3 +225,28 @@ def _grid_contains(new: Any, old: Any) -> bool:
         return False
     new_low, new_step, old_low, old_step = (Decimal(str(x)) for x in (new.low, new.step, old.low, old.step))
     return (old_low - new_low) % new_step == 0 and old_step % new_step == 0
+
+
+# Keys whose difference takes more than a look at the two values, or that are said in other words.
+_SHAPED: Mapping[str, Callable[[StudySpec, StudySpec], Iterable[Difference]]] = {
+    "study": lambda stored, new: (),  # the name is how the stored one was found
+    "objective": lambda stored, new: _objective(stored.objective, new.objective),
+    "metrics": lambda stored, new: _refused(
+        "the metrics are", _say_metrics(stored), _say_metrics(new), "its trials would have other values"
+    ),
+    "constraints": lambda stored, new: _refused(
+        "the constraints are",
+        _say_constraints(stored),
+        _say_constraints(new),
+        "its trials were judged by the old ones",
+    ),
+    "search_space": lambda stored, new: _search_space(stored.search_space, new.search_space),
+    "sampler": lambda stored, new: _refused(
+        "the sampler is", _say_sampler(stored), _say_sampler(stored, new), "one study has one sampler"
+    ),
+    "pruner": lambda stored, new: _refused(
+        "the pruner is", _say_pruner(stored), _say_pruner(new), "its trials were pruned by the old one"
+    ),
+    "tiers": _tiers,
+    "warm_start": _warm_start,
+}

@@ -118,23 +118,23 @@ def _build(
     sampler = _sampler(values.get("sampler", {}))
     tiers = tuple(TierSpec(**tier) for tier in values.get("tiers", ()))
     budget = _whole_grid(_budget(values.get("budget", {}), metrics), sampler, parameters)
-    rest = {key: values[key] for key in ("strict", "duplicates", "on_oom", "keep") if key in values}
-    return StudySpec(
-        name=values["study"],
-        objective=ObjectiveSpec(**values["objective"]),
-        metrics=metrics,
-        search_space=parameters,
-        sampler=sampler,
-        pruner=_pruner(values.get("pruner", {})),
-        budget=replace(budget, trials=sum(tier.trials for tier in tiers)) if tiers else budget,
-        retry=RetrySpec(**values.get("retry", {})),
-        warm_start=points,
-        constraints=tuple(
+    shaped: dict[
+        str, Any
+    ] = {  # what a spec holds in another shape than the file; every other key is taken as it was read
+        "objective": ObjectiveSpec(**values["objective"]),
+        "metrics": metrics,
+        "search_space": parameters,
+        "sampler": sampler,
+        "pruner": _pruner(values.get("pruner", {})),
+        "budget": replace(budget, trials=sum(tier.trials for tier in tiers)) if tiers else budget,
+        "retry": RetrySpec(**values.get("retry", {})),
+        "warm_start": points,
+        "constraints": tuple(
             ConstraintSpec(name, c.operator, c.bound) for name, c in values.get("constraints", {}).items()
         ),
-        tiers=tiers,
-        **rest,
-    )
+        "tiers": tiers,
+    }
+    return StudySpec(**{"name" if key == "study" else key: value for key, value in {**values, **shaped}.items()})
 
 
 def _sampler(values: Mapping[str, Any]) -> SamplerSpec:

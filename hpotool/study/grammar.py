@@ -93,6 +93,9 @@ class _Constraint:
             return BROKEN
         return ConstraintSpec("", "<=" if match[1] == "<=" else ">=", bound)
 
+    def write(self, value: Any) -> str:
+        return f"{value.operator} {value.bound!r}"
+
     def json_schema(self) -> dict[str, Any]:
         return {"type": "string", "pattern": _CONSTRAINT.pattern}
 
@@ -107,6 +110,9 @@ class _Target:
             return self._table.read(node, problems)
         return Number().read(node, problems)
 
+    def write(self, value: Any) -> Any:
+        return self._table.write(value)
+
     def json_schema(self) -> dict[str, Any]:
         return {"anyOf": [Number().json_schema(), self._table.json_schema()]}
 
@@ -116,6 +122,9 @@ class _CountOrAll:
 
     def read(self, node: Node, problems: Problems) -> Any:
         return None if node.content == "all" else _COUNT.read(node, problems)
+
+    def write(self, value: Any) -> Any:
+        return "all" if value is None else value
 
     def json_schema(self) -> dict[str, Any]:
         return {"anyOf": [_COUNT.json_schema(), {"const": "all"}]}
@@ -142,6 +151,9 @@ class _Keep:
             return KeepSpec(best=int(match[1]) if match[1] else None)
         values = self._record.read(node, problems)
         return values if values is BROKEN or BROKEN in values.values() else KeepSpec(**values)
+
+    def write(self, value: Any) -> Any:
+        return self._record.write(value)
 
     def json_schema(self) -> dict[str, Any]:
         return {"anyOf": [{"type": "string", "pattern": r"^(all|best\s+\d+)$"}, self._record.json_schema()]}
@@ -172,6 +184,7 @@ OBJECTIVE = Record(
                 "variables with their values, like {DATA_DIR: /data}",
             ),
             "environment variables for the attempt; ${NAME} stands for one of the worker",
+            decides_values=True,
         ),
         "patterns": Key(
             Table(
@@ -180,12 +193,16 @@ OBJECTIVE = Record(
                 "metrics with regular expressions, like {loss: 'loss=(.*)'}",
             ),
             "regular expressions that pick metrics out of what a command prints",
+            decides_values=True,
         ),
         "take": Key(
             Table(OneOf(("last", "min", "max")), METRIC_NAME, "metrics with last, min or max, like {loss: min}"),
             "which of the numbers a command reports for a metric is its value (last)",
+            decides_values=True,
         ),
-        "result_file": Key(Text("a file's name"), "a JSON file with metrics that a command leaves behind"),
+        "result_file": Key(
+            Text("a file's name"), "a JSON file with metrics that a command leaves behind", decides_values=True
+        ),
     },
 )
 
@@ -265,6 +282,7 @@ STUDY = Record(
         "tiers": Key(
             Items(TIER, "tiers, like [{trials: 60, steps: 3}, {trials: 10, steps: 30}]", at_least=2),
             "cheap trials first, then more steps for the best of them",
+            is_silent=True,
         ),
         "budget": Key(BUDGET, "when the study is done; whichever limit comes first"),
         "retry": Key(RETRY, "how often a trial is tried again after each kind of failure"),

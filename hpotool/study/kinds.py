@@ -1,4 +1,4 @@
-"""The kinds of values a study file is made of: each reads a node, says what is wrong, and knows its JSON schema.
+"""The kinds of values a study file is made of: each reads a node, writes it back, and knows its JSON schema.
 
 ``read`` never raises: it notes its problems and returns BROKEN, so that one pass finds everything.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hpotool.study.document import Entry, Node, Place, Problems, did_you_mean
-from hpotool.study.units import parse_duration, parse_size
+from hpotool.study.units import format_duration, format_size, parse_duration, parse_size
 
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
 
@@ -29,6 +29,9 @@ class Kind(Protocol):
 
     def read(self, node: Node, problems: Problems) -> Any:
         """The value of ``node``, or BROKEN with the problem noted."""
+
+    def write(self, value: Any) -> Any:
+        """JSON data that ``read`` reads back as ``value``; None where a study file says nothing."""
 
     def json_schema(self) -> dict[str, Any]:
         """The JSON schema that editors check it with."""
@@ -49,6 +52,14 @@ def say(node: Node) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
+class Plain:
+    """A kind whose values are JSON data as they are."""
+
+    def write(self, value: Any) -> Any:
+        """The value itself."""
+        return value
+
+
 @dataclass(frozen=True)
 class Text:
     """A text. ``check`` raises ValueError with a sentence, or gives the value that the text stands for."""
@@ -56,6 +67,7 @@ class Text:
     what: str
     check: Callable[[str], Any] = str
     pattern: str | None = None  # for editors only; ``check`` decides
+    format: Callable[[Any], str] = str  # the text that stands for a value
 
     def read(self, node: Node, problems: Problems) -> Any:
         """The checked text; a number is not taken for one."""
@@ -78,6 +90,10 @@ class Text:
             return ""
         return f'; as a text it stands in quotes: "{say(node)}"'
 
+    def write(self, value: Any) -> str | None:
+        """The text that stands for ``value``."""
+        return None if value is None else self.format(value)
+
     def json_schema(self) -> dict[str, Any]:
         """A string, with the pattern where one is known."""
         return {"type": "string"} | ({"pattern": self.pattern} if self.pattern else {})
@@ -85,12 +101,12 @@ class Text:
 
 _DURATION_WHAT = "a duration with a unit, like 90s, 30m, 12h or 1h30m"
 _SIZE_WHAT = "a size with a unit, like 512MB, 2GB or 1.5GiB"
-DURATION = Text(_DURATION_WHAT, parse_duration, r"^(\d+(\.\d+)?\s*[dhms]\s*)+$")
-SIZE = Text(_SIZE_WHAT, parse_size, r"^\d+(\.\d+)?\s*([KMGT]i?B|B)$")
+DURATION = Text(_DURATION_WHAT, parse_duration, r"^(\d+(\.\d+)?\s*[dhms]\s*)+$", format_duration)
+SIZE = Text(_SIZE_WHAT, parse_size, r"^\d+(\.\d+)?\s*([KMGT]i?B|B)$", format_size)
 
 
 @dataclass(frozen=True)
-class Number:
+class Number(Plain):
     """A finite number within bounds; ``whole`` takes no fraction."""
 
     whole: bool = False
@@ -136,7 +152,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Flag:
+class Flag(Plain):
     """true or false."""
 
     def read(self, node: Node, problems: Problems) -> Any:
@@ -152,7 +168,7 @@ class Flag:
 
 
 @dataclass(frozen=True)
-class OneOf:
+class OneOf(Plain):
     """One of a few words."""
 
     words: tuple[str, ...]
@@ -174,7 +190,7 @@ class OneOf:
 
 
 @dataclass(frozen=True)
-class Anything:
+class Anything(Plain):
     """Any JSON scalar but a number that is not finite."""
 
     def read(self, node: Node, problems: Problems) -> Any:
@@ -211,6 +227,10 @@ class Items:
             problems.add(node.place, f"expected a list of {self.what}, got {got}")
             return BROKEN
         return tuple(self.kind.read(item, problems) for item in node.content)
+
+    def write(self, value: Any) -> Any:
+        """The items as a list."""
+        return None if value is None else [self.kind.write(item) for item in value]
 
     def json_schema(self) -> dict[str, Any]:
         """An array, or also one item."""
@@ -267,6 +287,10 @@ class Table:
             entries.setdefault(key, entry)
         return entries
 
+    def write(self, value: Any) -> Any:
+        """The values by name; None where there are none."""
+        return {name: self.kind.write(inner) for name, inner in value.items()} or None
+
     def json_schema(self) -> dict[str, Any]:
         """An object of any keys, or an array of objects with one key each."""
         mapping: dict[str, Any] = {"type": "object", "additionalProperties": self.kind.json_schema()}
@@ -278,12 +302,24 @@ class Table:
 
 @dataclass(frozen=True)
 class Key:
-    """One key of a record: what it holds and what it means."""
+    """One key of a record. Reading, the stored study, the comparison with it and the JSON schema follow from it.
+
+    Attributes:
+        kind: what it holds
+        meaning: what it means, with its default in brackets
+        refused: why a study that exists cannot take another value; None where it can
+        decides_values: trials with another value measured something else
+        is_silent: not stored while it has its default. Every key that is younger than the first release is: a
+            study from before it keeps its hash.
+    """
 
     kind: Kind
     meaning: str
     required: bool = False
     example: str | None = None
+    refused: str | None = None
+    decides_values: bool = False
+    is_silent: bool = False
 
 
 @dataclass(frozen=True)
@@ -319,6 +355,11 @@ class Record:
                 example = f", like {key.example}" if key.example else ""
                 problems.add(node.place, f"{self.what} has no {name!r}; add {key.meaning}{example}")
         return values
+
+    def write(self, value: Any) -> dict[str, Any]:
+        """The keys that say something; ``value`` has an attribute of each key's name."""
+        written = {name: key.kind.write(getattr(value, name)) for name, key in self.keys.items()}
+        return {name: inner for name, inner in written.items() if inner is not None}
 
     def json_schema(self) -> dict[str, Any]:
         """An object of exactly these keys, or the short form."""

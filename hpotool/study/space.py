@@ -206,3 +206,24 @@ def say_range(distribution: BaseDistribution) -> str:
     )
     steps = f" in steps of {distribution.step:g}" if has_step else ""
     return f"{kind} from {distribution.low:g} to {distribution.high:g}{steps}"
+
+
+def parameter_as_data(parameter: ParameterSpec) -> dict[str, Any]:
+    """Return what a study file says of ``parameter``: its form, its conditions and its default."""
+    distribution = parameter.distribution
+    content: dict[str, Any]
+    if isinstance(distribution, CategoricalDistribution):
+        content = {"choice": list(distribution.choices)}
+    else:
+        assert isinstance(distribution, (FloatDistribution, IntDistribution))
+        head = "float" if isinstance(distribution, FloatDistribution) else "int"
+        content = {head: [distribution.low, distribution.high]}
+        if distribution.log:
+            content["log"] = True
+        elif distribution.step is not None and not (head == "int" and distribution.step == 1):
+            content["step"] = distribution.step
+    if parameter.when:
+        content["when"] = {parent: list(values) for parent, values in parameter.when.items()}
+    if parameter.default is not NO_DEFAULT:
+        content["default"] = parameter.default
+    return content

@@ -12,8 +12,8 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from hpotool.study.document import Entry, Node, Place, Problems, did_you_mean
-from hpotool.study.kinds import BROKEN, Anything, Flag, Items, Number, Table, Text, say
-from hpotool.study.space import given_value, is_given_by, say_range
+from hpotool.study.kinds import BROKEN, Anything, Flag, Items, Number, Plain, Table, Text, say
+from hpotool.study.space import given_value, is_given_by, parameter_as_data, say_range
 from hpotool.study.spec import NO_DEFAULT, ParameterSpec
 
 _FORMS = "{float: [low, high]}, {int: [low, high]}, {choice: [a, b]}, {const: a} or {group: {…}}"
@@ -80,6 +80,10 @@ class SearchSpace:
             drafts.setdefault(draft.name, draft)
         _check_conditions(drafts, problems)
         return drafts
+
+    def write(self, value: Sequence[ParameterSpec]) -> list[dict[str, Any]]:
+        """The parameters in their order, which jsonb does not keep for keys."""
+        return [{parameter.name: parameter_as_data(parameter)} for parameter in value]
 
     def json_schema(self) -> dict[str, Any]:
         """Names with the five forms of a parameter."""
@@ -166,7 +170,7 @@ def _read_parameters(node: Node, outer: list[tuple[str, Condition]], problems: P
         yield from _read_parameter(name, entry_node, outer, problems)
 
 
-class _Untouched:
+class _Untouched(Plain):
     """Leaves the node as it is, for a reader that needs its places."""
 
     def read(self, node: Node, problems: Problems) -> Any:
