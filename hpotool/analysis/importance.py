@@ -13,8 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from hpotool.analysis.best import direction_signs
-from hpotool.analysis.results import complete_trials, metric_index, metric_names
+from hpotool.analysis.results import complete_trials, direction_signs, metric_index, metric_names
 from hpotool.errors import InputError
 
 if TYPE_CHECKING:

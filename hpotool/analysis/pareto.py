@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hpotool.analysis.best import BestTrials, direction_signs, found_trials
-from hpotool.analysis.replicates import list_candidates
+from hpotool.analysis.candidates import BestTrials, found_trials, list_candidates
+from hpotool.analysis.results import direction_signs
 
 if TYPE_CHECKING:
     from optuna import Study

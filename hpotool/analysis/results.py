@@ -109,6 +109,13 @@ def metric_index(study: Study, metric: str) -> int:
     return names.index(metric)
 
 
+def direction_signs(study: Study) -> list[float]:
+    """Return, for each metric, what its values are multiplied with so that lower is better."""
+    from optuna.study import StudyDirection
+
+    return [-1.0 if direction == StudyDirection.MAXIMIZE else 1.0 for direction in study.directions]
+
+
 def read_result(trial: FrozenTrial, names: tuple[str, ...]) -> TrialResult:
     """Return a trial's numbers under their names; a trial that has no values yet has an empty mapping."""
     values = trial.values or ()

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpotool.analysis.best import BestTrials, find_best
+from hpotool.analysis.best import find_best
+from hpotool.analysis.candidates import BestTrials
 from hpotool.analysis.results import json_data
 from hpotool.storage.connection import Connection
 from hpotool.storage.studies import StudyProgress, has_replicates, list_studies, read_progress

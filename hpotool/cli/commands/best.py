@@ -10,7 +10,7 @@ from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show
 
 if TYPE_CHECKING:
-    from hpotool.analysis.best import BestTrials
+    from hpotool.analysis.candidates import BestTrials
 
 
 def best(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hpotool.analysis.results import Replicates, TrialResult, complete_trials, read_result
+from hpotool.analysis.results import Replicates, TrialResult, complete_trials, metric_names, read_result
 from hpotool.study.replicates import Measurement, average, point_key, standard_errors
 
 if TYPE_CHECKING:
@@ -41,6 +42,35 @@ class Candidate:
         )
 
 
+@dataclass(frozen=True)
+class BestTrials:
+    """The answer to "what was best?".
+
+    Attributes:
+        trials: the best first. Of several metrics, the Pareto front, in the order of the trials' numbers. Of
+            replicates, the first one's number with their means.
+        complete: how many complete trials were compared.
+        feasible: how many of those meet every constraint.
+    """
+
+    trials: tuple[TrialResult, ...]
+    complete: int
+    feasible: int
+
+    @property
+    def why_none(self) -> str | None:
+        """The reason why nothing is best; ``None`` when something is."""
+        if self.trials:
+            return None
+        if not self.complete:
+            return "no trial is complete yet"
+        return f"none of the {self.complete} complete trials meets every constraint"
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the answer as JSON data: ``{"trials": [{"number", "values", "params", "constraints"}]}``."""
+        return {"trials": [trial.as_data() for trial in self.trials]}
+
+
 def list_candidates(study: Study, *, replicates: bool) -> list[Candidate]:
     """Return the complete trials, each for itself; with ``replicates``, those of one point together."""
     groups: dict[str | int, list[FrozenTrial]] = defaultdict(list)
@@ -49,6 +79,23 @@ def list_candidates(study: Study, *, replicates: bool) -> list[Candidate]:
     return [
         Candidate(tuple(trials), average([_measurement(trial) for trial in trials])) for trials in groups.values()
     ]
+
+
+def found_trials(
+    study: Study,
+    candidates: Sequence[Candidate],
+    feasible: Sequence[Candidate],
+    best: Sequence[Candidate],
+    *,
+    replicates: bool,
+) -> BestTrials:
+    """Return the answer: the best as they are shown, and how many trials were compared."""
+    names = metric_names(study)
+    return BestTrials(
+        tuple(one.as_result(names, replicates=replicates) for one in best),
+        sum(len(one.trials) for one in candidates),
+        sum(len(one.trials) for one in feasible),
+    )
 
 
 def _measurement(trial: FrozenTrial) -> Measurement:
