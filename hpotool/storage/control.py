@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from hpotool import __version__
@@ -48,7 +48,7 @@ class Places:
 
 @dataclass(frozen=True)
 class WorkerRecord:
-    """A worker that has registered and not ended. ``silent_for`` is by the database's clock."""
+    """A worker that has registered and not ended. ``silent_s`` is by the database's clock."""
 
     worker_id: str
     host: str
@@ -56,7 +56,7 @@ class WorkerRecord:
     process_space: str
     process_start: str
     slot: str
-    silent_for: timedelta
+    silent_s: float
     trial_number: int | None
 
 
@@ -214,14 +214,10 @@ def end_worker(run: Run, worker_id: str, reason: str) -> None:
     run(query("end_worker"), {"worker_id": worker_id, "reason": reason})
 
 
-def tell_worker(run: Run, worker_id: str, order: Literal["drain", "stop"], actor: str) -> bool:
-    """Tell one worker to drain or stop; it hears it with its next beat. False: there is no such live worker."""
-    return bool(run(query("tell_worker"), {"worker_id": worker_id, "order": order, "actor": actor}))
-
-
 def list_workers(run: Run, study_id: int) -> list[WorkerRecord]:
     """The workers that have not ended, the longest registered first; dead ones show by their silence."""
-    return [WorkerRecord(*row) for row in run(query("list_workers"), {"study_id": study_id})]
+    rows = run(query("list_workers"), {"study_id": study_id})
+    return [WorkerRecord(*row) for row in rows]
 
 
 def read_events(

@@ -67,7 +67,6 @@ class Lifeline:
             current=lambda: storage.attempt,
             hear=self._hear,
             on_outage=self._endure_outage,
-            progress=storage.since_progress,
         )
         reaper = Reaper(
             storage.run,
@@ -137,12 +136,7 @@ class Lifeline:
             self._stop_attempt(Outcome.CANCELLED, "its trial was given to another attempt", timedelta(0))
         elif attempt is not None and orders.cancel_reason is not None:
             self._stop_attempt(Outcome.CANCELLED, orders.cancel_reason, self._grace_left(attempt))
-        if orders.told_to is not None:
-            level = Level.STOP if orders.told_to == "stop" else Level.DRAIN
-            self._stopping.tell(level, f"told to {orders.told_to}")
-        elif orders.study_state in ("stopped", "draining") or (
-            orders.study_state == "done" and attempt is not None
-        ):
+        if orders.study_state in ("stopped", "draining") or (orders.study_state == "done" and attempt is not None):
             # Done while an attempt runs: a limit was reached. The trial is handed back, for a larger budget.
             level = Level.DRAIN if orders.study_state == "draining" else Level.STOP
             why = f": {orders.study_reason}" if orders.study_reason else ""
