@@ -134,26 +134,34 @@ def transaction_settings(connection: PsycopgConnection, facts: DatabaseFacts) ->
 
     One ``SET LOCAL`` costs 2 µs of the server's time (measured); all of them are forgotten with the transaction.
     """
-    settings = {
-        # Names mean Optuna's tables and Postgres's functions, whatever lies in a schema before them.
-        "search_path": f"{quote_ident(facts.schema, connection)}, pg_temp",
-        "extra_float_digits": "1",  # floats are read back as they were written
-        "statement_timeout": "0",  # a history takes as long as it takes; what waits, waits for a lock
-        "lock_timeout": str(_LOCK_TIMEOUT_MS),
-        "jit": "off",  # no plan of ours is worth compiling
-    }
-    if connection.server_version >= 170_000:
-        settings["transaction_timeout"] = "0"
+    # Names mean Optuna's tables and Postgres's functions, whatever lies in a schema before them.
+    settings = {"search_path": f"{quote_ident(facts.schema, connection)}, pg_temp"}
     if facts.is_commit_asynchronous:
         settings["synchronous_commit"] = "on"  # what is confirmed outlives a crash of the server
-    return ";\n".join(f"SET LOCAL {name} = {value}" for name, value in settings.items())
+    return f"{_patience(connection)};\n{_set_local(settings)}"
 
 
 def read_facts(connection: PsycopgConnection) -> DatabaseFacts:
     """Ask the database where Optuna's tables are, and when it calls something committed."""
     with connection.cursor() as cursor:
-        cursor.execute(f"{_READ_COMMITTED};\n{query('database_facts')}")
+        cursor.execute(f"{_READ_COMMITTED};\n{_patience(connection)};\n{query('database_facts')}")
         return DatabaseFacts(*cursor.fetchall()[0])
+
+
+def _patience(connection: PsycopgConnection) -> str:
+    settings = {
+        "statement_timeout": "0",  # a history takes as long as it takes; what waits, waits for a lock
+        "lock_timeout": str(_LOCK_TIMEOUT_MS),
+        "jit": "off",  # no plan of ours is worth compiling
+        "extra_float_digits": "1",  # floats are read back as they were written
+    }
+    if connection.server_version >= 170_000:
+        settings["transaction_timeout"] = "0"
+    return _set_local(settings)
+
+
+def _set_local(settings: Mapping[str, str]) -> str:
+    return ";\n".join(f"SET LOCAL {name} = {value}" for name, value in settings.items())
 
 
 class Connection:

@@ -24,7 +24,10 @@ from hpotool.study.spec import RetrySpec, StudySpec
 
 @dataclass(frozen=True)
 class StudySettings:
-    """What is stored with a study. ``spec`` is None for a study that plain Optuna made and nobody described."""
+    """What is stored with a study. ``spec`` is None for a study that plain Optuna made and nobody described.
+
+    ``fingerprint`` changes whenever ``spec`` does; `write_settings` compares it.
+    """
 
     study_id: int
     spec: Mapping[str, Any] | None
@@ -33,7 +36,7 @@ class StudySettings:
     budget_trials: int | None
     state: StudyState
     reason: str
-    first_claim_at: datetime | None
+    fingerprint: str | None
 
 
 @dataclass(frozen=True)
@@ -84,12 +87,14 @@ def write_settings(
     budget_trials: int | None,
     branch_places: int = 0,
     actor: str,
-) -> None:
+    seen: str | None = None,
+) -> bool:
     """Store what the study is. A study that was done goes on when its budget has room again.
 
-    ``branch_places`` of the budget's trials go on from other trials; `queue_branch` queues them.
+    ``branch_places`` of the budget's trials go on from other trials; `queue_branch` queues them. ``seen`` is the
+    fingerprint of the settings that are to be replaced. False: there are others by now, and nothing was written.
     """
-    run(
+    [(is_written,)] = run(
         query("write_settings"),
         {
             "study_id": study_id,
@@ -99,8 +104,10 @@ def write_settings(
             "budget_trials": budget_trials,
             "branch_places": branch_places,
             "actor": actor,
+            "seen": seen,
         },
     )
+    return bool(is_written)
 
 
 def adopt_study(run: Run, study_id: int) -> None:
