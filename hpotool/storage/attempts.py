@@ -10,7 +10,6 @@ What holds after any of them, whatever dies when:
 
 from __future__ import annotations
 
-import json
 import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +20,7 @@ from typing import Any, Literal, cast
 from optuna.trial import TrialState
 
 from hpotool.storage.connection import Rows
-from hpotool.storage.queries import query
+from hpotool.storage.queries import query, to_jsonb
 from hpotool.storage.trial_content import TrialContent
 from hpotool.storage.worker_identity import WorkerIdentity
 from hpotool.study.outcome import Outcome
@@ -285,4 +284,4 @@ def _storable(text: str) -> str:
 
 
 def _json_or_none(data: Mapping[str, Any] | None) -> str | None:
-    return None if data is None else json.dumps(data)
+    return None if data is None else to_jsonb(data)

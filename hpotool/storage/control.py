@@ -15,7 +15,7 @@ from hpotool import __version__
 from hpotool.errors import InputError, NotFoundError
 from hpotool.storage.attempts import Run, StudyState
 from hpotool.storage.connection import Rows
-from hpotool.storage.queries import query
+from hpotool.storage.queries import query, to_jsonb
 from hpotool.storage.worker_identity import WorkerIdentity
 from hpotool.study.outcome import Outcome
 from hpotool.study.retry import EndedAttempt
@@ -98,9 +98,9 @@ def write_settings(
         query("write_settings"),
         {
             "study_id": study_id,
-            "spec": None if spec is None else json.dumps(spec),
+            "spec": None if spec is None else to_jsonb(spec),
             "spec_hash": spec_hash,
-            "versions": json.dumps(dict(versions)),
+            "versions": to_jsonb(versions),
             "budget_trials": budget_trials,
             "branch_places": branch_places,
             "actor": actor,

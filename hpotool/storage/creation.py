@@ -11,7 +11,7 @@ from typing import Any
 from hpotool.errors import InputError, NotFoundError
 from hpotool.storage.connection import Connection
 from hpotool.storage.control import StudySettings, read_settings, write_settings
-from hpotool.storage.queries import query
+from hpotool.storage.queries import query, to_jsonb
 from hpotool.storage.schema import ensure_schema
 from hpotool.storage.studies import default_metric_names, list_studies
 from hpotool.storage.versions import running_versions
@@ -48,9 +48,9 @@ def create_or_resume(connection: Connection, spec: StudySpec, actor: str) -> Cre
             "study_name": seeded.name,
             "directions": [metric.direction.upper() for metric in seeded.metrics],
             "metric_names": json.dumps([metric.name for metric in seeded.metrics]),
-            "spec": json.dumps(seeded.to_dict()),
+            "spec": to_jsonb(seeded.to_dict()),
             "spec_hash": seeded.spec_hash,
-            "versions": json.dumps(running_versions(seeded.objective)),
+            "versions": to_jsonb(running_versions(seeded.objective)),
             "budget_trials": seeded.budget.trials,
             "branch_places": seeded.branch_places,
             "points": [json.dumps(dict(point)) for point in seeded.warm_start],
