@@ -133,7 +133,7 @@ SETTINGS = (
     _of_role("statement_timeout", "1ms"),
     _of_role("lock_timeout", "1ms"),
     _of_role("idle_in_transaction_session_timeout", "1ms"),
-    _of_role("idle_session_timeout", "20ms", since=14),
+    _of_role("idle_session_timeout", "80ms", since=14),
     _of_role("transaction_timeout", "5ms", since=17),
     _of_role("synchronous_commit", "off"),
     _of_role("row_security", "off"),
@@ -346,7 +346,7 @@ class _Run:
 
     def _completed(self) -> list[optuna.trial.FrozenTrial]:
         while True:
-            with contextlib.suppress(TransientDatabaseError):  # a session that may be idle for 20 ms only
+            with contextlib.suppress(TransientDatabaseError):  # a session that may be idle for 80 ms only
                 study = optuna.load_study(study_name=STUDY, storage=open_storage(self._url.sqlalchemy))
                 return study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
 
