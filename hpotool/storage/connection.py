@@ -110,13 +110,16 @@ def open_psycopg(url: DatabaseUrl) -> PsycopgConnection:
     Raises:
         TransientDatabaseError: the database does not answer.
         DatabaseUnreachableError: it refuses the login, or does not exist.
-        InputError: its encoding cannot hold what is to be stored.
+        InputError: libpq does not understand the URL, or the database's encoding cannot hold what is to be stored.
     """
     try:
         # Above PGCLIENTENCODING and what the role says: in any other encoding texts would be refused here.
         connection = psycopg2.connect(url.libpq, client_encoding="UTF8")
+    except psycopg2.ProgrammingError as error:
+        reason = " ".join(str(error).removeprefix("invalid dsn: ").split())
+        raise InputError(f"the storage URL {url} cannot be used: {_without_password(url, reason)}") from None
     except psycopg2.OperationalError as error:
-        refused = any(reason in str(error) for reason in _REFUSED)
+        refused = str(error).startswith("invalid ") or any(reason in str(error) for reason in _REFUSED)
         # Without its cause: libpq's text is in the sentence, and a cause could show what the sentence hides.
         if refused:
             raise DatabaseUnreachableError(_sentence(url, error), "check the storage URL") from None
@@ -249,8 +252,9 @@ class Connection:
             try:
                 self._facts = read_facts(connection)
             except psycopg2.Error as error:
+                judged = _database_error(self.url, connection, error)
                 connection.close()
-                raise TransientDatabaseError(_sentence(self.url, error)) from error
+                raise judged from error
             self._settings = transaction_settings(connection, self._facts)
             self._open = connection
         return self._open
@@ -302,10 +306,14 @@ def _execute(connection: PsycopgConnection, statements: bytes) -> Rows:
 
 def _sentence(url: DatabaseUrl, error: psycopg2.Error) -> str:
     reason = " ".join(str(error).split()) or type(error).__name__
+    return f"the database {url} does not answer: {_without_password(url, reason)}"
+
+
+def _without_password(url: DatabaseUrl, text: str) -> str:
     # libpq shows a password only where it shows a whole URL. Wherever else its letters stand, they are a word.
     for password in {url.url.password, quote(url.url.password or "", safe="")} - {None, ""}:
-        reason = reason.replace(f":{password}@", ":***@")
-    return f"the database {url} does not answer: {reason}"
+        text = text.replace(f":{password}@", ":***@")
+    return text
 
 
 def is_transient_code(pgcode: str | None) -> bool:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from hpotool.errors import DatabaseUnreachableError
+from hpotool.errors import HpotoolError
 from hpotool.settings import GRACE_PERIOD, HEARTBEAT_INTERVAL
 from hpotool.storage.attempts import Attempt, FollowUp, Orders, follow_up_of
 from hpotool.storage.control import end_worker, read_ended_attempts, register_worker
@@ -96,7 +96,7 @@ class Lifeline:
         try:
             with self._storage.connection.impatiently():
                 end_worker(self._storage.run, self._storage.worker.worker_id, self.end_reason)
-        except DatabaseUnreachableError as error:
+        except HpotoolError as error:  # away, or its tables are gone
             _logger.warning("left without saying goodbye: %s", error)
 
     def before_claim(self) -> None:

@@ -2,6 +2,7 @@ from urllib.parse import quote
 
 import pytest
 
+from hpotool.errors import HpotoolError
 from hpotool.storage.connection import Connection, TransientDatabaseError, is_transient_code
 from hpotool.storage.url import DatabaseUrl
 
@@ -41,6 +42,24 @@ def test_a_database_that_is_not_there_is_transient_and_its_password_stays_hidden
         connection.run("select 1")
     assert not caught.value.maybe_applied
     assert "s3cret" not in f"{caught.value!r} {caught.value.__cause__!r}"
+
+
+@pytest.mark.parametrize(
+    ("address", "exit_code", "reason"),
+    [
+        ("127.0.0.1:1/x?foo=bar", 2, 'cannot be used: invalid URI query parameter: "foo"'),
+        ("127.0.0.1:1/x?sslmode=nonsense", 4, 'invalid sslmode value: "nonsense"'),
+        ("127.0.0.1:99999/x", 4, 'invalid port number: "99999"'),
+        ("127.0.0.1:1/x?service=nowhere", 4, 'definition of service "nowhere" not found'),
+    ],
+)
+def test_a_url_that_can_never_work_is_not_waited_for(address, exit_code, reason):
+    with pytest.raises(HpotoolError) as caught:
+        Connection(DatabaseUrl.parse(f"postgresql://u:s3cret@{address}")).run("select 1")
+    assert not isinstance(caught.value, TransientDatabaseError)
+    assert caught.value.exit_code == exit_code
+    assert reason in str(caught.value)
+    assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("password", ["p", "on", "Connection", "127.0.0.1", "%2F@", "s3cret/@:"])
