@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 EXTRAS ?= torch,xgboost,dashboard,cmaes,fsspec,plot,dev
 
-.PHONY: install demo test check bench clean
+.PHONY: install demo test check bench settings-matrix clean
 .DEFAULT_GOAL := help
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo "make test     every check and every test"
 	@echo "make check    lint, format, import contracts, types, unit tests (under a minute)"
 	@echo "make bench    measure against plain Optuna, in one run, as ratios"
+	@echo "make settings-matrix  print how a small study fares under each setting of Postgres"
 	@echo "make install  only make .venv"
 
 # The stamp is newer than what decides the environment's content, or the environment is made again.
@@ -42,7 +43,8 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n 2 tests/unit
 
-ON_NEWEST := optuna_contract.py attempts.py branches.py postgres_storage.py schema.py control.py
+ON_NEWEST := optuna_contract.py attempts.py branches.py postgres_storage.py schema.py control.py refusals.py \
+	settings_matrix.py
 test: check
 	@.ci/install-test-programs
 	$(BIN)/pytest -q -n 2 --dist loadgroup tests --ignore tests/unit
@@ -52,6 +54,11 @@ test: check
 bench: install
 	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m tests.benchmarks.attempts --json docs/attempts.json
+
+# A small study under each setting of a server, role, pooler or environment that could break a promise (a minute).
+settings-matrix: install
+	@.ci/install-test-programs
+	$(BIN)/python -m tests.settings_matrix
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -10,18 +10,17 @@ What holds after any of them, whatever dies when:
 
 from __future__ import annotations
 
-import json
 import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal, cast
 
 from optuna.trial import TrialState
 
 from hpotool.storage.connection import Rows
-from hpotool.storage.queries import query
+from hpotool.storage.queries import query, to_jsonb
 from hpotool.storage.trial_content import TrialContent
 from hpotool.storage.worker_identity import WorkerIdentity
 from hpotool.study.outcome import Outcome
@@ -84,7 +83,6 @@ class Orders:
     cancel_reason: str | None
     study_state: StudyState
     study_reason: str
-    told_to: Literal["drain", "stop"] | None
 
 
 def follow_up_of(decision: Decision) -> FollowUp:
@@ -100,7 +98,11 @@ def new_attempt_id() -> str:
 
 
 def claim_trial(run: Run, study_id: int, worker: WorkerIdentity, attempt_id: str) -> Attempt | NoTrial:
-    """Claim the oldest waiting trial, or a new one, within the budget; the first heartbeat is part of it."""
+    """Claim the oldest waiting trial, or a new one, within the budget; the first heartbeat is part of it.
+
+    The attempt has another id than ``attempt_id`` where that one was claimed before (the answer was lost) and has
+    been taken for lost meanwhile.
+    """
     rows = run(
         query("claim"),
         {
@@ -115,6 +117,8 @@ def claim_trial(run: Run, study_id: int, worker: WorkerIdentity, attempt_id: str
     if not rows:
         return NoTrial("stopped", "the study does not exist any more", 0, 0, 0, None)
     [(kind, reason, finished, running, waiting, budget, *trial, history)] = rows
+    if kind == "spent":
+        return claim_trial(run, study_id, worker, new_attempt_id())
     if kind == "claimed":
         outcomes = tuple(Outcome(outcome) for outcome in history)
         trial_id, number, root_number, started, is_new = trial
@@ -131,28 +135,10 @@ def read_orders(run: Run, worker: WorkerIdentity, attempt: Attempt | None) -> Or
     return Orders(*rows[0]) if rows else None
 
 
-def beat(
-    run: Run,
-    worker: WorkerIdentity,
-    attempt: Attempt | None,
-    *,
-    since_progress: timedelta | None = None,
-    gpu: Mapping[str, Any] | None = None,
-) -> Orders | None:
-    """Say that the worker, and its attempt if it has one, are alive. None: the worker is not registered.
-
-    ``since_progress`` is how long ago the attempt last reported something; a duration, because only the database's
-    clock is believed.
-    """
-    rows = run(
-        query("beat"),
-        {
-            "worker_id": worker.worker_id,
-            "attempt_id": attempt.attempt_id if attempt else None,
-            "progress_age": since_progress,
-            "gpu": _json_or_none(gpu),
-        },
-    )
+def beat(run: Run, worker: WorkerIdentity, attempt: Attempt | None) -> Orders | None:
+    """Say that the worker, and its attempt if it has one, are alive. None: the worker is not registered."""
+    attempt_id = attempt.attempt_id if attempt else None
+    rows = run(query("beat"), {"worker_id": worker.worker_id, "attempt_id": attempt_id})
     return Orders(*rows[0]) if rows else None
 
 
@@ -223,10 +209,10 @@ def finish_late(
 
     ``content`` is what the attempt itself knows: parameters and reports that never reached the database go along.
     """
-    steps = [(step, *stored_value(value)) for step, value in content.steps]
     parameters = (
         _ending_parameters(actor, ending)
         | _value_parameters(values)
+        | _content_parameters(content)
         | {
             "study_id": attempt.study_id,
             "trial_id": attempt.trial_id,
@@ -234,20 +220,18 @@ def finish_late(
             "late_attempt_id": str(uuid.uuid5(uuid.UUID(attempt.attempt_id), "late")),
             "state": state.name,
             "started": attempt.started,
-            "param_names": [name for name, _, _ in content.params],
-            "param_values": [value for _, value, _ in content.params],
-            "distributions": [distribution for _, _, distribution in content.params],
-            "steps": [step for step, _, _ in steps],
-            "step_values": [value for _, value, _ in steps],
-            "step_types": [kind for _, _, kind in steps],
-            "keys": list(content.user_attrs),
-            "json_values": list(content.user_attrs.values()),
-            "system_keys": list(content.system_attrs),
-            "system_json_values": list(content.system_attrs.values()),
+            "is_own_trial": False,
         }
     )
     [(is_kept,)] = run(query("finish_late"), parameters)
     return bool(is_kept)
+
+
+def rescue_content(run: Run, attempt_id: str, content: TrialContent) -> bool:
+    """Write what an attempt of another worker knows to its trial, while that is its own. False: it is unknown."""
+    parameters = _content_parameters(content) | {"attempt_id": attempt_id, "is_own_trial": True}
+    [(is_known,)] = run(query("rescue_content"), parameters)
+    return bool(is_known)
 
 
 def stored_value(value: float) -> tuple[float | None, str]:
@@ -268,16 +252,36 @@ def _value_parameters(values: Sequence[float] | None) -> dict[str, Any]:
     }
 
 
+def _content_parameters(content: TrialContent) -> dict[str, Any]:
+    steps = [(step, *stored_value(value)) for step, value in content.steps]
+    return {
+        "param_names": [name for name, _, _ in content.params],
+        "param_values": [value for _, value, _ in content.params],
+        "distributions": [distribution for _, _, distribution in content.params],
+        "steps": [step for step, _, _ in steps],
+        "step_values": [value for _, value, _ in steps],
+        "step_types": [kind for _, _, kind in steps],
+        "keys": list(content.user_attrs),
+        "json_values": list(content.user_attrs.values()),
+        "system_keys": list(content.system_attrs),
+        "system_json_values": list(content.system_attrs.values()),
+    }
+
+
 def _ending_parameters(actor: str, ending: Ending) -> dict[str, Any]:
     return {
         "actor": actor,
         "outcome": ending.outcome.value,
-        # Postgres refuses NUL in text, and a program may print anything.
-        "reason": ending.reason.replace("\0", "�"),
-        "output_tail": ending.output_tail and ending.output_tail[-_OUTPUT_TAIL:].replace("\0", "�"),
+        "reason": _storable(ending.reason),
+        "output_tail": ending.output_tail and _storable(ending.output_tail[-_OUTPUT_TAIL:]),
         "gpu": _json_or_none(ending.gpu),
     }
 
 
+def _storable(text: str) -> str:
+    """``text`` without what Postgres refuses: a program may print anything, and a file may be called anything."""
+    return text.replace("\0", "�").encode(errors="backslashreplace").decode()
+
+
 def _json_or_none(data: Mapping[str, Any] | None) -> str | None:
-    return None if data is None else json.dumps(data)
+    return None if data is None else to_jsonb(data)

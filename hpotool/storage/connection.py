@@ -1,8 +1,9 @@
 """One connection to Postgres: one call is one round trip and one transaction.
 
-Several statements in one string are sent together and are one transaction: all of them or none. In READ COMMITTED
-each of them still has its own snapshot, so what follows a ``SELECT … FOR UPDATE`` sees what was committed while
-it waited for the lock.
+Several statements in one string are sent together and are one transaction: all of them or none. It is READ
+COMMITTED whatever the server, the database, the role or the environment say: each statement has its own snapshot,
+so what follows a ``SELECT … FOR UPDATE`` sees what was committed while it waited for the lock. What else could
+change what a statement means is set in the same string (`transaction_settings`).
 
 Nothing is kept in the session (no settings, prepared statements, advisory locks, LISTEN), so that it works
 through PgBouncer in transaction mode.
@@ -14,24 +15,42 @@ import os
 import select
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import psycopg2
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+import psycopg2.errors
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, quote_ident
 from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812  (the class is lower-case there)
 
-from hpotool.errors import DatabaseUnreachableError
+from hpotool.errors import DatabaseUnreachableError, HpotoolError, InputError
+from hpotool.storage.queries import query
 from hpotool.storage.url import DatabaseUrl
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 Rows = list[tuple[Any, ...]]
 
 # Classes and codes of https://www.postgresql.org/docs/current/errcodes-appendix.html that pass by themselves:
-# connection failures, rollbacks by deadlock, exhausted resources, shutdowns and starts of the server, a standby
-# that is about to be promoted, a lock or idle timeout set by the server's owner.
+# connection failures, rollbacks by deadlock or serialization, exhausted resources, shutdowns and starts of the
+# server, a standby that is about to be promoted, somebody who cancelled the statement or ended the session, and
+# the timeouts that a server's owner may set.
 _TRANSIENT_CLASSES = ("08", "40", "53")
-_TRANSIENT_CODES = ("25006", "25P03", "55P03", "57P01", "57P02", "57P03", "57P05", "58000", "58030")
+_TRANSIENT_CODES = (
+    "25006", "25P03", "25P04", "55P03", "57014", "57P01", "57P02", "57P03", "57P04", "57P05", "58000", "58030",
+)  # fmt: skip
+# What the statement carries cannot be stored, now or ever: values, constraints, limits.
+_DATA_CLASSES = ("22", "23", "54")
+_NOT_SUPPORTED = "0A000"
+_HINTS = {
+    "42501": "docs/operations.md says what a role needs, under Roles",
+    "42P01": "the tables of hpotool are missing or of another version: hpotool db upgrade",
+    "42703": "the tables of hpotool are of another version: hpotool db upgrade",
+    "42883": "the tables of hpotool are of another version: hpotool db upgrade",
+    "3F000": "the tables of hpotool are missing: hpotool db upgrade",
+}
 
 # libpq gives no code for a failed login, only the server's text. These do not pass by themselves.
 _REFUSED = (
@@ -40,7 +59,17 @@ _REFUSED = (
     "does not exist",
     "no pg_hba.conf entry",
     "not support SSL",
+    "unsupported startup parameter",
+    "definition of service",
 )
+
+# SQL_ASCII keeps what it is given, which is UTF-8. The others cannot hold every text that a trial writes.
+_ENCODINGS = ("UTF8", "SQL_ASCII")
+
+_READ_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
+# How long a statement queues for a lock before the call is made again: somebody who holds one for ever must not
+# keep a worker from hearing a signal.
+_LOCK_TIMEOUT_MS = 10_000
 
 
 class TransientDatabaseError(DatabaseUnreachableError):
@@ -55,6 +84,89 @@ class TransientDatabaseError(DatabaseUnreachableError):
         self.maybe_applied = maybe_applied
 
 
+class RefusedStatementError(HpotoolError):
+    """The database answers, and will not do this: tables or rights are missing. Nothing was applied."""
+
+    def __init__(self, message: str, hint: str | None = None, *, pgcode: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.pgcode = pgcode
+
+
+class RefusedDataError(RefusedStatementError):
+    """The database will never store what the statements carry. Nothing was applied."""
+
+
+@dataclass(frozen=True)
+class DatabaseFacts:
+    """What a connection asks when it opens."""
+
+    schema: str  # where Optuna's tables are, or would be made
+    is_commit_asynchronous: bool
+
+
+def open_psycopg(url: DatabaseUrl) -> PsycopgConnection:
+    """A new connection of psycopg2, which speaks UTF-8.
+
+    Raises:
+        TransientDatabaseError: the database does not answer.
+        DatabaseUnreachableError: it refuses the login, or does not exist.
+        InputError: libpq does not understand the URL, or the database's encoding cannot hold what is to be stored.
+    """
+    try:
+        # Above PGCLIENTENCODING and what the role says: in any other encoding texts would be refused here.
+        connection = psycopg2.connect(url.libpq, client_encoding="UTF8")
+    except psycopg2.ProgrammingError as error:
+        reason = " ".join(str(error).removeprefix("invalid dsn: ").split())
+        raise InputError(f"the storage URL {url} cannot be used: {_without_password(url, reason)}") from None
+    except psycopg2.OperationalError as error:
+        refused = str(error).startswith("invalid ") or any(reason in str(error) for reason in _REFUSED)
+        # Without its cause: libpq's text is in the sentence, and a cause could show what the sentence hides.
+        if refused:
+            raise DatabaseUnreachableError(_sentence(url, error), "check the storage URL") from None
+        raise TransientDatabaseError(_sentence(url, error), "start it, or check the storage URL") from None
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding not in _ENCODINGS:
+        connection.close()
+        hint = f"createdb --encoding UTF8 --template template0 {url.url.database}_utf8"
+        raise InputError(f"the database {url} is encoded in {encoding}, and hpotool needs UTF8", hint)
+    return connection
+
+
+def transaction_settings(connection: PsycopgConnection, facts: DatabaseFacts) -> str:
+    """What comes after READ COMMITTED in each transaction, so that no setting of anybody's changes a guarantee.
+
+    One ``SET LOCAL`` costs 2 µs of the server's time (measured); all of them are forgotten with the transaction.
+    """
+    # Names mean Optuna's tables and Postgres's functions, whatever lies in a schema before them.
+    settings = {"search_path": f"{quote_ident(facts.schema, connection)}, pg_temp"}
+    if facts.is_commit_asynchronous:
+        settings["synchronous_commit"] = "on"  # what is confirmed outlives a crash of the server
+    return f"{_patience(connection)};\n{_set_local(settings)}"
+
+
+def read_facts(connection: PsycopgConnection) -> DatabaseFacts:
+    """Ask the database where Optuna's tables are, and when it calls something committed."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_READ_COMMITTED};\n{_patience(connection)};\n{query('database_facts')}")
+        return DatabaseFacts(*cursor.fetchall()[0])
+
+
+def _patience(connection: PsycopgConnection) -> str:
+    settings = {
+        "statement_timeout": "0",  # a history takes as long as it takes; what waits, waits for a lock
+        "lock_timeout": str(_LOCK_TIMEOUT_MS),
+        "jit": "off",  # no plan of ours is worth compiling
+        "extra_float_digits": "1",  # floats are read back as they were written
+    }
+    if connection.server_version >= 170_000:
+        settings["transaction_timeout"] = "0"
+    return _set_local(settings)
+
+
+def _set_local(settings: Mapping[str, str]) -> str:
+    return ";\n".join(f"SET LOCAL {name} = {value}" for name, value in settings.items())
+
+
 class Connection:
     """A connection that opens when first used, and again after it broke. Threads take turns.
 
@@ -64,9 +176,14 @@ class Connection:
     def __init__(self, url: DatabaseUrl) -> None:
         self.url = url
         self._lock = threading.Lock()
-        self._open: PsycopgConnection | None = None
+        self._forget()
         own = weakref.ref(self)
         os.register_at_fork(after_in_child=lambda: _forget_parents_connection(own))
+
+    def _forget(self) -> None:
+        self._open: PsycopgConnection | None = None
+        self._facts: DatabaseFacts | None = None
+        self._settings = ""
 
     def __getstate__(self) -> dict[str, Any]:
         return {"url": self.url}
@@ -82,7 +199,8 @@ class Connection:
         Raises:
             TransientDatabaseError: the database is away or gave up; the next call opens a new connection.
             DatabaseUnreachableError: the login is refused or the database does not exist.
-            psycopg2.Error: anything else, with its ``pgcode``; the connection stays usable.
+            RefusedDataError: what the statement carries cannot be stored.
+            RefusedStatementError: anything else, with its ``pgcode``; the connection stays usable.
         """
         return self.run_all([(sql, params)])
 
@@ -91,24 +209,37 @@ class Connection:
         with self._lock:
             connection = self._usable_connection()
             try:
-                with connection.cursor() as cursor:
-                    cursor.execute(b";\n".join(cursor.mogrify(sql, params or None) for sql, params in statements))
-                    return cursor.fetchall() if cursor.description else []
+                sent = _put_together(connection, statements)
+                try:
+                    return _execute(
+                        connection, f"{_READ_COMMITTED}, READ WRITE;\n{self._settings};\n".encode() + sent
+                    )
+                except psycopg2.errors.FeatureNotSupported:
+                    # A standby may not even be asked to write: what reads is answered, what writes is told 25006.
+                    return _execute(connection, f"{_READ_COMMITTED};\n{self._settings};\n".encode() + sent)
             except psycopg2.Error as error:
-                broken = connection.closed != 0
-                if broken or connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
-                    # Left inside a transaction that the string itself began: the server rolls it back with us.
-                    self._drop()
-                if broken or is_transient_code(error.pgcode):
-                    # A code means that the server itself answered with a rollback; silence means nobody knows.
-                    maybe_applied = broken and error.pgcode is None
-                    raise TransientDatabaseError(self._sentence(error), maybe_applied=maybe_applied) from error
-                raise
+                raise self._judged(connection, error) from error
+
+    def identify(self) -> str:
+        """What names the database: equal for one, whatever address and port lead to it, and for no two."""
+        try:
+            [(identity,)] = self.run(query("database_identity"))
+        except RefusedStatementError:  # a provider that shows nobody the cluster's number
+            return f"{self.url.url.host}:{self.url.url.port}/{self.url.url.database}"
+        return str(identity)
 
     def close(self) -> None:
         """Close the connection; the next call opens it again."""
         with self._lock:
             self._drop()
+
+    def _judged(self, connection: PsycopgConnection, error: psycopg2.Error) -> HpotoolError:
+        """What an error means for the caller; a connection that may be of no use any more is dropped."""
+        judged = _database_error(self.url, connection, error)
+        if connection.closed or connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
+            # Left inside a transaction that the string itself began: the server rolls it back with us.
+            self._drop()
+        return judged
 
     def _usable_connection(self) -> PsycopgConnection:
         # An idle connection has nothing to read, unless the server closed it: then nothing was sent yet, and a
@@ -116,32 +247,73 @@ class Connection:
         if self._open is not None and (self._open.closed or _has_something_to_read(self._open)):
             self._drop()
         if self._open is None:
-            self._open = self._connect()
+            connection = open_psycopg(self.url)
+            connection.autocommit = True
+            try:
+                self._facts = read_facts(connection)
+            except psycopg2.Error as error:
+                judged = _database_error(self.url, connection, error)
+                connection.close()
+                raise judged from error
+            self._settings = transaction_settings(connection, self._facts)
+            self._open = connection
         return self._open
-
-    def _connect(self) -> PsycopgConnection:
-        try:
-            connection = psycopg2.connect(self.url.libpq)
-        except psycopg2.OperationalError as error:
-            refused = any(reason in str(error) for reason in _REFUSED)
-            # Without its cause: libpq's text is in the sentence, and a cause could show what the sentence hides.
-            if refused:
-                raise DatabaseUnreachableError(self._sentence(error), "check the storage URL") from None
-            raise TransientDatabaseError(self._sentence(error), "start it, or check the storage URL") from None
-        connection.autocommit = True
-        return connection
 
     def _drop(self) -> None:
         if self._open is not None:
             self._open.close()
-            self._open = None
+            self._forget()
 
-    def _sentence(self, error: psycopg2.Error) -> str:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        password = self.url.url.password
-        if password:
-            reason = reason.replace(str(password), "***")
-        return f"the database {self.url} does not answer: {reason}"
+
+@contextmanager
+def as_database_error(connection: PsycopgConnection, url: DatabaseUrl) -> Iterator[None]:
+    """Whatever psycopg2 raises inside comes out as `Connection.run` would raise it."""
+    try:
+        yield
+    except psycopg2.Error as error:
+        raise _database_error(url, connection, error) from error
+
+
+def _database_error(url: DatabaseUrl, connection: PsycopgConnection, error: psycopg2.Error) -> HpotoolError:
+    if connection.closed or is_transient_code(error.pgcode):
+        # A code means that the server itself answered with a rollback; silence means nobody knows.
+        maybe_applied = connection.closed != 0 and error.pgcode is None
+        return TransientDatabaseError(_sentence(url, error), maybe_applied=maybe_applied)
+    code = error.pgcode or ""
+    refused = RefusedDataError if code[:2] in _DATA_CLASSES else RefusedStatementError
+    reason = error.diag.message_primary or str(error)
+    return refused(f"the database {url} refused: {reason}", _HINTS.get(code), pgcode=error.pgcode)
+
+
+def _put_together(connection: PsycopgConnection, statements: Sequence[tuple[str, Parameters]]) -> bytes:
+    """The statements as one string.
+
+    Raises:
+        RefusedDataError: a text has a character that Postgres cannot store (NUL, half of a surrogate pair).
+    """
+    try:
+        with connection.cursor() as cursor:
+            return b";\n".join(cursor.mogrify(sql, params or None) for sql, params in statements)
+    except ValueError as error:  # a UnicodeEncodeError is one
+        raise RefusedDataError(f"a text cannot be stored: {error}") from error
+
+
+def _execute(connection: PsycopgConnection, statements: bytes) -> Rows:
+    with connection.cursor() as cursor:
+        cursor.execute(statements)
+        return cursor.fetchall() if cursor.description else []
+
+
+def _sentence(url: DatabaseUrl, error: psycopg2.Error) -> str:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return f"the database {url} does not answer: {_without_password(url, reason)}"
+
+
+def _without_password(url: DatabaseUrl, text: str) -> str:
+    # libpq shows a password only where it shows a whole URL. Wherever else its letters stand, they are a word.
+    for password in {url.url.password, quote(url.url.password or "", safe="")} - {None, ""}:
+        text = text.replace(f":{password}@", ":***@")
+    return text
 
 
 def is_transient_code(pgcode: str | None) -> bool:
@@ -160,4 +332,4 @@ def _forget_parents_connection(reference: weakref.ref[Connection]) -> None:
     if connection is not None:
         # psycopg2 does not close a connection of another process when its object goes away.
         connection._lock = threading.Lock()
-        connection._open = None
+        connection._forget()

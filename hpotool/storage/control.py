@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from hpotool import __version__
 from hpotool.errors import InputError, NotFoundError
 from hpotool.storage.attempts import Run, StudyState
 from hpotool.storage.connection import Rows
-from hpotool.storage.queries import query
+from hpotool.storage.queries import query, to_jsonb
 from hpotool.storage.worker_identity import WorkerIdentity
 from hpotool.study.outcome import Outcome
 from hpotool.study.retry import EndedAttempt
@@ -24,7 +24,10 @@ from hpotool.study.spec import RetrySpec, StudySpec
 
 @dataclass(frozen=True)
 class StudySettings:
-    """What is stored with a study. ``spec`` is None for a study that plain Optuna made and nobody described."""
+    """What is stored with a study. ``spec`` is None for a study that plain Optuna made and nobody described.
+
+    ``fingerprint`` changes whenever ``spec`` does; `write_settings` compares it.
+    """
 
     study_id: int
     spec: Mapping[str, Any] | None
@@ -33,7 +36,7 @@ class StudySettings:
     budget_trials: int | None
     state: StudyState
     reason: str
-    first_claim_at: datetime | None
+    fingerprint: str | None
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Places:
 
 @dataclass(frozen=True)
 class WorkerRecord:
-    """A worker that has registered and not ended. ``silent_for`` is by the database's clock."""
+    """A worker that has registered and not ended. ``silent_s`` is by the database's clock."""
 
     worker_id: str
     host: str
@@ -56,7 +59,7 @@ class WorkerRecord:
     process_space: str
     process_start: str
     slot: str
-    silent_for: timedelta
+    silent_s: float
     trial_number: int | None
 
 
@@ -84,23 +87,27 @@ def write_settings(
     budget_trials: int | None,
     branch_places: int = 0,
     actor: str,
-) -> None:
+    seen: str | None = None,
+) -> bool:
     """Store what the study is. A study that was done goes on when its budget has room again.
 
-    ``branch_places`` of the budget's trials go on from other trials; `queue_branch` queues them.
+    ``branch_places`` of the budget's trials go on from other trials; `queue_branch` queues them. ``seen`` is the
+    fingerprint of the settings that are to be replaced. False: there are others by now, and nothing was written.
     """
-    run(
+    [(is_written,)] = run(
         query("write_settings"),
         {
             "study_id": study_id,
-            "spec": None if spec is None else json.dumps(spec),
+            "spec": None if spec is None else to_jsonb(spec),
             "spec_hash": spec_hash,
-            "versions": json.dumps(dict(versions)),
+            "versions": to_jsonb(versions),
             "budget_trials": budget_trials,
             "branch_places": branch_places,
             "actor": actor,
+            "seen": seen,
         },
     )
+    return bool(is_written)
 
 
 def adopt_study(run: Run, study_id: int) -> None:
@@ -214,14 +221,10 @@ def end_worker(run: Run, worker_id: str, reason: str) -> None:
     run(query("end_worker"), {"worker_id": worker_id, "reason": reason})
 
 
-def tell_worker(run: Run, worker_id: str, order: Literal["drain", "stop"], actor: str) -> bool:
-    """Tell one worker to drain or stop; it hears it with its next beat. False: there is no such live worker."""
-    return bool(run(query("tell_worker"), {"worker_id": worker_id, "order": order, "actor": actor}))
-
-
 def list_workers(run: Run, study_id: int) -> list[WorkerRecord]:
     """The workers that have not ended, the longest registered first; dead ones show by their silence."""
-    return [WorkerRecord(*row) for row in run(query("list_workers"), {"study_id": study_id})]
+    rows = run(query("list_workers"), {"study_id": study_id})
+    return [WorkerRecord(*row) for row in rows]
 
 
 def read_events(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hpotool.errors import InputError, NotFoundError
 from hpotool.storage.connection import Connection
-from hpotool.storage.control import read_settings, write_settings
-from hpotool.storage.queries import query
+from hpotool.storage.control import StudySettings, read_settings, write_settings
+from hpotool.storage.queries import query, to_jsonb
 from hpotool.storage.schema import ensure_schema
 from hpotool.storage.studies import default_metric_names, list_studies
 from hpotool.storage.versions import running_versions
@@ -47,9 +48,9 @@ def create_or_resume(connection: Connection, spec: StudySpec, actor: str) -> Cre
             "study_name": seeded.name,
             "directions": [metric.direction.upper() for metric in seeded.metrics],
             "metric_names": json.dumps([metric.name for metric in seeded.metrics]),
-            "spec": json.dumps(seeded.to_dict()),
+            "spec": to_jsonb(seeded.to_dict()),
             "spec_hash": seeded.spec_hash,
-            "versions": json.dumps(running_versions(seeded.objective)),
+            "versions": to_jsonb(running_versions(seeded.objective)),
             "budget_trials": seeded.budget.trials,
             "branch_places": seeded.branch_places,
             "points": [json.dumps(dict(point)) for point in seeded.warm_start],
@@ -65,14 +66,8 @@ def read_spec(connection: Connection, study_name: str) -> tuple[int, StudySpec]:
     Raises:
         NotFoundError: the study does not exist, or plain Optuna made it and nobody has described it yet.
     """
-    study_id = find_study_id(connection, study_name)
-    settings = read_settings(connection.run, study_id)
-    if settings is None or settings.spec is None:
-        raise NotFoundError(
-            f"study {study_name!r} was made by plain Optuna and has no settings",
-            "give it some with: hpotool create-study FILE, where FILE says study: " + study_name,
-        )
-    return study_id, StudySpec.from_dict(settings.spec)
+    study_id, _, spec = _read(connection, study_name)
+    return study_id, spec
 
 
 def find_study_id(connection: Connection, study_name: str) -> int:
@@ -87,29 +82,85 @@ def find_study_id(connection: Connection, study_name: str) -> int:
     return int(rows[0][0])
 
 
-def _resume(connection: Connection, spec: StudySpec, actor: str) -> Creation:
-    study_id, stored = read_spec(connection, spec.name)
-    found = differences(stored, spec)
-    refused = [difference.sentence for difference in found if not difference.is_safe]
-    if refused:
-        raise InputError(
-            "\n".join([f"study {spec.name!r} exists and is another study than this file describes", *refused]),
-            way_out(spec.name),
+def change_spec(
+    connection: Connection,
+    study_name: str,
+    change: Callable[[StudySpec], StudySpec],
+    actor: str,
+    versions: Callable[[StudySpec], Mapping[str, str]] | None = None,
+) -> tuple[StudySpec, StudySpec]:
+    """Change what is stored of a study; its settings before and after.
+
+    Of two people who do so at once the second changes what the first has stored: ``change`` is called again with
+    that. ``versions`` are stored anew where they are given.
+
+    Raises:
+        InputError: a newer hpotool has stored something that would get lost.
+        Whatever ``change`` raises; nothing was written.
+    """
+    while True:
+        study_id, settings, stored = _read(connection, study_name)
+        changed = change(stored)
+        if changed == stored:
+            return stored, stored
+        _refuse_settings_of_a_newer_hpotool(settings.spec, stored.to_dict())
+        is_written = write_settings(
+            connection.run,
+            study_id,
+            spec=changed.to_dict(),
+            spec_hash=changed.spec_hash,
+            versions=settings.versions if versions is None else versions(changed),
+            budget_trials=changed.budget.trials,
+            branch_places=changed.branch_places,
+            actor=actor,
+            seen=settings.fingerprint,
         )
-    if not found:
-        return Creation(stored, False)
-    merged = resumed(stored, spec)
-    write_settings(
-        connection.run,
-        study_id,
-        spec=merged.to_dict(),
-        spec_hash=merged.spec_hash,
-        versions=running_versions(merged.objective),
-        budget_trials=merged.budget.trials,
-        branch_places=merged.branch_places,
-        actor=actor,
+        if is_written:
+            return stored, changed
+
+
+def _read(connection: Connection, study_name: str) -> tuple[int, StudySettings, StudySpec]:
+    study_id = find_study_id(connection, study_name)
+    settings = read_settings(connection.run, study_id)
+    if settings is None or settings.spec is None:
+        raise NotFoundError(
+            f"study {study_name!r} was made by plain Optuna and has no settings",
+            "give it some with: hpotool create-study FILE, where FILE says study: " + study_name,
+        )
+    return study_id, settings, StudySpec.from_dict(settings.spec)
+
+
+def _refuse_settings_of_a_newer_hpotool(stored: Any, known: Any, key: str = "") -> None:
+    if isinstance(stored, list) and isinstance(known, list):
+        stored, known = ({str(index): value for index, value in enumerate(values)} for values in (stored, known))
+    if not isinstance(stored, Mapping) or not isinstance(known, Mapping):
+        return
+    for name, value in stored.items():
+        path = f"{key}.{name}" if key else name
+        if name not in known:
+            raise InputError(
+                f"a newer hpotool has stored {path!r} with the study, which this one would lose",
+                "pip install --upgrade hpotool",
+            )
+        _refuse_settings_of_a_newer_hpotool(value, known[name], path)
+
+
+def _resume(connection: Connection, spec: StudySpec, actor: str) -> Creation:
+    def take_over(stored: StudySpec) -> StudySpec:
+        found = differences(stored, spec)
+        refused = [difference.sentence for difference in found if not difference.is_safe]
+        if refused:
+            raise InputError(
+                "\n".join([f"study {spec.name!r} exists and is another study than this file describes", *refused]),
+                way_out(spec.name),
+            )
+        return resumed(stored, spec) if found else stored
+
+    before, after = change_spec(
+        connection, spec.name, take_over, actor, lambda changed: running_versions(changed.objective)
     )
-    return Creation(merged, False, [difference.sentence for difference in found])
+    changes = [difference.sentence for difference in differences(before, spec)] if after != before else ()
+    return Creation(after, False, changes)
 
 
 def _refuse_other_metrics(connection: Connection, spec: StudySpec) -> None:

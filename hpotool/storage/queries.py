@@ -6,12 +6,20 @@ part that must not differ between them.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 _INCLUDE = re.compile(r"^-- include: ([\w/]+)$", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)
+
+
+def to_jsonb(data: Mapping[str, Any]) -> str:
+    """``data`` for a ``jsonb`` column. Not as escapes, which a database in SQL_ASCII refuses there."""
+    return json.dumps(dict(data), ensure_ascii=False)
 
 
 @cache

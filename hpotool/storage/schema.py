@@ -11,14 +11,23 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib.resources import files
 
-import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812  (the class is lower-case there)
 
-from hpotool.errors import DatabaseUnreachableError, HpotoolError
-from hpotool.storage.connection import Connection
+from hpotool.errors import HpotoolError
+from hpotool.storage.connection import (
+    Connection,
+    as_database_error,
+    open_psycopg,
+    read_facts,
+    transaction_settings,
+)
+from hpotool.storage.queries import optuna_query
+from hpotool.storage.tables import install_optunas_tables
 from hpotool.storage.url import DatabaseUrl
 
 _LOCK = 0x68706F746F6F6C  # "hpotool"; a transaction's lock, which PgBouncer in transaction mode can keep
+_PATIENCE_WITH_OTHERS = "10min"  # who install or upgrade at the same time
+_PATIENCE_WITH_TABLES = "30s"  # which somebody's open transaction holds: who waits for them stops every worker
 
 _VERSION_QUERY = """
 SELECT to_regclass('hpotool.schema_version') IS NOT NULL, to_regclass('trials') IS NOT NULL
@@ -66,12 +75,22 @@ def check_schema(connection: Connection) -> None:
 def upgrade_schema(url: DatabaseUrl) -> tuple[int, int]:
     """Bring the tables to the newest version; the version before and after. Safe while workers run.
 
+    The numbers of a study's trials become unique by the database's own rule, where they are: see
+    `numbers_given_twice`. That is no step of its own: workers of either release go on with it and without it.
+
     Raises:
         SchemaError: they were made by a newer hpotool.
     """
     before, after = _migrate(url, only_if_missing=False)
     _refuse_other_version(after)
     return before, after
+
+
+def numbers_given_twice(connection: Connection) -> dict[str, list[int]]:
+    """The numbers that several trials of a study have, by its name: while there are any, no rule forbids it."""
+    if connection.run(optuna_query("has_indexes"))[0][1]:
+        return {}
+    return dict(connection.run(optuna_query("find_numbers_given_twice")))
 
 
 def _installed_version(connection: Connection) -> int | None:
@@ -105,7 +124,8 @@ def _migrate(url: DatabaseUrl, *, only_if_missing: bool) -> tuple[int, int]:
         if not has_optunas:
             # On a connection of its own, which the lock keeps to one process at a time: Optuna creates its tables
             # without any, and two that do it at once fail.
-            _install_optunas_tables(url)
+            install_optunas_tables(url)
+        cursor.execute(optuna_query("create_indexes"))
         before = 0
         if has_own:
             cursor.execute("SELECT version FROM hpotool.schema_version")
@@ -125,17 +145,11 @@ def _migrate(url: DatabaseUrl, *, only_if_missing: bool) -> tuple[int, int]:
 
 @contextmanager
 def _locked_transaction(url: DatabaseUrl) -> Iterator[Cursor]:
-    try:
-        connection = psycopg2.connect(url.libpq)
-    except psycopg2.OperationalError:
-        raise DatabaseUnreachableError(f"the database {url} does not answer") from None
-    with closing(connection), connection, connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        yield cursor
-
-
-def _install_optunas_tables(url: DatabaseUrl) -> None:
-    from optuna.storages import RDBStorage
-
-    storage = RDBStorage(url.sqlalchemy)
-    storage.engine.dispose()
+    with closing(open_psycopg(url)) as connection, as_database_error(connection, url):
+        connection.set_session(isolation_level="READ COMMITTED", readonly=False)
+        with connection, connection.cursor() as cursor:
+            settings = transaction_settings(connection, read_facts(connection))
+            cursor.execute(f"{settings};\nSET LOCAL lock_timeout = '{_PATIENCE_WITH_OTHERS}'")
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            cursor.execute(f"SET LOCAL lock_timeout = '{_PATIENCE_WITH_TABLES}'")
+            yield cursor

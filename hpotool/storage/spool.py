@@ -34,6 +34,10 @@ _FORMAT = 1
 _logger = logging.getLogger(__name__)
 
 
+class NewerFormatError(Exception):
+    """A file of a version that came after this one."""
+
+
 @dataclass(frozen=True)
 class Result:
     """What the attempt is to be told with."""
@@ -65,11 +69,12 @@ class SpooledAttempt:
         """The attempt that was written as ``text``.
 
         Raises:
-            ValueError, KeyError, TypeError: it was not, or by another version.
+            NewerFormatError: another version wrote it.
+            ValueError, KeyError, TypeError, AttributeError: it was not.
         """
         data = json.loads(text)
         if data["format"] != _FORMAT:
-            raise ValueError(f"format {data['format']}")
+            raise NewerFormatError(f"format {data['format']}")
         attempt = Attempt(**data["attempt"])
         outcomes = tuple(Outcome(outcome) for outcome in attempt.history)
         started = datetime.fromisoformat(data["attempt"]["started"])
@@ -96,13 +101,16 @@ def _result(data: dict[str, Any] | None) -> Result | None:
 class Spool:
     """The spooled attempts of one database, in a folder of this machine.
 
-    A full disk costs the safety, not the run.
+    The folder is named after what `Connection.identify` says: neither a changed password nor a tunnel's other port
+    hides what waits, and another database at the same address does not get it. A full disk costs the safety, not
+    the run.
     """
 
-    def __init__(self, home: Path, url: DatabaseUrl) -> None:
-        # By where the database is, without who logs in: a changed password must not hide what waits.
+    def __init__(self, home: Path, identity: str, url: DatabaseUrl) -> None:
+        # hpotool 0.1 named the folder after the database's address. What it left there is read, and never written.
         place = f"{url.url.host}:{url.url.port}/{url.url.database}"
-        self._folder = home / "spool" / hashlib.sha256(place.encode()).hexdigest()[:16]
+        self._folder, earlier = (home / "spool" / _short_hash(name) for name in (identity, place))
+        self._folders = (self._folder, earlier)
 
     def keep(self, spooled: SpooledAttempt, *, durably: bool) -> None:
         """Write the attempt's file. ``durably``: it survives a power cut too, which costs some milliseconds."""
@@ -123,13 +131,29 @@ class Spool:
 
     def forget(self, attempt_id: str) -> None:
         """The database has it. A file that cannot be removed is sent again some day, which changes nothing."""
+        for folder in self._folders:
+            for path in (folder / f"{attempt_id}.json", folder / f"{attempt_id}.returned"):
+                with suppress(OSError):
+                    path.unlink()
+
+    def set_aside(self, attempt_id: str, reason: str) -> None:
+        """It cannot be sent, now or ever: keep it under another name, which nobody sends, and say which."""
+        for folder in self._folders:
+            for path in (folder / f"{attempt_id}.json", folder / f"{attempt_id}.returned"):
+                _set_aside(path, reason)
+
+    def disown(self, attempt_id: str) -> None:
+        """The database does not know the attempt: its study was deleted.
+
+        In the folder of an address it may be another database's, and waits for that.
+        """
         for path in (self._path(attempt_id), self.returned_file(attempt_id)):
-            with suppress(OSError):
-                path.unlink()
+            _set_aside(path, "its study is not in the database any more")
 
     def find(self, attempt_id: str) -> SpooledAttempt | None:
         """What is kept of an attempt."""
-        return _read(self._path(attempt_id))
+        found = (_read(folder / f"{attempt_id}.json") for folder in self._folders)
+        return next((spooled for spooled in found if spooled is not None), None)
 
     def returned_file(self, attempt_id: str) -> Path:
         """Where the attempt's own process leaves ``{"values": …, "extra": …}`` when the objective has returned."""
@@ -139,8 +163,10 @@ class Spool:
         """``spooled`` with the result that its process left, where its worker was gone before it could take it."""
         if spooled.result is not None:
             return spooled
+        name = f"{spooled.attempt.attempt_id}.returned"
+        path = next((folder / name for folder in self._folders if (folder / name).exists()), self._folder / name)
         try:
-            returned = json.loads(self.returned_file(spooled.attempt.attempt_id).read_text())
+            returned = json.loads(path.read_text())
             values = tuple(float(value) for value in returned["values"])
             extra = {name: json.dumps(value) for name, value in returned["extra"].items()}
         except FileNotFoundError:
@@ -154,7 +180,7 @@ class Spool:
 
     def list(self) -> Iterator[SpooledAttempt]:
         """Everything that is kept, the oldest first."""
-        files = [(path.stat().st_mtime_ns, path) for path in self._folder.glob("*.json")]
+        files = [(_changed_at(path), path) for folder in self._folders for path in folder.glob("*.json")]
         for _, path in sorted(files):
             spooled = _read(path)
             if spooled is not None:
@@ -169,9 +195,37 @@ def _read(path: Path) -> SpooledAttempt | None:
         return SpooledAttempt.from_json(path.read_text())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except NewerFormatError as error:
+        _logger.warning("%s is left to a newer hpotool: %s", path, error)
+    except OSError as error:
         _logger.warning("%s cannot be read and is left alone: %s", path, error)
-        return None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        _set_aside(path, f"it cannot be read: {error}")
+    return None
+
+
+def _set_aside(path: Path, reason: str) -> None:
+    kept = path.with_name(f"{path.name}.not-sent")
+    try:
+        path.replace(kept)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        _logger.warning("%s cannot be sent (%s), nor renamed: %s", path, reason, error)
+    else:
+        _logger.warning("%s cannot be sent and is set aside as %s: %s", path.name, kept, reason)
+
+
+def _changed_at(path: Path) -> int:
+    """When a file was last written; 0 when somebody has just sent and removed it."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def _short_hash(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from hpotool.storage.write_buffer import WriteBuffer
 
 NOT_FOUND = "Record does not exist."
 LONGEST_NAME = 512  # characters; the width of Optuna's columns
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # what Postgres has no place for in a text
 
 
 class StudyRecords:
@@ -74,9 +76,10 @@ class StudyRecords:
 
 def check_name(name: str) -> None:
     """Refuse at once what the database would refuse later, when nobody could be told."""
-    if len(name) > LONGEST_NAME or "\0" in name:
+    if len(name) > LONGEST_NAME or _UNSTORABLE.search(name):
         raise StorageInternalError(
-            f"A name or key has at most {LONGEST_NAME} characters and no NUL character: {name[:40]!r}"
+            f"A name or key has at most {LONGEST_NAME} characters, no NUL character and no half of a surrogate "
+            f"pair: {name[:40]!r}"
         )
 
 

@@ -9,18 +9,18 @@ import random
 import time
 from contextlib import suppress
 
-import psycopg2
+from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812  (the class is lower-case there)
 
 from hpotool.errors import InputError
-from hpotool.storage.connection import Connection
+from hpotool.storage.connection import Connection, RefusedStatementError, open_psycopg
 from hpotool.storage.queries import optuna_query
+from hpotool.storage.url import DatabaseUrl
 
 # The last revision of Optuna's schema, unchanged since Optuna 3.2. Any other is for Optuna to judge.
 _KNOWN_REVISION = "v3.2.0.a"
 _MOST_ATTEMPTS = 40
 
 _INSUFFICIENT_PRIVILEGE = "42501"
-_READ_ONLY = "25006"
 
 
 def prepare_tables(connection: Connection) -> None:
@@ -47,17 +47,27 @@ def _create(connection: Connection) -> None:
     # A lock around it would need a second connection, which a small pool may not have.
     for _ in range(_MOST_ATTEMPTS):
         with suppress(DBAPIError):
-            return _let_optuna_prepare(connection)
+            return install_optunas_tables(connection.url)
         time.sleep(random.uniform(0.05, 0.25))
-    return _let_optuna_prepare(connection)
+    return install_optunas_tables(connection.url)
 
 
-def _let_optuna_prepare(connection: Connection) -> None:
+def install_optunas_tables(url: DatabaseUrl) -> None:
+    """Have Optuna make its tables, or judge those that are there; in READ COMMITTED, whatever is the default.
+
+    Raises:
+        InputError: they belong to another version of Optuna.
+    """
     from optuna.storages import RDBStorage
     from sqlalchemy.pool import NullPool
 
+    def connect() -> PsycopgConnection:
+        connection = open_psycopg(url)
+        connection.set_session(isolation_level="READ COMMITTED", readonly=False)
+        return connection
+
     try:
-        RDBStorage(connection.url.sqlalchemy, engine_kwargs={"poolclass": NullPool})
+        RDBStorage(url.sqlalchemy, engine_kwargs={"poolclass": NullPool, "creator": connect})
     except RuntimeError as error:
         raise InputError(str(error), "optuna storage upgrade --storage URL") from error
 
@@ -65,7 +75,7 @@ def _let_optuna_prepare(connection: Connection) -> None:
 def _create_indexes(connection: Connection, sql: str) -> None:
     try:
         connection.run(sql)
-    except psycopg2.Error as error:
-        # Slower without them, and no less right: who may only read, or may not add to the tables, still works.
-        if error.pgcode not in (_INSUFFICIENT_PRIVILEGE, _READ_ONLY):
+    except RefusedStatementError as error:
+        # Slower without them, and no less right: who may not add to the tables still works.
+        if error.pgcode != _INSUFFICIENT_PRIVILEGE:
             raise

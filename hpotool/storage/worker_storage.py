@@ -14,9 +14,9 @@ What differs from any other storage:
 
 from __future__ import annotations
 
+import logging
 import threading
-import time
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ from hpotool.faults import fault_point
 from hpotool.settings import home_folder
 from hpotool.storage import attempts
 from hpotool.storage.attempts import Attempt, Ending, NoTrial, Run
-from hpotool.storage.connection import Rows
+from hpotool.storage.connection import RefusedDataError, RefusedStatementError
 from hpotool.storage.decoding import to_local_time
 from hpotool.storage.live_trial import LiveTrial
 from hpotool.storage.new_trial import running_trial
@@ -41,10 +41,11 @@ from hpotool.storage.spool import Result, Spool, SpooledAttempt
 from hpotool.storage.trial_content import TrialContent
 from hpotool.storage.url import DatabaseUrl
 from hpotool.storage.worker_identity import WorkerIdentity
-from hpotool.storage.write_buffer import Batch
 from hpotool.study.outcome import Outcome
 from hpotool.study.retry import Decision, decide_retry
 from hpotool.study.spec import RetrySpec
+
+_logger = logging.getLogger(__name__)
 
 _PLAIN_OUTCOMES = {
     TrialState.COMPLETE: Outcome.COMPLETE,
@@ -94,14 +95,13 @@ class WorkerStorage(PostgresStorage):
         self._retry = retry or RetrySpec()
         self._ending: Ending | None = None
         self._own_trial: LiveTrial | None = None  # kept here too: the memory forgets what somebody else has ended
-        self._reported_at = 0.0
-        self._spool = Spool(home or home_folder(), url)
         self._spooling = threading.Lock()  # guards the two below
         self._is_telling = False
         self._spooled_size = -1
         self._gave_up: GaveUpError | None = None
         self.connection = PatientConnection(url, give_up_after=give_up_after)
         super().__init__(url)
+        self._spool = Spool(home or home_folder(), self.connection.identify(), url)
 
     def _connect(self) -> PatientConnection:
         return self.connection
@@ -136,7 +136,6 @@ class WorkerStorage(PostgresStorage):
             trial.state = TrialState.RUNNING  # if it was taken away meanwhile, the next beat will say so
         self.adopt_trial(study_id, trial)
         self._own_trial = self._memory.live[answer.trial_id]
-        self._reported_at = time.monotonic()
         self._ending = None
         with self._spooling:
             self.attempt = answer
@@ -187,6 +186,10 @@ class WorkerStorage(PostgresStorage):
             # that the attempt wrote; the next worker on this machine sends it. This one claims nothing any more.
             self._gave_up = error
             self._writes.hand_over()
+        except RefusedDataError as error:
+            # Nothing of the ending is a stranger's text any more: what is refused is what a late result carries.
+            self._spool.set_aside(attempt.attempt_id, str(error))
+            is_kept = False
         finally:
             self.connection.on_first_failure = lambda: None
             with self._spooling:
@@ -223,24 +226,33 @@ class WorkerStorage(PostgresStorage):
     def rescue(self, attempt_id: str) -> bool:
         """Send what the worker of an attempt, now gone, left on this disk; True when a result was among it."""
         spooled = self._spool.find(attempt_id)
-        return spooled is not None and self._send(spooled)
+        return spooled is not None and self._send_or_set_aside(spooled)
 
     def rescue_all(self, is_gone: Callable[[WorkerIdentity], bool]) -> int:
-        """Send what all workers that are gone left on this disk; how many results were among it."""
-        return sum(self._send(spooled) for spooled in self._spool.list() if is_gone(spooled.worker))
+        """Send what all workers that are gone left on this disk; how many results were among it.
 
-    def _send(self, kept: SpooledAttempt) -> bool:
-        spooled = self._spool.with_returned(kept)
-        batch = _batch_of(spooled)
+        What cannot be sent is set aside with a message that says where, and the others are sent.
+        """
+        return sum(self._send_or_set_aside(spooled) for spooled in self._spool.list() if is_gone(spooled.worker))
 
-        def run_after_content(sql: str, params: Mapping[str, Any]) -> Rows:
-            return self.connection.run_all([*batch.statements(), (sql, params)])
+    def _send_or_set_aside(self, kept: SpooledAttempt) -> bool:
+        attempt = kept.attempt
+        try:
+            return self._send(self._spool.with_returned(kept))
+        except RefusedDataError as error:
+            self._spool.set_aside(attempt.attempt_id, str(error))
+        except RefusedStatementError as error:
+            _logger.warning("what trial %d left on this disk stays there: %s", attempt.number, error)
+        return False
 
-        if spooled.result is None:
-            run_after_content("SELECT 1", {})
-        else:
-            _finish(run_after_content, self.run, spooled, spooled.result)
-        self._spool.forget(spooled.attempt.attempt_id)
+    def _send(self, spooled: SpooledAttempt) -> bool:
+        attempt_id = spooled.attempt.attempt_id
+        if not attempts.rescue_content(self.run, attempt_id, spooled.content):
+            self._spool.disown(attempt_id)
+            return False
+        if spooled.result is not None:
+            _finish(self.run, self.run, spooled, spooled.result)
+        self._spool.forget(attempt_id)
         return spooled.result is not None
 
     def _own_content(self) -> TrialContent:
@@ -272,15 +284,6 @@ class WorkerStorage(PostgresStorage):
             return self._own_trial
         return super()._running_here(trial_id)
 
-    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
-        """See BaseStorage."""
-        super().set_trial_intermediate_value(trial_id, step, intermediate_value)
-        self._reported_at = time.monotonic()
-
-    def since_progress(self) -> timedelta:
-        """How long ago the running attempt reported something, or began."""
-        return timedelta(seconds=time.monotonic() - self._reported_at)
-
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """See BaseStorage. A sampler may write after the end of an attempt that was fenced."""
         try:
@@ -300,16 +303,3 @@ def _finish(run: Run, run_alone: Run, spooled: SpooledAttempt, result: Result) -
         run_alone, spooled.attempt, actor, spooled.content, result.state, result.values, result.ending
     )
     return None, is_kept
-
-
-def _batch_of(spooled: SpooledAttempt) -> Batch:
-    batch, trial_id, content = Batch(), spooled.attempt.trial_id, spooled.content
-    for name, value, distribution in content.params:
-        batch.writes["params"][trial_id, name] = (value, distribution)
-    for step, reported in content.steps:
-        batch.writes["steps"][trial_id, step] = attempts.stored_value(reported)
-    for key, text in content.user_attrs.items():
-        batch.writes["user_attrs"][trial_id, key] = (text, None)
-    for key, text in content.system_attrs.items():
-        batch.writes["system_attrs"][trial_id, key] = (text, None)
-    return batch

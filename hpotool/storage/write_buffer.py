@@ -5,6 +5,7 @@ Promises:
       is to try the same), and kept until the database has confirmed it: a failed send puts everything back, and
       sending twice has the effect of once.
     - What is sent with a statement is one transaction with it.
+    - What the database will never store is left out with a message; it keeps nothing else from being stored.
     - A forked child sends nothing that its parent wrote.
 """
 
@@ -14,15 +15,15 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import psycopg2
 from optuna.logging import get_logger
 
-from hpotool.errors import DatabaseUnreachableError
-from hpotool.storage.connection import Connection, Parameters, Rows
+from hpotool.errors import HpotoolError
+from hpotool.storage.connection import Connection, Parameters, RefusedDataError, Rows
 from hpotool.storage.queries import optuna_query
 
 Kind = Literal["params", "steps", "user_attrs", "system_attrs"]
@@ -65,6 +66,21 @@ class Batch:
             for kind, rows in self.writes.items()
             if rows
         ]
+
+    def singly(self) -> list[Batch]:
+        """Each write as a batch of its own, in their order."""
+        return [
+            Batch({other: {key: row} if other == kind else {} for other in _KINDS})
+            for kind, rows in self.writes.items()
+            for key, row in rows.items()
+        ]
+
+    def __str__(self) -> str:
+        return ", ".join(
+            f"{kind} {key!r} of trial id {trial_id}"
+            for kind, rows in self.writes.items()
+            for trial_id, key in rows
+        )
 
     def followed_by(self, later: Batch) -> Batch:
         """These writes and then the later ones."""
@@ -110,18 +126,37 @@ class WriteBuffer:
                 batch, self._pending = self._pending, Batch()
             if not batch:
                 return self._connection.run(sql, params)
-            sent = False
+            with self._keeping(batch):
+                try:
+                    return self._connection.run_all([*batch.statements(), (sql, params)])
+                except RefusedDataError:
+                    self._leave_out_what_is_refused(batch)
+            return self._connection.run(sql, params)
+
+    @contextmanager
+    def _keeping(self, batch: Batch) -> Iterator[None]:
+        """Whatever comes up inside, nothing of ``batch`` is lost."""
+        is_sent = False
+        try:
+            yield
+            is_sent = True
+        finally:
+            if not is_sent:
+                with self._lock:
+                    self._pending = batch.followed_by(self._pending)
+
+    def _leave_out_what_is_refused(self, batch: Batch) -> None:
+        """Send the writes one by one: one that the database will never store costs itself and nothing else."""
+        for write in batch.singly():
             try:
-                rows = self._connection.run_all([*batch.statements(), (sql, params)])
-                sent = True
-            finally:
-                if not sent:
-                    with self._lock:
-                        self._pending = batch.followed_by(self._pending)
-            return rows
+                self._connection.run_all(write.statements())
+            except RefusedDataError as error:
+                _logger.warning("%s cannot be stored and is left out: %s", write, error)
 
     def flush(self) -> None:
-        """Send what is pending, if anything is."""
+        """Send what is pending, if anything is; what another thread is sending has arrived then too."""
+        with self._sending:  # when that failed, its writes are pending again
+            pass
         if self._pending:
             self.run("select 1")
 
@@ -144,7 +179,7 @@ class WriteBuffer:
                 continue
             try:
                 self.flush()
-            except (DatabaseUnreachableError, psycopg2.Error) as error:
+            except HpotoolError as error:
                 with self._lock:
                     self._due = time.monotonic() + LONGEST_DELAY_S
                 _logger.debug("%d writes wait for the database: %s", len(self._pending), error)
@@ -156,7 +191,7 @@ def flush_at_exit(buffer: WriteBuffer) -> Callable[[], None]:
     def flush() -> None:
         try:
             buffer.flush()
-        except (DatabaseUnreachableError, psycopg2.Error) as error:
+        except HpotoolError as error:
             _logger.warning("%d writes of the last second are lost: %s", len(buffer._pending), error)
 
     return flush

@@ -61,13 +61,22 @@ class Entry:
 
 @dataclass
 class Problems:
-    """Collects what is wrong, so that a reader can go on after the first problem."""
+    """Collects what is wrong, so that a reader can go on after the first problem.
+
+    ``allows_unknown_keys``: what is read was stored by an hpotool, perhaps a newer one, and was right there.
+    """
 
     found: list[tuple[Place, str]] = field(default_factory=list)
+    allows_unknown_keys: bool = False
 
     def add(self, place: Place, message: str) -> None:
         """Note one problem: one sentence that says what would be right."""
         self.found.append((place, message))
+
+    def add_unknown_key(self, place: Place, message: str) -> None:
+        """Note a key that this hpotool does not know."""
+        if not self.allows_unknown_keys:
+            self.add(place, message)
 
     def put(self, place: Place, message: str) -> None:
         """Note one problem in the place of all that were noted there."""

@@ -42,12 +42,14 @@ def read_study_file(text: str, file: str | None = None, overrides: Sequence[str]
 
 
 def read_study_data(data: Mapping[str, Any]) -> StudySpec:
-    """The study that plain data in the grammar of a study file describes.
+    """The study that stored data in the grammar of a study file describes.
+
+    Keys of a newer hpotool are passed over: workers of the last release live through an upgrade.
 
     Raises:
         StudyFileError: all that is wrong with it.
     """
-    return read_document(from_plain(data, Place()))
+    return read_document(from_plain(data, Place()), Problems(allows_unknown_keys=True))
 
 
 def change_budget(spec: StudySpec, assignments: Sequence[str], lifted: Sequence[str] = ()) -> StudySpec:

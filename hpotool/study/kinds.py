@@ -345,7 +345,7 @@ class Record:
             if self.ignored_prefix and name.startswith(self.ignored_prefix):
                 continue
             if name not in self.keys:
-                problems.add(
+                problems.add_unknown_key(
                     entry.key_place, f"unknown key {name!r} in {self.what}{did_you_mean(name, list(self.keys))}"
                 )
                 continue

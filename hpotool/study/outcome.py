@@ -19,6 +19,11 @@ class Outcome(str, Enum):
     PREEMPTED = "preempted"
     LOST = "lost"
     CANCELLED = "cancelled"
+    UNKNOWN = "unknown"  # what a newer hpotool wrote; it counts neither for nor against a trial or a worker
+
+    @classmethod
+    def _missing_(cls, value: object) -> Outcome | None:
+        return cls.UNKNOWN if isinstance(value, str) else None
 
     @property
     def is_finished(self) -> bool:

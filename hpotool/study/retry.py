@@ -61,6 +61,8 @@ def decide_retry(outcome: Outcome, history: Sequence[Outcome], spec: RetrySpec) 
         return Requeue("preempted; handed back, not counted")
     if outcome is Outcome.CANCELLED:
         return GiveUp("cancelled on request")
+    if outcome is Outcome.UNKNOWN:
+        return GiveUp("ended in a way that only a newer hpotool knows")
     limit: int = getattr(spec, outcome.value)
     earlier = sum(1 for past in history if past is outcome)
     if earlier < limit:

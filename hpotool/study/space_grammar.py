@@ -202,7 +202,9 @@ def _read_parameter(
     for key, entry in content.items():
         if key not in _KEYS[head]:
             hint = did_you_mean(key, _KEYS[head])
-            problems.add(entry.key_place, f"unknown key {key!r} in the {head} parameter {name!r}{hint}")
+            problems.add_unknown_key(
+                entry.key_place, f"unknown key {key!r} in the {head} parameter {name!r}{hint}"
+            )
     when = outer + (_read_when(content["when"], problems) if "when" in content else [])
     if head == "group":
         yield from _read_parameters(content["group"].value, when, problems)

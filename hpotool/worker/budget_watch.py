@@ -8,7 +8,7 @@ import threading
 from contextlib import suppress
 from datetime import timedelta
 
-from hpotool.errors import DatabaseUnreachableError, InputError
+from hpotool.errors import DatabaseUnreachableError, InputError, StudyFileError
 from hpotool.storage.attempts import Run
 from hpotool.storage.control import finish_study, read_settings
 from hpotool.storage.usage import UsageReader
@@ -70,8 +70,14 @@ class BudgetWatch:
         """The budget as it stands now: it may grow and shrink while the study runs. Trials are the claim's."""
         settings = read_settings(self._run, self._study_id)
         if settings is not None and settings.spec is not None and settings.spec_hash != self._spec_hash:
-            before, self._spec = self._spec, StudySpec.from_dict(settings.spec)
             self._spec_hash = settings.spec_hash
+            before = self._spec
+            try:
+                self._spec = StudySpec.from_dict(settings.spec)
+            except StudyFileError as error:
+                log_event(
+                    "warning", f"the study has settings of a newer hpotool, and keeps its limits here: {error}"
+                )
             if self._spec.has_replicates != before.has_replicates:
                 self._reader = self._new_reader()
         budget = vars(self._spec.budget) | {"trials": None}

@@ -19,7 +19,7 @@ from hpotool.storage.worker_identity import WorkerIdentity
 
 ORDERS_WITHIN = timedelta(seconds=4)
 
-_DELETED = Orders(False, None, "stopped", "the study does not exist any more", None)
+_DELETED = Orders(False, None, "stopped", "the study does not exist any more")
 _logger = logging.getLogger(__name__)
 
 
@@ -27,7 +27,7 @@ class Heartbeat:
     """Beats for one worker; ``step`` is called by a side thread.
 
     ``current`` is the attempt that runs, ``hear`` takes the orders, ``on_outage`` is called after each beat that
-    did not get through, ``progress`` says how long ago the attempt reported something.
+    did not get through.
     """
 
     def __init__(
@@ -39,7 +39,6 @@ class Heartbeat:
         current: Callable[[], Attempt | None],
         hear: Callable[[Attempt | None, Orders], None],
         on_outage: Callable[[], None] = lambda: None,
-        progress: Callable[[], timedelta | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run = run
@@ -48,7 +47,6 @@ class Heartbeat:
         self._current = current
         self._hear = hear
         self._on_outage = on_outage
-        self._progress = progress
         self._clock = clock
         self._beat_due = 0.0
 
@@ -60,9 +58,7 @@ class Heartbeat:
         is_due = now >= self._beat_due
         try:
             if is_due:
-                orders = beat(
-                    self._run, self._worker, attempt, since_progress=self._progress() if attempt else None
-                )
+                orders = beat(self._run, self._worker, attempt)
             else:
                 orders = read_orders(self._run, self._worker, attempt)
         except DatabaseUnreachableError:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from hpotool.errors import DatabaseUnreachableError
+from hpotool.errors import HpotoolError
 from hpotool.settings import GRACE_PERIOD, HEARTBEAT_INTERVAL
 from hpotool.storage.attempts import Attempt, FollowUp, Orders, follow_up_of
 from hpotool.storage.control import end_worker, read_ended_attempts, register_worker
@@ -67,7 +67,6 @@ class Lifeline:
             current=lambda: storage.attempt,
             hear=self._hear,
             on_outage=self._endure_outage,
-            progress=storage.since_progress,
         )
         reaper = Reaper(
             storage.run,
@@ -97,7 +96,7 @@ class Lifeline:
         try:
             with self._storage.connection.impatiently():
                 end_worker(self._storage.run, self._storage.worker.worker_id, self.end_reason)
-        except DatabaseUnreachableError as error:
+        except HpotoolError as error:  # away, or its tables are gone
             _logger.warning("left without saying goodbye: %s", error)
 
     def before_claim(self) -> None:
@@ -137,12 +136,7 @@ class Lifeline:
             self._stop_attempt(Outcome.CANCELLED, "its trial was given to another attempt", timedelta(0))
         elif attempt is not None and orders.cancel_reason is not None:
             self._stop_attempt(Outcome.CANCELLED, orders.cancel_reason, self._grace_left(attempt))
-        if orders.told_to is not None:
-            level = Level.STOP if orders.told_to == "stop" else Level.DRAIN
-            self._stopping.tell(level, f"told to {orders.told_to}")
-        elif orders.study_state in ("stopped", "draining") or (
-            orders.study_state == "done" and attempt is not None
-        ):
+        if orders.study_state in ("stopped", "draining") or (orders.study_state == "done" and attempt is not None):
             # Done while an attempt runs: a limit was reached. The trial is handed back, for a larger budget.
             level = Level.DRAIN if orders.study_state == "draining" else Level.STOP
             why = f": {orders.study_reason}" if orders.study_reason else ""

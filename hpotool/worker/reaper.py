@@ -7,8 +7,9 @@ It fails a trial only when one of these holds:
   stale;
 * the process that ran it was on this machine, and is provably over.
 
-Beats are aged by the database's clock, and the time of watching by our own monotonic one. That nobody beat at the
-last moment is checked by the transaction that fails the trial; of two reapers one wins.
+No clock but our own monotonic one is read: beats are compared with each other and never with a time, so neither
+the database's clock nor anybody's time zone can keep a dead trial or take a live one. That nobody beat at the last
+moment is checked by the transaction that fails the trial; of two reapers one wins.
 """
 
 from __future__ import annotations
@@ -42,7 +43,6 @@ class RunningTrial:
     trial_id: int
     number: int
     beat: datetime
-    silent_for: timedelta  # by the database's clock
     attempt_id: str | None
     worker: WorkerIdentity | None
     history: tuple[Outcome, ...]
@@ -118,11 +118,7 @@ class Reaper:
         return sum(self._reap_if_dead(trial, asked_at) for trial in running)
 
     def _find_running(self) -> list[RunningTrial]:
-        parameters = {
-            "study_id": self._study_id,
-            "attempt_id": self._current_attempt_id(),
-            "grace_s": self._grace_s,
-        }
+        parameters = {"study_id": self._study_id, "attempt_id": self._current_attempt_id()}
         return [_running_trial(row) for row in self._run(query("find_running"), parameters)]
 
     def _watch(self, trial: RunningTrial, now: float) -> _Watch:
@@ -136,9 +132,9 @@ class Reaper:
             return self._reap(trial, f"the process of worker {trial.worker.worker_id} is gone", None)
         patience = self._grace_s if trial.attempt_id else FOREIGN_PATIENCE * self._grace_s
         watched_s = now - self._watches[trial.trial_id].since
-        if watched_s < patience or trial.silent_for.total_seconds() < patience:
+        if watched_s < patience:
             return False
-        return self._reap(trial, f"no heartbeat for {trial.silent_for.total_seconds():.0f} s", trial.beat)
+        return self._reap(trial, f"no heartbeat for {watched_s:.0f} s", trial.beat)
 
     def _reap(self, trial: RunningTrial, reason: str, seen_beat: datetime | None) -> bool:
         ending = Ending(Outcome.LOST, reason, follow_up=self._decide(Outcome.LOST, trial.history))
@@ -160,7 +156,7 @@ class Reaper:
 
 
 def _running_trial(row: Sequence[object]) -> RunningTrial:
-    trial_id, number, beat, silent_for, attempt_id, history, worker_id, *process = row
+    trial_id, number, beat, attempt_id, history, worker_id, *process = row
     worker = WorkerIdentity(worker_id, *process) if worker_id is not None else None  # type: ignore[arg-type]
     outcomes = tuple(Outcome(outcome) for outcome in history)  # type: ignore[attr-defined]
-    return RunningTrial(trial_id, number, beat, silent_for, attempt_id, worker, outcomes)  # type: ignore[arg-type]
+    return RunningTrial(trial_id, number, beat, attempt_id, worker, outcomes)  # type: ignore[arg-type]

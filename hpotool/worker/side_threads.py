@@ -1,5 +1,7 @@
 """Threads beside a worker's main one, each calling a step again and again. One that dies is started again.
 
+What a database refuses ends none of them.
+
 They watch each other: before each step a thread looks whether the others live, and so does the main thread before
 each claim.
 """
@@ -10,8 +12,11 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 
+from hpotool.errors import HpotoolError
+
 Step = Callable[[], float]  # does one thing; the seconds until the next one
 
+_AFTER_REFUSAL_S = 1.0
 _logger = logging.getLogger(__name__)
 
 
@@ -23,14 +28,6 @@ class SideThreads:
         self._lock = threading.Lock()
         self._threads: dict[str, threading.Thread] = {}
         self._closing = threading.Event()
-        self._wake = {name: threading.Event() for name in steps}
-
-    def __enter__(self) -> SideThreads:
-        self.ensure_alive()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def ensure_alive(self) -> None:
         """Start what does not run. A thread that died is logged; Python itself has shown its error."""
@@ -46,23 +43,24 @@ class SideThreads:
                 )
                 self._threads[name].start()
 
-    def wake(self, name: str) -> None:
-        """Let a thread take its next step now."""
-        self._wake[name].set()
-
     def close(self, timeout_s: float = 2.0) -> None:
         """End the threads; one that hangs in a dead network is left behind, it is a daemon."""
         self._closing.set()
-        for event in self._wake.values():
-            event.set()
         for thread in self._threads.values():
             if thread is not threading.current_thread():
                 thread.join(timeout_s)
 
     def _repeat(self, name: str) -> None:
-        wake = self._wake[name]
+        refusal = None
         while not self._closing.is_set():
-            delay = self._steps[name]()
+            try:
+                delay = self._steps[name]()
+            except HpotoolError as error:
+                # A database that answers, and refuses: somebody is at work on its tables. Said once, tried again.
+                if str(error) != refusal:
+                    _logger.warning("the %s thread goes on trying: %s", name, error)
+                refusal, delay = str(error), _AFTER_REFUSAL_S
+            else:
+                refusal = None
             self.ensure_alive()
-            wake.wait(delay)
-            wake.clear()
+            self._closing.wait(delay)

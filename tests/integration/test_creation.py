@@ -1,15 +1,19 @@
 """Studies are created once, resumed without harm, and refused where they differ."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import optuna
+import psycopg2
 import pytest
 
 from hpotool.errors import InputError
 from hpotool.storage.connection import Connection
-from hpotool.storage.creation import create_or_resume, read_spec
+from hpotool.storage.control import read_retry_spec, read_settings
+from hpotool.storage.creation import Creation, change_spec, create_or_resume, read_spec
+from hpotool.storage.schema import ensure_schema
 from hpotool.storage.url import DatabaseUrl
-from hpotool.study.file import read_study_file
+from hpotool.study.file import change_budget, read_study_file
 from hpotool.study.spec import StudySpec
 
 FILE = """
@@ -95,6 +99,78 @@ def test_another_study_of_the_same_name_is_refused_and_nothing_changes(
         create_or_resume(connection, read(override), "test")
     assert refused.value.hint
     assert read_spec(connection, "hills")[1] == before
+
+
+def _two_at_once(database_url: str, *calls: Callable[[Connection], object]) -> list[object]:
+    """What each call answers or raises; all of them begin while another session holds every study's row."""
+    url = DatabaseUrl.parse(database_url)
+    holder = psycopg2.connect(url.libpq)
+    holder.cursor().execute("LOCK TABLE hpotool.study_settings, studies IN SHARE ROW EXCLUSIVE MODE")
+
+    def answer(call: Callable[[Connection], object]) -> object:
+        try:
+            return call(Connection(url))
+        except InputError as error:
+            return error
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        answers = [pool.submit(answer, call) for call in calls]
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        asker = Connection(url)
+        while asker.run(waiting)[0][0] < len(calls):
+            assert not any(future.done() for future in answers), [future.result() for future in answers]
+        holder.close()
+        return [future.result() for future in answers]
+
+
+def test_of_two_who_create_a_study_at_once_the_one_that_is_refused_writes_nothing(
+    connection: Connection, database_url: str
+) -> None:
+    ensure_schema(connection.url)
+    first, second = read(), read("metrics={depth: minimize}")
+
+    answers = _two_at_once(
+        database_url,
+        lambda own: create_or_resume(own, first, "ann"),
+        lambda own: create_or_resume(own, second, "bob"),
+    )
+
+    created = [isinstance(answer, Creation) for answer in answers]
+    winner = first if created[0] else second
+    assert sum(created) == 1
+    assert load(database_url).metric_names == [metric.name for metric in winner.metrics]
+    assert read_spec(connection, "hills")[1].metrics == winner.metrics
+
+
+def test_of_two_who_change_a_budget_at_once_neither_loses(connection: Connection, database_url: str) -> None:
+    create_or_resume(connection, read(), "ann")
+
+    def raise_limit(assignment: str) -> Callable[[Connection], object]:
+        return lambda own: change_spec(own, "hills", lambda old: change_budget(old, [assignment]), "ann")
+
+    _two_at_once(
+        database_url,
+        raise_limit("budget.trials=123"),
+        raise_limit("budget.patience=45"),
+        raise_limit("budget.failed=67"),
+    )
+
+    budget = read_spec(connection, "hills")[1].budget
+    assert (budget.trials, budget.patience, budget.failed) == (123, 45, 67)
+
+
+def test_settings_of_a_newer_hpotool_are_read_and_never_written_over(connection: Connection) -> None:
+    create_or_resume(connection, read(), "ann")
+    for path, value in (("{quantum}", "true"), ("{budget,carbon}", "3"), ("{search_space,0,x,shade}", "1")):
+        connection.run("UPDATE hpotool.study_settings SET spec = jsonb_set(spec, %s, %s)", (path, value))
+
+    study_id, spec = read_spec(connection, "hills")
+
+    assert spec.budget == read().budget
+    assert read_retry_spec(connection.run, study_id) == read().retry
+    with pytest.raises(InputError, match="a newer hpotool has stored"):
+        change_spec(connection, "hills", lambda old: change_budget(old, ["budget.trials=5000"]), "ann")
+    assert read_settings(connection.run, study_id).spec["quantum"] is True
 
 
 def test_a_study_of_plain_optuna_is_adopted_with_its_trials(connection: Connection, database_url: str) -> None:

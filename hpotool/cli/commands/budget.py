@@ -49,33 +49,22 @@ def budget(
     study_id, name = identify_study(connection, study)
     _, spec = read_spec(connection, name)
     if changes or lifted:
-        spec = _change(connection, study_id, spec, changes, lifted)
+        spec = _change(connection, name, changes, lifted)
     show(_answer(connection, study_id, spec), format)
 
 
-def _change(
-    connection: Connection, study_id: int, spec: StudySpec, changes: list[str], lifted: list[str]
-) -> StudySpec:
+def _change(connection: Connection, name: str, changes: list[str], lifted: list[str]) -> StudySpec:
     from hpotool.cli.actor import current_actor
-    from hpotool.storage.control import read_settings, write_settings
+    from hpotool.storage.creation import change_spec
     from hpotool.study.differences import differences
     from hpotool.study.file import change_budget
 
-    settings = read_settings(connection.run, study_id)
-    changed = change_budget(spec, changes, lifted)
-    write_settings(
-        connection.run,
-        study_id,
-        spec=changed.to_dict(),
-        spec_hash=changed.spec_hash,
-        versions=settings.versions if settings else {},
-        budget_trials=changed.budget.trials,
-        branch_places=changed.branch_places,
-        actor=current_actor(),
+    before, after = change_spec(
+        connection, name, lambda stored: change_budget(stored, changes, lifted), current_actor()
     )
-    for difference in differences(spec, changed):
+    for difference in differences(before, after):
         say(difference.sentence)
-    return changed
+    return after
 
 
 def _answer(connection: Connection, study_id: int, spec: StudySpec) -> Answer:

@@ -109,8 +109,14 @@ def destroy(
 @app.command()
 def upgrade(storage: StorageOption = None) -> None:
     """Bring the tables of the configured database to this version of hpotool."""
-    from hpotool.cli.database import resolve_url
-    from hpotool.storage.schema import upgrade_schema
+    from hpotool.cli.database import connect
+    from hpotool.storage.schema import numbers_given_twice, upgrade_schema
 
-    before, after = upgrade_schema(resolve_url(storage))
+    connection = connect(storage)
+    before, after = upgrade_schema(connection.url)
     say(f"the tables are of version {after} already" if before == after else f"upgraded from {before} to {after}")
+    for study, numbers in numbers_given_twice(connection).items():
+        say(
+            f"study {study!r} has more than one trial with the number {', '.join(map(str, numbers))}: "
+            "until it is deleted, no rule of the database keeps numbers unique"
+        )

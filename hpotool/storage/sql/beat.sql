@@ -1,13 +1,10 @@
--- A worker and its attempt are alive. One answer: is the trial still this attempt's, and what is the worker told?
+-- A worker and its attempt are alive. One answer: is the trial still this attempt's, and what do people want of it?
 -- The heartbeat of a trial that was taken away is left alone. Without an attempt only the worker beats.
 WITH worker AS (
     UPDATE hpotool.workers SET last_beat = clock_timestamp() WHERE worker_id = %(worker_id)s
-    RETURNING study_id, told_to
+    RETURNING study_id
 ), attempt AS (
-    UPDATE hpotool.attempts
-    SET last_beat = clock_timestamp(),
-        last_progress = COALESCE(clock_timestamp() - %(progress_age)s::interval, last_progress),
-        gpu = COALESCE(%(gpu)s::jsonb, gpu)
+    UPDATE hpotool.attempts SET last_beat = clock_timestamp()
     WHERE attempt_id = %(attempt_id)s AND ended_at IS NULL
     RETURNING trial_id, cancel_reason
 ), heartbeat AS (
@@ -18,5 +15,5 @@ WITH worker AS (
 )
 SELECT
     EXISTS (SELECT FROM heartbeat), (SELECT cancel_reason FROM attempt),
-    settings.state, settings.state_reason, worker.told_to
+    settings.state, settings.state_reason
 FROM worker JOIN hpotool.study_settings settings USING (study_id)

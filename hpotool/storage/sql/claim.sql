@@ -1,20 +1,18 @@
 -- Take the next trial: place in the budget, trial, RUNNING, attempt row, first beat and event, or nothing of it.
--- Sent twice with the same attempt_id (the first answer was lost) it gives the same trial again.
+-- Sent twice with the same attempt_id (the first answer was lost) it gives the same trial again, or says that a reaper
+-- has ended that attempt meanwhile: then the id is spent.
 -- The lock is a statement of its own: only then does the next one see what was committed while it was waited for.
 -- include: lock_study
 WITH settings AS (
     SELECT * FROM hpotool.study_settings WHERE study_id = %(study_id)s
 ), again AS (
-    SELECT trial_id, number FROM hpotool.attempts WHERE attempt_id = %(attempt_id)s AND ended_at IS NULL
-), told AS (
-    SELECT told_to FROM hpotool.workers WHERE worker_id = %(worker_id)s AND told_to IS NOT NULL
+    SELECT trial_id, ended_at FROM hpotool.attempts WHERE attempt_id = %(attempt_id)s
 -- include: places
 -- include: reserved_places
 ), verdict AS (
     SELECT CASE
-        WHEN EXISTS (SELECT FROM again) THEN 'claimed'
-        WHEN EXISTS (SELECT FROM told WHERE told_to = 'stop') THEN 'stopped'
-        WHEN EXISTS (SELECT FROM told) THEN 'draining'
+        WHEN EXISTS (SELECT FROM again WHERE ended_at IS NULL) THEN 'claimed'
+        WHEN EXISTS (SELECT FROM again) THEN 'spent'
         WHEN state <> 'running' THEN state
         WHEN budget_trials <= finished THEN 'done'
         WHEN budget_trials <= finished + running THEN 'wait'
@@ -83,8 +81,8 @@ WITH settings AS (
     SELECT trial_id, number, root_number, datetime_start, from_state IS NULL AS is_new FROM lineage
     UNION ALL
     SELECT trial_id, a.number, root_number, datetime_start, false
-    FROM hpotool.attempts a JOIN again USING (trial_id) JOIN trials t USING (trial_id)
-    WHERE attempt_id = %(attempt_id)s
+    FROM hpotool.attempts a JOIN trials t USING (trial_id)
+    WHERE attempt_id = %(attempt_id)s AND a.ended_at IS NULL
 )
 SELECT
     CASE WHEN result.trial_id IS NOT NULL THEN 'claimed' WHEN answer = 'open' THEN 'wait' ELSE answer END,
@@ -93,6 +91,6 @@ SELECT
     ARRAY(
         SELECT outcome FROM hpotool.attempts a
         WHERE a.study_id = %(study_id)s AND a.root_number = result.root_number AND outcome IS NOT NULL
-        ORDER BY started_at
+        ORDER BY a.number
     )
 FROM verdict CROSS JOIN settings CROSS JOIN places LEFT JOIN result ON true

@@ -9,10 +9,6 @@ WITH study AS (
     SELECT study_id, direction::studydirection, place - 1
     FROM study, unnest(%(directions)s::text[]) WITH ORDINALITY AS given (direction, place)
     WHERE NOT EXISTS (SELECT FROM study_directions d WHERE d.study_id = study.study_id)
-), metric_names AS (
-    INSERT INTO study_system_attributes (study_id, key, value_json)
-    SELECT study_id, 'study:metric_names', %(metric_names)s FROM study
-    ON CONFLICT (study_id, key) DO UPDATE SET value_json = EXCLUDED.value_json
 ), settings AS (
     INSERT INTO hpotool.study_settings (study_id, spec, spec_hash, versions, budget_trials, branch_places)
     SELECT study_id, %(spec)s::jsonb, %(spec_hash)s, %(versions)s::jsonb, %(budget_trials)s, %(branch_places)s FROM study
@@ -22,6 +18,10 @@ WITH study AS (
         budget_trials = EXCLUDED.budget_trials, branch_places = EXCLUDED.branch_places
     WHERE study_settings.spec IS NULL
     RETURNING study_id
+), metric_names AS (
+    INSERT INTO study_system_attributes (study_id, key, value_json)
+    SELECT study_id, 'study:metric_names', %(metric_names)s FROM settings
+    ON CONFLICT (study_id, key) DO UPDATE SET value_json = EXCLUDED.value_json
 ), queued AS (
     INSERT INTO trials (study_id, number, state)
     SELECT study_id,

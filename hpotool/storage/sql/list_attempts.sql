@@ -1,7 +1,7 @@
 -- The attempts of a study, or of one trial, the first one first: what `trials` and `show` tell about each.
 SELECT a.number, json_build_object(
     'worker', a.worker_id, 'host', a.host, 'slot', a.slot, 'outcome', a.outcome, 'reason', a.reason,
-    'duration_s', round(extract(epoch FROM COALESCE(a.ended_at, clock_timestamp()) - a.started_at)::numeric, 3),
+    'duration_s', round(GREATEST(0, extract(epoch FROM COALESCE(a.ended_at, clock_timestamp()) - a.started_at))::numeric, 3),
     'started', a.started_at, 'output_tail', a.output_tail, 'gpu', a.gpu)
 FROM hpotool.attempts a
 JOIN studies s USING (study_id)

@@ -5,6 +5,6 @@ WITH attempt AS (
 SELECT
     EXISTS (SELECT FROM attempt JOIN trials t USING (trial_id) WHERE t.state = 'RUNNING'),
     (SELECT cancel_reason FROM attempt),
-    settings.state, settings.state_reason, worker.told_to
+    settings.state, settings.state_reason
 FROM hpotool.workers worker JOIN hpotool.study_settings settings USING (study_id)
 WHERE worker.worker_id = %(worker_id)s

@@ -81,6 +81,47 @@ def test_a_claim_sent_twice_gives_the_same_trial(make_study) -> None:
     assert study.states() == {0: "RUNNING"}
 
 
+def test_a_claim_sent_again_after_its_attempt_was_reaped_gives_another_attempt(make_study) -> None:
+    study = make_study(budget=5)
+    worker = study.worker()
+    attempt_id = new_attempt_id()
+    first = claim_trial(study.connection.run, study.study_id, worker, attempt_id)
+    fail_and_queue(study.connection.run, study.study_id, first.trial_id, "reaper", LOST)
+
+    second = claim_trial(study.connection.run, study.study_id, worker, attempt_id)
+
+    assert second.attempt_id != attempt_id
+    assert (second.number, second.root_number, second.history) == (1, 0, (Outcome.LOST,))
+    assert study.states() == {0: "FAIL", 1: "RUNNING"}
+
+
+def test_a_claim_sent_again_in_a_study_that_is_done_meanwhile_says_so(make_study) -> None:
+    study = make_study(budget=1)
+    worker = study.worker()
+    attempt_id = new_attempt_id()
+    first = claim_trial(study.connection.run, study.study_id, worker, attempt_id)
+    _finish(study, first)
+
+    answer = claim_trial(study.connection.run, study.study_id, worker, attempt_id)
+
+    assert (answer.kind, answer.finished) == ("done", 1)
+
+
+def test_an_outcome_of_a_newer_hpotool_is_read_as_unknown(make_study) -> None:
+    study = make_study(budget=5)
+    worker = study.worker()
+    for _ in range(2):
+        attempt = study.claim(worker)
+        fail_and_queue(study.connection.run, study.study_id, attempt.trial_id, "reaper", LOST)
+        study.connection.run("UPDATE hpotool.attempts SET outcome = 'teleported' WHERE outcome IS NOT NULL")
+
+    retry = study.claim(worker)
+
+    assert retry.history == (Outcome.UNKNOWN, Outcome.UNKNOWN)
+    ended = control.read_ended_attempts(study.connection.run, study.study_id, worker.worker_id)
+    assert [attempt.outcome for attempt in ended] == [Outcome.UNKNOWN] * 2
+
+
 def test_what_is_enqueued_is_claimed_oldest_first_and_before_anything_new(make_study) -> None:
     study = make_study(budget=3)
     study.optuna.enqueue_trial({"x": 0.1})
@@ -228,12 +269,11 @@ def test_a_beat_moves_optunas_heartbeat_and_brings_orders_back(make_study) -> No
     attempt = study.claim(worker)
     study.connection.run("UPDATE trial_heartbeats SET heartbeat = '2000-01-01'")
     control.set_state(study.connection.run, study.study_id, "paused", "lunch", "test")
-    control.tell_worker(study.connection.run, worker.worker_id, "drain", "test")
 
-    orders = beat(study.connection.run, worker, attempt, since_progress=timedelta(seconds=3))
+    orders = beat(study.connection.run, worker, attempt)
 
     assert orders.is_owner
-    assert (orders.study_state, orders.study_reason, orders.told_to) == ("paused", "lunch", "drain")
+    assert (orders.study_state, orders.study_reason) == ("paused", "lunch")
     [(age,)] = study.connection.run("SELECT now()::timestamp - heartbeat FROM trial_heartbeats")
     assert age < timedelta(minutes=1)
 

@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 from hpotool.errors import DatabaseUnreachableError
 from hpotool.storage import control
 from hpotool.storage.attempts import Attempt, fail_and_queue
+from hpotool.storage.connection import Connection
 from hpotool.storage.outage import GaveUpError, Outage, PatientConnection
 from hpotool.storage.schema import ensure_schema
 from hpotool.storage.spool import Spool
@@ -34,6 +35,7 @@ class Stage:
         self.home = home
         self.url = DatabaseUrl.parse(server.url("postgres"))
         ensure_schema(self.url)
+        self.identity = Connection(self.url).identify()
         self.study_id = optuna.create_study(study_name="s", storage=self.url.sqlalchemy)._study_id
 
     def open(self, name: str = "w", **options) -> tuple[WorkerStorage, optuna.Study]:
@@ -130,7 +132,7 @@ def test_reports_of_an_outage_are_on_disk_for_whoever_comes_after(stage: Stage) 
     trial.report(0.25, 1)
     storage.spool_attempt()
 
-    [spooled] = Spool(stage.home, stage.url).list()
+    [spooled] = Spool(stage.home, stage.identity, stage.url).list()
     stage.server.start()
     successor, _ = stage.open("successor")
     assert successor.rescue(spooled.attempt.attempt_id) is False, "there was no result among it"
@@ -246,7 +248,7 @@ def test_an_attempt_is_an_attempt_after_a_round_over_the_disk(stage: Stage) -> N
     storage.spool_attempt()
     attempt = storage.attempt
 
-    [spooled] = Spool(stage.home, stage.url).list()
+    [spooled] = Spool(stage.home, stage.identity, stage.url).list()
 
     assert isinstance(spooled.attempt, Attempt)
     assert (spooled.attempt, spooled.worker) == (attempt, storage.worker)

@@ -10,7 +10,7 @@ import pytest
 
 from hpotool.storage import schema
 from hpotool.storage.attempts import Attempt, claim_trial, new_attempt_id
-from hpotool.storage.connection import Connection
+from hpotool.storage.connection import Connection, RefusedDataError
 from hpotool.storage.url import DatabaseUrl
 from hpotool.storage.worker_identity import WorkerIdentity
 
@@ -71,6 +71,54 @@ def test_an_upgrade_applies_each_missing_step_once(
 
     assert answers == [(before, before + 1), *[(before + 1, before + 1)] * 3]
     assert Connection(url).run("SELECT only_column FROM hpotool.added_later") == []
+
+
+def _numbers_are_unique(url: DatabaseUrl) -> bool:
+    try:
+        Connection(url).run("INSERT INTO trials (study_id, number, state) SELECT study_id, 0, 'FAIL' FROM studies")
+    except RefusedDataError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("is_made_by_the_last_release", [False, True])
+def test_the_database_gives_no_number_twice(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, is_made_by_the_last_release: bool
+) -> None:
+    url = DatabaseUrl.parse(database_url)
+    schema.ensure_schema(url)
+    if is_made_by_the_last_release:
+        Connection(url).run(
+            "DROP INDEX hpotool_trials_number;"
+            "CREATE INDEX hpotool_trials_number ON trials (study_id, number) WHERE number IS NOT NULL"
+        )
+        schema.upgrade_schema(url)
+    study = optuna.create_study(storage=url.sqlalchemy)
+
+    study.enqueue_trial({"x": 0.5})
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3, n_jobs=3)
+    study.add_trial(optuna.create_trial(value=1.0))
+
+    assert [trial.number for trial in study.trials] == [0, 1, 2, 3], "plain Optuna goes on as before"
+    assert _numbers_are_unique(url)
+    assert schema.numbers_given_twice(Connection(url)) == {}
+
+
+def test_numbers_that_were_given_twice_are_named_and_become_unique_when_they_are_gone(database_url: str) -> None:
+    url = DatabaseUrl.parse(database_url)
+    study = optuna.create_study(study_name="old", storage=url.sqlalchemy)
+    connection = Connection(url)
+    for _ in range(2):
+        connection.run("INSERT INTO trials (study_id, number, state) VALUES (%s, 3, 'FAIL')", (study._study_id,))
+
+    schema.ensure_schema(url)
+    schema.upgrade_schema(url)
+
+    assert schema.numbers_given_twice(connection) == {"old": [3]}
+    optuna.delete_study(study_name="old", storage=url.sqlalchemy)
+    optuna.create_study(storage=url.sqlalchemy).ask()
+    schema.upgrade_schema(url)
+    assert _numbers_are_unique(url)
 
 
 def test_deleting_a_study_in_optuna_deletes_its_rows_here(make_study) -> None:

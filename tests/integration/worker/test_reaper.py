@@ -120,15 +120,23 @@ def test_a_reaper_that_was_stopped_itself_starts_its_watch_again(make_study) -> 
     assert study.states() == {0: "RUNNING"}
 
 
-def test_a_database_whose_clock_says_that_the_beat_is_young_is_believed(make_study) -> None:
+@pytest.mark.parametrize("age_s", [-3600, -9 * 3600, 0, 3600, 10 * 365 * 86400])
+def test_no_clock_or_time_zone_of_anybody_decides_how_long_a_beat_was_silent(make_study, age_s) -> None:
     study = make_study(budget=3)
-    study.claim(study.worker())
+    silent, alive = study.worker(), study.worker()
+    study.claim(silent)
+    beating = study.claim(alive)
     scene = Scene(study)
-    scene.make_beats_old(-3600)
+    scene.make_beats_old(age_s)
 
-    scene.look_for(3 * GRACE_S)
+    for _ in range(int(GRACE_S)):
+        assert study.states() == {0: "RUNNING", 1: "RUNNING"}
+        beat(study.connection.run, alive, beating)
+        scene.reaper.step()
+        scene.clock.now += 1
+    scene.reaper.step()
 
-    assert study.states() == {0: "RUNNING"}
+    assert study.states() == {0: "FAIL", 1: "RUNNING", 2: "WAITING"}
 
 
 def test_a_process_that_is_provably_gone_is_replaced_at_once(make_study) -> None:

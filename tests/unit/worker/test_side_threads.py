@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import pytest
 
-from hpotool.worker.side_threads import SideThreads
+from hpotool.storage.connection import RefusedStatementError
+from hpotool.worker.side_threads import SideThreads, Step
+
+
+@contextmanager
+def _running(steps: Mapping[str, Step]) -> Iterator[SideThreads]:
+    threads = SideThreads(steps)
+    threads.ensure_alive()
+    try:
+        yield threads
+    finally:
+        threads.close()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -21,25 +34,32 @@ def test_a_thread_that_died_is_started_again_by_its_neighbour() -> None:
         came_back.set()
         return 60.0
 
-    with SideThreads({"mortal": mortal, "neighbour": lambda: 0.01}):
+    with _running({"mortal": mortal, "neighbour": lambda: 0.01}):
         assert came_back.wait(10)
 
 
-def test_a_woken_thread_does_not_wait_for_its_time() -> None:
-    called = threading.Semaphore(0)
+def test_what_a_database_refuses_is_said_once_and_ends_no_thread(caplog, monkeypatch) -> None:
+    monkeypatch.setattr("hpotool.worker.side_threads._AFTER_REFUSAL_S", 0.001)
+    seen_by = []
+    enough = threading.Event()
 
     def step() -> float:
-        called.release()
-        return 600.0
+        seen_by.append(threading.current_thread())
+        if len(seen_by) == 5:
+            enough.set()
+        raise RefusedStatementError("the database refused: no such table")
 
-    with SideThreads({"sleeper": step}) as threads:
-        assert called.acquire(timeout=10)
-        threads.wake("sleeper")
-        assert called.acquire(timeout=10)
+    with _running({"stubborn": step}):
+        assert enough.wait(10)
+
+    assert len(set(seen_by)) == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        "the stubborn thread goes on trying: the database refused: no such table"
+    ]
 
 
 def test_nothing_runs_after_the_end() -> None:
-    with SideThreads({"quick": lambda: 0.001}) as threads:
+    with _running({"quick": lambda: 0.001}) as threads:
         pass
     threads.ensure_alive()
 

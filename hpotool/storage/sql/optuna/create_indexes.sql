@@ -1,7 +1,21 @@
 -- Our indexes, one at a time for all processes. Without the first a new trial's number would cost a scan of the
 -- study; without the second, so would finding what waits or runs. The first leaves out the moment in which Optuna
 -- has written a trial and not yet its number.
+-- The first is unique too, so that no setting and no mistake can give a number twice: made so, and what an earlier
+-- hpotool made without that rule replaced, unless numbers were given twice already.
 select pg_advisory_xact_lock(7011020250301);
-create index if not exists hpotool_trials_number on trials (study_id, number) where number is not null;
+do $$
+begin
+    if not exists (
+        select from pg_index where indexrelid = to_regclass('hpotool_trials_number') and indisunique
+    ) then
+        create unique index hpotool_trials_number_once on trials (study_id, number) where number is not null;
+        drop index if exists hpotool_trials_number;
+        alter index hpotool_trials_number_once rename to hpotool_trials_number;
+    end if;
+exception when unique_violation then
+    create index if not exists hpotool_trials_number on trials (study_id, number) where number is not null;
+end
+$$;
 create index if not exists hpotool_trials_unfinished on trials (study_id, state, trial_id)
     where state in ('RUNNING', 'WAITING')

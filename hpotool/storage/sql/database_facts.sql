@@ -1,0 +1,17 @@
+-- What a connection asks once, when it opens. The names are qualified: nothing is known yet of the search path.
+-- Optuna's tables are those that our own refer to; where we have none, those that Optuna itself would find or make.
+SELECT
+    COALESCE(
+        (SELECT schema.nspname
+         FROM pg_catalog.pg_constraint reference
+         JOIN pg_catalog.pg_class own ON own.oid = reference.conrelid AND own.relname = 'study_settings'
+         JOIN pg_catalog.pg_namespace ours ON ours.oid = own.relnamespace AND ours.nspname = 'hpotool'
+         JOIN pg_catalog.pg_class optunas ON optunas.oid = reference.confrelid AND optunas.relname = 'studies'
+         JOIN pg_catalog.pg_namespace schema ON schema.oid = optunas.relnamespace
+         WHERE reference.contype = 'f'),
+        (SELECT schema.nspname
+         FROM pg_catalog.pg_class optunas JOIN pg_catalog.pg_namespace schema ON schema.oid = optunas.relnamespace
+         WHERE optunas.oid = pg_catalog.to_regclass('trials')),
+        pg_catalog.current_schema(),
+        'public'),
+    pg_catalog.current_setting('synchronous_commit') = 'off'
