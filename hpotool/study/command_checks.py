@@ -52,15 +52,18 @@ def check_command(
         _check_result_file(child(node, "result_file"), objective.get("result_file"), space, problems)
 
 
-def left_out(command: Sequence[str], space: Sequence[ParameterSpec]) -> dict[str, tuple[str, ...]]:
-    """Of each parameter that does not always exist, the arguments that are left out when it does not."""
+def left_out(command: Sequence[str], space: Sequence[ParameterSpec]) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Of parameters that exist under one condition, the arguments that are left out where it does not hold."""
     arguments = read_arguments(command, space)
-    gone = {}
+    together: dict[str, list[str]] = {}
     for parameter in space:
         if parameter.when:
-            kept = present_arguments(arguments, [parameter.name])
-            gone[parameter.name] = tuple(a.template for a in arguments if a not in kept)
-    return {name: templates for name, templates in gone.items() if templates}
+            together.setdefault(repr(sorted(parameter.when.items())), []).append(parameter.name)
+    gone = {}
+    for names in together.values():
+        kept = present_arguments(arguments, names)
+        gone[tuple(names)] = tuple(argument.template for argument in arguments if argument not in kept)
+    return {names: templates for names, templates in gone.items() if templates}
 
 
 def _other_templates(node: Node, objective: Mapping[str, Any]) -> list[tuple[Node, Any]]:

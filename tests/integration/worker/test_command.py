@@ -364,6 +364,32 @@ def test_a_script_that_asks_and_never_reads_does_not_keep_its_attempt(given: Giv
     assert given.python(script, timeout=timedelta(minutes=2)).run(ask()).values == (0.5,)
 
 
+@pytest.mark.parametrize("interpreter", ["python", "sh"])
+def test_all_parameters_are_given_at_once_without_those_that_do_not_exist(
+    given: Given, tmp_path: Path, interpreter: str
+) -> None:
+    to, forms = str(tmp_path / "told"), ("-v", "{args}", "--", "{overrides}", "{args_json}")
+    runner = (
+        given.python(
+            """
+            import sys
+            open(sys.argv[1], "w").write("\\n".join(sys.argv[2:]) + "\\n")
+            print('{"accuracy": 0.5}')
+            """,
+            *(to, *forms),
+        )
+        if interpreter == "python"
+        else given.shell("""to=$1; shift; printf '%s\\n' "$@" > "$to"; echo '{"accuracy": 0.5}'""", to, *forms)
+    )
+    trial = ask()
+    assert runner.run(trial).values == (0.5,)
+    lr, kind = repr(trial.params["lr"]), trial.params["kind"]
+    quoted = "'a b'" if kind == "a b" else kind
+    *told, as_json = (tmp_path / "told").read_text().splitlines()
+    assert told == ["-v", "--lr", lr, "--kind", kind, "--", f"lr={lr}", f"kind={quoted}"]
+    assert json.loads(as_json) == trial.params
+
+
 def test_a_variable_of_a_parameter_that_does_not_exist_is_not_set(given: Given) -> None:
     script = """
         import json, os
