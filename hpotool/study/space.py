@@ -17,9 +17,11 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from hpotool.study.document import parse_scalar
 from hpotool.study.spec import NO_DEFAULT, ParameterSpec
 
 _ABSENT = object()
+_SAID_CHOICES = 50
 
 
 class Suggests(Protocol):
@@ -222,10 +224,11 @@ def _given_choice(distribution: CategoricalDistribution, value: Any) -> Any:
 def say_range(distribution: BaseDistribution) -> str:
     """What ``distribution`` gives, in words."""
     if isinstance(distribution, CategoricalDistribution):
-        choices = [str(choice) if isinstance(choice, str) else repr(choice) for choice in distribution.choices]
-        if len(choices) == 1:
+        choices = [_say_choice(choice) for choice in distribution.choices[:_SAID_CHOICES]]
+        if len(distribution.choices) == 1:
             return f"always {choices[0]}"
-        return f"one of {', '.join(choices)}"
+        rest = len(distribution.choices) - len(choices)
+        return f"one of {', '.join(choices)}" + (f" and {rest} more" if rest else "")
     assert isinstance(distribution, (FloatDistribution, IntDistribution))
     kind = "a float" if isinstance(distribution, FloatDistribution) else "an int"
     has_step = distribution.step is not None and (
@@ -233,3 +236,10 @@ def say_range(distribution: BaseDistribution) -> str:
     )
     steps = f" in steps of {distribution.step:g}" if has_step else ""
     return f"{kind} from {distribution.low:g} to {distribution.high:g}{steps}"
+
+
+def _say_choice(choice: Any) -> str:
+    """A choice as it is typed: a text that YAML would take for a number or a truth value stands in quotes."""
+    if not isinstance(choice, str):
+        return repr(choice)
+    return choice if parse_scalar(choice) == choice else f'"{choice}"'

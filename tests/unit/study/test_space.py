@@ -6,7 +6,7 @@ import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from optuna.distributions import FloatDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from hpotool.study.file import read_study_file
 from hpotool.study.space import (
@@ -131,6 +131,14 @@ def test_values_come_back_in_the_type_that_the_space_gives() -> None:
     )
     assert values == {"booster": "dart", "drop_rate": 0.0, "drop_rate_kind": "a", "depth": 3, "lr": 0.1}
     assert [type(values[name]) for name in ("drop_rate", "depth")] == [float, int]
+
+
+def test_a_text_that_looks_like_a_number_is_named_as_it_is_typed() -> None:
+    texts = CategoricalDistribution(["1", "no", "true", "a b"])
+    with pytest.raises(ValueError, match='must be one of "1", no, "true", a b, got 1'):
+        given_value(texts, 1)
+    with pytest.raises(ValueError, match=r"0, 1, .*, 49 and 950 more, got -1"):
+        given_value(CategoricalDistribution(range(1000)), -1)
 
 
 @given(st.integers(-50, 50), st.integers(1, 400), st.sampled_from([0.1, 0.05, 0.3, 1e-7, 2.5]))
