@@ -75,7 +75,7 @@ def list_candidates(study: Study, *, replicates: bool) -> list[Candidate]:
     """Return the complete trials, each for itself; with ``replicates``, those of one point together."""
     groups: dict[str | int, list[FrozenTrial]] = defaultdict(list)
     for trial in complete_trials(study):
-        groups[point_key(trial.params) if replicates else trial.number].append(trial)
+        groups[point_key(trial.params, trial.distributions) if replicates else trial.number].append(trial)
     return [
         Candidate(tuple(trials), average([_measurement(trial) for trial in trials])) for trials in groups.values()
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpotool.analysis.best import find_best
-from hpotool.study.space import transfer_point
+from hpotool.study.space import canonical_point, transfer_point
 from hpotool.study.spec import ParameterSpec
 
 if TYPE_CHECKING:
@@ -42,8 +42,10 @@ def find_points_to_transfer(
 
     Asked again, nothing is queued twice. Without a known ``space`` the points are taken as they are.
     """
+    distributions = {parameter.name: parameter.distribution for parameter in space}
     seen: list[Mapping[str, Any]] = [
-        trial.system_attrs.get("fixed_params") or trial.params for trial in target.get_trials(deepcopy=False)
+        canonical_point(distributions, trial.system_attrs.get("fixed_params") or trial.params)
+        for trial in target.get_trials(deepcopy=False)
     ]
     points: list[dict[str, Any]] = []
     outside = known = 0

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from hpotool.errors import InputError, NotFoundError
+from hpotool.errors import InputError, NotFoundError, StudyFileError
+from hpotool.study.document import parse_scalar, parse_yaml
 
 _HINT = "give NAME=VALUE pairs for one point, or a .csv, .json or .yaml file of points"
 _SUFFIXES = (".csv", ".json", ".yaml", ".yml")
@@ -37,7 +36,7 @@ def read_points(words: Sequence[str]) -> list[dict[str, Any]]:
             raise InputError(
                 f"{name!r} is given twice", "give each parameter once; enqueue two points from a file"
             )
-        point[name] = _scalar(text)
+        point[name] = parse_scalar(text)
     return [point]
 
 
@@ -50,45 +49,41 @@ def _read_file(path: Path) -> list[dict[str, Any]]:
         raise NotFoundError(f"the file {path} does not exist", _HINT) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"the file {path} cannot be read: {error}", _HINT) from None
-    points = _parse_csv(path, text) if path.suffix.lower() == ".csv" else _parse_data(path, text)
+    is_empty = all(line.strip() == "" or line.lstrip().startswith("#") for line in text.splitlines())
+    points = [] if is_empty else _parse(path, text)
     if not points:
         raise InputError(f"the file {path} holds no points", _HINT)
     return points
 
 
+def _parse(path: Path, text: str) -> list[dict[str, Any]]:
+    try:
+        return _parse_csv(path, text) if path.suffix.lower() == ".csv" else _parse_data(path, text)
+    except (json.JSONDecodeError, csv.Error, RecursionError) as error:
+        raise InputError(f"the file {path} cannot be read: {' '.join(str(error).split())}", _HINT) from None
+    except StudyFileError as error:
+        raise InputError(error.message, _HINT) from None
+
+
 def _parse_csv(path: Path, text: str) -> list[dict[str, Any]]:
+    reader = csv.reader(io.StringIO(text, newline=""))
+    names = [name.strip() for name in next(reader)]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{path}:1: the column {twice!r} stands there twice", "keep one column of each name")
     points = []
-    for line, row in enumerate(csv.DictReader(text.splitlines()), start=2):
-        if None in row or None in row.values():
-            raise InputError(f"{path}:{line}: this line has not as many values as the header has names", _HINT)
+    for row in filter(None, reader):
+        if len(row) != len(names):
+            sentence = f"this line has {len(row)} values, and the header {len(names)} names"
+            raise InputError(f"{path}:{reader.line_num}: {sentence}", _HINT)
         # An empty cell is a parameter that the point leaves to the sampler.
-        points.append({str(name).strip(): _scalar(cell) for name, cell in row.items() if cell.strip() != ""})
+        points.append({name: parse_scalar(cell) for name, cell in zip(names, row, strict=True) if cell.strip()})
     return points
 
 
 def _parse_data(path: Path, text: str) -> list[dict[str, Any]]:
-    try:
-        data = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
-    except (json.JSONDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"the file {path} cannot be read: {' '.join(str(error).split())}", _HINT) from None
+    data: Any = json.loads(text) if path.suffix.lower() == ".json" else parse_yaml(text, str(path)).plain()
     points = [data] if isinstance(data, dict) else data
     if not isinstance(points, list) or not all(isinstance(point, dict) for point in points):
         raise InputError(f"the file {path} is not a list of mappings from parameter to value", _HINT)
-    if path.suffix.lower() == ".json":
-        return points
-    return [{str(name): _exponent_or_same(value) for name, value in point.items()} for point in points]
-
-
-def _scalar(text: str) -> Any:
-    """A value as YAML reads it."""
-    try:
-        value = yaml.safe_load(text) if text.strip() else text
-    except yaml.YAMLError:
-        return text
-    return _exponent_or_same(value) if not isinstance(value, (dict, list)) else text
-
-
-def _exponent_or_same(value: Any) -> Any:
-    """1e-5 is a number everywhere but in YAML 1.1, which wants 1.0e-5 and reads text otherwise."""
-    is_exponent = isinstance(value, str) and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+", value)
-    return float(value) if is_exponent else value
+    return points

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from string import Formatter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hpotool.study.algorithm_checks import check_pruner, check_sampler
 from hpotool.study.branch_checks import check_population, check_tiers, has_steps
+from hpotool.study.command_checks import check_command
+from hpotool.study.command_template import ENVIRONMENT
 from hpotool.study.document import Node, Problems, did_you_mean
 from hpotool.study.kinds import BROKEN, child, place_of_key
 from hpotool.study.space_grammar import Draft
 from hpotool.study.spec import Direction
 
-COMMAND_FIELDS = ("params_file", "checkpoint_dir", "trial", "seed", "steps")
-_ENVIRONMENT = re.compile(r"(?<!\$)\$\{\w*\}")
 _MAY_HOLD_ENVIRONMENT = (("objective", "command"), ("objective", "environment"), ("objective", "patterns"))
 
 
@@ -91,45 +89,7 @@ def _check_command(
     if not drafts:
         problems.add(node.place, "a command cannot suggest parameters itself; add a search_space")
         return
-    for name in COMMAND_FIELDS:
-        if name in drafts:
-            problems.add(
-                drafts[name].place,
-                f"{{{name}}} has a meaning of its own in a command; give the parameter another name",
-            )
-    assert isinstance(node.content, list)
-    _check_arguments(
-        zip(node.content, command, strict=True), [*drafts, *COMMAND_FIELDS], has_steps(values), problems
-    )
-
-
-def _check_arguments(
-    arguments: Iterable[tuple[Node, Any]], known: list[str], is_stepped: bool, problems: Problems
-) -> None:
-    for item, argument in arguments:
-        if argument is BROKEN:
-            continue
-        try:
-            names = _template_names(argument)
-        except ValueError:
-            problems.add(
-                item.place, f"the braces in {argument!r} do not match; write {{{{ and }}}} for braces themselves"
-            )
-            continue
-        for name in names:
-            if name not in known:
-                problems.add(item.place, f"{{{name}}} is not a parameter{did_you_mean(name, known)}")
-            elif name == "steps" and not is_stepped:
-                problems.add(
-                    item.place,
-                    "nothing says how many {steps} there are; add tiers or the sampler pbt, or write it",
-                )
-
-
-def _template_names(argument: str) -> list[str]:
-    """The names in braces; ``${NAME}`` is left to the worker's environment."""
-    parsed = Formatter().parse(_ENVIRONMENT.sub("", argument))
-    return [name for _, name, _, _ in parsed if name is not None]
+    check_command(child(document, "objective"), objective, drafts, has_steps(values), problems)
 
 
 def _check_limits(document: Node, objective: Mapping[str, Any], problems: Problems) -> None:
@@ -173,5 +133,5 @@ def _texts_with_environment(node: Node, path: tuple[str, ...]) -> Iterator[Node]
     elif isinstance(node.content, list):
         for item in node.content:
             yield from _texts_with_environment(item, (*path, "[]"))
-    elif isinstance(node.content, str) and _ENVIRONMENT.search(node.content):
+    elif isinstance(node.content, str) and ENVIRONMENT.search(node.content):
         yield node

@@ -17,7 +17,9 @@ import yaml
 from hpotool.errors import Problem, StudyFileError
 
 Scalar = Union[None, bool, int, float, str]  # noqa: UP007 -- evaluated at run time, on Python 3.10 too
-_LARGEST = 100_000  # nodes, aliases expanded: a few lines of nested aliases can stand for billions
+_LARGEST = 50_000  # nodes, aliases expanded: a few lines of nested aliases can stand for billions
+_TOO_MANY = f"more than {_LARGEST} values, aliases counted; write it smaller"
+_LONG = 20_000  # characters: from here on libyaml reads it, where PyYAML has that, ten times faster
 _LARGEST_INT = 2**63 - 1  # what Postgres's bigint and numpy's integers hold
 
 
@@ -117,6 +119,13 @@ class _Dumper(yaml.SafeDumper):
     """PyYAML that puts in quotes whatever text YAML 1.1 or 1.2 would take for something else."""
 
 
+_FastLoader: type[yaml.CSafeLoader] | None = None
+if yaml.__with_libyaml__:
+    # The scalars of the other loader: the table is shared.
+    _FastLoader = type(
+        "_FastLoader", (yaml.CSafeLoader,), {"yaml_implicit_resolvers": _Loader.yaml_implicit_resolvers}
+    )
+
 for _tag, _pattern, _first in [
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
@@ -155,7 +164,24 @@ def parse_yaml(text: str, file: str | None) -> Node:
     return document
 
 
+def parse_scalar(text: str) -> Scalar:
+    """A single value as a study file reads it; as it is where that would be no scalar, or where it is no YAML."""
+    try:
+        content = parse_yaml(text, None).content
+    except StudyFileError:
+        return text
+    return text if isinstance(content, (dict, list)) else content
+
+
 def _compose(text: str, file: str | None, problems: Problems) -> yaml.Node | None:
+    if len(text) > _LONG and _FastLoader is not None:
+        try:
+            if _has_more_values(text):
+                problems.add(Place(file), _TOO_MANY)
+                return None
+            return yaml.compose(text, Loader=_FastLoader)
+        except yaml.YAMLError:
+            pass  # PyYAML's own reader says it in the words that we know
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
@@ -174,6 +200,25 @@ def _compose(text: str, file: str | None, problems: Problems) -> yaml.Node | Non
             )
         return node
     return None
+
+
+def _has_more_values(text: str) -> bool:
+    """Whether the text alone has more values than a document may have, before any of them is kept."""
+    assert _FastLoader is not None
+    count, is_key, outer = 0, False, []
+    for event in yaml.parse(text, Loader=_FastLoader):
+        if isinstance(event, yaml.NodeEvent):
+            count += not is_key
+            if isinstance(event, yaml.CollectionStartEvent):
+                outer.append((is_key, isinstance(event, yaml.MappingStartEvent)))
+                is_key = outer[-1][1]
+                continue
+        elif isinstance(event, yaml.CollectionEndEvent):
+            is_key, _ = outer.pop()
+        if count > _LARGEST:
+            return True
+        is_key = bool(outer) and outer[-1][1] and not is_key
+    return False
 
 
 def _say_syntax(error: yaml.MarkedYAMLError) -> tuple[yaml.Mark | None, str]:
@@ -217,9 +262,7 @@ class _Converter:
             self._problems.add(place, "an alias (*) inside what it stands for; it would never end")
             return Node(place, None)
         if self._count > _LARGEST:
-            self._problems.add(
-                Place(self._file), f"more than {_LARGEST} values, aliases counted; write it smaller"
-            )
+            self._problems.add(Place(self._file), _TOO_MANY)
             self._problems.raise_if_any()
         self._open.add(id(node))
         try:

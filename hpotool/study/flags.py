@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpotool.errors import StudyFileError
-from hpotool.study.document import Entry, Node, Place, Problems, did_you_mean, from_plain, override, parse_yaml
+from hpotool.study.document import (
+    Entry,
+    Node,
+    Place,
+    Problems,
+    did_you_mean,
+    from_plain,
+    override,
+    parse_scalar,
+    parse_yaml,
+)
 from hpotool.study.file import read_document
 from hpotool.study.spec import StudySpec
 
@@ -113,15 +123,7 @@ def _put(
         inner = content[key].value.content
         assert isinstance(inner, dict)
         content = inner
-    content[last] = Entry(place, from_plain(_scalar(value) if as_yaml else value, place))
-
-
-def _scalar(text: str) -> Any:
-    """``text`` as YAML would take it, or as it is where YAML would not."""
-    try:
-        return parse_yaml(text, None).plain()
-    except StudyFileError:
-        return text
+    content[last] = Entry(place, from_plain(parse_scalar(value) if as_yaml else value, place))
 
 
 def _put_command(content: dict[str, Entry], command: str, problems: Problems) -> None:
@@ -166,7 +168,7 @@ def _parameter(head: str, arguments: Iterable[Any]) -> dict[str, Any]:
         if equals and key == "when":
             parameter["when"] = parameter.get("when", {}) | _condition(text)
         elif equals and key in ("step", "default"):
-            parameter[key] = _scalar(text)
+            parameter[key] = parse_scalar(text)
         elif argument == "log" and head in ("float", "int"):
             parameter["log"] = True
         else:
@@ -177,4 +179,4 @@ def _parameter(head: str, arguments: Iterable[Any]) -> dict[str, Any]:
 def _condition(text: str) -> dict[str, Any]:
     """``booster:dart|gbtree`` as a condition."""
     parent, _, wanted = text.partition(":")
-    return {parent: [_scalar(value) for value in wanted.split("|")]}
+    return {parent: [parse_scalar(value) for value in wanted.split("|")]}

@@ -9,13 +9,15 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from hpotool.study.space import canonical_value
+
 LARGEST_GRID = 1_000_000  # points; Optuna's GridSampler holds them all in memory
 
 
 def grid_values(distribution: BaseDistribution, points: Sequence[Any] | None = None) -> tuple[Any, ...] | None:
     """The values of one parameter: ``points`` where given, else all it can take; None where these are endless."""
     if points is not None:
-        return tuple(points)
+        return tuple(dict.fromkeys(canonical_value(distribution, point) for point in points))
     if isinstance(distribution, CategoricalDistribution):
         return tuple(distribution.choices)
     if isinstance(distribution, IntDistribution):

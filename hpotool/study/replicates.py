@@ -9,7 +9,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import stdev
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from hpotool.study.space import canonical_point
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
 
 # A user attribute that workers note for people. Which trials are replicates follows from their parameters alone:
 # it must not depend on who was faster.
@@ -35,9 +40,12 @@ class Measurement:
         return is_met and not any(math.isnan(value) for value in self.values)
 
 
-def point_key(params: Mapping[str, Any]) -> str:
-    """Equal for equal points: the same parameters exist, with the same values; true and 1 are two values."""
-    return json.dumps(dict(params), sort_keys=True, default=repr)
+def point_key(params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution] | None = None) -> str:
+    """Equal for equal points: the same parameters exist, with the same values.
+
+    true and 1 are two values; 0.3 and 0.30000000000000004 are one where a step of 0.1 was meant.
+    """
+    return json.dumps(canonical_point(distributions or {}, params), sort_keys=True, default=repr)
 
 
 def average(replicates: Sequence[Measurement]) -> Measurement:

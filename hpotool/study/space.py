@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -16,9 +17,11 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from hpotool.study.document import parse_scalar
 from hpotool.study.spec import NO_DEFAULT, ParameterSpec
 
 _ABSENT = object()
+_SAID_CHOICES = 50
 
 
 class Suggests(Protocol):
@@ -158,7 +161,7 @@ def is_given_by(distribution: BaseDistribution, value: Any) -> bool:
 
 
 def given_value(distribution: BaseDistribution, value: Any) -> Any:
-    """``value`` in the type that ``distribution`` gives it in: 1 becomes 1.0 for a float.
+    """``value`` as ``distribution`` gives it, in the one form that stands for it: see ``canonical_value``.
 
     Raises:
         ValueError: it cannot give it; the sentence goes after the parameter's name.
@@ -175,7 +178,33 @@ def given_value(distribution: BaseDistribution, value: Any) -> Any:
     if distribution.step is not None and not distribution._contains(distribution.to_internal_repr(value)):
         between = f"between the steps {_steps_around(distribution, value)}"
         raise ValueError(f"must be {say_range(distribution)}, got {value!r} {between}")
-    return value
+    return canonical_value(distribution, value)
+
+
+def canonical_value(distribution: BaseDistribution, value: Any) -> Any:
+    """Of the numbers that stand for the same value of ``distribution``, the one that a person writes.
+
+    1 is 1.0 for a float, and a step of 0.1 that a sampler multiplied out to 0.30000000000000004 is 0.3. A value
+    that ``distribution`` cannot give stays as it is: it is of a trial from before the range was changed.
+    """
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number or isinstance(distribution, CategoricalDistribution):
+        return value
+    if isinstance(distribution, IntDistribution):
+        return int(value) if value == int(value) else value
+    assert isinstance(distribution, FloatDistribution)
+    if distribution.step is None or not distribution._contains(value):
+        return float(value) + 0.0  # -0.0 is 0.0
+    low, step = Decimal(str(distribution.low)), Decimal(str(distribution.step))
+    return float(low + round((value - distribution.low) / distribution.step) * step)
+
+
+def canonical_point(distributions: Mapping[str, BaseDistribution], point: Mapping[str, Any]) -> dict[str, Any]:
+    """``point`` with the canonical value of each parameter that ``distributions`` knows."""
+    return {
+        name: canonical_value(distributions[name], value) if name in distributions else value
+        for name, value in point.items()
+    }
 
 
 def _steps_around(distribution: FloatDistribution | IntDistribution, value: float) -> str:
@@ -195,10 +224,11 @@ def _given_choice(distribution: CategoricalDistribution, value: Any) -> Any:
 def say_range(distribution: BaseDistribution) -> str:
     """What ``distribution`` gives, in words."""
     if isinstance(distribution, CategoricalDistribution):
-        choices = [str(choice) if isinstance(choice, str) else repr(choice) for choice in distribution.choices]
-        if len(choices) == 1:
+        choices = [_say_choice(choice) for choice in distribution.choices[:_SAID_CHOICES]]
+        if len(distribution.choices) == 1:
             return f"always {choices[0]}"
-        return f"one of {', '.join(choices)}"
+        rest = len(distribution.choices) - len(choices)
+        return f"one of {', '.join(choices)}" + (f" and {rest} more" if rest else "")
     assert isinstance(distribution, (FloatDistribution, IntDistribution))
     kind = "a float" if isinstance(distribution, FloatDistribution) else "an int"
     has_step = distribution.step is not None and (
@@ -227,3 +257,10 @@ def parameter_as_data(parameter: ParameterSpec) -> dict[str, Any]:
     if parameter.default is not NO_DEFAULT:
         content["default"] = parameter.default
     return content
+
+
+def _say_choice(choice: Any) -> str:
+    """A choice as it is typed: a text that YAML would take for a number or a truth value stands in quotes."""
+    if not isinstance(choice, str):
+        return repr(choice)
+    return choice if parse_scalar(choice) == choice else f'"{choice}"'

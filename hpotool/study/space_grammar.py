@@ -18,6 +18,7 @@ from hpotool.study.spec import NO_DEFAULT, ParameterSpec
 
 _FORMS = "{float: [low, high]}, {int: [low, high]}, {choice: [a, b]}, {const: a} or {group: {…}}"
 _HEADS = ("float", "int", "choice", "const", "group")
+_MOST_CHOICES = 10_000  # every trial keeps them all with its parameter
 _KEYS = {
     "float": ("float", "log", "step", "when", "default"),
     "int": ("int", "log", "step", "when", "default"),
@@ -158,7 +159,8 @@ def _values_of(parent: Draft, condition: Condition) -> tuple[Any, ...]:
     """The condition's values as the parent gives them; what it never is was noted as a problem before."""
     if parent.distribution is None:
         return tuple(value for _, value in condition.values)
-    return tuple(value for _, value in condition.values if is_given_by(parent.distribution, value))
+    possible = (value for _, value in condition.values if is_given_by(parent.distribution, value))
+    return tuple(given_value(parent.distribution, value) for value in possible)
 
 
 def _read_parameters(node: Node, outer: list[tuple[str, Condition]], problems: Problems) -> Iterator[Draft]:
@@ -300,14 +302,19 @@ def _read_int(content: dict[str, Entry], problems: Problems) -> BaseDistribution
 
 def _read_choice(content: dict[str, Entry], problems: Problems) -> BaseDistribution | None:
     node = content["choice"].value
+    if isinstance(node.content, list) and len(node.content) > _MOST_CHOICES:
+        sentence = f"{len(node.content)} choices are more than {_MOST_CHOICES}"
+        problems.add(node.place, f"{sentence}; write a range, {{int: [0, {len(node.content) - 1}]}}, as an index")
+        return None
     choices = Items(Anything(), "values to choose from, like [gbtree, dart]", at_least=1).read(node, problems)
     if choices is BROKEN or BROKEN in choices:
         return None
+    seen: dict[Any, Any] = {}
     for index, choice in enumerate(choices):
         # Python takes True for 1 and 1 for 1.0, and so does Optuna when it looks up a choice.
-        if choice in choices[:index]:
+        same = seen.setdefault(choice, choice)
+        if same is not choice or index != len(seen) - 1:
             assert isinstance(node.content, list)
-            same = choices[choices.index(choice)]
             problems.add(
                 node.content[index].place,
                 f"the choice {choice!r} stands here again"

@@ -287,7 +287,7 @@ class AttemptRunner:
         pruning_metric = self._spec.pruner.metric or metrics[0]
         view = StudyView(self._spec.name, tuple(trial.study.directions), metrics, constraints, pruning_metric)
         # The trial that Optuna's Trial keeps up to date itself: no round trip to the database.
-        space = tuple(parameter.name for parameter in self._spec.search_space)
+        space = self._spec.search_space
         return Job(
             trial._cached_frozen_trial, view, self._spec.objective, space, seed, environment, self._returned_file
         )

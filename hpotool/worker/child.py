@@ -114,7 +114,10 @@ def call_objective(
         objective = load() if job.objective.command is None else CommandObjective(job)
         returned = objective(trial)
     except AttemptEnded as ended:
-        return _end(ended.outcome, ended.reason)
+        if ended.values is None:
+            return _end(ended.outcome, ended.reason)
+        end = _end_with_values(ended.values, job, stopping=False)
+        return {**end, "reason": end["reason"] or ended.reason}
     except TrialPruned as pruned:
         return _end(Outcome.PRUNED, str(pruned) or "the objective pruned itself")
     except InputError as error:

@@ -8,31 +8,38 @@ metrics on the way. It is asked to end by SIGTERM and made to end by SIGKILL.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
+import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from hpotool.errors import InputError
 from hpotool.reporting import EXIT_INFEASIBLE, EXIT_PREEMPTED
+from hpotool.study.command_template import read_arguments, script_of, template_names
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import ObjectiveSpec
 from hpotool.worker.command_line import (
+    AbsentError,
     fill_arguments,
     fill_template,
     parameter_variables,
     read_variable,
+    spell_json,
     variables_in,
 )
-from hpotool.worker.command_output import LineReader, Report, Series, read_report
+from hpotool.worker.command_output import Line, LineReader, LineSplitter, Report, Series, Untaken, read_object
 from hpotool.worker.ending import judge_status, name_signal
+from hpotool.worker.last_words import LastWords
 from hpotool.worker.messages import AttemptEnded, Job
 from hpotool.worker.objective_trial import ObjectiveTrial
 from hpotool.worker.process_tree import die_with_parent
@@ -40,7 +47,9 @@ from hpotool.worker.report_socket import ReportSocket
 
 _ENDS_WITHIN_S = 10.0  # from SIGTERM to SIGKILL when it is pruned
 _LOOKS_EVERY_S = 0.2
+_STOPPED = "it stopped when it was asked to"
 _CHUNK = 1 << 16
+_TOLD_AT_MOST = 20  # different kinds of lines that could not be taken
 
 
 def check_command(objective: ObjectiveSpec, environment: Mapping[str, str]) -> None:
@@ -52,12 +61,24 @@ def check_command(objective: ObjectiveSpec, environment: Mapping[str, str]) -> N
     command = objective.command or ()
     for name in variables_in([*command, *objective.environment.values()]):
         read_variable(name, environment)
-    program = fill_template(command[0], {}, (), environment) if "{" not in command[0].replace("${", "") else None
+    program = _fill_constant(command[0], environment)
     if program is not None and shutil.which(program, path=environment.get("PATH")) is None:
         raise InputError(
             f"the study's command cannot be run: there is no program {program!r} here",
             f"it was looked for in {os.environ.get('PATH', 'an empty PATH')}",
         )
+    script = script_of(command)
+    path = None if script is None else _fill_constant(script, environment)
+    if path is not None and not Path(path).is_file():
+        raise InputError(
+            f"the study's command cannot be run: there is no file {path!r} here",
+            f"it was looked for in {Path.cwd()}, where this was started",
+        )
+
+
+def _fill_constant(template: str, environment: Mapping[str, str]) -> str | None:
+    """The argument, where it is the same in every trial."""
+    return None if template_names(template) else fill_template(template, {}, (), environment)
 
 
 class CommandObjective:
@@ -66,10 +87,15 @@ class CommandObjective:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._objective = job.objective
+        self._arguments = read_arguments(self._objective.command or (), job.space)
+        self._known = [parameter.name for parameter in job.space]
         self._metrics = job.study.metric_names
+        self._wanted = frozenset(self._metrics) | frozenset(job.study.constraint_names)
         self._series = Series(self._objective.take)
+        self._splitter = LineSplitter(sorted(self._wanted))
         self._reader = LineReader(self._metrics, job.study.constraint_names, self._objective.patterns)
-        self._last_line = b""
+        self._last_words = LastWords()
+        self._told: list[str] = []
         self._told_to_end: tuple[Outcome, str, float] | None = None
 
     def __call__(self, trial: ObjectiveTrial) -> dict[str, float]:
@@ -80,13 +106,12 @@ class CommandObjective:
         """
         with tempfile.TemporaryDirectory(prefix="hpotool-") as scratch:
             params_file = Path(scratch, "params.json")
-            params_file.write_text(json.dumps(trial.params))
-            reports = ReportSocket(Path(scratch, "socket"), lambda request: self._answer(trial, request))
-            with contextlib.closing(reports):
+            params_file.write_text(spell_json(trial.params))
+            with contextlib.closing(ReportSocket(lambda request: self._answer(trial, request))) as reports:
                 result_file = self._result_file(trial, params_file)
                 process = self._start(trial, params_file, reports.path)
                 self._accompany(process, trial, reports)
-            if result_file is not None:
+            if result_file is not None and process.returncode == 0:
                 self._read_result_file(result_file, trial)
             return self._judge(process.returncode, trial)
 
@@ -98,26 +123,25 @@ class CommandObjective:
             "trial": trial.number,
             "seed": "" if trial.seed is None else trial.seed,
             "steps": self._job.environment.get("HPOTOOL_STEPS", ""),
+            "args_json": spell_json(trial.params),
         }
 
     def _result_file(self, trial: ObjectiveTrial, params_file: Path) -> Path | None:
         if self._objective.result_file is None:
             return None
         path = Path(
-            fill_template(
-                self._objective.result_file, self._fields(trial, params_file), self._job.space, os.environ
-            )
+            fill_template(self._objective.result_file, self._fields(trial, params_file), self._known, os.environ)
         )
         path.unlink(missing_ok=True)  # an earlier attempt's result is not this one's
         return path
 
     def _start(self, trial: ObjectiveTrial, params_file: Path, socket_path: Path) -> subprocess.Popen[bytes]:
         fields = self._fields(trial, params_file)
-        arguments = fill_arguments(self._objective.command or (), fields, self._job.space, os.environ)
-        own = {
-            name: fill_template(text, fields, self._job.space, os.environ)
-            for name, text in self._objective.environment.items()
-        }
+        arguments = fill_arguments(self._arguments, fields, self._job.space, os.environ)
+        own: dict[str, str] = {}
+        for name, text in self._objective.environment.items():
+            with contextlib.suppress(AbsentError):  # a variable of a parameter that this trial does not have
+                own[name] = fill_template(text, fields, self._known, os.environ)
         this = os.getpid()
         environment = {
             **os.environ,
@@ -152,36 +176,58 @@ class CommandObjective:
             sources: list[Any] = [*([output] if is_open else []), *reports.sources()]
             readable = select.select(sources, [], [], _LOOKS_EVERY_S)[0]
             if output in readable:
-                is_open = self._read_output(output, trial)
+                is_open = self._read_output(output, trial) > 0
             reports.serve(readable)
             if trial.should_stop():
-                self._tell_to_end(Outcome.PREEMPTED, "it stopped when it was asked to", float("inf"))
+                self._tell_to_end(Outcome.PREEMPTED, _STOPPED, float("inf"))
             self._make_it_end(process)
-        while is_open and select.select([output], [], [], 0)[0]:  # what it had printed before it ended
-            is_open = self._read_output(output, trial)
-        self._take_line(self._last_line, trial)
+        if is_open:
+            self._read_rest(output, trial)
+        self._take_lines(self._splitter.finish(), trial)
         process.stdout.close()
 
-    def _read_output(self, output: int, trial: ObjectiveTrial) -> bool:
-        data = os.read(output, _CHUNK)
+    def _read_output(self, output: int, trial: ObjectiveTrial, at_most: int = _CHUNK) -> int:
+        """How many bytes were read; none at the end."""
+        data = os.read(output, at_most)
         with contextlib.suppress(OSError):  # the disk of the log is full: go on without it
             os.write(1, data)
-        *lines, self._last_line = (self._last_line + data).replace(b"\r", b"\n").split(b"\n")
+        self._take_lines(self._splitter.feed(data), trial)
+        return len(data)
+
+    def _read_rest(self, output: int, trial: ObjectiveTrial) -> None:
+        """What it had printed before it ended is in the pipe now. What it left running may print for ever."""
+        rest = struct.unpack("i", fcntl.ioctl(output, termios.FIONREAD, b"\0" * 4))[0]
+        while rest > 0 and (count := self._read_output(output, trial, min(rest, _CHUNK))):
+            rest -= count
+
+    def _take_lines(self, lines: Iterable[Line], trial: ObjectiveTrial) -> None:
         for line in lines:
-            self._take_line(line, trial)
-        return bool(data)
+            found = list(self._reader.read(line))
+            self._take(found, trial)
+            if not found:
+                self._last_words.add(line.text)
+            stepped = [part.step for part in found if isinstance(part, Report) and part.step is not None]
+            if stepped and self._told_to_end is None and trial.should_prune():
+                self._tell_to_end(Outcome.PRUNED, f"pruned at step {stepped[-1]}", _ENDS_WITHIN_S)
 
-    def _take_line(self, line: bytes, trial: ObjectiveTrial) -> None:
-        for report in self._reader.read(line.decode(errors="replace")):
-            self._take(report, trial)
-            if report.step is not None and self._told_to_end is None and trial.should_prune():
-                self._tell_to_end(Outcome.PRUNED, f"pruned at step {report.step}", _ENDS_WITHIN_S)
+    def _take(self, found: Iterable[Report | Untaken], trial: ObjectiveTrial) -> None:
+        for part in found:
+            if isinstance(part, Untaken):
+                self._series.miss(part)
+                self._tell(f"{part.metric!r} could not be taken from a line: {part.why}")
+                continue
+            self._series.add(part)
+            of_metrics = {name: value for name, value in part.values.items() if name in self._metrics}
+            if part.step is not None and of_metrics:
+                trial.report(of_metrics, part.step)
 
-    def _take(self, report: Report, trial: ObjectiveTrial) -> None:
-        self._series.add(report)
-        of_metrics = {name: value for name, value in report.values.items() if name in self._metrics}
-        if report.step is not None and of_metrics:
-            trial.report(of_metrics, report.step)
+    def _tell(self, sentence: str) -> None:
+        """Say it in the log, once, and later in the outcome."""
+        if sentence in self._told or len(self._told) >= _TOLD_AT_MOST:
+            return
+        self._told.append(sentence)
+        with contextlib.suppress(OSError):
+            os.write(1, f"hpotool: {sentence}\n".encode(errors="replace"))
 
     def _answer(self, trial: ObjectiveTrial, request: Any) -> bool | None:
         """Answer hpotool.reporting. A script that asks is left to end by itself when the answer is yes."""
@@ -193,9 +239,7 @@ class CommandObjective:
                 self._tell_to_end(Outcome.PRUNED, "pruned", _ENDS_WITHIN_S, ask=False)
                 return True
             return False
-        report = read_report(request, frozenset(self._metrics) | frozenset(self._job.study.constraint_names))
-        if report is not None:
-            self._take(report, trial)
+        self._take(read_object(request, self._wanted), trial)
         return None
 
     def _tell_to_end(self, outcome: Outcome, reason: str, within_s: float, ask: bool = True) -> None:
@@ -215,20 +259,23 @@ class CommandObjective:
 
     def _read_result_file(self, path: Path, trial: ObjectiveTrial) -> None:
         try:
-            content = json.loads(path.read_text())
+            found = list(read_object(json.loads(path.read_bytes()), frozenset(self._metrics)))
         except FileNotFoundError:
             return
-        except (OSError, ValueError) as error:
-            raise AttemptEnded(Outcome.ERROR, f"its result file {path} cannot be read: {error}") from error
-        report = read_report(content, frozenset(self._metrics))
-        if report is None:
-            raise AttemptEnded(Outcome.ERROR, f"its result file {path} holds none of {', '.join(self._metrics)}")
-        self._take(report, trial)
+        except (OSError, ValueError, RecursionError) as error:
+            self._refuse_result_file(f"{path} cannot be read: {error}", trial)
+            return
+        if not found:
+            self._refuse_result_file(f"{path} holds none of {', '.join(self._metrics)}", trial)
+        self._take(found, trial)
+
+    def _refuse_result_file(self, why: str, trial: ObjectiveTrial) -> None:
+        if not self._is_stopping(trial):  # it was on the way of being written
+            raise AttemptEnded(Outcome.ERROR, f"its result file {why}")
 
     def _judge(self, code: int, trial: ObjectiveTrial) -> dict[str, float]:
-        missing = [name for name in self._metrics if name not in self._series.values]
-        if code == 0 and not missing and (self._told_to_end is None or self._told_to_end[0] is not Outcome.PRUNED):
-            return self._series.values
+        if code == 0 and (self._told_to_end is None or self._told_to_end[0] is not Outcome.PRUNED):
+            return self._result(trial)
         if self._told_to_end is not None:
             raise AttemptEnded(*self._told_to_end[:2])
         if code == EXIT_INFEASIBLE:
@@ -236,9 +283,6 @@ class CommandObjective:
             raise AttemptEnded(Outcome.PRUNED, "the command says that these parameters are infeasible")
         if code == EXIT_PREEMPTED:
             raise AttemptEnded(Outcome.PREEMPTED, "the command asks to be started again")
-        if code == 0:
-            named = ", ".join(repr(name) for name in missing)
-            raise AttemptEnded(Outcome.ERROR, f"the command ended well, but reported no value for {named}")
         if code > 128 and (code - 128) in signal.valid_signals():  # how a shell passes on what ended its command
             raise AttemptEnded(
                 Outcome.CRASH, f"the command ended with exit code {code}: {name_signal(code - 128)}"
@@ -246,4 +290,36 @@ class CommandObjective:
         if code < 0:
             outcome, reason = judge_status(code, "", killed_for_memory=False)
             raise AttemptEnded(outcome, reason.replace("its process", "the command"))
-        raise AttemptEnded(Outcome.CRASH, f"the command ended with exit code {code}")
+        raise AttemptEnded(Outcome.CRASH, self._last_words.explain(f"the command ended with exit code {code}"))
+
+    def _result(self, trial: ObjectiveTrial) -> dict[str, float]:
+        """The metrics of a command that ended well.
+
+        Raises:
+            AttemptEnded: it was asked to stop before it had them all, or one of them is missing or not known. With
+                ``values``, where there is something to be said of its lines.
+        """
+        values = self._series.values
+        missing = [name for name in self._metrics if name not in values]
+        unknown = [name for name in self._metrics if name in self._series.unknown]
+        is_whole = not missing and not unknown
+        # Asked to stop, a program ends well with what it has: the value of its last step is no result then.
+        if self._is_stopping(trial) and not (is_whole and self._series.final.issuperset(self._metrics)):
+            raise AttemptEnded(Outcome.PREEMPTED, _STOPPED)
+        if unknown:
+            why = "; ".join(f"{name!r}: {self._series.unknown[name]}" for name in unknown)
+            raise AttemptEnded(Outcome.ERROR, f"the command's last line with a metric could not be taken: {why}")
+        if missing:
+            raise AttemptEnded(Outcome.ERROR, self._say_missing(missing))
+        if self._told:
+            raise AttemptEnded(Outcome.COMPLETE, "; ".join(self._told), values)
+        return values
+
+    def _say_missing(self, missing: list[str]) -> str:
+        sentence = f"the command ended well, but reported no value for {', '.join(map(repr, missing))}"
+        hints = [hint for name in missing if (hint := self._reader.why_missing(name))]
+        return "; ".join([sentence, *hints, *self._told])
+
+    def _is_stopping(self, trial: ObjectiveTrial) -> bool:
+        """Whether it was asked to stop, through us or by a scheduler that asks all processes of a job."""
+        return trial.should_stop() or (self._told_to_end is not None and self._told_to_end[0] is Outcome.PREEMPTED)

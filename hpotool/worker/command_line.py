@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from string import Formatter
 from typing import Any
 
 from hpotool.errors import InputError
+from hpotool.study.command_template import ENVIRONMENT, Argument, parameter_variable, present_arguments
+from hpotool.study.spec import ParameterSpec
 
-# The doubled dollar keeps ${NAME} as it is, for programs that want to read it themselves.
-_VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)\}")
 _FORMATTER = Formatter()
+_NEGATIVE_EXPONENT = re.compile(r"-\d+(\.\d+)?e[-+]?\d+")
+# What Hydra takes for a text without quotes, and is not one of its words for something else.
+_PLAIN_OVERRIDE = re.compile(r"(?!(?:true|false|null|nan|inf)$)[A-Za-z_][A-Za-z0-9_./-]*", re.IGNORECASE)
 
 
 class AbsentError(KeyError):
@@ -20,31 +24,42 @@ class AbsentError(KeyError):
 
 
 def fill_arguments(
-    templates: Sequence[str], values: Mapping[str, Any], known: Sequence[str], environment: Mapping[str, str]
+    arguments: Sequence[Argument],
+    values: Mapping[str, Any],
+    space: Sequence[ParameterSpec],
+    environment: Mapping[str, str],
 ) -> list[str]:
-    """The arguments, with ``{name}`` from ``values`` and ``${NAME}`` from ``environment``.
+    """The arguments of a trial, with ``{name}`` from ``values`` and ``${NAME}`` from ``environment``.
 
-    An argument that names a parameter absent from this trial is left out, and so is an option right before it:
-    ``[--momentum, "{momentum}"]`` disappears as a whole. ``known``: the parameters that exist in some trial.
+    ``{args}`` and ``{overrides}`` become the trial's parameters in the order of ``space``. What is left out where
+    a parameter does not exist, ``present_arguments`` says.
 
     Raises:
         InputError: an environment variable is not set.
     """
+    known = [parameter.name for parameter in space]
+    params = {name: values[name] for name in known if name in values}
     filled: list[str] = []
-    for template in templates:
-        try:
-            filled.append(fill_template(template, values, known, environment))
-        except AbsentError:
-            if filled and filled[-1].startswith("-") and template.startswith("{"):
-                filled.pop()
+    for argument in present_arguments(arguments, [name for name in known if name not in values]):
+        if argument.template == "{args}":
+            filled += spell_options(params)
+        elif argument.template == "{overrides}":
+            filled += spell_overrides(params)
+        else:
+            filled.append(fill_template(argument.template, values, known, environment))
     return filled
 
 
 def fill_template(
     template: str, values: Mapping[str, Any], known: Sequence[str], environment: Mapping[str, str]
 ) -> str:
-    """One template filled in; ``{{`` and ``}}`` are braces, a format may follow a name as in ``{lr:.3g}``."""
-    parts = _VARIABLE.split(template)  # text, name, text, name, …, text
+    """One template filled in; ``{{`` and ``}}`` are braces, a format may follow a name as in ``{lr:.3g}``.
+
+    Raises:
+        AbsentError: it names a parameter, one of ``known``, that this trial does not have.
+        InputError: it names something else that is not there.
+    """
+    parts = ENVIRONMENT.split(template)  # text, name, text, name, …, text
     texts = [_fill_text(text, values, known) for text in parts[::2]]
     variables = [read_variable(name, environment) for name in parts[1::2]]
     return "".join(text + variable for text, variable in zip(texts, [*variables, ""], strict=True))
@@ -66,7 +81,7 @@ def read_variable(name: str, environment: Mapping[str, str]) -> str:
 
 def variables_in(templates: Sequence[str]) -> list[str]:
     """The names of the environment variables that the templates need."""
-    return [name for template in templates for name in _VARIABLE.findall(template)]
+    return [name for template in templates for name in ENVIRONMENT.findall(template)]
 
 
 def _fill_text(text: str, values: Mapping[str, Any], known: Sequence[str]) -> str:
@@ -79,21 +94,75 @@ def _fill_text(text: str, values: Mapping[str, Any], known: Sequence[str]) -> st
             raise (
                 AbsentError(name) if name in known else InputError(f"{{{name}}} is not a parameter of this trial")
             )
-        filled += format(values[name], form) if form else spell(values[name])
+        filled += _spell_formatted(values[name], form) if form else spell(values[name])
     return filled
 
 
 def spell(value: Any) -> str:
-    """A value as a program reads it: numbers so that they can be read back exactly, true/false/null as in JSON."""
+    """A value as a program reads it: numbers so that they can be read back exactly, true/false/null as in JSON.
+
+    Negative numbers have no exponent: argparse takes ``-1e-05`` for an option, and ``-0.00001`` for a number.
+    """
     if isinstance(value, str):
         return value
     if value is None or isinstance(value, bool):
         return json.dumps(value)
-    return repr(value)
+    return _without_exponent(repr(value))
+
+
+def spell_json(params: Mapping[str, Any]) -> str:
+    """The parameters as one JSON object, its numbers as ``spell`` writes them."""
+    pairs = (
+        f"{json.dumps(name)}: {json.dumps(value) if isinstance(value, str) else spell(value)}"
+        for name, value in params.items()
+    )
+    return f"{{{', '.join(pairs)}}}"
+
+
+def spell_options(params: Mapping[str, Any]) -> list[str]:
+    """``--lr 0.1 --depth 3``; true is ``--name`` and false ``--no-name``, as argparse, click and tyro have it.
+
+    A text that begins with ``-`` is joined by ``=``: on its own it would be taken for an option.
+    """
+    options: list[str] = []
+    for name, value in params.items():
+        if isinstance(value, bool):
+            options.append(f"--{name}" if value else f"--no-{name}")
+        elif isinstance(value, str) and value.startswith("-"):
+            options.append(f"--{name}={value}")
+        else:
+            options += [f"--{name}", spell(value)]
+    return options
+
+
+def spell_overrides(params: Mapping[str, Any]) -> list[str]:
+    """``lr=0.1 depth=3``, as Hydra reads it: a text that it would take for anything else stands in quotes."""
+    return [f"{name}={_override_value(value)}" for name, value in params.items()]
 
 
 def parameter_variables(params: Mapping[str, Any]) -> dict[str, str]:
-    """``HPOTOOL_PARAM_<NAME>`` for each parameter; what is no letter, digit or underscore becomes one."""
-    return {
-        f"HPOTOOL_PARAM_{re.sub(r'[^A-Z0-9_]', '_', name.upper())}": spell(value) for name, value in params.items()
-    }
+    """``HPOTOOL_PARAM_<NAME>`` for each parameter."""
+    return {parameter_variable(name): spell(value) for name, value in params.items()}
+
+
+def _override_value(value: Any) -> str:
+    if not isinstance(value, str):
+        return spell(value)
+    if _PLAIN_OVERRIDE.fullmatch(value):
+        return value
+    # OmegaConf reads \${ as no interpolation, and Hydra \' as a quote; backslashes before either are doubled.
+    text = re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
+    text = re.sub(r"(\\*)'", r"\1\1\\'", text)
+    return "'" + re.sub(r"(\\+)$", r"\1\1", text) + "'"
+
+
+def _spell_formatted(value: Any, form: str) -> str:
+    text = format(value, form)
+    return text if form[-1] in "eE" else _without_exponent(text)
+
+
+def _without_exponent(text: str) -> str:
+    if not _NEGATIVE_EXPONENT.fullmatch(text):
+        return text
+    digits = format(Decimal(text), "f")
+    return digits if "." in digits else f"{digits}.0"

@@ -1,4 +1,8 @@
-"""Metrics in what a command prints: JSON lines, or regular expressions that the study file names. Pure."""
+"""Metrics in what a command prints: JSON lines, or regular expressions that the study file names. Pure.
+
+Every line that names a metric is a ``Report``, or an ``Untaken`` that says why it is none. Takes time linear in
+what is printed, whatever its lines.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,9 @@ from typing import Any
 
 from hpotool.study.spec import Take
 
-_LONGEST_LINE = 1 << 16
+_LONGEST_LINE = 8 << 20  # bytes that are read of one line; a JSON line with all predictions is some megabytes
+_LONGEST_SEARCHED = 1 << 16  # characters: a regular expression may take the square of that
+_SEPARATOR = re.compile(rb"[\r\n]")
 
 
 @dataclass(frozen=True)
@@ -22,22 +28,115 @@ class Report:
     step: int | None = None
 
 
+@dataclass(frozen=True)
+class Untaken:
+    """A line that names ``metric`` with something that cannot be taken as its value.
+
+    ``decides``: it was meant as the metric's value, so an earlier one is not what the command ended with.
+    """
+
+    metric: str
+    why: str
+    decides: bool = True
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of output, without its end.
+
+    Attributes:
+        over_progress: it follows a carriage return, so what it begins with may be a progress bar.
+        beyond: of the wanted names, those that stand in quotes in the part that was too long to keep; None where
+            all of the line is in ``text``.
+    """
+
+    text: str
+    over_progress: bool = False
+    beyond: frozenset[str] | None = None
+
+
+class LineSplitter:
+    """Cuts output into lines as it comes, at carriage returns too. Keeps at most ``longest`` bytes of a line."""
+
+    def __init__(self, wanted: Sequence[str], longest: int = _LONGEST_LINE) -> None:
+        self._longest = longest
+        self._quoted = {name: [form.encode() for form in _quoted_forms(name)] for name in wanted}
+        # Of what was dropped, enough stays to find a name that two chunks share.
+        self._overlap = max((len(form) for forms in self._quoted.values() for form in forms), default=2) - 1
+        self._over_progress = False
+        self._begin()
+
+    def feed(self, data: bytes) -> Iterator[Line]:
+        """The lines that end in ``data``; empty ones are left out."""
+        start = 0
+        for match in _SEPARATOR.finditer(data):
+            self._add(data[start : match.start()])
+            yield from self.finish()
+            self._over_progress = match[0] == b"\r"
+            start = match.end()
+        self._add(data[start:])
+
+    def finish(self) -> Iterator[Line]:
+        """The line that has begun, if any."""
+        if self._kept:
+            text = self._kept.decode(errors="replace")
+            beyond = frozenset(self._beyond) if self._is_cut else None
+            yield Line(text, self._over_progress, beyond)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._kept = bytearray()
+        self._is_cut = False
+        self._tail = b""
+        self._beyond: set[str] = set()
+
+    def _add(self, data: bytes) -> None:
+        room = self._longest - len(self._kept)
+        self._kept += data[:room]
+        if len(data) > room:
+            self._look_beyond(data[room:])
+
+    def _look_beyond(self, dropped: bytes) -> None:
+        if not self._is_cut:
+            self._is_cut = True
+            self._tail = bytes(self._kept[-self._overlap :])
+        seen = self._tail + dropped
+        self._beyond |= {name for name, forms in self._quoted.items() if any(form in seen for form in forms)}
+        self._tail = seen[-self._overlap :]
+
+
 @dataclass
 class Series:
-    """All that a command has reported so far, reduced to one value per metric."""
+    """All that a command has reported so far, reduced to one value per metric.
+
+    Attributes:
+        unknown: metrics whose last line could not be taken, with why.
+        final: metrics whose last report had no step: results, not values on the way to one.
+    """
 
     take: Mapping[str, Take]
     values: dict[str, float] = field(default_factory=dict)
+    unknown: dict[str, str] = field(default_factory=dict)
+    final: set[str] = field(default_factory=set)
 
     def add(self, report: Report) -> None:
         """Take a report in. What is not a number never replaces a number where min or max is wanted."""
         for name, value in report.values.items():
+            self.unknown.pop(name, None)
+            self.final.discard(name)
+            if report.step is None:
+                self.final.add(name)
             how = self.take.get(name, "last")
             before = self.values.get(name)
             if before is None or how == "last" or math.isnan(before):
                 self.values[name] = value
             elif not math.isnan(value):
                 self.values[name] = min(before, value) if how == "min" else max(before, value)
+
+    def miss(self, untaken: Untaken) -> None:
+        """Note that a metric's line could not be taken: until another one is, its value is not known."""
+        if untaken.decides:
+            self.unknown[untaken.metric] = untaken.why
 
 
 class LineReader:
@@ -48,48 +147,103 @@ class LineReader:
         self._wanted = frozenset(metrics) | frozenset(others)
         self._patterns = {name: re.compile(pattern) for name, pattern in patterns.items()}
         self._matches = dict.fromkeys(patterns, 0)
+        self._lines = 0
 
-    def read(self, line: str) -> Iterator[Report]:
-        """The reports in one line: a JSON object with a metric in it, or what the patterns pick out.
+    def read(self, line: Line) -> Iterator[Report | Untaken]:
+        """What one line reports: a JSON object with a metric in it, or what the patterns pick out.
 
         The matches of a pattern are its steps, counted from 0.
         """
-        if len(line) > _LONGEST_LINE:
-            return
-        report = self._read_json(line)
-        if report is not None:
-            yield report
+        self._lines += 1
+        yield from self._read_json(line)
         for name, pattern in self._patterns.items():
-            for match in pattern.finditer(line):
-                value = as_number(match.group(1) if pattern.groups else match.group(0))
-                if value is not None:
-                    yield Report({name: value}, self._matches[name])
-                    self._matches[name] += 1
+            if len(line.text) > _LONGEST_SEARCHED:
+                yield Untaken(name, "a line too long to be searched for its pattern", decides=False)
+            else:
+                yield from self._search(name, pattern, line.text)
 
-    def _read_json(self, line: str) -> Report | None:
-        line = line.strip()
-        if not line.startswith("{"):
-            return None
-        try:
-            content = json.loads(line)
-        except ValueError:
-            return None
-        return read_report(content, self._wanted)
+    def why_missing(self, name: str) -> str:
+        """What is to be said of a metric without a value: that its pattern matched nothing; else nothing."""
+        if name not in self._patterns or self._matches[name]:
+            return ""
+        lines = "1 line" if self._lines == 1 else f"{self._lines} lines"
+        return f"its pattern {self._patterns[name].pattern!r} matched none of {lines}"
+
+    def _search(self, name: str, pattern: re.Pattern[str], text: str) -> Iterator[Report | Untaken]:
+        for match in pattern.finditer(text):
+            found = match.group(1) if pattern.groups else match.group(0)
+            value = as_number(found)
+            if value is None:
+                yield Untaken(name, f"its pattern matched {_short(found)}, which is no number")
+            else:
+                yield Report({name: value}, self._matches[name])
+                self._matches[name] += 1
+
+    def _read_json(self, line: Line) -> Iterator[Report | Untaken]:
+        text = line.text.strip()
+        if line.beyond is not None:
+            named = line.beyond | self._named_in(text) if text.startswith("{") else frozenset()
+            yield from (Untaken(name, "its line is too long") for name in sorted(named))
+            return
+        if not text.startswith("{"):
+            yield from self._read_json_at_the_end(text, line.over_progress)
+            return
+        content = _parse(text)
+        if content is not None:
+            yield from read_object(content, self._wanted)
+        else:
+            yield from (Untaken(name, "its line is no whole JSON object") for name in sorted(self._named_in(text)))
+            as_python = [name for name in sorted(self._wanted) if f"'{name}'" in text]
+            yield from (Untaken(name, "its line is no JSON, which has double quotes", False) for name in as_python)
+
+    def _read_json_at_the_end(self, text: str, over_progress: bool) -> Iterator[Report | Untaken]:
+        """A progress bar that was left standing before an object does not hide it; other text before it does."""
+        start = text.find('{"')
+        if start < 0 or not text.endswith("}") or not self._named_in(text):
+            return
+        content = _parse(text[start:])
+        if content is None:
+            return
+        found = list(read_object(content, self._wanted))
+        if over_progress:
+            yield from found
+            return
+        why = "other text stands before the JSON object of its line"
+        reports = [report for report in found if isinstance(report, Report)]
+        names = {name for report in reports for name in report.values if name in self._wanted}
+        yield from (Untaken(name, why, decides=False) for name in sorted(names))
+
+    def _named_in(self, text: str) -> frozenset[str]:
+        return frozenset(name for name in self._wanted if any(form in text for form in _quoted_forms(name)))
 
 
-def read_report(content: Any, wanted: frozenset[str]) -> Report | None:
-    """The report in a JSON object; None when it holds nothing that is wanted.
+def read_object(content: Any, wanted: frozenset[str]) -> Iterator[Report | Untaken]:
+    """The report in a JSON object, and what of it cannot be taken; nothing when it names nothing that is wanted.
 
     Other numbers beside a wanted one are kept: they become attributes of the trial.
     """
-    if not isinstance(content, dict) or not wanted & content.keys():
-        return None
-    step = content.get("step")
-    numbers = {name: number for name, part in content.items() if (number := as_number(part)) is not None}
-    is_step = isinstance(step, int) and not isinstance(step, bool) and step >= 0
+    if not isinstance(content, dict):
+        return
+    named = sorted(wanted & content.keys())
+    if not named:
+        for name, outer in sorted(_nested_names(content, wanted).items()):
+            yield Untaken(name, f"it stands inside {outer!r}, not at the top of its line's object", decides=False)
+        return
+    part = None if "step" in wanted else content.get("step")
+    step = _as_step(part)
+    if part is not None and step is None:
+        for name in named:
+            yield Untaken(name, f"its step is {_short(part)}, not a whole number from 0")
+        return
+    numbers = {name: number for name, value in content.items() if (number := as_number(value)) is not None}
     if "step" not in wanted:
         numbers.pop("step", None)
-    return Report(numbers, step if is_step else None)
+    for name in named:
+        if name not in numbers:  # null at a step is how a program says that it did not measure there
+            is_not_measured = content[name] is None and step is not None
+            yield Untaken(name, f"it is {_short(content[name])}, not a number", not is_not_measured)
+    if numbers:
+        yield Report(numbers, step)
 
 
 def as_number(part: Any) -> float | None:
@@ -100,3 +254,43 @@ def as_number(part: Any) -> float | None:
         return float(part)
     except (ValueError, OverflowError):
         return None
+
+
+def _as_step(part: Any) -> int | None:
+    number = as_number(part)
+    if number is None or not number.is_integer() or number < 0:
+        return None
+    return part if isinstance(part, int) else int(number)
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _nested_names(content: dict[str, Any], wanted: frozenset[str]) -> dict[str, str]:
+    """Wanted names that are keys further inside, with the outermost key that they are in."""
+    found: dict[str, str] = {}
+    open_parts = [(key, part) for key, part in content.items() if isinstance(part, (dict, list))]
+    while open_parts:
+        outer, part = open_parts.pop()
+        if isinstance(part, dict):
+            found |= dict.fromkeys(wanted & part.keys(), outer)
+        inner = part.values() if isinstance(part, dict) else part
+        open_parts += [(outer, value) for value in inner if isinstance(value, (dict, list))]
+    return found
+
+
+def _quoted_forms(name: str) -> set[str]:
+    """How JSON may write a name: with its letters, or with escapes for those that ASCII lacks."""
+    return {json.dumps(name), json.dumps(name, ensure_ascii=False)}
+
+
+def _short(part: Any) -> str:
+    """A value as JSON, cut."""
+    if isinstance(part, (dict, list)):
+        return "an object" if isinstance(part, dict) else "a list"
+    text = json.dumps(part, ensure_ascii=False)
+    return text if len(text) <= 40 else f"{text[:37]}…"

@@ -24,7 +24,7 @@ def settle_duplicate(spec: StudySpec, study: Study, trial: Trial) -> AttemptResu
     if Branch.of(trial._cached_frozen_trial.system_attrs):
         return None
     try:
-        point = point_key(suggest_search_space(spec.search_space, trial))
+        point = point_key(suggest_search_space(spec.search_space, trial), trial.distributions)
     except ValueError:  # the attempt will meet it too, and says what it means
         return None
     if not spec.has_replicates:
@@ -38,7 +38,7 @@ def settle_duplicate(spec: StudySpec, study: Study, trial: Trial) -> AttemptResu
 
 def _first(study: Study, point: str, *states: TrialState) -> FrozenTrial | None:
     trials = study.get_trials(deepcopy=False, states=states)
-    return next((trial for trial in trials if point_key(trial.params) == point), None)
+    return next((trial for trial in trials if point_key(trial.params, trial.distributions) == point), None)
 
 
 def _taken_over(earlier: FrozenTrial) -> AttemptResult:

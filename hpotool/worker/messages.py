@@ -10,7 +10,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from hpotool.study.outcome import Outcome
-from hpotool.study.spec import ObjectiveSpec
+from hpotool.study.spec import ObjectiveSpec, ParameterSpec
 
 
 @dataclass(frozen=True)
@@ -31,19 +31,23 @@ class Job:
     trial: FrozenTrial
     study: StudyView
     objective: ObjectiveSpec
-    space: tuple[str, ...] = ()  # every parameter of the study file, whether this trial has it or not
+    space: tuple[ParameterSpec, ...] = ()  # the study file's parameters, whether this trial has them or not
     seed: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     returned_file: Path | None = None  # what the objective returns is put there before the worker is told
 
 
 class AttemptEnded(Exception):  # noqa: N818 (an ending, not always an error)
-    """Raised by hpotool's own objectives (commands) to end the attempt with an outcome of their choice."""
+    """Raised by hpotool's own objectives (commands) to end the attempt with an outcome of their choice.
 
-    def __init__(self, outcome: Outcome, reason: str) -> None:
+    ``values``: what the command returned all the same, when ``reason`` is only a remark on it.
+    """
+
+    def __init__(self, outcome: Outcome, reason: str, values: Mapping[str, float] | None = None) -> None:
         super().__init__(reason)
         self.outcome = outcome
         self.reason = reason
+        self.values = values
 
 
 @dataclass(frozen=True)

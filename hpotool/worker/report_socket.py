@@ -1,4 +1,4 @@
-"""Where a script's ``hpotool.report`` arrives: a Unix socket beside the command, one JSON line each way.
+"""Where a script's ``hpotool.report`` arrives: a Unix socket of the command's own, one JSON line each way.
 
 A socket and not an inherited file: scripts start scripts (torchrun, make), and those close what they inherit.
 """
@@ -7,22 +7,35 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shutil
 import socket
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 _LONGEST_REQUEST = 1 << 20
+_ANSWER_WITHIN_S = 5.0  # a script that asks and never reads must not keep its attempt
+_LONGEST_PATH = 100  # bytes; a socket's path holds 108 on Linux and 104 on macOS, with the NUL at its end
+_SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
 
 
 class ReportSocket:
-    """Listens for the processes of one command; ``answer`` is called with each request, in order."""
+    """Listens for the processes of one command; ``answer`` is called with each request, in order.
 
-    def __init__(self, path: Path, answer: Callable[[Any], Any]) -> None:
-        self.path = path
+    It lies in the temporary folder, or where a path below that is too long for a socket, in a shorter one.
+
+    Raises:
+        OSError: no folder for temporary files can hold it.
+    """
+
+    def __init__(self, answer: Callable[[Any], Any]) -> None:
+        self._folder = _make_short_folder()
+        self.path = self._folder / "socket"
         self._answer = answer
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listening.bind(str(path))
+        self._listening.bind(str(self.path))
         self._listening.listen()
         self._received: dict[socket.socket, bytes] = {}
 
@@ -33,8 +46,10 @@ class ReportSocket:
     def serve(self, readable: Sequence[Any]) -> None:
         """Answer what has arrived on those of ``sources()`` that are readable."""
         if self._listening in readable:
-            client, _ = self._listening.accept()
-            self._received[client] = b""
+            with contextlib.suppress(OSError):  # it has gone again
+                client, _ = self._listening.accept()
+                client.settimeout(_ANSWER_WITHIN_S)
+                self._received[client] = b""
         for client in [client for client in self._received if client in readable]:
             self._serve_client(client)
 
@@ -43,6 +58,7 @@ class ReportSocket:
         for client in self._received:
             client.close()
         self._listening.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _serve_client(self, client: socket.socket) -> None:
         try:
@@ -60,7 +76,22 @@ class ReportSocket:
     def _reply(self, client: socket.socket, request: bytes) -> None:
         try:
             answer = self._answer(json.loads(request))
-        except (ValueError, TypeError):  # not JSON, or numbers that cannot be reported
+        except (ValueError, TypeError, RecursionError):  # not JSON, or numbers that cannot be reported
             answer = None
         with contextlib.suppress(OSError):  # it has ended, or does not read
             client.sendall(json.dumps(answer).encode() + b"\n")
+
+
+def _make_short_folder() -> Path:
+    """A new folder, closed to other accounts, whose path is short enough."""
+    refused: OSError | None = None
+    for parent in (tempfile.gettempdir(), *_SHORT_FOLDERS):
+        if len(os.fsencode(parent)) > _LONGEST_PATH - len("/hpotool-12345678/socket"):
+            continue
+        try:
+            return Path(tempfile.mkdtemp(prefix="hpotool-", dir=parent))
+        except OSError as error:
+            refused = error
+    raise refused or OSError(
+        f"no folder for temporary files has a path short enough for a socket: {_SHORT_FOLDERS}"
+    )

@@ -115,3 +115,36 @@ def test_a_dry_trial_shows_that_the_pruner_expects_other_steps(here: CommandLine
     )
     silent = here.run("check", write(here, "mine:good"), "--run", "--set", "pruner=median").stderr
     assert "warning: a trial completed without a report, and the pruner median ends none" in silent
+
+
+COMMAND = """
+study: commanded
+objective:
+  command: [python, {script}, --lr, "{{lr}}", -v, --betas, "{{beta1}}", "{{beta2}}", "${{DATA}}", "{{seed}}"]
+  patterns: {{loss: 'loss=([\\d.]+)'}}
+metrics: {{loss: minimize}}
+search_space:
+  optimizer: {{choice: [sgd, adam]}}
+  lr: {{float: [-1, 1]}}
+  beta1: {{float: [0, 1], when: {{optimizer: adam}}}}
+  beta2: {{float: [0, 1], when: {{optimizer: adam}}}}
+warm_start: [{{optimizer: sgd, lr: -0.00001}}]
+"""
+
+
+def test_the_command_of_an_example_point_is_shown_and_what_it_can_lack(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("print('epoch 0 val_loss 0.2')\nprint('epoch 1 val_loss 0.1')")
+    here = CommandLine(url=None, folder=tmp_path, environment={"DATA": "/secret"})
+    (tmp_path / "study.yaml").write_text(COMMAND.format(script="train.py"))
+    done = here.run("check", "study.yaml", "--format", "json")
+    command = ["python", "train.py", "--lr", "-0.00001", "-v", "${DATA}", "{seed}"]
+    assert json.loads(done.stdout)["command"] == command
+    assert "its first point runs: python train.py --lr -0.00001 -v '${DATA}' '{seed}'" in done.stderr
+    assert "without beta1, beta2 it lacks: --betas {beta1} {beta2}" in done.stderr
+    failed = here.run("check", "study.yaml", "--run", code=1)
+    assert r"its pattern 'loss=([\\d.]+)' matched none of 2 lines" in failed.stderr
+    assert "the end of what the dry trial printed:\n  epoch 0 val_loss 0.2\n" in failed.stderr
+    assert "hint" not in failed.stderr
+    (tmp_path / "study.yaml").write_text(COMMAND.format(script="trainn.py"))
+    missing = here.run("check", "study.yaml", code=2)
+    assert "there is no file 'trainn.py' here" in missing.stderr

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -48,7 +50,9 @@ def check(
             result = runner.run(trial, seed=_SEED) if run else None
         has_checkpoint = store.has_checkpoint(trial.number)
     _say(spec, file)
-    show(_answer(spec, first, result), format)
+    command = _example_command(spec, first)
+    _say_command(spec, command)
+    show(_answer(spec, first, command, result), format)
     if result is not None:
         _judge(spec, result)
         mismatch = read_step_mismatch(spec, trial, result)
@@ -103,7 +107,33 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _answer(spec: StudySpec, points: list[dict[str, Any]], result: AttemptResult | None) -> Answer:
+def _example_command(spec: StudySpec, points: list[dict[str, Any]]) -> list[str] | None:
+    """The command of the first point; what only an attempt knows stays in braces, and ``${NAME}`` as it is."""
+    from hpotool.study.command_template import COMMAND_FIELDS, read_arguments
+    from hpotool.worker.command_line import fill_arguments, spell_json, variables_in
+
+    if spec.objective.command is None or not points:
+        return None
+    known_later = {name: f"{{{name}}}" for name in COMMAND_FIELDS}
+    values = {**known_later, **points[0], "args_json": spell_json(points[0])}
+    variables = {name: f"${{{name}}}" for name in variables_in(spec.objective.command)}
+    arguments = read_arguments(spec.objective.command, spec.search_space)
+    return fill_arguments(arguments, values, spec.search_space, variables)
+
+
+def _say_command(spec: StudySpec, command: list[str] | None) -> None:
+    from hpotool.study.command_checks import left_out
+
+    if command is None:
+        return
+    say(f"its first point runs: {shlex.join(command)}")
+    for names, templates in left_out(spec.objective.command or (), spec.search_space).items():
+        say(f"  without {', '.join(names)} it lacks: {' '.join(templates)}")
+
+
+def _answer(
+    spec: StudySpec, points: list[dict[str, Any]], command: list[str] | None, result: AttemptResult | None
+) -> Answer:
     from hpotool.study.sampler_choice import choose_sampler
 
     trial = None
@@ -119,6 +149,7 @@ def _answer(spec: StudySpec, points: list[dict[str, Any]], result: AttemptResult
         "hash": spec.spec_hash,
         "search": choose_sampler(spec).as_data(),
         "points": points,
+        "command": command,
         "run": trial,
         "resolved": spec.to_dict(),
     }
@@ -136,11 +167,13 @@ def _judge(spec: StudySpec, result: AttemptResult) -> None:
     from hpotool.errors import HpotoolError
 
     if not result.outcome.is_finished:
-        raise HpotoolError(
-            f"the dry trial ended {result.outcome.value}: {result.reason}",
-            result.output_tail.strip()[-2000:] or None,
-        )
+        output = result.output_tail.strip()[-2000:]
+        if output:
+            say("the end of what the dry trial printed:\n" + textwrap.indent(output, "  "))
+        raise HpotoolError(f"the dry trial ended {result.outcome.value}: {result.reason}")
     named = zip((metric.name for metric in spec.metrics), result.values or (), strict=False)
     values = ", ".join(f"{name} = {value:g}" for name, value in named)
     seconds = result.duration.total_seconds()
     say(f"the dry trial ended {result.outcome.value} after {seconds:.1f} s" + (f": {values}" if values else ""))
+    if values and result.reason:
+        say(f"warning: {result.reason}")

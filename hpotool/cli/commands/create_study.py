@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -73,10 +72,11 @@ def _spec(file: Path | None, flags: dict[str, Any], assignments: list[str]) -> S
 
 
 def _create(spec: StudySpec, storage: str | None) -> None:
+    from hpotool.cli.actor import current_actor
     from hpotool.cli.database import connect
     from hpotool.storage.creation import create_or_resume
 
-    done = create_or_resume(connect(storage), spec, f"create-study by {getpass.getuser()}")
+    done = create_or_resume(connect(storage), spec, f"create-study by {current_actor()}")
     if done.is_new:
         budget = f"{done.spec.budget.trials} trials" if done.spec.budget.trials is not None else "no limit"
         warm = f", {len(done.spec.warm_start)} queued" if done.spec.warm_start else ""

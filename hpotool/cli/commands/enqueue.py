@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,12 +61,13 @@ def enqueue(
 
 def _queue(connection: Connection, name: str, points: list[str], from_study: str | None, top: int) -> list[int]:
     """Queue the points of the line, or the best of another study; the numbers of their trials."""
+    from hpotool.cli.actor import current_actor
     from hpotool.cli.points import read_points
     from hpotool.storage.queueing import enqueue_points
     from hpotool.storage.studies import list_studies, read_progress
 
     wanted = _best_points(connection, name, from_study, top) if from_study else read_points(points)
-    numbers, is_checked = enqueue_points(connection, name, wanted, f"enqueue by {getpass.getuser()}")
+    numbers, is_checked = enqueue_points(connection, name, wanted, f"enqueue by {current_actor()}")
     if not is_checked:
         say("queued unchecked: the search space is in the objective's code and no trial has shown it yet")
     progress = read_progress(connection, list_studies(connection, name)[0])
@@ -80,12 +80,13 @@ def _queue(connection: Connection, name: str, points: list[str], from_study: str
 def _take_over(connection: Connection, name: str, source: str, top: int) -> list[int]:
     """Take the best trials of another study over as finished; the numbers that they get."""
     from hpotool.analysis.transfer import best_trials
+    from hpotool.cli.actor import current_actor
     from hpotool.cli.database import load_study
     from hpotool.storage.studies import has_replicates
     from hpotool.storage.take_over import take_over
 
     trials = best_trials(load_study(connection, source), top, replicates=has_replicates(connection, source))
-    done = take_over(connection, name, source, trials, f"enqueue by {getpass.getuser()}")
+    done = take_over(connection, name, source, trials, f"enqueue by {current_actor()}")
     if not trials:
         raise InputError(f"study {source!r} has no complete trial to take over", f"hpotool trials -s {source}")
     _say_left_out(name, source, done.outside, done.known)

@@ -63,6 +63,17 @@ def test_it_is_found_running_the_second_time(home: Path) -> None:
     assert server.status().state == "running"
 
 
+def test_a_home_of_any_length_has_one(home: Path) -> None:  # Postgres's own socket would not fit into it
+    far = home / "/".join(["a-folder-of-a-research-group"] * 5)
+    far.mkdir(parents=True)
+    (home / "postgres").rename(far / "postgres")
+    try:
+        EmbeddedPostgres(far).start()
+        assert EmbeddedPostgres(far).status().state == "running"
+    finally:
+        EmbeddedPostgres(far).destroy()
+
+
 def test_only_the_owner_can_read_the_passwords_and_nothing_shows_them(home: Path) -> None:
     server = EmbeddedPostgres(home)
     started = server.start()

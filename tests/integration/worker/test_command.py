@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from hpotool.errors import InputError
 from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import MetricSpec, ObjectiveSpec, ParameterSpec, StudySpec, TierSpec
-from hpotool.worker.attempt import AttemptRunner
+from hpotool.worker.attempt import AttemptResult, AttemptRunner
 from hpotool.worker.checkpoint_store import CheckpointStore, Place
 from hpotool.worker.process_tree import descendants
 
@@ -165,6 +166,7 @@ def test_a_result_file_is_this_attempts_own(given: Given, tmp_path: Path) -> Non
     ("script", "outcome", "reason"),
     [
         ("exit 3", Outcome.CRASH, "the command ended with exit code 3"),
+        ("echo 'loss diverged' >&2; exit 3", Outcome.CRASH, "with exit code 3: loss diverged"),
         ("kill -SEGV $$", Outcome.CRASH, "the command was ended by SIGSEGV (segmentation fault)"),
         ("sh -c 'kill -KILL $$'; exit $?", Outcome.CRASH, "exit code 137: SIGKILL (killed)"),
         ("exit 65", Outcome.PRUNED, "these parameters are infeasible"),
@@ -230,11 +232,7 @@ def test_a_helpers_script_run_by_hand_does_nothing_special() -> None:
     assert leaving.value.code == 65
 
 
-def test_a_preempted_command_may_write_its_checkpoint(given: Given) -> None:
-    import threading
-
-    runner = given.shell("trap 'echo saved; exit 75' TERM; echo ready; while true; do sleep 0.05; done")
-
+def run_and_stop_when_ready(given: Given, runner: AttemptRunner) -> AttemptResult:
     def stop_when_ready() -> None:
         log = given.folder / "logs" / "trial-00000-0.log"
         while not (log.exists() and "ready" in log.read_text()):
@@ -245,14 +243,168 @@ def test_a_preempted_command_may_write_its_checkpoint(given: Given) -> None:
     thread.start()
     result = runner.run(ask())
     thread.join()
+    return result
+
+
+def test_a_preempted_command_may_write_its_checkpoint(given: Given) -> None:
+    runner = given.shell("trap 'echo saved; exit 75' TERM; echo ready; while true; do sleep 0.05; done")
+    result = run_and_stop_when_ready(given, runner)
     assert result.outcome is Outcome.PREEMPTED
     assert "saved" in result.output_tail
+
+
+@pytest.mark.parametrize(
+    ("reports", "more", "outcome"),
+    [
+        ('{"step": 6, "accuracy": 0.06}', {}, Outcome.PREEMPTED),
+        ("acc=0.06", {"patterns": {"accuracy": "acc=([0-9.]+)"}}, Outcome.PREEMPTED),
+        ('{"accuracy": 0.9}\\n{"step": 6, "accuracy": 0.06}', {}, Outcome.PREEMPTED),
+        ('{"step": 6, "accuracy": 0.06}\\n{"accuracy": 0.9}', {}, Outcome.COMPLETE),
+        ('{"step": 6, "accuracy": 0.06}', {"result_file": "{params_file}.out"}, Outcome.PREEMPTED),
+    ],
+)
+def test_a_command_that_ends_well_when_it_is_asked_to_stop_has_a_result_only_if_it_printed_one(
+    given: Given, reports: str, more: dict[str, Any], outcome: Outcome
+) -> None:
+    script = f"""
+        trap 'if [ -n "$1" ]; then echo "half a {{" > "$1"; fi; exit 0' TERM
+        printf '{reports}\\n'
+        echo ready
+        while true; do sleep 0.05; done
+    """
+    files = [more["result_file"]] if "result_file" in more else []
+    result = run_and_stop_when_ready(given, given.shell(script, *files, **more))
+    assert result.outcome is outcome, result
+    assert result.values == ((0.9,) if outcome is Outcome.COMPLETE else None)
+
+
+HUGE = """
+    import sys
+    out = sys.stdout.buffer
+    out.write(b'{"accuracy": 0.9}\\n\\xff\\x00 no text\\n')
+    for _ in range(60):
+        out.write(b"0.123456 " * 116508)                       # a mebibyte
+    out.write(b"\\r 50%|##  | 1/2{\\"step\\": 1, \\"accuracy\\": 0.5}\\r\\n" + SYS)
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "values", "reason"),
+    [
+        ('b""', (0.5,), None),
+        # last_line_longer_than_64_kib
+        ('b\'{"accuracy": 0.25, "all": [\' + b"0.1, " * 40000 + b"0.1]}"', (0.25,), None),
+        (
+            'b\'{"all": [\' + b"0.1, " * 4000000 + b\'0.1], "accuracy": 0.25}\'',
+            None,
+            "'accuracy': its line is too long",
+        ),
+        ('b\'{"accuracy": "n/a"}\'', None, "'accuracy': it is \"n/a\", not a number"),
+        (
+            'b\'{"end": {"accuracy": 0.25}}\'',
+            (0.5,),
+            "'accuracy' could not be taken from a line: it stands inside 'end'",
+        ),
+        ('b\'{"step": -1, "accuracy": 0.25}\'', None, "its step is -1, not a whole number from 0"),
+        ("b'{\"accuracy\": nul'", None, "its line is no whole JSON object"),
+    ],
+)
+def test_every_line_that_names_a_metric_is_taken_or_told(
+    given: Given, end: str, values: tuple[float, ...] | None, reason: str | None
+) -> None:
+    result = given.python(HUGE.replace("SYS", end), timeout=timedelta(minutes=2)).run(ask())
+    assert result.values == values, result
+    assert (result.reason or "") == "" if reason is None else reason in (result.reason or ""), result
+    assert result.outcome is (Outcome.ERROR if values is None else Outcome.COMPLETE)
+    assert ("hpotool: 'accuracy' could not be taken" in result.output_tail) == (reason is not None)
+
+
+@pytest.mark.parametrize("leaves", ["yes &", "setsid yes &", "(trap '' TERM; yes) &"])
+def test_what_a_command_leaves_printing_for_ever_does_not_keep_its_attempt(given: Given, leaves: str) -> None:
+    script = f"""{leaves}
+        echo '{{"accuracy": 0.5}}'
+        exit 0"""
+    result = given.shell(script, timeout=timedelta(minutes=2)).run(ask())
+    assert (result.outcome, result.values) == (Outcome.COMPLETE, (0.5,))
+
+
+def test_a_pattern_that_matched_nothing_is_the_reason(given: Given) -> None:
+    result = given.shell("echo epoch 0; echo val_loss 3", patterns={"accuracy": "acc=(.*)"}).run(ask())
+    assert result.reason is not None
+    assert result.reason.endswith("its pattern 'acc=(.*)' matched none of 2 lines")
+
+
+@pytest.mark.parametrize("length", [70, 84, 200])
+def test_a_script_reports_whatever_the_length_of_the_temporary_folder(  # long_tmpdir
+    given: Given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    folder = tmp_path / "a-group"
+    while len(str(folder)) < length:
+        folder /= "n" * 20
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("TMPDIR", str(folder))
+    result = given.python("import hpotool; hpotool.report(accuracy=0.5)").run(ask())
+    assert result.values == (0.5,), result
+    assert list(folder.iterdir()) == []
+
+
+def test_a_script_that_asks_and_never_reads_does_not_keep_its_attempt(given: Given) -> None:
+    script = """
+        import os, socket
+        talk = socket.socket(socket.AF_UNIX)
+        talk.connect(os.environ["HPOTOOL_ATTEMPT"])
+        talk.sendall(b"[" * 100_000 + b"\\n")                    # nothing that JSON's reader can follow
+        talk.settimeout(1)
+        try:
+            while True:
+                talk.sendall(b'{"ask": "should_stop"}\\n' * 1000)
+        except OSError:
+            print('{"accuracy": 0.5}')
+    """
+    assert given.python(script, timeout=timedelta(minutes=2)).run(ask()).values == (0.5,)
+
+
+@pytest.mark.parametrize("interpreter", ["python", "sh"])
+def test_all_parameters_are_given_at_once_without_those_that_do_not_exist(
+    given: Given, tmp_path: Path, interpreter: str
+) -> None:
+    to, forms = str(tmp_path / "told"), ("-v", "{args}", "--", "{overrides}", "{args_json}")
+    runner = (
+        given.python(
+            """
+            import sys
+            open(sys.argv[1], "w").write("\\n".join(sys.argv[2:]) + "\\n")
+            print('{"accuracy": 0.5}')
+            """,
+            *(to, *forms),
+        )
+        if interpreter == "python"
+        else given.shell("""to=$1; shift; printf '%s\\n' "$@" > "$to"; echo '{"accuracy": 0.5}'""", to, *forms)
+    )
+    trial = ask()
+    assert runner.run(trial).values == (0.5,)
+    lr, kind = repr(trial.params["lr"]), trial.params["kind"]
+    quoted = "'a b'" if kind == "a b" else kind
+    *told, as_json = (tmp_path / "told").read_text().splitlines()
+    assert told == ["-v", "--lr", lr, "--kind", kind, "--", f"lr={lr}", f"kind={quoted}"]
+    assert json.loads(as_json) == trial.params
+
+
+def test_a_variable_of_a_parameter_that_does_not_exist_is_not_set(given: Given) -> None:
+    script = """
+        import json, os
+        print(json.dumps({"accuracy": float("MOMENTUM" in os.environ) + json.loads(os.environ["ALL"])["lr"] * 0}))
+    """
+    own = {"MOMENTUM": "{momentum}", "ALL": "{args_json}"}
+    assert given.python(script, environment=own).run(ask()).values == (0.0,)
 
 
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
         (("no-such-program", "{lr}"), "there is no program 'no-such-program' here"),
+        (("sh", "-e", "no-such-script.sh", "{lr}"), "there is no file 'no-such-script.sh' here"),
+        ((sys.executable, "-u", "trainn.py"), "there is no file 'trainn.py' here"),
         (("sh", "${NOT_SET_ANYWHERE}"), "environment variable NOT_SET_ANYWHERE, which is not set here"),
         (("sh", "${HPOTOOL_STORAGE}"), "environment variable HPOTOOL_STORAGE, which is not set here"),
     ],

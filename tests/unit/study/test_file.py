@@ -1,3 +1,4 @@
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,6 +28,41 @@ SMALL = "study: s\nobjective: {python: m:f}\nmetrics: {loss: minimize}\n"
 
 def test_a_small_file_gets_the_defaults() -> None:
     assert read_study_file(SMALL) == StudySpec("s", ObjectiveSpec("m:f"), (MetricSpec("loss", "minimize"),))
+
+
+SPACE_OF = SMALL + "search_space: {x: {choice: ["
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (SPACE_OF + "1, " * 3_000_000 + "2]}}", "more than 50000 values, aliases counted; write it smaller"),
+        (SPACE_OF + ", ".join(map(str, range(90_000))) + "]}}", "more than 50000 values"),
+        (SMALL + "warm_start:\n" + "- {x: 1}\n" * 60_000, "more than 50000 values"),
+        (
+            SPACE_OF + ", ".join(map(str, range(12_000))) + "]}}",
+            "12000 choices are more than 10000; write a range",
+        ),
+        (SPACE_OF + ", ".join(map(str, range(9_000))) + ", 7]}}", "the choice 7 stands here again"),
+    ],
+    ids=["3 million", "90,000 choices", "60,000 points", "12,000 choices", "9,001 choices"],
+)
+def test_a_file_that_is_too_large_is_refused_at_once_with_the_limit(text: str, sentence: str) -> None:
+    began = time.process_time()
+    with pytest.raises(StudyFileError, match=sentence):
+        read_study_file(text, "study.yaml")
+    assert time.process_time() - began < 5  # about 0.1 s; without a limit, minutes
+
+
+def test_a_long_file_is_read_as_a_short_one() -> None:
+    filler = "# nothing\n" * 5_000
+    assert read_study_file(EVERY_KEY + filler).to_dict() == read_study_file(EVERY_KEY).to_dict()
+    for broken in ("a: [", "a: b: c", "a: 1\na: 2", "\tb: 1"):
+        with pytest.raises(StudyFileError) as short:
+            read_study_file(SMALL + broken)
+        with pytest.raises(StudyFileError) as long:
+            read_study_file(SMALL + broken + "\n" + filler)
+        assert str(long.value).split(": ", 1)[1] == str(short.value).split(": ", 1)[1]
 
 
 def test_every_key_of_a_command_study_arrives() -> None:

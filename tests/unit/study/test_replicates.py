@@ -5,6 +5,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from optuna.distributions import FloatDistribution
 
 from hpotool.study.budget import Progress, Result, Usage, reached_limit
 from hpotool.study.replicates import Measurement, average, point_key, standard_errors
@@ -31,6 +32,17 @@ def test_a_point_is_its_parameters_in_any_order() -> None:
 )
 def test_another_value_or_another_set_of_parameters_is_another_point(one: dict, other: dict) -> None:
     assert point_key(one) != point_key(other)
+
+
+def test_one_step_is_one_point_however_it_is_rounded() -> None:  # stepped_float_is_two_points
+    distributions = {"dropout": FloatDistribution(0, 0.9, step=0.1), "lr": FloatDistribution(-1, 1)}
+    for index in range(10):
+        sampled, typed = index * 0.1, float(f"0.{index}")
+        point = {"dropout": sampled, "lr": -0.0}
+        assert point_key(point, distributions) == point_key({"lr": 0.0, "dropout": typed}, distributions)
+    assert point_key({"lr": 0.1 + 0.2}, distributions) != point_key({"lr": 0.3}, distributions)
+    outside = {"dropout": 1.25}  # of a trial from before the range was changed
+    assert point_key(outside, distributions) == point_key(outside)
 
 
 def test_a_point_is_the_mean_of_its_replicates_with_its_standard_error() -> None:

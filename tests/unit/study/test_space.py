@@ -1,13 +1,18 @@
+import math
+from decimal import Decimal
 from typing import Any
 
 import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from hpotool.study.file import read_study_file
 from hpotool.study.space import (
+    canonical_point,
     check_point,
+    given_value,
     order_parameters,
     params_taken_over,
     suggest_search_space,
@@ -68,8 +73,8 @@ def test_what_is_suggested_is_exactly_a_complete_valid_point(seed: int) -> None:
     trial = study.ask()
     values = suggest_search_space(parameters, trial)
     assert trial.params == values
-    assert check_point(parameters, values) == (values, {})
     by_name = {parameter.name: parameter.distribution for parameter in parameters}
+    assert check_point(parameters, values) == (canonical_point(by_name, values), {})
     assert trial.distributions == {name: by_name[name] for name in values}
 
 
@@ -126,6 +131,28 @@ def test_values_come_back_in_the_type_that_the_space_gives() -> None:
     )
     assert values == {"booster": "dart", "drop_rate": 0.0, "drop_rate_kind": "a", "depth": 3, "lr": 0.1}
     assert [type(values[name]) for name in ("drop_rate", "depth")] == [float, int]
+
+
+def test_a_text_that_looks_like_a_number_is_named_as_it_is_typed() -> None:
+    texts = CategoricalDistribution(["1", "no", "true", "a b"])
+    with pytest.raises(ValueError, match='must be one of "1", no, "true", a b, got 1'):
+        given_value(texts, 1)
+    with pytest.raises(ValueError, match=r"0, 1, .*, 49 and 950 more, got -1"):
+        given_value(CategoricalDistribution(range(1000)), -1)
+
+
+@given(st.integers(-50, 50), st.integers(1, 400), st.sampled_from([0.1, 0.05, 0.3, 1e-7, 2.5]))
+def test_a_step_is_the_number_that_a_person_writes(low: int, count: int, step: float) -> None:
+    start = float(low * Decimal(str(step)))
+    high = float(Decimal(str(start)) + count * Decimal(str(step)))
+    distribution = FloatDistribution(start, high, step=step)
+    for index in (0, count // 3, count // 2, count):
+        written = float(Decimal(str(distribution.low)) + index * Decimal(str(step)))
+        sampled = min(distribution.low + index * step, distribution.high)
+        for value in (written, sampled, math.nextafter(sampled, start)):
+            if distribution._contains(value):
+                assert given_value(distribution, value) == written
+        assert distribution._contains(written)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,205 @@
+"""What a study file's command can get wrong: names in braces, formats, what belongs to what, and variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from string import Formatter
+from typing import Any
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from hpotool.study.command_template import (
+    COMMAND_FIELDS,
+    ENVIRONMENT,
+    SEVERAL_ARGUMENTS,
+    Argument,
+    is_option,
+    parameter_variable,
+    present_arguments,
+    read_arguments,
+    spells_switches,
+    stands_alone,
+    template_names,
+)
+from hpotool.study.document import Node, Problems, did_you_mean
+from hpotool.study.kinds import BROKEN, child
+from hpotool.study.space_grammar import Draft
+from hpotool.study.spec import ParameterSpec
+
+
+def check_command(
+    node: Node, objective: Mapping[str, Any], drafts: Mapping[str, Draft], is_stepped: bool, problems: Problems
+) -> None:
+    """Note what is wrong with the command of ``objective``, which stands at ``node``, and with its environment."""
+    command = objective["command"]
+    for name in COMMAND_FIELDS:
+        if name in drafts:
+            problems.add(
+                drafts[name].place,
+                f"{{{name}}} has a meaning of its own in a command; give the parameter another name",
+            )
+    _check_variables(drafts, problems)
+    nodes = child(node, "command").content
+    assert isinstance(nodes, list)
+    before = len(problems.found)
+    for item, argument in zip(nodes, command, strict=True):
+        _check_template(item, argument, drafts, is_stepped, problems, stands_alone=True)
+    for item, text in _other_templates(node, objective):
+        _check_template(item, text, drafts, is_stepped, problems)
+    space = _as_space(drafts)
+    if len(problems.found) == before and BROKEN not in command and space is not None:
+        _check_structure(nodes, read_arguments(command, space), space, problems)
+        _check_result_file(child(node, "result_file"), objective.get("result_file"), space, problems)
+
+
+def left_out(command: Sequence[str], space: Sequence[ParameterSpec]) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Of parameters that exist under one condition, the arguments that are left out where it does not hold."""
+    arguments = read_arguments(command, space)
+    together: dict[str, list[str]] = {}
+    for parameter in space:
+        if parameter.when:
+            together.setdefault(repr(sorted(parameter.when.items())), []).append(parameter.name)
+    gone = {}
+    for names in together.values():
+        kept = present_arguments(arguments, names)
+        gone[tuple(names)] = tuple(argument.template for argument in arguments if argument not in kept)
+    return {names: templates for names, templates in gone.items() if templates}
+
+
+def _other_templates(node: Node, objective: Mapping[str, Any]) -> list[tuple[Node, Any]]:
+    environment = objective.get("environment")
+    texts = dict(environment) if isinstance(environment, dict) else {}
+    found = [(child(node, "environment", name), text) for name, text in texts.items()]
+    if "result_file" in objective:
+        found.append((child(node, "result_file"), objective["result_file"]))
+    return found
+
+
+def _as_space(drafts: Mapping[str, Draft]) -> tuple[ParameterSpec, ...] | None:
+    """The parameters as far as the command's structure depends on them; None where one is broken."""
+    space = []
+    for draft in drafts.values():
+        if draft.distribution is None:
+            return None
+        when: dict[str, tuple[Any, ...]] = {}
+        for parent, condition in draft.when:
+            when[parent] = (*when.get(parent, ()), *(repr(value) for _, value in condition.values))
+        space.append(ParameterSpec(draft.name, draft.distribution, when))
+    return tuple(space)
+
+
+def _check_variables(drafts: Mapping[str, Draft], problems: Problems) -> None:
+    """The later of two parameters that would be one environment variable is to be renamed."""
+    names: dict[str, str] = {}
+    for draft in drafts.values():
+        first = names.setdefault(parameter_variable(draft.name), draft.name)
+        if first != draft.name:
+            variable = parameter_variable(draft.name)
+            problems.add(
+                draft.place,
+                f"{first!r} and {draft.name!r} would be one environment variable of the command, {variable}; "
+                "rename one",
+            )
+
+
+def _check_template(
+    item: Node,
+    template: Any,
+    drafts: Mapping[str, Draft],
+    is_stepped: bool,
+    problems: Problems,
+    stands_alone: bool = False,
+) -> None:
+    if template is BROKEN:
+        return
+    try:
+        names = template_names(template)
+    except ValueError:
+        problems.add(
+            item.place, f"the braces in {template!r} do not match; write {{{{ and }}}} for braces themselves"
+        )
+        return
+    known = [*drafts, *COMMAND_FIELDS]
+    for name in names:
+        if name not in known:
+            problems.add(item.place, f"{{{name}}} is not a parameter{did_you_mean(name, known)}")
+        elif name == "steps" and not is_stepped:
+            problems.add(
+                item.place,
+                "nothing says how many {steps} there are; add tiers or the sampler pbt, or write it",
+            )
+        elif name in SEVERAL_ARGUMENTS and not (stands_alone and template == f"{{{name}}}"):
+            problems.add(item.place, f"{{{name}}} becomes several arguments, so it must be an argument of its own")
+    _check_formats(item, template, drafts, problems)
+
+
+def _check_formats(item: Node, template: str, drafts: Mapping[str, Draft], problems: Problems) -> None:
+    for _, name, form, conversion in Formatter().parse(ENVIRONMENT.sub("", template)):
+        if name is None or not (form or conversion):
+            continue
+        distribution = drafts[name].distribution if name in drafts else None
+        try:
+            if conversion:
+                raise ValueError
+            for value in _examples(distribution):
+                format(value, form or "")
+        except (ValueError, TypeError):
+            wrong = f"!{conversion}" if conversion else f":{form}"
+            problems.add(item.place, f"{{{name}{wrong}}} cannot be written for every value; write {{{name}}}")
+
+
+def _examples(distribution: BaseDistribution | None) -> Sequence[Any]:
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices
+    return (distribution.low,) if isinstance(distribution, (FloatDistribution, IntDistribution)) else ()
+
+
+def _check_structure(
+    nodes: Sequence[Node], arguments: Sequence[Argument], space: Sequence[ParameterSpec], problems: Problems
+) -> None:
+    """Note where the templates cannot tell what is to be left out together."""
+    by_name = {parameter.name: parameter for parameter in space}
+    sometimes = {parameter.name: parameter for parameter in space if parameter.when}
+    for place, argument in enumerate(arguments):
+        follower = arguments[place + 1].template if place + 1 < len(arguments) else "--"
+        is_paired = is_option(argument.template) and not stands_alone(argument.template, by_name)
+        is_followed = not is_option(follower) and not stands_alone(follower, by_name)
+        if is_paired and is_followed and any(name in sometimes for name in argument.names):
+            problems.add(
+                nodes[place].place,
+                f"{argument.template!r} does not always exist, and whether {follower!r} belongs to it cannot be "
+                f"known; write {argument.template}={follower} as one argument, or put it elsewhere",
+            )
+        values = [other for other in arguments if other.option == place]
+        if len({_conditions(value, sometimes) for value in values}) > 1:
+            first, other = values[0].template, values[-1].template
+            problems.add(
+                nodes[place].place,
+                f"{first!r} and {other!r} exist in different trials, and whether both belong to "
+                f"{argument.template!r} cannot be known; write {argument.template}={first} as one argument",
+            )
+        mixed = [name for name in argument.names if name in sometimes and spells_switches(sometimes[name]) is None]
+        if mixed and argument.option == place - 1 and argument.template == f"{{{mixed[0]}}}":
+            option = arguments[place - 1].template
+            problems.add(
+                nodes[place].place,
+                f"some values of {mixed[0]!r} are options themselves, so whether {option!r} belongs to it cannot "
+                f"be known; write {option}={argument.template} as one argument, or put {option!r} elsewhere",
+            )
+
+
+def _conditions(argument: Argument, sometimes: Mapping[str, ParameterSpec]) -> frozenset[Any]:
+    return frozenset(
+        (parent, values)
+        for name in argument.names
+        if name in sometimes
+        for parent, values in sometimes[name].when.items()
+    )
+
+
+def _check_result_file(node: Node, template: Any, space: Sequence[ParameterSpec], problems: Problems) -> None:
+    for parameter in space:
+        if parameter.when and isinstance(template, str) and parameter.name in template_names(template):
+            problems.add(
+                node.place, f"{{{parameter.name}}} does not exist in every trial; name the file without it"
+            )
