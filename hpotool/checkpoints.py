@@ -8,9 +8,9 @@
 They live below ``HPOTOOL_CHECKPOINT_DIR``, which all attempts of a trial share. Run by hand, where there is none,
 what is saved is thrown away and there is never a latest one.
 
-A folder never becomes a checkpoint in any other way than by one rename, and no name that is in use is written to. A
-step that is saved again becomes ``step-000000007.2`` beside ``step-000000007`` and takes over the plain name when that
-has gone: whoever is killed in between leaves one whole checkpoint of the step, or two.
+A folder becomes a checkpoint by one rename, to a name that is not in use. A step that is saved again becomes
+``step-000000007.2`` beside ``step-000000007`` and takes over the plain name when that has gone: whoever is killed
+in between leaves one whole checkpoint of the step, or two.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _KEEP_BY_DEFAULT = 2
 def save_checkpoint(step: int) -> Iterator[Path]:
     """A folder to write files into; it becomes the checkpoint of ``step`` when the block ends without an error.
 
-    Whoever is killed before that leaves the earlier checkpoints as they are, also one of the same step. The last few
-    are kept (``keep: {last: …}`` in the study file).
+    Whoever is killed before that leaves the earlier checkpoints as they are, also one of the same step. The last
+    few are kept (``keep: {last: …}`` in the study file).
 
     Raises:
         ValueError: the step is negative.
@@ -55,7 +55,7 @@ def save_checkpoint(step: int) -> Iterator[Path]:
     unfinished = Path(tempfile.mkdtemp(prefix=_own_prefix(), dir=parent))
     try:
         yield unfinished
-        # Before the rename: after a power cut a name must not stand for files whose content never reached the disk.
+        # Before the rename: after a power cut no name may stand for files whose content never reached the disk.
         _sync(unfinished)
         final = _publish(unfinished, number)
         _sync_folder(parent)

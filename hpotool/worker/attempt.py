@@ -18,6 +18,7 @@ from typing import Any
 from optuna import Study, Trial
 from optuna.exceptions import UpdateFinishedTrialError
 
+from hpotool.errors import CheckpointPlaceError
 from hpotool.study.branch import Branch, steps_of_trial
 from hpotool.study.outcome import Outcome
 from hpotool.study.space import suggest_search_space
@@ -174,15 +175,24 @@ class AttemptRunner:
         with contextlib.ExitStack() as stack:
             try:
                 source = branch.source_root if branch else None
-                folder = stack.enter_context(store.attempt(root, source, begins_anew=begins_anew))
-            except OSError as error:  # to start from the beginning would throw away what there may be
-                return AttemptResult(Outcome.ERROR, f"its checkpoints cannot be read: {error}")
+                place = store.attempt(
+                    root, source, begins_anew=begins_anew, number=trial.number, is_hurried=self._is_asked_to_stop
+                )
+                folder = stack.enter_context(place)
+            except CheckpointPlaceError as error:  # to start from the beginning would throw away what there may be
+                if self._asked_early is not None:
+                    return AttemptResult(*self._asked_early[:2])
+                # Lost, and not handed back, where the next attempt too must begin without the checkpoints.
+                outcome = Outcome.LOST if begins_anew else Outcome.PREEMPTED
+                return AttemptResult(outcome, f"its checkpoints cannot be had: {error.message}")
             result = self._run(trial, seed, folder)
         if result.outcome.is_finished:
-            with contextlib.suppress(OSError):  # no result is lost because a disk is full
-                unneeded = None if self._unneeded_lineages is None else self._unneeded_lineages(trial.study)
-                store.finish(root, result.values, unneeded)
+            unneeded = None if self._unneeded_lineages is None else self._unneeded_lineages(trial.study)
+            store.finish(root, result.values, unneeded)
         return result
+
+    def _is_asked_to_stop(self) -> bool:
+        return self._asked_early is not None
 
     def _run(self, trial: Trial, seed: int | None, checkpoint_dir: Path | None) -> AttemptResult:
         started = time.monotonic()

@@ -87,7 +87,7 @@ def test_on_a_full_disk_the_save_raises_and_the_checkpoint_before_stays(folder: 
     save(1, "old")
 
     def fill() -> None:
-        with hpotool.save_checkpoint(2), open("/dev/full", "w") as full:
+        with hpotool.save_checkpoint(2), Path("/dev/full").open("w") as full:
             full.write("x" * 100_000)
 
     with pytest.raises(OSError, match="No space left"):
