@@ -31,7 +31,7 @@ from hpotool.worker.feasibility import set_constraints, set_out_of_memory
 from hpotool.worker.fork_server_handle import ForkServerHandle, environment_without_secrets
 from hpotool.worker.gpu import DeviceMeter
 from hpotool.worker.in_process import StopFlag, call_in_process
-from hpotool.worker.log_file import log_path, open_log, tail_of
+from hpotool.worker.log_file import LogFolder, log_path, tail_of
 from hpotool.worker.memory_pressure import count_memory_kills
 from hpotool.worker.messages import Job, StudyView
 from hpotool.worker.trial_server import TrialServer
@@ -92,6 +92,7 @@ class AttemptRunner:
         self._meter = meter
         self._spec = spec
         self._folder = folder
+        self._logs = LogFolder(folder)
         self._environment = dict(environment or {})
         self._server: ForkServerHandle | None = None
         self._watch: AttemptWatch | None = None
@@ -106,7 +107,6 @@ class AttemptRunner:
         Raises:
             InputError: the objective cannot be imported, or its command is not there.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
         if self._spec.objective.command is not None:
             check_command(self._spec.objective, environment_without_secrets(os.environ))
         if self._spec.objective.isolation == "none":
@@ -196,7 +196,6 @@ class AttemptRunner:
 
     def _run(self, trial: Trial, seed: int | None, checkpoint_dir: Path | None) -> AttemptResult:
         started = time.monotonic()
-        self._folder.mkdir(parents=True, exist_ok=True)
         try:
             suggest_search_space(self._spec.search_space, trial)
         except ValueError as error:  # the same name with another kind of values in an earlier trial, for one
@@ -229,8 +228,8 @@ class AttemptRunner:
         log = log_path(self._folder, job.trial)
         ours, theirs = channel_pair()
         memory_kills = count_memory_kills()
-        with AttemptWatch(fork_server, ours, self._spec.objective, log, self._meter) as watch:
-            log_fd = open_log(log)
+        with AttemptWatch(fork_server, ours, self._spec.objective, self._meter) as watch:
+            log_fd = self._logs.open(log)
             fork_server.start(job, theirs, log_fd)
             os.close(log_fd)
             theirs.close()

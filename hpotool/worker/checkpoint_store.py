@@ -12,6 +12,7 @@ attempt here, or resumed from here if nobody else went on meanwhile.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import math
@@ -91,7 +92,8 @@ class _CacheNote:
             return cls()  # then what is at the URL counts
 
     def write(self, path: Path) -> None:
-        _write_whole(path, json.dumps(vars(self)))
+        with contextlib.suppress(OSError):  # without it what is at the URL counts, which is whole too
+            _write_whole(path, json.dumps(vars(self)))
 
 
 class CheckpointStore:
@@ -172,21 +174,26 @@ class CheckpointStore:
         if self._remote is not None:
             self._fetch(self._remote, folder, attempt)
         else:
-            folder.mkdir(parents=True, exist_ok=True)
-        if begins_with is not None and not any(folder.iterdir()):
+            _make_unless_full(folder)
+        if begins_with is not None and not (folder.is_dir() and any(folder.iterdir())):
             self._copy(begins_with, folder)
 
     def _fetch(self, remote: RemoteCopies, folder: Path, attempt: int) -> None:
         """Make ``folder`` what the newest whole copy is, unless it is newer itself: then it could not be sent."""
         newest = remote.newest(folder.name)
         note = _CacheNote.read(self._note_of(folder))
-        if not folder.is_dir() or (newest.name if newest else "") not in note.contains:
+        name = newest.name if newest else ""
+        if newest is None and name not in note.contains:
+            remove_folder(folder)
+            note = _CacheNote((name,))
+        elif not folder.is_dir() or name not in note.contains:
             scratch = self._new_scratch("fetching", folder)
             copy = remote.get(folder.name, scratch)
             fault_point("fetch.whole")
             _replace_folder(folder, scratch)
             remote.note_in_step(folder.name, folder)
             note = _CacheNote((copy.name if copy else "",))
+        _make_unless_full(folder)
         replace(note, attempt=attempt, is_unsent=False).write(self._note_of(folder))
 
     def _copy(self, from_root: int, target: Path) -> None:
@@ -268,8 +275,7 @@ class CheckpointStore:
 
     def _note_unsent(self, folder: Path) -> None:
         note = self._note_of(folder)
-        with contextlib.suppress(OSError):
-            replace(_CacheNote.read(note), is_unsent=True).write(note)
+        replace(_CacheNote.read(note), is_unsent=True).write(note)
 
     def _try(self, work: Callable[[], None]) -> bool:
         try:
@@ -348,6 +354,16 @@ def remove_folder(folder: Path) -> None:
     if doomed.is_symlink():
         doomed.unlink()
     shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _make_unless_full(folder: Path) -> None:
+    """Make the folder. On a full disk the attempt runs without: its saves will say so, and its result counts."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _logger.warning("an attempt runs without a folder for checkpoints: %s", error)
 
 
 def _replace_folder(folder: Path, new: Path | None) -> None:

@@ -132,7 +132,7 @@ class StoreCalls:
             self._away_since = None
         elif error is not None and self._away_since is None:
             self._away_since = time.monotonic()
-            _logger.warning("checkpoints cannot be copied: %s; %s", error.message, then)
+            _logger.warning("trouble with the checkpoints: %s; %s", error.message, then)
 
 
 class _Ended:

@@ -150,7 +150,7 @@ def test_what_was_left_unsent_is_sent_with_its_result_by_the_next_attempt(
     with machine.attempt(8):
         wait_until(lambda: not local.exists())
     assert set(found(s3.url, tmp_path / "two").values()) == {"best"}
-    assert caplog.text.count("checkpoints cannot be copied") == 1, "it is told once, and not per try"
+    assert caplog.text.count("trouble with the checkpoints") == 1, "it is told once, and not per try"
     assert "endpoint URL" in caplog.text
     assert "is back after" in caplog.text
 
