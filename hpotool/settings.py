@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from hpotool.errors import InputError
 
@@ -45,6 +46,12 @@ def home_folder() -> Path:
     import platformdirs
 
     return Path(os.environ.get("HPOTOOL_HOME") or platformdirs.user_data_dir("hpotool", appauthor=False))
+
+
+def study_folder_name(study: str) -> str:
+    """The name of a folder that belongs to this study alone, whatever its name holds: never one above."""
+    name = quote(study, safe="")
+    return name.replace(".", "%2E") if set(name) <= {"."} else name
 
 
 def config_file() -> Path:

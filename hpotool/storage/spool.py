@@ -104,6 +104,11 @@ class Spool:
         place = f"{url.url.host}:{url.url.port}/{url.url.database}"
         self._folder = home / "spool" / hashlib.sha256(place.encode()).hexdigest()[:16]
 
+    @property
+    def folder(self) -> Path:
+        """Where the files are."""
+        return self._folder
+
     def keep(self, spooled: SpooledAttempt, *, durably: bool) -> None:
         """Write the attempt's file. ``durably``: it survives a power cut too, which costs some milliseconds."""
         path = self._path(spooled.attempt.attempt_id)

@@ -25,10 +25,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from hpotool.errors import CheckpointPlaceError, InputError
 from hpotool.faults import fault_point
+from hpotool.settings import study_folder_name
 from hpotool.study.spec import MetricSpec, StudySpec
 from hpotool.worker.folder_contents import NOT_COPIED as _RESULT
 from hpotool.worker.remote_copies import NotWholeError, RemoteCopies
@@ -105,7 +105,7 @@ class CheckpointStore:
         self._keep = spec.keep
         self._patience = patience or Patience()
         self._calls = StoreCalls(place.name, self._patience)
-        study = quote(spec.name, safe="")
+        study = study_folder_name(spec.name)
         self._remote = RemoteCopies(place.remote, f"{place.path}/{study}", self._calls) if place.remote else None
         self._folder = cache / study if place.remote else Path(place.path) / study
 
@@ -160,6 +160,11 @@ class CheckpointStore:
             if self._remote is not None and values is not None:
                 self._note_unsent(self._lineage(root_number))
 
+    @property
+    def remote(self) -> RemoteCopies | None:
+        """The copies at the URL, where the place is one."""
+        return self._remote
+
     def has_checkpoint(self, root_number: int) -> bool:
         """Whether the lineage's folder on this machine holds anything that its attempts wrote."""
         return _has_content(self._lineage(root_number))
@@ -181,7 +186,7 @@ class CheckpointStore:
     def _fetch(self, remote: RemoteCopies, folder: Path, attempt: int) -> None:
         """Make ``folder`` what the newest whole copy is, unless it is newer itself: then it could not be sent."""
         newest = remote.newest(folder.name)
-        note = _CacheNote.read(self._note_of(folder))
+        note = _CacheNote.read(self.note_of(folder))
         name = newest.name if newest else ""
         if newest is None and name not in note.contains:
             remove_folder(folder)
@@ -194,7 +199,7 @@ class CheckpointStore:
             remote.note_in_step(folder.name, folder)
             note = _CacheNote((copy.name if copy else "",))
         _make_unless_full(folder)
-        replace(note, attempt=attempt, is_unsent=False).write(self._note_of(folder))
+        replace(note, attempt=attempt, is_unsent=False).write(self.note_of(folder))
 
     def _copy(self, from_root: int, target: Path) -> None:
         """Fill a lineage's empty folder with another one's checkpoints, all of them or none."""
@@ -249,7 +254,7 @@ class CheckpointStore:
             self._note_unsent(folder)
 
     def _send(self, remote: RemoteCopies, folder: Path, attempt: int, *, even_empty: bool = False) -> None:
-        note = self._note_of(folder)
+        note = self.note_of(folder)
 
         def note_copy(newest: str, name: str) -> None:
             known = _CacheNote.read(note)
@@ -274,7 +279,7 @@ class CheckpointStore:
                     replace(_CacheNote.read(path), is_unsent=False).write(path)
 
     def _note_unsent(self, folder: Path) -> None:
-        note = self._note_of(folder)
+        note = self.note_of(folder)
         replace(_CacheNote.read(note), is_unsent=True).write(note)
 
     def _try(self, work: Callable[[], None]) -> bool:
@@ -300,7 +305,7 @@ class CheckpointStore:
             return
         _write_whole(folder / _RESULT, json.dumps(list(values)))
         if self._remote is not None:
-            note = _CacheNote.read(self._note_of(folder))
+            note = _CacheNote.read(self.note_of(folder))
             self._send(self._remote, folder, note.attempt, even_empty=True)
             self._remote.put_result(folder.name, _RESULT, (folder / _RESULT).read_text())
         removable = None if unneeded is None else {self._lineage(number).name for number in unneeded}
@@ -330,14 +335,21 @@ class CheckpointStore:
         self._remove_here(folder)
 
     def _remove_here(self, folder: Path) -> None:
-        self._note_of(folder).unlink(missing_ok=True)
+        self.note_of(folder).unlink(missing_ok=True)
         remove_folder(folder)
 
     def _lineage(self, root_number: int) -> Path:
         return self._folder / f"trial-{root_number:05d}"
 
-    def _note_of(self, folder: Path) -> Path:
+    @staticmethod
+    def note_of(folder: Path) -> Path:
+        """The file that says what is known of this machine's copy of a lineage."""
         return folder.with_name(f".{folder.name}.json")
+
+    @classmethod
+    def is_unsent(cls, folder: Path) -> bool:
+        """Whether something of this machine's copy of a lineage could not be sent yet."""
+        return _CacheNote.read(cls.note_of(folder)).is_unsent
 
     def _new_scratch(self, purpose: str, folder: Path) -> Path:
         """An empty folder that nobody else writes into."""
