@@ -7,6 +7,8 @@ Environment variables
     HPOTOOL_HEARTBEAT_INTERVAL_S, HPOTOOL_GRACE_PERIOD_S
                         seconds between two beats of a worker, and of silence after which it is taken for lost;
                         the same for all workers of a study
+    HPOTOOL_LOG_LIMIT, HPOTOOL_LOGS_LIMIT
+                        the most that one attempt's log, and all logs of a study on this machine, may take
 """
 
 from __future__ import annotations
