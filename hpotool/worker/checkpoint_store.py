@@ -17,6 +17,7 @@ import json
 import logging
 import math
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -36,6 +37,7 @@ from hpotool.worker.store_calls import Patience, StoreCalls
 
 _MOST_BETWEEN_COPIES = 8  # times as long as usual, while the store is away
 _NOTED_COPIES = 8
+_PASSWORD = re.compile("://[^/@]*@")
 _logger = logging.getLogger(__name__)
 
 
@@ -60,9 +62,12 @@ class Place:
         except ImportError as error:
             raise InputError(f"{text} needs fsspec", "pip install 'hpotool[fsspec]'") from error
         try:
-            remote, path = fsspec.core.url_to_fs(text)
-        except (ValueError, ImportError) as error:
-            raise InputError(f"the checkpoints' place {text} cannot be used: {error}") from error
+            remote, path = StoreCalls(text, Patience()).call(fsspec.core.url_to_fs, text)
+        except (CheckpointPlaceError, FileNotFoundError) as error:
+            shown = _PASSWORD.sub("://…@", text)
+            raise InputError(
+                f"the checkpoints' place {shown} cannot be used: {error.__cause__ or error}"
+            ) from error
         return cls(path.rstrip("/"), remote)
 
     @property
@@ -107,6 +112,7 @@ class CheckpointStore:
         self._calls = StoreCalls(place.name, self._patience)
         study = study_folder_name(spec.name)
         self._remote = RemoteCopies(place.remote, f"{place.path}/{study}", self._calls) if place.remote else None
+        self._attempts: dict[str, int] = {}  # the number of the last one of each lineage that ran here
         self._folder = cache / study if place.remote else Path(place.path) / study
 
     @contextlib.contextmanager
@@ -129,7 +135,7 @@ class CheckpointStore:
             CheckpointPlaceError: when it is entered, where the place stayed away and nobody knows what there is.
         """
         folder = self._lineage(root_number)
-        attempt = root_number if number is None else number
+        self._attempts[folder.name] = attempt = root_number if number is None else number
 
         def prepare() -> None:
             with _as_place_error(self._folder):
@@ -139,7 +145,8 @@ class CheckpointStore:
             self._calls.retry(prepare, self._patience.at_start, is_hurried)
         except NotWholeError as error:  # nobody will find what the store has lost, however long it is waited for
             _logger.warning("%s; trial %d begins from the start", error.message, attempt)
-            _replace_folder(folder, None)
+            remove_folder(folder)
+            _make_unless_full(folder)
         with self._copying(folder, attempt):
             yield folder
 
@@ -255,14 +262,18 @@ class CheckpointStore:
 
     def _send(self, remote: RemoteCopies, folder: Path, attempt: int, *, even_empty: bool = False) -> None:
         note = self.note_of(folder)
+        named: list[str] = []
 
         def note_copy(newest: str, name: str) -> None:
             known = _CacheNote.read(note)
             contains = (newest, *known.contains[-_NOTED_COPIES:], name)
             replace(known, contains=contains, attempt=attempt).write(note)
+            named.append(name)
 
         with _as_place_error(self._folder):
             remote.send(folder.name, folder, attempt, note_copy, even_empty=even_empty)
+        if named:  # from now on, none at the URL means that it was removed
+            replace(_CacheNote.read(note), contains=tuple(named)).write(note)
 
     def _send_what_was_left(self, remote: RemoteCopies, own: Path) -> None:
         """Send what attempts that ended on this machine could not send."""
@@ -270,7 +281,9 @@ class CheckpointStore:
             note, folder = _CacheNote.read(path), path.with_name(path.name[1:].removesuffix(".json"))
             if not note.is_unsent or folder == own or not folder.is_dir():
                 continue
-            self._send(remote, folder, note.attempt, even_empty=True)
+            newest = remote.newest(folder.name)
+            if (newest.name if newest else "") in note.contains:  # else somebody went on from the copy before
+                self._send(remote, folder, note.attempt, even_empty=True)
             with _as_place_error(self._folder):
                 if result := _read(folder / _RESULT):
                     remote.put_result(folder.name, _RESULT, result)
@@ -305,8 +318,8 @@ class CheckpointStore:
             return
         _write_whole(folder / _RESULT, json.dumps(list(values)))
         if self._remote is not None:
-            note = _CacheNote.read(self.note_of(folder))
-            self._send(self._remote, folder, note.attempt, even_empty=True)
+            attempt = self._attempts.get(folder.name) or _CacheNote.read(self.note_of(folder)).attempt
+            self._send(self._remote, folder, attempt, even_empty=True)
             self._remote.put_result(folder.name, _RESULT, (folder / _RESULT).read_text())
         removable = None if unneeded is None else {self._lineage(number).name for number in unneeded}
         for name in not_among_the_best(self._results(), self._metrics, self._keep.best):
@@ -378,13 +391,10 @@ def _make_unless_full(folder: Path) -> None:
         _logger.warning("an attempt runs without a folder for checkpoints: %s", error)
 
 
-def _replace_folder(folder: Path, new: Path | None) -> None:
-    """Put ``new``, or an empty folder, in the folder's place. Whoever is killed in between leaves none."""
+def _replace_folder(folder: Path, new: Path) -> None:
+    """Put ``new`` in the folder's place. Whoever is killed in between leaves none."""
     remove_folder(folder)
-    if new is None:
-        folder.mkdir(parents=True)
-    else:
-        new.rename(folder)
+    new.rename(folder)
 
 
 @contextlib.contextmanager

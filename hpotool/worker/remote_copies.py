@@ -8,9 +8,10 @@ name of the copy goes into ``newest``::
     STUDY/trial-00005/copy-000002-00017-1f2e3d4c.json  its manifest; second copy, by the attempt of trial 17
     STUDY/trial-00005/copy-000002-00017-1f2e3d4c/…     its files
 
-Who reads asks for names and lists nothing. What a store lost or another attempt removed is noticed by the
-manifest, and the next newest copy is taken. When a later attempt of a lineage has named a copy, an earlier one
-names none any more.
+Without ``newest`` there is nothing. With it, the newest copy is the latest attempt's: of those whose manifests are
+listed, and the named one, which needs no listing. So an attempt that lost its trial, and names its copy after the
+later one did, changes nothing; when it sees the later one's, it names none. What a store lost or another attempt
+removed is noticed by the manifest, and the copy before is taken.
 """
 
 from __future__ import annotations
@@ -79,7 +80,10 @@ class RemoteCopies:
         self._sent: dict[str, FolderContents] = {}
 
     def newest(self, lineage: str) -> Copy | None:
-        """The copy that was last called whole; None where there is none."""
+        """The newest whole copy; None where there is none."""
+        return next(self._newest_first(lineage), None)
+
+    def _named(self, lineage: str) -> Copy | None:
         try:
             content: bytes = self._calls.call(self._fs.cat_file, f"{self._path}/{lineage}/{_NEWEST}")
         except FileNotFoundError:
@@ -92,15 +96,15 @@ class RemoteCopies:
         Raises:
             NotWholeError: there should be one, and is not.
         """
-        newest = self.newest(lineage)
-        if newest is None:
-            return None
-        for copy in self._newest_first(lineage, newest):
+        copies = list(self._newest_first(lineage))
+        for copy in copies:
             with contextlib.suppress(FileNotFoundError):
                 self._download(lineage, copy, folder)
                 return copy
             _logger.warning("%s/%s/%s is not whole", self._path, lineage, copy.name)
-        raise NotWholeError(f"no copy in {self._path}/{lineage} is whole")
+        if copies:
+            raise NotWholeError(f"no copy in {self._path}/{lineage} is whole")
+        return None
 
     def note_in_step(self, lineage: str, folder: Path) -> None:
         """The folder is what the newest copy is: there is nothing to send until it changes."""
@@ -172,11 +176,13 @@ class RemoteCopies:
         for path in (f"{lineage}/{_NEWEST}", lineage):
             self._remove(path)
 
-    def _newest_first(self, lineage: str, newest: Copy) -> Iterator[Copy]:
-        yield newest
+    def _newest_first(self, lineage: str) -> Iterator[Copy]:
+        named = self._named(lineage)
+        if named is None:
+            return
         names = [name.removesuffix(".json") for name in self._list(lineage) if name.endswith(".json")]
-        copies = [copy for copy in map(Copy.parse, names) if copy is not None and copy != newest]
-        yield from sorted(copies, key=lambda copy: copy.order, reverse=True)
+        listed = [copy for copy in map(Copy.parse, names) if copy is not None]
+        yield from sorted({named, *listed}, key=lambda copy: (copy.order, copy == named), reverse=True)
 
     def _download(self, lineage: str, copy: Copy, folder: Path) -> None:
         source = f"{self._path}/{lineage}/{copy.name}"
@@ -221,7 +227,7 @@ class RemoteCopies:
     def _remove_older(self, lineage: str, copy: Copy) -> None:
         for name in self._list(lineage):
             other = Copy.parse(name.removesuffix(".json"))
-            if other is not None and other.order < copy.order:
+            if other is not None and other.name != copy.name and other.order <= copy.order:
                 self._remove(f"{lineage}/{name}")
 
     def _write(self, path: str, text: str) -> None:

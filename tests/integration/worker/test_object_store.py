@@ -32,6 +32,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
         for name, value in store.environment.items():
             monkeypatch.setenv(name, value)
         fsspec.filesystem("s3").clear_instance_cache()
+        monkeypatch.setattr("s3fs.S3FileSystem.retries", 1)  # on top of those that are tested here
         yield store
 
 
@@ -102,7 +103,7 @@ def test_an_attempt_that_is_killed_while_it_copies_leaves_a_whole_copy(
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
     contents = found(url, tmp_path / "looking")
     assert len(contents) == 3
-    assert set(contents.values()) == {"second" if point == "copy.named" else "first"}
+    assert set(contents.values()) == {"second" if point in ("copy.whole", "copy.named") else "first"}
     with store(url, machine).attempt(7, number=9) as folder:
         # What the killed attempt had saved on this machine is newer than what is at the URL.
         own = {path.read_text() for path in (folder / "step-000000001").iterdir()}
@@ -112,7 +113,7 @@ def test_an_attempt_that_is_killed_while_it_copies_leaves_a_whole_copy(
     contents = found(url, tmp_path / "later")
     assert sorted(contents) == ["step-000000001/one", "step-000000001/three"]
     assert contents["step-000000001/one"] == "third"
-    [*names] = [path.name for path in (tmp_path / "shared").rglob("copy-*.json")]
+    names = {path.name.removesuffix(".json") for path in (tmp_path / "shared").rglob("copy-*")}
     assert len(names) == 1, "what was begun and what is old is removed"
 
 
@@ -122,6 +123,10 @@ def test_an_attempt_that_lost_its_trial_does_not_overwrite_the_later_ones_copy(u
         with store(url, tmp_path / "two").attempt(7, number=9) as new:
             save(new, "new")
         save(old, "old but later")
+        remote = CheckpointStore(Place.parse(url), SPEC, tmp_path).remote
+        assert remote is not None
+        # As if it had read what is newest before the later one named its copy, and named its own after that.
+        remote._write("trial-00007/newest", "copy-000009-00007-abcdef00")
     assert set(found(url, tmp_path / "three").values()) == {"new"}
 
 
@@ -135,6 +140,23 @@ def test_what_could_not_be_sent_is_resumed_here_and_sent_later(s3: ObjectStore, 
     assert set(found(s3.url, tmp_path / "two").values()) == {"old"}
     with store(s3.url, tmp_path / "one").attempt(7, number=10) as folder:
         assert (folder / "step-000000001" / "one").read_text() == "newer, and never sent"
+
+
+def test_what_was_left_unsent_is_not_sent_when_somebody_else_went_on(s3: ObjectStore, tmp_path: Path) -> None:
+    machine = store(s3.url, tmp_path / "one")
+    with machine.attempt(7, number=7) as folder:
+        save(folder, "old")
+    with machine.attempt(7, number=8) as folder:
+        save(folder, "never sent")
+        s3.go_away()
+    s3.come_back()
+    other = store(s3.url, tmp_path / "two")
+    with other.attempt(7, number=9) as folder:
+        save(folder, "newer")
+    other.finish(7, None)
+    with machine.attempt(8, number=10):
+        wait_until(lambda: not CheckpointStore.is_unsent(tmp_path / "one" / "a%2Fb%20c" / "trial-00007"))
+    assert found(s3.url, tmp_path / "three") == {}
 
 
 def test_what_was_left_unsent_is_sent_with_its_result_by_the_next_attempt(
@@ -235,6 +257,10 @@ def test_a_store_that_refuses_one_file_keeps_the_whole_copy_before(
         save(folder, "half")
     with CheckpointStore(place, SPEC, tmp_path / "two", QUICK).attempt(7) as folder:
         assert [path.read_text() for path in (folder / "step-000000001").iterdir()] == ["whole"] * 3
+        bad.refused = ""
+        save(folder, "whole again")
+    copies = [path for path in bad.ls(f"{place.path}/a%2Fb%20c/trial-00007", detail=False) if "copy" in path]
+    assert len(copies) == 2, "one copy and its manifest: what was begun in vain is gone"
     assert "HttpError: Forbidden, 403" in caplog.text
 
 
