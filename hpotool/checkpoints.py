@@ -7,19 +7,27 @@
 
 They live below ``HPOTOOL_CHECKPOINT_DIR``, which all attempts of a trial share. Run by hand, where there is none,
 what is saved is thrown away and there is never a latest one.
+
+A folder becomes a checkpoint by one rename, to a name that is not in use. A step that is saved again becomes
+``step-000000007.2`` beside ``step-000000007`` and takes over the plain name when that has gone: whoever is killed
+in between leaves one whole checkpoint of the step, or two.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import operator
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_NAME = re.compile(r"step-(\d+)")
+_NAME = re.compile(r"step-(\d+)(?:\.(\d+))?")
 _UNFINISHED = ".unfinished-"
 _KEEP_BY_DEFAULT = 2
 
@@ -28,27 +36,33 @@ _KEEP_BY_DEFAULT = 2
 def save_checkpoint(step: int) -> Iterator[Path]:
     """A folder to write files into; it becomes the checkpoint of ``step`` when the block ends without an error.
 
-    Whoever is killed before that leaves the earlier checkpoints as they are. The last few are kept
-    (``keep: {last: …}`` in the study file).
+    Whoever is killed before that leaves the earlier checkpoints as they are, also one of the same step. The last
+    few are kept (``keep: {last: …}`` in the study file).
+
+    Raises:
+        ValueError: the step is negative.
+        OSError: the files cannot be written, because the disk is full for one; nothing has changed.
     """
+    number = operator.index(step)
+    if number < 0:
+        raise ValueError(f"a checkpoint's step must not be negative: {step}")
     parent = _parent()
     if parent is None:
         with tempfile.TemporaryDirectory(prefix="hpotool-") as scratch:
             yield Path(scratch)
         return
     parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=parent))
+    unfinished = Path(tempfile.mkdtemp(prefix=_own_prefix(), dir=parent))
     try:
         yield unfinished
+        # Before the rename: after a power cut no name may stand for files whose content never reached the disk.
         _sync(unfinished)
-        final = parent / f"step-{step:09d}"
-        if final.exists():  # an earlier attempt came as far
-            shutil.rmtree(final)
-        unfinished.rename(final)
+        final = _publish(unfinished, number)
         _sync_folder(parent)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
+    _take_over_name(final, number)
     remove_old_checkpoints(parent, int(os.environ.get("HPOTOOL_KEEP_CHECKPOINTS", _KEEP_BY_DEFAULT)))
 
 
@@ -61,27 +75,24 @@ def latest_checkpoint() -> Path | None:
 
 def checkpoint_step(checkpoint: Path) -> int:
     """The step that the checkpoint was saved for."""
-    match = _NAME.fullmatch(checkpoint.name)
-    if match is None:
-        raise ValueError(f"{checkpoint} is not a checkpoint")
-    return int(match[1])
+    return _order(checkpoint)[0]
 
 
 def checkpoints_in(folder: Path) -> list[Path]:
-    """The complete checkpoints in ``folder``, oldest step first."""
-    if not folder.is_dir():
-        return []
-    return sorted((path for path in folder.iterdir() if _NAME.fullmatch(path.name)), key=checkpoint_step)
+    """The complete checkpoints in ``folder``, oldest step first; of a step that was saved again, the last one."""
+    newest = {checkpoint_step(path): path for path in _all_in(folder)}
+    return list(newest.values())
 
 
 def remove_old_checkpoints(folder: Path, keep: int) -> None:
     """Leave the last ``keep`` checkpoints in ``folder``, and nothing that an earlier attempt did not finish."""
-    for path in checkpoints_in(folder)[:-keep]:
-        # Renamed first: a checkpoint that is half removed must not look like one.
-        doomed = path.rename(path.with_name(f"{_UNFINISHED}{path.name}"))
-        shutil.rmtree(doomed, ignore_errors=True)
+    kept = checkpoints_in(folder)[-keep:]
+    for path in _all_in(folder):
+        if path not in kept:
+            _remove(path)
     for path in folder.glob(f"{_UNFINISHED}*"):
-        shutil.rmtree(path, ignore_errors=True)
+        if not path.name.startswith(_own_prefix()):  # another thread or rank of this attempt writes it right now
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _parent() -> Path | None:
@@ -89,9 +100,64 @@ def _parent() -> Path | None:
     return Path(folder) if folder else None
 
 
+def _all_in(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted((path for path in folder.iterdir() if _NAME.fullmatch(path.name)), key=_order)
+
+
+def _order(checkpoint: Path) -> tuple[int, int]:
+    match = _NAME.fullmatch(checkpoint.name)
+    if match is None:
+        raise ValueError(f"{checkpoint} is not a checkpoint")
+    return int(match[1]), int(match[2] or 1)
+
+
+def _own_prefix() -> str:
+    # A retry is a trial with a number of its own, so this number stands for the attempt.
+    return f"{_UNFINISHED}{os.environ.get('HPOTOOL_TRIAL', 'x')}-"
+
+
+def _publish(unfinished: Path, step: int) -> Path:
+    """Give the folder the first name of its step that is not in use, and is newer than those that are."""
+    taken = [_order(path)[1] for path in _all_in(unfinished.parent) if checkpoint_step(path) == step]
+    revision = max(taken, default=0) + 1
+    while True:
+        name = f"step-{step:09d}" if revision == 1 else f"step-{step:09d}.{revision}"
+        try:
+            return unfinished.rename(unfinished.with_name(name))
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            revision += 1  # another rank saved the same step in this moment
+
+
+def _take_over_name(final: Path, step: int) -> None:
+    """Remove the earlier checkpoints of the step, and give this one the plain name."""
+    for path in _all_in(final.parent):
+        if checkpoint_step(path) == step and _order(path) < _order(final):
+            _remove(path)
+    with contextlib.suppress(OSError):  # it keeps its name, which says the same
+        plain = final.with_name(f"step-{step:09d}")
+        if not plain.exists():
+            final.rename(plain)
+
+
+def _remove(checkpoint: Path) -> None:
+    # Renamed first: a checkpoint that is half removed must not look like one.
+    doomed = checkpoint.with_name(f"{_own_prefix()}{secrets.token_hex(4)}")
+    with contextlib.suppress(OSError):  # somebody else removes it
+        checkpoint.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
 def _sync(folder: Path) -> None:
     for path in folder.rglob("*"):
-        if path.is_file():
+        if path.is_symlink():
+            continue
+        if path.is_dir():
+            _sync_folder(path)
+        elif path.is_file():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
     _sync_folder(folder)
@@ -101,5 +167,8 @@ def _sync_folder(folder: Path) -> None:
     number = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(number)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems sync files only
+            raise
     finally:
         os.close(number)

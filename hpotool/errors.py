@@ -46,6 +46,10 @@ class DatabaseUnreachableError(HpotoolError):
     exit_code = EXIT_DATABASE_UNREACHABLE
 
 
+class CheckpointPlaceError(HpotoolError):
+    """The place of the checkpoints does not answer, or refuses; whatever its libraries raised is the cause."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong in a file: where, what, and what would be right. Lines and columns count from 1."""

@@ -7,6 +7,8 @@ Environment variables
     HPOTOOL_HEARTBEAT_INTERVAL_S, HPOTOOL_GRACE_PERIOD_S
                         seconds between two beats of a worker, and of silence after which it is taken for lost;
                         the same for all workers of a study
+    HPOTOOL_LOG_LIMIT, HPOTOOL_LOGS_LIMIT
+                        the most that one attempt's log, and all logs of a study on this machine, may take
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from hpotool.errors import InputError
 
@@ -45,6 +48,12 @@ def home_folder() -> Path:
     import platformdirs
 
     return Path(os.environ.get("HPOTOOL_HOME") or platformdirs.user_data_dir("hpotool", appauthor=False))
+
+
+def study_folder_name(study: str) -> str:
+    """The name of a folder that belongs to this study alone, whatever its name holds: never one above."""
+    name = quote(study, safe="")
+    return name.replace(".", "%2E") if set(name) <= {"."} else name
 
 
 def config_file() -> Path:

@@ -18,6 +18,7 @@ from hpotool.cli.commands import (
     best,
     budget,
     check,
+    clean,
     control,
     create_study,
     dashboard,
@@ -67,6 +68,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
         "stop": control.stop,
         "retry": retry.retry,
         "reap": reap.reap,
+        "clean": clean.clean,
     },
     "Look at it": {
         "studies": studies.studies,

@@ -112,6 +112,11 @@ class Spool:
         self._folder, earlier = (home / "spool" / _short_hash(name) for name in (identity, place))
         self._folders = (self._folder, earlier)
 
+    @property
+    def folder(self) -> Path:
+        """Where the files are."""
+        return self._folder
+
     def keep(self, spooled: SpooledAttempt, *, durably: bool) -> None:
         """Write the attempt's file. ``durably``: it survives a power cut too, which costs some milliseconds."""
         path = self._path(spooled.attempt.attempt_id)

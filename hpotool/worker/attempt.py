@@ -18,6 +18,7 @@ from typing import Any
 from optuna import Study, Trial
 from optuna.exceptions import UpdateFinishedTrialError
 
+from hpotool.errors import CheckpointPlaceError
 from hpotool.study.branch import Branch, steps_of_trial
 from hpotool.study.outcome import Outcome
 from hpotool.study.space import suggest_search_space
@@ -30,7 +31,7 @@ from hpotool.worker.feasibility import set_constraints, set_out_of_memory
 from hpotool.worker.fork_server_handle import ForkServerHandle, environment_without_secrets
 from hpotool.worker.gpu import DeviceMeter
 from hpotool.worker.in_process import StopFlag, call_in_process
-from hpotool.worker.log_file import log_path, open_log, tail_of
+from hpotool.worker.log_file import LogFolder, log_path, tail_of
 from hpotool.worker.memory_pressure import count_memory_kills
 from hpotool.worker.messages import Job, StudyView
 from hpotool.worker.trial_server import TrialServer
@@ -91,6 +92,7 @@ class AttemptRunner:
         self._meter = meter
         self._spec = spec
         self._folder = folder
+        self._logs = LogFolder(folder)
         self._environment = dict(environment or {})
         self._server: ForkServerHandle | None = None
         self._watch: AttemptWatch | None = None
@@ -105,7 +107,6 @@ class AttemptRunner:
         Raises:
             InputError: the objective cannot be imported, or its command is not there.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
         if self._spec.objective.command is not None:
             check_command(self._spec.objective, environment_without_secrets(os.environ))
         if self._spec.objective.isolation == "none":
@@ -174,19 +175,27 @@ class AttemptRunner:
         with contextlib.ExitStack() as stack:
             try:
                 source = branch.source_root if branch else None
-                folder = stack.enter_context(store.attempt(root, source, begins_anew=begins_anew))
-            except OSError as error:  # to start from the beginning would throw away what there may be
-                return AttemptResult(Outcome.ERROR, f"its checkpoints cannot be read: {error}")
+                place = store.attempt(
+                    root, source, begins_anew=begins_anew, number=trial.number, is_hurried=self._is_asked_to_stop
+                )
+                folder = stack.enter_context(place)
+            except CheckpointPlaceError as error:  # to start from the beginning would throw away what there may be
+                if self._asked_early is not None:
+                    return AttemptResult(*self._asked_early[:2])
+                # Lost, and not handed back, where the next attempt too must begin without the checkpoints.
+                outcome = Outcome.LOST if begins_anew else Outcome.PREEMPTED
+                return AttemptResult(outcome, f"its checkpoints cannot be had: {error.message}")
             result = self._run(trial, seed, folder)
         if result.outcome.is_finished:
-            with contextlib.suppress(OSError):  # no result is lost because a disk is full
-                unneeded = None if self._unneeded_lineages is None else self._unneeded_lineages(trial.study)
-                store.finish(root, result.values, unneeded)
+            unneeded = None if self._unneeded_lineages is None else self._unneeded_lineages(trial.study)
+            store.finish(root, result.values, unneeded)
         return result
+
+    def _is_asked_to_stop(self) -> bool:
+        return self._asked_early is not None
 
     def _run(self, trial: Trial, seed: int | None, checkpoint_dir: Path | None) -> AttemptResult:
         started = time.monotonic()
-        self._folder.mkdir(parents=True, exist_ok=True)
         try:
             suggest_search_space(self._spec.search_space, trial)
         except ValueError as error:  # the same name with another kind of values in an earlier trial, for one
@@ -219,8 +228,8 @@ class AttemptRunner:
         log = log_path(self._folder, job.trial)
         ours, theirs = channel_pair()
         memory_kills = count_memory_kills()
-        with AttemptWatch(fork_server, ours, self._spec.objective, log, self._meter) as watch:
-            log_fd = open_log(log)
+        with AttemptWatch(fork_server, ours, self._spec.objective, self._meter) as watch:
+            log_fd = self._logs.open(log)
             fork_server.start(job, theirs, log_fd)
             os.close(log_fd)
             theirs.close()

@@ -3,29 +3,42 @@
 A path is used as it is (a shared file system, or one machine). A URL (``s3://…``, ``gs://…``, anything that fsspec
 reads) is copied: down before an attempt, up while it runs and after it, so that at the URL there is always a
 whole copy or none. When a trial is finished its checkpoints go, unless it is among the best.
+
+A place that is away costs time and never a result: at an attempt's start it is waited for, and then the attempt is
+handed back; later it is tried again, and what could not be copied stays on this machine and is sent by a later
+attempt here, or resumed from here if nobody else went on meanwhile.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import math
+import os
+import re
+import secrets
 import shutil
+import tempfile
 import threading
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from hpotool.errors import InputError
+from hpotool.errors import CheckpointPlaceError, InputError
+from hpotool.faults import fault_point
+from hpotool.settings import study_folder_name
 from hpotool.study.spec import MetricSpec, StudySpec
+from hpotool.worker.folder_contents import NOT_COPIED as _RESULT
+from hpotool.worker.remote_copies import NotWholeError, RemoteCopies
+from hpotool.worker.store_calls import Patience, StoreCalls
 
-_COPIES_EVERY_S = 15.0
+_MOST_BETWEEN_COPIES = 8  # times as long as usual, while the store is away
+_NOTED_COPIES = 8
+_PASSWORD = re.compile("://[^/@]*@")
 _logger = logging.getLogger(__name__)
-_RESULT = "result.json"  # beside the lineages' folders' content: what a finished trial was worth
-_NEWEST = "newest"  # at a URL: the name of the copy that is whole
 
 
 @dataclass(frozen=True)
@@ -49,41 +62,92 @@ class Place:
         except ImportError as error:
             raise InputError(f"{text} needs fsspec", "pip install 'hpotool[fsspec]'") from error
         try:
-            remote, path = fsspec.core.url_to_fs(text)
-        except (ValueError, ImportError) as error:
-            raise InputError(f"the checkpoints' place {text} cannot be used: {error}") from error
+            remote, path = StoreCalls(text, Patience()).call(fsspec.core.url_to_fs, text)
+        except (CheckpointPlaceError, FileNotFoundError) as error:
+            shown = _PASSWORD.sub("://…@", text)
+            raise InputError(
+                f"the checkpoints' place {shown} cannot be used: {error.__cause__ or error}"
+            ) from error
         return cls(path.rstrip("/"), remote)
+
+    @property
+    def name(self) -> str:
+        """How messages name it."""
+        return self.path if self.remote is None else str(self.remote.unstrip_protocol(self.path))
+
+
+@dataclass(frozen=True)
+class _CacheNote:
+    """What is known of the folder that stands on this machine for a lineage at a URL.
+
+    ``contains``: the copies that went into it or were made of it, "" for none at all: while one of them is the
+    newest at the URL, the folder is as new or newer. ``is_unsent``: something of it could not be sent in the end.
+    """
+
+    contains: tuple[str, ...] = ()
+    attempt: int = 0
+    is_unsent: bool = False
+
+    @classmethod
+    def read(cls, path: Path) -> _CacheNote:
+        try:
+            data = json.loads(path.read_text())
+            return cls(tuple(data["contains"]), int(data["attempt"]), bool(data["is_unsent"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return cls()  # then what is at the URL counts
+
+    def write(self, path: Path) -> None:
+        with contextlib.suppress(OSError):  # without it what is at the URL counts, which is whole too
+            _write_whole(path, json.dumps(vars(self)))
 
 
 class CheckpointStore:
     """The checkpoints of one study."""
 
-    def __init__(self, place: Place, spec: StudySpec, cache: Path) -> None:
+    def __init__(self, place: Place, spec: StudySpec, cache: Path, patience: Patience | None = None) -> None:
         """``cache``: where the copies of a remote place lie on this machine."""
         self._metrics = spec.metrics
         self._keep = spec.keep
-        study = quote(spec.name, safe="")
-        self._remote = _RemoteCopies(place.remote, f"{place.path}/{study}") if place.remote else None
+        self._patience = patience or Patience()
+        self._calls = StoreCalls(place.name, self._patience)
+        study = study_folder_name(spec.name)
+        self._remote = RemoteCopies(place.remote, f"{place.path}/{study}", self._calls) if place.remote else None
+        self._attempts: dict[str, int] = {}  # the number of the last one of each lineage that ran here
         self._folder = cache / study if place.remote else Path(place.path) / study
 
     @contextlib.contextmanager
     def attempt(
-        self, root_number: int, begins_with: int | None = None, *, begins_anew: bool = False
+        self,
+        root_number: int,
+        begins_with: int | None = None,
+        *,
+        begins_anew: bool = False,
+        number: int | None = None,
+        is_hurried: Callable[[], bool] | None = None,
     ) -> Iterator[Path]:
         """The folder of this lineage, with what earlier attempts left in it; kept in step with a URL meanwhile.
 
         ``begins_with``: the lineage whose checkpoints the first attempt finds there. ``begins_anew``: what earlier
-        attempts left is removed first.
+        attempts left is removed first. ``number``: of the trial that this is the attempt of; of a lineage's
+        attempts, the one with the greatest number may write. ``is_hurried``: whether there is no time to wait.
+
+        Raises:
+            CheckpointPlaceError: when it is entered, where the place stayed away and nobody knows what there is.
         """
         folder = self._lineage(root_number)
-        if begins_anew:
-            self._remove(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        if self._remote is not None:
-            self._remote.fetch(folder)
-        if begins_with is not None and not any(folder.iterdir()):
-            self._copy(begins_with, root_number)
-        with self._remote.copying(folder) if self._remote is not None else contextlib.nullcontext():
+        self._attempts[folder.name] = attempt = root_number if number is None else number
+
+        def prepare() -> None:
+            with _as_place_error(self._folder):
+                self._prepare(folder, attempt, begins_with, begins_anew)
+
+        try:
+            self._calls.retry(prepare, self._patience.at_start, is_hurried)
+        except NotWholeError as error:  # nobody will find what the store has lost, however long it is waited for
+            _logger.warning("%s; trial %d begins from the start", error.message, attempt)
+            remove_folder(folder)
+            _make_unless_full(folder)
+        with self._copying(folder, attempt):
             yield folder
 
     def finish(
@@ -92,105 +156,92 @@ class CheckpointStore:
         """The trial is finished, with ``values`` unless it was pruned: keep checkpoints only of the best.
 
         ``unneeded``: where trials go on from each other, the lineages that none will go on from. What is not known
-        to be unneeded stays: in an outage a worker does not know what others have finished.
+        to be unneeded stays: in an outage a worker does not know what others have finished. Trouble with the place
+        is logged, and what should go stays.
         """
-        folder = self._lineage(root_number)
-        if values is None:
-            self._remove(folder)
-            return
-        if self._keep.best is None or not folder.exists():
-            return
-        (folder / _RESULT).write_text(json.dumps(list(values)))
-        if self._remote is not None:
-            self._remote.send(folder)
-            self._remote.fetch_results(self._folder, _RESULT)
-        removable = None if unneeded is None else {self._lineage(number).name for number in unneeded}
-        for name in not_among_the_best(self._results(), self._metrics, self._keep.best):
-            if removable is None or name in removable:
-                self._remove(self._folder / name)
+        try:
+            with _as_place_error(self._folder):
+                self._finish(self._lineage(root_number), values, unneeded)
+        except CheckpointPlaceError as error:
+            self._calls.note(error, "what should be removed stays")
+            if self._remote is not None and values is not None:
+                self._note_unsent(self._lineage(root_number))
+
+    @property
+    def remote(self) -> RemoteCopies | None:
+        """The copies at the URL, where the place is one."""
+        return self._remote
 
     def has_checkpoint(self, root_number: int) -> bool:
         """Whether the lineage's folder on this machine holds anything that its attempts wrote."""
-        folder = self._lineage(root_number)
-        return folder.exists() and any(path.name != _RESULT for path in folder.iterdir())
+        return _has_content(self._lineage(root_number))
 
-    def _copy(self, from_root: int, to_root: int) -> None:
-        """Fill a lineage's empty folder with another one's checkpoints, all of them or none."""
-        source, target = self._lineage(from_root), self._lineage(to_root)
-        scratch = target.with_name(f".copying-{target.name}")
-        shutil.rmtree(scratch, ignore_errors=True)  # somebody was killed here
+    # --- At an attempt's start
+
+    def _prepare(self, folder: Path, attempt: int, begins_with: int | None, begins_anew: bool) -> None:
+        if begins_anew:
+            self._remove(folder)
+        for leftover in self._folder.glob(f".*-{folder.name}-*"):  # of an attempt that was killed at this
+            shutil.rmtree(leftover, ignore_errors=True)
         if self._remote is not None:
-            self._remote.get(source.name, scratch)
-        elif source.exists():
-            shutil.copytree(source, scratch)
-        if not scratch.exists():
+            self._fetch(self._remote, folder, attempt)
+        else:
+            _make_unless_full(folder)
+        if begins_with is not None and not (folder.is_dir() and any(folder.iterdir())):
+            self._copy(begins_with, folder)
+
+    def _fetch(self, remote: RemoteCopies, folder: Path, attempt: int) -> None:
+        """Make ``folder`` what the newest whole copy is, unless it is newer itself: then it could not be sent."""
+        newest = remote.newest(folder.name)
+        note = _CacheNote.read(self.note_of(folder))
+        name = newest.name if newest else ""
+        if newest is None and name not in note.contains:
+            remove_folder(folder)
+            note = _CacheNote((name,))
+        elif not folder.is_dir() or name not in note.contains:
+            scratch = self._new_scratch("fetching", folder)
+            copy = remote.get(folder.name, scratch)
+            fault_point("fetch.whole")
+            _replace_folder(folder, scratch)
+            remote.note_in_step(folder.name, folder)
+            note = _CacheNote((copy.name if copy else "",))
+        _make_unless_full(folder)
+        replace(note, attempt=attempt, is_unsent=False).write(self.note_of(folder))
+
+    def _copy(self, from_root: int, target: Path) -> None:
+        """Fill a lineage's empty folder with another one's checkpoints, all of them or none."""
+        source = self._lineage(from_root)
+        scratch = self._new_scratch("copying", target)
+        if self._remote is not None:
+            is_there = self._remote.get(source.name, scratch) is not None
+        elif is_there := source.is_dir():
+            # Links stay links: one that leads nowhere is no reason to begin from the start.
+            shutil.copytree(source, scratch, dirs_exist_ok=True, symlinks=True)
+        if not is_there:
+            scratch.rmdir()
             _logger.warning("%s has no checkpoints here; %s begins from the start", source.name, target.name)
             return
         (scratch / _RESULT).unlink(missing_ok=True)
-        target.rmdir()
-        scratch.rename(target)
+        _replace_folder(target, scratch)
 
-    def _lineage(self, root_number: int) -> Path:
-        return self._folder / f"trial-{root_number:05d}"
-
-    def _results(self) -> dict[str, tuple[float, ...]]:
-        """What the finished trials whose checkpoints are still there were worth; never more than a few."""
-        found: dict[str, tuple[float, ...]] = {}
-        for path in self._folder.glob(f"trial-*/{_RESULT}"):
-            with contextlib.suppress(FileNotFoundError, ValueError):  # another worker removes it right now
-                found[path.parent.name] = tuple(json.loads(path.read_text()))
-        return found
-
-    def _remove(self, folder: Path) -> None:
-        if self._remote is not None:
-            self._remote.remove(folder.name)
-        # Renamed first: what is half removed must not be found.
-        doomed = folder.with_name(f".removing-{folder.name}")
-        with contextlib.suppress(FileNotFoundError, FileExistsError, NotADirectoryError):
-            folder.rename(doomed)
-        shutil.rmtree(doomed, ignore_errors=True)
-
-
-class _RemoteCopies:
-    """Copies of lineages' folders at a URL. There is no rename on object stores: a name is written last."""
-
-    def __init__(self, remote: Any, path: str) -> None:
-        self._fs = remote
-        self._path = path
-        self._sent: dict[str, dict[str, tuple[int, int]]] = {}
-
-    def fetch(self, folder: Path) -> None:
-        """Make ``folder`` what the newest whole copy is; empty where there is none."""
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        self.get(folder.name, folder)
-        self._sent[folder.name] = _signature(folder)
-
-    def get(self, name: str, folder: Path) -> None:
-        """Copy the newest whole copy of the lineage ``name`` into ``folder``; nothing where there is none."""
-        newest = self._newest(name)
-        if newest is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._fs.get(f"{self._path}/{name}/{newest}/", f"{folder}/", recursive=True)
-
-    def fetch_results(self, folder: Path, name: str) -> None:
-        """Fetch the file ``name`` of every lineage, to compare them."""
-        for lineage in self._fs.ls(self._path, detail=False):
-            lineage_name = lineage.rstrip("/").rpartition("/")[2]
-            newest = self._newest(lineage_name)
-            source = f"{self._path}/{lineage_name}/{newest}/{name}"
-            if newest is not None and self._fs.exists(source):
-                (folder / lineage_name).mkdir(parents=True, exist_ok=True)
-                self._fs.get_file(source, str(folder / lineage_name / name))
+    # --- While an attempt runs, and at its end
 
     @contextlib.contextmanager
-    def copying(self, folder: Path) -> Iterator[None]:
+    def _copying(self, folder: Path, attempt: int) -> Iterator[None]:
         """Send what is new every few seconds while the block runs, and once more at its end."""
+        remote = self._remote
+        if remote is None:
+            yield
+            return
         ended = threading.Event()
 
         def copy() -> None:
-            while not ended.wait(_COPIES_EVERY_S):
-                self._try_to_send(folder)
+            pause = self._patience.every
+            self._try(lambda: self._send_what_was_left(remote, folder))
+            while not ended.wait(pause):
+                is_sent = self._try(lambda: self._send(remote, folder, attempt))
+                longest = _MOST_BETWEEN_COPIES * self._patience.every
+                pause = self._patience.every if is_sent else min(2 * pause, longest)
 
         thread = threading.Thread(target=copy, name="checkpoint-copies", daemon=True)
         thread.start()
@@ -199,63 +250,181 @@ class _RemoteCopies:
         finally:
             ended.set()
             thread.join()
-            self._try_to_send(folder)
+            self._send_at_the_end(remote, folder, attempt)
 
-    def _try_to_send(self, folder: Path) -> None:
-        """Send; a place that cannot be reached costs a later attempt its progress, and this one nothing."""
+    def _send_at_the_end(self, remote: RemoteCopies, folder: Path, attempt: int) -> None:
+        """Send; a place that is away costs a later attempt elsewhere its progress, and this one nothing."""
         try:
-            self.send(folder)
-        except OSError as error:
-            _logger.warning("the checkpoints of %s could not be copied to %s: %s", folder.name, self._path, error)
+            self._calls.retry(lambda: self._send(remote, folder, attempt), self._patience.at_end)
+        except CheckpointPlaceError:
+            _logger.warning("the last checkpoints of %s stay on this machine until they can be sent", folder.name)
+            self._note_unsent(folder)
 
-    def send(self, folder: Path) -> None:
-        """Copy the folder if it changed, and only then call the copy the newest."""
-        before = _signature(folder)
-        if before == self._sent.get(folder.name, {}):
-            return
-        lineage = f"{self._path}/{folder.name}"
-        old = self._newest(folder.name)
-        number = 1 + int(old.removeprefix("copy-")) if old else 0
-        copy = f"copy-{number:06d}"
-        self._fs.makedirs(f"{lineage}/{copy}", exist_ok=True)
-        for name in before:
-            self._fs.makedirs(f"{lineage}/{copy}/{name}".rpartition("/")[0], exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):  # it changes right now: the next round will have it
-                self._fs.put_file(str(folder / name), f"{lineage}/{copy}/{name}")
-        if _signature(folder) != before:  # it was written meanwhile: perhaps half old, half new
-            self._fs.rm(f"{lineage}/{copy}", recursive=True)
-            return
-        self._fs.pipe_file(f"{lineage}/{_NEWEST}", copy.encode())
-        self._sent[folder.name] = before
-        if old is not None:
-            self._fs.rm(f"{lineage}/{old}", recursive=True)
+    def _send(self, remote: RemoteCopies, folder: Path, attempt: int, *, even_empty: bool = False) -> None:
+        note = self.note_of(folder)
+        named: list[str] = []
 
-    def remove(self, name: str) -> None:
-        """Remove a lineage's copies, the name of the newest first."""
-        with contextlib.suppress(FileNotFoundError):
-            self._fs.rm(f"{self._path}/{name}/{_NEWEST}")
-            self._fs.rm(f"{self._path}/{name}", recursive=True)
+        def note_copy(newest: str, name: str) -> None:
+            known = _CacheNote.read(note)
+            contains = (newest, *known.contains[-_NOTED_COPIES:], name)
+            replace(known, contains=contains, attempt=attempt).write(note)
+            named.append(name)
 
-    def _newest(self, name: str) -> str | None:
+        with _as_place_error(self._folder):
+            remote.send(folder.name, folder, attempt, note_copy, even_empty=even_empty)
+        if named:  # from now on, none at the URL means that it was removed
+            replace(_CacheNote.read(note), contains=tuple(named)).write(note)
+
+    def _send_what_was_left(self, remote: RemoteCopies, own: Path) -> None:
+        """Send what attempts that ended on this machine could not send."""
+        for path in self._folder.glob(".trial-*.json"):
+            note, folder = _CacheNote.read(path), path.with_name(path.name[1:].removesuffix(".json"))
+            if not note.is_unsent or folder == own or not folder.is_dir():
+                continue
+            newest = remote.newest(folder.name)
+            if (newest.name if newest else "") in note.contains:  # else somebody went on from the copy before
+                self._send(remote, folder, note.attempt, even_empty=True)
+            with _as_place_error(self._folder):
+                if result := _read(folder / _RESULT):
+                    remote.put_result(folder.name, _RESULT, result)
+                    self._remove_here(folder)
+                else:
+                    replace(_CacheNote.read(path), is_unsent=False).write(path)
+
+    def _note_unsent(self, folder: Path) -> None:
+        note = self.note_of(folder)
+        replace(_CacheNote.read(note), is_unsent=True).write(note)
+
+    def _try(self, work: Callable[[], None]) -> bool:
         try:
-            content: bytes = self._fs.cat_file(f"{self._path}/{name}/{_NEWEST}")
-        except FileNotFoundError:
-            return None
-        return content.decode()
+            work()
+        except CheckpointPlaceError as error:
+            self._calls.note(error, "the attempt goes on, and the copy is tried again")
+            return False
+        self._calls.note(None)
+        return True
+
+    # --- When a trial is finished
+
+    def _finish(
+        self, folder: Path, values: Sequence[float] | None, unneeded: Collection[int] | None = None
+    ) -> None:
+        if self._keep.best is None:
+            return
+        if values is None:
+            self._remove(folder)
+            return
+        if not folder.exists():
+            return
+        _write_whole(folder / _RESULT, json.dumps(list(values)))
+        if self._remote is not None:
+            attempt = self._attempts.get(folder.name) or _CacheNote.read(self.note_of(folder)).attempt
+            self._send(self._remote, folder, attempt, even_empty=True)
+            self._remote.put_result(folder.name, _RESULT, (folder / _RESULT).read_text())
+        removable = None if unneeded is None else {self._lineage(number).name for number in unneeded}
+        for name in not_among_the_best(self._results(), self._metrics, self._keep.best):
+            if removable is None or name in removable:
+                self._remove(self._folder / name)
+        if self._remote is not None:  # it is at the URL: what is here was its copy
+            self._remove_here(folder)
+
+    def _results(self) -> dict[str, tuple[float, ...]]:
+        """What the finished trials whose checkpoints are still there were worth; never more than a few."""
+        if self._remote is not None:
+            texts: Mapping[str, str] = self._remote.results(_RESULT)
+        else:
+            texts = {path.parent.name: _read(path) for path in self._folder.glob(f"trial-*/{_RESULT}")}
+        found: dict[str, tuple[float, ...]] = {}
+        for name, text in texts.items():
+            with contextlib.suppress(ValueError, TypeError):  # another worker removes it right now
+                values = tuple(float(value) for value in json.loads(text))
+                if len(values) == len(self._metrics):
+                    found[name] = values
+        return found
+
+    def _remove(self, folder: Path) -> None:
+        if self._remote is not None:
+            self._remote.remove(folder.name)
+        self._remove_here(folder)
+
+    def _remove_here(self, folder: Path) -> None:
+        self.note_of(folder).unlink(missing_ok=True)
+        remove_folder(folder)
+
+    def _lineage(self, root_number: int) -> Path:
+        return self._folder / f"trial-{root_number:05d}"
+
+    @staticmethod
+    def note_of(folder: Path) -> Path:
+        """The file that says what is known of this machine's copy of a lineage."""
+        return folder.with_name(f".{folder.name}.json")
+
+    @classmethod
+    def is_unsent(cls, folder: Path) -> bool:
+        """Whether something of this machine's copy of a lineage could not be sent yet."""
+        return _CacheNote.read(cls.note_of(folder)).is_unsent
+
+    def _new_scratch(self, purpose: str, folder: Path) -> Path:
+        """An empty folder that nobody else writes into."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f".{purpose}-{folder.name}-", dir=self._folder))
 
 
-def _signature(folder: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of every finished file; names that begin with a dot are still being written."""
-    found: dict[str, tuple[int, int]] = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder)
-        if any(part.startswith(".") for part in name.parts):
-            continue
-        with contextlib.suppress(FileNotFoundError):
-            status = path.stat()
-            if path.is_file():
-                found[str(name)] = (status.st_size, status.st_mtime_ns)
-    return found
+def remove_folder(folder: Path) -> None:
+    """Remove a folder of checkpoints, or nothing of it. A link is removed itself, and never what it leads to."""
+    # Renamed first: what is half removed must not be found.
+    doomed = folder.with_name(f".removing-{folder.name}-{secrets.token_hex(4)}")
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        folder.rename(doomed)
+    if doomed.is_symlink():
+        doomed.unlink()
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _make_unless_full(folder: Path) -> None:
+    """Make the folder. On a full disk the attempt runs without: its saves will say so, and its result counts."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _logger.warning("an attempt runs without a folder for checkpoints: %s", error)
+
+
+def _replace_folder(folder: Path, new: Path) -> None:
+    """Put ``new`` in the folder's place. Whoever is killed in between leaves none."""
+    remove_folder(folder)
+    new.rename(folder)
+
+
+@contextlib.contextmanager
+def _as_place_error(folder: Path) -> Iterator[None]:
+    """What this machine's disk, or a shared one, says is trouble with the place too."""
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointPlaceError(f"the checkpoints in {folder} cannot be read or written: {error}") from error
+
+
+def _has_content(folder: Path) -> bool:
+    return folder.is_dir() and any(path.name != _RESULT for path in folder.iterdir())
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def _write_whole(path: Path, text: str) -> None:
+    new = path.with_name(f".{path.name.lstrip('.')}.{os.getpid()}.{threading.get_ident()}.new")
+    try:
+        new.write_text(text)
+        new.replace(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
 
 
 def not_among_the_best(

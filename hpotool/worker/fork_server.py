@@ -31,6 +31,7 @@ from typing import Any, NoReturn
 from hpotool.errors import InputError
 from hpotool.worker.channel import Channel, ChannelClosed
 from hpotool.worker.child import run_attempt
+from hpotool.worker.log_file import LogLimits, LogPipe
 from hpotool.worker.messages import Kill, Signal, StartAttempt
 from hpotool.worker.process_tree import adopt_orphans, die_with_parent, kill_descendants
 from hpotool.worker.reference import load_objective
@@ -49,6 +50,8 @@ class ForkServer:
         self._reference = reference
         self._objective: Callable[..., Any] | None = None
         self._leader: int | None = None
+        self._output: LogPipe | None = None  # what the attempt prints
+        self._log_limit = LogLimits.read().attempt
 
     def serve(self, cold: str | None) -> None:
         """Import the objective unless ``cold`` says why not, then fork children until the worker is gone."""
@@ -71,7 +74,11 @@ class ForkServer:
         child_ended = _wake_on(signal.SIGCHLD)
         sources: list[Any] = [self._control, child_ended]
         while True:
-            readable = select.select(sources, [], [])[0]
+            output = self._output
+            printing = [output] if output is not None and output.is_open else []
+            readable = select.select([*sources, *printing], [], [])[0]
+            if output in readable and output is not None:
+                output.take()
             if child_ended in readable:
                 child_ended.recv(4096)
                 self._reap()
@@ -91,13 +98,15 @@ class ForkServer:
     def _start(self, start: StartAttempt) -> None:
         _, (channel_fd, log_fd), _, _ = socket.recv_fds(self._control.socket, 1, 2)
         parent = os.getpid()
+        self._output = output = LogPipe(log_fd, self._log_limit)
         pid = os.fork()
         if pid == 0:
             die_with_parent(parent)
             self._control.close()
-            run_attempt(start.job, self._load, Channel(socket.socket(fileno=channel_fd)), log_fd)
+            log = output.become_writer()
+            run_attempt(start.job, self._load, Channel(socket.socket(fileno=channel_fd)), log)
         os.close(channel_fd)
-        os.close(log_fd)
+        os.close(output.writing)
         self._leader = pid
         self._control.send_json({"started": pid})
 
@@ -116,6 +125,9 @@ class ForkServer:
             if pid == self._leader:
                 self._leader = None
                 left = _end_leftovers()
+                if self._output is not None:
+                    self._output.close()
+                    self._output = None
                 self._control.send_json(
                     {"ended": pid, "status": status, "left_behind": left, "cpu_s": usage.ru_utime + usage.ru_stime}
                 )

@@ -13,7 +13,7 @@ from typing import Any
 
 from hpotool.errors import InputError
 from hpotool.worker.channel import Channel, ChannelClosed, channel_pair
-from hpotool.worker.log_file import tail_of
+from hpotool.worker.log_file import open_for_appending, tail_of
 from hpotool.worker.messages import Job, Kill, Signal, StartAttempt
 from hpotool.worker.process_tree import kill_descendants
 
@@ -30,8 +30,8 @@ class ForkServerHandle:
 
     def __init__(self, objective: str, environment: Mapping[str, str], log: Path) -> None:
         self.control, theirs = channel_pair()
-        self._log = log
-        with log.open("ab") as output:
+        self.log = log  # what importing the objective prints, and threads that the import started
+        with open_for_appending(log) as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "hpotool.worker.fork_server", str(theirs.fileno()), objective],
                 env={**environment_without_secrets(os.environ), **environment},
@@ -87,11 +87,11 @@ class ForkServerHandle:
         except ChannelClosed:
             status = self._process.wait()
             ending = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit code {status}"
-            last = tail_of(self._log).strip().splitlines()[-1:]
+            last = tail_of(self.log).strip().splitlines()[-1:]
             raise InputError(
                 f"the process that imports the objective {objective!r} ended with {ending}"
                 + "".join(f": {line}" for line in last),
-                f"its output is in {self._log}",
+                f"its output is in {self.log}",
             ) from None
         except BaseException:
             self.kill()

@@ -12,7 +12,7 @@ import optuna
 from hpotool.errors import InputError
 from hpotool.search.pruners import pruner_for_worker
 from hpotool.search.samplers import SeededSampler, sampler_for_worker
-from hpotool.settings import home_folder, read_pulse
+from hpotool.settings import home_folder, read_pulse, study_folder_name
 from hpotool.storage.connection import Connection
 from hpotool.storage.control import read_settings
 from hpotool.storage.creation import read_spec
@@ -73,7 +73,7 @@ def run_worker(
     sampler = sampler_for_worker(spec.sampler, spec.search_space)
     pruner = pruner_for_worker(spec.pruner)
     identity = identify_worker(slot.label)
-    logs = home / "logs" / study_name / identity.worker_id
+    logs = home / "logs" / study_folder_name(study_name) / identity.worker_id
     storage = WorkerStorage(url, identity, spec.retry, give_up_after=give_up_after)
     branches = _branches(spec, sampler, storage, identity.worker_id)
     runner = AttemptRunner(

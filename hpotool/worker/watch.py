@@ -17,7 +17,6 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -46,7 +45,6 @@ class AttemptWatch:
         server: ForkServerHandle,
         channel: Channel,
         limits: ObjectiveSpec,
-        log: Path,
         meter: DeviceMeter | None,
     ) -> None:
         self.cause: Cause | None = None
@@ -58,7 +56,6 @@ class AttemptWatch:
         self._server = server
         self._channel = channel
         self._limits = limits
-        self._log = log
         self._meter = meter
         if meter is not None:
             meter.reset()
@@ -186,7 +183,7 @@ class AttemptWatch:
                 self._next_look = now + self._pause()
                 self._look_at_memory()
                 with contextlib.suppress(OSError):  # a full disk is no reason to end an attempt
-                    keep_small(self._log)
+                    keep_small(self._server.log)
 
     def _look_at_time(self, now: float) -> None:
         timeout, stall = self._limits.timeout, self._limits.stall

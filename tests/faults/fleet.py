@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,6 +56,7 @@ class Fleet:
     study: str = "s"
     objective: str = "tests.faults.objectives:objective"
     settings: str = "sampler: {name: random, seed: 1}\n"
+    options: Sequence[str] = ()
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     marker: str = field(default_factory=lambda: f"fleet-{uuid.uuid4().hex}")
 
@@ -91,7 +92,7 @@ class Fleet:
         script = ["-c", _ELSEWHERE] if self.is_spread_out else ["-m", "hpotool"]
         with (self.folder / f"worker-{number}.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, *script, "worker", "--study", self.study],
+                [sys.executable, *script, "worker", "--study", self.study, *self.options],
                 cwd=self.folder,
                 env=variables,
                 stdout=log,

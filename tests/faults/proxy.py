@@ -25,6 +25,12 @@ class CuttableProxy:
     def heal(self) -> None:
         self._is_open.set()
 
+    def drop_all(self) -> None:
+        """End the connections that there are, as a server does that is ended."""
+        while self._sockets:
+            with suppress(OSError):
+                self._sockets.pop().shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         self.heal()
         for each in [self._server, *self._sockets]:

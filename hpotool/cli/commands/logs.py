@@ -28,13 +28,13 @@ def logs(
 ) -> None:
     """Write what a trial's attempt printed: all of it on the machine where it ran, elsewhere its last lines."""
     from hpotool.cli.database import connect, find_study
-    from hpotool.settings import home_folder
+    from hpotool.settings import home_folder, study_folder_name
     from hpotool.storage.studies import list_attempts
 
     connection = connect(storage)
     name = find_study(connection, study).name
     attempts = list_attempts(connection, name, trial).get(trial, [])
-    found = (home_folder() / "logs" / name).glob(f"*/trial-{trial:05d}-*.log")
+    found = (home_folder() / "logs" / study_folder_name(name)).glob(f"*/trial-{trial:05d}-*.log")
     files = sorted(found, key=lambda path: path.stat().st_mtime)
     if not attempts and not files:
         raise NotFoundError(f"trial {trial} of {name!r} has no attempt", f"hpotool trials --study {name}")
@@ -50,8 +50,8 @@ def _write_file(path: Path, connection: Connection, study: str, trial: int, foll
         while True:
             # In this order, or what is printed between the two questions would be missed.
             has_ended = not follow or _has_ended(connection, study, trial)
-            if path.stat().st_size < file.tell():  # it had grown too large and was cut
-                file.seek(0)
+            if (size := path.stat().st_size) < file.tell():  # it had grown too large, and its middle was cut out
+                file.seek(max(0, size - _CHUNK))
             while chunk := file.read(_CHUNK):
                 sys.stdout.buffer.write(chunk)
             sys.stdout.flush()

@@ -139,3 +139,18 @@ def test_checkpoints_that_others_go_on_from_stay_however_bad_they_are(place: str
 def test_a_url_that_nothing_reads_is_an_input_error() -> None:
     with pytest.raises(InputError, match="cannot be used"):
         Place.parse("nosuch://bucket")
+
+
+def test_whatever_a_file_system_raises_is_an_input_error_without_the_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class CredentialsError(Exception):
+        pass
+
+    def refuse(*_: object, **__: object) -> None:
+        raise CredentialsError("could not determine credentials")
+
+    monkeypatch.setattr("fsspec.core.url_to_fs", refuse)
+    with pytest.raises(InputError, match="could not determine credentials") as caught:
+        Place.parse("ftp://me:secret@host/path")
+    assert "secret" not in caught.value.message

@@ -1,0 +1,154 @@
+"""``hpotool clean``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hpotool.cli.options import StorageOption
+from hpotool.cli.output import say
+from hpotool.errors import InputError, NotFoundError
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from hpotool.storage.lineages import StudyOnDisk
+    from hpotool.worker.leftovers import Leftover, Rules
+
+
+def clean(
+    study: Annotated[
+        str | None,
+        typer.Option("--study", "-s", metavar="NAME", help="Only this study, also one that was deleted."),
+    ] = None,
+    older_than: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="Leave what is newer; also remove old logs and copies of unfinished studies.",
+            show_default=False,
+        ),
+    ] = None,
+    checkpoints: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH|URL",
+            help="Where the workers' --checkpoints are [default: below HPOTOOL_HOME].",
+            show_default=False,
+        ),
+    ] = None,
+    all_checkpoints: Annotated[
+        bool, typer.Option("--all-checkpoints", help="Also those of finished trials, the best ones too.")
+    ] = False,
+    deleted: Annotated[
+        bool, typer.Option("--deleted", help="Also of every study that is not in the database.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    storage: StorageOption = None,
+) -> None:
+    """Remove what finished studies left on this machine: logs, checkpoints of failed trials, half-written ones."""
+    from hpotool.worker.leftovers import Rules
+
+    rules = Rules(_duration(older_than), all_checkpoints)
+    found = list(_find(storage, study, checkpoints, rules, deleted))
+    if not found:
+        say("there is nothing to remove")
+        return
+    _say_what(found)
+    if dry_run:
+        say("nothing was removed: --dry-run")
+        return
+    if not yes:
+        _ask()
+    for leftover in found:
+        leftover.remove()
+    say(f"removed {_bytes(found)}")
+
+
+def _find(
+    storage: str | None, study: str | None, checkpoints: str | None, rules: Rules, deleted: bool
+) -> Iterator[Leftover]:
+    from hpotool.cli.database import connect
+    from hpotool.settings import home_folder
+    from hpotool.storage.lineages import read_studies_on_disk
+    from hpotool.storage.spool import Spool
+    from hpotool.worker.leftovers import find_half_written
+
+    home = home_folder()
+    connection = connect(storage)
+    studies = read_studies_on_disk(connection, study)
+    studies += _missing(home, study, {known.name for known in read_studies_on_disk(connection)}, deleted)
+    for known in studies:
+        yield from _find_of_study(home, known, checkpoints, rules)
+    if study is None:
+        yield from find_half_written(Spool(home, connection.url).folder)
+
+
+def _find_of_study(home: Path, study: StudyOnDisk, checkpoints: str | None, rules: Rules) -> Iterator[Leftover]:
+    from hpotool.study.spec import MetricSpec, ObjectiveSpec, StudySpec
+    from hpotool.worker.checkpoint_store import CheckpointStore, Place
+    from hpotool.worker.leftovers import find_checkpoints, find_copies, find_logs, find_remote_checkpoints
+
+    yield from find_logs(home, study, rules)
+    yield from find_copies(home, study, rules)
+    place = Place.parse(checkpoints or str(home / "checkpoints"))
+    if place.remote is None:
+        yield from find_checkpoints(Path(place.path), study, rules)
+        return
+    spec = StudySpec(study.name, ObjectiveSpec(), (MetricSpec("value", "minimize"),))
+    yield from find_remote_checkpoints(CheckpointStore(place, spec, home), study, rules)
+
+
+def _missing(home: Path, study: str | None, known: set[str], deleted: bool) -> list[StudyOnDisk]:
+    """What is on the disk of studies that the database does not have. Another database may have them."""
+    from urllib.parse import unquote
+
+    from hpotool.storage.lineages import StudyOnDisk
+    from hpotool.worker.leftovers import studies_on_disk
+
+    missing = sorted({unquote(name) for name in studies_on_disk(home)} - known)
+    if study is not None:
+        if study not in known and study not in missing:
+            raise NotFoundError(f"study {study!r} is neither in the database nor here", "hpotool studies")
+        return [StudyOnDisk(name, is_over=True) for name in missing if name == study]
+    if missing and not deleted:
+        say(f"left alone, because the database has no such study: {', '.join(missing)}")
+        say("hint: if they were deleted, and are in no other database, add --deleted")
+        return []
+    return [StudyOnDisk(name, is_over=True) for name in missing]
+
+
+def _say_what(found: list[Leftover]) -> None:
+    say("this is not needed any more:")
+    for kind in dict.fromkeys(leftover.kind for leftover in found):
+        these = [leftover for leftover in found if leftover.kind == kind]
+        names = [leftover.name for leftover in these]
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        say(f"  {kind}: {_bytes(these)} in {len(these)}: {shown}")
+
+
+def _bytes(leftovers: list[Leftover]) -> str:
+    from hpotool.worker.watch import show_bytes
+
+    return show_bytes(sum(leftover.size for leftover in leftovers))
+
+
+def _ask() -> None:
+    if not sys.stdin.isatty():
+        raise InputError("nothing was removed: there is nobody to ask", "hpotool clean --yes")
+    if not typer.confirm("remove it?", err=True):
+        raise typer.Abort
+
+
+def _duration(text: str | None) -> timedelta | None:
+    from hpotool.study.units import parse_duration
+
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError as error:
+        raise InputError(f"--older-than {error}", "write it like --older-than 7d") from None
