@@ -26,12 +26,14 @@ import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from hpotool.errors import InputError
 from hpotool.worker.channel import Channel, ChannelClosed
 from hpotool.worker.child import run_attempt
+from hpotool.worker.exit import flush_files, open_files
 from hpotool.worker.messages import Kill, Signal, StartAttempt
+from hpotool.worker.plain_process import become_plain
 from hpotool.worker.process_tree import adopt_orphans, die_with_parent, kill_descendants
 from hpotool.worker.reference import load_objective
 
@@ -48,6 +50,7 @@ class ForkServer:
         self._control = control
         self._reference = reference
         self._objective: Callable[..., Any] | None = None
+        self._open_files: list[IO[Any]] = []
         self._leader: int | None = None
 
     def serve(self, cold: str | None) -> None:
@@ -65,6 +68,8 @@ class ForkServer:
             _import_what_comes_lazily()
             if reason := _why_forking_is_unsafe():
                 _start_again_cold(self._control, self._reference, reason)
+            self._open_files = open_files()  # frozen, children could not find them
+            flush_files(self._open_files)  # what is unwritten now would be written by each child again
             gc.collect()
             gc.freeze()  # a collection in a child would otherwise copy every page of what was imported
         self._control.send_json({"ready": True, "cold": cold})
@@ -95,7 +100,8 @@ class ForkServer:
         if pid == 0:
             die_with_parent(parent)
             self._control.close()
-            run_attempt(start.job, self._load, Channel(socket.socket(fileno=channel_fd)), log_fd)
+            channel = Channel(socket.socket(fileno=channel_fd))
+            run_attempt(start.job, self._load, channel, log_fd, self._open_files)
         os.close(channel_fd)
         os.close(log_fd)
         self._leader = pid
@@ -218,6 +224,7 @@ def main(arguments: list[str]) -> None:
     control = Channel(socket.socket(fileno=int(arguments[0])))
     os.set_inheritable(control.fileno(), False)
     cold = arguments[2] if len(arguments) > 2 else None
+    become_plain(arguments[1])
     with contextlib.suppress(ChannelClosed):
         ForkServer(control, arguments[1]).serve(cold)
     _end_leftovers()
