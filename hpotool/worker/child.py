@@ -32,7 +32,7 @@ from hpotool.worker.messages import AttemptEnded, Job
 from hpotool.worker.objective_trial import ObjectiveTrial
 from hpotool.worker.returned import read_returned
 
-_DEFAULT_SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+_DEFAULT_SIGNALS = (signal.SIGHUP, signal.SIGCHLD)
 
 
 def run_attempt(
@@ -132,6 +132,7 @@ def _become_an_attempt(job: Job, log_fd: int) -> StopRequest:
     signal.set_wakeup_fd(-1)
     for number in _DEFAULT_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     disown_exit_handlers()
     devnull = os.open(os.devnull, os.O_RDONLY)
     os.dup2(devnull, 0)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
 import optuna
+import pytest
 
 from hpotool.storage.url import DatabaseUrl
-from tests.acceptance.command_line import ROOT, CommandLine
+from tests.acceptance.command_line import PATIENCE_S, ROOT, CommandLine, wait_until
 
 _PATIENCE_S = 240  # some cases start a dozen interpreters that import torch or scikit-learn
 CASES = ROOT / "tests" / "cases"
@@ -94,6 +96,30 @@ def test_folds_in_forked_processes_report_and_share_their_parameter(hpotool: Com
     study = optuna.load_study(study_name="folds-in-forked-processes", storage=storage)
     assert len(study.trials[0].intermediate_values) == 450
     storage.engine.dispose()
+
+
+HANGING = """
+import pathlib, time
+pathlib.Path("importing").touch()
+while True:
+    time.sleep(1)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_leaves_in_the_middle_of_an_import_that_hangs(
+    hpotool: CommandLine, tmp_path: Path, number: signal.Signals
+) -> None:
+    there = open_case(hpotool, tmp_path, "faq_duplicate_check")
+    there.run("create-study", "study.yaml")
+    (there.folder / "objective.py").write_text(HANGING)
+    log = there.folder / "worker.log"
+    with there.start("worker", "--study", "faq-duplicate-check", "--gpu", "none", log=log) as worker:
+        wait_until((there.folder / "importing").exists, "the import has begun")
+        worker.send_signal(number)
+        assert worker.wait(PATIENCE_S) >= 0, log.read_text()
+    assert f": {number.name}" in log.read_text().splitlines()[-1]
+    assert there.json("trials", "--study", "faq-duplicate-check") == []
 
 
 def checkpoints(tmp_path: Path, study: str, number: int) -> Path:
