@@ -50,7 +50,11 @@ MESSAGES: list[Any] = [
     [1, 2],
     None,
 ]
-FRAMED = [json.dumps(message).encode() for message in MESSAGES] + [
+FRAMED = [
+    json.dumps({"at": 1, **message} if isinstance(message, dict) else message).encode() for message in MESSAGES
+] + [
+    b'{"do": "report"}',
+    b'{"do": "report", "at": "now"}',
     b"\xff\xfe",
     b"",
     b"[" * 200_000,
@@ -90,6 +94,26 @@ def has_others_write_nonsense(trial: Any) -> float:
             continue
         raise AssertionError(request)
     return trial.suggest_float("x", 0, 1) * 0 + 1.0
+
+
+def asks_after_others_have_reported(trial: Any) -> float:
+    """With a pruner that ends whatever has last reported more than 0.5. Processes report and ask in turn."""
+    context = multiprocessing.get_context("fork")
+    for step in range(0, 40, 2):
+        reporting = context.Process(target=trial.report, args=(float(step % 4), step))
+        reporting.start()
+        reporting.join()
+        assert trial.should_prune() is (step % 4 > 0), step
+        trial.report(float(step % 4 == 0), step + 1)
+        asking = context.Process(target=_expect_verdict, args=(trial, step % 4 == 0))
+        asking.start()
+        asking.join()
+        assert asking.exitcode == 0, step
+    return 1.0
+
+
+def _expect_verdict(trial: Any, verdict: bool) -> None:
+    assert trial.should_prune() is verdict
 
 
 def forks_many(trial: Any) -> float:

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -54,7 +55,7 @@ class StopRequest:
     def _listen_for_the_bell(self) -> None:
         try:
             bell = connect_to_attempt(self._address or "")
-            bell.send_json({"do": "hear_stop"})
+            bell.send_json({"do": "hear_stop", "at": time.monotonic_ns()})
         except ChannelClosed:  # its attempt is over
             self._asked = True
         else:
@@ -106,7 +107,7 @@ class _Connection:
             self._send(request)
 
     def _send(self, request: dict[str, Any]) -> None:
-        body = json.dumps(request).encode()
+        body = json.dumps({**request, "at": time.monotonic_ns()}).encode()
         if len(body) > LONGEST:
             raise ValueError(f"{len(body)} bytes are too many for a study; write them into trial.checkpoint_dir")
         self._channel.send(body)

@@ -74,6 +74,8 @@ class Kill:
 def read_message(body: bytes) -> dict[str, Any]:
     """What a process of an attempt has sent: a request ({"do": …}), or how the attempt ended ({"end": …}).
 
+    ``at`` is when, in nanoseconds of the machine's monotonic clock, which all its processes share.
+
     Raises:
         ChannelGarbled: it is neither.
     """
@@ -81,11 +83,11 @@ def read_message(body: bytes) -> dict[str, Any]:
         message = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise ChannelGarbled from error
-    if isinstance(message, dict) and (
-        _is_end(message) if "end" in message else isinstance(message.get("do"), str)
-    ):
-        return message
-    raise ChannelGarbled
+    if not isinstance(message, dict) or not isinstance(message.get("at"), int):
+        raise ChannelGarbled
+    if not (_is_end(message) if "end" in message else isinstance(message.get("do"), str)):
+        raise ChannelGarbled
+    return message
 
 
 def read_control(body: bytes) -> dict[str, Any]:

@@ -97,9 +97,11 @@ class TrialServer:
 
     def _report_pruning_metric(self, value: float, step: int) -> None:
         trial = self._trial
+        if step in trial._cached_frozen_trial.intermediate_values:
+            return  # another process of the attempt has reported it; Optuna keeps the first, and would warn us
         if len(self._metrics) == 1:
             trial.report(value, step)
-        elif step not in trial._cached_frozen_trial.intermediate_values:
+        else:
             # As Trial.report does it, which refuses studies of several metrics.
             trial.storage.set_trial_intermediate_value(trial._trial_id, step, value)
             trial._cached_frozen_trial.intermediate_values[step] = value

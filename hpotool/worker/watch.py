@@ -27,7 +27,7 @@ import psutil
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import ObjectiveSpec
 from hpotool.worker.attempt_socket import AttemptSocket
-from hpotool.worker.channel import Channel, ChannelClosed, ChannelGarbled
+from hpotool.worker.channel import Channel, ChannelClosed, ChannelGarbled, is_readable
 from hpotool.worker.ending import Cause
 from hpotool.worker.fork_server_handle import ForkServerHandle
 from hpotool.worker.gpu import DeviceMeter
@@ -144,13 +144,9 @@ class AttemptWatch:
             sources.append(self._socket)
         readable = select.select(sources, [], [], self._pause())[0]
         self._bells = [bell for bell in self._bells if bell not in readable]  # nobody listens there any more
-        # The first process last: what it asks may be about what others, whose end it has seen, have reported.
-        for channel in [channel for channel in self._others if channel in readable]:
-            self._read_other(channel)
-        if self._channel in readable:
-            self._read_channel()
-        if self._socket in readable and (connected := self._socket.accept()) is not None:
-            self._others.append(connected)
+        if self._socket in readable:
+            self._accept()
+        self._take_all([message for channel in self._open_channels() for message in self._read(channel)])
         if self._wake_reading in readable:
             os.read(self._wake_reading, 4096)
             self._take_stops()
@@ -161,63 +157,65 @@ class AttemptWatch:
 
     def _read_last(self) -> None:
         """What had arrived when the attempt ended; of other processes also when they had only just connected."""
-        while (connected := self._socket.accept()) is not None:
-            self._others.append(connected)
-        for channel in list(self._others):
-            with contextlib.suppress(ChannelClosed):
-                for body in channel.drain():
-                    self._take_of_other(body, channel)
-        with contextlib.suppress(ChannelClosed):
-            for body in self._channel.drain():
-                self._take(body)
+        self._accept()
+        arrived: list[tuple[dict[str, Any], Channel]] = []
+        for channel in self._open_channels():
+            while channel in self._open_channels() and is_readable(channel.socket, 0):
+                arrived += self._read(channel)
+        self._take_all(arrived)
         self._ring_bells()
+
+    def _accept(self) -> None:
+        while len(self._others) + len(self._bells) < _MOST_PROCESSES and (connected := self._socket.accept()):
+            self._others.append(connected)
+
+    def _open_channels(self) -> list[Channel]:
+        return [*self._others, *([self._channel] if self._channel.fileno() >= 0 else [])]
 
     def _pause(self) -> float:
         if self._channel.fileno() < 0:
             return _LOOKS_AT_A_LIMIT_EVERY_S
         return _LOOKS_AT_A_LIMIT_EVERY_S if self._limits.max_memory or self._kill_at else _LOOKS_EVERY_S
 
-    def _read_channel(self) -> None:
+    def _read(self, channel: Channel) -> list[tuple[dict[str, Any], Channel]]:
+        """What has arrived there, if anything has."""
+        messages: list[tuple[dict[str, Any], Channel]] = []
         try:
-            for body in self._channel.receive_available():
-                self._take(body)
-        except ChannelGarbled:
-            self.cause = self.cause or _GARBLED
-            self._channel.close()
-            self._kill_no_later_than(0)
-        except ChannelClosed:
-            self._channel.close()
+            if is_readable(channel.socket, 0):
+                messages.extend((read_message(body), channel) for body in channel.receive_available())
+        except ChannelClosed as error:
+            self._hang_up(channel, is_garbled=isinstance(error, ChannelGarbled))
+        return messages
 
-    def _read_other(self, channel: Channel) -> None:
-        try:
-            for body in channel.receive_available():
-                self._take_of_other(body, channel)
-        except ChannelClosed:
+    def _hang_up(self, channel: Channel, *, is_garbled: bool) -> None:
+        if channel in self._others:
             # Not closed here: the worker's thread may be about to answer. The last one to forget it closes it.
-            if channel in self._others:
-                self._others.remove(channel)
+            self._others.remove(channel)
+        elif channel is self._channel:
+            channel.close()
+            if is_garbled:
+                self.cause = self.cause or _GARBLED
+                self._kill_no_later_than(0)
 
-    def _take(self, body: bytes) -> None:
-        message = read_message(body)
+    def _take_all(self, arrived: list[tuple[dict[str, Any], Channel]]) -> None:
+        # What one process says after another has spoken is to be answered after it, whoever is read first.
+        for message, channel in sorted(arrived, key=lambda one: one[0]["at"]):
+            self._take(message, channel)
+
+    def _take(self, message: dict[str, Any], channel: Channel) -> None:
         self._last_progress = time.monotonic()
         if "end" in message:
+            if channel is not self._channel:  # only the first process can say it
+                self._hang_up(channel, is_garbled=True)
+                return
             self.end = message
             self._exits_by = min(self._last_progress + _EXITS_WITHIN_S, self._times_out_at())
-        else:
-            self._requests.put((message, self._channel))
-
-    def _take_of_other(self, body: bytes, channel: Channel) -> None:
-        message = read_message(body)
-        self._last_progress = time.monotonic()
-        if "end" in message:
-            raise ChannelGarbled
-        if message["do"] != "hear_stop":
-            self._requests.put((message, channel))
-        elif self.cause is None:
+        elif message["do"] == "hear_stop" and channel in self._others:
             self._others.remove(channel)
-            self._bells.append(channel)
+            if self.cause is None:
+                self._bells.append(channel)
         else:
-            raise ChannelClosed
+            self._requests.put((message, channel))
 
     def _read_control(self) -> None:
         for body in self._server.control.receive_available():

@@ -76,6 +76,12 @@ def test_what_further_processes_send_and_leave_harms_nobody(make_runner: MakeRun
     assert (result.outcome, result.values, result.reason) == (Outcome.COMPLETE, (1.0,), None), result.output_tail
 
 
+def test_a_verdict_knows_what_other_processes_have_reported_before(make_runner: MakeRunner) -> None:
+    study = optuna.create_study(pruner=optuna.pruners.ThresholdPruner(upper=0.5))
+    result = make_runner("asks_after_others_have_reported").run(study.ask())
+    assert (result.outcome, result.values) == (Outcome.COMPLETE, (1.0,)), result.output_tail
+
+
 def test_a_value_counts_while_a_thread_never_ends_and_the_thread_is_named(make_runner: MakeRunner) -> None:
     result = run(make_runner("leaves_a_thread_that_never_ends", timeout=timedelta(seconds=2)))
     assert (result.outcome, result.values) == (Outcome.COMPLETE, (0.25,))

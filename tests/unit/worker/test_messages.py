@@ -15,7 +15,7 @@ from tests.worker_processes import FRAMED
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
     lambda inner: (
-        st.lists(inner) | st.dictionaries(st.sampled_from(["end", "do", "reason", "values", "extra"]), inner)
+        st.lists(inner) | st.dictionaries(st.sampled_from(["end", "do", "at", "reason", "values", "extra"]), inner)
     ),
 )
 
@@ -38,9 +38,9 @@ def test_what_is_no_message_is_refused(body: bytes) -> None:
 
 
 def test_a_message_is_what_it_was() -> None:
-    end = {"end": "complete", "reason": None, "values": [1, 0.5, float("inf")], "extra": {"a": None}}
+    end = {"at": 1, "end": "complete", "reason": None, "values": [1, 0.5, float("inf")], "extra": {"a": None}}
     assert read_message(json.dumps(end).encode()) == end
-    assert read_message(b'{"do": "report", "step": 3}') == {"do": "report", "step": 3}
+    assert read_message(b'{"do": "report", "at": 3}') == {"do": "report", "at": 3}
 
 
 @given(st.binary(min_size=1, max_size=300))
