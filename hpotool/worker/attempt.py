@@ -23,19 +23,26 @@ from hpotool.study.branch import Branch, steps_of_trial
 from hpotool.study.outcome import Outcome
 from hpotool.study.space import suggest_search_space
 from hpotool.study.spec import StudySpec
-from hpotool.worker.channel import Channel, ChannelClosed, channel_pair
+from hpotool.worker.channel import ChannelClosed, channel_pair
 from hpotool.worker.checkpoint_store import CheckpointStore
 from hpotool.worker.command import check_command
 from hpotool.worker.ending import judge_ending
 from hpotool.worker.feasibility import set_constraints, set_out_of_memory
-from hpotool.worker.fork_server_handle import ForkServerHandle, environment_without_secrets
+from hpotool.worker.fork_server_handle import (
+    ForkServerHandle,
+    ImportInterrupted,
+    environment_without_secrets,
+)
 from hpotool.worker.gpu import DeviceMeter
 from hpotool.worker.in_process import StopFlag, call_in_process
 from hpotool.worker.log_file import LogFolder, log_path, tail_of
 from hpotool.worker.memory_pressure import count_memory_kills
 from hpotool.worker.messages import Job, StudyView
+from hpotool.worker.plain_process import fill_environment
 from hpotool.worker.trial_server import TrialServer
 from hpotool.worker.watch import AttemptWatch
+
+AskedToStop = Callable[[], tuple[Outcome, str, timedelta] | None]  # what ``stop`` was called with, if it was
 
 
 @dataclass(frozen=True)
@@ -95,23 +102,32 @@ class AttemptRunner:
         self._logs = LogFolder(folder)
         self._environment = dict(environment or {})
         self._server: ForkServerHandle | None = None
+        self._importing: ForkServerHandle | None = None
         self._watch: AttemptWatch | None = None
         self._stopping_in_process = StopFlag()
         self._is_running = False
         self._asked_early: tuple[Outcome, str, timedelta] | None = None
         self._returned_file: Path | None = None
 
-    def start(self) -> str | None:
+    def start(self, asked_to_stop: AskedToStop = lambda: None) -> str | None:
         """Import the objective. Returns why every attempt has to import it again, where that is so.
+
+        ``stop`` ends an import that runs, and so does what ``asked_to_stop`` answers at its beginning; the next
+        attempt would begin it again.
 
         Raises:
             InputError: the objective cannot be imported, or its command is not there.
         """
         if self._spec.objective.command is not None:
             check_command(self._spec.objective, environment_without_secrets(os.environ))
+        else:
+            self._environment_of_attempts()
         if self._spec.objective.isolation == "none":
             return None
-        return self._living_server().cold
+        try:
+            return self._living_server(asked_to_stop).cold
+        except ImportInterrupted:
+            return None
 
     def run(
         self,
@@ -121,7 +137,7 @@ class AttemptRunner:
         root_number: int | None = None,
         begins_anew: bool = False,
         returned_file: Path | None = None,
-        asked_to_stop: Callable[[], tuple[Outcome, str, timedelta] | None] = lambda: None,
+        asked_to_stop: AskedToStop = lambda: None,
     ) -> AttemptResult:
         """Run one attempt of ``trial`` to its end. Tells Optuna nothing about the end: that is the caller's.
 
@@ -153,14 +169,17 @@ class AttemptRunner:
         """Ask the running attempt to checkpoint and stop, and end it after ``grace`` with this outcome.
 
         Without a running attempt it does nothing. A value that the objective returns meanwhile still counts.
+        An objective that is being imported has nothing to checkpoint: the import ends now.
         """
-        if not self._is_running:
-            return
-        self._stopping_in_process.ask(outcome, reason)
-        # In this order: run() looks at them in the other one, so that nothing asked in between is lost.
-        self._asked_early = outcome, reason, grace
-        if self._watch is not None:
-            self._watch.stop(outcome, reason, grace)
+        if self._is_running:
+            self._stopping_in_process.ask(outcome, reason)
+            # In this order: run() looks at them in the other one, so that nothing asked in between is lost.
+            self._asked_early = outcome, reason, grace
+            if self._watch is not None:
+                self._watch.stop(outcome, reason, grace)
+        importing = self._importing  # another thread may be done with it
+        if importing is not None:
+            importing.interrupt()
 
     def _run_with_checkpoints(
         self,
@@ -224,20 +243,24 @@ class AttemptRunner:
         return replace(result, outcome=Outcome.ERROR, reason=problem, values=None)
 
     def _run_in_child(self, job: Job, server: TrialServer) -> AttemptResult:
-        fork_server = self._living_server()
+        try:
+            fork_server = self._living_server(lambda: self._asked_early)
+        except ImportInterrupted:
+            assert self._asked_early is not None, "only stop() interrupts an import"
+            return AttemptResult(*self._asked_early[:2])
         log = log_path(self._folder, job.trial)
         ours, theirs = channel_pair()
         memory_kills = count_memory_kills()
         with AttemptWatch(fork_server, ours, self._spec.objective, self._meter) as watch:
             log_fd = self._logs.open(log)
-            fork_server.start(job, theirs, log_fd)
+            fork_server.start(replace(job, address=watch.address), theirs, log_fd)
             os.close(log_fd)
             theirs.close()
             self._watch = watch
             if self._asked_early is not None:
                 watch.stop(*self._asked_early)
             try:
-                self._serve(watch, ours, server)
+                self._serve(watch, server)
             finally:
                 self._watch = None
         output = tail_of(log)
@@ -256,8 +279,8 @@ class AttemptRunner:
             **_values_of(watch.end),
         )
 
-    def _serve(self, watch: AttemptWatch, channel: Channel, server: TrialServer) -> None:
-        for request in watch.requests():
+    def _serve(self, watch: AttemptWatch, server: TrialServer) -> None:
+        for request, channel in watch.requests():
             try:
                 answer, error = server.answer(request)
             except UpdateFinishedTrialError:
@@ -273,13 +296,32 @@ class AttemptRunner:
         outcome, reason = judge_ending(end, None, None, "", killed_for_memory=False)
         return AttemptResult(outcome, reason, **_values_of(end))
 
-    def _living_server(self) -> ForkServerHandle:
-        if self._server is not None and not self._server.is_alive:
-            self.close()
-        if self._server is None:
-            objective = self._spec.objective.python or ""
-            self._server = ForkServerHandle(objective, self._environment, self._folder / "import.log")
-        return self._server
+    def _living_server(self, asked_to_stop: AskedToStop) -> ForkServerHandle:
+        """The fork server, started anew where there is none.
+
+        Raises:
+            InputError: the objective cannot be imported.
+            ImportInterrupted: it was stopped meanwhile.
+        """
+        if self._server is not None and self._server.is_alive:
+            return self._server
+        self.close()
+        reference, log = self._spec.objective.python or "", self._folder / "import.log"
+        server = self._importing = ForkServerHandle(reference, self._environment_of_attempts(), log)
+        try:
+            if asked_to_stop() is not None:
+                server.interrupt()
+            server.wait_until_ready()
+        finally:
+            self._importing = None
+        self._server = server
+        return server
+
+    def _environment_of_attempts(self) -> dict[str, str]:
+        environment = {**environment_without_secrets(os.environ), **self._environment}
+        if self._spec.objective.command is not None:  # its own is filled in for each trial
+            return environment
+        return environment | fill_environment(self._spec.objective.environment, environment)
 
     def _job(self, trial: Trial, seed: int | None, checkpoint_dir: Path | None) -> Job:
         environment = {"HPOTOOL_STUDY": self._spec.name, "HPOTOOL_TRIAL": str(trial.number)}
@@ -294,7 +336,15 @@ class AttemptRunner:
         metrics = tuple(metric.name for metric in self._spec.metrics)
         constraints = tuple(constraint.name for constraint in self._spec.constraints)
         pruning_metric = self._spec.pruner.metric or metrics[0]
-        view = StudyView(self._spec.name, tuple(trial.study.directions), metrics, constraints, pruning_metric)
+        view = StudyView(
+            self._spec.name,
+            tuple(trial.study.directions),
+            metrics,
+            constraints,
+            pruning_metric,
+            self._spec.sampler.name,
+            self._spec.pruner.name,
+        )
         # The trial that Optuna's Trial keeps up to date itself: no round trip to the database.
         space = self._spec.search_space
         return Job(

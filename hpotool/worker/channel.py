@@ -1,7 +1,8 @@
 """Framed messages over a stream socket: a length, then that many bytes; a message arrives whole or not at all.
 
 What a worker sends may be pickled, because whoever it starts trusts it. What a worker *receives* is JSON only:
-it never unpickles anything that came out of a process in which an objective runs.
+it never unpickles anything that came out of a process in which an objective runs. Nor does it believe what it
+reads there: bytes that make no message are an end like any other (`ChannelGarbled`).
 """
 
 from __future__ import annotations
@@ -15,16 +16,22 @@ from typing import Any
 
 _LENGTH = struct.Struct("!I")
 _CHUNK = 1 << 16
+LONGEST = 64 << 20  # bytes of one message to a worker; a length beyond it is no length
 
 
 class ChannelClosed(Exception):  # noqa: N818 (not an error: the other end is gone)
     """The other end of the channel is gone."""
 
 
+class ChannelGarbled(ChannelClosed):
+    """What arrived is no message: somebody else has written into the socket."""
+
+
 class Channel:
     """One end of a stream socket that carries whole messages.
 
-    Sending is not safe for several threads at once; receiving and sending from two different threads is.
+    Sending is not safe for several threads at once; receiving and sending from two different threads is. Nor are
+    several processes: one that was forked needs a channel of its own.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -52,7 +59,7 @@ class Channel:
         """
         try:
             self._sock.sendall(_LENGTH.pack(len(body)) + body)
-        except (BrokenPipeError, ConnectionResetError) as error:
+        except OSError as error:  # gone, or closed by an objective that closes whatever it finds
             raise ChannelClosed from error
 
     def send_json(self, message: Any) -> None:
@@ -84,7 +91,7 @@ class Channel:
     def receive_pickle_within(self, seconds: float) -> tuple[bool, Any]:
         """Wait at most ``seconds`` between two pieces of a message: (whether one came, the message)."""
         while (body := self._next_whole_message()) is None:
-            if not select.select([self._sock], [], [], seconds)[0]:
+            if not is_readable(self._sock, seconds):
                 return False, None
             self._read_some()
         return True, pickle.loads(body)
@@ -94,11 +101,14 @@ class Channel:
 
         Raises:
             ChannelClosed: the other end is closed and no whole message is left.
+            ChannelGarbled: what comes next is too long for a message.
         """
         self._read_some()
         messages: list[bytes] = []
         while (body := self._next_whole_message()) is not None:
             messages.append(body)
+        if not messages and self._missing() > LONGEST:
+            raise ChannelGarbled
         return messages
 
     def drain(self) -> list[bytes]:
@@ -107,7 +117,7 @@ class Channel:
         if self._sock.fileno() < 0:
             return messages
         try:
-            while select.select([self._sock], [], [], 0)[0]:
+            while is_readable(self._sock, 0):
                 messages.extend(self.receive_available())
         except ChannelClosed:
             pass
@@ -132,11 +142,18 @@ class Channel:
     def _read_some(self, most: int = _CHUNK) -> None:
         try:
             data = self._sock.recv(most)
-        except ConnectionResetError as error:
+        except OSError as error:
             raise ChannelClosed from error
         if not data:
             raise ChannelClosed
         self._received += data
+
+
+def is_readable(sock: socket.socket, seconds: float) -> bool:
+    """Whether something arrives within ``seconds``. As ``select``, for file descriptors beyond 1023 too."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
 
 
 def channel_pair() -> tuple[Channel, Channel]:

@@ -7,7 +7,6 @@ do not end it: they ask the objective to stop (``trial.should_stop()``).
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import faulthandler
 import gc
@@ -16,89 +15,39 @@ import os
 import random
 import signal
 import sys
-import threading
 import traceback
-from collections.abc import Callable
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable
+from typing import IO, Any, NoReturn
 
 from optuna.exceptions import TrialPruned
 
 from hpotool.errors import InputError
 from hpotool.study.outcome import Outcome
+from hpotool.worker.attempt_link import ChannelLink, StopRequest
 from hpotool.worker.channel import Channel
 from hpotool.worker.command import CommandObjective
+from hpotool.worker.exit import disown_exit_handlers, run_exit_handlers
 from hpotool.worker.memory_errors import out_of_memory_reason
 from hpotool.worker.messages import AttemptEnded, Job
 from hpotool.worker.objective_trial import ObjectiveTrial
 from hpotool.worker.returned import read_returned
 
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-_DEFAULT_SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+_DEFAULT_SIGNALS = (signal.SIGHUP, signal.SIGCHLD)
 
 
-class StopRequest:
-    """Whether this process was asked to stop. What it forks itself is not asked: it ends, as usual."""
-
-    def __init__(self) -> None:
-        self._asked = False
-
-    def __call__(self) -> bool:
-        """Whether it was asked."""
-        return self._asked
-
-    def listen(self) -> None:
-        """Take SIGTERM, SIGUSR1 and SIGUSR2 as the request from now on."""
-        for number in _STOP_SIGNALS:
-            signal.signal(number, self._note)
-        # A data loader's or a pool's worker must still end by the SIGTERM that its pool sends it.
-        os.register_at_fork(after_in_child=_end_by_stop_signals)
-
-    def _note(self, *_: object) -> None:
-        self._asked = True
-
-
-class ChannelLink:
-    """The way to the worker through the channel. Several threads of the objective may use it."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-        self._lock = threading.Lock()
-        self._last = 0
-
-    def ask(self, request: dict[str, Any], within_s: float | None = None, default: Any = None) -> Any:
-        """Ask, and wait. An answer that comes after ``within_s`` is dropped when it comes."""
-        with self._lock:
-            self._last += 1
-            self._channel.send_json({**request, "id": self._last})
-            while True:
-                if within_s is None:
-                    number, answer, error = self._channel.receive_pickle()
-                else:
-                    came, message = self._channel.receive_pickle_within(within_s)
-                    if not came:
-                        return default
-                    number, answer, error = message
-                if number == self._last:
-                    break
-        if error is not None:
-            raise error
-        return answer
-
-    def tell(self, request: dict[str, Any]) -> None:
-        """Send without waiting."""
-        with self._lock:
-            self._channel.send_json(request)
-
-
-def run_attempt(job: Job, load: Callable[[], Callable[..., Any]], channel: Channel, log_fd: int) -> NoReturn:
+def run_attempt(
+    job: Job, load: Callable[[], Callable[..., Any]], channel: Channel, log_fd: int, open_files: Iterable[IO[Any]]
+) -> NoReturn:
     """Be the attempt: call the objective, tell how it ended, and end this process. Does not return."""
     try:
         stopping = _become_an_attempt(job, log_fd)
-        link = ChannelLink(channel)
+        this = os.getpid()
+        link = ChannelLink(channel, job.address)
         end = call_objective(job, load, ObjectiveTrial(job, link, stopping), stopping)
-        _keep_returned(job, end)
-        link.tell(end)
-        _run_exit_handlers()
+        if os.getpid() == this:  # and not what the objective has forked and let return as well
+            _keep_returned(job, end)
+            link.tell(end)
+        run_exit_handlers(open_files)
     except BaseException:  # noqa: BLE001 (a forked child must never go on into its parent's code)
         traceback.print_exc()
         os._exit(1)
@@ -186,8 +135,8 @@ def _become_an_attempt(job: Job, log_fd: int) -> StopRequest:
     signal.set_wakeup_fd(-1)
     for number in _DEFAULT_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
-    # What the imports registered belongs to the fork server: a child that ran it would clean up for everybody.
-    atexit._clear()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    disown_exit_handlers()
     devnull = os.open(os.devnull, os.O_RDONLY)
     os.dup2(devnull, 0)
     os.close(devnull)
@@ -203,7 +152,7 @@ def _become_an_attempt(job: Job, log_fd: int) -> StopRequest:
     _kept_open.append(crash_log)
     os.environ.update(job.environment)
     gc.enable()
-    stopping = StopRequest()
+    stopping = StopRequest(job.address)
     stopping.listen()
     return stopping
 
@@ -223,18 +172,3 @@ def _seed_everything(seed: int | None) -> None:
     if torch := sys.modules.get("torch"):
         # CUDA's generators take their seed from here when they are made; nothing is initialised by this.
         torch.manual_seed(random.getrandbits(63) if seed is None else seed)
-
-
-def _end_by_stop_signals() -> None:
-    for number in _STOP_SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
-
-
-def _run_exit_handlers() -> None:
-    """What the objective registered, multiprocessing's included, then its last output."""
-    if utilities := sys.modules.get("multiprocessing.util"):
-        utilities._exit_function()
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # the objective has closed it
-            stream.flush()

@@ -26,13 +26,15 @@ import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from hpotool.errors import InputError
 from hpotool.worker.channel import Channel, ChannelClosed
 from hpotool.worker.child import run_attempt
+from hpotool.worker.exit import flush_files, open_files
 from hpotool.worker.log_file import LogLimits, LogPipe
 from hpotool.worker.messages import Kill, Signal, StartAttempt
+from hpotool.worker.plain_process import become_plain
 from hpotool.worker.process_tree import adopt_orphans, die_with_parent, kill_descendants
 from hpotool.worker.reference import load_objective
 
@@ -49,6 +51,7 @@ class ForkServer:
         self._control = control
         self._reference = reference
         self._objective: Callable[..., Any] | None = None
+        self._open_files: list[IO[Any]] = []
         self._leader: int | None = None
         self._output: LogPipe | None = None  # what the attempt prints
         self._log_limit = LogLimits.read().attempt
@@ -68,6 +71,8 @@ class ForkServer:
             _import_what_comes_lazily()
             if reason := _why_forking_is_unsafe():
                 _start_again_cold(self._control, self._reference, reason)
+            self._open_files = open_files()  # frozen, children could not find them
+            flush_files(self._open_files)  # what is unwritten now would be written by each child again
             gc.collect()
             gc.freeze()  # a collection in a child would otherwise copy every page of what was imported
         self._control.send_json({"ready": True, "cold": cold})
@@ -104,7 +109,8 @@ class ForkServer:
             die_with_parent(parent)
             self._control.close()
             log = output.become_writer()
-            run_attempt(start.job, self._load, Channel(socket.socket(fileno=channel_fd)), log)
+            channel = Channel(socket.socket(fileno=channel_fd))
+            run_attempt(start.job, self._load, channel, log, self._open_files)
         os.close(channel_fd)
         os.close(output.writing)
         self._leader = pid
@@ -230,6 +236,7 @@ def main(arguments: list[str]) -> None:
     control = Channel(socket.socket(fileno=int(arguments[0])))
     os.set_inheritable(control.fileno(), False)
     cold = arguments[2] if len(arguments) > 2 else None
+    become_plain(arguments[1])
     with contextlib.suppress(ChannelClosed):
         ForkServer(control, arguments[1]).serve(cold)
     _end_leftovers()

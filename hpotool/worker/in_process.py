@@ -6,16 +6,22 @@ objective does to its process it then does to the worker, and limits and capture
 
 from __future__ import annotations
 
+import copy
 import os
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import ObjectiveSpec
 from hpotool.worker.child import call_objective
+from hpotool.worker.fork_server_handle import environment_without_secrets
 from hpotool.worker.messages import Job
 from hpotool.worker.objective_trial import ObjectiveTrial
+from hpotool.worker.plain_process import fill_environment, plain_for_a_while
 from hpotool.worker.reference import load_objective
 from hpotool.worker.trial_server import TrialServer
+
+_NEEDS_A_PROCESS = "with isolation: none a trial cannot be used in another process; use isolation: process"
 
 
 class StopFlag:
@@ -32,31 +38,58 @@ class StopFlag:
         """Ask it. The first cause stays."""
         self._cause = self._cause or (outcome, reason)
 
+    def __deepcopy__(self, _: Mapping[int, Any]) -> StopFlag:
+        return self
+
     def clear(self) -> None:
         """Forget what was asked of the attempt before."""
         self._cause = None
 
 
 class CallLink:
-    """The way to the trial's server when it is in the same process."""
+    """The way to the trial's server when it is in the same process. It stays there."""
 
     def __init__(self, server: TrialServer) -> None:
         self._server = server
+        self._pid = os.getpid()
 
     def ask(self, request: dict[str, Any], within_s: float | None = None, default: Any = None) -> Any:
-        """Ask; there is nothing to wait for but the storage itself."""
+        """Ask; there is nothing to wait for but the storage itself.
+
+        Raises:
+            RuntimeError: in a forked process, which must not use its parent's connection.
+        """
+        if os.getpid() != self._pid:
+            raise RuntimeError(_NEEDS_A_PROCESS)
         answer, error = self._server.answer(request)
         if error is not None:
             raise error
-        return answer
+        return copy.deepcopy(
+            answer
+        )  # as through a channel: what the worker keeps is not the objective's to change
 
     def tell(self, request: dict[str, Any]) -> None:
         """Tell, and meet the error, if there is one, on the spot."""
         self.ask(request)
 
+    def __deepcopy__(self, _: Mapping[int, Any]) -> CallLink:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(_NEEDS_A_PROCESS)
+
 
 def call_in_process(job: Job, objective: ObjectiveSpec, server: TrialServer, stopping: StopFlag) -> dict[str, Any]:
-    """Call the objective here and say how that ended, as a child's last message would."""
+    """Call the objective here and say how that ended, as a child's last message would.
+
+    Raises:
+        InputError: its environment needs a variable that is not set here.
+    """
+    reference = objective.python or ""
+    environment = {
+        **fill_environment(objective.environment, environment_without_secrets(os.environ)),
+        **job.environment,
+    }
     trial = ObjectiveTrial(job, CallLink(server), stopping)
-    os.environ.update(job.environment)
-    return call_objective(job, lambda: load_objective(objective.python or ""), trial, stopping)
+    with plain_for_a_while(reference, environment):
+        return call_objective(job, lambda: load_objective(reference), trial, stopping)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import ObjectiveSpec, ParameterSpec
+from hpotool.worker.channel import ChannelGarbled
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class StudyView:
     metric_names: tuple[str, ...]
     constraint_names: tuple[str, ...]
     pruning_metric: str
+    sampler: str = "auto"  # as the study file names it
+    pruner: str = "none"
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Job:
     seed: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     returned_file: Path | None = None  # what the objective returns is put there before the worker is told
+    address: str | None = None  # where further processes of the attempt reach the worker
 
 
 class AttemptEnded(Exception):  # noqa: N818 (an ending, not always an error)
@@ -67,3 +73,52 @@ class Signal:
 @dataclass(frozen=True)
 class Kill:
     """SIGKILL the attempt and everything below it."""
+
+
+def read_message(body: bytes) -> dict[str, Any]:
+    """What a process of an attempt has sent: a request ({"do": …}), or how the attempt ended ({"end": …}).
+
+    ``at`` is when, in nanoseconds of the machine's monotonic clock, which all its processes share.
+
+    Raises:
+        ChannelGarbled: it is neither.
+    """
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ChannelGarbled from error
+    if not isinstance(message, dict) or not isinstance(message.get("at"), int):
+        raise ChannelGarbled
+    if not (_is_end(message) if "end" in message else isinstance(message.get("do"), str)):
+        raise ChannelGarbled
+    return message
+
+
+def read_control(body: bytes) -> dict[str, Any]:
+    """What a fork server has sent, which the objective's module shares its process with.
+
+    Raises:
+        ChannelGarbled: it is not what a fork server sends.
+    """
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ChannelGarbled from error
+    if not isinstance(message, dict):
+        raise ChannelGarbled
+    if "ended" in message and not all(isinstance(message.get(key), int) for key in ("status", "left_behind")):
+        raise ChannelGarbled
+    return message
+
+
+def _is_end(message: Mapping[str, Any]) -> bool:
+    if message["end"] not in [outcome.value for outcome in Outcome]:
+        return False
+    if not isinstance(message.get("reason"), (str, type(None))):
+        return False
+    if message["end"] != Outcome.COMPLETE.value:
+        return True
+    values, extra = message.get("values"), message.get("extra")
+    return (
+        isinstance(extra, dict) and isinstance(values, list) and all(isinstance(v, (int, float)) for v in values)
+    )

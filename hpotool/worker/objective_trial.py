@@ -2,16 +2,16 @@
 
 Suggestions, verdicts of the pruner and everything else that needs the study are asked of the worker through a
 link; what an attempt writes (reports, attributes) is sent without waiting. What the objective has written it
-reads back from its own copy, as with plain Optuna.
+reads back from its own copy, as with plain Optuna. Copies of a trial, also those in other processes, are the same
+trial: what one suggests the others get too, and what any of them reports is reported.
 """
 
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any
 
 from optuna.distributions import (
     BaseDistribution,
@@ -19,23 +19,13 @@ from optuna.distributions import (
     check_distribution_compatibility,
     distribution_to_json,
 )
-from optuna.study import StudyDirection
 from optuna.trial import Trial
 
-from hpotool.worker.messages import Job, StudyView
+from hpotool.worker.messages import Job
+from hpotool.worker.objective_study import Link, ObjectiveStorage, ObjectiveStudy, check_json
 
 # A verdict that takes longer than this counts as "go on": training does not wait for a database that is away.
 VERDICT_WITHIN_S = 10.0
-
-
-class Link(Protocol):
-    """The way to the worker."""
-
-    def ask(self, request: dict[str, Any], within_s: float | None = None, default: Any = None) -> Any:
-        """The worker's answer; ``default`` when it takes longer than ``within_s``."""
-
-    def tell(self, request: dict[str, Any]) -> None:
-        """Send something that needs no answer."""
 
 
 class ObjectiveTrial(Trial):
@@ -56,8 +46,8 @@ class ObjectiveTrial(Trial):
         self.seed = job.seed
         folder = job.environment.get("HPOTOOL_CHECKPOINT_DIR")
         self._checkpoint_dir = Path(folder) if folder else None
-        self.storage: Any = _TrialStorage(self, link)
-        self.study: Any = ObjectiveStudy(job.study, link)
+        self.storage: Any = ObjectiveStorage(self._cached_frozen_trial, job.study, link)
+        self.study: Any = ObjectiveStudy(job.study, link, self.storage)
 
     @property
     def checkpoint_dir(self) -> Path | None:
@@ -102,7 +92,7 @@ class ObjectiveTrial(Trial):
         Raises:
             TypeError: ``value`` is not JSON.
         """
-        _check_json(key, value)
+        check_json(key, value)
         super().set_user_attr(key, value)
 
     def _suggest(self, name: str, distribution: BaseDistribution) -> Any:
@@ -122,62 +112,6 @@ class ObjectiveTrial(Trial):
         from optuna._warnings import optuna_warn
 
         optuna_warn(f"The reported value is ignored because this `{step=}` is already reported.")
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a trial belongs to its attempt and cannot be pickled")
-
-
-class ObjectiveStudy:
-    """The study as an objective sees it: its settings at once, its trials and bests from the worker."""
-
-    def __init__(self, view: StudyView, link: Link) -> None:
-        self.study_name = view.name
-        self.directions = list(view.directions)
-        self.metric_names = list(view.metric_names)
-        self._link = link
-
-    @property
-    def direction(self) -> StudyDirection:
-        """The direction of the only metric."""
-        if self._is_multi_objective():
-            raise RuntimeError("A single direction cannot be retrieved from a multi-objective study.")
-        return self.directions[0]
-
-    def set_user_attr(self, key: str, value: Any) -> None:
-        """Set an attribute of the study."""
-        _check_json(key, value)
-        self._link.tell({"do": "set_study_user_attr", "key": key, "value": value})
-
-    def stop(self) -> None:
-        """Let this worker end after this trial."""
-        self._link.tell({"do": "stop_study"})
-
-    def _is_multi_objective(self) -> bool:
-        return len(self.directions) > 1
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("user_attrs", "best_value", "best_params", "best_trial", "best_trials", "trials"):
-            return self._link.ask({"do": "read_study", "name": name})
-        raise AttributeError(f"an objective's study has no {name!r}: it has no database connection")
-
-
-class _TrialStorage:
-    """The few calls that ``Trial`` makes on its storage, sent to the worker."""
-
-    def __init__(self, trial: ObjectiveTrial, link: Link) -> None:
-        self._trial = trial
-        self._link = link
-
-    def set_trial_user_attr(self, _trial_id: int, key: str, value: Any) -> None:
-        self._link.tell({"do": "set_user_attr", "key": key, "value": value})
-
-    def set_trial_system_attr(self, _trial_id: int, key: str, value: Any) -> None:
-        _check_json(key, value)
-        self._link.tell({"do": "set_system_attr", "key": key, "value": value})
-        self._trial._cached_frozen_trial.system_attrs[key] = value
-
-    def get_trial_system_attrs(self, _trial_id: int) -> dict[str, Any]:
-        return self._trial._cached_frozen_trial.system_attrs
 
 
 def _numbers(value: float | Mapping[str, float], metric: str) -> dict[str, float]:
@@ -204,13 +138,3 @@ def _step(step: Any) -> int:
     if step < 0:
         raise ValueError(f"`{step=}` must be non-negative.")
     return int(step)
-
-
-def _check_json(key: str, value: Any) -> None:
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise TypeError(
-            f"the attribute {key!r} is a {type(value).__name__} that JSON cannot hold ({error}); "
-            "store numbers, text, lists and dicts, or write a file into trial.checkpoint_dir"
-        ) from None

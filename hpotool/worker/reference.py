@@ -23,9 +23,7 @@ def load_objective(reference: str) -> Callable[..., Any]:
     module_name, _, path = reference.partition(":")
     if not module_name or not path:
         raise InputError(f"the objective {reference!r} is not of the form module:function")
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    folder = search_working_folder()
     try:
         module = import_module(module_name)
     except (Exception, SystemExit) as error:  # what somebody else's module may raise
@@ -43,6 +41,14 @@ def load_objective(reference: str) -> Callable[..., Any]:
     if not callable(objective):
         raise InputError(f"the objective {reference!r} is a {type(objective).__name__}, not a function")
     return objective
+
+
+def search_working_folder() -> str:
+    """Search the working directory before anything else from now on; its path."""
+    folder = str(Path.cwd())
+    if sys.path[:1] != [folder]:
+        sys.path.insert(0, folder)
+    return folder
 
 
 def _one_line(error: BaseException) -> str:

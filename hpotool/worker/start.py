@@ -20,6 +20,7 @@ from hpotool.storage.schema import check_schema
 from hpotool.storage.url import DatabaseUrl
 from hpotool.storage.versions import running_versions, version_differences
 from hpotool.storage.worker_storage import WorkerStorage
+from hpotool.study.outcome import Outcome
 from hpotool.study.spec import StudySpec
 from hpotool.worker.attempt import AttemptRunner
 from hpotool.worker.branches import Branches, branching_rule
@@ -30,7 +31,7 @@ from hpotool.worker.identity import identify_worker
 from hpotool.worker.lifeline import Lifeline
 from hpotool.worker.log import log_event
 from hpotool.worker.loop import Departure, WorkerLoop
-from hpotool.worker.signals import Stopping
+from hpotool.worker.signals import Level, Stopping
 
 STOP_GRACE = timedelta(seconds=30)
 
@@ -80,7 +81,10 @@ def run_worker(
         spec, logs, slot.environment, meter, store, branches.unneeded_lineages if branches else None
     )
     with stopping.on_signals(), runner:
-        cold = runner.start()
+        stopping.listener = lambda: runner.stop(
+            Outcome.PREEMPTED, stopping.reason
+        )  # the loop's, when there is one
+        cold = runner.start(lambda: _told_to_leave(stopping))
         if cold is not None:
             log_event("cold", f"every attempt imports the objective anew: {cold}", logging.WARNING)
         study = optuna.load_study(study_name=study_name, storage=storage, sampler=sampler, pruner=pruner)
@@ -103,6 +107,11 @@ def run_worker(
             lifeline.end_reason = departure.reason
     log_event("leave", f"leaving: {departure.reason}", worker=identity.worker_id, reason=departure.reason)
     return departure
+
+
+def _told_to_leave(stopping: Stopping) -> tuple[Outcome, str, timedelta] | None:
+    """What ends the import of an objective: to be told anything at all. No trial is claimed yet."""
+    return (Outcome.PREEMPTED, stopping.reason, timedelta(0)) if stopping.level > Level.STAY else None
 
 
 def _branches(spec: StudySpec, sampler: SeededSampler, storage: WorkerStorage, worker_id: str) -> Branches | None:

@@ -19,6 +19,7 @@ from optuna.distributions import (
     json_to_distribution,
 )
 from optuna.exceptions import OptunaError, UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.study.spec import MetricSpec
 
@@ -45,7 +46,9 @@ class TrialServer:
             "set_system_attr": self._set_system_attr,
             "set_study_user_attr": lambda request: trial.study.set_user_attr(request["key"], request["value"]),
             "stop_study": lambda _: trial.study.stop(),
-            "read_study": lambda request: getattr(trial.study, request["name"]),
+            "get_trials": self._get_trials,
+            "get_best_trial": lambda _: trial.study._storage.get_best_trial(trial.study._study_id),
+            "get_study_user_attrs": lambda _: trial.study.user_attrs,
         }
 
     def answer(self, request: dict[str, Any]) -> tuple[Any, Exception | None]:
@@ -71,6 +74,11 @@ class TrialServer:
             trial.storage.set_trial_system_attr(trial._trial_id, _REPORTS_ATTRIBUTE + name, series)
         self._series = {}
 
+    def _get_trials(self, request: dict[str, Any]) -> list[FrozenTrial]:
+        states = request["states"]
+        wanted = None if states is None else tuple(TrialState(state) for state in states)
+        return self._trial.study.get_trials(deepcopy=False, states=wanted)
+
     def _suggest(self, request: dict[str, Any]) -> Any:
         distribution = json_to_distribution(request["distribution"])
         value = suggest(self._trial, request["name"], distribution)
@@ -89,9 +97,11 @@ class TrialServer:
 
     def _report_pruning_metric(self, value: float, step: int) -> None:
         trial = self._trial
+        if step in trial._cached_frozen_trial.intermediate_values:
+            return  # another process of the attempt has reported it; Optuna keeps the first, and would warn us
         if len(self._metrics) == 1:
             trial.report(value, step)
-        elif step not in trial._cached_frozen_trial.intermediate_values:
+        else:
             # As Trial.report does it, which refuses studies of several metrics.
             trial.storage.set_trial_intermediate_value(trial._trial_id, step, value)
             trial._cached_frozen_trial.intermediate_values[step] = value

@@ -3,12 +3,14 @@
 The thread reads what the child sends as soon as it comes (a child never waits for the worker unless it asked
 something), holds the attempt against its limits, passes on stop requests, and ends the whole process tree when
 one of them says so. The worker's thread takes the child's requests from ``requests()``, in order.
+
+Whatever else the attempt's processes are (forked, spawned), they connect for themselves and are heard alike; only
+the first one can say how the attempt ended. Bytes that make no sense end what sent them, never this thread.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
 import select
@@ -23,18 +25,25 @@ import psutil
 
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import ObjectiveSpec
-from hpotool.worker.channel import Channel, ChannelClosed
+from hpotool.worker.attempt_socket import AttemptSocket
+from hpotool.worker.channel import Channel, ChannelClosed, ChannelGarbled, is_readable
 from hpotool.worker.ending import Cause
 from hpotool.worker.fork_server_handle import ForkServerHandle
 from hpotool.worker.gpu import DeviceMeter
 from hpotool.worker.log_file import keep_small
+from hpotool.worker.messages import read_control, read_message
 from hpotool.worker.process_tree import descendants, identify, kill_all, proportional_memory, resident_memory
 
 _LOOKS_EVERY_S = 1.0
 _LOOKS_AT_A_LIMIT_EVERY_S = 0.2
-_EXITS_WITHIN_S = 3.0  # from its last message to its end: exit handlers, CUDA's own tear-down
+# From its last message to its end: threads that still save something, exit handlers, CUDA's own tear-down.
+_EXITS_WITHIN_S = 30.0
 _DUMPS_WITHIN_S = 0.3  # for the traceback that SIGQUIT prints
 _IS_KILLED_WITHIN_S = 10.0
+_MOST_PROCESSES = 256  # of one attempt that are connected; select() knows file descriptors below 1024. More wait
+_GARBLED = Cause(
+    Outcome.ERROR, "it wrote something of its own into the socket through which it talks to its worker"
+)
 
 
 class AttemptWatch:
@@ -59,7 +68,11 @@ class AttemptWatch:
         self._meter = meter
         if meter is not None:
             meter.reset()
-        self._requests: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._socket = AttemptSocket()
+        self.address = self._socket.address
+        self._others: list[Channel] = []  # of further processes of the attempt
+        self._bells: list[Channel] = []  # closed to tell a further process that the attempt is to stop
+        self._requests: queue.SimpleQueue[tuple[dict[str, Any], Channel] | None] = queue.SimpleQueue()
         # A SimpleQueue and a pipe, because stop() may be called from a signal handler in any thread's middle.
         self._stops: queue.SimpleQueue[tuple[Cause, float]] = queue.SimpleQueue()
         self._wake_reading, self._wake_writing = os.pipe()
@@ -68,6 +81,7 @@ class AttemptWatch:
         self._serving_since: float | None = None
         self._served_for = 0.0
         self._kill_at: float | None = None
+        self._exits_by: float | None = None
         self._ended = False
         self._thread = threading.Thread(target=self._watch, name="attempt-watch", daemon=True)
 
@@ -80,11 +94,12 @@ class AttemptWatch:
         if self._thread.is_alive():
             self.stop(Outcome.CANCELLED, "the worker gave the attempt up", timedelta(0))
         self._thread.join()
+        self._socket.close()
         os.close(self._wake_reading)
         os.close(self._wake_writing)
 
-    def requests(self) -> Iterator[dict[str, Any]]:
-        """What the child asks and tells, in order, until the attempt has ended.
+    def requests(self) -> Iterator[tuple[dict[str, Any], Channel]]:
+        """What the attempt asks and tells, in order, and where an answer goes, until the attempt has ended.
 
         The time that the worker takes over a request is not the attempt's: while the database is away, a child
         that waits for a suggestion is neither stalled nor too slow.
@@ -114,18 +129,21 @@ class AttemptWatch:
                 self._server.kill()
                 kill_all(self.seen)
             try:
-                for body in self._channel.drain():
-                    self._take(body)
+                self._read_last()
             finally:
                 self._requests.put(None)  # whatever happens here, the worker's thread does not wait for ever
 
     def _look(self) -> None:
-        sources: list[Any] = [self._server.control, self._wake_reading]
+        sources: list[Any] = [self._server.control, self._wake_reading, *self._others, *self._bells]
         if self._channel.fileno() >= 0:
             sources.append(self._channel)
+        if len(self._others) + len(self._bells) < _MOST_PROCESSES:
+            sources.append(self._socket)
         readable = select.select(sources, [], [], self._pause())[0]
-        if self._channel in readable:
-            self._read_channel()
+        self._bells = [bell for bell in self._bells if bell not in readable]  # nobody listens there any more
+        if self._socket in readable:
+            self._accept()
+        self._take_all([message for channel in self._open_channels() for message in self._read(channel)])
         if self._wake_reading in readable:
             os.read(self._wake_reading, 4096)
             self._take_stops()
@@ -134,30 +152,71 @@ class AttemptWatch:
         if not self._ended:
             self._hold_against_limits()
 
+    def _read_last(self) -> None:
+        """What had arrived when the attempt ended; of other processes also when they had only just connected."""
+        self._accept()
+        arrived: list[tuple[dict[str, Any], Channel]] = []
+        for channel in self._open_channels():
+            while channel in self._open_channels() and is_readable(channel.socket, 0):
+                arrived += self._read(channel)
+        self._take_all(arrived)
+        self._ring_bells()
+
+    def _accept(self) -> None:
+        while len(self._others) + len(self._bells) < _MOST_PROCESSES and (connected := self._socket.accept()):
+            self._others.append(connected)
+
+    def _open_channels(self) -> list[Channel]:
+        return [*self._others, *([self._channel] if self._channel.fileno() >= 0 else [])]
+
     def _pause(self) -> float:
         if self._channel.fileno() < 0:
             return _LOOKS_AT_A_LIMIT_EVERY_S
         return _LOOKS_AT_A_LIMIT_EVERY_S if self._limits.max_memory or self._kill_at else _LOOKS_EVERY_S
 
-    def _read_channel(self) -> None:
+    def _read(self, channel: Channel) -> list[tuple[dict[str, Any], Channel]]:
+        """What has arrived there, if anything has."""
+        messages: list[tuple[dict[str, Any], Channel]] = []
         try:
-            for body in self._channel.receive_available():
-                self._take(body)
-        except ChannelClosed:
-            self._channel.close()
+            if is_readable(channel.socket, 0):
+                messages.extend((read_message(body), channel) for body in channel.receive_available())
+        except ChannelClosed as error:
+            self._hang_up(channel, is_garbled=isinstance(error, ChannelGarbled))
+        return messages
 
-    def _take(self, body: bytes) -> None:
-        message = json.loads(body)
+    def _hang_up(self, channel: Channel, *, is_garbled: bool) -> None:
+        if channel in self._others:
+            # Not closed here: the worker's thread may be about to answer. The last one to forget it closes it.
+            self._others.remove(channel)
+        elif channel is self._channel:
+            channel.close()
+            if is_garbled:
+                self.cause = self.cause or _GARBLED
+                self._kill_no_later_than(0)
+
+    def _take_all(self, arrived: list[tuple[dict[str, Any], Channel]]) -> None:
+        # What one process says after another has spoken is to be answered after it, whoever is read first.
+        for message, channel in sorted(arrived, key=lambda one: one[0]["at"]):
+            self._take(message, channel)
+
+    def _take(self, message: dict[str, Any], channel: Channel) -> None:
         self._last_progress = time.monotonic()
         if "end" in message:
+            if channel is not self._channel:  # only the first process can say it
+                self._hang_up(channel, is_garbled=True)
+                return
             self.end = message
-            self._kill_no_later_than(_EXITS_WITHIN_S)
+            self._exits_by = min(self._last_progress + _EXITS_WITHIN_S, self._times_out_at())
+        elif message["do"] == "hear_stop" and channel in self._others:
+            self._others.remove(channel)
+            if self.cause is None:
+                self._bells.append(channel)
         else:
-            self._requests.put(message)
+            self._requests.put((message, channel))
 
     def _read_control(self) -> None:
         for body in self._server.control.receive_available():
-            message = json.loads(body)
+            message = read_control(body)
             if "ended" in message:
                 self.status = message["status"]
                 self.left_behind = message["left_behind"]
@@ -167,9 +226,14 @@ class AttemptWatch:
         while not self._stops.empty():
             cause, grace_s = self._stops.get()
             self.cause = self.cause or cause
+            self._ring_bells()
             if grace_s > 0:
                 self._server.signal(signal.SIGTERM)
             self._kill_no_later_than(grace_s)
+
+    def _ring_bells(self) -> None:
+        while self._bells:
+            self._bells.pop().close()
 
     def _hold_against_limits(self) -> None:
         now = time.monotonic()
@@ -177,8 +241,11 @@ class AttemptWatch:
             if now >= self._kill_at + _IS_KILLED_WITHIN_S:
                 raise ChannelClosed  # the fork server does not answer
             self._server.kill_attempt()
-        elif self.cause is None and self.end is None:
-            self._look_at_time(now)
+        elif self.cause is None:
+            if self.end is None:
+                self._look_at_time(now)
+            elif self._exits_by is not None and now >= self._exits_by:
+                self._end_what_does_not_exit(self.end)
             if now >= self._next_look:  # not after each report: it reads /proc, and asks the GPUs
                 self._next_look = now + self._pause()
                 self._look_at_memory()
@@ -187,15 +254,22 @@ class AttemptWatch:
 
     def _look_at_time(self, now: float) -> None:
         timeout, stall = self._limits.timeout, self._limits.stall
-        serving_since = self._serving_since
-        served_for = self._served_for + (0.0 if serving_since is None else max(0.0, now - serving_since))
-        if timeout is not None and now - self._started - served_for > timeout.total_seconds():
+        if timeout is not None and now > self._times_out_at():
             reason = f"it ran longer than the timeout of {show_duration(timeout)}"
             self._end_with_traceback(Outcome.TIMEOUT, reason)
             return
+        serving_since = self._serving_since
         is_waiting_for_us = serving_since is not None or not self._requests.empty()
         if stall is not None and not is_waiting_for_us and now - self._last_progress > stall.total_seconds():
             self._end_with_traceback(Outcome.STALLED, f"it reported nothing for {show_duration(stall)}")
+
+    def _times_out_at(self) -> float:
+        """When the attempt's time is over. The time that the worker takes over its requests is not counted."""
+        if self._limits.timeout is None:
+            return float("inf")
+        serving_since = self._serving_since
+        served_for = 0.0 if serving_since is None else max(0.0, time.monotonic() - serving_since)
+        return self._started + self._limits.timeout.total_seconds() + self._served_for + served_for
 
     def _look_at_memory(self) -> None:
         self.seen = identify(descendants(self._server.pid))
@@ -215,6 +289,15 @@ class AttemptWatch:
     def _end_with_traceback(self, outcome: Outcome, reason: str) -> None:
         self.cause = Cause(outcome, reason)
         self._server.signal(signal.SIGQUIT)  # the child prints where every thread is
+        self._kill_no_later_than(_DUMPS_WITHIN_S)
+
+    def _end_what_does_not_exit(self, end: dict[str, Any]) -> None:
+        """The objective is over, but a thread or an exit handler of its process is not. Its result counts."""
+        self._exits_by = None
+        waited = "until its timeout" if time.monotonic() >= self._times_out_at() else f"for {_EXITS_WITHIN_S:g} s"
+        told = f"something of it still ran after the objective, {waited}, and was ended; its log says what it did"
+        self.end = {**end, "reason": end["reason"] or told}
+        self._server.signal(signal.SIGQUIT)
         self._kill_no_later_than(_DUMPS_WITHIN_S)
 
     def _kill_no_later_than(self, seconds: float) -> None:

@@ -1,0 +1,168 @@
+"""The study that an objective sees: Optuna's own ``Study``, to be read.
+
+All that reads is Optuna's own code on a small storage whose answers come from the worker. What would change the
+study is refused with a sentence, but for ``stop`` and the study's attributes.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Container
+from typing import Any, NoReturn, Protocol
+
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from hpotool.worker.messages import StudyView
+
+_METRIC_NAMES = "study:metric_names"  # as Optuna names it
+
+
+class Link(Protocol):
+    """The way to the worker."""
+
+    def ask(self, request: dict[str, Any], within_s: float | None = None, default: Any = None) -> Any:
+        """The worker's answer; ``default`` when it takes longer than ``within_s``."""
+
+    def tell(self, request: dict[str, Any]) -> None:
+        """Send something that needs no answer."""
+
+
+class ObjectiveStorage:
+    """What ``Trial`` and ``Study`` ask of their storage, sent to the worker. ``trial`` is the objective's copy."""
+
+    def __init__(self, trial: FrozenTrial, view: StudyView, link: Link) -> None:
+        self._trial = trial
+        self._view = view
+        self._link = link
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Of the running trial.
+
+        Raises:
+            RuntimeError: it is another one.
+        """
+        self._check_is_own(trial_id)
+        self._link.tell({"do": "set_user_attr", "key": key, "value": value})
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """As ``set_trial_user_attr``."""
+        self._check_is_own(trial_id)
+        check_json(key, value)
+        self._link.tell({"do": "set_system_attr", "key": key, "value": value})
+        self._trial.system_attrs[key] = value
+
+    def get_trial_system_attrs(self, trial_id: int) -> dict[str, Any]:
+        """Of the running trial as far as this copy of it knows; of another one as it is."""
+        return self._trial.system_attrs if self._is_own(trial_id) else self.get_trial(trial_id).system_attrs
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """A trial of the study."""
+        if self._is_own(trial_id):
+            return copy.deepcopy(self._trial)
+        return next(trial for trial in self.get_all_trials(0) if trial._trial_id == trial_id)
+
+    def get_all_trials(
+        self, _study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """The study's trials. Each call brings copies, whatever ``deepcopy`` says."""
+        wanted = None if states is None else [state.value for state in TrialState if state in states]
+        trials: list[FrozenTrial] = self._link.ask({"do": "get_trials", "states": wanted})
+        return trials
+
+    def get_best_trial(self, _study_id: int) -> FrozenTrial:
+        """The best complete trial of the only metric."""
+        trial: FrozenTrial = self._link.ask({"do": "get_best_trial"})
+        return trial
+
+    def get_study_user_attrs(self, _study_id: int) -> dict[str, Any]:
+        """The study's attributes."""
+        attributes: dict[str, Any] = self._link.ask({"do": "get_study_user_attrs"})
+        return attributes
+
+    def set_study_user_attr(self, _study_id: int, key: str, value: Any) -> None:
+        """Set an attribute of the study."""
+        check_json(key, value)
+        self._link.tell({"do": "set_study_user_attr", "key": key, "value": value})
+
+    def get_study_system_attrs(self, _study_id: int) -> dict[str, Any]:
+        """The names of the metrics; what else there is belongs to samplers."""
+        return {_METRIC_NAMES: list(self._view.metric_names)}
+
+    def get_study_directions(self, _study_id: int) -> list[StudyDirection]:
+        """Which way is better, for each metric."""
+        return list(self._view.directions)
+
+    def get_study_name_from_id(self, _study_id: int) -> str:
+        """The study's name."""
+        return self._view.name
+
+    def _is_own(self, trial_id: int) -> bool:
+        return trial_id == int(self._trial._trial_id)
+
+    def _check_is_own(self, trial_id: int) -> None:
+        if not self._is_own(trial_id):
+            raise RuntimeError(_REFUSED)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # copy and pickle look for what is not there
+            raise AttributeError(name)
+        raise AttributeError(f"an objective has no database connection; its storage knows no {name!r}")
+
+
+class NamedPart:
+    """A sampler or pruner of the study as its objective knows it: by name. It works in the worker."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class ObjectiveStudy(Study):
+    """A study in the objective's process: what reads works, what writes is refused."""
+
+    def __init__(self, view: StudyView, link: Link, storage: ObjectiveStorage) -> None:
+        # Not Study.__init__: it asks for a real storage.
+        self.__setstate__({})
+        self.study_name = view.name
+        self.sampler: Any = NamedPart(view.sampler)
+        self.pruner: Any = NamedPart(view.pruner)
+        self._study_id = 0  # the worker knows it
+        self._directions = list(view.directions)
+        self._storage: Any = storage
+        self._stop_flag = False
+        self._link = link
+
+    def stop(self) -> None:
+        """Let this worker end after this trial."""
+        self._link.tell({"do": "stop_study"})
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise RuntimeError(_REFUSED)
+
+    optimize = ask = tell = enqueue_trial = add_trial = add_trials = set_metric_names = _refuse
+
+
+_REFUSED = (
+    "an objective reads its study and writes its own trial only: optimize, ask, tell, add_trial, enqueue_trial "
+    "and set_metric_names are the worker's; queue points with `hpotool enqueue`, or make a study of your own with "
+    "optuna.create_study()"
+)
+
+
+def check_json(key: str, value: Any) -> None:
+    """See that an attribute can be stored.
+
+    Raises:
+        TypeError: ``value`` is not JSON.
+    """
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeError(
+            f"the attribute {key!r} is a {type(value).__name__} that JSON cannot hold ({error}); "
+            "store numbers, text, lists and dicts, or write a file into trial.checkpoint_dir"
+        ) from None

@@ -1,0 +1,90 @@
+"""What an objective sees of its process: that of a script which was run alone, not that of a launcher.
+
+A launcher's own arguments and module would be found by argparse and Hydra, which read ``sys.argv``, and by
+``multiprocessing``, which imports ``__main__`` again in every process that it spawns.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+from hpotool.errors import InputError
+from hpotool.worker.command_line import fill_template
+from hpotool.worker.reference import search_working_folder
+
+
+def become_plain(reference: str) -> None:
+    """Let this process look as if the objective's module had been run in it, and nothing else."""
+    search_working_folder()
+    script = _script_of(reference.partition(":")[0])
+    sys.argv = [script]
+    sys.orig_argv = [sys.executable, script]
+    # With neither file nor name, as in `python -c`: a spawned process imports what it is sent, and nothing twice.
+    sys.modules["__main__"] = ModuleType("__main__")
+
+
+@contextmanager
+def plain_for_a_while(reference: str, environment: Mapping[str, str]) -> Iterator[None]:
+    """The same with ``environment``, in a process that is afterwards what it was."""
+    before = sys.argv, sys.orig_argv, sys.modules["__main__"]
+    path, variables = list(sys.path), dict(os.environ)
+    become_plain(reference)
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        sys.argv, sys.orig_argv, sys.modules["__main__"] = before
+        sys.path[:] = path
+        _restore(variables)
+
+
+def fill_environment(templates: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
+    """``objective.environment`` for a Python objective: as for a command, but without parameters.
+
+    Raises:
+        InputError: a template names a parameter, or a variable that is not in ``environment``.
+    """
+    filled: dict[str, str] = {}
+    for name, template in templates.items():
+        try:
+            filled[name] = fill_template(template, {}, (), environment)
+        except (InputError, ValueError) as error:
+            why = error.message if isinstance(error, InputError) else str(error)
+            raise InputError(
+                f"objective.environment: {name} cannot be set to {template!r}: {why}",
+                "${NAME} is a variable of the worker (never its database); {{ and }} are braces; "
+                "a Python objective reads its parameters from its trial",
+            ) from None
+    return filled
+
+
+def _script_of(module: str) -> str:
+    """The module's file, found without importing anything: a package's import may read ``sys.argv`` already."""
+    top, *below = module.split(".")
+    try:
+        spec = find_spec(top) if top else None
+    except (ImportError, ValueError):
+        spec = None
+    if spec is not None and not below and spec.has_location and spec.origin:
+        return spec.origin
+    for folder in (spec.submodule_search_locations if spec is not None and below else None) or []:
+        base = Path(folder, *below)
+        for file in (Path(f"{base}.py"), base / "__init__.py"):
+            if file.is_file():
+                return str(file)
+    return str(Path.cwd() / f"{module.replace('.', os.sep)}.py")
+
+
+def _restore(variables: Mapping[str, str]) -> None:
+    """Set back what differs, and nothing else: another thread may be reading the rest."""
+    for name in os.environ.keys() - variables.keys():
+        del os.environ[name]
+    for name, value in variables.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
