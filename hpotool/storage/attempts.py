@@ -24,6 +24,7 @@ from hpotool.storage.connection import Rows
 from hpotool.storage.queries import query
 from hpotool.storage.trial_content import TrialContent
 from hpotool.storage.worker_identity import WorkerIdentity
+from hpotool.study.doors import storable
 from hpotool.study.outcome import Outcome
 from hpotool.study.retry import Decision, Requeue, Retry
 
@@ -272,9 +273,8 @@ def _ending_parameters(actor: str, ending: Ending) -> dict[str, Any]:
     return {
         "actor": actor,
         "outcome": ending.outcome.value,
-        # Postgres refuses NUL in text, and a program may print anything.
-        "reason": ending.reason.replace("\0", "�"),
-        "output_tail": ending.output_tail and ending.output_tail[-_OUTPUT_TAIL:].replace("\0", "�"),
+        "reason": storable(ending.reason),
+        "output_tail": ending.output_tail and storable(ending.output_tail[-_OUTPUT_TAIL:]),
         "gpu": _json_or_none(ending.gpu),
     }
 

@@ -15,9 +15,9 @@ from optuna.study._frozen import FrozenStudy
 from hpotool.storage.decoding import decode_attributes
 from hpotool.storage.queries import optuna_query
 from hpotool.storage.write_buffer import WriteBuffer
+from hpotool.study.doors import refuse_name
 
 NOT_FOUND = "Record does not exist."
-LONGEST_NAME = 512  # characters; the width of Optuna's columns
 
 
 class StudyRecords:
@@ -74,10 +74,9 @@ class StudyRecords:
 
 def check_name(name: str) -> None:
     """Refuse at once what the database would refuse later, when nobody could be told."""
-    if len(name) > LONGEST_NAME or "\0" in name:
-        raise StorageInternalError(
-            f"A name or key has at most {LONGEST_NAME} characters and no NUL character: {name[:40]!r}"
-        )
+    problem = refuse_name(name)
+    if problem is not None:
+        raise StorageInternalError(problem)
 
 
 def _only(rows: list[tuple[Any, ...]]) -> tuple[Any, ...]:

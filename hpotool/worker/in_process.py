@@ -45,7 +45,7 @@ class CallLink:
 
     def ask(self, request: dict[str, Any], within_s: float | None = None, default: Any = None) -> Any:
         """Ask; there is nothing to wait for but the storage itself."""
-        answer, error = self._server.answer(request)
+        answer, error = self._server.answer({**request, "id": 0})
         if error is not None:
             raise error
         return answer

@@ -12,6 +12,16 @@ from optuna.trial import FrozenTrial
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import ObjectiveSpec
 
+# What an objective may ask of its study. Anything else would let it have the storage, and with it the password.
+STUDY_READS = ("user_attrs", "best_value", "best_params", "best_trial", "best_trials", "trials")
+
+# The system attributes that an objective may set: its constraints, and the marks of two integrations. All others
+# are orders to samplers, pruners and workers, and some are unpickled there (``cma:``).
+CONSTRAINT_ATTRIBUTE = "constraints:"
+OWN_SYSTEM_ATTRIBUTES = (CONSTRAINT_ATTRIBUTE, "ddp_pl:", "mlflow_run_id")
+
+REPORTS_ATTRIBUTE = "hpotool:reports:"
+
 
 @dataclass(frozen=True)
 class StudyView:

@@ -22,10 +22,20 @@ from optuna.distributions import (
 from optuna.study import StudyDirection
 from optuna.trial import Trial
 
-from hpotool.worker.messages import Job, StudyView
+from hpotool.study.doors import LONGEST_NAME, LONGEST_VALUE, check_name, check_step, to_json
+from hpotool.worker.messages import (
+    CONSTRAINT_ATTRIBUTE,
+    OWN_SYSTEM_ATTRIBUTES,
+    REPORTS_ATTRIBUTE,
+    STUDY_READS,
+    Job,
+    StudyView,
+)
 
 # A verdict that takes longer than this counts as "go on": training does not wait for a database that is away.
 VERDICT_WITHIN_S = 10.0
+
+_LONGEST_ATTRIBUTES = 16 * LONGEST_VALUE  # characters of JSON: they are sent together when the database was away
 
 
 class Link(Protocol):
@@ -52,6 +62,8 @@ class ObjectiveTrial(Trial):
         self._trial_id = job.trial._trial_id
         self._pruning_metric = job.study.pruning_metric
         self._reported: set[tuple[str, int]] = set()
+        self._size = 0  # of all attributes that it has set, as JSON
+        self._sizes: dict[str, int] = {}
         self._relative: dict[str, Any] | None = None
         self.seed = job.seed
         folder = job.environment.get("HPOTOOL_CHECKPOINT_DIR")
@@ -81,7 +93,7 @@ class ObjectiveTrial(Trial):
         A plain number in a study of several metrics belongs to the metric that is named for pruning.
         """
         values = _numbers(value, self._pruning_metric)
-        step = _step(step)
+        step = self._step(step)
         new = {name: number for name, number in values.items() if (name, step) not in self._reported}
         if len(new) < len(values):
             self._warn_already_reported(step)
@@ -97,21 +109,47 @@ class ObjectiveTrial(Trial):
         return bool(self._link.ask({"do": "should_prune"}, within_s=VERDICT_WITHIN_S, default=False))
 
     def set_user_attr(self, key: str, value: Any) -> None:
-        """Set an attribute: anything that JSON can hold.
+        """Set an attribute: anything that JSON can hold. It reads back as JSON gives it back.
 
         Raises:
-            TypeError: ``value`` is not JSON.
+            TypeError: ``value`` is not JSON, or too large, or ``key`` is no text.
+            ValueError: ``key`` is no name that the database can hold.
         """
-        _check_json(key, value)
-        super().set_user_attr(key, value)
+        self.storage.set_trial_user_attr(self._trial_id, key, value)
+
+    def accept_attribute(self, key: Any, value: Any) -> tuple[str, Any]:
+        """The attribute as it can be stored; raises what `set_user_attr` raises, and sends nothing."""
+        name, plain = check_name(key), _plain(f"the attribute {key!r}", value)
+        size = len(json.dumps(plain))
+        total = self._size + size - self._sizes.get(name, 0)
+        if total > _LONGEST_ATTRIBUTES:
+            most = f"all attributes of a trial take {_LONGEST_ATTRIBUTES >> 20} MiB at most"
+            raise TypeError(f"the attribute {name!r} is too much: {most}; write a file into trial.checkpoint_dir")
+        self._size, self._sizes[name] = total, size
+        return name, plain
+
+    def set_constraint(self, key: str, value: float) -> None:
+        """Set a constraint: zero or less is feasible.
+
+        Raises:
+            TypeError: ``value`` is no number, or ``key`` is no text.
+            ValueError: ``value`` is nan, or ``key`` is no name that the database can hold.
+        """
+        super().set_constraint(check_name(key, LONGEST_NAME - len(CONSTRAINT_ATTRIBUTE)), value)
+
+    def _step(self, step: Any) -> int:
+        number = check_step(step)
+        if isinstance(step, float) and number != step:
+            _warn(f"The reported step {step!r} counts as step {number}.")
+        return number
 
     def _suggest(self, name: str, distribution: BaseDistribution) -> Any:
         cached = self._cached_frozen_trial
+        name = check_name(name)
         if name in cached.distributions:
             check_distribution_compatibility(cached.distributions[name], distribution)
             return cached.params[name]
-        request = {"do": "suggest", "name": name, "distribution": distribution_to_json(distribution)}
-        answer = self._link.ask(request)
+        answer = self._link.ask({"do": "suggest", "name": name, "distribution": _to_text(name, distribution)})
         # An index, so that the objective gets back the very choice that it passed in.
         value = distribution.choices[answer] if isinstance(distribution, CategoricalDistribution) else answer
         cached.distributions[name] = distribution
@@ -119,9 +157,7 @@ class ObjectiveTrial(Trial):
         return value
 
     def _warn_already_reported(self, step: int) -> None:
-        from optuna._warnings import optuna_warn
-
-        optuna_warn(f"The reported value is ignored because this `{step=}` is already reported.")
+        _warn(f"The reported value is ignored because this `{step=}` is already reported.")
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a trial belongs to its attempt and cannot be pickled")
@@ -144,9 +180,9 @@ class ObjectiveStudy:
         return self.directions[0]
 
     def set_user_attr(self, key: str, value: Any) -> None:
-        """Set an attribute of the study."""
-        _check_json(key, value)
-        self._link.tell({"do": "set_study_user_attr", "key": key, "value": value})
+        """Set an attribute of the study: anything that JSON can hold; raises what `ObjectiveTrial` raises."""
+        request = {"key": check_name(key), "value": _plain(f"the study's attribute {key!r}", value)}
+        self._link.tell({"do": "set_study_user_attr", **request})
 
     def stop(self) -> None:
         """Let this worker end after this trial."""
@@ -156,7 +192,7 @@ class ObjectiveStudy:
         return len(self.directions) > 1
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("user_attrs", "best_value", "best_params", "best_trial", "best_trials", "trials"):
+        if name in STUDY_READS:
             return self._link.ask({"do": "read_study", "name": name})
         raise AttributeError(f"an objective's study has no {name!r}: it has no database connection")
 
@@ -169,12 +205,20 @@ class _TrialStorage:
         self._link = link
 
     def set_trial_user_attr(self, _trial_id: int, key: str, value: Any) -> None:
-        self._link.tell({"do": "set_user_attr", "key": key, "value": value})
+        name, plain = self._trial.accept_attribute(key, value)
+        self._link.tell({"do": "set_user_attr", "key": name, "value": plain})
+        self._trial._cached_frozen_trial.user_attrs[name] = plain
 
     def set_trial_system_attr(self, _trial_id: int, key: str, value: Any) -> None:
-        _check_json(key, value)
-        self._link.tell({"do": "set_system_attr", "key": key, "value": value})
-        self._trial._cached_frozen_trial.system_attrs[key] = value
+        name = check_name(key)
+        if not name.startswith(OWN_SYSTEM_ATTRIBUTES):
+            raise ValueError(
+                f"the attribute {name!r} belongs to samplers and pruners; an objective sets "
+                "trial.set_user_attr and trial.set_constraint"
+            )
+        plain = _plain(f"the attribute {name!r}", value)
+        self._link.tell({"do": "set_system_attr", "key": name, "value": plain})
+        self._trial._cached_frozen_trial.system_attrs[name] = plain
 
     def get_trial_system_attrs(self, _trial_id: int) -> dict[str, Any]:
         return self._trial._cached_frozen_trial.system_attrs
@@ -185,32 +229,43 @@ def _numbers(value: float | Mapping[str, float], metric: str) -> dict[str, float
     if isinstance(value, Mapping):
         if not value:
             raise ValueError("a report needs at least one metric")
-        return {str(name): _number(part) for name, part in value.items()}
+        longest = LONGEST_NAME - len(REPORTS_ATTRIBUTE)
+        return {check_name(name, longest): _number(part) for name, part in value.items()}
     return {metric: _number(value)}
 
 
 def _number(value: Any) -> float:
     try:
         return float(value)
+    except OverflowError:
+        raise ValueError("the reported value is too large for a float") from None
     except (TypeError, ValueError):
         raise TypeError(f"The `value` argument is of type '{type(value)}' but supposed to be a float.") from None
 
 
-def _step(step: Any) -> int:
+def _plain(what: str, value: Any) -> Any:
     try:
-        step = int(step)
-    except (TypeError, ValueError):
-        raise TypeError(f"The `step` argument is of type '{type(step)}' but supposed to be an int.") from None
-    if step < 0:
-        raise ValueError(f"`{step=}` must be non-negative.")
-    return int(step)
-
-
-def _check_json(key: str, value: Any) -> None:
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError, RecursionError) as error:
+        return to_json(value)
+    except TypeError as error:
         raise TypeError(
-            f"the attribute {key!r} is a {type(value).__name__} that JSON cannot hold ({error}); "
-            "store numbers, text, lists and dicts, or write a file into trial.checkpoint_dir"
+            f"{what} {error}; store numbers, text, lists and dicts, or write a file into trial.checkpoint_dir"
         ) from None
+
+
+def _to_text(name: str, distribution: BaseDistribution) -> str:
+    """The distribution as JSON, with the choices as they will be read back."""
+    if not isinstance(distribution, CategoricalDistribution):
+        return distribution_to_json(distribution)
+    try:
+        choices = [to_json(choice) for choice in distribution.choices]
+    except TypeError as error:
+        raise TypeError(
+            f"a choice of the parameter {name!r} {error}; suggest its name, and look it up in a dict"
+        ) from None
+    return json.dumps({"name": CategoricalDistribution.__name__, "attributes": {"choices": choices}})
+
+
+def _warn(message: str) -> None:
+    from optuna._warnings import optuna_warn
+
+    optuna_warn(message)
