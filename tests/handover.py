@@ -490,3 +490,12 @@ def same(one: Any, other: Any) -> bool:
 def objective(trial: Any) -> Any:
     """The case of the trial's number; two of three may fail, so that a worker sees that it is not the cause."""
     return Case(trial.number, fails=trial.number % 3 != 0).run(trial)
+
+
+def obeyed(trial: Any) -> float:
+    """Prints, names and raises what a terminal would obey."""
+    sys.stdout.write("\x1b]0;own\x07\x1b[31mred\x1b[0m\r\n")
+    trial.suggest_categorical("na\x1b[31mme", ["\x1b[2J"])
+    trial.set_user_attr("\x1b[1m", "\x1b]0;own\x07")
+    trial.set_constraint("\x9b31m", -1)
+    raise ValueError("\x1b]0;own\x07\u202e")

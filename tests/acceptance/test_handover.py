@@ -91,3 +91,28 @@ def test_a_case_that_users_met_elsewhere_ends_as_it_should(
     if name == "list_choices":
         [best] = hpotool.json("best", "--study", study)["trials"]
         assert best["params"]["hidden"] in ([64], [64, 64], [128, 64])
+
+
+def test_control_characters_reach_a_terminal_through_raw_logs_only(database_url: str, tmp_path: Path) -> None:
+    """A title, a colour, a name and an error that a terminal would obey, in everything that people read."""
+    hpotool = CommandLine(database_url)
+    study_file = tmp_path / "study.yaml"
+    study_file.write_text(
+        "study: control\nobjective: {python: 'tests.handover:obeyed'}\nmetrics: {loss: minimize}\n"
+        "budget: {trials: 1, failed: 1}\n"
+    )
+    hpotool.run("create-study", str(study_file))
+    said = [hpotool.run("worker", "--study", "control").stderr]
+    for command in (["show", "0"], ["show"], ["status"], ["watch"], ["trials"], ["events"], ["logs", "0"]):
+        done = hpotool.run(*command, "--study", "control")
+        said += [done.stdout, done.stderr]
+    assert not [one for text in said for one in text if ord(one) < 32 and one not in "\n\t"]
+    assert r"\x1b]0;own\x07" in said[-2]
+    unknown = hpotool.run("status", "--study", "\udcff\x1b", code=None)
+    assert unknown.stderr.startswith("error: study '\\udcff\\x1b' does not exist\n")
+    raw = hpotool.run("logs", "0", "--raw", "--study", "control").stdout
+    assert "\x1b]0;own\x07" in raw
+    shown = hpotool.json("show", "0", "--study", "control")
+    times = [shown["started"], shown["ended"], shown["attempts"][0]["started"]]
+    times += [event["at"] for event in hpotool.json("events", "--study", "control")]
+    assert all(time.endswith("+00:00") for time in times)
