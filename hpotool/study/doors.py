@@ -32,7 +32,7 @@ _INVISIBLE_IN_LINES = re.compile(_INVISIBLE.pattern.replace("\x00-\x1f", "\x00-\
 def refuse_name(name: Any, longest: int = LONGEST_NAME) -> str | None:
     """Why ``name`` cannot be the name of an attribute, a parameter or a metric; None: it can."""
     if not issubclass(type(name), str):
-        return f"a name must be text, and this one is a {kind_of(name)}"
+        return f"a name must be text, and this one is of type {kind_of(name)}"
     text = str.__str__(name)
     if len(text) > longest:
         return f"the name {text[:40]!r}… has {len(text)} characters, and {longest} are the most"

@@ -15,7 +15,7 @@ from hpotool.storage.url import DatabaseUrl
 from tests.acceptance.command_line import ROOT, CommandLine
 from tests.handover import NOTES, Accepted, same
 
-TRIALS = 100
+TRIALS = 66  # finished ones: some 130 attempts
 STATES = {"complete": "COMPLETE", "pruned": "PRUNED", "error": "FAIL", "nan": "FAIL"}
 
 
