@@ -25,13 +25,21 @@ from typing import Any, NoReturn
 EXIT_INFEASIBLE = 65
 EXIT_PREEMPTED = 75
 
+HIGHEST_STEP = 2**31 - 1  # Optuna keeps steps in 32 bits
+
 _SOCKET = "HPOTOOL_ATTEMPT"
 _connection: dict[int, socket.SocketType] = {}  # by process: a fork must not share its parent's
 
 
 def report(step: int | None = None, **metrics: float) -> None:
-    """Report metrics by name, at ``step`` or as final values. Only the metrics of the study count."""
+    """Report metrics by name, at ``step`` or as final values. Only the metrics of the study count.
+
+    Raises:
+        ValueError: the step is negative or beyond ``HIGHEST_STEP``.
+    """
     values = {name: float(value) for name, value in metrics.items()}
+    if step is not None and not 0 <= int(step) <= HIGHEST_STEP:
+        raise ValueError(f"a step is a whole number from 0 to {HIGHEST_STEP}")
     _ask({**values, **({} if step is None else {"step": int(step)})})
 
 

@@ -21,6 +21,21 @@ def raises(trial: optuna.Trial) -> float:
     raise KeyError("no such\ncolumn")
 
 
+def raises_without_any_output(trial: optuna.Trial) -> float:
+    sys.stderr.close()
+    os.close(2)
+    raise ValueError("nobody hears it")
+
+
+def raises_from_itself(trial: optuna.Trial) -> float:
+    error = ValueError("its own cause")
+    raise error from error
+
+
+def raises_what_is_no_exception(trial: optuna.Trial) -> float:
+    raise GeneratorExit("quitting")
+
+
 def calls_sys_exit(trial: optuna.Trial) -> float:
     sys.exit(3)
 

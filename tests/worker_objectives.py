@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import optuna
 import pytest
 
@@ -22,6 +24,11 @@ def quadratic(trial: optuna.Trial) -> float:
 
 def by_name(trial: optuna.Trial) -> dict[str, float]:
     return {"size": 3, "accuracy": trial.suggest_float("x", 0, 1), "latency_ms": 12.5}
+
+
+def more_than_its_metric(trial: optuna.Trial) -> dict[str, object]:
+    when = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+    return {"loss": 1, "sizes": [1, (2, 3)], "done": True, "when": when, "x" * 600: 1, 5: 1}
 
 
 def several_metrics(trial: optuna.Trial) -> tuple[float, float]:

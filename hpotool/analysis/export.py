@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from hpotool.analysis.best import find_best
-from hpotool.analysis.results import json_data, metric_names
+from hpotool.analysis.results import json_data, metric_names, utc
 from hpotool.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def _row(trial: FrozenTrial, names: tuple[str, ...]) -> dict[str, Any]:
         "number": trial.number,
         "state": trial.state.name,
         **{f"values_{name}": None for name in names},
-        "datetime_start": trial.datetime_start.isoformat() if trial.datetime_start else None,
-        "datetime_complete": trial.datetime_complete.isoformat() if trial.datetime_complete else None,
+        "datetime_start": utc(trial.datetime_start),
+        "datetime_complete": utc(trial.datetime_complete),
         "duration_s": trial.duration.total_seconds() if trial.duration is not None else None,
     }
     row.update({f"values_{name}": value for name, value in zip(names, trial.values or (), strict=False)})

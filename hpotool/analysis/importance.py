@@ -7,6 +7,7 @@ explains the variance of the metric over the whole space, for parameters that ev
 
 from __future__ import annotations
 
+import json
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from hpotool.analysis.results import complete_trials, direction_signs, metric_index, metric_names
+from hpotool.analysis.scalar_choices import with_scalar_choices
 from hpotool.errors import InputError
 
 if TYPE_CHECKING:
@@ -70,9 +72,18 @@ def _weigh_parameters(study: Study, index: int, evaluator: Evaluator) -> dict[st
         # That a target is minimised is taken care of by the sign; that a condition was met by one trial only says
         # what every reader of a small study knows.
         warnings.simplefilter("ignore")
-        weights = get_param_importances(
-            study, evaluator=_make_evaluator(evaluator), params=varied, target=_target(study, index)
-        )
+        try:
+            weights = get_param_importances(
+                with_scalar_choices(study),
+                evaluator=_make_evaluator(evaluator),
+                params=varied,
+                target=_target(study, index),
+            )
+        except ValueError as error:  # fANOVA's forest takes no numbers beyond 1e38, for one
+            raise InputError(
+                f"{evaluator} cannot weigh the parameters of study {study.study_name!r}: {error}",
+                "use --evaluator ped-anova" if evaluator == "fanova" else None,
+            ) from error
     ranked = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
     return {name: float(weight) for name, weight in ranked} | dict.fromkeys(constant, 0.0)
 
@@ -97,10 +108,10 @@ def _split_parameters(trials: Sequence[FrozenTrial], evaluator: Evaluator) -> tu
     What stayed the same made no difference, whatever an evaluator says. A conditional parameter that stayed
     the same was still there or not; only PED-ANOVA can weigh that.
     """
-    values: dict[str, set[Any]] = {}
+    values: dict[str, set[str]] = {}
     for trial in trials:
         for name, value in trial.params.items():
-            values.setdefault(name, set()).add((type(value), value))
+            values.setdefault(name, set()).add(json.dumps(value))  # a choice may be a list, which has no hash
     conditional = {name for name in values if any(name not in trial.params for trial in trials)}
     names = sorted(name for name in values if evaluator == "ped-anova" or name not in conditional)
     varied = [name for name in names if len(values[name]) > 1 or name in conditional]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from hpotool.analysis.importance import find_importance
 from hpotool.analysis.results import complete_trials, metric_index, metric_names
+from hpotool.analysis.scalar_choices import with_scalar_choices
 from hpotool.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,9 +58,11 @@ def _figure(study: Study, plot: Plot, name: str, index: int) -> Any:
         case "history":
             return visualization.plot_optimization_history(study, target=target, target_name=name)
         case "slice":
-            return visualization.plot_slice(study, target=target, target_name=name)
+            return visualization.plot_slice(with_scalar_choices(study), target=target, target_name=name)
         case "parallel":
-            return visualization.plot_parallel_coordinate(study, target=target, target_name=name)
+            return visualization.plot_parallel_coordinate(
+                with_scalar_choices(study), target=target, target_name=name
+            )
         case "timeline":
             return visualization.plot_timeline(study)
         case "reports":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from hpotool.errors import NotFoundError
@@ -122,6 +123,11 @@ def read_result(trial: FrozenTrial, names: tuple[str, ...]) -> TrialResult:
     return TrialResult(
         trial.number, dict(zip(names, values, strict=False)), dict(trial.params), dict(trial.constraints)
     )
+
+
+def utc(local: datetime | None) -> str | None:
+    """Return a moment of Optuna's, naive local time, in the one zone that answers use, marked as such."""
+    return None if local is None else local.astimezone(timezone.utc).isoformat()
 
 
 def json_data(data: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpotool.analysis.results import TrialResult, json_data, metric_names, read_result
+from hpotool.analysis.results import TrialResult, json_data, metric_names, read_result, utc
 from hpotool.errors import NotFoundError
 from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
 from hpotool.study.replicates import REPLICATE_OF
@@ -137,8 +137,8 @@ def describe_trial(study: Study, number: int, attempts: Attempts | None = None) 
         raise NotFoundError(f"study {study.study_name!r} has no trial {number}", has)
     return TrialDetails(
         record=_record(trial, metric_names(study), attempts or {}),
-        started=trial.datetime_start.isoformat() if trial.datetime_start else None,
-        ended=trial.datetime_complete.isoformat() if trial.datetime_complete else None,
+        started=utc(trial.datetime_start),
+        ended=utc(trial.datetime_complete),
         distributions={name: str(distribution) for name, distribution in trial.distributions.items()},
         reports=dict(sorted(trial.intermediate_values.items())),
         user_attributes=dict(trial.user_attrs),

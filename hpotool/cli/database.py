@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hpotool.cli.embedded import start_silently
 from hpotool.errors import InputError, NotFoundError
 from hpotool.settings import read_settings
+from hpotool.study.doors import refuse_name
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -47,7 +48,8 @@ def find_study(connection: Connection, name: str | None) -> StudySummary:
     """
     from hpotool.storage.studies import list_studies
 
-    found = list_studies(connection, name)
+    # No study has a name that no database holds, as a word of a command line may be.
+    found = [] if name is not None and refuse_name(name) else list_studies(connection, name)
     if len(found) == 1:
         return found[0]
     if found:

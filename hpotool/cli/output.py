@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import assert_never
 
+from hpotool.study.doors import visible, visible_lines
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.text import Text
 
 
 class Format(str, Enum):
@@ -56,7 +59,7 @@ def show(answer: Answer, format: Format) -> None:
         case Format.CSV:
             _write_csv(answer.rows)
         case Format.VALUE:
-            sys.stdout.write(answer.value + "\n" if answer.value else "")
+            sys.stdout.write(visible_lines(answer.value) + "\n" if answer.value else "")
         case Format.TABLE:
             _show_picture(answer)
         case _:
@@ -64,8 +67,8 @@ def show(answer: Answer, format: Format) -> None:
 
 
 def say(text: str) -> None:
-    """Tell a person something that is not the answer."""
-    sys.stderr.write(text + "\n")
+    """Tell a person something that is not the answer. What a terminal would obey is written out."""
+    sys.stderr.write(visible_lines(text) + "\n")
     sys.stderr.flush()
 
 
@@ -81,13 +84,14 @@ def console(stream: Any = None) -> Console:
 def table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> RenderableType:
     """The plain table of some rows; numbers stand at the right."""
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
     drawn = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     columns = _columns(rows)
     for column in columns:
         numeric = all(isinstance(row.get(column), (int, float)) or row.get(column) is None for row in rows)
-        drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        drawn.add_column(escape(visible(column)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         drawn.add_row(*(cell(row.get(column)) for column in columns))
     return drawn
@@ -103,7 +107,14 @@ def cell(value: Any) -> str:
         return f"{value:.6g}"
     if isinstance(value, (dict, list, tuple)):
         return escape(json.dumps(value, default=str))
-    return escape(str(value))
+    return escape(visible(str(value)))
+
+
+def words(text: str, style: str = "") -> Text:
+    """Text of a picture, in its own lines: what a terminal would obey is written out."""
+    from rich.text import Text
+
+    return Text(visible_lines(text), style=style)
 
 
 def plain(data: Any) -> Any:
@@ -128,7 +139,9 @@ def _write_csv(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _csv_cell(value: Any) -> Any:
-    return json.dumps(value, default=str) if isinstance(value, (dict, list, tuple)) else value
+    """What a file is to hold exactly; on a terminal, nothing that the terminal would obey."""
+    text = json.dumps(value, default=str) if isinstance(value, (dict, list, tuple)) else value
+    return visible(text) if isinstance(text, str) and sys.stdout.isatty() else text
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:

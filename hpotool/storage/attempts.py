@@ -23,6 +23,7 @@ from hpotool.storage.connection import Rows
 from hpotool.storage.queries import query, to_jsonb
 from hpotool.storage.trial_content import TrialContent
 from hpotool.storage.worker_identity import WorkerIdentity
+from hpotool.study.doors import storable
 from hpotool.study.outcome import Outcome
 from hpotool.study.retry import Decision, Requeue, Retry
 
@@ -272,8 +273,8 @@ def _ending_parameters(actor: str, ending: Ending) -> dict[str, Any]:
     return {
         "actor": actor,
         "outcome": ending.outcome.value,
-        "reason": _storable(ending.reason),
-        "output_tail": ending.output_tail and _storable(ending.output_tail[-_OUTPUT_TAIL:]),
+        "reason": storable(ending.reason),
+        "output_tail": ending.output_tail and storable(ending.output_tail[-_OUTPUT_TAIL:]),
         "gpu": _json_or_none(ending.gpu),
     }
 

@@ -14,7 +14,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
-from optuna.distributions import BaseDistribution, json_to_distribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    distribution_to_json,
+    json_to_distribution,
+)
 from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.storage.stored_trial import (
@@ -71,14 +76,14 @@ class TrialDecoder:
         self._distributions: dict[str, BaseDistribution] = {}
         self._sets_by_text: dict[tuple[str, ...], Distributions] = {}
         self._sets_by_hash: dict[bytes, Distributions] = {b"": {}}
-        self._sets: dict[tuple[tuple[str, BaseDistribution], ...], Distributions] = {}
+        self._sets: dict[tuple[tuple[str, str], ...], Distributions] = {}
         self._step_indexes: dict[tuple[int, ...], StepIndex] = {}
 
     def distribution(self, text: str) -> BaseDistribution:
         """The distribution of a JSON text, parsed once."""
         found = self._distributions.get(text)
         if found is None:
-            found = self._distributions[text] = json_to_distribution(text)
+            found = self._distributions[text] = _parse(text)
         return found
 
     def trial(self, row: Sequence[Any]) -> FrozenTrial:
@@ -191,7 +196,19 @@ class TrialDecoder:
         return found
 
     def _shared(self, distributions: Mapping[str, BaseDistribution]) -> Distributions:
-        return self._sets.setdefault(tuple(distributions.items()), dict(distributions))
+        # By their text: choices may be lists, which have no hash.
+        key = tuple((name, distribution_to_json(space)) for name, space in distributions.items())
+        return self._sets.setdefault(key, dict(distributions))
+
+
+def _parse(text: str) -> BaseDistribution:
+    content = json.loads(text)
+    if content.get("name") != CategoricalDistribution.__name__:
+        return json_to_distribution(text)
+    # Not made with its choices: it would warn every reader that one of them is a list.
+    distribution = CategoricalDistribution((None,))
+    distribution.choices = tuple(content["attributes"]["choices"])
+    return distribution
 
 
 def _attributes(keys: Sequence[str] | None, texts: Sequence[str] | None) -> Attributes:

@@ -36,6 +36,7 @@ from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
+from hpotool.reporting import HIGHEST_STEP
 from hpotool.storage.connection import Connection, Parameters, Rows, TransientDatabaseError
 from hpotool.storage.decoding import finite_or_none, to_local_time, value_types
 from hpotool.storage.live_trial import LiveTrial
@@ -50,7 +51,6 @@ from hpotool.storage.write_buffer import Kind, WriteBuffer, flush_at_exit
 
 StaleTrialCallback = Callable[[Study, FrozenTrial], None]
 
-_HIGHEST_STEP = 2**31 - 1
 _logger = get_logger(__name__)
 
 
@@ -273,7 +273,7 @@ class PostgresStorage(BaseStorage, BaseHeartbeat):
         """See BaseStorage."""
         with self._memory.writing(trial_id) as live:
             step, value = int(step), float(intermediate_value)
-            if abs(step) > _HIGHEST_STEP:
+            if abs(step) > HIGHEST_STEP:
                 raise StorageInternalError(f"The step {step} does not fit into 32 bits.")
             self._writes.add("steps", trial_id, step, *finite_or_none([value]), *value_types([value]))
             live.set_step(step, value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -16,10 +15,9 @@ from optuna.study._frozen import FrozenStudy
 from hpotool.storage.decoding import decode_attributes
 from hpotool.storage.queries import optuna_query
 from hpotool.storage.write_buffer import WriteBuffer
+from hpotool.study.doors import refuse_name
 
 NOT_FOUND = "Record does not exist."
-LONGEST_NAME = 512  # characters; the width of Optuna's columns
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # what Postgres has no place for in a text
 
 
 class StudyRecords:
@@ -76,11 +74,9 @@ class StudyRecords:
 
 def check_name(name: str) -> None:
     """Refuse at once what the database would refuse later, when nobody could be told."""
-    if len(name) > LONGEST_NAME or _UNSTORABLE.search(name):
-        raise StorageInternalError(
-            f"A name or key has at most {LONGEST_NAME} characters, no NUL character and no half of a surrogate "
-            f"pair: {name[:40]!r}"
-        )
+    problem = refuse_name(name)
+    if problem is not None:
+        raise StorageInternalError(problem)
 
 
 def _only(rows: list[tuple[Any, ...]]) -> tuple[Any, ...]:

@@ -20,6 +20,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 
 from hpotool.errors import CheckpointPlaceError
 from hpotool.study.branch import Branch, steps_of_trial
+from hpotool.study.doors import one_line
 from hpotool.study.outcome import Outcome
 from hpotool.study.space import suggest_search_space
 from hpotool.study.spec import StudySpec
@@ -222,7 +223,7 @@ class AttemptRunner:
         job = self._job(trial, seed, checkpoint_dir)
         server = TrialServer(trial, self._spec.metrics, job.study.pruning_metric)
         run = self._run_in_process if self._spec.objective.isolation == "none" else self._run_in_child
-        result = run(job, server)
+        result = _with_unheard(run(job, server), server.unheard)
         # When the trial is somebody else's by now, what it says of itself is not ours to write; the value is kept.
         with contextlib.suppress(UpdateFinishedTrialError):
             server.write_series()
@@ -362,6 +363,14 @@ class AttemptRunner:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _with_unheard(result: AttemptResult, unheard: Exception | None) -> AttemptResult:
+    """The result, whose reason also says what of the attempt could not be stored after its last question."""
+    if unheard is None:
+        return result
+    told = f"something that it told was not stored: {type(unheard).__name__}: {unheard}"
+    return replace(result, reason=one_line("; ".join(filter(None, (result.reason, told)))))
 
 
 def _branch_of(trial: Trial) -> Branch | None:

@@ -22,6 +22,7 @@ from typing import IO, Any, NoReturn
 from optuna.exceptions import TrialPruned
 
 from hpotool.errors import InputError
+from hpotool.study.doors import kind_of, one_line
 from hpotool.study.outcome import Outcome
 from hpotool.worker.attempt_link import ChannelLink, StopRequest
 from hpotool.worker.channel import Channel
@@ -32,6 +33,7 @@ from hpotool.worker.messages import AttemptEnded, Job
 from hpotool.worker.objective_trial import ObjectiveTrial
 from hpotool.worker.returned import read_returned
 
+_LONGEST_REFUSAL = 300  # characters, of each thing that was returned and is not kept
 _DEFAULT_SIGNALS = (signal.SIGHUP, signal.SIGCHLD)
 
 
@@ -49,7 +51,7 @@ def run_attempt(
             link.tell(end)
         run_exit_handlers(open_files)
     except BaseException:  # noqa: BLE001 (a forked child must never go on into its parent's code)
-        traceback.print_exc()
+        _print_traceback()
         os._exit(1)
     os._exit(0)
 
@@ -61,39 +63,58 @@ def call_objective(
     try:
         _seed_everything(job.seed)
         objective = load() if job.objective.command is None else CommandObjective(job)
-        returned = objective(trial)
+        return _end_with_values(objective(trial), job, trial, is_stopping())
     except AttemptEnded as ended:
         if ended.values is None:
             return _end(ended.outcome, ended.reason)
-        end = _end_with_values(ended.values, job, stopping=False)
+        end = _end_with_values(ended.values, job, trial, stopping=False)
         return {**end, "reason": end["reason"] or ended.reason}
     except TrialPruned as pruned:
-        return _end(Outcome.PRUNED, str(pruned) or "the objective pruned itself")
+        return _end(Outcome.PRUNED, _text_of(pruned) or "the objective pruned itself")
     except InputError as error:
         return _end(Outcome.ERROR, error.message)
     except SystemExit as leaving:
-        return _end(Outcome.ERROR, f"the objective called sys.exit({leaving.code!r})")
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the child's entry point)
-        traceback.print_exc()
+        return _end(Outcome.ERROR, f"the objective called sys.exit({_text_of(leaving.code, repr)})")
+    except BaseException as error:  # noqa: BLE001 (the child's entry point)
+        _print_traceback()
         if is_stopping():
             return _end(Outcome.PREEMPTED, "it stopped when it was asked to")
-        if reason := out_of_memory_reason(error):
+        if reason := out_of_memory_reason(error, _text_of):
             return _end(Outcome.OOM, reason)
         return _end(Outcome.ERROR, _describe(error))
-    return _end_with_values(returned, job, is_stopping())
 
 
-def _end_with_values(returned: Any, job: Job, stopping: bool) -> dict[str, Any]:
+def _end_with_values(returned: Any, job: Job, trial: ObjectiveTrial, stopping: bool) -> dict[str, Any]:
     read = read_returned(returned, job.study.metric_names)
     if read.problem is not None:
         if stopping and returned is None:
             return _end(Outcome.PREEMPTED, "it stopped when it was asked to")
         return _end(Outcome.ERROR, read.problem)
     assert read.values is not None
+    extra, refused = _accept_extra(read.extra, trial)
     if read.nan:
+        for name, value in extra.items():
+            trial.set_user_attr(name, value)
         named = dict(zip(job.study.metric_names, read.values, strict=True))
-        return _end(Outcome.NAN, "the objective returned nan: " + ", ".join(f"{k}={v}" for k, v in named.items()))
-    return {**_end(Outcome.COMPLETE, None), "values": read.values, "extra": _json_only(read.extra)}
+        reason = "the objective returned nan: " + ", ".join(f"{k}={v}" for k, v in named.items())
+        return _end(Outcome.NAN, "; ".join([reason, *refused]))
+    return {**_end(Outcome.COMPLETE, "; ".join(refused) or None), "values": read.values, "extra": extra}
+
+
+def _accept_extra(extra: Iterable[tuple[Any, Any]], trial: ObjectiveTrial) -> tuple[dict[str, Any], list[str]]:
+    """What a returned mapping holds beyond the metrics, and why not all of it is kept: the values count anyway."""
+    accepted: dict[str, Any] = {}
+    refused: list[str] = []
+    for key, value in extra:
+        try:
+            name, plain = trial.accept_attribute(key, value)
+            accepted[name] = plain
+        except Exception as error:  # noqa: BLE001 (the child's entry point: it runs the value's own methods)
+            refused.append(f"left out beside the value: {one_line(_text_of(error), _LONGEST_REFUSAL)}")
+    for sentence in refused:
+        with contextlib.suppress(OSError):  # into the log, whatever the objective has made of ``sys.stderr``
+            os.write(2, f"{sentence}\n".encode(errors="backslashreplace"))
+    return accepted, refused
 
 
 def _keep_returned(job: Job, end: dict[str, Any]) -> None:
@@ -107,26 +128,29 @@ def _keep_returned(job: Job, end: dict[str, Any]) -> None:
 
 
 def _end(outcome: Outcome, reason: str | None) -> dict[str, Any]:
-    return {"end": outcome.value, "reason": reason}
-
-
-def _json_only(extra: Any) -> dict[str, Any]:
-    """What a returned mapping holds beyond the metrics: numbers as numbers, the rest as text."""
-    return {name: _plain(value) for name, value in extra.items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (str, bool, int, type(None))):
-        return value
-    try:
-        return float(value)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        return str(value)
+    return {"end": outcome.value, "reason": None if reason is None else one_line(reason)}
 
 
 def _describe(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    text = _text_of(error)
+    return f"{kind_of(error)}: {text}" if text.strip() else kind_of(error)
+
+
+def _text_of(value: Any, read: Callable[[Any], str] = str) -> str:
+    """``str`` or ``repr`` of something of the objective's, whatever its methods do."""
+    try:
+        return str.__str__(read(value))
+    except BaseException:  # noqa: BLE001 (the child's entry point: an error that cannot be shown is an error too)
+        return f"a {kind_of(value)} that cannot be shown"
+
+
+def _print_traceback() -> None:
+    """The traceback into the log, whatever the objective has made of ``sys.stderr`` and of its exception."""
+    try:
+        traceback.print_exc()
+    except BaseException:  # noqa: BLE001 (the child's entry point: how it ended is told all the same)
+        with contextlib.suppress(OSError):
+            os.write(2, b"the traceback cannot be printed\n")
 
 
 def _become_an_attempt(job: Job, log_fd: int) -> StopRequest:

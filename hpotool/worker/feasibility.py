@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,10 +23,22 @@ def set_constraints(
     reported = {**trial.user_attrs, **extra, **metrics}
     for constraint in spec.constraints:
         value = reported.get(constraint.name)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        number = _number(value)
+        if number is None:
             return f"the objective reported no number for {constraint.name!r}, which the study constrains"
-        trial.set_constraint(constraint.name, constraint.violation(float(value)))
+        trial.set_constraint(constraint.name, constraint.violation(number))
     return None
+
+
+def _number(value: Any) -> float | None:
+    """A number that can be compared with a bound: nan cannot, nor what is too large for a float."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return None if math.isnan(number) else number
 
 
 def set_out_of_memory(trial: Trial) -> None:

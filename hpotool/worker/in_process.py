@@ -61,12 +61,11 @@ class CallLink:
         """
         if os.getpid() != self._pid:
             raise RuntimeError(_NEEDS_A_PROCESS)
-        answer, error = self._server.answer(request)
+        answer, error = self._server.answer({**request, "id": 0})
         if error is not None:
             raise error
-        return copy.deepcopy(
-            answer
-        )  # as through a channel: what the worker keeps is not the objective's to change
+        # As through a channel: what the worker keeps is not the objective's to change.
+        return copy.deepcopy(answer)
 
     def tell(self, request: dict[str, Any]) -> None:
         """Tell, and meet the error, if there is one, on the spot."""

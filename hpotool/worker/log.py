@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, Literal
+
+from hpotool.study.doors import visible, visible_lines
 
 LogFormat = Literal["text", "json"]
 
@@ -20,17 +23,30 @@ def set_up_logging(format: LogFormat, label: str = "") -> None:
 
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        _JsonFormatter() if format == "json" else logging.Formatter(f"%(asctime)s {label}%(message)s", "%H:%M:%S")
+        _JsonFormatter() if format == "json" else _TextFormatter(f"%(asctime)s {label}%(message)s", "%H:%M:%S")
     )
     logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    # The objective's process says so in the attempt's log, where it is suggested.
+    warnings.filterwarnings("ignore", message="Choices for a categorical distribution", category=UserWarning)
 
 
 def log_event(event: str, message: str, level: int = logging.INFO, **fields: Any) -> None:
     """Log ``message``; in JSON, ``event`` and ``fields`` say the same in parts."""
     logger.log(level, message, extra={"fields": {"event": event, **fields}})
+
+
+class _TextFormatter(logging.Formatter):
+    """One line per event, with nothing in it that a terminal would obey; tracebacks have lines of their own."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
+        record.message = visible(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 (logging's name)
+        return visible_lines(super().formatException(ei))
 
 
 class _JsonFormatter(logging.Formatter):

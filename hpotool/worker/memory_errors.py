@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 
+from hpotool.study.doors import kind_of
+
+_CAUSE = BaseException.__dict__["__cause__"]  # not what a class of the objective's makes of it
+_LONGEST_TEXT = 100_000  # characters of an exception that are searched
 # By name, because importing torch, xgboost, cupy or tensorflow only to compare types would cost seconds.
 _TYPES = frozenset({"OutOfMemoryError", "ResourceExhaustedError", "CUDAOutOfMemoryError"})
 _GPU = re.compile(
@@ -19,20 +24,32 @@ _HOST = re.compile(
 )
 
 
-def out_of_memory_reason(error: BaseException) -> str | None:
-    """The sentence to store when ``error`` (or what caused it) says that memory ran out, else None."""
-    seen: BaseException | None = error
-    while seen is not None:
-        text = " ".join(str(seen).split())
-        name = type(seen).__name__
+def out_of_memory_reason(error: BaseException, read: Callable[[BaseException], str] = str) -> str | None:
+    """The sentence to store when ``error`` (or what caused it) says that memory ran out, else None.
+
+    ``read`` gives an exception's text.
+    """
+    for seen in _with_causes(error):
+        text = " ".join(read(seen)[:_LONGEST_TEXT].split())
+        name = kind_of(seen)
         if name in _TYPES or _GPU.search(text):
             return f"GPU memory ran out: {name}: {text}"
-        if isinstance(seen, MemoryError) or (isinstance(seen, (RuntimeError, OSError)) and _HOST.search(text)):
+        kind = type(seen)
+        if issubclass(kind, MemoryError) or (issubclass(kind, (RuntimeError, OSError)) and _HOST.search(text)):
             return f"memory ran out: {name}: {text}" if text else f"memory ran out: {name}"
         if name == "XGBoostError" and _HOST.search(text):
             return f"memory ran out: {name}: {text}"
-        seen = seen.__cause__
     return None
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what caused it, each once: an error may have been raised from itself."""
+    known: set[int] = set()
+    seen: BaseException | None = error
+    while isinstance(seen, BaseException) and id(seen) not in known:
+        known.add(id(seen))
+        yield seen
+        seen = _CAUSE.__get__(seen)
 
 
 def last_words_of_exhaustion(output: str) -> str | None:

@@ -15,6 +15,13 @@ from hpotool.study.outcome import Outcome
 from hpotool.study.spec import ObjectiveSpec, ParameterSpec
 from hpotool.worker.channel import ChannelGarbled
 
+# The system attributes that an objective may set: its constraints, and the marks of two integrations. All others
+# are orders to samplers, pruners and workers, and some are unpickled there (``cma:``).
+CONSTRAINT_ATTRIBUTE = "constraints:"
+OWN_SYSTEM_ATTRIBUTES = (CONSTRAINT_ATTRIBUTE, "ddp_pl:", "mlflow_run_id")
+
+REPORTS_ATTRIBUTE = "hpotool:reports:"
+
 
 @dataclass(frozen=True)
 class StudyView:

@@ -14,9 +14,11 @@ from typing import Any, NoReturn, Protocol
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from hpotool.worker.messages import StudyView
+from hpotool.study.doors import LONGEST_VALUE, check_name, to_json
+from hpotool.worker.messages import OWN_SYSTEM_ATTRIBUTES, StudyView
 
 _METRIC_NAMES = "study:metric_names"  # as Optuna names it
+_LONGEST_ATTRIBUTES = 16 * LONGEST_VALUE  # characters of JSON: they are sent together when the database was away
 
 
 class Link(Protocol):
@@ -36,22 +38,52 @@ class ObjectiveStorage:
         self._trial = trial
         self._view = view
         self._link = link
+        self._size = 0  # of all attributes that were set, as JSON
+        self._sizes: dict[str, int] = {}
+
+    def accept_attribute(self, key: Any, value: Any) -> tuple[str, Any]:
+        """The attribute as it can be stored. Sends nothing.
+
+        Raises:
+            TypeError: ``value`` is not JSON, or too large, or ``key`` is no text.
+            ValueError: ``key`` is no name that the database can hold.
+        """
+        name, plain = check_name(key), _plain(f"the attribute {key!r}", value)
+        size = len(json.dumps(plain))
+        total = self._size + size - self._sizes.get(name, 0)
+        if total > _LONGEST_ATTRIBUTES:
+            most = f"all attributes of a trial take {_LONGEST_ATTRIBUTES >> 20} MiB at most"
+            raise TypeError(f"the attribute {name!r} is too much: {most}; write a file into trial.checkpoint_dir")
+        self._size, self._sizes[name] = total, size
+        return name, plain
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """Of the running trial.
+        """Of the running trial; raises what ``accept_attribute`` raises.
 
         Raises:
             RuntimeError: it is another one.
         """
         self._check_is_own(trial_id)
-        self._link.tell({"do": "set_user_attr", "key": key, "value": value})
+        name, plain = self.accept_attribute(key, value)
+        self._link.tell({"do": "set_user_attr", "key": name, "value": plain})
+        self._trial.user_attrs[name] = plain
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """As ``set_trial_user_attr``."""
+        """As ``set_trial_user_attr``, where it is the objective's to set.
+
+        Raises:
+            ValueError: it is an order to samplers, pruners or workers.
+        """
         self._check_is_own(trial_id)
-        check_json(key, value)
-        self._link.tell({"do": "set_system_attr", "key": key, "value": value})
-        self._trial.system_attrs[key] = value
+        name = check_name(key)
+        if not name.startswith(OWN_SYSTEM_ATTRIBUTES):
+            raise ValueError(
+                f"the attribute {name!r} belongs to samplers and pruners; an objective sets "
+                "trial.set_user_attr and trial.set_constraint"
+            )
+        plain = _plain(f"the attribute {name!r}", value)
+        self._link.tell({"do": "set_system_attr", "key": name, "value": plain})
+        self._trial.system_attrs[name] = plain
 
     def get_trial_system_attrs(self, trial_id: int) -> dict[str, Any]:
         """Of the running trial as far as this copy of it knows; of another one as it is."""
@@ -82,9 +114,9 @@ class ObjectiveStorage:
         return attributes
 
     def set_study_user_attr(self, _study_id: int, key: str, value: Any) -> None:
-        """Set an attribute of the study."""
-        check_json(key, value)
-        self._link.tell({"do": "set_study_user_attr", "key": key, "value": value})
+        """Set an attribute of the study: anything that JSON can hold."""
+        request = {"key": check_name(key), "value": _plain(f"the study's attribute {key!r}", value)}
+        self._link.tell({"do": "set_study_user_attr", **request})
 
     def get_study_system_attrs(self, _study_id: int) -> dict[str, Any]:
         """The names of the metrics; what else there is belongs to samplers."""
@@ -153,16 +185,10 @@ _REFUSED = (
 )
 
 
-def check_json(key: str, value: Any) -> None:
-    """See that an attribute can be stored.
-
-    Raises:
-        TypeError: ``value`` is not JSON.
-    """
+def _plain(what: str, value: Any) -> Any:
     try:
-        json.dumps(value)
-    except (TypeError, ValueError, RecursionError) as error:
+        return to_json(value)
+    except TypeError as error:
         raise TypeError(
-            f"the attribute {key!r} is a {type(value).__name__} that JSON cannot hold ({error}); "
-            "store numbers, text, lists and dicts, or write a file into trial.checkpoint_dir"
+            f"{what} {error}; store numbers, text, lists and dicts, or write a file into trial.checkpoint_dir"
         ) from None

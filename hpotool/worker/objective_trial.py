@@ -9,6 +9,7 @@ trial: what one suggests the others get too, and what any of them reports is rep
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ from optuna.distributions import (
 )
 from optuna.trial import Trial
 
-from hpotool.worker.messages import Job
-from hpotool.worker.objective_study import Link, ObjectiveStorage, ObjectiveStudy, check_json
+from hpotool.study.doors import LONGEST_NAME, check_name, check_step, to_json
+from hpotool.worker.messages import CONSTRAINT_ATTRIBUTE, REPORTS_ATTRIBUTE, Job
+from hpotool.worker.objective_study import Link, ObjectiveStorage, ObjectiveStudy
 
 # A verdict that takes longer than this counts as "go on": training does not wait for a database that is away.
 VERDICT_WITHIN_S = 10.0
@@ -71,7 +73,7 @@ class ObjectiveTrial(Trial):
         A plain number in a study of several metrics belongs to the metric that is named for pruning.
         """
         values = _numbers(value, self._pruning_metric)
-        step = _step(step)
+        step = self._step(step)
         new = {name: number for name, number in values.items() if (name, step) not in self._reported}
         if len(new) < len(values):
             self._warn_already_reported(step)
@@ -87,21 +89,41 @@ class ObjectiveTrial(Trial):
         return bool(self._link.ask({"do": "should_prune"}, within_s=VERDICT_WITHIN_S, default=False))
 
     def set_user_attr(self, key: str, value: Any) -> None:
-        """Set an attribute: anything that JSON can hold.
+        """Set an attribute: anything that JSON can hold. It reads back as JSON gives it back.
 
         Raises:
-            TypeError: ``value`` is not JSON.
+            TypeError: ``value`` is not JSON, or too large, or ``key`` is no text.
+            ValueError: ``key`` is no name that the database can hold.
         """
-        check_json(key, value)
-        super().set_user_attr(key, value)
+        self.storage.set_trial_user_attr(self._trial_id, key, value)
+
+    def accept_attribute(self, key: Any, value: Any) -> tuple[str, Any]:
+        """The attribute as it can be stored; raises what `set_user_attr` raises, and sends nothing."""
+        accepted: tuple[str, Any] = self.storage.accept_attribute(key, value)
+        return accepted
+
+    def set_constraint(self, key: str, value: float) -> None:
+        """Set a constraint: zero or less is feasible.
+
+        Raises:
+            TypeError: ``value`` is no number, or ``key`` is no text.
+            ValueError: ``value`` is nan, or ``key`` is no name that the database can hold.
+        """
+        super().set_constraint(check_name(key, LONGEST_NAME - len(CONSTRAINT_ATTRIBUTE)), value)
+
+    def _step(self, step: Any) -> int:
+        number = check_step(step)
+        if isinstance(step, float) and number != step:
+            _warn(f"The reported step {step!r} counts as step {number}.")
+        return number
 
     def _suggest(self, name: str, distribution: BaseDistribution) -> Any:
         cached = self._cached_frozen_trial
+        name = check_name(name)
         if name in cached.distributions:
             check_distribution_compatibility(cached.distributions[name], distribution)
             return cached.params[name]
-        request = {"do": "suggest", "name": name, "distribution": distribution_to_json(distribution)}
-        answer = self._link.ask(request)
+        answer = self._link.ask({"do": "suggest", "name": name, "distribution": _to_text(name, distribution)})
         # An index, so that the objective gets back the very choice that it passed in.
         value = distribution.choices[answer] if isinstance(distribution, CategoricalDistribution) else answer
         cached.distributions[name] = distribution
@@ -109,9 +131,7 @@ class ObjectiveTrial(Trial):
         return value
 
     def _warn_already_reported(self, step: int) -> None:
-        from optuna._warnings import optuna_warn
-
-        optuna_warn(f"The reported value is ignored because this `{step=}` is already reported.")
+        _warn(f"The reported value is ignored because this `{step=}` is already reported.")
 
 
 def _numbers(value: float | Mapping[str, float], metric: str) -> dict[str, float]:
@@ -119,22 +139,34 @@ def _numbers(value: float | Mapping[str, float], metric: str) -> dict[str, float
     if isinstance(value, Mapping):
         if not value:
             raise ValueError("a report needs at least one metric")
-        return {str(name): _number(part) for name, part in value.items()}
+        longest = LONGEST_NAME - len(REPORTS_ATTRIBUTE)
+        return {check_name(name, longest): _number(part) for name, part in value.items()}
     return {metric: _number(value)}
 
 
 def _number(value: Any) -> float:
     try:
         return float(value)
+    except OverflowError:
+        raise ValueError("the reported value is too large for a float") from None
     except (TypeError, ValueError):
         raise TypeError(f"The `value` argument is of type '{type(value)}' but supposed to be a float.") from None
 
 
-def _step(step: Any) -> int:
+def _to_text(name: str, distribution: BaseDistribution) -> str:
+    """The distribution as JSON, with the choices as they will be read back."""
+    if not isinstance(distribution, CategoricalDistribution):
+        return distribution_to_json(distribution)
     try:
-        step = int(step)
-    except (TypeError, ValueError):
-        raise TypeError(f"The `step` argument is of type '{type(step)}' but supposed to be an int.") from None
-    if step < 0:
-        raise ValueError(f"`{step=}` must be non-negative.")
-    return int(step)
+        choices = [to_json(choice) for choice in distribution.choices]
+    except TypeError as error:
+        raise TypeError(
+            f"a choice of the parameter {name!r} {error}; suggest its name, and look it up in a dict"
+        ) from None
+    return json.dumps({"name": CategoricalDistribution.__name__, "attributes": {"choices": choices}})
+
+
+def _warn(message: str) -> None:
+    from optuna._warnings import optuna_warn
+
+    optuna_warn(message)

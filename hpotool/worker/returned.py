@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
+
+from hpotool.study.doors import kind_of, shorten
+
+_TEXTS = (str, bytes, bytearray, memoryview)  # ``float`` reads them all
+_NAMES_SHOWN = 20
 
 
 @dataclass(frozen=True)
 class Returned:
-    """Either ``values`` in the order of the metrics, or a ``problem``. ``extra``: what is no metric."""
+    """Either ``values`` in the order of the metrics, or a ``problem``. ``extra``: what else came, as it came."""
 
     values: tuple[float, ...] | None = None
     problem: str | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Sequence[tuple[Any, Any]] = ()
 
     @property
     def nan(self) -> bool:
@@ -32,12 +38,13 @@ def read_returned(returned: Any, metrics: Sequence[str]) -> Returned:
         return _read_mapping(returned, metrics)
     if returned is None:
         return Returned(problem=f"the objective returned None instead of {_expected(metrics)}")
-    if isinstance(returned, (str, bytes)):
+    if isinstance(returned, _TEXTS):
         text = _short(returned)
         return Returned(problem=f"the objective returned the text {text} instead of {_expected(metrics)}")
+    count = len(returned) if isinstance(returned, Sequence) else 1
+    if count != len(metrics):
+        return Returned(problem=f"the objective returned {count} values instead of {_expected(metrics)}")
     parts = list(returned) if isinstance(returned, Sequence) else [returned]
-    if len(parts) != len(metrics):
-        return Returned(problem=f"the objective returned {len(parts)} values instead of {_expected(metrics)}")
     return _read_numbers(dict(zip(metrics, parts, strict=True)))
 
 
@@ -45,11 +52,15 @@ def _read_mapping(returned: Mapping[Any, Any], metrics: Sequence[str]) -> Return
     missing = [name for name in metrics if name not in returned]
     if missing:
         named = ", ".join(repr(name) for name in missing)
-        found = ", ".join(repr(name) for name in returned) or "nothing"
+        found = ", ".join(_short(name) for name in islice(returned, _NAMES_SHOWN)) or "nothing"
         return Returned(problem=f"the objective returned no value for the metric {named}; it returned {found}")
     read = _read_numbers({name: returned[name] for name in metrics})
-    extra = {str(name): value for name, value in returned.items() if name not in metrics}
+    extra = tuple((name, value) for name, value in returned.items() if _plain(name) not in metrics)
     return Returned(read.values, read.problem, extra)
+
+
+def _plain(name: Any) -> Any:
+    return str.__str__(name) if issubclass(type(name), str) else None
 
 
 def _read_numbers(parts: Mapping[str, Any]) -> Returned:
@@ -57,14 +68,14 @@ def _read_numbers(parts: Mapping[str, Any]) -> Returned:
     for name, part in parts.items():
         value = _number(part)
         if value is None:
-            kind = type(part).__name__
+            kind = kind_of(part)
             return Returned(problem=f"the objective returned {_short(part)} ({kind}) for {name!r}, not a number")
         values.append(value)
     return Returned(values=tuple(values))
 
 
 def _number(part: Any) -> float | None:
-    if isinstance(part, (str, bytes)):
+    if isinstance(part, _TEXTS):
         return None
     try:
         return float(part)
@@ -79,5 +90,7 @@ def _expected(metrics: Sequence[str]) -> str:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"
+    try:
+        return shorten(repr(value))
+    except ValueError:  # an integer of more digits than Python writes, for one
+        return f"a {kind_of(value)} that cannot be shown"

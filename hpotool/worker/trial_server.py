@@ -2,6 +2,9 @@
 
 Every answer is exactly what the same call gives in plain Optuna, because it *is* that call; only a study of
 several metrics goes further, where Optuna knows no report and no pruning.
+
+The objective's own process checks what it sends. It is checked here once more, because an objective can send
+anything: it gets its own trial and what it may read of its study, and sets nothing that others act on.
 """
 
 from __future__ import annotations
@@ -21,22 +24,27 @@ from optuna.distributions import (
 from optuna.exceptions import OptunaError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
+from hpotool.study.doors import check_name, check_step
 from hpotool.study.spec import MetricSpec
+from hpotool.worker.messages import CONSTRAINT_ATTRIBUTE, OWN_SYSTEM_ATTRIBUTES, REPORTS_ATTRIBUTE
 
 # What Optuna, a sampler or a pruner may raise because of what the objective asked: it is raised there.
 # Anything else (the database's errors above all) concerns the worker and is not caught here.
 _THE_OBJECTIVES_OWN = (ValueError, TypeError, KeyError, AttributeError, RuntimeError, ArithmeticError)
-_REPORTS_ATTRIBUTE = "hpotool:reports:"
 
 
 class TrialServer:
-    """Answers one attempt's requests. Used by one thread, the one that ``study.optimize`` runs in."""
+    """Answers one attempt's requests. Used by one thread, the one that ``study.optimize`` runs in.
+
+    ``unheard`` is the first error of a request that waits for no answer. It is raised by the next one that does.
+    """
 
     def __init__(self, trial: Trial, metrics: tuple[MetricSpec, ...], pruning_metric: str) -> None:
         self._trial = trial
         self._metrics = tuple(metric.name for metric in metrics)
         self._pruning_metric = pruning_metric
         self._series: dict[str, dict[int, float]] = {}
+        self.unheard: Exception | None = None
         self._answers: dict[str, Callable[[dict[str, Any]], Any]] = {
             "suggest": self._suggest,
             "report": self._report,
@@ -52,11 +60,19 @@ class TrialServer:
         }
 
     def answer(self, request: dict[str, Any]) -> tuple[Any, Exception | None]:
-        """The answer, or the error that the objective is to meet.
+        """The answer, or the error that the objective is to meet: that of this request or an unheard one.
 
         Raises:
             UpdateFinishedTrialError: the trial belongs to somebody else by now.
         """
+        answer, error = self._try(request)
+        if "id" not in request:
+            self.unheard = self.unheard or error
+        elif error is None and self.unheard is not None:
+            answer, error, self.unheard = None, self.unheard, None
+        return answer, error
+
+    def _try(self, request: dict[str, Any]) -> tuple[Any, Exception | None]:
         try:
             return self._answers[request["do"]](request), None
         except UpdateFinishedTrialError:
@@ -71,7 +87,7 @@ class TrialServer:
         trial = self._trial
         for name, values in self._series.items():
             series = {str(step): value for step, value in values.items()}
-            trial.storage.set_trial_system_attr(trial._trial_id, _REPORTS_ATTRIBUTE + name, series)
+            trial.storage.set_trial_system_attr(trial._trial_id, REPORTS_ATTRIBUTE + name, series)
         self._series = {}
 
     def _get_trials(self, request: dict[str, Any]) -> list[FrozenTrial]:
@@ -87,12 +103,13 @@ class TrialServer:
         return value
 
     def _report(self, request: dict[str, Any]) -> None:
-        values: dict[str, float] = request["values"]
-        step: int = request["step"]
+        values = {check_name(name): float(value) for name, value in request["values"].items()}
+        step = check_step(request["step"])
         for name, value in values.items():
             if name == self._pruning_metric:
                 self._report_pruning_metric(value, step)
             else:
+                check_name(REPORTS_ATTRIBUTE + name)
                 self._series.setdefault(name, {})[step] = value
 
     def _report_pruning_metric(self, value: float, step: int) -> None:
@@ -114,9 +131,13 @@ class TrialServer:
         return view.pruner.prune(view, trial._get_latest_trial())
 
     def _set_system_attr(self, request: dict[str, Any]) -> None:
-        trial = self._trial
-        trial.storage.set_trial_system_attr(trial._trial_id, request["key"], request["value"])
-        trial._cached_frozen_trial.system_attrs[request["key"]] = request["value"]
+        trial, key, value = self._trial, check_name(request["key"]), request["value"]
+        if not key.startswith(OWN_SYSTEM_ATTRIBUTES):
+            raise ValueError(f"an objective cannot set {key!r}, which belongs to samplers and pruners")
+        if key.startswith(CONSTRAINT_ATTRIBUTE) and not isinstance(value, float):
+            raise TypeError(f"the constraint {key!r} is no number")
+        trial.storage.set_trial_system_attr(trial._trial_id, key, value)
+        trial._cached_frozen_trial.system_attrs[key] = value
 
 
 def suggest(trial: Trial, name: str, distribution: BaseDistribution) -> Any:

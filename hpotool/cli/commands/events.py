@@ -6,12 +6,14 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timezone
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hpotool.cli.options import StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show
+from hpotool.study.doors import visible
 
 if TYPE_CHECKING:
     from hpotool.storage.attempts import Run
@@ -73,7 +75,7 @@ def _endlessly(run: Run, study_id: int, trial: int | None, found: list[Event]) -
 
 def _as_data(event: Event) -> dict[str, Any]:
     return {
-        "at": event.at.isoformat(timespec="seconds"),
+        "at": event.at.astimezone(timezone.utc).isoformat(timespec="seconds"),
         "event": event.kind,
         "trial": event.number,
         "from": event.from_state,
@@ -87,4 +89,5 @@ def _sentence(event: Event) -> str:
     trial = "" if event.number is None else f" trial {event.number}"
     moved = " → ".join(state for state in (event.from_state, event.to_state) if state)
     reason = f" ({event.reason})" if event.reason else ""
-    return f"{event.at:%Y-%m-%d %H:%M:%S} {event.kind}{trial} {moved} by {event.actor}{reason}"
+    at = event.at.astimezone(timezone.utc)
+    return visible(f"{at:%Y-%m-%d %H:%M:%S} UTC {event.kind}{trial} {moved} by {event.actor}{reason}")

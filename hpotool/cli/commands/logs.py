@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +15,7 @@ import typer
 from hpotool.cli.options import StorageOption, StudyOption, TrialArgument
 from hpotool.cli.output import say
 from hpotool.errors import NotFoundError
+from hpotool.study.doors import visible_lines
 
 if TYPE_CHECKING:
     from hpotool.storage.connection import Connection
@@ -24,6 +28,9 @@ def logs(
     trial: TrialArgument,
     study: StudyOption = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the attempt has ended.")] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Every byte as it was printed, with what a terminal obeys (colours).")
+    ] = False,
     storage: StorageOption = None,
 ) -> None:
     """Write what a trial's attempt printed: all of it on the machine where it ran, elsewhere its last lines."""
@@ -39,21 +46,29 @@ def logs(
     if not attempts and not files:
         raise NotFoundError(f"trial {trial} of {name!r} has no attempt", f"hpotool trials --study {name}")
     if files:
-        _write_file(files[-1], connection, name, trial, follow)
+        write = sys.stdout.buffer.write if raw else _write_visibly()
+        _write_file(files[-1], write, lambda: not follow or _has_ended(connection, name, trial))
     else:
-        _write_tail(attempts[-1])
+        _write_tail(attempts[-1], raw)
 
 
-def _write_file(path: Path, connection: Connection, study: str, trial: int, follow: bool) -> None:
-    """Copy the file to stdout; with ``follow``, what is added to it until its attempt has ended."""
+def _write_visibly() -> Callable[[bytes], object]:
+    """What writes bytes to stdout as text in which control characters, and what is no UTF-8, are written out."""
+    decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+    newlines = io.IncrementalNewlineDecoder(decoder, translate=True)
+    return lambda chunk: sys.stdout.write(visible_lines(newlines.decode(chunk)))
+
+
+def _write_file(path: Path, write: Callable[[bytes], object], is_over: Callable[[], bool]) -> None:
+    """Write the file, and what is added to it until it is over."""
     with path.open("rb") as file:
         while True:
             # In this order, or what is printed between the two questions would be missed.
-            has_ended = not follow or _has_ended(connection, study, trial)
+            has_ended = is_over()
             if (size := path.stat().st_size) < file.tell():  # it had grown too large, and its middle was cut out
                 file.seek(max(0, size - _CHUNK))
             while chunk := file.read(_CHUNK):
-                sys.stdout.buffer.write(chunk)
+                write(chunk)
             sys.stdout.flush()
             if has_ended:
                 return
@@ -67,9 +82,10 @@ def _has_ended(connection: Connection, study: str, trial: int) -> bool:
     return not attempts or attempts[-1]["outcome"] is not None
 
 
-def _write_tail(attempt: dict[str, Any]) -> None:
+def _write_tail(attempt: dict[str, Any], raw: bool) -> None:
     if attempt["outcome"] is None:
         say(f"it runs on {attempt['host']}: its output is there until it has ended")
         return
     say(f"the last lines; the whole log is on {attempt['host']}")
-    sys.stdout.write(attempt["output_tail"] or "")
+    tail = attempt["output_tail"] or ""
+    sys.stdout.write(tail if raw else visible_lines(tail))

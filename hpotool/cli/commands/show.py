@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
-from hpotool.cli.output import Answer, Format, cell, show, table
+from hpotool.cli.output import Answer, Format, cell, show, table, words
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -71,7 +71,6 @@ def _ask_trial(connection: Connection, study: str | None, number: int) -> Answer
 
 def _draw_study(description: StudyDescription) -> RenderableType:
     from rich.console import Group
-    from rich.text import Text
 
     from hpotool.study.branch import say_tiers
     from hpotool.study.spec import TierSpec
@@ -88,9 +87,9 @@ def _draw_study(description: StudyDescription) -> RenderableType:
         "tiers": say_tiers([TierSpec(**tier) for tier in data.get("tiers", ())]),
         "budget": _pairs(data["budget"]) or "no limit",
     }
-    parts: list[RenderableType] = [Text(f"{key:<12} {value}") for key, value in lines.items() if value]
+    parts: list[RenderableType] = [words(f"{key:<12} {value}") for key, value in lines.items() if value]
     rows = description.parameters()
-    parts.append(table(rows, "search space") if rows else Text("the objective suggests its parameters itself"))
+    parts.append(table(rows, "search space") if rows else words("the objective suggests its parameters itself"))
     return Group(*parts)
 
 
@@ -116,13 +115,12 @@ def _say_branch(branch: Mapping[str, Any], ancestry: Sequence[int]) -> Iterator[
 
 def _draw(data: Mapping[str, Any]) -> RenderableType:
     from rich.console import Group
-    from rich.text import Text
 
     parts: list[RenderableType] = [
-        Text(f"{key:<12} {value}") for key in _ONE_LINE if (value := data.get(key)) not in (None, [], "")
+        words(f"{key:<12} {value}") for key in _ONE_LINE if (value := data.get(key)) not in (None, [], "")
     ]
     if data["branch"]:
-        parts += [Text(f"{key:<12} {value}") for key, value in _say_branch(data["branch"], data["ancestry"])]
+        parts += [words(f"{key:<12} {value}") for key, value in _say_branch(data["branch"], data["ancestry"])]
     parts += [
         table([{"name": name, "value": cell(value)} for name, value in data[key].items()], key)
         for key in _TABLES
@@ -137,7 +135,7 @@ def _draw(data: Mapping[str, Any]) -> RenderableType:
         rows = [{key: value for key, value in one.items() if key != "output_tail"} for one in data["attempts"]]
         parts.append(table(rows, "attempts"))
         parts += [
-            Group(Text(f"\nlast output of attempt {count}"), Text(one["output_tail"], style="dim"))
+            Group(words(f"\nlast output of attempt {count}"), words(one["output_tail"], "dim"))
             for count, one in enumerate(data["attempts"], start=1)
             if one.get("output_tail")
         ]

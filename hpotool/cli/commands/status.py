@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
-from hpotool.cli.output import Answer, Format, cell, show, table
+from hpotool.cli.output import Answer, Format, cell, show, table, words
+from hpotool.study.doors import visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -41,9 +42,10 @@ def draw_status(found: StudyStatus) -> RenderableType:
     from rich.text import Text
 
     data = found.as_data()
-    headline = Text.assemble((data["study"], "bold"), "  ", (data["state"], _STATE_STYLES.get(data["state"], "")))
+    state = data["state"], _STATE_STYLES.get(data["state"], "")
+    headline = Text.assemble((visible(data["study"]), "bold"), "  ", state)
     if data["reason"]:
-        headline.append(f"  {data['reason']}")
+        headline.append(visible(f"  {data['reason']}"))
     parts: list[RenderableType] = [headline, _draw_progress(data)]
     parts += [
         Text(f"tier {number}: {tier.finished}/{tier.trials} up to step {tier.steps}, {tier.running} running")
@@ -53,9 +55,9 @@ def draw_status(found: StudyStatus) -> RenderableType:
         title = "best so far" if data["state"] != "done" else "best"
         parts.append(table([trial.as_row() for trial in found.best.trials], title))
     elif found.best.why_none:
-        parts.append(Text(found.best.why_none))
+        parts.append(words(found.best.why_none))
     if data["warning"]:
-        parts.append(Text(f"warning: {data['warning']}", style="yellow"))
+        parts.append(words(f"warning: {data['warning']}", "yellow"))
     if data["workers"]:
         parts.append(table(data["workers"], "workers"))
     return Group(*parts)

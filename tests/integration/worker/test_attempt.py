@@ -15,6 +15,7 @@ from hpotool.errors import InputError
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import ConstraintSpec, MetricSpec, ObjectiveSpec, PrunerSpec, StudySpec
 from hpotool.worker.attempt import AttemptResult, AttemptRunner
+from hpotool.worker.feasibility import set_constraints
 from tests import worker_objectives
 
 MakeRunner = Callable[..., AttemptRunner]
@@ -78,6 +79,26 @@ def test_a_mapping_is_read_by_metric_name_and_the_rest_is_kept(make_runner: Make
     assert result.values == (trial.params["x"], 3.0)
     assert result.extra == {"latency_ms": 12.5}
     assert trial.user_attrs["latency_ms"] == 12.5
+
+
+def test_what_is_returned_beside_a_metric_keeps_its_type_or_is_named_and_costs_no_result(
+    make_runner: MakeRunner,
+) -> None:
+    trial = optuna.create_study().ask()
+    result = make_runner("more_than_its_metric").run(trial)
+    assert (result.outcome, result.values) == (Outcome.COMPLETE, (1.0,))
+    assert trial.user_attrs == {"sizes": [1, [2, 3]], "done": True}
+    assert result.reason is not None
+    for why in ("'when' is a datetime", "has 600 characters", "this one is of type int"):
+        assert why in result.reason
+        assert why in result.output_tail
+
+
+@pytest.mark.parametrize("number", [10**400, float("nan")])
+def test_a_constrained_number_that_cannot_be_compared_is_an_error(number: float) -> None:
+    spec = StudySpec("s", ObjectiveSpec(python="m:f"), MINIMIZE, constraints=(ConstraintSpec("mem", "<=", 1.0),))
+    problem = set_constraints(optuna.create_study().ask(), spec, (1.0,), {"mem": number})
+    assert problem == "the objective reported no number for 'mem', which the study constrains"
 
 
 @pytest.mark.parametrize(("bound", "violation"), [(50.0, -37.5), (10.0, 2.5)])

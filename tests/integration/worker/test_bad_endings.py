@@ -18,6 +18,9 @@ SHORT = timedelta(seconds=1)
 # objective → outcome, what the reason says, limits
 BAD: list[tuple[str, Outcome, str, dict[str, Any]]] = [
     ("raises", Outcome.ERROR, "KeyError: 'no such\\ncolumn'", {}),
+    ("raises_without_any_output", Outcome.ERROR, "ValueError: nobody hears it", {}),
+    ("raises_from_itself", Outcome.ERROR, "ValueError: its own cause", {}),
+    ("raises_what_is_no_exception", Outcome.ERROR, "GeneratorExit: quitting", {}),
     ("calls_sys_exit", Outcome.ERROR, "the objective called sys.exit(3)", {}),
     ("calls_os_exit", Outcome.CRASH, "exit code 7 and without a result", {}),
     ("segfaults", Outcome.CRASH, "SIGSEGV (segmentation fault)", {}),

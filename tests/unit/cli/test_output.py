@@ -3,7 +3,7 @@ import json
 import pytest
 import yaml
 
-from hpotool.cli.output import Answer, Format, cell, show
+from hpotool.cli.output import Answer, Format, cell, say, show
 
 ROWS = [{"number": 0, "value": 0.1, "note": "a,b"}, {"number": 1, "value": None, "extra": [1, 2]}]
 ANSWER = Answer(data={"trials": ROWS}, rows=ROWS, value="0.1")
@@ -50,3 +50,14 @@ def test_an_empty_answer_says_so_on_stderr(capsys: pytest.CaptureFixture[str]) -
 )
 def test_a_cell_is_short_and_never_markup(value: object, text: str) -> None:
     assert cell(value) == text
+
+
+def test_nothing_that_a_terminal_obeys_is_in_a_table_or_in_talk(capsys: pytest.CaptureFixture[str]) -> None:
+    show(Answer(data=[], rows=[{"na\x1b[31mme": "\x1b]0;own\x07\u202e\r"}], value="\x1b[2J\x1b"), Format.TABLE)
+    show(Answer(data=[], rows=[], value="\x1b[2J"), Format.VALUE)
+    say("error: \x1b[31m\x9b\nhint: \ud800")
+    captured = capsys.readouterr()
+    assert r"na\x1b[31mme" in captured.out
+    assert r"\x1b]0;own\x07\u202e\r" in captured.out
+    assert captured.out.endswith("\\x1b[2J\n")
+    assert captured.err == "error: \\x1b[31m\\x9b\nhint: \\ud800\n"

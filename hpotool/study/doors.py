@@ -1,0 +1,191 @@
+"""What comes in from an objective, and what goes out to a terminal: checked, or cleaned, in this one place. Pure.
+
+Promise: what passes here can be stored and reads back equal; what cannot is refused with a sentence, in the
+objective's own process, while somebody can still be told. Texts that only people read (reasons) are cleaned.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+
+from hpotool.reporting import HIGHEST_STEP
+
+LONGEST_NAME = 512  # characters; the width of Optuna's columns
+LONGEST_VALUE = 4 << 20  # characters of JSON; every worker of the study reads it
+LONGEST_REASON = 2_000  # characters
+
+_DEEPEST = 100  # Optuna copies attributes by recursion, and Python ends that at a thousand calls
+_LONGEST_INTEGER_BITS = 13_287  # 4,000 digits: Python refuses to read more than 4,300
+
+_NAME_OF_TYPE = type.__dict__["__name__"]
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# Control characters, line breaks that only some programs know, and what turns the direction of writing around.
+_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_INVISIBLE_IN_LINES = re.compile(_INVISIBLE.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
+
+
+def refuse_name(name: Any, longest: int = LONGEST_NAME) -> str | None:
+    """Why ``name`` cannot be the name of an attribute, a parameter or a metric; None: it can."""
+    if not issubclass(type(name), str):
+        return f"a name must be text, and this one is of type {kind_of(name)}"
+    text = str.__str__(name)
+    if len(text) > longest:
+        return f"the name {text[:40]!r}… has {len(text)} characters, and {longest} are the most"
+    if "\0" in text or _SURROGATE.search(text):
+        return f"the name {text!r} has a character that no database can hold; write it in UTF-8, without NUL"
+    return None
+
+
+def check_name(name: Any, longest: int = LONGEST_NAME) -> str:
+    """The name as plain text.
+
+    Raises:
+        TypeError: it is no text.
+        ValueError: it is too long, or has characters that a database cannot hold.
+    """
+    problem = refuse_name(name, longest)
+    if problem is None:
+        return str.__str__(name)
+    raise ValueError(problem) if issubclass(type(name), str) else TypeError(problem)
+
+
+def check_step(step: Any) -> int:
+    """The step of a report as an int; a float is cut off, as Optuna does it.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is negative, or beyond what Optuna's column holds.
+    """
+    try:
+        number = int.__int__(int(step))
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(
+            f"The `step` argument is of type '{type(step)}' but supposed to be an int; it is no whole number."
+        ) from None
+    if number < 0:
+        raise ValueError(f"`step={shorten(repr(number))}` must be non-negative.")
+    if number > HIGHEST_STEP:
+        raise ValueError(
+            f"the step is beyond {HIGHEST_STEP}, the highest that can be stored; count in thousands, or in epochs"
+        )
+    return number
+
+
+def to_json(value: Any) -> Any:
+    """``value`` made of JSON's own types, as it reads back: tuples are lists, keys are text, numbers are plain.
+
+    Raises:
+        TypeError: something in it cannot be stored and read back; the message is the end of a sentence.
+    """
+    return _Copy().of(value, depth=0)
+
+
+def kind_of(value: Any) -> str:
+    """The name of its type, whatever the type itself makes of that."""
+    return str(_NAME_OF_TYPE.__get__(type(value)))
+
+
+def shorten(text: str, longest: int = 60) -> str:
+    """The beginning of a text that may be long."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def storable(text: str) -> str:
+    """``text`` as a database can hold it: no NUL, and lone surrogates written out."""
+    return _SURROGATE.sub(_escape, text.replace("\0", "�"))
+
+
+def one_line(text: str, longest: int = LONGEST_REASON) -> str:
+    """``text`` as one sentence for people and databases: one line, nothing invisible, not endless."""
+    head = visible(" ".join(text[: 10 * longest].split()))
+    if len(head) <= longest and len(text) <= 10 * longest:
+        return head
+    return f"{head[:longest]}… ({len(text)} characters in all)"
+
+
+def visible(text: str) -> str:
+    """``text`` in one line, with every control character written out: nothing that a terminal would obey."""
+    return _INVISIBLE.sub(_escape, text)
+
+
+def visible_lines(text: str) -> str:
+    """``text`` in its own lines, otherwise as `visible`; a carriage return begins a new line too."""
+    return _INVISIBLE_IN_LINES.sub(_escape, text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+class _Copy:
+    """One copying of a value, which may be endless: it ends at the size that can be stored."""
+
+    def __init__(self) -> None:
+        self._room = LONGEST_VALUE
+
+    def of(self, value: Any, depth: int) -> Any:
+        """A copy of plain types. Asks the type and not the value, which may claim to be anything."""
+        kind = type(value)
+        self._use(4)  # a digit, a comma, a space; and a million parts take this a second
+        if value is None or kind is float or kind is bool:
+            return value
+        if depth > _DEEPEST:
+            raise TypeError(f"is nested more than {_DEEPEST} deep, or holds itself")
+        if issubclass(kind, str):
+            self._use(len(str.__str__(value)))
+            return str.__str__(value)
+        if issubclass(kind, int):
+            return self._integer(int.__int__(value))
+        if issubclass(kind, float):
+            return float.__float__(value)
+        if issubclass(kind, dict):
+            return self._mapping(value, depth)
+        if issubclass(kind, (list, tuple)):
+            iterate = list.__iter__ if issubclass(kind, list) else tuple.__iter__
+            return [self.of(part, depth + 1) for part in iterate(value)]
+        return self._number(value, depth)
+
+    def _mapping(self, mapping: dict[Any, Any], depth: int) -> dict[str, Any]:
+        copied: dict[str, Any] = {}
+        for key, part in dict.items(mapping):
+            plain = self.of(key, depth + 1)
+            if isinstance(plain, (list, dict)):
+                raise TypeError(f"has a {kind_of(key)} as a key, which JSON cannot hold")
+            name = plain if isinstance(plain, str) else json.dumps(plain)
+            if name in copied:
+                raise TypeError(f"has two keys that JSON writes as {shorten(name)!r}")
+            copied[name] = self.of(part, depth + 1)
+        return copied
+
+    def _integer(self, number: int) -> int:
+        self._use(number.bit_length() // 3)
+        if number.bit_length() > _LONGEST_INTEGER_BITS:
+            raise TypeError("holds an integer of more than 4,000 digits")
+        return number
+
+    def _number(self, value: Any, depth: int) -> Any:
+        """A number of another library: NumPy's, torch's and the like say what they are in Python's own types."""
+        if getattr(value, "shape", None) == () and hasattr(value, "item"):
+            item = value.item()
+            if type(item) in (bool, int, float, str):
+                return self.of(item, depth)
+        if issubclass(type(value), (Decimal, Real)):
+            try:
+                number = float(value)
+            except (ValueError, OverflowError):
+                number = math.inf
+            if math.isfinite(number) or number == value or number != number:
+                return number
+            raise TypeError("holds a number that is too large for a float")
+        verb = "holds" if depth else "is"
+        raise TypeError(f"{verb} a {kind_of(value)}, which JSON cannot hold")
+
+    def _use(self, characters: int) -> None:
+        self._room -= characters
+        if self._room < 0:
+            raise TypeError(f"is larger than {LONGEST_VALUE >> 20} MiB")
+
+
+def _escape(found: re.Match[str]) -> str:
+    return found.group().encode("unicode_escape").decode()
