@@ -107,7 +107,9 @@ class CommandObjective:
         with tempfile.TemporaryDirectory(prefix="hpotool-") as scratch:
             params_file = Path(scratch, "params.json")
             params_file.write_text(spell_json(trial.params))
-            with contextlib.closing(ReportSocket(lambda request: self._answer(trial, request))) as reports:
+            with contextlib.closing(
+                ReportSocket(Path(scratch), lambda request: self._answer(trial, request))
+            ) as reports:
                 result_file = self._result_file(trial, params_file)
                 process = self._start(trial, params_file, reports.path)
                 self._accompany(process, trial, reports)

@@ -24,15 +24,15 @@ _SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
 class ReportSocket:
     """Listens for the processes of one command; ``answer`` is called with each request, in order.
 
-    It lies in the temporary folder, or where a path below that is too long for a socket, in a shorter one.
+    It lies in ``folder``, or where that path is too long for a socket, in a temporary folder with a shorter one.
 
     Raises:
         OSError: no folder for temporary files can hold it.
     """
 
-    def __init__(self, answer: Callable[[Any], Any]) -> None:
-        self._folder = _make_short_folder()
-        self.path = self._folder / "socket"
+    def __init__(self, folder: Path, answer: Callable[[Any], Any]) -> None:
+        self._own_folder = None if _fits(folder) else _make_short_folder()
+        self.path = (self._own_folder or folder) / "socket"
         self._answer = answer
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listening.bind(str(self.path))
@@ -58,7 +58,8 @@ class ReportSocket:
         for client in self._received:
             client.close()
         self._listening.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._own_folder is not None:
+            shutil.rmtree(self._own_folder, ignore_errors=True)
 
     def _serve_client(self, client: socket.socket) -> None:
         try:
@@ -85,13 +86,14 @@ class ReportSocket:
 def _make_short_folder() -> Path:
     """A new folder, closed to other accounts, whose path is short enough."""
     refused: OSError | None = None
-    for parent in (tempfile.gettempdir(), *_SHORT_FOLDERS):
-        if len(os.fsencode(parent)) > _LONGEST_PATH - len("/hpotool-12345678/socket"):
-            continue
+    for parent in _SHORT_FOLDERS:
         try:
             return Path(tempfile.mkdtemp(prefix="hpotool-", dir=parent))
         except OSError as error:
             refused = error
-    raise refused or OSError(
-        f"no folder for temporary files has a path short enough for a socket: {_SHORT_FOLDERS}"
-    )
+    assert refused is not None
+    raise refused
+
+
+def _fits(folder: Path) -> bool:
+    return len(os.fsencode(folder / "socket")) <= _LONGEST_PATH

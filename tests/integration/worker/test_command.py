@@ -233,15 +233,19 @@ def test_a_helpers_script_run_by_hand_does_nothing_special() -> None:
 
 
 def run_and_stop_when_ready(given: Given, runner: AttemptRunner) -> AttemptResult:
+    ended = threading.Event()
+
     def stop_when_ready() -> None:
         log = given.folder / "logs" / "trial-00000-0.log"
-        while not (log.exists() and "ready" in log.read_text()):
-            threading.Event().wait(0.02)
-        runner.stop(Outcome.PREEMPTED, "SIGTERM", timedelta(minutes=5))
+        while not ended.wait(0.02):
+            if log.exists() and "ready" in log.read_text():
+                runner.stop(Outcome.PREEMPTED, "SIGTERM", timedelta(minutes=5))
+                return
 
     thread = threading.Thread(target=stop_when_ready)
     thread.start()
     result = runner.run(ask())
+    ended.set()
     thread.join()
     return result
 
