@@ -59,7 +59,7 @@ def differences(stored: StudySpec, new: StudySpec) -> tuple[Difference, ...]:
         *_safe_fields("budget", stored.budget, new.budget),
         *_safe_fields("retry", stored.retry, new.retry),
         *_warm_start(stored, new),
-        *_safe_fields(None, stored, new, only=("strict", "duplicates", "on_oom")),
+        *_safe_fields(None, stored, new, only=("strict", "duplicates", "on_oom", "breaker")),
         *_safe_fields("keep", stored.keep, new.keep),
     )
 

@@ -35,6 +35,8 @@ def to_document(spec: StudySpec) -> dict[str, Any]:
     }
     if not spec.tiers:
         del document["tiers"]
+    if spec.breaker != "on":  # absent where it is on, as in studies that were stored before it was there
+        document["breaker"] = spec.breaker
     for algorithm, key in (("sampler", "seed"), ("pruner", "metric")):
         if document[algorithm][key] is None:
             del document[algorithm][key]

@@ -246,4 +246,4 @@ class CommandObjective:
         if code < 0:
             outcome, reason = judge_status(code, "", killed_for_memory=False)
             raise AttemptEnded(outcome, reason.replace("its process", "the command"))
-        raise AttemptEnded(Outcome.CRASH, f"the command ended with exit code {code}")
+        raise AttemptEnded(Outcome.ERROR, f"the command ended with exit code {code}")
