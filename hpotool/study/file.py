@@ -13,7 +13,6 @@ from typing import Any
 from hpotool.study.checks import check_study
 from hpotool.study.document import Node, Place, Problems, from_plain, override, parse_yaml
 from hpotool.study.grammar import STUDY
-from hpotool.study.grid import grid_size, grid_values
 from hpotool.study.kinds import BROKEN, child
 from hpotool.study.space import check_point
 from hpotool.study.space_grammar import Draft, finish_parameters
@@ -117,8 +116,8 @@ def _build(
     metrics = tuple(MetricSpec(name, direction) for name, direction in values["metrics"].items())
     sampler = _sampler(values.get("sampler", {}))
     tiers = tuple(TierSpec(**tier) for tier in values.get("tiers", ()))
-    budget = _whole_grid(_budget(values.get("budget", {}), metrics), sampler, parameters)
-    rest = {key: values[key] for key in ("strict", "duplicates", "on_oom", "keep") if key in values}
+    budget = _budget(values.get("budget", {}), metrics)
+    rest = {key: values[key] for key in ("strict", "duplicates", "on_oom", "breaker", "keep") if key in values}
     return StudySpec(
         name=values["study"],
         objective=ObjectiveSpec(**values["objective"]),
@@ -145,15 +144,6 @@ def _sampler(values: Mapping[str, Any]) -> SamplerSpec:
 def _pruner(values: Mapping[str, Any]) -> PrunerSpec:
     arguments = {key: value for key, value in values.items() if key not in ("name", "metric")}
     return PrunerSpec(values.get("name", PrunerSpec().name), arguments, values.get("metric"))
-
-
-def _whole_grid(budget: BudgetSpec, sampler: SamplerSpec, parameters: Sequence[ParameterSpec]) -> BudgetSpec:
-    """A grid search without a number of trials is done when the grid is; the sampler would go on for ever."""
-    if sampler.name != "grid" or budget.trials is not None:
-        return budget
-    points = sampler.arguments.get("points", {})
-    values = {p.name: grid_values(p.distribution, points.get(p.name)) or () for p in parameters}
-    return replace(budget, trials=grid_size(values))
 
 
 def _budget(values: Mapping[str, Any], metrics: tuple[MetricSpec, ...]) -> BudgetSpec:
