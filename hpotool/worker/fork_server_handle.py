@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,11 @@ from hpotool.worker.process_tree import kill_descendants
 
 _SECRETS = ("HPOTOOL_STORAGE", "HPOTOOL_CONFIG", "PGPASSWORD", "PGPASSFILE", "PGSERVICEFILE")
 _ENDS_WITHIN_S = 5.0
+_ASKS_EVERY_S = 0.1  # whether an import is still wanted
+
+
+class ImportAbandonedError(Exception):
+    """The import of the objective was ended because nobody waits for it any more."""
 
 
 class ForkServerHandle:
@@ -26,9 +32,16 @@ class ForkServerHandle:
 
     Raises:
         InputError: the objective cannot be imported, with the reason in one sentence.
+        ImportAbandonedError: ``is_unwanted`` said so while it was imported; it was ended.
     """
 
-    def __init__(self, objective: str, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        objective: str,
+        environment: Mapping[str, str],
+        log: Path,
+        is_unwanted: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.control, theirs = channel_pair()
         self._log = log
         with log.open("ab") as output:
@@ -42,7 +55,7 @@ class ForkServerHandle:
                 start_new_session=True,  # a terminal's Ctrl-C is the worker's to judge
             )
         theirs.close()
-        self.cold = self._wait_until_ready(objective)
+        self.cold = self._wait_until_ready(objective, is_unwanted)
 
     @property
     def pid(self) -> int:
@@ -81,8 +94,12 @@ class ForkServerHandle:
         except subprocess.TimeoutExpired:
             self.kill()
 
-    def _wait_until_ready(self, objective: str) -> str | None:
+    def _wait_until_ready(self, objective: str, is_unwanted: Callable[[], bool]) -> str | None:
         try:
+            # An import may take minutes, or hang for ever in a network's file system.
+            while not select.select([self.control], [], [], _ASKS_EVERY_S)[0]:
+                if is_unwanted():
+                    raise ImportAbandonedError
             answer: dict[str, Any] = self.control.receive_json()
         except ChannelClosed:
             status = self._process.wait()

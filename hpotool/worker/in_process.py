@@ -7,8 +7,13 @@ objective does to its process it then does to the worker, and limits and capture
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Protocol
 
+from optuna.exceptions import UpdateFinishedTrialError
+
+from hpotool.errors import DatabaseUnreachableError
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import ObjectiveSpec
 from hpotool.worker.child import call_objective
@@ -18,34 +23,36 @@ from hpotool.worker.reference import load_objective
 from hpotool.worker.trial_server import TrialServer
 
 
-class StopFlag:
-    """Whether the running objective was asked to stop, and for which outcome."""
+class Stoppable(Protocol):
+    """The attempt that the call is part of."""
 
-    def __init__(self) -> None:
-        self._cause: tuple[Outcome, str] | None = None
+    def is_asked_to_stop(self) -> bool:
+        """Whether it was asked to stop."""
 
-    def __call__(self) -> bool:
-        """Whether it was asked."""
-        return self._cause is not None
-
-    def ask(self, outcome: Outcome, reason: str) -> None:
-        """Ask it. The first cause stays."""
-        self._cause = self._cause or (outcome, reason)
-
-    def clear(self) -> None:
-        """Forget what was asked of the attempt before."""
-        self._cause = None
+    def stop(self, outcome: Outcome, reason: str, grace: timedelta = ...) -> None:
+        """Ask it to stop."""
 
 
 class CallLink:
-    """The way to the trial's server when it is in the same process."""
+    """The way to the trial's server when it is in the same process.
 
-    def __init__(self, server: TrialServer) -> None:
+    What ends the attempt rather than the objective's call is noted with the attempt, and ends the objective too.
+    """
+
+    def __init__(self, server: TrialServer, attempt: Stoppable) -> None:
         self._server = server
+        self._attempt = attempt
 
     def ask(self, request: dict[str, Any], within_s: float | None = None, default: Any = None) -> Any:
         """Ask; there is nothing to wait for but the storage itself."""
-        answer, error = self._server.answer(request)
+        try:
+            answer, error = self._server.answer(request)
+        except UpdateFinishedTrialError:
+            self._attempt.stop(Outcome.CANCELLED, "its trial belongs to another attempt by now")
+            raise
+        except DatabaseUnreachableError as away:
+            self._attempt.stop(Outcome.PREEMPTED, away.message)
+            raise
         if error is not None:
             raise error
         return answer
@@ -55,8 +62,9 @@ class CallLink:
         self.ask(request)
 
 
-def call_in_process(job: Job, objective: ObjectiveSpec, server: TrialServer, stopping: StopFlag) -> dict[str, Any]:
+def call_in_process(job: Job, objective: ObjectiveSpec, server: TrialServer, attempt: Stoppable) -> dict[str, Any]:
     """Call the objective here and say how that ended, as a child's last message would."""
-    trial = ObjectiveTrial(job, CallLink(server), stopping)
+    is_stopping: Callable[[], bool] = attempt.is_asked_to_stop
+    trial = ObjectiveTrial(job, CallLink(server, attempt), is_stopping)
     os.environ.update(job.environment)
-    return call_objective(job, lambda: load_objective(objective.python or ""), trial, stopping)
+    return call_objective(job, lambda: load_objective(objective.python or ""), trial, is_stopping)

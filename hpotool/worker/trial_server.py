@@ -25,7 +25,7 @@ from hpotool.study.spec import MetricSpec
 # What Optuna, a sampler or a pruner may raise because of what the objective asked: it is raised there.
 # Anything else (the database's errors above all) concerns the worker and is not caught here.
 _THE_OBJECTIVES_OWN = (ValueError, TypeError, KeyError, AttributeError, RuntimeError, ArithmeticError)
-_REPORTS_ATTRIBUTE = "hpotool:reports:"
+REPORTS_ATTRIBUTE = "hpotool:reports:"
 
 
 class TrialServer:
@@ -68,7 +68,7 @@ class TrialServer:
         trial = self._trial
         for name, values in self._series.items():
             series = {str(step): value for step, value in values.items()}
-            trial.storage.set_trial_system_attr(trial._trial_id, _REPORTS_ATTRIBUTE + name, series)
+            trial.storage.set_trial_system_attr(trial._trial_id, REPORTS_ATTRIBUTE + name, series)
         self._series = {}
 
     def _suggest(self, request: dict[str, Any]) -> Any:
