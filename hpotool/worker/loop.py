@@ -92,9 +92,9 @@ class WorkerLoop:
                     raise
                 break
             except NothingToClaim as nothing:
-                departure = self._judge_idleness(nothing.answer)
+                departure = judge_idleness(nothing.answer)
                 if departure is None:
-                    self._wait_idle()
+                    self._stay_idle(nothing.answer)
             if departure is not None:
                 return departure
         return self._depart_as_told()
@@ -125,11 +125,10 @@ class WorkerLoop:
 
     def _settle_broken(self, error: str) -> Departure | None:
         self._broken_in_a_row += 1
-        if self._broken_in_a_row >= BROKEN_LIMIT:
-            reason = f"circuit breaker: {self._broken_in_a_row} attempts in a row ended by errors of this worker"
-            return Departure(f"{reason}, the last one {error}", EXIT_FAILED)
-        self._stopping.wait(_IDLE_WAIT)  # what it met may pass by itself
-        return None
+        departure = judge_broken(self._broken_in_a_row, error)
+        if departure is None:
+            self._stopping.wait(_IDLE_WAIT)  # what it met may pass by itself
+        return departure
 
     def _look_at_breaker(self, end: TrialEnd) -> Departure | None:
         """Leave when what this worker is given fails here and nowhere else."""
@@ -148,23 +147,11 @@ class WorkerLoop:
             grace = self._grace if level == Level.STOP else timedelta(0)
             self._runner.stop(Outcome.PREEMPTED, f"the worker was told to stop: {self._stopping.reason}", grace)
 
-    def _judge_idleness(self, answer: NoTrial) -> Departure | None:
-        """What nothing to claim means for this worker: leave, or wait."""
-        match answer.kind:
-            case "done" | "stopped" | "draining":
-                return Departure(f"the study is {answer.kind}" + (f": {answer.reason}" if answer.reason else ""))
-            case "wait" | "paused":
-                if self._idle_because != answer.kind:
-                    self._idle_because = answer.kind
-                    of = "" if answer.budget is None else f" of {answer.budget}"
-                    held = f"{answer.running} running, {answer.finished}{of} finished"
-                    why = "the study is paused" if answer.kind == "paused" else f"every place is taken ({held})"
-                    log_event("idle", f"waiting: {why}", why=answer.kind)
-                return None
-            case _:
-                assert_never(answer.kind)
-
-    def _wait_idle(self) -> None:
+    def _stay_idle(self, answer: NoTrial) -> None:
+        """Wait for a trial, and say once why."""
+        if self._idle_because != answer.kind:
+            self._idle_because = answer.kind
+            log_event("idle", f"waiting: {describe_wait(answer)}", why=answer.kind)
         self._asked_in_vain += 1
         wait = _IDLE_WAIT if self._asked_in_vain <= _SOON_IDLE_LONG else self._long_idle_wait
         # Workers that became idle together do not ask together for ever.
@@ -193,6 +180,33 @@ class WorkerLoop:
             duration_s=round(seconds, 3),
             fenced=told.is_fenced,
         )
+
+
+def judge_idleness(answer: NoTrial) -> Departure | None:
+    """What nothing to claim means for a worker: leave, or wait (None)."""
+    match answer.kind:
+        case "done" | "stopped" | "draining":
+            return Departure(f"the study is {answer.kind}" + (f": {answer.reason}" if answer.reason else ""))
+        case "wait" | "paused":
+            return None
+        case _:
+            assert_never(answer.kind)
+
+
+def describe_wait(answer: NoTrial) -> str:
+    """Why there is nothing to do for now."""
+    if answer.kind == "paused":
+        return "the study is paused"
+    of = "" if answer.budget is None else f" of {answer.budget}"
+    return f"every place is taken ({answer.running} running, {answer.finished}{of} finished)"
+
+
+def judge_broken(in_a_row: int, error: str) -> Departure | None:
+    """Whether so many errors of the worker itself in a row, the last of them ``error``, make it leave."""
+    if in_a_row < BROKEN_LIMIT:
+        return None
+    reason = f"{in_a_row} attempts in a row ended by errors of this worker, the last one {error}"
+    return Departure(f"circuit breaker: {reason}", EXIT_FAILED)
 
 
 def _say_fate(told: Told) -> str:
