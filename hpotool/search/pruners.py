@@ -31,7 +31,7 @@ def build_pruner(spec: PrunerSpec) -> BasePruner:
     """The pruner that ``spec`` names.
 
     ``median`` starts after 10 trials, needs 5 at a step, and leaves the first quarter of a trial alone: of
-    ``max_resource`` steps where the study says so, else of the longest completed trial (``LearnedMedianPruner``).
+    ``max_resource`` steps where the study says so, else of the first complete trials (``LearnedMedianPruner``).
 
     Raises:
         InputError: there is no such pruner, it does not take these arguments, or a package of it is missing.
