@@ -87,9 +87,9 @@ class AttemptRunner:
             return None
         return self._living_server(is_unwanted).cold
 
-    def run(self, trial: Trial, *, seed: int | None = None) -> AttemptResult:
-        """Run one attempt of ``trial`` that nobody else has a claim to; see ``run_attempt``."""
-        return self.run_attempt(RunningAttempt(trial, seed=seed))
+    def run(self, trial: Trial, *, seed: int | None = None, root_number: int | None = None) -> AttemptResult:
+        """Run one attempt of ``trial`` that nobody else has a claim to; see ``RunningAttempt``, ``run_attempt``."""
+        return self.run_attempt(RunningAttempt(trial, seed=seed, root_number=root_number))
 
     def run_attempt(
         self, running: RunningAttempt, pass_on_orders: Callable[[], None] = lambda: None
