@@ -88,7 +88,7 @@ class AttemptRunner:
         return self._living_server(is_unwanted).cold
 
     def run(self, trial: Trial, *, seed: int | None = None, root_number: int | None = None) -> AttemptResult:
-        """Run one attempt of ``trial`` that nobody else has a claim to; see ``RunningAttempt``, ``run_attempt``."""
+        """Run one attempt of a ``trial`` that nobody else runs; see ``RunningAttempt`` and ``run_attempt``."""
         return self.run_attempt(RunningAttempt(trial, seed=seed, root_number=root_number))
 
     def run_attempt(
