@@ -118,7 +118,7 @@ class WorkerLoop:
         self._trial.speak()
         if end.stops_study and end.attempt is not None:
             self._lifeline.drain_study(f"trial {end.attempt.number} called study.stop()")
-        if end.broke is not None:
+        if end.broke is not None and not end.is_finished:
             return self._settle_broken(end.broke)
         self._broken_in_a_row = 0
         return self._look_at_breaker(end)

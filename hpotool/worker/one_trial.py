@@ -50,6 +50,11 @@ class TrialEnd:
     broke: str | None = None
     stops_study: bool = False
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the trial has its result in the database, whatever else broke."""
+        return self.told is not None and self.result is not None and self.result.is_answer
+
 
 class OneTrial:
     """Claims a trial and brings it to its end, again and again. Used by one thread."""
