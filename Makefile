@@ -4,12 +4,13 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 EXTRAS ?= torch,xgboost,dashboard,cmaes,fsspec,plot,dev
 
-.PHONY: install demo test check bench settings-matrix clean
+.PHONY: install demo test test-chaos check bench settings-matrix clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     tune a real XGBoost model with two workers on an embedded Postgres"
 	@echo "make test     every check and every test"
+	@echo "make test-chaos  random faults on fifty fleets, about an hour"
 	@echo "make check    lint, format, import contracts, types, unit tests (under a minute)"
 	@echo "make bench    measure against plain Optuna, in one run, as ratios"
 	@echo "make settings-matrix  print how a small study fares under each setting of Postgres"
@@ -50,6 +51,12 @@ test: check
 	$(BIN)/pytest -q -n 2 --dist loadgroup tests --ignore tests/unit
 	@echo "once more on the newest Postgres: Optuna's contract, and what is written in SQL"
 	HPOTOOL_TEST_POSTGRES=18 $(BIN)/pytest -q -n 2 $(addprefix tests/integration/storage/test_,$(ON_NEWEST))
+
+# Random faults, longer: 50 seeds, 100 trials each, about an hour on two cores.
+SEEDS ?= 50
+test-chaos: install
+	HPOTOOL_TEST_CHAOS_SEEDS=$(SEEDS) HPOTOOL_TEST_CHAOS_TRIALS=100 HPOTOOL_TEST_CHAOS_WORKERS=8 \
+	 $(BIN)/pytest -q -s tests/faults/test_chaos.py
 
 bench: install
 	$(BIN)/python -m tests.benchmarks

@@ -6,6 +6,7 @@ A message never holds a password: whoever puts a URL into one redacts it first.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,13 @@ EXIT_FAILED = 1
 EXIT_WRONG_INPUT = 2
 EXIT_NOT_FOUND = 3
 EXIT_DATABASE_UNREACHABLE = 4
+EXIT_TOLD_TO_LEAVE = 75  # by a signal, with work left: start it again (EX_TEMPFAIL of sysexits.h)
 EXIT_INTERRUPTED = 130
+
+
+def exit_code_of_signal(number: int) -> int:
+    """With which a worker leaves that a signal ended while there was work left."""
+    return EXIT_INTERRUPTED if number == signal.SIGINT else EXIT_TOLD_TO_LEAVE
 
 
 class HpotoolError(Exception):

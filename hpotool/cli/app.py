@@ -5,6 +5,9 @@ Commands import what they need inside themselves, so that ``hpotool --help`` ans
 
 from __future__ import annotations
 
+from hpotool.cli import first_moment  # noqa: F401
+
+# isort: split
 import os
 import signal
 import sys

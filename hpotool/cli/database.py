@@ -6,11 +6,14 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from hpotool.cli.embedded import start_silently
-from hpotool.errors import InputError, NotFoundError
+from hpotool.cli.output import say
+from hpotool.errors import DatabaseUnreachableError, InputError, NotFoundError
 from hpotool.settings import read_settings
 from hpotool.study.doors import refuse_name
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from optuna import Study
 
     from hpotool.storage.connection import Connection
@@ -37,6 +40,30 @@ def connect(storage_option: str | None) -> Connection:
     from hpotool.storage.connection import Connection
 
     return Connection(resolve_url(storage_option))
+
+
+def wait_for_database(connection: Connection, patience: timedelta) -> None:
+    """Return when the database answers.
+
+    Raises:
+        DatabaseUnreachableError: it did not in all that time.
+    """
+    import time
+
+    give_up_at = time.monotonic() + patience.total_seconds()
+    has_said = False
+    while True:
+        try:
+            connection.run("SELECT 1")
+        except DatabaseUnreachableError as error:
+            if time.monotonic() >= give_up_at:
+                raise
+            if not has_said:
+                say(f"{error.message}; waiting for it")
+                has_said = True
+            time.sleep(min(1.0, max(0.0, give_up_at - time.monotonic())))
+        else:
+            return
 
 
 def find_study(connection: Connection, name: str | None) -> StudySummary:

@@ -18,12 +18,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
-from hpotool.errors import EXIT_DONE, EXIT_INTERRUPTED
+from hpotool.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_TOLD_TO_LEAVE, exit_code_of_signal
 
 logger = logging.getLogger(__name__)
 
 # What a worker says by its exit code; any other end is a crash.
-_OWN_EXIT_CODES = frozenset({0, 1, 2, 3, 4, EXIT_INTERRUPTED})
+_OWN_EXIT_CODES = frozenset({0, 1, 2, 3, 4, EXIT_TOLD_TO_LEAVE, EXIT_INTERRUPTED})
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
 _FIRST_DELAY_S = 1.0
 _LONGEST_DELAY_S = 60.0
@@ -48,6 +48,7 @@ class _Kept:
         self.exit_code: int | None = None
         self.delay_s = _FIRST_DELAY_S
         self.start_at = time.monotonic()
+        self.passed_on = 0  # of the signals that the parent heard
 
     def start(self, environment: Mapping[str, str]) -> None:
         self.process = subprocess.Popen(
@@ -57,6 +58,13 @@ class _Kept:
             stdin=subprocess.DEVNULL,
             preexec_fn=_end_with_parent,
         )
+
+    def pass_on(self, heard: Sequence[int]) -> None:
+        """Send the process the signals that it has not had yet; one that starts right now has them later."""
+        if self.process is not None and self.process.poll() is None:
+            for number in heard[self.passed_on :]:
+                self.process.send_signal(number)
+                self.passed_on += 1
 
     def settle(self) -> None:
         """Note how the process ended; plan its next start if it did not end by itself."""
@@ -75,22 +83,20 @@ class _Kept:
 def keep_workers(commands: Sequence[WorkerCommand], environment: Mapping[str, str]) -> int:
     """Run all workers until each has ended by itself; the exit code of the whole.
 
-    The exit code is 0 when every worker's was, else the largest.
+    The exit code is 0 when every worker's was, else the largest. A worker that a signal found between two starts
+    counts as one that it stopped.
     """
     kept = [_Kept(command) for command in commands]
-    stopping: list[int] = []
+    heard: list[int] = []
 
-    def pass_on(number: int, _frame: FrameType | None) -> None:
-        stopping.append(number)
-        for worker in kept:
-            if worker.process is not None and worker.process.poll() is None:
-                worker.process.send_signal(number)
+    def hear(number: int, _frame: FrameType | None) -> None:
+        heard.append(number)
 
-    previous = {number: signal.signal(number, pass_on) for number in _FORWARDED}
+    previous = {number: signal.signal(number, hear) for number in _FORWARDED}
     try:
         while any(worker.exit_code is None for worker in kept):
             for worker in kept:
-                _look_after(worker, environment, bool(stopping))
+                _look_after(worker, environment, heard)
             # A child's end interrupts no sleep in Python; this is how long its slot stays empty at most.
             time.sleep(0.1)
     finally:
@@ -99,14 +105,15 @@ def keep_workers(commands: Sequence[WorkerCommand], environment: Mapping[str, st
     return max((worker.exit_code or EXIT_DONE for worker in kept), default=EXIT_DONE)
 
 
-def _look_after(worker: _Kept, environment: Mapping[str, str], stopping: bool) -> None:
+def _look_after(worker: _Kept, environment: Mapping[str, str], heard: Sequence[int]) -> None:
     if worker.exit_code is not None:
         return
+    worker.pass_on(heard)
     if worker.process is not None and worker.process.poll() is not None:
         worker.settle()
     if worker.process is None and worker.exit_code is None:
-        if stopping:
-            worker.exit_code = EXIT_DONE
+        if heard:
+            worker.exit_code = exit_code_of_signal(heard[0])
         elif time.monotonic() >= worker.start_at:
             worker.start(environment)
 

@@ -31,7 +31,7 @@ def build_pruner(spec: PrunerSpec) -> BasePruner:
     """The pruner that ``spec`` names.
 
     ``median`` starts after 10 trials, needs 5 at a step, and leaves the first quarter of a trial alone: of
-    ``max_resource`` steps where the study says so, else of the longest completed trial (``LearnedMedianPruner``).
+    ``max_resource`` steps where the study says so, else of the first complete trials (``LearnedMedianPruner``).
 
     Raises:
         InputError: there is no such pruner, it does not take these arguments, or a package of it is missing.
@@ -93,7 +93,8 @@ class LearnedMedianPruner(FastMedianPruner):
     """The median pruner with a warm-up of a quarter of the longest completed trial's steps.
 
     No trial is pruned before ``n_startup_trials`` have completed, so the length is known when it is needed.
-    It is learned once: the warm-up does not move while a study runs in one worker.
+    It is that of the first trials that complete, as they are stored: every worker prunes by the same warm-up, and
+    so does the study when it goes on tomorrow.
     """
 
     def __init__(self, n_startup_trials: int = 10, interval_steps: int = 1, *, n_min_trials: int = 5) -> None:
@@ -110,7 +111,9 @@ class LearnedMedianPruner(FastMedianPruner):
         completed = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if len(completed) < max(1, self._n_startup_trials):
             return False
-        lengths = [trial.last_step + 1 for trial in completed if trial.last_step is not None]
+        ended = sorted((t.datetime_complete, t.number, t) for t in completed if t.datetime_complete is not None)
+        first = [trial for *_, trial in ended[: max(1, self._n_startup_trials)]]
+        lengths = [trial.last_step + 1 for trial in first if trial.last_step is not None]
         self._n_warmup_steps = max(lengths, default=0) // WARM_UP_SHARE
         self._has_learned = True
         return True

@@ -15,6 +15,7 @@ from optuna.samplers._lazy_random_state import LazyRandomState
 from hpotool.errors import InputError
 from hpotool.search.auto import AutoSampler
 from hpotool.search.build import check_arguments, construct, load_class
+from hpotool.search.every_point import WholeGrid, WholeTree
 from hpotool.search.population import PopulationSampler
 from hpotool.search.tpe import fast_sampler
 from hpotool.study.algorithms import SAMPLERS
@@ -34,9 +35,12 @@ _CLASSES = {
     "nsga2": "NSGAIISampler",
     "nsga3": "NSGAIIISampler",
     "qmc": "QMCSampler",
-    "bruteforce": "BruteForceSampler",
 }
-_OWN: Mapping[str, type[BaseSampler]] = {"auto": AutoSampler, "pbt": PopulationSampler}
+_OWN: Mapping[str, type[BaseSampler]] = {
+    "auto": AutoSampler,
+    "pbt": PopulationSampler,
+    "bruteforce": WholeTree,
+}
 _CROSSOVERS: Mapping[str, Callable[[], nsgaii.BaseCrossover]] = {
     "uniform": nsgaii.UniformCrossover,
     "blxalpha": nsgaii.BLXAlphaCrossover,
@@ -93,7 +97,7 @@ def _build_grid(spec: SamplerSpec, space: Sequence[ParameterSpec]) -> BaseSample
         raise InputError(
             f"the grid has {grid_size(grid)} points, more than {LARGEST_GRID}", "use larger steps, or tpe"
         )
-    return optuna.samplers.GridSampler(grid, seed=spec.seed)
+    return WholeGrid(grid, seed=spec.seed)
 
 
 class SeededSampler(BaseSampler):

@@ -98,11 +98,13 @@ def new_attempt_id() -> str:
     return str(uuid.uuid4())
 
 
-def claim_trial(run: Run, study_id: int, worker: WorkerIdentity, attempt_id: str) -> Attempt | NoTrial:
+def claim_trial(
+    run: Run, study_id: int, worker: WorkerIdentity, attempt_id: str, *, create_below: int | None = None
+) -> Attempt | NoTrial:
     """Claim the oldest waiting trial, or a new one, within the budget; the first heartbeat is part of it.
 
     The attempt has another id than ``attempt_id`` where that one was claimed before (the answer was lost) and has
-    been taken for lost meanwhile.
+    been taken for lost meanwhile. ``create_below``: a new one only while the study has fewer trials, of any state.
     """
     rows = run(
         query("claim"),
@@ -113,6 +115,7 @@ def claim_trial(run: Run, study_id: int, worker: WorkerIdentity, attempt_id: str
             "host": worker.host,
             "pid": worker.pid,
             "slot": worker.slot,
+            "create_below": create_below,
         },
     )
     if not rows:

@@ -152,9 +152,14 @@ def set_state(run: Run, study_id: int, state: StudyState, reason: str, actor: st
 
 def finish_study(run: Run, study_id: int, reason: str, actor: str) -> bool:
     """Mark a running study as done. False: it was not running, and stays what it is."""
+    return change_running_study(run, study_id, "done", reason, actor)
+
+
+def change_running_study(run: Run, study_id: int, state: StudyState, reason: str, actor: str) -> bool:
+    """Move a running study to ``state``. False: it was not running, and stays what it is."""
     rows = run(
         query("set_state"),
-        {"study_id": study_id, "state": "done", "reason": reason, "actor": actor, "only_from": "running"},
+        {"study_id": study_id, "state": state, "reason": reason, "actor": actor, "only_from": "running"},
     )
     return bool(rows and rows[0][0])
 
@@ -206,7 +211,7 @@ def _only_trial(rows: Rows, number: int) -> tuple[Any, ...]:
 
 
 def read_ended_attempts(run: Run, study_id: int, worker_id: str, last: int = 20) -> list[EndedAttempt]:
-    """How the worker's last attempts ended, and those of the same trials elsewhere: what its breaker judges."""
+    """How the worker's last attempts ended, its last success, and what others ended: what its breaker judges."""
     rows = run(query("read_ended_attempts"), {"study_id": study_id, "worker_id": worker_id, "last": last})
     return [EndedAttempt(Outcome(outcome), worker, point) for outcome, worker, point in rows]
 

@@ -92,6 +92,7 @@ class WorkerStorage(PostgresStorage):
         self.worker = worker
         self.attempt: Attempt | None = None
         self.last_told: Told | None = None
+        self.create_below: int | None = None  # a new trial only while there are fewer; for a finite list of points
         self._retry = retry or RetrySpec()
         self._ending: Ending | None = None
         self._own_trial: LiveTrial | None = None  # kept here too: the memory forgets what somebody else has ended
@@ -125,7 +126,9 @@ class WorkerStorage(PostgresStorage):
         if self._gave_up is not None:
             raise self._gave_up
         fault_point("claim.before")
-        answer = attempts.claim_trial(self.run, study_id, self.worker, attempts.new_attempt_id())
+        answer = attempts.claim_trial(
+            self.run, study_id, self.worker, attempts.new_attempt_id(), create_below=self.create_below
+        )
         if isinstance(answer, NoTrial):
             raise NothingToClaim(answer)
         fault_point("claim.after")
@@ -152,6 +155,21 @@ class WorkerStorage(PostgresStorage):
     def end_attempt_with(self, ending: Ending) -> None:
         """What the next tell writes about the attempt beside its state and values."""
         self._ending = ending
+
+    def end_attempt(self, ending: Ending, state: TrialState, values: Sequence[float] | None) -> None:
+        """End the attempt and its trial where Optuna did not, or could not; told twice it is told once."""
+        assert self.attempt is not None
+        self._ending = ending
+        self.set_trial_state_values(self.attempt.trial_id, state, values)
+
+    def abandon_attempt(self) -> None:
+        """Hold the attempt no more, its end untold: without beats it is reaped, and what it had is on disk."""
+        assert self.attempt is not None
+        trial_id = self.attempt.trial_id
+        self._writes.hand_over()
+        with self._spooling:
+            self.attempt = self._own_trial = None
+        self.release_trial(trial_id)
 
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None

@@ -13,7 +13,6 @@ from typing import Any
 from hpotool.study.checks import check_study
 from hpotool.study.document import Node, Place, Problems, from_plain, override, parse_yaml
 from hpotool.study.grammar import STUDY
-from hpotool.study.grid import grid_size, grid_values
 from hpotool.study.kinds import BROKEN, child
 from hpotool.study.space import check_point
 from hpotool.study.space_grammar import Draft, finish_parameters
@@ -119,10 +118,9 @@ def _build(
     metrics = tuple(MetricSpec(name, direction) for name, direction in values["metrics"].items())
     sampler = _sampler(values.get("sampler", {}))
     tiers = tuple(TierSpec(**tier) for tier in values.get("tiers", ()))
-    budget = _whole_grid(_budget(values.get("budget", {}), metrics), sampler, parameters)
-    shaped: dict[
-        str, Any
-    ] = {  # what a spec holds in another shape than the file; every other key is taken as it was read
+    budget = _budget(values.get("budget", {}), metrics)
+    # What a spec holds in another shape than the file; every other key is taken as it was read.
+    shaped: dict[str, Any] = {
         "objective": ObjectiveSpec(**values["objective"]),
         "metrics": metrics,
         "search_space": parameters,
@@ -147,15 +145,6 @@ def _sampler(values: Mapping[str, Any]) -> SamplerSpec:
 def _pruner(values: Mapping[str, Any]) -> PrunerSpec:
     arguments = {key: value for key, value in values.items() if key not in ("name", "metric")}
     return PrunerSpec(values.get("name", PrunerSpec().name), arguments, values.get("metric"))
-
-
-def _whole_grid(budget: BudgetSpec, sampler: SamplerSpec, parameters: Sequence[ParameterSpec]) -> BudgetSpec:
-    """A grid search without a number of trials is done when the grid is; the sampler would go on for ever."""
-    if sampler.name != "grid" or budget.trials is not None:
-        return budget
-    points = sampler.arguments.get("points", {})
-    values = {p.name: grid_values(p.distribution, points.get(p.name)) or () for p in parameters}
-    return replace(budget, trials=grid_size(values))
 
 
 def _budget(values: Mapping[str, Any], metrics: tuple[MetricSpec, ...]) -> BudgetSpec:

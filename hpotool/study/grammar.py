@@ -307,6 +307,11 @@ STUDY = Record(
         "on_oom": Key(
             OneOf(("fail", "infeasible")), "whether running out of memory teaches the sampler to stay away (fail)"
         ),
+        "breaker": Key(
+            OneOf(("on", "off")),
+            "whether a worker on which everything fails, and on no other, leaves (on)",
+            is_silent=True,
+        ),
         "keep": Key(_Keep(), "which checkpoints stay: all, or those of the best finished trials (best 3)"),
     },
     ignored_prefix="x-",

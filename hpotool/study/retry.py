@@ -6,7 +6,7 @@ back without being counted, so that a machine that is taken away a hundred times
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Union
 
@@ -14,6 +14,8 @@ from hpotool.study.outcome import Outcome
 from hpotool.study.spec import RetrySpec
 
 BREAKER_LIMIT = 3
+LONE_LIMIT = 10  # points, where there is no other worker to compare with
+_UNLIKELY = 0.01
 
 # Outcomes that say something about the worker it happened on; of the rest, these show that it works.
 _BLAMED = (Outcome.CRASH, Outcome.ERROR, Outcome.OOM)
@@ -95,22 +97,42 @@ class BreakerOpen:
 def judge_worker(worker: str, ended: Sequence[EndedAttempt], limit: int = BREAKER_LIMIT) -> BreakerOpen | None:
     """Whether ``worker`` fails whatever it is given: ``ended`` are the study's latest attempts, oldest first.
 
-    Only the worker's last attempts count, back to the last one that showed that it works. Parameters that fail on
-    other workers too are the trial's fault, and parameters that fail here again and again count once: only
-    *different* points failing here alone say something about the worker.
+    Counted are the different points that failed on it since it last finished one. Parameters that fail on other
+    workers too are the trial's fault. At least ``limit`` are needed, and so many more that a sound worker, whose
+    attempts fail as often as the other workers', would meet them less than once in a hundred times: a search that
+    goes through a region where everything fails is no reason to leave.
+
+    Where no other worker has finished anything there is nothing to compare with: then only a worker that has never
+    finished one leaves, after `LONE_LIMIT` points.
     """
-    elsewhere = {attempt.point for attempt in ended if attempt.worker != worker and attempt.outcome in _BLAMED}
-    points: dict[str, Outcome] = {}
-    for attempt in reversed(ended):
-        if attempt.worker != worker:
-            continue
+    own = [attempt for attempt in ended if attempt.worker == worker]
+    others = [attempt for attempt in ended if attempt.worker != worker]
+    failed = _failed_since_success(own, {other.point for other in others if other.outcome in _BLAMED})
+    others_work = sum(other.outcome in _WORKS for other in others)
+    outcomes = ", ".join(sorted({outcome.value for outcome in failed.values()}))
+    if others_work:
+        chance = _chance_to_fail(others_work, sum(other.outcome in _BLAMED for other in others))
+        if len(failed) < limit or chance ** len(failed) > _UNLIKELY:
+            return None
+        where = "and on no other worker"
+    else:
+        if len(failed) < max(limit, LONE_LIMIT) or any(attempt.outcome in _WORKS for attempt in own):
+            return None
+        where = "and no attempt has succeeded"
+    return BreakerOpen(f"the last {len(failed)} different points failed on this worker ({outcomes}) {where}")
+
+
+def _failed_since_success(own: Sequence[EndedAttempt], elsewhere: Collection[str]) -> dict[str, Outcome]:
+    """The points that failed on the worker, and nowhere else, since it last showed that it works."""
+    failed: dict[str, Outcome] = {}
+    for attempt in reversed(own):
         if attempt.outcome in _WORKS:
             break
         if attempt.outcome in _BLAMED and attempt.point not in elsewhere:
-            points.setdefault(attempt.point, attempt.outcome)
-    if len(points) < limit:
-        return None
-    outcomes = ", ".join(sorted({outcome.value for outcome in points.values()}))
-    return BreakerOpen(
-        f"the last {len(points)} different points failed on this worker ({outcomes}) and on no other worker"
-    )
+            failed.setdefault(attempt.point, attempt.outcome)
+    return failed
+
+
+def _chance_to_fail(successes: int, failures: int) -> float:
+    """How often an attempt fails, from few of them: the rule of succession (Laplace)."""
+    return (failures + 1) / (successes + failures + 2)

@@ -22,6 +22,7 @@ Direction = Literal["minimize", "maximize"]
 Isolation = Literal["process", "none"]
 Duplicates = Literal["allow", "skip", "replicate"]
 OnOom = Literal["fail", "infeasible"]
+Breaker = Literal["on", "off"]
 Take = Literal["last", "min", "max"]
 
 
@@ -182,6 +183,7 @@ class StudySpec:
     strict: bool = False
     duplicates: Duplicates = "allow"
     on_oom: OnOom = "fail"
+    breaker: Breaker = "on"
     keep: KeepSpec = KeepSpec()
     tiers: tuple[TierSpec, ...] = ()
 

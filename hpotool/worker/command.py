@@ -292,7 +292,7 @@ class CommandObjective:
         if code < 0:
             outcome, reason = judge_status(code, "", killed_for_memory=False)
             raise AttemptEnded(outcome, reason.replace("its process", "the command"))
-        raise AttemptEnded(Outcome.CRASH, self._last_words.explain(f"the command ended with exit code {code}"))
+        raise AttemptEnded(Outcome.ERROR, self._last_words.explain(f"the command ended with exit code {code}"))
 
     def _result(self, trial: ObjectiveTrial) -> dict[str, float]:
         """The metrics of a command that ended well.

@@ -10,7 +10,10 @@ from hpotool.study.outcome import Outcome
 from hpotool.study.replicates import REPLICATE_OF, point_key
 from hpotool.study.space import suggest_search_space
 from hpotool.study.spec import StudySpec
-from hpotool.worker.attempt import AttemptResult
+from hpotool.worker.messages import REPORTS_ATTRIBUTE
+from hpotool.worker.running_attempt import AttemptResult
+
+_MEASURED = ("constraints", REPORTS_ATTRIBUTE)  # of the system attributes, what the earlier trial measured
 
 
 def settle_duplicate(spec: StudySpec, study: Study, trial: Trial) -> AttemptResult | None:
@@ -29,7 +32,7 @@ def settle_duplicate(spec: StudySpec, study: Study, trial: Trial) -> AttemptResu
         return None
     if not spec.has_replicates:
         same = _first(study, point, TrialState.COMPLETE, TrialState.PRUNED)
-        return None if same is None else _taken_over(same)
+        return None if same is None else _take_over(same, trial)
     same = _first(study, point, TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
     if same is not None and same.number < trial.number:
         trial.set_user_attr(REPLICATE_OF, same.number)
@@ -41,7 +44,17 @@ def _first(study: Study, point: str, *states: TrialState) -> FrozenTrial | None:
     return next((trial for trial in trials if point_key(trial.params, trial.distributions) == point), None)
 
 
-def _taken_over(earlier: FrozenTrial) -> AttemptResult:
+def _take_over(earlier: FrozenTrial, trial: Trial) -> AttemptResult:
+    """Give ``trial`` all that the earlier one has beside its values: copying must not make it feasible."""
+    for key, value in earlier.user_attrs.items():
+        trial.set_user_attr(key, value)
+    storage, trial_id = trial.storage, trial._trial_id
+    for step, value in earlier.intermediate_values.items():
+        storage.set_trial_intermediate_value(trial_id, step, value)
+    for key, value in earlier.system_attrs.items():
+        if key.startswith(_MEASURED):
+            storage.set_trial_system_attr(trial_id, key, value)
     outcome = Outcome.COMPLETE if earlier.state == TrialState.COMPLETE else Outcome.PRUNED
     values = tuple(earlier.values) if outcome is Outcome.COMPLETE else None
-    return AttemptResult(outcome, f"the same point as trial {earlier.number}; not run again", values)
+    reason = f"the same point as trial {earlier.number}; not run again"
+    return AttemptResult(outcome, reason, values)

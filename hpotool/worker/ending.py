@@ -58,8 +58,8 @@ def judge_ending(
 
 def judge_status(exit_code: int, output: str, killed_for_memory: bool) -> tuple[Outcome, str]:
     """The outcome of a process that ended without a result. ``exit_code`` is negative for a signal."""
-    if exit_code >= 0:
-        return Outcome.CRASH, f"its process ended with exit code {exit_code} and without a result"
+    if exit_code >= 0:  # it chose to end: the same parameters would end it again
+        return Outcome.ERROR, f"its process ended with exit code {exit_code} and without a result"
     number = -exit_code
     if number == signal.SIGKILL and killed_for_memory:
         return Outcome.OOM, "the kernel killed it because the machine's memory ran out"

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, NoReturn, Protocol
 
+from optuna.exceptions import UpdateFinishedTrialError
+
+from hpotool.errors import DatabaseUnreachableError
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import ObjectiveSpec
 from hpotool.worker.child import call_objective
@@ -24,33 +28,25 @@ from hpotool.worker.trial_server import TrialServer
 _NEEDS_A_PROCESS = "with isolation: none a trial cannot be used in another process; use isolation: process"
 
 
-class StopFlag:
-    """Whether the running objective was asked to stop, and for which outcome."""
+class Stoppable(Protocol):
+    """The attempt that the call is part of."""
 
-    def __init__(self) -> None:
-        self._cause: tuple[Outcome, str] | None = None
+    def is_asked_to_stop(self) -> bool:
+        """Whether it was asked to stop."""
 
-    def __call__(self) -> bool:
-        """Whether it was asked."""
-        return self._cause is not None
-
-    def ask(self, outcome: Outcome, reason: str) -> None:
-        """Ask it. The first cause stays."""
-        self._cause = self._cause or (outcome, reason)
-
-    def __deepcopy__(self, _: Mapping[int, Any]) -> StopFlag:
-        return self
-
-    def clear(self) -> None:
-        """Forget what was asked of the attempt before."""
-        self._cause = None
+    def stop(self, outcome: Outcome, reason: str, grace: timedelta = ...) -> None:
+        """Ask it to stop."""
 
 
 class CallLink:
-    """The way to the trial's server when it is in the same process. It stays there."""
+    """The way to the trial's server when it is in the same process. It stays there.
 
-    def __init__(self, server: TrialServer) -> None:
+    What ends the attempt rather than the objective's call is noted with the attempt, and ends the objective too.
+    """
+
+    def __init__(self, server: TrialServer, attempt: Stoppable) -> None:
         self._server = server
+        self._attempt = attempt
         self._pid = os.getpid()
 
     def ask(self, request: dict[str, Any], within_s: float | None = None, default: Any = None) -> Any:
@@ -61,7 +57,14 @@ class CallLink:
         """
         if os.getpid() != self._pid:
             raise RuntimeError(_NEEDS_A_PROCESS)
-        answer, error = self._server.answer({**request, "id": 0})
+        try:
+            answer, error = self._server.answer({**request, "id": 0})
+        except UpdateFinishedTrialError:
+            self._attempt.stop(Outcome.CANCELLED, "its trial belongs to another attempt by now")
+            raise
+        except DatabaseUnreachableError as away:
+            self._attempt.stop(Outcome.PREEMPTED, away.message)
+            raise
         if error is not None:
             raise error
         # As through a channel: what the worker keeps is not the objective's to change.
@@ -78,7 +81,7 @@ class CallLink:
         raise TypeError(_NEEDS_A_PROCESS)
 
 
-def call_in_process(job: Job, objective: ObjectiveSpec, server: TrialServer, stopping: StopFlag) -> dict[str, Any]:
+def call_in_process(job: Job, objective: ObjectiveSpec, server: TrialServer, attempt: Stoppable) -> dict[str, Any]:
     """Call the objective here and say how that ended, as a child's last message would.
 
     Raises:
@@ -89,6 +92,20 @@ def call_in_process(job: Job, objective: ObjectiveSpec, server: TrialServer, sto
         **fill_environment(objective.environment, environment_without_secrets(os.environ)),
         **job.environment,
     }
-    trial = ObjectiveTrial(job, CallLink(server), stopping)
+    is_stopping: Callable[[], bool] = _Asked(attempt)
+    trial = ObjectiveTrial(job, CallLink(server, attempt), is_stopping)
     with plain_for_a_while(reference, environment):
-        return call_objective(job, lambda: load_objective(reference), trial, stopping)
+        return call_objective(job, lambda: load_objective(reference), trial, is_stopping)
+
+
+class _Asked:
+    """Whether the attempt was asked to stop. A copied trial asks the same attempt."""
+
+    def __init__(self, attempt: Stoppable) -> None:
+        self._attempt = attempt
+
+    def __call__(self) -> bool:
+        return self._attempt.is_asked_to_stop()
+
+    def __deepcopy__(self, _: Mapping[int, Any]) -> _Asked:
+        return self

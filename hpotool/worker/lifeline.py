@@ -10,10 +10,17 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from hpotool.errors import HpotoolError
+from hpotool.errors import DatabaseUnreachableError, HpotoolError
 from hpotool.settings import GRACE_PERIOD, HEARTBEAT_INTERVAL
 from hpotool.storage.attempts import Attempt, FollowUp, Orders, follow_up_of
-from hpotool.storage.control import end_worker, read_ended_attempts, register_worker
+from hpotool.storage.control import (
+    change_running_study,
+    count_places,
+    end_worker,
+    read_ended_attempts,
+    read_settings,
+    register_worker,
+)
 from hpotool.storage.worker_storage import WorkerStorage
 from hpotool.study.outcome import Outcome
 from hpotool.study.retry import BreakerOpen, decide_retry, judge_worker
@@ -21,11 +28,12 @@ from hpotool.study.spec import RetrySpec
 from hpotool.worker.budget_watch import BudgetWatch
 from hpotool.worker.heartbeat import Heartbeat
 from hpotool.worker.identity import has_left_this_host, is_provably_gone
+from hpotool.worker.log import log_event
 from hpotool.worker.reaper import Reaper
 from hpotool.worker.side_threads import SideThreads
 from hpotool.worker.signals import Level, Stopping
 
-StopAttempt = Callable[[Outcome, str, timedelta], None]
+StopAttempt = Callable[[str, Outcome, str, timedelta], None]  # the first is the attempt's id
 
 _CANCEL_GRACE = timedelta(seconds=10)  # for an attempt that somebody cancelled to write its checkpoint
 # A worker that has to leave gives a database that is away so long to take its result; then it stays on disk.
@@ -36,7 +44,7 @@ _logger = logging.getLogger(__name__)
 class Lifeline:
     """A worker's registration, heartbeat and reaper.
 
-    ``stopping`` hears what people want of the worker, ``stop_attempt`` what they want of its attempt; both are
+    ``stopping`` hears what people want of the worker, ``stop_attempt`` what they want of one attempt; both are
     called from another thread. ``watch`` ends the study at its limits.
     """
 
@@ -110,6 +118,25 @@ class Lifeline:
         worker_id = self._storage.worker.worker_id
         return judge_worker(worker_id, read_ended_attempts(self._storage.run, self._study_id, worker_id))
 
+    def has_work_left(self) -> bool:
+        """Whether another worker would find something to do now; yes where the database does not say."""
+        try:
+            with self._storage.connection.impatiently():
+                settings = read_settings(self._storage.run, self._study_id)
+                if settings is None or settings.state not in ("running", "paused"):
+                    return False
+                finished = count_places(self._storage.run, self._study_id).finished
+        except DatabaseUnreachableError:
+            return True
+        return settings.budget_trials is None or finished < settings.budget_trials
+
+    def drain_study(self, reason: str) -> None:
+        """Let what runs finish, begin nothing more, on all workers; what a worker's trial asked for."""
+        if change_running_study(
+            self._storage.run, self._study_id, "draining", reason, self._storage.worker.worker_id
+        ):
+            log_event("draining", f"the study is draining: {reason}")
+
     def _endure_outage(self) -> None:
         """The database is away: keep what the attempt has on disk, and do not wait when there is no time to."""
         self._storage.spool_attempt()
@@ -133,9 +160,11 @@ class Lifeline:
     def _hear(self, attempt: Attempt | None, orders: Orders) -> None:
         # Said again with every beat: an attempt whose child is not born yet has nobody who hears it.
         if attempt is not None and not orders.is_owner:
-            self._stop_attempt(Outcome.CANCELLED, "its trial was given to another attempt", timedelta(0))
+            reason = "its trial was given to another attempt"
+            self._stop_attempt(attempt.attempt_id, Outcome.CANCELLED, reason, timedelta(0))
         elif attempt is not None and orders.cancel_reason is not None:
-            self._stop_attempt(Outcome.CANCELLED, orders.cancel_reason, self._grace_left(attempt))
+            grace = self._grace_left(attempt)
+            self._stop_attempt(attempt.attempt_id, Outcome.CANCELLED, orders.cancel_reason, grace)
         if orders.study_state in ("stopped", "draining") or (orders.study_state == "done" and attempt is not None):
             # Done while an attempt runs: a limit was reached. The trial is handed back, for a larger budget.
             level = Level.DRAIN if orders.study_state == "draining" else Level.STOP

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import timedelta
 
 import optuna
 
 from hpotool.errors import InputError
+from hpotool.search.every_point import WholeGrid, WholeTree
 from hpotool.search.pruners import pruner_for_worker
 from hpotool.search.samplers import SeededSampler, sampler_for_worker
 from hpotool.settings import home_folder, read_pulse, study_folder_name
@@ -20,18 +21,19 @@ from hpotool.storage.schema import check_schema
 from hpotool.storage.url import DatabaseUrl
 from hpotool.storage.versions import running_versions, version_differences
 from hpotool.storage.worker_storage import WorkerStorage
-from hpotool.study.outcome import Outcome
 from hpotool.study.spec import StudySpec
 from hpotool.worker.attempt import AttemptRunner
 from hpotool.worker.branches import Branches, branching_rule
 from hpotool.worker.budget_watch import BudgetWatch, check_price
 from hpotool.worker.checkpoint_store import CheckpointStore, Place
+from hpotool.worker.fork_server_handle import ImportInterrupted
 from hpotool.worker.gpu import DeviceMeter, Slot
 from hpotool.worker.identity import identify_worker
 from hpotool.worker.lifeline import Lifeline
 from hpotool.worker.log import log_event
 from hpotool.worker.loop import Departure, WorkerLoop
-from hpotool.worker.signals import Level, Stopping
+from hpotool.worker.points_left import PointsLeft
+from hpotool.worker.signals import Level, Stopping, describe_level
 
 STOP_GRACE = timedelta(seconds=30)
 
@@ -45,6 +47,7 @@ def run_worker(
     checkpoints: str | None = None,
     grace: timedelta = STOP_GRACE,
     give_up_after: timedelta | None = None,
+    has_breaker: bool = True,
 ) -> Departure:
     """Work on the study in this process until there is a reason to leave; the reason.
 
@@ -54,6 +57,7 @@ def run_worker(
         checkpoints: the folder or fsspec URL that keeps them; None: below the home folder of this machine
         grace: how long an attempt that is asked to stop may take to checkpoint
         give_up_after: how long the database may stay away before the worker leaves; None: for as long as it does
+        has_breaker: whether it leaves when everything fails on it and on no other worker
 
     Raises:
         NotFoundError: the study does not exist, or has no settings.
@@ -80,17 +84,26 @@ def run_worker(
     runner = AttemptRunner(
         spec, logs, slot.environment, meter, store, branches.unneeded_lineages if branches else None
     )
+    stopping.announce = lambda level, name: _announce(storage, level, name, grace)
     with stopping.on_signals(), runner:
-        stopping.listener = lambda: runner.stop(
-            Outcome.PREEMPTED, stopping.reason
-        )  # the loop's, when there is one
-        cold = runner.start(lambda: _told_to_leave(stopping))
+        stopping.listener = runner.interrupt_import  # the loop's, when there is one
+        try:
+            cold = runner.start(stopping.is_told)
+        except ImportInterrupted:
+            return _leave(Departure(stopping.say_why(), stopping.exit_code), identity.worker_id)
         if cold is not None:
             log_event("cold", f"every attempt imports the objective anew: {cold}", logging.WARNING)
         study = optuna.load_study(study_name=study_name, storage=storage, sampler=sampler, pruner=pruner)
         watch = BudgetWatch(storage.run, study_id, spec, identity.worker_id, pulse.interval)
         lifeline = Lifeline(
-            storage, study_id, spec.retry, stopping, runner.stop, watch, interval=pulse.interval, grace=pulse.grace
+            storage,
+            study_id,
+            spec.retry,
+            stopping,
+            runner.stop_attempt,
+            watch,
+            interval=pulse.interval,
+            grace=pulse.grace,
         )
         with lifeline:
             log_event(
@@ -101,17 +114,42 @@ def run_worker(
                 slot=slot.label,
             )
             loop = WorkerLoop(
-                study, storage, runner, spec, stopping, grace, lifeline, pulse.interval / 2, branches
+                study,
+                storage,
+                runner,
+                spec,
+                stopping,
+                grace,
+                lifeline,
+                pulse.interval / 2,
+                _before_claim(sampler, storage, branches),
+                has_breaker=has_breaker and spec.breaker == "on",
             )
             departure = loop.run()
             lifeline.end_reason = departure.reason
-    log_event("leave", f"leaving: {departure.reason}", worker=identity.worker_id, reason=departure.reason)
+    return _leave(departure, identity.worker_id)
+
+
+def _leave(departure: Departure, worker_id: str) -> Departure:
+    log_event("leave", f"leaving: {departure.reason}", worker=worker_id, reason=departure.reason)
     return departure
 
 
-def _told_to_leave(stopping: Stopping) -> tuple[Outcome, str, timedelta] | None:
-    """What ends the import of an objective: to be told anything at all. No trial is claimed yet."""
-    return (Outcome.PREEMPTED, stopping.reason, timedelta(0)) if stopping.level > Level.STAY else None
+def _announce(storage: WorkerStorage, level: Level, name: str, grace: timedelta) -> None:
+    attempt = storage.attempt
+    said = describe_level(level, name, None if attempt is None else attempt.number, grace)
+    if said is not None:
+        log_event("told", said, told=level.name.lower(), signal=name)
+
+
+def _before_claim(
+    sampler: SeededSampler, storage: WorkerStorage, branches: Branches | None
+) -> Callable[[optuna.Study], None]:
+    if branches is not None:
+        return branches.before_claim
+    if isinstance(sampler.inner, (WholeGrid, WholeTree)):
+        return PointsLeft(sampler.inner, storage).before_claim
+    return lambda _: None
 
 
 def _branches(spec: StudySpec, sampler: SeededSampler, storage: WorkerStorage, worker_id: str) -> Branches | None:

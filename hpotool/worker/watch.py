@@ -76,6 +76,8 @@ class AttemptWatch:
         # A SimpleQueue and a pipe, because stop() may be called from a signal handler in any thread's middle.
         self._stops: queue.SimpleQueue[tuple[Cause, float]] = queue.SimpleQueue()
         self._wake_reading, self._wake_writing = os.pipe()
+        self._closing = threading.RLock()
+        self._is_closed = False
         self._started = self._last_progress = time.monotonic()
         self._next_look = self._started + _LOOKS_AT_A_LIMIT_EVERY_S
         self._serving_since: float | None = None
@@ -95,8 +97,10 @@ class AttemptWatch:
             self.stop(Outcome.CANCELLED, "the worker gave the attempt up", timedelta(0))
         self._thread.join()
         self._socket.close()
-        os.close(self._wake_reading)
-        os.close(self._wake_writing)
+        with self._closing:
+            self._is_closed = True
+            os.close(self._wake_reading)
+            os.close(self._wake_writing)
 
     def requests(self) -> Iterator[tuple[dict[str, Any], Channel]]:
         """What the attempt asks and tells, in order, and where an answer goes, until the attempt has ended.
@@ -114,8 +118,11 @@ class AttemptWatch:
     def stop(self, outcome: Outcome, reason: str, grace: timedelta) -> None:
         """Ask the objective to stop, and end it after ``grace``. From any thread, or from a signal handler."""
         self._stops.put((Cause(outcome, reason), grace.total_seconds()))
-        with contextlib.suppress(OSError):  # it has just ended
-            os.write(self._wake_writing, b".")
+        # A lock that its own thread may take twice: a signal handler meets it closing, and writes nothing then.
+        # Without it the byte could go into a file that got the number of the closed pipe.
+        with self._closing:
+            if not self._is_closed:
+                os.write(self._wake_writing, b".")
 
     def _watch(self) -> None:
         try:

@@ -42,6 +42,40 @@ def wait_until(is_true: Callable[[], object], what: str, patience_s: float = PAT
         time.sleep(0.02)
 
 
+@dataclass(frozen=True)
+class Kind:
+    """A kind of study: what its file says beside name, budget and search space, and its workers' options."""
+
+    settings: str = ""
+    objective: str = "{python: study_code:objective}"
+    metrics: str = "{value: minimize}"
+    function: str = "tests.faults.objectives:objective"
+    arguments: tuple[str, ...] = ()
+    has_budget: bool = True
+    space: str = "search_space: {x: {float: [0, 1]}}\n"
+
+
+_COMMAND = "{command: [python, -m, tests.faults.command_objective, '{x}', '{trial}']}"
+KINDS = {
+    "random": Kind("sampler: {name: random, seed: 1}\n"),
+    "command": Kind("sampler: {name: auto, seed: 1}\n", objective=_COMMAND),
+    "constraints": Kind(
+        "sampler: {name: tpe, seed: 1}\nconstraints: {load: '<= 0.9'}\n",
+        function="tests.faults.objectives:with_load",
+    ),
+    "remote": Kind("sampler: {name: random, seed: 1}\n", arguments=("--checkpoints", "file://{folder}/remote")),
+    "auto": Kind("sampler: {name: auto, seed: 1}\n"),
+    "none": Kind(
+        "sampler: {name: random, seed: 1}\n", objective="{python: study_code:objective, isolation: none}"
+    ),
+    "tiers": Kind(
+        "sampler: {name: random, seed: 1}\ntiers: [{trials: 2, steps: 2}, {trials: 1, steps: 4}]\n",
+        has_budget=False,
+    ),
+    "tpe": Kind("sampler: {name: tpe, seed: 1}\n"),
+}
+
+
 @dataclass
 class Fleet:
     """Workers of one study in ``folder``. Whatever dies is not replaced unless ``keep_up`` is called."""
@@ -54,19 +88,23 @@ class Fleet:
     is_spread_out: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     study: str = "s"
-    objective: str = "tests.faults.objectives:objective"
-    settings: str = "sampler: {name: random, seed: 1}\n"
+    objective: str | None = None
+    settings: str | None = None
     options: Sequence[str] = ()
+    kind: Kind = KINDS["random"]
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     marker: str = field(default_factory=lambda: f"fleet-{uuid.uuid4().hex}")
 
     def __post_init__(self) -> None:
-        module, _, name = self.objective.partition(":")
+        kind = self.kind
+        module, _, name = (self.objective or kind.function).partition(":")
         (self.folder / "study_code.py").write_text(f"from {module} import {name} as objective\n")
         text = (
-            f"study: {self.study}\nobjective: {{python: study_code:objective}}\nmetrics: {{value: minimize}}\n"
-            f"search_space: {{x: {{float: [0, 1]}}}}\n{self.settings}budget: {{trials: {self.budget}}}\n"
+            f"study: {self.study}\nobjective: {kind.objective}\nmetrics: {kind.metrics}\n"
+            f"{kind.space}{self.settings or kind.settings}"
         )
+        if kind.has_budget:
+            text += f"budget: {{trials: {self.budget}}}\n"
         self.connection = Connection(DatabaseUrl.parse(self.url))
         create_or_resume(self.connection, read_study_file(text), "test")
         [(self.study_id,)] = self.connection.run(
@@ -75,8 +113,11 @@ class Fleet:
 
     # --- Workers
 
-    def start_worker(self, url: str | None = None, **environment: str) -> subprocess.Popen[bytes]:
+    def start_worker(
+        self, url: str | None = None, more: Sequence[str] = (), **environment: str
+    ) -> subprocess.Popen[bytes]:
         number = len(self.processes)
+        arguments = [word.format(folder=self.folder) for word in (*self.kind.arguments, *more)]
         variables = {
             **os.environ,
             "HPOTOOL_STORAGE": url or self.url,
@@ -85,6 +126,7 @@ class Fleet:
             "HPOTOOL_GRACE_PERIOD_S": str(self.grace_s),
             "PYTHONPATH": os.pathsep.join([str(self.folder), str(Path(__file__).parents[2])]),
             "TEST_FLEET": self.marker,
+            "TEST_FOLDER": str(self.folder),
             "TEST_PLACE": f"place-{number}",
             **self.environment,
             **environment,
@@ -92,7 +134,7 @@ class Fleet:
         script = ["-c", _ELSEWHERE] if self.is_spread_out else ["-m", "hpotool"]
         with (self.folder / f"worker-{number}.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, *script, "worker", "--study", self.study, *self.options],
+                [sys.executable, *script, "worker", "--study", self.study, *self.options, *arguments],
                 cwd=self.folder,
                 env=variables,
                 stdout=log,
@@ -144,6 +186,15 @@ class Fleet:
 
     def _violations(self, *, is_value_safe: bool) -> list[str]:
         return violations(self.connection, self.budget, self.folder, self.marker, is_value_safe=is_value_safe)
+
+    def trials(self) -> dict[int, tuple[str, str | None, str]]:
+        """State, outcome and reason of each trial, by its number."""
+        rows = self.connection.run(
+            "SELECT t.number, t.state::text, a.outcome, COALESCE(a.reason, '') FROM trials t "
+            "LEFT JOIN hpotool.attempts a USING (trial_id) WHERE t.study_id = %s ORDER BY t.number",
+            (self.study_id,),
+        )
+        return {number: (state, outcome, reason) for number, state, outcome, reason in rows}
 
     def logs(self) -> list[str]:
         return [f"--- {log.name}\n{log.read_text()[-3000:]}" for log in sorted(self.folder.glob("worker-*.log"))]

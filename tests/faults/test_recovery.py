@@ -140,7 +140,7 @@ def test_a_worker_that_is_told_to_leave_in_an_outage_leaves(fleet, own_postgres,
 
     worker.send_signal(signal.SIGTERM)
 
-    assert worker.wait(60) == 0
+    assert worker.wait(60) == 75
     own_postgres.start()
     if is_idle:
         return

@@ -68,3 +68,16 @@ def test_workers_end_when_the_parent_is_killed(tmp_path: Path) -> None:
     parent.wait(20)
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids))
+
+
+def test_a_worker_that_a_signal_finds_between_two_starts_counts_as_stopped(tmp_path: Path) -> None:
+    crashed = tmp_path / "crashed"
+    worker = f"open({str(crashed)!r}, 'w'); raise SystemExit(9)"
+    parent = (
+        "import os, sys; from hpotool.launch.local import WorkerCommand, keep_workers;"
+        f"sys.exit(keep_workers([WorkerCommand('1', [sys.executable, '-c', {worker!r}])], os.environ))"
+    )
+    process = subprocess.Popen(python(parent))
+    wait_until(crashed.exists)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 75

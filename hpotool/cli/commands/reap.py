@@ -23,34 +23,37 @@ def reap(
 
     Workers do this all the time; it is for a study without any.
     """
+    from dataclasses import replace
     from datetime import timedelta
 
     from hpotool.cli.actor import current_actor
     from hpotool.cli.database import connect, identify_study
-    from hpotool.settings import GRACE_PERIOD, HEARTBEAT_INTERVAL
+    from hpotool.settings import read_pulse
     from hpotool.storage.attempts import follow_up_of
     from hpotool.storage.control import read_retry_spec
     from hpotool.study.retry import decide_retry
     from hpotool.worker.reaper import Reaper
 
+    pulse = read_pulse()
+    if grace is not None:
+        pulse = replace(pulse, grace=timedelta(seconds=grace))
     connection = connect(storage)
     study_id, name = identify_study(connection, study)
     retry = read_retry_spec(connection.run, study_id)
-    period = timedelta(seconds=grace) if grace is not None else GRACE_PERIOD
     reaper = Reaper(
         connection.run,
         study_id,
         current_actor(),
         lambda outcome, history: follow_up_of(decide_retry(outcome, history, retry)),
-        interval=min(HEARTBEAT_INTERVAL, period / 3),
-        grace=period,
+        interval=min(pulse.interval, pulse.grace / 3),
+        grace=pulse.grace,
     )
-    say(f"watching {name} for {period.total_seconds():.0f} s")
+    say(f"watching {name} for {pulse.grace.total_seconds():.0f} s")
     reaped = reaper.look()
-    watched_until = time.monotonic() + period.total_seconds()
+    watched_until = time.monotonic() + pulse.grace.total_seconds()
     is_last = False
     while not is_last:
-        time.sleep(min(1.0, period.total_seconds() / 10))
+        time.sleep(min(1.0, pulse.grace.total_seconds() / 10))
         is_last = time.monotonic() > watched_until
         reaped += reaper.look()
     say(f"{reaped} lost trial{'' if reaped == 1 else 's'} found")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
@@ -69,32 +70,92 @@ def worker(
             show_default=False,
         ),
     ] = None,
+    wait_for_database: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="Wait for so long for the database to answer at the start [default: leave with exit code 4].",
+            show_default=False,
+        ),
+    ] = None,
+    breaker: Annotated[
+        bool,
+        typer.Option(
+            "--breaker/--no-breaker", help="Leave when everything fails on this worker, and on no other one."
+        ),
+    ] = True,
     log_format: Annotated[LogFormat, typer.Option(help="How the log is written.")] = LogFormat.TEXT,
     storage: StorageOption = None,
 ) -> int:
-    """Run trials of a study until its budget is used up. The same command on every machine."""
-    from hpotool.cli.database import connect, find_study
+    """Run trials of a study until its budget is used up. The same command on every machine.
+
+    Exit code 0: the study is done, or was stopped. 75: a signal like SIGTERM ended it with work left. 130: Ctrl-C.
+    """
+    from hpotool.worker.signals import leave_on_signals
+
+    label = os.environ.get(_LABEL, "")
+    options = _Options(
+        gpu, workers, if_busy, checkpoints, grace, give_up_after, wait_for_database, breaker, log_format
+    )
+    with leave_on_signals(lambda text: print(f"{label}{text}", file=sys.stderr)):  # noqa: T201 (no logging yet)
+        return _work(study, storage, options, label)
+
+
+@dataclass(frozen=True)
+class _Options:
+    gpu: str | None
+    workers: int
+    if_busy: IfBusy
+    checkpoints: str | None
+    grace: str
+    give_up_after: str | None
+    wait_for_database: str | None
+    breaker: bool
+    log_format: LogFormat
+
+    def for_each_worker(self) -> list[str]:
+        """What each of several workers is started with; where it runs, and how many, is the parent's business."""
+        given = {
+            "--grace": self.grace,
+            "--log-format": self.log_format.value,
+            "--checkpoints": self.checkpoints,
+            "--give-up-after": self.give_up_after,
+            "--wait-for-database": self.wait_for_database,
+        }
+        words = [word for option, value in given.items() if value is not None for word in (option, value)]
+        return words if self.breaker else [*words, "--no-breaker"]
+
+
+def _work(study: str | None, storage: str | None, options: _Options, label: str) -> int:
+    from hpotool.cli.database import connect, find_study, wait_for_database
     from hpotool.worker.gpu import DeviceMeter, Nvml, choose_slots, wait_until_free
     from hpotool.worker.log import set_up_logging
     from hpotool.worker.start import run_worker
 
-    set_up_logging(log_format.value, os.environ.get(_LABEL, ""))
-    stop_grace = _duration("--grace", grace)
-    patience = None if give_up_after is None else _duration("--give-up-after", give_up_after)
+    set_up_logging(options.log_format.value, label)
+    stop_grace = _duration("--grace", options.grace)
+    patience = _duration_or_none("--give-up-after", options.give_up_after)
+    first_patience = _duration_or_none("--wait-for-database", options.wait_for_database)
     connection = connect(storage)
+    if first_patience is not None:
+        wait_for_database(connection, first_patience)
     name = find_study(connection, study).name
     connection.close()
     nvml = Nvml()
-    slots = wait_until_free(choose_slots(gpu, nvml), if_busy.value, nvml)
-    if gpu == "auto" or workers > 1:
-        rest = ["--study", name, "--grace", grace, "--log-format", log_format.value]
-        rest += [] if checkpoints is None else ["--checkpoints", checkpoints]
-        rest += [] if give_up_after is None else ["--give-up-after", give_up_after]
-        return _keep_workers(connection.url, slots, workers, rest)
+    slots = wait_until_free(choose_slots(options.gpu, nvml), options.if_busy.value, nvml)
+    if options.gpu == "auto" or options.workers > 1:
+        rest = ["--study", name, *options.for_each_worker()]
+        return _keep_workers(connection.url, slots, options.workers, rest)
     [slot] = slots
-    meter = DeviceMeter(nvml, slot)
     return run_worker(
-        connection.url, name, slot, meter, checkpoints=checkpoints, grace=stop_grace, give_up_after=patience
+        connection.url,
+        name,
+        slot,
+        DeviceMeter(nvml, slot),
+        checkpoints=options.checkpoints,
+        grace=stop_grace,
+        give_up_after=patience,
+        has_breaker=options.breaker,
     ).exit_code
 
 
@@ -117,6 +178,10 @@ def _keep_workers(url: DatabaseUrl, slots: Sequence[Slot], workers: int, rest: S
 
 def _gpu_option(slot: Slot) -> str:
     return ",".join(device.uuid for device in slot.devices) or "none"
+
+
+def _duration_or_none(option: str, text: str | None) -> timedelta | None:
+    return None if text is None else _duration(option, text)
 
 
 def _duration(option: str, text: str) -> timedelta:

@@ -46,6 +46,7 @@ WITH settings AS (
     FROM verdict, settings, places, reserved
     WHERE answer = 'open' AND NOT EXISTS (SELECT FROM waiting)
         AND (budget_trials IS NULL OR finished + running + waiting + reserved_places < budget_trials)
+        AND (%(create_below)s::integer IS NULL OR places.created < %(create_below)s)
     RETURNING trial_id, number, datetime_start
 ), taken AS (
     SELECT trial_id, number, datetime_start, 'WAITING' AS from_state FROM begun

@@ -16,6 +16,10 @@ def _fail(study, attempt: Attempt, outcome: Outcome = Outcome.ERROR, actor: str 
     finish_attempt(study.connection.run, attempt, actor, TrialState.FAIL, None, Ending(outcome))
 
 
+def _complete(study, attempt: Attempt) -> None:
+    finish_attempt(study.connection.run, attempt, "test", TrialState.COMPLETE, [1.0], Ending(Outcome.COMPLETE))
+
+
 def test_a_state_that_is_set_twice_is_one_event(make_study) -> None:
     study = make_study()
     move = (study.connection.run, study.study_id, "paused", "lunch", "ann@desk")
@@ -102,20 +106,39 @@ def test_the_registry_knows_who_lives_and_what_they_run(make_study) -> None:
 
 def test_a_worker_that_fails_every_point_alone_is_told_from_a_trial_that_fails_everywhere(make_study) -> None:
     study = make_study()
-    bad, good = study.worker(), study.worker()
+    bad, good, third = study.worker(), study.worker(), study.worker()
+    for _ in range(3):
+        _complete(study, study.claim(third))
     for _ in range(3):
         _fail(study, study.claim(bad), Outcome.CRASH)
 
     ended = control.read_ended_attempts(study.connection.run, study.study_id, bad.worker_id)
     assert judge_worker(bad.worker_id, ended) is not None
 
-    for number in (0, 1, 2):
+    for number in (3, 4, 5):
         control.retry_trial(study.connection.run, study.study_id, number, "ann")
         attempt = study.claim(good)
         study.optuna._storage.set_trial_user_attr(attempt.trial_id, "of", number)
-    for root, worker in ((0, bad), (1, good)):
+        _fail(study, attempt, Outcome.CRASH)
+    for worker in (bad, good):
         ended = control.read_ended_attempts(study.connection.run, study.study_id, worker.worker_id)
-        assert (judge_worker(worker.worker_id, ended) is not None) is (root == 0)
+        assert judge_worker(worker.worker_id, ended) is None, "the same points fail on both"
+
+
+def test_memory_as_an_answer_and_a_success_long_ago_count_for_the_worker(make_study) -> None:
+    study = make_study()
+    alone = study.worker()
+    _complete(study, study.claim(alone))
+    for _ in range(25):
+        _fail(study, study.claim(alone), Outcome.CRASH)
+    ended = control.read_ended_attempts(study.connection.run, study.study_id, alone.worker_id)
+    assert ended[0].outcome is Outcome.COMPLETE
+    assert judge_worker(alone.worker_id, ended) is None
+
+    attempt = study.claim(alone)
+    finish_attempt(study.connection.run, attempt, "test", TrialState.PRUNED, None, Ending(Outcome.OOM))
+    ended = control.read_ended_attempts(study.connection.run, study.study_id, alone.worker_id)
+    assert ended[-1].outcome is Outcome.PRUNED
 
 
 def test_events_can_be_followed_without_missing_or_repeating_one(make_study) -> None:

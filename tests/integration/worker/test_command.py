@@ -165,8 +165,8 @@ def test_a_result_file_is_this_attempts_own(given: Given, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("script", "outcome", "reason"),
     [
-        ("exit 3", Outcome.CRASH, "the command ended with exit code 3"),
-        ("echo 'loss diverged' >&2; exit 3", Outcome.CRASH, "with exit code 3: loss diverged"),
+        ("exit 3", Outcome.ERROR, "the command ended with exit code 3"),
+        ("echo 'loss diverged' >&2; exit 3", Outcome.ERROR, "with exit code 3: loss diverged"),
         ("kill -SEGV $$", Outcome.CRASH, "the command was ended by SIGSEGV (segmentation fault)"),
         ("sh -c 'kill -KILL $$'; exit $?", Outcome.CRASH, "exit code 137: SIGKILL (killed)"),
         ("exit 65", Outcome.PRUNED, "these parameters are infeasible"),

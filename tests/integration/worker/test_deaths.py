@@ -19,6 +19,8 @@ from hpotool.study.outcome import Outcome
 from hpotool.study.spec import MetricSpec, ObjectiveSpec, StudySpec
 from hpotool.worker.attempt import AttemptResult, AttemptRunner
 from hpotool.worker.process_tree import descendants
+from hpotool.worker.running_attempt import RunningAttempt
+from hpotool.worker.trial_server import TrialServer
 
 GONE_WITHIN_S = 5.0
 WORKER = """
@@ -164,7 +166,7 @@ def test_a_lost_fork_server_costs_one_attempt_and_is_replaced(make_runner: Any) 
     seen: list[psutil.Process] = []
 
     def kill_fork_server(trial: optuna.Trial) -> None:
-        watch = runner._watch
+        watch = runner._running._watch
         wait_for(lambda: len(watch.seen) == 3)
         seen.extend(watch.seen)
         os.kill(trial.user_attrs["pids"][0], signal.SIGKILL)
@@ -180,3 +182,21 @@ def test_a_trial_that_somebody_else_finished_ends_the_attempt(make_runner: Any) 
     runner = make_runner("reports_for_ever")
     result = run_and_meanwhile(runner, lambda trial: trial.study.tell(trial, 1.0) and None)
     assert (result.outcome, result.reason) == (Outcome.CANCELLED, "its trial belongs to another attempt by now")
+
+
+def test_a_fork_server_that_is_lost_as_the_attempt_begins_costs_the_attempt(
+    make_runner: Any, tmp_path: Path
+) -> None:
+    runner = make_runner("works_in_a_tree")
+    runner.start()
+    handle = runner._server
+    os.kill(handle.pid, signal.SIGKILL)
+    wait_for(lambda: not handle.is_alive)
+    running = RunningAttempt(optuna.create_study().ask())
+    job = runner._job(running, None)
+    server = TrialServer(running.trial, runner._spec.metrics, "loss")
+    result = running.run_child(handle, job, server, tmp_path / "attempt.log", job.objective, None)
+    assert (result.outcome, result.reason) == (
+        Outcome.CRASH,
+        "its process was lost together with the fork server",
+    )

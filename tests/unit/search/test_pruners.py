@@ -124,3 +124,12 @@ def test_median_prunes_nothing_where_completed_trials_report_nothing() -> None:
     study = optuna.create_study()
     add_completed(study, steps=0, value=1.0, times=12)
     assert verdicts(study, LearnedMedianPruner(), 3, value=9.0) == [False] * 3
+
+
+def test_workers_that_look_at_different_moments_prune_by_the_same_warm_up() -> None:
+    study = optuna.create_study()
+    add_completed(study, steps=8, value=1.0, times=10)
+    early = LearnedMedianPruner()
+    assert verdicts(study, early, 8, value=9.0) == [False] * 2 + [True] * 6
+    add_completed(study, steps=20, value=1.0, times=30)
+    assert verdicts(study, LearnedMedianPruner(), 20, value=9.0) == verdicts(study, early, 20, value=9.0)

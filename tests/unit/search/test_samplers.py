@@ -12,6 +12,7 @@ from optuna.samplers._lazy_random_state import LazyRandomState
 
 from hpotool.errors import InputError
 from hpotool.search.auto import AutoSampler
+from hpotool.search.every_point import WholeGrid, WholeTree
 from hpotool.search.population import PopulationSampler
 from hpotool.search.samplers import SeededSampler, build_sampler, sampler_for_worker
 from hpotool.study.algorithms import SAMPLERS
@@ -61,10 +62,10 @@ PYTHON: dict[str, Any] = {
         seed=3, n_startup_trials=5, n_ei_candidates=9, multivariate=True, group=True, constant_liar=False
     ),
     "sampler: {name: random, seed: 3}": lambda: Samplers.RandomSampler(seed=3),
-    "sampler: {name: grid, seed: 3, points: {x: [0, 0.5]}}": lambda: Samplers.GridSampler(
+    "sampler: {name: grid, seed: 3, points: {x: [0, 0.5]}}": lambda: WholeGrid(
         {"x": [0, 0.5], "n": [1, 3, 5], "k": ["a", "b"], "c": [1]}, seed=3
     ),
-    "sampler: {name: grid, seed: 3}": lambda: Samplers.GridSampler(
+    "sampler: {name: grid, seed: 3}": lambda: WholeGrid(
         {"x": [0.0, 0.25, 0.5, 0.75, 1.0], "n": [1, 3, 5], "k": ["a", "b"], "c": [1]}, seed=3
     ),
     "sampler: {name: gp, seed: 3, n_startup_trials: 4, deterministic_objective: true}": lambda: Samplers.GPSampler(
@@ -104,7 +105,7 @@ PYTHON: dict[str, Any] = {
         )
     ),
     "sampler: {name: bruteforce, seed: 3, avoid_premature_stop: true}": (
-        lambda: Samplers.BruteForceSampler(seed=3, avoid_premature_stop=True)
+        lambda: WholeTree(seed=3, avoid_premature_stop=True)
     ),
     "sampler: {name: 'optuna.samplers:TPESampler', seed: 3, n_startup_trials: 2}": (
         lambda: Samplers.TPESampler(seed=3, n_startup_trials=2)

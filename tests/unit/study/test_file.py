@@ -106,6 +106,7 @@ def test_every_key_of_a_command_study_arrives() -> None:
         warm_start=({"lr": 1e-3, "dropout": 0.0, "depth": 6, "width": 64, "booster": None, "version": 7},),
         strict=True,
         duplicates="skip",
+        breaker="off",
         on_oom="infeasible",
         keep=KeepSpec(best=5),
     )
@@ -119,12 +120,18 @@ def test_short_forms_mean_the_long_ones() -> None:
     assert short.budget == BudgetSpec(trials=3, target={"loss": 1.0})
 
 
-def test_a_grid_without_a_number_of_trials_is_done_when_the_grid_is() -> None:
+def test_a_grid_is_no_number_of_trials() -> None:
     space = "search_space: {n: {int: [1, 9], step: 2}, k: {choice: [a, b]}, x: {float: [0, 1]}}\n"
     grid = "sampler: {name: grid, points: {x: [0.1, 0.2, 0.5]}}\n"
-    assert read_study_file(SMALL + space + grid).budget.trials == 30
+    assert read_study_file(SMALL + space + grid).budget.trials is None
     assert read_study_file(SMALL + space + grid + "budget: {trials: 7}").budget.trials == 7
-    assert read_study_file(SMALL + space).budget.trials is None
+
+
+def test_a_breaker_that_is_on_is_not_stored() -> None:
+    on, off = (read_study_file(f"{SMALL}breaker: {value}\n") for value in ("on", "off"))
+    assert on == read_study_file(SMALL)
+    assert "breaker" not in on.to_dict()
+    assert StudySpec.from_dict(off.to_dict()).breaker == "off"
 
 
 def test_anchors_and_merge_keys_repeat_what_they_name() -> None:

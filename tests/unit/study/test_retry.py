@@ -84,6 +84,9 @@ def attempts(*told: str) -> list[EndedAttempt]:
     ]
 
 
+OTHERS = ["b 7 complete", "b 8 pruned", "b 9 complete"]
+
+
 @pytest.mark.parametrize(
     ("ended", "opens"),
     [
@@ -92,30 +95,53 @@ def attempts(*told: str) -> list[EndedAttempt]:
         (["a 1 error", "a 2 error", "a 3 complete", "a 4 error"], False),
         (["a 1 error", "a 2 error", "a 3 pruned", "a 4 error"], False),
         (["a 1 error", "a 2 error", "a 3 nan", "a 4 error"], False),  # it computed something: the worker works
+        (["a 0 complete", "a 1 error", "a 2 error", "a 3 error"], True),  # it worked once
         (["a 1 error", "a 2 error", "a 9 preempted", "a 9 cancelled", "a 9 timeout", "a 3 error"], True),
         (["a 1 crash", "a 1 crash", "a 1 crash", "a 1 crash"], False),  # one point: perhaps its own fault
         (["a 1 crash", "b 1 crash", "a 2 error", "a 3 error"], False),  # point 1 fails anywhere
-        (["a 1 crash", "b 1 crash", "a 2 error", "a 3 error", "a 4 error"], True),
-        (["a 1 error", "a 2 error", "a 3 error", "b 4 complete", "b 5 error"], True),
-        (["b 1 error", "b 2 error", "b 3 error"], False),  # another worker's failures
-        (["a 1 error", "b 9 complete", "a 2 error", "b 8 complete", "a 3 error"], True),
+        # Others fail as often: it is where the search is.
+        (["b 4 error", "b 5 error", "b 6 error", "a 1 error", "a 2 error", "a 3 error"], False),
+        (["b 4 error", *(f"a {point} error" for point in range(20, 26))], True),
     ],
 )
 def test_different_points_failing_on_one_worker_alone_open_its_breaker(ended: list[str], opens: bool) -> None:
-    assert (judge_worker("a", attempts(*ended), limit=3) is not None) is opens
+    assert (judge_worker("a", attempts(*OTHERS, *ended), limit=3) is not None) is opens
+
+
+@pytest.mark.parametrize(
+    ("points", "others", "opens"), [(9, [], False), (10, [], True), (10, ["b 1 error"], False)]
+)
+def test_a_worker_without_others_to_compare_with_leaves_after_ten_points(
+    points: int, others: list[str], opens: bool
+) -> None:
+    failed = [f"a {point} error" for point in range(points)]
+    assert (judge_worker("a", attempts(*others, *failed)) is not None) is opens
+
+
+def test_a_worker_alone_that_ever_finished_one_stays() -> None:
+    assert judge_worker("a", attempts("a 0 complete", *(f"a {point} error" for point in range(1, 40)))) is None
+
+
+@pytest.mark.parametrize("others", range(1, 30))
+def test_a_sound_worker_hardly_ever_opens_its_breaker(others: int) -> None:
+    ended = [f"b {point} {'error' if point % 2 else 'complete'}" for point in range(100, 100 + others)]
+    for streak in range(1, 5):  # what one in sixteen such workers meets
+        assert judge_worker("a", attempts(*ended, *(f"a {point} error" for point in range(streak)))) is None
 
 
 def test_an_open_breaker_says_why() -> None:
-    opened = judge_worker("a", attempts("a 1 error", "a 2 crash", "a 3 error"))
+    failed = ["a 1 error", "a 2 crash", "a 3 error"]
+    opened = judge_worker("a", attempts(*OTHERS, *failed))
     assert opened is not None
     assert opened.reason == (
         "the last 3 different points failed on this worker (crash, error) and on no other worker"
     )
+    alone = judge_worker("a", attempts(*(f"a {point} oom" for point in range(10))))
+    assert alone is not None
+    assert alone.reason == "the last 10 different points failed on this worker (oom) and no attempt has succeeded"
 
 
-@pytest.mark.parametrize(
-    ("elsewhere", "is_open"), [("b 1 crash", False), ("b 4 crash", True), ("b 1 preempted", True)]
-)
+@pytest.mark.parametrize(("elsewhere", "is_open"), [("b 1 crash", False), ("b 1 preempted", True)])
 def test_a_point_that_fails_on_other_workers_too_is_the_trials_fault(elsewhere: str, is_open: bool) -> None:
-    ended = attempts("a 1 crash", "a 2 crash", elsewhere, "a 3 crash")
+    ended = attempts(*OTHERS, "a 1 crash", "a 2 crash", elsewhere, "a 3 crash")
     assert (judge_worker("a", ended) is not None) == is_open

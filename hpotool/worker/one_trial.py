@@ -1,0 +1,221 @@
+"""One trial, from its claim to what is told of it: claim → sample → run → judge → tell.
+
+This is the worker's trial boundary. Whatever comes up on that way, in the sampler, a pruner, the objective, its
+checkpoints or the storage, ends the attempt and not the worker: with its outcome, one sentence as the reason, and
+the traceback in the log once. An attempt whose trial was taken away meanwhile is fenced.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from optuna import Study, Trial, TrialPruned
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import TrialState
+
+from hpotool.errors import HpotoolError
+from hpotool.storage.attempts import Attempt, Ending
+from hpotool.storage.outage import GaveUpError
+from hpotool.storage.worker_storage import NothingToClaim, Told, WorkerStorage
+from hpotool.study.outcome import Outcome
+from hpotool.study.seeds import seed_for_trial
+from hpotool.study.spec import StudySpec
+from hpotool.worker.attempt import AttemptRunner
+from hpotool.worker.duplicates import settle_duplicate
+from hpotool.worker.log import log_event
+from hpotool.worker.pruner_check import PrunerCheck
+from hpotool.worker.running_attempt import TAKEN_AWAY, AttemptResult, RunningAttempt
+
+_logger = logging.getLogger(__name__)
+
+
+class AttemptFailedError(Exception):
+    """Tells Optuna that the attempt has no value; what happened is told by ``TrialEnd``."""
+
+
+@dataclass(frozen=True)
+class TrialEnd:
+    """How one trial ended here.
+
+    ``result`` and ``told`` are None where nothing was claimed, or nobody could be told; ``broke`` is the error of
+    the worker itself that came up on the way, in one line. ``stops_study``: somebody called ``study.stop()``.
+    """
+
+    attempt: Attempt | None
+    result: AttemptResult | None
+    told: Told | None
+    broke: str | None = None
+    stops_study: bool = False
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the trial has its result in the database, whatever else broke."""
+        return self.told is not None and self.result is not None and self.result.is_answer
+
+
+class OneTrial:
+    """Claims a trial and brings it to its end, again and again. Used by one thread."""
+
+    def __init__(
+        self,
+        study: Study,
+        storage: WorkerStorage,
+        runner: AttemptRunner,
+        spec: StudySpec,
+        prepare_claim: Callable[[], None],
+        pass_on_orders: Callable[[], None],
+    ) -> None:
+        """``prepare_claim`` is called before each claim, ``pass_on_orders`` when a stop can reach the attempt."""
+        self._study = study
+        self._storage = storage
+        self._runner = runner
+        self._spec = spec
+        self._prepare_claim = prepare_claim
+        self._pass_on_orders = pass_on_orders
+        self._pruner_check = PrunerCheck(storage, study._study_id, spec)
+        self._result: AttemptResult | None = None
+        self._broke: str | None = None
+
+    def work(self) -> TrialEnd:
+        """Claim a trial, run it, and tell how it ended.
+
+        Raises:
+            NothingToClaim: and why.
+            GaveUpError: the database stayed away for longer than this worker was to wait.
+        """
+        self._storage.last_told = self._result = self._broke = None
+        stops_study = False
+        try:
+            self._prepare_claim()
+            self._study.optimize(self._run_claimed, n_trials=1, catch=(AttemptFailedError,))
+            stops_study = self._study._stop_flag  # optimize() itself forgets it with its next call
+        except (NothingToClaim, GaveUpError):
+            raise
+        except Exception as error:  # noqa: BLE001 (the trial boundary, around the claim, the sampler and the tell)
+            self._end_without_optuna(error)
+        told = self._storage.last_told
+        attempt = None if told is None else told.attempt
+        return TrialEnd(attempt, self._result, told, self._broke, stops_study)
+
+    def speak(self) -> None:
+        """Say what was found out about the pruner; the result is told by now."""
+        self._pruner_check.speak()
+
+    def _run_claimed(self, trial: Trial) -> float | Sequence[float]:
+        """The attempt as Optuna's objective: a value, TrialPruned, or AttemptFailedError."""
+        attempt = self._storage.attempt
+        assert attempt is not None, "the claim leaves its attempt here"
+        running = RunningAttempt(
+            trial,
+            attempt.attempt_id,
+            seed=self._seed_of(attempt),
+            root_number=attempt.root_number,
+            begins_anew=_has_lost_its_parameters(attempt, trial),
+            returned_file=self._storage.returned_file,
+        )
+        try:
+            result = self._run(attempt, running)
+        except Exception as error:  # noqa: BLE001 (the trial boundary, around the attempt)
+            # What it returned stands, whatever its checkpoints or its trial met afterwards.
+            result = running.result or self._result_of(error)
+            self._note(error)
+        self._result = result
+        self._broke = self._broke or result.broke
+        self._storage.end_attempt_with(_ending_of(result))
+        return _for_optuna(result)
+
+    def _run(self, attempt: Attempt, running: RunningAttempt) -> AttemptResult:
+        again = f", again after trial {attempt.root_number}" if attempt.history else ""
+        log_event(
+            "start", f"trial {attempt.number} started{again}", trial=attempt.number, root=attempt.root_number
+        )
+        taken_over = settle_duplicate(self._spec, self._study, running.trial)
+        if taken_over is not None:
+            return taken_over
+        result = self._runner.run_attempt(running, self._pass_on_orders)
+        if not attempt.history:
+            self._pruner_check.look(running.trial, result)
+        return result
+
+    def _end_without_optuna(self, error: Exception) -> None:
+        """End what Optuna did not: the claim's, the sampler's or the tell's own error came out of it."""
+        self._note(error)
+        attempt = self._storage.attempt
+        if attempt is None:
+            return
+        result = self._result = self._result or self._result_of(error)
+        try:
+            self._storage.end_attempt(_ending_of(result), _state_of(result), result.values)
+        except GaveUpError:
+            raise
+        except Exception as another:  # noqa: BLE001 (the trial boundary: the tell cannot be told either)
+            # Its beats end with it, so that it is tried again; what it returned stays on disk.
+            self._note(another)
+            self._storage.abandon_attempt()
+
+    def _result_of(self, error: Exception) -> AttemptResult:
+        match error:
+            case UpdateFinishedTrialError():
+                return AttemptResult(TAKEN_AWAY.outcome, TAKEN_AWAY.reason)
+            case GaveUpError():  # the database away and no time to wait: interrupted, not failed
+                return AttemptResult(Outcome.PREEMPTED, error.message)
+            case HpotoolError():
+                return AttemptResult(Outcome.ERROR, error.message)
+        return AttemptResult(Outcome.ERROR, _last_line(error))
+
+    def _note(self, error: Exception) -> None:
+        """Log an error of the worker itself, with its traceback, and remember it for the breaker."""
+        if isinstance(error, (UpdateFinishedTrialError, GaveUpError)):
+            return
+        self._broke = _last_line(error)
+        detail = (
+            "" if isinstance(error, HpotoolError) else "\n" + "".join(traceback.format_exception(error)).rstrip()
+        )
+        _logger.error("the worker met an error, and goes on: %s%s", self._broke, detail)
+
+    def _seed_of(self, attempt: Attempt) -> int | None:
+        seed = self._spec.sampler.seed
+        return None if seed is None else seed_for_trial(seed, attempt.root_number)
+
+
+def _state_of(result: AttemptResult) -> TrialState:
+    if result.outcome is Outcome.PRUNED or result.is_infeasible:
+        return TrialState.PRUNED
+    return TrialState.COMPLETE if result.outcome is Outcome.COMPLETE else TrialState.FAIL
+
+
+def _for_optuna(result: AttemptResult) -> float | Sequence[float]:
+    match _state_of(result):
+        case TrialState.COMPLETE:
+            assert result.values is not None
+            return result.values
+        case TrialState.PRUNED:
+            raise TrialPruned(result.reason)
+    raise AttemptFailedError(result.reason)
+
+
+def _ending_of(result: AttemptResult) -> Ending:
+    return Ending(result.outcome, result.reason or "", result.output_tail, _gpu_figures(result))
+
+
+def _gpu_figures(result: AttemptResult) -> dict[str, float] | None:
+    """What the attempt took of its GPUs, as it is stored with it; None without a GPU."""
+    if result.gpu_peak_memory is None:
+        return None
+    figures: dict[str, float] = {"peak_memory_bytes": result.gpu_peak_memory}
+    if result.gpu_utilization is not None:
+        figures["utilization_percent"] = round(result.gpu_utilization, 1)
+    return figures
+
+
+def _has_lost_its_parameters(attempt: Attempt, trial: Trial) -> bool:
+    """Whether the attempt before died within a second, before its parameters were sent: this one gets others."""
+    return bool(attempt.history) and attempt.history[-1] is Outcome.LOST and not trial.params
+
+
+def _last_line(error: BaseException) -> str:
+    """What a traceback ends with, in one line."""
+    return " ".join("".join(traceback.format_exception_only(error)).split())

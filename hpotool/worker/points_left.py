@@ -1,0 +1,30 @@
+"""Ends a study of finitely many points when each has run, and lets no trial be created beyond them."""
+
+from __future__ import annotations
+
+from optuna import Study
+
+from hpotool.search.every_point import EveryPoint, has_open_trials
+from hpotool.storage.control import finish_study
+from hpotool.storage.worker_storage import WorkerStorage
+from hpotool.worker.log import log_event
+
+
+class PointsLeft:
+    """One worker's part in a grid or a brute force."""
+
+    def __init__(self, sampler: EveryPoint, storage: WorkerStorage) -> None:
+        self._sampler = sampler
+        self._storage = storage
+
+    def before_claim(self, study: Study) -> None:
+        """Bound the claim by the points that are left; where none is and nothing runs any more, end the study."""
+        trials = study.get_trials(deepcopy=False)
+        left = self._sampler.count_points_left(trials)
+        created = 1 + max((trial.number for trial in trials), default=-1)
+        # Each new trial takes one point at most, whoever creates it after we looked.
+        self._storage.create_below = None if left is None else created + left
+        if left == 0 and not has_open_trials(trials):
+            reason = "every point has run"
+            if finish_study(self._storage.run, study._study_id, reason, self._storage.worker.worker_id):
+                log_event("done", f"the study is done: {reason}")

@@ -1,0 +1,188 @@
+"""One running attempt: who it is, what was asked of it, and how it ended.
+
+Promises: what is asked of an attempt reaches this attempt and no other, at whatever moment it is asked; the first
+who ends it names the outcome; when ``run_child`` has returned or raised, no process of the attempt is left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from optuna import Trial
+from optuna.exceptions import UpdateFinishedTrialError
+
+from hpotool.study.outcome import Outcome
+from hpotool.study.spec import ObjectiveSpec
+from hpotool.worker.channel import Channel, ChannelClosed, channel_pair
+from hpotool.worker.ending import Cause, judge_ending
+from hpotool.worker.fork_server_handle import ForkServerHandle
+from hpotool.worker.gpu import DeviceMeter
+from hpotool.worker.in_process import call_in_process
+from hpotool.worker.log_file import LogFolder, tail_of
+from hpotool.worker.memory_pressure import count_memory_kills
+from hpotool.worker.messages import Job
+from hpotool.worker.trial_server import TrialServer
+from hpotool.worker.watch import AttemptWatch
+
+TAKEN_AWAY = Cause(Outcome.CANCELLED, "its trial belongs to another attempt by now")
+
+
+@dataclass(frozen=True)
+class AttemptResult:
+    """How an attempt ended.
+
+    ``values`` are there exactly when ``outcome`` is COMPLETE, in the order of the study's metrics. ``extra`` is
+    what the objective returned beside them; it has become attributes of the trial. ``reason`` is one sentence,
+    ``output_tail`` the last lines that the attempt printed.
+    """
+
+    outcome: Outcome
+    reason: str | None = None
+    values: tuple[float, ...] | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    is_infeasible: bool = False  # memory ran out, and the study says that this is what the sampler should learn
+    output_tail: str = ""
+    log: Path | None = None
+    duration: timedelta = timedelta(0)
+    peak_memory: int | None = None  # bytes, of the whole process tree, as sampled
+    gpu_peak_memory: int | None = None  # bytes, of all its devices together, as sampled
+    gpu_utilization: float | None = None  # percent, mean over its devices and samples
+    left_behind: int = 0  # processes that the objective left running and that were ended
+    broke: str | None = None  # what the worker itself met, where that and not the objective ended it
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether the trial has a result that counts: finished, or infeasible where the study learns that."""
+        return self.outcome.is_finished or self.is_infeasible
+
+
+class RunningAttempt:
+    """One attempt, from before its start until its result. ``stop`` is for any thread and for signal handlers."""
+
+    def __init__(
+        self,
+        trial: Trial,
+        attempt_id: str = "",
+        *,
+        seed: int | None = None,
+        root_number: int | None = None,
+        begins_anew: bool = False,
+        returned_file: Path | None = None,
+    ) -> None:
+        """Nothing is started yet.
+
+        Args:
+            trial: what it runs
+            attempt_id: by which orders find it
+            seed: for the objective's random numbers; without one they differ from attempt to attempt
+            root_number: the trial that was tried first, whose checkpoints this attempt goes on from; None: itself
+            begins_anew: the checkpoints of earlier attempts are not those of this attempt's parameters
+            returned_file: where the attempt's process puts what the objective returned before it tells us
+        """
+        self.trial = trial
+        self.attempt_id = attempt_id
+        self.seed = seed
+        self.root_number = trial.number if root_number is None else root_number
+        self.begins_anew = begins_anew
+        self.returned_file = returned_file
+        self.result: AttemptResult | None = None  # stands from the moment it is known, whatever fails afterwards
+        self._asked: tuple[Cause, timedelta] | None = None
+        self._watch: AttemptWatch | None = None
+
+    @property
+    def asked(self) -> Cause | None:
+        """Why it was asked to stop, and what its outcome will be then; None: it was not."""
+        return None if self._asked is None else self._asked[0]
+
+    def is_asked_to_stop(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._asked is not None
+
+    def stop(self, outcome: Outcome, reason: str, grace: timedelta = timedelta(0)) -> None:
+        """Ask it to checkpoint and stop, and end it after ``grace`` with this outcome.
+
+        A value that the objective returns meanwhile still counts. The first outcome stays; a shorter grace holds.
+        """
+        cause = Cause(outcome, reason)
+        # In this order: run_child looks at them in the other one, so that nothing asked in between is lost.
+        self._asked = (self._asked or (cause, grace))[0], grace
+        watch = self._watch
+        if watch is not None:
+            watch.stop(outcome, reason, grace)
+
+    def run_child(
+        self,
+        fork_server: ForkServerHandle,
+        job: Job,
+        server: TrialServer,
+        logs: LogFolder,
+        log: Path,
+        limits: ObjectiveSpec,
+        meter: DeviceMeter | None,
+    ) -> AttemptResult:
+        """Run the job in a child of the fork server, to its end."""
+        ours, theirs = channel_pair()
+        memory_kills = count_memory_kills()
+        with AttemptWatch(fork_server, ours, limits, meter) as watch:
+            with contextlib.closing(theirs):
+                _start(fork_server, replace(job, address=watch.address), theirs, logs.open(log))
+            self._watch = watch
+            if self._asked is not None:
+                cause, grace = self._asked
+                watch.stop(cause.outcome, cause.reason, grace)
+            try:
+                _serve(watch, server)
+            finally:
+                self._watch = None
+        output = tail_of(log)
+        outcome, reason = judge_ending(
+            watch.end, watch.cause, watch.status, output, count_memory_kills() > memory_kills
+        )
+        return AttemptResult(
+            outcome,
+            reason,
+            output_tail=output,
+            log=log,
+            peak_memory=watch.peak_memory or None,
+            gpu_peak_memory=meter.peak_memory if meter else None,
+            gpu_utilization=meter.mean_utilization if meter else None,
+            left_behind=watch.left_behind,
+            **_values_of(watch.end),
+        )
+
+    def run_here(self, job: Job, server: TrialServer, objective: ObjectiveSpec) -> AttemptResult:
+        """Run the job in this process, to its end: only the objective itself can end it."""
+        end = call_in_process(job, objective, server, self)
+        outcome, reason = judge_ending(end, self.asked, None, "", killed_for_memory=False)
+        return AttemptResult(outcome, reason, **_values_of(end))
+
+
+def _start(fork_server: ForkServerHandle, job: Job, channel: Channel, log_fd: int) -> None:
+    try:
+        fork_server.start(job, channel, log_fd)
+    finally:
+        os.close(log_fd)
+
+
+def _serve(watch: AttemptWatch, server: TrialServer) -> None:
+    for request, channel in watch.requests():
+        try:
+            answer, error = server.answer(request)
+        except UpdateFinishedTrialError:
+            watch.stop(TAKEN_AWAY.outcome, TAKEN_AWAY.reason, timedelta(0))
+            continue
+        if "id" in request:
+            with contextlib.suppress(ChannelClosed, OSError):  # it ended meanwhile
+                channel.send_pickle((request["id"], answer, error))
+
+
+def _values_of(end: Mapping[str, Any] | None) -> dict[str, Any]:
+    if end is None or end["end"] != Outcome.COMPLETE:
+        return {}
+    return {"values": tuple(end["values"]), "extra": end["extra"]}

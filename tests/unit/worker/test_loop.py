@@ -1,0 +1,43 @@
+"""What a worker decides between two trials."""
+
+from typing import Any
+
+import pytest
+
+from hpotool.storage.attempts import NoTrial
+from hpotool.worker.loop import BROKEN_LIMIT, Departure, describe_wait, judge_broken, judge_idleness
+
+
+def nothing(kind: Any, reason: str = "", budget: int | None = 9) -> NoTrial:
+    return NoTrial(kind, reason, finished=4, running=2, waiting=0, budget=budget)
+
+
+@pytest.mark.parametrize(
+    ("answer", "departure"),
+    [
+        (
+            nothing("done", "9 of 9 trials are finished"),
+            Departure("the study is done: 9 of 9 trials are finished"),
+        ),
+        (nothing("stopped"), Departure("the study is stopped")),
+        (nothing("draining", "night"), Departure("the study is draining: night")),
+        (nothing("wait"), None),
+        (nothing("paused"), None),
+    ],
+)
+def test_a_worker_waits_for_a_place_and_leaves_what_is_over(answer: NoTrial, departure: Departure | None) -> None:
+    assert judge_idleness(answer) == departure
+
+
+def test_a_worker_that_waits_says_why() -> None:
+    assert describe_wait(nothing("paused")) == "the study is paused"
+    assert describe_wait(nothing("wait")) == "every place is taken (2 running, 4 of 9 finished)"
+    assert describe_wait(nothing("wait", budget=None)) == "every place is taken (2 running, 4 finished)"
+
+
+def test_errors_of_the_worker_itself_end_it_when_there_is_nothing_else() -> None:
+    assert [judge_broken(count, "X") for count in range(1, BROKEN_LIMIT)] == [None] * (BROKEN_LIMIT - 1)
+    left = judge_broken(BROKEN_LIMIT, "RuntimeError: no")
+    assert left is not None
+    assert left.exit_code == 1
+    assert left.reason.endswith("the last one RuntimeError: no")
