@@ -5,12 +5,17 @@ BIN    := $(VENV)/bin
 EXTRAS ?= torch,xgboost,dashboard,cmaes,fsspec,plot,dev
 
 .PHONY: install demo test check bench clean
+.PHONY: test-containers test-lowest test-newest test-pythons test-one-core test-busy
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     tune a real XGBoost model with two workers on an embedded Postgres"
 	@echo "make test     every check and every test"
 	@echo "make check    lint, format, import contracts, types, unit tests (under a minute)"
+	@echo "make test-containers  build docker-compose.yml's image and run it on a real engine (about ten minutes)"
+	@echo "make test-lowest      the oldest dependencies that are admitted; make test-newest, the newest"
+	@echo "make test-pythons     each supported Python that is on this machine"
+	@echo "make test-one-core    every test on one core; make test-busy, beside a busy loop on each core"
 	@echo "make bench    measure against plain Optuna, in one run, as ratios"
 	@echo "make install  only make .venv"
 
@@ -40,18 +45,37 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/deptry --no-ansi .
 	$(BIN)/pytest -q -n 2 tests/unit
 
 ON_NEWEST := optuna_contract.py attempts.py branches.py postgres_storage.py schema.py control.py
+EVERY_TEST := $(BIN)/pytest -q -n 2 --dist loadgroup tests
 test: check
 	@.ci/install-test-programs
-	$(BIN)/pytest -q -n 2 --dist loadgroup tests --ignore tests/unit
+	$(EVERY_TEST) --ignore tests/unit
 	@echo "once more on the newest Postgres: Optuna's contract, and what is written in SQL"
 	HPOTOOL_TEST_POSTGRES=18 $(BIN)/pytest -q -n 2 $(addprefix tests/integration/storage/test_,$(ON_NEWEST))
+
+test-containers: install
+	.ci/containers/with-engine $(BIN)/pytest -q tests/containers/run_compose.py
+
+test-lowest test-newest:
+	.ci/test-with $(@:test-%=%) $(PYTHON)
+
+test-pythons:
+	.ci/each-python .ci/test-with pinned
+
+test-one-core: install
+	@.ci/install-test-programs
+	taskset --cpu-list 0 $(EVERY_TEST)
+
+test-busy: install
+	@.ci/install-test-programs
+	.ci/beside-busy-loops $(EVERY_TEST)
 
 bench: install
 	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m tests.benchmarks.attempts --json docs/attempts.json
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) .venv-* build *.egg-info
