@@ -21,6 +21,7 @@ from hpotool.storage.url import DatabaseUrl
 from hpotool.storage.versions import running_versions, version_differences
 from hpotool.storage.worker_storage import WorkerStorage
 from hpotool.study.spec import StudySpec
+from hpotool.worker.allowed import Allowed
 from hpotool.worker.attempt import AttemptRunner
 from hpotool.worker.branches import Branches, branching_rule
 from hpotool.worker.budget_watch import BudgetWatch, check_price
@@ -44,6 +45,7 @@ def run_worker(
     checkpoints: str | None = None,
     grace: timedelta = STOP_GRACE,
     give_up_after: timedelta | None = None,
+    allowed: Allowed = Allowed(),  # noqa: B008  (frozen)
 ) -> Departure:
     """Work on the study in this process until there is a reason to leave; the reason.
 
@@ -53,10 +55,12 @@ def run_worker(
         checkpoints: the folder or fsspec URL that keeps them; None: below the home folder of this machine
         grace: how long an attempt that is asked to stop may take to checkpoint
         give_up_after: how long the database may stay away before the worker leaves; None: for as long as it does
+        allowed: what the study may name; nothing of it is imported before that is checked
 
     Raises:
         NotFoundError: the study does not exist, or has no settings.
-        InputError: the objective cannot be imported, or the sampler or pruner cannot be built.
+        InputError: the objective cannot be imported, the sampler or pruner cannot be built, or the study
+            names something that is not allowed.
         GaveUpError: the database stayed away for too long.
     """
     pulse = read_pulse()
@@ -65,6 +69,7 @@ def run_worker(
         check_schema(connection)
         study_id, spec = read_spec(connection, study_name)
         settings = read_settings(connection.run, study_id)
+    allowed.check(spec)
     check_price(spec.budget, slot.label)
     _compare_versions(spec, settings.versions if settings else {})
     home = home_folder()

@@ -70,10 +70,21 @@ def worker(
         ),
     ] = None,
     log_format: Annotated[LogFormat, typer.Option(help="How the log is written.")] = LogFormat.TEXT,
+    only_objective: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only-objective",
+            metavar="MODULE:FUNCTION",
+            help="Refuse a study that names other code than this; may be repeated "
+            "[default: what HPOTOOL_ALLOW names, else anything].",
+            show_default=False,
+        ),
+    ] = None,
     storage: StorageOption = None,
 ) -> int:
     """Run trials of a study until its budget is used up. The same command on every machine."""
     from hpotool.cli.database import connect, find_study
+    from hpotool.worker.allowed import Allowed
     from hpotool.worker.gpu import DeviceMeter, Nvml, choose_slots, wait_until_free
     from hpotool.worker.log import set_up_logging
     from hpotool.worker.start import run_worker
@@ -90,11 +101,18 @@ def worker(
         rest = ["--study", name, "--grace", grace, "--log-format", log_format.value]
         rest += [] if checkpoints is None else ["--checkpoints", checkpoints]
         rest += [] if give_up_after is None else ["--give-up-after", give_up_after]
+        rest += [f"--only-objective={each}" for each in only_objective or ()]
         return _keep_workers(connection.url, slots, workers, rest)
     [slot] = slots
-    meter = DeviceMeter(nvml, slot)
     return run_worker(
-        connection.url, name, slot, meter, checkpoints=checkpoints, grace=stop_grace, give_up_after=patience
+        connection.url,
+        name,
+        slot,
+        DeviceMeter(nvml, slot),
+        checkpoints=checkpoints,
+        grace=stop_grace,
+        give_up_after=patience,
+        allowed=Allowed.read(only_objective or ()),
     ).exit_code
 
 
