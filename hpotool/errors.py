@@ -6,6 +6,7 @@ A message never holds a password: whoever puts a URL into one redacts it first.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,11 @@ EXIT_WRONG_INPUT = 2
 EXIT_NOT_FOUND = 3
 EXIT_DATABASE_UNREACHABLE = 4
 EXIT_INTERRUPTED = 130
+
+
+def paste(*words: str) -> str:
+    """The command ``hpotool WORDS`` as it can be pasted into a shell, whatever the words hold."""
+    return shlex.join(["hpotool", *words])
 
 
 class HpotoolError(Exception):

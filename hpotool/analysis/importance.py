@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from hpotool.analysis.best import direction_signs
 from hpotool.analysis.results import complete_trials, metric_index, metric_names
-from hpotool.errors import InputError
+from hpotool.errors import InputError, paste
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -83,7 +83,7 @@ def _check_trials(study_name: str, metric: str, trials: Sequence[FrozenTrial], i
         raise InputError(
             f"importance needs at least {FEWEST_TRIALS} complete trials with a finite {metric}; "
             f"study {study_name!r} has {len(trials)}",
-            f"hpotool status --study {study_name}",
+            paste("status", "--study", study_name),
         )
     if len({trial.values[index] for trial in trials}) == 1:
         raise InputError(

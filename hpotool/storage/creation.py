@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hpotool.errors import InputError, NotFoundError
+from hpotool.errors import InputError, NotFoundError, paste
 from hpotool.storage.connection import Connection
 from hpotool.storage.control import read_settings, write_settings
 from hpotool.storage.queries import query
@@ -15,6 +15,7 @@ from hpotool.storage.schema import ensure_schema
 from hpotool.storage.studies import default_metric_names, list_studies
 from hpotool.storage.versions import running_versions
 from hpotool.study.differences import differences, resumed, way_out
+from hpotool.study.grammar import check_study_name
 from hpotool.study.spec import StudySpec
 
 
@@ -70,7 +71,7 @@ def read_spec(connection: Connection, study_name: str) -> tuple[int, StudySpec]:
     if settings is None or settings.spec is None:
         raise NotFoundError(
             f"study {study_name!r} was made by plain Optuna and has no settings",
-            "give it some with: hpotool create-study FILE, where FILE says study: " + study_name,
+            _how_to_describe(study_name),
         )
     return study_id, StudySpec.from_dict(settings.spec)
 
@@ -85,6 +86,16 @@ def find_study_id(connection: Connection, study_name: str) -> int:
     if not rows:
         raise NotFoundError(f"study {study_name!r} does not exist", "hpotool studies")
     return int(rows[0][0])
+
+
+def _how_to_describe(study_name: str) -> str:
+    """What to do with a study of plain Optuna; its name may be one that no study file can bear."""
+    try:
+        check_study_name(study_name)
+    except ValueError:
+        transfer = paste("enqueue", "--study", "NEW_NAME", "--from-study", study_name, "--top", "20")
+        return f"begin another one with its best points: hpotool create-study FILE, then {transfer}"
+    return "give it some with: hpotool create-study FILE, where FILE says study: " + study_name
 
 
 def _resume(connection: Connection, spec: StudySpec, actor: str) -> Creation:

@@ -11,7 +11,7 @@ import typer
 
 from hpotool.cli.options import StorageOption, StudyOption, TrialArgument
 from hpotool.cli.output import say
-from hpotool.errors import NotFoundError
+from hpotool.errors import NotFoundError, paste
 
 if TYPE_CHECKING:
     from hpotool.storage.connection import Connection
@@ -37,7 +37,7 @@ def logs(
     found = (home_folder() / "logs" / name).glob(f"*/trial-{trial:05d}-*.log")
     files = sorted(found, key=lambda path: path.stat().st_mtime)
     if not attempts and not files:
-        raise NotFoundError(f"trial {trial} of {name!r} has no attempt", f"hpotool trials --study {name}")
+        raise NotFoundError(f"trial {trial} of {name!r} has no attempt", paste("trials", "--study", name))
     if files:
         _write_file(files[-1], connection, name, trial, follow)
     else:
