@@ -48,10 +48,11 @@ def stop(
         return
     from hpotool.cli.actor import current_actor
     from hpotool.cli.database import connect, identify_study
-    from hpotool.storage.control import cancel_trial
+    from hpotool.storage.control import adopt_study, cancel_trial
 
     connection = connect(storage)
     study_id, _ = identify_study(connection, study)
+    adopt_study(connection.run, study_id)
     came = cancel_trial(connection.run, study_id, trial, reason or "cancelled on request", current_actor())
     say(f"trial {trial} is cancelled" if came == "failed" else f"trial {trial} is told to stop")
 
