@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 EXTRAS ?= torch,xgboost,dashboard,cmaes,fsspec,plot,dev
 
 .PHONY: install demo test test-chaos check bench settings-matrix clean
+.PHONY: test-containers test-lowest test-newest test-pythons test-one-core test-busy
 .DEFAULT_GOAL := help
 
 help:
@@ -12,6 +13,10 @@ help:
 	@echo "make test     every check and every test"
 	@echo "make test-chaos  random faults on fifty fleets, about an hour"
 	@echo "make check    lint, format, import contracts, types, unit tests (under a minute)"
+	@echo "make test-containers  build docker-compose.yml's image and run it on a real engine (about ten minutes)"
+	@echo "make test-lowest      the oldest dependencies that are admitted; make test-newest, the newest"
+	@echo "make test-pythons     each supported Python that is on this machine"
+	@echo "make test-one-core    every test on one core; make test-busy, beside a busy loop on each core"
 	@echo "make bench    measure against plain Optuna, in one run, as ratios"
 	@echo "make settings-matrix  print how a small study fares under each setting of Postgres"
 	@echo "make install  only make .venv"
@@ -42,13 +47,15 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/deptry --no-ansi .
 	$(BIN)/pytest -q -n 2 tests/unit
 
 ON_NEWEST := optuna_contract.py attempts.py branches.py postgres_storage.py schema.py control.py refusals.py \
 	settings_matrix.py
+EVERY_TEST := $(BIN)/pytest -q -n 2 --dist loadgroup tests
 test: check
 	@.ci/install-test-programs
-	$(BIN)/pytest -q -n 2 --dist loadgroup tests --ignore tests/unit
+	$(EVERY_TEST) --ignore tests/unit
 	@echo "once more on the newest Postgres: Optuna's contract, and what is written in SQL"
 	HPOTOOL_TEST_POSTGRES=18 $(BIN)/pytest -q -n 2 $(addprefix tests/integration/storage/test_,$(ON_NEWEST))
 
@@ -57,6 +64,23 @@ SEEDS ?= 50
 test-chaos: install
 	HPOTOOL_TEST_CHAOS_SEEDS=$(SEEDS) HPOTOOL_TEST_CHAOS_TRIALS=100 HPOTOOL_TEST_CHAOS_WORKERS=8 \
 	 $(BIN)/pytest -q -s tests/faults/test_chaos.py
+
+test-containers: install
+	.ci/containers/with-engine $(BIN)/pytest -q tests/containers/run_compose.py
+
+test-lowest test-newest:
+	.ci/test-with $(@:test-%=%) $(PYTHON)
+
+test-pythons:
+	.ci/each-python .ci/test-with pinned
+
+test-one-core: install
+	@.ci/install-test-programs
+	taskset --cpu-list 0 $(EVERY_TEST)
+
+test-busy: install
+	@.ci/install-test-programs
+	.ci/beside-busy-loops $(EVERY_TEST)
 
 bench: install
 	$(BIN)/python -m tests.benchmarks
@@ -68,4 +92,4 @@ settings-matrix: install
 	$(BIN)/python -m tests.settings_matrix
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) .venv-* build *.egg-info

@@ -6,6 +6,7 @@ A message never holds a password: whoever puts a URL into one redacts it first.
 
 from __future__ import annotations
 
+import shlex
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,11 @@ EXIT_INTERRUPTED = 130
 def exit_code_of_signal(number: int) -> int:
     """With which a worker leaves that a signal ended while there was work left."""
     return EXIT_INTERRUPTED if number == signal.SIGINT else EXIT_TOLD_TO_LEAVE
+
+
+def paste(*words: str) -> str:
+    """The command ``hpotool WORDS`` as it can be pasted into a shell, whatever the words hold."""
+    return shlex.join(["hpotool", *words])
 
 
 class HpotoolError(Exception):

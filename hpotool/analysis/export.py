@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpotool.analysis.best import find_best
 from hpotool.analysis.results import json_data, metric_names, utc
-from hpotool.errors import NotFoundError
+from hpotool.errors import NotFoundError, paste
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -23,12 +23,12 @@ def best_params(study: Study, *, replicates: bool = False) -> dict[str, Any]:
     best = find_best(study, replicates=replicates)
     if best.why_none:
         raise NotFoundError(
-            f"study {study.study_name!r}: {best.why_none}", f"hpotool status -s {study.study_name}"
+            f"study {study.study_name!r}: {best.why_none}", paste("status", "--study", study.study_name)
         )
     if len(best.trials) > 1:
         raise NotFoundError(
             f"study {study.study_name!r} has no single best trial, but a Pareto front of {len(best.trials)}",
-            f"hpotool pareto --study {study.study_name}, then choose one with --trial",
+            f"{paste('pareto', '--study', study.study_name)} shows them; choose one with --trial",
         )
     return dict(json_data(best.trials[0].params))
 

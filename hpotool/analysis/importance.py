@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from hpotool.analysis.results import complete_trials, direction_signs, metric_index, metric_names
 from hpotool.analysis.scalar_choices import with_scalar_choices
-from hpotool.errors import InputError
+from hpotool.errors import InputError, paste
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -93,7 +93,7 @@ def _check_trials(study_name: str, metric: str, trials: Sequence[FrozenTrial], i
         raise InputError(
             f"importance needs at least {FEWEST_TRIALS} complete trials with a finite {metric}; "
             f"study {study_name!r} has {len(trials)}",
-            f"hpotool status --study {study_name}",
+            paste("status", "--study", study_name),
         )
     if len({trial.values[index] for trial in trials}) == 1:
         raise InputError(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from hpotool.analysis.importance import find_importance
 from hpotool.analysis.results import complete_trials, metric_index, metric_names
 from hpotool.analysis.scalar_choices import with_scalar_choices
-from hpotool.errors import InputError
+from hpotool.errors import InputError, paste
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -39,7 +39,7 @@ def draw(study: Study, plot: Plot, metric: str | None = None) -> str:
     if plot != "timeline" and not complete_trials(study):
         raise InputError(
             f"study {study.study_name!r} has no complete trial to draw",
-            f"hpotool status --study {study.study_name}",
+            paste("status", "--study", study.study_name),
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a figure is experimental is no news to who asked for it
@@ -80,7 +80,7 @@ def _pareto(study: Study) -> Any:
     if len(names) not in (2, 3):
         raise InputError(
             f"a Pareto front can be drawn of 2 or 3 metrics; study {study.study_name!r} has {len(names)}",
-            f"hpotool pareto --study {study.study_name}",
+            paste("pareto", "--study", study.study_name),
         )
     return visualization.plot_pareto_front(study, target_names=list(names))
 

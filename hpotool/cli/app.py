@@ -9,12 +9,14 @@ from hpotool.cli import first_moment  # noqa: F401
 
 # isort: split
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
 import hpotool
 from hpotool.cli.commands import (
@@ -121,9 +123,28 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(_run(words, debug))
 
 
+def command_line() -> Any:
+    """The commands as one; what their help says in square brackets is shown, not taken for Rich's markup."""
+    whole = get_command(app)
+    _escape_markup(whole)
+    return whole
+
+
+# Rich's own rule for what is a tag (rich.markup.escape), without importing Rich for every command.
+_TAG = re.compile(r"(\\*)(\[[a-z#/@][^[]*?])")
+
+
+def _escape_markup(command: Any) -> None:
+    for described in (command, *command.params):
+        if getattr(described, "help", None):
+            described.help = _TAG.sub(r"\1\1\\\2", described.help)
+    for each in getattr(command, "commands", {}).values():
+        _escape_markup(each)
+
+
 def _run(words: list[str], debug: bool) -> int:
     try:
-        result = app(words, prog_name="hpotool", standalone_mode=False)
+        result = command_line()(words, prog_name="hpotool", standalone_mode=False)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from hpotool.cli.embedded import start_silently
@@ -81,7 +82,10 @@ def find_study(connection: Connection, name: str | None) -> StudySummary:
         return found[0]
     if found:
         names = ", ".join(sorted(study.name for study in found))
-        raise InputError(f"the database has several studies: {names}", "say which one with --study NAME")
+        raise InputError(
+            f"the database has several studies: {names}",
+            f"say which one, like --study {quote(min(study.name for study in found))}",
+        )
     if name is None:
         raise NotFoundError("the database has no studies", "hpotool create-study FILE")
     known = [study.name for study in list_studies(connection)]

@@ -32,8 +32,8 @@ class Account:
             arguments |= {"user": self.uid, "group": self.gid, "extra_groups": []}
         return arguments
 
-    def own(self, path: Path) -> None:
-        """Give ``path`` to this account."""
+    def own(self, path: Path | int) -> None:
+        """Give a path, or what a file descriptor stands for, to this account."""
         if self.switch:
             os.chown(path, self.uid, self.gid)
 
@@ -81,6 +81,9 @@ def make_reachable(binaries: Binaries, account: Account, folder: Path) -> Binari
     copy = folder / f"{package.name}-{binaries.major}"
     installation = copy / package.name / binaries.folder.parent.name
     if not copy.exists():
+        if not folder.exists():
+            folder.mkdir()
+            folder.chmod(0o711)
         unfinished = copy.with_name(f"{copy.name}.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         unneeded = shutil.ignore_patterns("include", "*.a", "pgbench")

@@ -15,10 +15,12 @@ import psutil
 from hpotool.errors import DatabaseUnreachableError
 from hpotool.server.account import Account
 from hpotool.server.binaries import Binaries
+from hpotool.server.foreign import ForeignFolder
 
 # Recovery after a crash reads the whole write-ahead log, a gigabyte at most by default.
 _START_TIMEOUT_S = 300
 _STOP_TIMEOUT_S = 60
+_PID_FILE = "postmaster.pid"
 
 
 class ServerFailedError(DatabaseUnreachableError):
@@ -31,7 +33,11 @@ class ServerFailedError(DatabaseUnreachableError):
 
 @dataclass(frozen=True)
 class Cluster:
-    """The data directory ``data``, whose server runs as ``account`` and writes ``log``."""
+    """The data directory ``data``, whose server runs as ``account`` and writes ``log``.
+
+    Both lie in a folder that belongs to ``account``: whatever is read or written here by another account, which is
+    root, follows no link (see ``foreign``).
+    """
 
     data: Path
     log: Path
@@ -40,7 +46,7 @@ class Cluster:
     def version(self) -> int | None:
         """The major version of the Postgres that made the data directory; None where there is none."""
         try:
-            return int((self.data / "PG_VERSION").read_text())
+            return int(self._inside.read("PG_VERSION"))
         except FileNotFoundError:
             return None
 
@@ -55,19 +61,16 @@ class Cluster:
         unfinished = self.data.with_name(f"{self.data.name}.unfinished")
         password_file = self.data.with_name(f"{self.data.name}.superuser")
         shutil.rmtree(unfinished, ignore_errors=True)  # of a command that was killed
-        password_file.unlink(missing_ok=True)
-        password_file.touch(mode=0o600)
         try:
-            password_file.write_text(password)
-            self.account.own(password_file)
+            self._around.write(password_file.name, password)
             self._run(
                 binaries, "initdb", "-D", str(unfinished), "-U", user, "--pwfile", str(password_file),
                 "--auth-local=scram-sha-256", "--auth-host=scram-sha-256", "-E", "UTF8", "--locale=C",
                 pass_fds=pass_fds,
             )  # fmt: skip
-            unfinished.rename(self.data)
+            self._around.rename(unfinished.name, self.data.name)
         finally:
-            password_file.unlink()
+            self._around.remove(password_file.name)
 
     def configure(self, settings: Mapping[str, str | int]) -> None:
         """Write ``settings`` as the server's own; they hold from its next start."""
@@ -86,7 +89,7 @@ class Cluster:
         Raises:
             ServerFailedError: it does not come up; ``output`` is what it logged this time.
         """
-        already_logged = self.log.stat().st_size if self.log.exists() else 0
+        already_logged = self.log_size()
         arguments = ("-D", str(self.data), "-l", str(self.log), "-w", "-t", str(_START_TIMEOUT_S), "start")
         try:
             self._run(binaries, "pg_ctl", *arguments, pass_fds=pass_fds)
@@ -129,10 +132,11 @@ class Cluster:
     def process_id(self) -> int | None:
         """The running server's process id; a pid file that a crash left behind counts as not running."""
         try:
-            process_id = int(self.pid_file.read_text().split("\n", 1)[0])
+            process_id = int(self._inside.read(_PID_FILE).split("\n", 1)[0])
             process = psutil.Process(process_id)
             is_postgres = process.status() != psutil.STATUS_ZOMBIE and "postgres" in process.name()
-            if not is_postgres:
+            # The file is the account's own, which must not choose whom root sends a signal.
+            if not is_postgres or process.uids().real != self.account.uid:
                 return None
             with contextlib.suppress(psutil.AccessDenied):  # root in a container may not look at others' processes
                 is_postgres = Path(process.cwd()) == self.data.resolve()
@@ -145,14 +149,29 @@ class Cluster:
         if self.process_id() is None:
             return None
         try:
-            return int(self.pid_file.read_text().split("\n")[3])  # the file's fourth line
+            return int(self._inside.read(_PID_FILE).split("\n")[3])  # the file's fourth line
         except (FileNotFoundError, ValueError, IndexError):
             return None
 
+    def forget_process(self) -> None:
+        """Remove the process id that a server left behind."""
+        self._inside.remove(_PID_FILE)
+
+    def log_size(self) -> int:
+        """How many bytes the log has; 0 where there is none."""
+        return self._around.size(self.log.name)
+
+    def put_log_aside(self) -> None:
+        """Keep the log under another name, and begin a new one with the next start."""
+        self._around.rename(self.log.name, f"{self.log.name}.1")
+
     @property
-    def pid_file(self) -> Path:
-        """Where the server keeps its process id while it runs."""
-        return self.data / "postmaster.pid"
+    def _inside(self) -> ForeignFolder:
+        return ForeignFolder(self.account, self.data.parent, (self.data.name,))
+
+    @property
+    def _around(self) -> ForeignFolder:
+        return ForeignFolder(self.account, self.data.parent)
 
     def _run(self, binaries: Binaries, program: str, *arguments: str, pass_fds: Sequence[int] = ()) -> None:
         try:
@@ -180,15 +199,11 @@ class Cluster:
         )
 
     def _write(self, name: str, lines: Sequence[str]) -> None:
-        file = self.data / name
-        file.write_text("\n".join(["# Written by hpotool.", *lines, ""]))
-        self.account.own(file)
+        self._inside.write(name, "\n".join(["# Written by hpotool.", *lines, ""]))
 
     def _log_after(self, offset: int) -> str:
         try:
-            with self.log.open("rb") as log:
-                log.seek(offset)
-                return log.read().decode(errors="replace")
+            return self._around.read(self.log.name, offset)
         except FileNotFoundError:
             return ""
 

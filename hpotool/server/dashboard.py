@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import hmac
 import importlib.util
+import ipaddress
 import json
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from hpotool.errors import InputError
 
@@ -55,15 +57,65 @@ class Login:
         return hmac.compare_digest(given, f"{self.user}:{self.password}".encode())
 
 
+@dataclass(frozen=True)
+class Doorkeeper:
+    """Tells requests of the dashboard's own pages from those that another web page makes a browser send.
+
+    A page from elsewhere can give its own name this machine's address (DNS rebinding), but then ``Host`` holds
+    that name. So a request must name an address, ``localhost`` or one of ``names``; and one that changes something
+    must not come from a page of another origin.
+    """
+
+    names: frozenset[str]
+
+    def reason_to_refuse(self, environment: WSGIEnvironment) -> str | None:
+        """Why this request is not answered; None where it is."""
+        host = environment.get("HTTP_HOST", "").lower()
+        if not self._is_ours(host):
+            return f"this dashboard is not called {host!r}; start it with --allow-host and that name if it is"
+        if environment["REQUEST_METHOD"] not in _READING and not _is_same_origin(environment, host):
+            return "a page of another site asked for this"
+        return None
+
+    def _is_ours(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+            urlsplit(f"//{host}").port  # noqa: B018  (raises where it is none)
+        except ValueError:
+            return False
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return name.rstrip(".") in self.names
+        return True
+
+
+def _is_same_origin(environment: WSGIEnvironment, host: str) -> bool:
+    """Whether no header says that another site's page asks. Programs that are no browsers send neither header."""
+    site = environment.get("HTTP_SEC_FETCH_SITE", "same-origin").lower()
+    origin = environment.get("HTTP_ORIGIN")
+    return site in ("same-origin", "none") and (origin is None or origin.lower().partition("://")[2] == host)
+
+
 class DashboardServer:
     """A threaded web server that shows the studies of ``storage``. It listens from its construction on.
+
+    Args:
+        names: what it is called besides its addresses, ``localhost``, ``host`` and this machine's name
 
     Raises:
         InputError: the ``dashboard`` extra is not installed, or the address cannot be listened on.
     """
 
     def __init__(
-        self, storage: BaseStorage, host: str, port: int, *, read_only: bool = False, login: Login | None = None
+        self,
+        storage: BaseStorage,
+        host: str,
+        port: int,
+        *,
+        read_only: bool = False,
+        login: Login | None = None,
+        names: Sequence[str] = (),
     ) -> None:
         require_dashboard()
         import optuna_dashboard
@@ -74,6 +126,8 @@ class DashboardServer:
             application = _reading_only(application)
         if login is not None:
             application = _logged_in(application, login)
+        known = ("localhost", host, socket.gethostname(), *names)
+        application = _guarded(application, Doorkeeper(frozenset(name.lower().rstrip(".") for name in known)))
         listener = _listen(host, port)
         self._listener = listener
         self._server = create_server(application, sockets=[listener], threads=_THREADS, ident=None)
@@ -132,6 +186,18 @@ def _reading_only(application: WSGIApplication) -> WSGIApplication:
             return application(environment, start_response)
         # The page shows "reason" to its user.
         return _refuse(start_response, "403 Forbidden", "this dashboard is read-only")
+
+    return answer
+
+
+def _guarded(application: WSGIApplication, doorkeeper: Doorkeeper) -> WSGIApplication:
+    """Refuse every request that another site's page may have made a browser send."""
+
+    def answer(environment: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        reason = doorkeeper.reason_to_refuse(environment)
+        if reason is None:
+            return application(environment, start_response)
+        return _refuse(start_response, "403 Forbidden", reason)
 
     return answer
 

@@ -186,8 +186,9 @@ class EmbeddedPostgres:
                 cluster.initialise(binaries, SUPERUSER, superuser_password, pass_fds=(descriptor,))
             # The lock says that no server is here. A pid file of before a reboot may by now name another process
             # of this user, and Postgres would refuse to start beside it.
-            cluster.pid_file.unlink(missing_ok=True)
-            _shorten(cluster.log)
+            cluster.forget_process()
+            if cluster.log_size() > _LOG_LIMIT:
+                cluster.put_log_aside()
             listening = self._start_on_free_port(binaries, address, networks, preferred_port, descriptor)
         self._create_database(listening.port)
         self._folder.write_listening(listening)
@@ -240,7 +241,7 @@ class EmbeddedPostgres:
                 f"the data in {self._folder.cluster.data} is of Postgres {version}: {error.message}",
                 f"install PostgreSQL {version}, or give the data up with: hpotool db destroy",
             ) from error
-        return make_reachable(binaries, self._folder.account, self._folder.server)
+        return make_reachable(binaries, self._folder.account, self._folder.programs)
 
     def _create_database(self, port: int) -> None:
         """Create hpotool's role and database, whichever of them is missing."""
@@ -279,8 +280,3 @@ class EmbeddedPostgres:
         return DatabaseUrl.parse(
             f"postgresql://{USER}:{self._folder.password()}@{bracketed}:{listening.port}/{DATABASE}"
         )
-
-
-def _shorten(log: Path) -> None:
-    if log.exists() and log.stat().st_size > _LOG_LIMIT:
-        log.replace(log.with_name(f"{log.name}.1"))

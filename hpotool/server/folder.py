@@ -66,8 +66,14 @@ class ServerFolder:
             _ROOTS_DATA.mkdir(parents=True, exist_ok=True)
             _ROOTS_DATA.chmod(0o711)
         server.mkdir(exist_ok=True)
-        self.account.own(server)
-        server.chmod(0o700)
+        # By its descriptor: where the home folder is another account's, a link may take its place at any moment.
+        no_links = os.O_NOFOLLOW if self.account.switch else 0
+        descriptor = os.open(server, os.O_DIRECTORY | os.O_CLOEXEC | no_links)
+        try:
+            self.account.own(descriptor)
+            os.fchmod(descriptor, 0o700)
+        finally:
+            os.close(descriptor)
 
     @property
     def server(self) -> Path:
@@ -78,6 +84,11 @@ class ServerFolder:
         return _ROOTS_DATA / hashlib.sha256(str(self.home).encode()).hexdigest()[:12]
 
     @property
+    def programs(self) -> Path:
+        """Where root keeps a copy of the wheel's programs: beside the server's folder, which others may write."""
+        return self.server.with_name(f"{self.server.name}-programs")
+
+    @property
     def cluster(self) -> Cluster:
         """The data directory with its log."""
         return Cluster(self.server / "data", self.server / "log", self.account)
@@ -86,7 +97,7 @@ class ServerFolder:
     def locked(self) -> Iterator[None]:
         """Let one command at a time change something."""
         self.home.mkdir(parents=True, exist_ok=True)
-        with (self.home / "postgres.lock").open("w") as lock:
+        with open(self.home / "postgres.lock", "w", opener=_without_links) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX)
             except OSError as error:
@@ -104,7 +115,7 @@ class ServerFolder:
             DatabaseUnreachableError: one does, where it cannot be seen from here.
         """
         running = self.path / "running"
-        with running.open("a+") as file:
+        with open(running, "a+", opener=_without_links) as file:
             asked_at = time.monotonic()
             while not _try_lock(file.fileno()):
                 host = self.server_host()
@@ -158,7 +169,8 @@ class ServerFolder:
 
     def remove(self) -> None:
         """Remove everything but the lock that commands take."""
-        shutil.rmtree(self.server, ignore_errors=True)
+        for folder in (self.server, self.programs):
+            shutil.rmtree(folder, ignore_errors=True)
         if self.path.exists():
             shutil.rmtree(self.path)
 
@@ -194,6 +206,11 @@ def explained_file_errors(home: Path) -> Iterator[None]:
             f"the embedded Postgres cannot be used: {error.filename or home}: {error.strerror or error}",
             "set HPOTOOL_HOME to a folder that you may write, or HPOTOOL_STORAGE to another Postgres",
         ) from error
+
+
+def _without_links(path: str, flags: int) -> int:
+    """Open as ``open`` does, but no link: the home folder may be another account's than root's."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def _try_lock(descriptor: int) -> bool:

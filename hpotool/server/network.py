@@ -96,8 +96,10 @@ def own_address() -> str:
 
 
 def access_rules(listening: Listening, superuser: str, user: str, database: str) -> list[str]:
-    """Lines of pg_hba.conf: the superuser from this machine only, hpotool's role from ``allow`` too."""
+    """Lines of pg_hba.conf: the superuser over loopback only, hpotool's role from this machine and ``allow``."""
     rules = [f"host all {superuser},{user} {here} scram-sha-256" for here in ("127.0.0.1/32", "::1/128")]
+    if listening.is_open:  # the URL for other machines works on this one as well
+        rules.append(f"host {database} {user} samehost scram-sha-256")
     return rules + [f"host {database} {user} {network} scram-sha-256" for network in listening.allow]
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from hpotool import __version__
-from hpotool.errors import InputError, NotFoundError
+from hpotool.errors import InputError, NotFoundError, paste
 from hpotool.storage.attempts import Run, StudyState
 from hpotool.storage.connection import Rows
 from hpotool.storage.queries import query, to_jsonb
@@ -178,7 +178,7 @@ def cancel_trial(run: Run, study_id: int, number: int, reason: str, actor: str) 
         InputError: it has ended already, or a plain Optuna worker runs it, which hears nothing.
     """
     rows = run(query("cancel_trial"), {"study_id": study_id, "number": number, "reason": reason, "actor": actor})
-    state, is_told = _only_trial(rows, number)
+    state, is_told = _only_trial(run, study_id, rows, number)
     if state == "WAITING":
         return "failed"
     if is_told:
@@ -196,18 +196,27 @@ def retry_trial(run: Run, study_id: int, number: int, actor: str) -> int:
         InputError: it has not failed, or is tried again already.
     """
     parameters = {"study_id": study_id, "number": number, "actor": actor, "follow_up": "requeue", "event": "retry"}
-    state, existing, queued = _only_trial(run(query("retry_trial"), parameters), number)
+    rows = run(query("retry_trial"), parameters)
+    state, existing, queued = _only_trial(run, study_id, rows, number)
     if existing is not None:
-        raise InputError(f"trial {number} is tried again as trial {existing}", f"hpotool retry {existing}")
+        raise InputError(
+            f"trial {number} is tried again as trial {existing}", _command(run, study_id, "retry", str(existing))
+        )
     if queued is None:
         raise InputError(f"trial {number} is {state}; only failed trials can be tried again")
     return int(queued)
 
 
-def _only_trial(rows: Rows, number: int) -> tuple[Any, ...]:
+def _only_trial(run: Run, study_id: int, rows: Rows, number: int) -> tuple[Any, ...]:
     if not rows:
-        raise NotFoundError(f"the study has no trial {number}", "hpotool trials")
+        raise NotFoundError(f"the study has no trial {number}", _command(run, study_id, "trials"))
     return rows[0]
+
+
+def _command(run: Run, study_id: int, *words: str) -> str:
+    """The command for this study, which is named: the database may hold several."""
+    [(name,)] = run("SELECT study_name FROM studies WHERE study_id = %(study_id)s", {"study_id": study_id})
+    return paste(*words, "--study", name)
 
 
 def read_ended_attempts(run: Run, study_id: int, worker_id: str, last: int = 20) -> list[EndedAttempt]:

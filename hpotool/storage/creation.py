@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpotool.errors import InputError, NotFoundError
+from hpotool.errors import InputError, NotFoundError, paste
 from hpotool.storage.connection import Connection
 from hpotool.storage.control import StudySettings, read_settings, write_settings
 from hpotool.storage.queries import query, to_jsonb
@@ -16,6 +16,7 @@ from hpotool.storage.schema import ensure_schema
 from hpotool.storage.studies import default_metric_names, list_studies
 from hpotool.storage.versions import running_versions
 from hpotool.study.differences import differences, resumed, way_out
+from hpotool.study.grammar import check_study_name
 from hpotool.study.spec import StudySpec
 
 
@@ -125,9 +126,19 @@ def _read(connection: Connection, study_name: str) -> tuple[int, StudySettings, 
     if settings is None or settings.spec is None:
         raise NotFoundError(
             f"study {study_name!r} was made by plain Optuna and has no settings",
-            "give it some with: hpotool create-study FILE, where FILE says study: " + study_name,
+            _how_to_describe(study_name),
         )
     return study_id, settings, StudySpec.from_dict(settings.spec)
+
+
+def _how_to_describe(study_name: str) -> str:
+    """What to do with a study of plain Optuna; its name may be one that no study file can bear."""
+    try:
+        check_study_name(study_name)
+    except ValueError:
+        transfer = paste("enqueue", "--study", "NEW_NAME", "--from-study", study_name, "--top", "20")
+        return f"begin another one with its best points: hpotool create-study FILE, then {transfer}"
+    return "give it some with: hpotool create-study FILE, where FILE says study: " + study_name
 
 
 def _refuse_settings_of_a_newer_hpotool(stored: Any, known: Any, key: str = "") -> None:

@@ -22,6 +22,7 @@ from hpotool.storage.url import DatabaseUrl
 from hpotool.storage.versions import running_versions, version_differences
 from hpotool.storage.worker_storage import WorkerStorage
 from hpotool.study.spec import StudySpec
+from hpotool.worker.allowed import Allowed
 from hpotool.worker.attempt import AttemptRunner
 from hpotool.worker.branches import Branches, branching_rule
 from hpotool.worker.budget_watch import BudgetWatch, check_price
@@ -48,6 +49,7 @@ def run_worker(
     grace: timedelta = STOP_GRACE,
     give_up_after: timedelta | None = None,
     has_breaker: bool = True,
+    allowed: Allowed = Allowed(),  # noqa: B008  (frozen)
 ) -> Departure:
     """Work on the study in this process until there is a reason to leave; the reason.
 
@@ -58,10 +60,12 @@ def run_worker(
         grace: how long an attempt that is asked to stop may take to checkpoint
         give_up_after: how long the database may stay away before the worker leaves; None: for as long as it does
         has_breaker: whether it leaves when everything fails on it and on no other worker
+        allowed: what the study may name; nothing of it is imported before that is checked
 
     Raises:
         NotFoundError: the study does not exist, or has no settings.
-        InputError: the objective cannot be imported, or the sampler or pruner cannot be built.
+        InputError: the objective cannot be imported, the sampler or pruner cannot be built, or the study
+            names something that is not allowed.
         GaveUpError: the database stayed away for too long.
     """
     pulse = read_pulse()
@@ -70,6 +74,7 @@ def run_worker(
         check_schema(connection)
         study_id, spec = read_spec(connection, study_name)
         settings = read_settings(connection.run, study_id)
+    allowed.check(spec)
     check_price(spec.budget, slot.label)
     _compare_versions(spec, settings.versions if settings else {})
     home = home_folder()

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -37,8 +37,15 @@ class Dashboard:
         self.log = log
         self.url = wait_until(self._read_url, "the dashboard says where it is")
 
-    def request(self, path: str, method: str = "GET", body: object = None, login: str = "") -> tuple[int, str]:
-        request = urllib.request.Request(self.url + path, method=method)
+    def request(
+        self,
+        path: str,
+        method: str = "GET",
+        body: object = None,
+        login: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, str]:
+        request = urllib.request.Request(self.url + path, method=method, headers=dict(headers or {}))
         if body is not None:
             request.data = json.dumps(body).encode()
             request.add_header("Content-Type", "application/json")
@@ -146,6 +153,42 @@ def test_a_role_that_may_only_read_can_serve_every_page(
         with connection.cursor() as cursor:
             cursor.execute(f"DROP OWNED BY {reader}; DROP ROLE {reader}")
         connection.close()
+
+
+def test_a_name_that_is_not_its_own_reads_and_changes_nothing(start: Start, study: optuna.Study) -> None:
+    dashboard = start("--allow-host", "Studies.example.org")
+    port = dashboard.url.rstrip("/").rpartition(":")[2]
+    for host in ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.example", "", "localhost.evil.example:80",
+                 "evil@127.0.0.1x", "[::1", "studies.example.org:x"):  # fmt: skip
+        assert dashboard.request("api/studies", headers={"Host": host})[0] == 403, host
+        assert dashboard.request(f"api/studies/{study._study_id}", "DELETE", headers={"Host": host})[0] == 403
+    names = ("localhost", f"LOCALHOST:{port}", "127.0.0.1", "[::1]:9999", "10.1.2.3:80", socket.gethostname())
+    for host in (*names, "studies.example.org", "studies.example.org.:443"):
+        status, body = dashboard.request("api/studies", headers={"Host": host})
+        assert (status, "digits-in-a-browser" in body) == (200, True), host
+
+
+def test_a_page_of_another_site_changes_nothing(start: Start, study: optuna.Study) -> None:
+    dashboard = start()
+    own = dashboard.url.rstrip("/")
+    note = (f"api/studies/{study._study_id}/note", "PUT")
+    foreign = (
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Origin": own, "Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    )
+    for headers in foreign:
+        status, body = dashboard.request(*note, {"body": "x", "version": 1}, headers=headers)
+        assert (status, json.loads(body)) == (403, {"reason": "a page of another site asked for this"}), headers
+        assert dashboard.request(f"api/studies/{study._study_id}", "DELETE", headers=headers)[0] == 403
+    assert (
+        dashboard.request("api/studies", headers={"Sec-Fetch-Site": "cross-site"})[0] == 200
+    )  # a link from a wiki
+    own_page = {"Origin": own, "Sec-Fetch-Site": "same-origin"}
+    assert dashboard.request(*note, {"body": "from its own page", "version": 1}, headers=own_page)[0] == 204
+    assert dashboard.request(*note, {"body": "from a program", "version": 2})[0] == 204
 
 
 def test_a_login_is_asked_for_when_one_is_set(start: Start, study: optuna.Study) -> None:

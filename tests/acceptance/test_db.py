@@ -60,6 +60,9 @@ def test_opening_prints_the_line_for_the_other_machines(alone: CommandLine) -> N
     there = subprocess.run(pasted, capture_output=True, text=True, check=True).stdout
     assert there == alone.run("db", "url", "--remote").stdout.strip()
     assert f"@{address}:" in there
+    assert there == alone.run("db", "url").stdout.strip()
+    assert "@127.0.0.1:" in alone.run("db", "url", "--local").stdout
+    assert "here is both" in alone.run("db", "url", "--local", "--remote", code=2).stderr
     psycopg2.connect(there).close()
 
 

@@ -25,11 +25,10 @@ ROOT = Path(__file__).parents[2]
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE = yaml.safe_load(COMPOSE_TEXT)
 SERVICES = COMPOSE["services"]
-HPOTOOL_SERVICES = {name: service for name, service in SERVICES.items() if "build" in service}
+HPOTOOL_SERVICES = {name: service for name, service in SERVICES.items() if service["image"].startswith("hpotool")}
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-EXAMPLE = dict(
-    line.split("=", 1) for line in (ROOT / ".env.example").read_text().splitlines() if line and line[0] != "#"
-)
+EXAMPLE_LINES = [line for line in (ROOT / ".env.example").read_text().splitlines() if line and line[0] != "#"]
+EXAMPLE = {name: value.strip("'") for name, _, value in (line.partition("=") for line in EXAMPLE_LINES)}
 SECRETS = ("POSTGRES_PASSWORD", "HPOTOOL_DASHBOARD_LOGIN")
 VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
@@ -86,7 +85,10 @@ def test_services_start_in_an_order_that_works() -> None:
     assert SERVICES["study"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
     for name in ("worker", "gpu-worker"):
         assert SERVICES[name]["depends_on"] == {"study": {"condition": "service_completed_successfully"}}
-    assert SERVICES["dashboard"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    assert SERVICES["dashboard"]["depends_on"] == {
+        "postgres": {"condition": "service_healthy"},
+        "study": {"condition": "service_started"},
+    }
     assert "healthcheck" in SERVICES["postgres"]
 
 
@@ -98,6 +100,32 @@ def test_no_secret_stands_in_a_file_that_is_committed() -> None:
     ignored = (ROOT / ".gitignore").read_text().splitlines()
     assert ".env" in ignored
     assert not re.search("PASSWORD|LOGIN", DOCKERFILE)
+
+
+def test_a_secret_of_any_characters_can_be_written_between_the_quotes_that_stand_there() -> None:
+    for secret in SECRETS:
+        assert f"{secret}=''" in EXAMPLE_LINES
+
+
+def test_one_service_builds_each_image_and_the_others_never_ask_a_registry_for_it() -> None:
+    for image in ("hpotool", "hpotool-gpu"):
+        sharing = [service for service in SERVICES.values() if service["image"] == image]
+        assert sum("build" in service for service in sharing) == 1
+        assert all("build" in service or service["pull_policy"] == "never" for service in sharing)
+        assert all("pull_policy" not in service for service in sharing if "build" in service)
+    # Whatever is asked for, the service that builds its image is started with it.
+    for name, service in HPOTOOL_SERVICES.items():
+        assert name == "study" or "study" in service["depends_on"]
+
+
+def test_workers_are_named_after_the_machine_and_not_after_their_containers() -> None:
+    for name in ("worker", "gpu-worker"):
+        assert with_defaults(SERVICES[name]["hostname"]) == EXAMPLE["MACHINE"]
+
+
+def test_a_worker_that_has_more_to_do_is_started_again() -> None:
+    for name in ("worker", "gpu-worker"):
+        assert SERVICES[name]["restart"].startswith("on-failure:")
 
 
 def test_starting_without_a_password_is_refused() -> None:

@@ -8,6 +8,7 @@ import typer
 
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, say, show
+from hpotool.errors import paste
 
 if TYPE_CHECKING:
     from hpotool.storage.connection import Connection
@@ -94,5 +95,5 @@ def _answer(connection: Connection, study_id: int, spec: StudySpec) -> Answer:
         data={"study": spec.name, "reached": None if reached is None else reached.key, "limits": data},
         rows=[{"budget": key, **entry} for key, entry in data.items()],
         value="" if reached is None else reached.key,
-        empty="the study has no limit; give it one, like: hpotool budget --trials 100",
+        empty=f"the study has no limit; give it one, like: {paste('budget', '--study', spec.name)} --trials 100",
     )

@@ -8,6 +8,7 @@ import typer
 
 from hpotool.cli.options import StorageOption, StudyOption
 from hpotool.cli.output import say
+from hpotool.errors import paste
 
 if TYPE_CHECKING:
     from hpotool.storage.attempts import StudyState
@@ -19,7 +20,7 @@ ReasonOption = Annotated[
 
 def pause(study: StudyOption = None, reason: ReasonOption = "", storage: StorageOption = None) -> None:
     """Claim no new trials; what runs goes on, workers wait."""
-    _move(study, storage, "paused", reason, "paused; go on with: hpotool resume")
+    _move(study, storage, "paused", reason, "paused; go on with: {resume}")
 
 
 def resume(study: StudyOption = None, reason: ReasonOption = "", storage: StorageOption = None) -> None:
@@ -47,10 +48,11 @@ def stop(
         return
     from hpotool.cli.actor import current_actor
     from hpotool.cli.database import connect, identify_study
-    from hpotool.storage.control import cancel_trial
+    from hpotool.storage.control import adopt_study, cancel_trial
 
     connection = connect(storage)
     study_id, _ = identify_study(connection, study)
+    adopt_study(connection.run, study_id)
     came = cancel_trial(connection.run, study_id, trial, reason or "cancelled on request", current_actor())
     say(f"trial {trial} is cancelled" if came == "failed" else f"trial {trial} is told to stop")
 
@@ -64,4 +66,5 @@ def _move(study: str | None, storage: str | None, state: StudyState, reason: str
     study_id, name = identify_study(connection, study)
     adopt_study(connection.run, study_id)
     changed = set_state(connection.run, study_id, state, reason, current_actor())
+    done = done.format(resume=paste("resume", "--study", name))
     say(f"{name} is {done}" if changed else f"{name} is {state} already")

@@ -11,7 +11,7 @@ import typer
 from hpotool.cli.options import StorageOption
 from hpotool.cli.output import say
 from hpotool.cli.study_files import SetOption, read_study
-from hpotool.errors import InputError
+from hpotool.errors import InputError, paste
 
 if TYPE_CHECKING:
     from hpotool.study.spec import StudySpec
@@ -66,7 +66,7 @@ def _spec(file: Path | None, flags: dict[str, Any], assignments: list[str]) -> S
     if any(flags.values()):
         raise InputError(
             f"a study comes from its file or from flags, and here is both: {file} and more",
-            f"hpotool create-study {file} --set KEY=VALUE changes what the file says",
+            f"{paste('create-study', str(file))} --set KEY=VALUE changes what the file says",
         )
     return read_study(file, assignments)
 
@@ -85,5 +85,5 @@ def _create(spec: StudySpec, storage: str | None) -> None:
         say(f"study {done.spec.name!r} exists and is resumed")
         for change in done.changes:
             say(f"  taken over: {change}")
-    say(f"next: hpotool worker --study {done.spec.name}")
+    say(f"next: {paste('worker', '--study', done.spec.name)}")
     sys.stdout.write(done.spec.name + "\n")

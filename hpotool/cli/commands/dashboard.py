@@ -21,6 +21,15 @@ def dashboard(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes any that is free.")] = 8080,
     read_only: Annotated[bool, typer.Option("--read-only", help="Refuse what changes a study.")] = False,
     open_browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            metavar="NAME",
+            help="Answer to this name too, where a proxy or DNS gives it one; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     storage: StorageOption = None,
 ) -> None:
     """Show the studies in a browser, until Ctrl-C. HPOTOOL_DASHBOARD_LOGIN=USER:PASSWORD asks for a login."""
@@ -31,7 +40,12 @@ def dashboard(
     require_dashboard()
     login = Login.parse(os.environ[LOGIN_VARIABLE]) if os.environ.get(LOGIN_VARIABLE) else None
     server = DashboardServer(
-        open_storage(resolve_url(storage).sqlalchemy), host, port, read_only=read_only, login=login
+        open_storage(resolve_url(storage).sqlalchemy),
+        host,
+        port,
+        read_only=read_only,
+        login=login,
+        names=allow_host or (),
     )
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)

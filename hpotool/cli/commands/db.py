@@ -80,11 +80,21 @@ def status(format: FormatOption = Format.TABLE) -> None:
 
 @app.command()
 def url(
-    remote: Annotated[bool, typer.Option("--remote", help="The URL for the machines that are admitted.")] = False,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="Refuse where other machines are not admitted.")
+    ] = False,
+    local: Annotated[bool, typer.Option("--local", help="The URL of this machine's loopback.")] = False,
 ) -> None:
-    """Print the embedded Postgres's URL with its password, for HPOTOOL_STORAGE, psql or pg_dump."""
+    """Print the embedded Postgres's URL with its password, for HPOTOOL_STORAGE, Optuna, its dashboard or psql.
+
+    Where the server is open to other machines, it is the URL that works on them too.
+    """
+    if remote and local:
+        raise InputError("--remote is for other machines and --local for this one, and here is both")
     server = embedded_postgres()
-    found = server.url_for_others() if remote else server.url()
+    listening = server.status().listening
+    is_open = listening is not None and listening.is_open
+    found = server.url_for_others() if remote or (is_open and not local) else server.url()
     sys.stdout.write(f"{found.libpq_without_defaults}\n")
 
 

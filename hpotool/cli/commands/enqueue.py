@@ -9,7 +9,7 @@ import typer
 
 from hpotool.cli.options import StorageOption, StudyOption
 from hpotool.cli.output import say
-from hpotool.errors import InputError
+from hpotool.errors import InputError, paste
 
 if TYPE_CHECKING:
     from hpotool.storage.connection import Connection
@@ -88,7 +88,9 @@ def _take_over(connection: Connection, name: str, source: str, top: int) -> list
     trials = best_trials(load_study(connection, source), top, replicates=has_replicates(connection, source))
     done = take_over(connection, name, source, trials, f"enqueue by {current_actor()}")
     if not trials:
-        raise InputError(f"study {source!r} has no complete trial to take over", f"hpotool trials -s {source}")
+        raise InputError(
+            f"study {source!r} has no complete trial to take over", paste("trials", "--study", source)
+        )
     _say_left_out(name, source, done.outside, done.known)
     say(f"took {len(done.numbers)} finished trial{'s' if len(done.numbers) != 1 else ''} over into study {name!r}")
     return done.numbers
@@ -115,6 +117,6 @@ def _best_points(connection: Connection, name: str, source: str, top: int) -> li
     _say_left_out(name, source, found.outside, found.known)
     if not found.points and not (found.outside or found.known):
         raise InputError(
-            f"study {source!r} has no complete trial to take points from", f"hpotool trials -s {source}"
+            f"study {source!r} has no complete trial to take points from", paste("trials", "--study", source)
         )
     return found.points

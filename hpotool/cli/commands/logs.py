@@ -14,7 +14,7 @@ import typer
 
 from hpotool.cli.options import StorageOption, StudyOption, TrialArgument
 from hpotool.cli.output import say
-from hpotool.errors import NotFoundError
+from hpotool.errors import NotFoundError, paste
 from hpotool.study.doors import visible_lines
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def logs(
     found = (home_folder() / "logs" / study_folder_name(name)).glob(f"*/trial-{trial:05d}-*.log")
     files = sorted(found, key=lambda path: path.stat().st_mtime)
     if not attempts and not files:
-        raise NotFoundError(f"trial {trial} of {name!r} has no attempt", f"hpotool trials --study {name}")
+        raise NotFoundError(f"trial {trial} of {name!r} has no attempt", paste("trials", "--study", name))
     if files:
         write = sys.stdout.buffer.write if raw else _write_visibly()
         _write_file(files[-1], write, lambda: not follow or _has_ended(connection, name, trial))

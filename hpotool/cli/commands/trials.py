@@ -9,6 +9,7 @@ import typer
 
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show
+from hpotool.errors import paste
 
 
 class State(str, Enum):
@@ -49,7 +50,7 @@ def trials(
             value="\n".join(str(record.result.number) for record in records),
             empty="no such trials"
             if state
-            else f"no trials yet; start a worker: hpotool worker -s {loaded.study_name}",
+            else f"no trials yet; start a worker: {paste('worker', '--study', loaded.study_name)}",
         ),
         format,
     )

@@ -85,6 +85,16 @@ def worker(
         ),
     ] = True,
     log_format: Annotated[LogFormat, typer.Option(help="How the log is written.")] = LogFormat.TEXT,
+    only_objective: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only-objective",
+            metavar="MODULE:FUNCTION",
+            help="Refuse a study that names other code than this; may be repeated "
+            "[default: what HPOTOOL_ALLOW names, else anything].",
+            show_default=False,
+        ),
+    ] = None,
     storage: StorageOption = None,
 ) -> int:
     """Run trials of a study until its budget is used up. The same command on every machine.
@@ -95,7 +105,16 @@ def worker(
 
     label = os.environ.get(_LABEL, "")
     options = _Options(
-        gpu, workers, if_busy, checkpoints, grace, give_up_after, wait_for_database, breaker, log_format
+        gpu,
+        workers,
+        if_busy,
+        checkpoints,
+        grace,
+        give_up_after,
+        wait_for_database,
+        breaker,
+        log_format,
+        tuple(only_objective or ()),
     )
     with leave_on_signals(lambda text: print(f"{label}{text}", file=sys.stderr)):  # noqa: T201 (no logging yet)
         return _work(study, storage, options, label)
@@ -112,6 +131,7 @@ class _Options:
     wait_for_database: str | None
     breaker: bool
     log_format: LogFormat
+    only_objective: tuple[str, ...]
 
     def for_each_worker(self) -> list[str]:
         """What each of several workers is started with; where it runs, and how many, is the parent's business."""
@@ -123,11 +143,13 @@ class _Options:
             "--wait-for-database": self.wait_for_database,
         }
         words = [word for option, value in given.items() if value is not None for word in (option, value)]
+        words += [f"--only-objective={each}" for each in self.only_objective]
         return words if self.breaker else [*words, "--no-breaker"]
 
 
 def _work(study: str | None, storage: str | None, options: _Options, label: str) -> int:
     from hpotool.cli.database import connect, find_study, wait_for_database
+    from hpotool.worker.allowed import Allowed
     from hpotool.worker.gpu import DeviceMeter, Nvml, choose_slots, wait_until_free
     from hpotool.worker.log import set_up_logging
     from hpotool.worker.start import run_worker
@@ -156,6 +178,7 @@ def _work(study: str | None, storage: str | None, options: _Options, label: str)
         grace=stop_grace,
         give_up_after=patience,
         has_breaker=options.breaker,
+        allowed=Allowed.read(options.only_objective),
     ).exit_code
 
 

@@ -1,0 +1,74 @@
+"""What a worker may run for a study, where whoever starts it has said so: nothing else is imported or started.
+
+A study is data in a database, and names code: an objective, a class that samples or prunes, a command, variables
+that decide what a process loads. Optuna's CMA-ES unpickles what it finds there. Without a list a worker trusts
+whoever may write to the database; with one, each of these must be named.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hpotool.errors import InputError, paste
+from hpotool.study.spec import StudySpec
+
+VARIABLE = "HPOTOOL_ALLOW"
+_UNPICKLING_SAMPLERS = ("cmaes",)
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """The names that a worker may run; None: whatever a study names."""
+
+    names: frozenset[str] | None = None
+
+    @classmethod
+    def read(cls, options: Sequence[str], environment: Mapping[str, str] | None = None) -> Allowed:
+        """What the options and HPOTOOL_ALLOW (names with a semicolon between them) name together."""
+        text = (os.environ if environment is None else environment).get(VARIABLE, "")
+        names = [name.strip() for name in (*options, *text.split(";"))]
+        return cls(frozenset(filter(None, names)) or None)
+
+    def check(self, spec: StudySpec) -> None:
+        """Nothing, where the study names only what is allowed.
+
+        Raises:
+            InputError: it names something else; with all of it.
+        """
+        refused = [] if self.names is None else [each for each in named_code(spec) if each[1] not in self.names]
+        if not refused:
+            return
+        sentences = [f"{what} {name!r} is not allowed" for what, name in refused]
+        more = [f"--only-objective={name}" for _, name in refused]
+        raise InputError(
+            "\n".join(
+                [f"this worker runs only what it was told to, and study {spec.name!r} names more", *sentences]
+            ),
+            f"if you trust it, add to the worker's options: {paste(*more).partition(' ')[2]}",
+        )
+
+
+def named_code(spec: StudySpec) -> Iterator[tuple[str, str]]:
+    """All code that a study makes a worker run: what it is, and how it is named to allow it."""
+    if spec.objective.python is not None:
+        yield "the objective", spec.objective.python
+    if spec.objective.command is not None:
+        yield "the command", shlex.join(spec.objective.command)
+    for variable in spec.objective.environment:
+        yield "the environment variable", f"env:{variable}"
+    if ":" in spec.sampler.name or spec.sampler.name in _UNPICKLING_SAMPLERS:
+        yield "the sampler", spec.sampler.name
+    yield from _named_pruners({"name": spec.pruner.name, **spec.pruner.arguments})
+
+
+def _named_pruners(pruner: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """A pruner's class, and that of the one it wraps."""
+    if ":" in str(pruner.get("name", "")):
+        yield "the pruner", str(pruner["name"])
+    wrapped = pruner.get("wrapped")
+    if isinstance(wrapped, Mapping):
+        yield from _named_pruners(wrapped)

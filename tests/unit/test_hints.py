@@ -1,0 +1,65 @@
+"""Every command that the code proposes, in a hint or anywhere else, exists with its options."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from hpotool.cli.app import app
+from hpotool.errors import paste
+
+PACKAGE = Path(__file__).parents[2] / "hpotool"
+
+
+def text_of(node: ast.expr) -> str | None:
+    """A string as it stands in the code; what is put into it becomes ``X``."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else None
+    if isinstance(node, ast.JoinedStr):
+        return "".join(text_of(part) or "X" if isinstance(part, ast.Constant) else "X" for part in node.values)
+    return None
+
+
+def proposals(tree: ast.AST) -> Iterator[list[str]]:
+    """The words after ``hpotool`` in strings and in calls of ``paste``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "paste":
+            yield [text_of(word) or "X" for word in node.args]
+        elif isinstance(node, (ast.Constant, ast.JoinedStr)):
+            for line in re.findall(r"\bhpotool ([a-z][^\n`|#();,]*)", text_of(node) or ""):
+                yield line.split()
+
+
+def mistakes(words: list[str]) -> list[str]:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    command = commands.get(words[0])
+    for word in words[1:]:
+        command = getattr(command, "commands", {}).get(word, command)
+    options = [re.split(r"[=.:']", word)[0] for word in words if word.startswith("--")]
+    if command is None:  # prose, where nothing looks like an option
+        return [f"there is no {words[0]}"] if options and words[0] != "X" else []
+    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    return [f"{words[0]} has no {option}" for option in options if option not in known]
+
+
+@pytest.mark.parametrize("module", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_what_is_proposed_exists(module: Path) -> None:
+    found = [(words, mistakes(words)) for words in proposals(ast.parse(module.read_text())) if words]
+    assert [each for each in found if each[1]] == []
+
+
+def test_the_check_can_fail() -> None:
+    tree = ast.parse("f'hpotool enqueue --form-study {name}'; paste('trails', '--study', name)")
+    assert [bool(mistakes(words)) for words in proposals(tree)].count(True) >= 2
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("plain-1.2", "plain-1.2"), ("digits/run 1", "'digits/run 1'"), ("$(x)'", "'$(x)'\"'\"''")]
+)
+def test_a_name_is_quoted_for_a_shell_where_it_must_be(name: str, shown: str) -> None:
+    assert paste("status", "--study", name) == f"hpotool status --study {shown}"
