@@ -23,7 +23,9 @@ STATES = {"complete": "COMPLETE", "pruned": "PRUNED", "error": "FAIL", "nan": "F
 def test_a_worker_outlives_whatever_it_is_handed_and_stores_what_was_accepted(
     database_url: str, tmp_path: Path, isolation: str, trials: int
 ) -> None:
-    hpotool = CommandLine(database_url, environment={NOTES: str(tmp_path)})
+    # In the worker itself, what is printed meets the worker's own stdout: plain Python refuses surrogates there.
+    own = {NOTES: str(tmp_path), "PYTHONIOENCODING": "utf-8:backslashreplace"}
+    hpotool = CommandLine(database_url, environment=own)
     study_file = tmp_path / "study.yaml"
     study_file.write_text(
         f"study: handover\nobjective: {{python: 'tests.handover:objective', isolation: {isolation}}}\n"
@@ -40,7 +42,7 @@ def test_a_worker_outlives_whatever_it_is_handed_and_stores_what_was_accepted(
     ).get_trials(deepcopy=False)
     assert len(stored) >= trials
     for trial in stored:
-        assert (tmp_path / f"{trial.number}.pickle").exists(), records[trial.number]
+        assert (tmp_path / f"{trial.number}.pickle").exists(), records[trial.number]["attempts"]
         accepted: Accepted = pickle.loads((tmp_path / f"{trial.number}.pickle").read_bytes())
         check(accepted, trial, records[trial.number])
     ours = PostgresStorage(DatabaseUrl.parse(database_url))
