@@ -24,7 +24,7 @@ def run_one_worker(fleet: Fleet, *arguments: str, expect: int = 0) -> str:
 
 
 def study(url: str, folder: Path, budget: int, settings: str, function: str = "square", **more: str) -> Fleet:
-    kind = Kind(settings, function=f"{HERE}:{function}", **more)  # type: ignore[arg-type]
+    kind = Kind(settings, function=f"{HERE}:{function}", **more)
     return Fleet(url, folder, budget, kind=kind)
 
 
@@ -150,7 +150,7 @@ def test_memory_as_an_answer_opens_no_breaker(database_url: str, tmp_path: Path)
 
 @pytest.mark.parametrize("off", ["", "breaker: off\n"])
 def test_a_breaker_can_be_turned_off(off: str, database_url: str, tmp_path: Path) -> None:
-    fleet = study(database_url, tmp_path, 1, off + "budget: {failed: 11}\n", "fills_memory", has_budget=False)  # type: ignore[arg-type]
+    fleet = study(database_url, tmp_path, 1, off + "budget: {failed: 11}\n", "fills_memory", has_budget=False)
     log = run_one_worker(fleet, expect=0 if off else 1)
     assert ("circuit breaker: the last 10 different points failed on this worker (oom)" in log) is not bool(off)
 

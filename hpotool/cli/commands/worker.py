@@ -74,7 +74,7 @@ def worker(
         str | None,
         typer.Option(
             metavar="DURATION",
-            help="Wait for so long for the database to answer at the start [default: leave with exit code 4].",
+            help="Wait for so long for the database to answer at the start; else leave with exit code 4.",
             show_default=False,
         ),
     ] = None,

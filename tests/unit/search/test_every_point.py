@@ -10,6 +10,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hpotool.search.every_point import WholeGrid, WholeTree, has_open_trials
 
+pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+
 GRID = {"n": [0, 1, 2], "x": [0.1, 0.2, 0.30000000000000004], "flag": [True, False]}
 RETRIED = "failed_trial"
 
