@@ -67,9 +67,6 @@ _REFUSED = (
 _ENCODINGS = ("UTF8", "SQL_ASCII")
 
 _READ_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
-# How long a statement queues for a lock before the call is made again: somebody who holds one for ever must not
-# keep a worker from hearing a signal.
-_LOCK_TIMEOUT_MS = 10_000
 
 
 class TransientDatabaseError(DatabaseUnreachableError):
@@ -132,13 +129,16 @@ def open_psycopg(url: DatabaseUrl) -> PsycopgConnection:
     return connection
 
 
-def transaction_settings(connection: PsycopgConnection, facts: DatabaseFacts) -> str:
+def transaction_settings(connection: PsycopgConnection, facts: DatabaseFacts, lock_timeout_s: int) -> str:
     """What comes after READ COMMITTED in each transaction, so that no setting of anybody's changes a guarantee.
+
+    ``lock_timeout_s`` is how long a statement queues for a lock: who holds one for ever must keep nobody for ever.
 
     One ``SET LOCAL`` costs 2 µs of the server's time (measured); all of them are forgotten with the transaction.
     """
     # Names mean Optuna's tables and Postgres's functions, whatever lies in a schema before them.
     settings = {"search_path": f"{quote_ident(facts.schema, connection)}, pg_temp"}
+    settings["lock_timeout"] = f"'{lock_timeout_s}s'"
     if facts.is_commit_asynchronous:
         settings["synchronous_commit"] = "on"  # what is confirmed outlives a crash of the server
     return f"{_patience(connection)};\n{_set_local(settings)}"
@@ -154,7 +154,6 @@ def read_facts(connection: PsycopgConnection) -> DatabaseFacts:
 def _patience(connection: PsycopgConnection) -> str:
     settings = {
         "statement_timeout": "0",  # a history takes as long as it takes; what waits, waits for a lock
-        "lock_timeout": str(_LOCK_TIMEOUT_MS),
         "jit": "off",  # no plan of ours is worth compiling
         "extra_float_digits": "1",  # floats are read back as they were written
     }
@@ -172,6 +171,8 @@ class Connection:
 
     A forked child never touches its parent's connection: it opens its own.
     """
+
+    lock_timeout_s = 60
 
     def __init__(self, url: DatabaseUrl) -> None:
         self.url = url
@@ -255,7 +256,7 @@ class Connection:
                 judged = _database_error(self.url, connection, error)
                 connection.close()
                 raise judged from error
-            self._settings = transaction_settings(connection, self._facts)
+            self._settings = transaction_settings(connection, self._facts, self.lock_timeout_s)
             self._open = connection
         return self._open
 

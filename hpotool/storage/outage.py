@@ -71,6 +71,8 @@ class PatientConnection(Connection):
     tries.
     """
 
+    lock_timeout_s = 10  # a worker whose claim queues hears a signal within that time, and queues again
+
     def __init__(
         self,
         url: DatabaseUrl,

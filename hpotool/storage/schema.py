@@ -26,8 +26,8 @@ from hpotool.storage.tables import install_optunas_tables
 from hpotool.storage.url import DatabaseUrl
 
 _LOCK = 0x68706F746F6F6C  # "hpotool"; a transaction's lock, which PgBouncer in transaction mode can keep
-_PATIENCE_WITH_OTHERS = "10min"  # who install or upgrade at the same time
-_PATIENCE_WITH_TABLES = "30s"  # which somebody's open transaction holds: who waits for them stops every worker
+_PATIENCE_WITH_OTHERS_S = 600  # who install or upgrade at the same time
+_PATIENCE_WITH_TABLES_S = 30  # which somebody's open transaction holds: who waits for them stops every worker
 
 _VERSION_QUERY = """
 SELECT to_regclass('hpotool.schema_version') IS NOT NULL, to_regclass('trials') IS NOT NULL
@@ -148,8 +148,7 @@ def _locked_transaction(url: DatabaseUrl) -> Iterator[Cursor]:
     with closing(open_psycopg(url)) as connection, as_database_error(connection, url):
         connection.set_session(isolation_level="READ COMMITTED", readonly=False)
         with connection, connection.cursor() as cursor:
-            settings = transaction_settings(connection, read_facts(connection))
-            cursor.execute(f"{settings};\nSET LOCAL lock_timeout = '{_PATIENCE_WITH_OTHERS}'")
+            cursor.execute(transaction_settings(connection, read_facts(connection), _PATIENCE_WITH_OTHERS_S))
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-            cursor.execute(f"SET LOCAL lock_timeout = '{_PATIENCE_WITH_TABLES}'")
+            cursor.execute(f"SET LOCAL lock_timeout = '{_PATIENCE_WITH_TABLES_S}s'")
             yield cursor

@@ -99,7 +99,7 @@ class WorkerStorage(PostgresStorage):
         self._spooling = threading.Lock()  # guards the two below
         self._is_telling = False
         self._spooled_size = -1
-        self._gave_up: GaveUpError | None = None
+        self._gave_up: GaveUpError | RefusedStatementError | None = None
         self.connection = PatientConnection(url, give_up_after=give_up_after)
         super().__init__(url)
         self._spool = Spool(home or home_folder(), self.connection.identify(), url)
@@ -120,6 +120,7 @@ class WorkerStorage(PostgresStorage):
         Raises:
             NothingToClaim: and why.
             GaveUpError: the database stayed away for too long, now or at the last tell.
+            RefusedStatementError: its tables or the rights to them are gone, now or at the last tell.
         """
         if template_trial is not None:
             return super().create_new_trial(study_id, template_trial)
@@ -199,15 +200,15 @@ class WorkerStorage(PostgresStorage):
         ended, is_kept = None, True
         try:
             ended, is_kept = _finish(self.run_with_pending, self.run, spooled, result)
-        except GaveUpError as error:
-            # Optuna would turn what is raised here into an AssertionError. The result is on disk, with everything
-            # that the attempt wrote; the next worker on this machine sends it. This one claims nothing any more.
-            self._gave_up = error
-            self._writes.hand_over()
         except RefusedDataError as error:
             # Nothing of the ending is a stranger's text any more: what is refused is what a late result carries.
             self._spool.set_aside(attempt.attempt_id, str(error))
             is_kept = False
+        except (GaveUpError, RefusedStatementError) as error:
+            # Optuna would turn what is raised here into an AssertionError. The result is on disk, with everything
+            # that the attempt wrote; the next worker on this machine sends it. This one claims nothing any more.
+            self._gave_up = error
+            self._writes.hand_over()
         finally:
             self.connection.on_first_failure = lambda: None
             with self._spooling:

@@ -11,7 +11,6 @@ import psycopg2
 import pytest
 
 from hpotool.errors import DatabaseUnreachableError, HpotoolError, InputError
-from hpotool.storage import connection as connections
 from hpotool.storage.connection import Connection, RefusedDataError, RefusedStatementError, TransientDatabaseError
 from hpotool.storage.outage import PatientConnection
 from hpotool.storage.postgres import PostgresStorage
@@ -90,7 +89,7 @@ def test_a_text_that_postgres_has_no_place_for_is_refused_before_it_is_sent(
 def test_who_holds_a_lock_for_ever_keeps_nobody_from_hearing_a_signal(
     study_database_url: str, monkeypatch
 ) -> None:
-    monkeypatch.setattr(connections, "_LOCK_TIMEOUT_MS", 50)
+    monkeypatch.setattr(PatientConnection, "lock_timeout_s", 1)
     connection = PatientConnection(DatabaseUrl.parse(study_database_url))
     holder = psycopg2.connect(connection.url.libpq)
     holder.cursor().execute("LOCK TABLE trials")

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from hpotool.storage import control
 from hpotool.storage.attempts import Attempt, Ending
-from hpotool.storage.connection import Connection
+from hpotool.storage.connection import Connection, RefusedStatementError
 from hpotool.storage.spool import Spool, SpooledAttempt, _short_hash
 from hpotool.storage.trial_content import TrialContent
 from hpotool.storage.url import DatabaseUrl
@@ -110,6 +110,23 @@ def test_a_file_that_cannot_be_sent_is_set_aside_and_the_others_are_sent(
     assert successor.rescue_all(lambda _: True) == 0
     assert caplog.records == [], "said once"
     study.optimize(lambda _: 1.0, n_trials=1)
+
+
+def test_a_result_whose_tables_are_gone_at_the_tell_waits_for_them_on_disk(open_worker: Open) -> None:
+    storage, study = open_worker("w")
+    admin = Connection(storage.url)
+
+    def objective(_: optuna.Trial) -> float:
+        admin.run("ALTER TABLE hpotool.attempts RENAME TO away")
+        return 0.5
+
+    with pytest.raises(RefusedStatementError, match="does not exist"):
+        study.optimize(objective, n_trials=2)
+    admin.run("ALTER TABLE hpotool.away RENAME TO attempts")
+
+    successor, study = open_worker("successor")
+    assert successor.rescue_all(lambda _: True) == 1
+    assert [trial.value for trial in study.trials] == [0.5]
 
 
 def test_a_file_of_a_newer_hpotool_waits_for_that(open_worker: Open) -> None:
