@@ -18,6 +18,7 @@ from hpotool.worker.child import call_objective
 from hpotool.worker.in_process import CallLink
 from hpotool.worker.messages import Job, StudyView
 from hpotool.worker.objective_trial import ObjectiveTrial
+from hpotool.worker.running_attempt import RunningAttempt
 from hpotool.worker.trial_server import TrialServer
 from tests.handover import Accepted, Case, same
 
@@ -31,7 +32,8 @@ def hand_over(case: Case) -> tuple[dict[str, Any], optuna.trial.FrozenTrial]:
     trial = study.ask()
     view = StudyView("s", (study.direction,), ("loss",), (), "loss")
     job = Job(trial._cached_frozen_trial, view, ObjectiveSpec(python="tests.handover:objective"))
-    child = ObjectiveTrial(job, CallLink(TrialServer(trial, METRICS, "loss")), lambda: False)
+    link = CallLink(TrialServer(trial, METRICS, "loss"), RunningAttempt(trial))
+    child = ObjectiveTrial(job, link, lambda: False)
     end = call_objective(job, lambda: case.run, child, lambda: False)
     return end, study._storage.get_trial(trial._trial_id)
 

@@ -9,7 +9,7 @@ from hpotool.storage.worker_identity import WorkerIdentity
 from hpotool.worker.heartbeat import ORDERS_WITHIN, Heartbeat
 
 WORKER = WorkerIdentity("w", "host", 1, "space", "0", "cpu")
-RUNNING = (True, None, "running", "", None)
+RUNNING = (True, None, "running", "")
 
 
 class Harness:
@@ -78,7 +78,7 @@ def test_orders_for_an_attempt_that_ended_meanwhile_are_not_heard() -> None:
 
     def answer_late() -> Any:
         harness.attempt = an_attempt("second")
-        return [(False, "enough", "running", "", None)]
+        return [(False, "enough", "running", "")]
 
     harness.answers = [answer_late]
     harness.heartbeat.step()
