@@ -95,7 +95,7 @@ def study_database_url(postgres: TestServer) -> Iterator[str]:
 
 
 def _install_tables(url: str) -> None:
-    from hpotool.storage.schema import ensure_schema
-    from hpotool.storage.url import DatabaseUrl
+    from hpotool.storage.database.schema import ensure_schema
+    from hpotool.storage.database.url import DatabaseUrl
 
     ensure_schema(DatabaseUrl.parse(url))  # leaves no connection behind: one that is used cannot be copied

@@ -24,16 +24,16 @@ import optuna
 import psycopg2
 from sqlalchemy.engine import make_url
 
-from hpotool.storage import control
-from hpotool.storage.attempts import beat, claim_trial, new_attempt_id
-from hpotool.storage.connection import Connection, TransientDatabaseError
-from hpotool.storage.creation import create_or_resume, find_study_id
+from hpotool.storage.control.creation import create_or_resume, find_study_id
+from hpotool.storage.control.orders import orders
+from hpotool.storage.database.connection import Connection, TransientDatabaseError
+from hpotool.storage.database.outage import PatientConnection
+from hpotool.storage.database.schema import ensure_schema
+from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.fleet.attempts import beat, claim_trial, new_attempt_id
+from hpotool.storage.fleet.worker_identity import WorkerIdentity
+from hpotool.storage.fleet.worker_storage import NothingToClaim, WorkerStorage
 from hpotool.storage.open import open_storage
-from hpotool.storage.outage import PatientConnection
-from hpotool.storage.schema import ensure_schema
-from hpotool.storage.url import DatabaseUrl
-from hpotool.storage.worker_identity import WorkerIdentity
-from hpotool.storage.worker_storage import NothingToClaim, WorkerStorage
 from hpotool.study.file import read_study_file
 from hpotool.worker.reaper import Reaper
 from tests.pgbouncer import pooled
@@ -291,7 +291,7 @@ class _Run:
 
     def _register(self, connection: Connection, name: str) -> WorkerIdentity:
         worker = WorkerIdentity(name, "here", 1, "boot", "1", "cpu")
-        control.register_worker(connection.run, self._study_id, worker)
+        orders.register_worker(connection.run, self._study_id, worker)
         return worker
 
     def _work(self, number: int) -> None:
@@ -331,7 +331,7 @@ class _Run:
                     return
 
     def _count(self, connection: Connection) -> None:
-        self._figures.finished = control.count_places(connection.run, self._study_id).finished
+        self._figures.finished = orders.count_places(connection.run, self._study_id).finished
         [(self._figures.numbers_given_twice,)] = connection.run(
             "SELECT count(*) - count(DISTINCT number) FROM trials WHERE study_id = %s", (self._study_id,)
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hpotool.storage.studies import StudyProgress
+from hpotool.storage.control.studies import StudyProgress
 from hpotool.study.sampler_choice import SamplerChoice, choose_sampler
 from hpotool.study.spec import StudySpec
 

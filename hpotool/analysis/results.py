@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from hpotool.errors import NotFoundError
-from hpotool.storage.studies import default_metric_names
+from hpotool.storage.control.studies import default_metric_names
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from hpotool.analysis.best import find_best
 from hpotool.analysis.candidates import BestTrials
 from hpotool.analysis.results import json_data
-from hpotool.storage.connection import Connection
-from hpotool.storage.studies import StudyProgress, has_replicates, list_studies, read_progress
+from hpotool.storage.control.studies import StudyProgress, has_replicates, list_studies, read_progress
+from hpotool.storage.database.connection import Connection
 from hpotool.study.branch import Branch
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from optuna import Study
 
-    from hpotool.storage.connection import Connection
-    from hpotool.storage.studies import StudySummary
-    from hpotool.storage.url import DatabaseUrl
+    from hpotool.storage.control.studies import StudySummary
+    from hpotool.storage.database.connection import Connection
+    from hpotool.storage.database.url import DatabaseUrl
 
 
 def resolve_url(storage_option: str | None) -> DatabaseUrl:
@@ -28,7 +28,7 @@ def resolve_url(storage_option: str | None) -> DatabaseUrl:
     Raises:
         InputError: the URL that is configured is not one of a Postgres database.
     """
-    from hpotool.storage.url import DatabaseUrl
+    from hpotool.storage.database.url import DatabaseUrl
 
     settings = read_settings(storage_option)
     if settings.storage:
@@ -38,7 +38,7 @@ def resolve_url(storage_option: str | None) -> DatabaseUrl:
 
 def connect(storage_option: str | None) -> Connection:
     """A connection to the database that is meant."""
-    from hpotool.storage.connection import Connection
+    from hpotool.storage.database.connection import Connection
 
     return Connection(resolve_url(storage_option))
 
@@ -74,7 +74,7 @@ def find_study(connection: Connection, name: str | None) -> StudySummary:
         NotFoundError: there is no such study, or none at all.
         InputError: no name is given and there are several.
     """
-    from hpotool.storage.studies import list_studies
+    from hpotool.storage.control.studies import list_studies
 
     # No study has a name that no database holds, as a word of a command line may be.
     found = [] if name is not None and refuse_name(name) else list_studies(connection, name)
@@ -96,7 +96,7 @@ def find_study(connection: Connection, name: str | None) -> StudySummary:
 
 def identify_study(connection: Connection, name: str | None) -> tuple[int, str]:
     """The id and the name of the study that is meant; see `find_study`."""
-    from hpotool.storage.creation import find_study_id
+    from hpotool.storage.control.creation import find_study_id
 
     found = find_study(connection, name).name
     return find_study_id(connection, found), found

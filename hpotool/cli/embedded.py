@@ -9,7 +9,7 @@ from hpotool.settings import home_folder
 
 if TYPE_CHECKING:
     from hpotool.server import EmbeddedPostgres, Started
-    from hpotool.storage.url import DatabaseUrl
+    from hpotool.storage.database.url import DatabaseUrl
 
 
 def embedded_postgres() -> EmbeddedPostgres:

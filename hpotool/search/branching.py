@@ -2,7 +2,7 @@
 
 Two rules choose: tiers (`hpotool.search.tiers`) and population based training (`hpotool.search.population`). Both
 are functions of the trials alone, so that every worker comes to the same answer; the database queues each branch
-once, whoever asks (`hpotool.storage.queueing.queue_branch`).
+once, whoever asks (`hpotool.storage.control.queueing.queue_branch`).
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from hpotool.search.pruning_columns import RungTable, StepTable
-from hpotool.storage.postgres import PostgresStorage
-from hpotool.storage.trial_memory import TrialLog
+from hpotool.storage.optuna.postgres import PostgresStorage
+from hpotool.storage.optuna.trial_memory import TrialLog
 
 
 def fast_pruner(pruner: BasePruner) -> BasePruner:

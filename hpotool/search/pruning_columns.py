@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
-from hpotool.storage.stored_trial import StoredTrial
+from hpotool.storage.optuna.stored_trial import StoredTrial
 
 StepColumns = Callable[[Sequence[StoredTrial]], Iterable[tuple[int, "np.ndarray[Any, Any]"]]]
 

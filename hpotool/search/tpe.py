@@ -40,8 +40,8 @@ from hpotool.search.trial_columns import (
     Array,
     TrialColumns,
 )
-from hpotool.storage.postgres import PostgresStorage
-from hpotool.storage.trial_memory import TrialLog
+from hpotool.storage.optuna.postgres import PostgresStorage
+from hpotool.storage.optuna.trial_memory import TrialLog
 
 LONGEST_HISTORY = 3_000
 _BEST = 300  # of these, how many are kept for being good; the rest are the newest

@@ -11,7 +11,7 @@ import numpy as np
 from optuna.samplers._tpe.sampler import _get_infeasible_trial_score
 from optuna.trial import TrialState
 
-from hpotool.storage.stored_trial import StoredTrial
+from hpotool.storage.optuna.stored_trial import StoredTrial
 
 Array = np.ndarray[Any, Any]
 

@@ -30,7 +30,7 @@ from hpotool.server.network import (
     require_open,
     wanted_listening,
 )
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.database.url import DatabaseUrl
 
 USER = "hpotool"
 DATABASE = "hpotool"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.database.url import DatabaseUrl
 
 if TYPE_CHECKING:
-    from hpotool.storage.postgres import PostgresStorage, StaleTrialCallback
+    from hpotool.storage.optuna.postgres import PostgresStorage, StaleTrialCallback
 
 
 def open_storage(
@@ -26,7 +26,7 @@ def open_storage(
         InputError: ``url`` is not a Postgres URL, or its tables belong to another version of Optuna.
         DatabaseUnreachableError: the database does not answer, or refuses the login.
     """
-    from hpotool.storage.postgres import PostgresStorage
+    from hpotool.storage.optuna.postgres import PostgresStorage
 
     return PostgresStorage(
         DatabaseUrl.parse(url),

@@ -8,8 +8,8 @@ from optuna.samplers import BaseSampler
 from hpotool.search.branching import FINISHED, BranchingRule, Descent, root_of
 from hpotool.search.population import PopulationSampler
 from hpotool.search.tiers import Tiers
-from hpotool.storage.attempts import Run
-from hpotool.storage.queueing import queue_branch
+from hpotool.storage.control.queueing import queue_branch
+from hpotool.storage.fleet.attempts import Run
 from hpotool.study.spec import StudySpec
 
 _TRIES = 5  # to find a branch that nobody has queued meanwhile; the next claim tries again

@@ -14,8 +14,8 @@ from datetime import timedelta
 
 from hpotool.errors import DatabaseUnreachableError
 from hpotool.faults import fault_point
-from hpotool.storage.attempts import Attempt, Orders, Run, beat, read_orders
-from hpotool.storage.worker_identity import WorkerIdentity
+from hpotool.storage.fleet.attempts import Attempt, Orders, Run, beat, read_orders
+from hpotool.storage.fleet.worker_identity import WorkerIdentity
 
 ORDERS_WITHIN = timedelta(seconds=4)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from hpotool.storage.worker_identity import WorkerIdentity
+from hpotool.storage.fleet.worker_identity import WorkerIdentity
 
 _PROC = Path("/proc")
 

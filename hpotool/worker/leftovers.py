@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from hpotool.settings import study_folder_name
-from hpotool.storage.lineages import StudyOnDisk
+from hpotool.storage.control.lineages import StudyOnDisk
 from hpotool.worker.checkpoint_store import CheckpointStore, remove_folder
 from hpotool.worker.log_file import is_in_use
 

@@ -12,8 +12,7 @@ from datetime import timedelta
 
 from hpotool.errors import DatabaseUnreachableError, HpotoolError
 from hpotool.settings import GRACE_PERIOD, HEARTBEAT_INTERVAL
-from hpotool.storage.attempts import Attempt, FollowUp, Orders, follow_up_of
-from hpotool.storage.control import (
+from hpotool.storage.control.orders import (
     change_running_study,
     count_places,
     end_worker,
@@ -21,7 +20,8 @@ from hpotool.storage.control import (
     read_settings,
     register_worker,
 )
-from hpotool.storage.worker_storage import WorkerStorage
+from hpotool.storage.fleet.attempts import Attempt, FollowUp, Orders, follow_up_of
+from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.study.outcome import Outcome
 from hpotool.study.retry import BreakerOpen, decide_retry, judge_worker
 from hpotool.study.spec import RetrySpec

@@ -15,9 +15,9 @@ from optuna import Study
 from typing_extensions import assert_never
 
 from hpotool.errors import EXIT_DONE, EXIT_FAILED
-from hpotool.storage.attempts import NoTrial
-from hpotool.storage.outage import GaveUpError
-from hpotool.storage.worker_storage import NothingToClaim, Told, WorkerStorage
+from hpotool.storage.database.outage import GaveUpError
+from hpotool.storage.fleet.attempts import NoTrial
+from hpotool.storage.fleet.worker_storage import NothingToClaim, Told, WorkerStorage
 from hpotool.study.outcome import Outcome
 from hpotool.study.retry import Decision, GiveUp
 from hpotool.study.spec import StudySpec

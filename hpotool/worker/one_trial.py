@@ -17,9 +17,9 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from hpotool.errors import HpotoolError
-from hpotool.storage.attempts import Attempt, Ending
-from hpotool.storage.outage import GaveUpError
-from hpotool.storage.worker_storage import NothingToClaim, Told, WorkerStorage
+from hpotool.storage.database.outage import GaveUpError
+from hpotool.storage.fleet.attempts import Attempt, Ending
+from hpotool.storage.fleet.worker_storage import NothingToClaim, Told, WorkerStorage
 from hpotool.study.outcome import Outcome
 from hpotool.study.seeds import seed_for_trial
 from hpotool.study.spec import StudySpec

@@ -5,8 +5,8 @@ from __future__ import annotations
 from optuna import Study
 
 from hpotool.search.every_point import EveryPoint, has_open_trials
-from hpotool.storage.control import finish_study
-from hpotool.storage.worker_storage import WorkerStorage
+from hpotool.storage.control.orders import finish_study
+from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.worker.log import log_event
 
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 from optuna import Trial
 
 from hpotool.errors import DatabaseUnreachableError
-from hpotool.storage.control import note_pruner_mismatch
-from hpotool.storage.worker_storage import WorkerStorage
+from hpotool.storage.control.orders import note_pruner_mismatch
+from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.study.branch import has_branches
 from hpotool.study.outcome import Outcome
 from hpotool.study.pruner_steps import find_step_mismatch

@@ -22,9 +22,9 @@ from datetime import datetime, timedelta
 
 from hpotool.errors import DatabaseUnreachableError
 from hpotool.faults import fault_point
-from hpotool.storage.attempts import Ending, FollowUp, Run, fail_and_queue
-from hpotool.storage.queries import query
-from hpotool.storage.worker_identity import WorkerIdentity
+from hpotool.storage.database.queries import query
+from hpotool.storage.fleet.attempts import Ending, FollowUp, Run, fail_and_queue
+from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.study.outcome import Outcome
 from hpotool.worker.identity import is_provably_gone
 

@@ -14,13 +14,13 @@ from hpotool.search.every_point import WholeGrid, WholeTree
 from hpotool.search.pruners import pruner_for_worker
 from hpotool.search.samplers import SeededSampler, sampler_for_worker
 from hpotool.settings import home_folder, read_pulse, study_folder_name
-from hpotool.storage.connection import Connection
-from hpotool.storage.control import read_settings
-from hpotool.storage.creation import read_spec
-from hpotool.storage.schema import check_schema
-from hpotool.storage.url import DatabaseUrl
-from hpotool.storage.versions import running_versions, version_differences
-from hpotool.storage.worker_storage import WorkerStorage
+from hpotool.storage.control.creation import read_spec
+from hpotool.storage.control.orders import read_settings
+from hpotool.storage.control.versions import running_versions, version_differences
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.schema import check_schema
+from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.study.spec import StudySpec
 from hpotool.worker.allowed import Allowed
 from hpotool.worker.attempt import AttemptRunner

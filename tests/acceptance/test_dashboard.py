@@ -20,8 +20,8 @@ import psutil
 import psycopg2
 import pytest
 
+from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.open import open_storage
-from hpotool.storage.url import DatabaseUrl
 from tests.acceptance.command_line import HPOTOOL, CommandLine, wait_until
 from tests.browser import rendered_text
 from tests.postgres import PASSWORD, TestServer

@@ -10,8 +10,8 @@ from typing import Any
 import optuna
 import pytest
 
-from hpotool.storage.postgres import PostgresStorage
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.optuna.postgres import PostgresStorage
 from tests.acceptance.command_line import ROOT, CommandLine
 from tests.handover import NOTES, Accepted, same
 

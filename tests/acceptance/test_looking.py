@@ -6,7 +6,7 @@ from pathlib import Path
 
 import optuna
 
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.database.url import DatabaseUrl
 from tests.acceptance.command_line import CommandLine, wait_until
 
 HELD = """

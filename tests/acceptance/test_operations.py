@@ -15,7 +15,7 @@ import psycopg2
 import pytest
 
 from hpotool.server.account import server_account
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.database.url import DatabaseUrl
 from tests.acceptance.command_line import ROOT, CommandLine, wait_until
 from tests.postgres import TestServer, free_port, open_folder
 

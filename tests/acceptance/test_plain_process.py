@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 import pytest
 
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.database.url import DatabaseUrl
 from tests.acceptance.command_line import PATIENCE_S, ROOT, CommandLine, wait_until
 
 _PATIENCE_S = 240  # some cases start a dozen interpreters that import torch or scikit-learn

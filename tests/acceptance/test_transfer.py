@@ -7,7 +7,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.database.url import DatabaseUrl
 from tests.acceptance.command_line import CommandLine
 
 

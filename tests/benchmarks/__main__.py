@@ -19,8 +19,8 @@ from typing import Any
 
 import psutil
 
-from hpotool.storage.connection import Connection
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.url import DatabaseUrl
 from tests.benchmarks.measure import Case, measure
 from tests.benchmarks.report import write_report
 from tests.postgres import TestServer, open_run_folder, private_server

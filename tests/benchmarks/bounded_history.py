@@ -21,9 +21,9 @@ import numpy as np
 import optuna
 
 from hpotool.search import tpe
-from hpotool.storage.connection import Connection
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.open import open_storage
-from hpotool.storage.url import DatabaseUrl
 from tests.postgres import open_run_folder, private_server
 
 Array = np.ndarray[Any, Any]

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import optuna
 
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.database.url import DatabaseUrl
 from tests.postgres import open_run_folder, private_server
 
 HPOTOOL = str(Path(sys.executable).with_name("hpotool"))

@@ -5,7 +5,7 @@ The trials are those of the reference objective: ten float parameters, twenty re
 
 from __future__ import annotations
 
-from hpotool.storage.connection import Connection
+from hpotool.storage.database.connection import Connection
 
 N_PARAMS = 10
 N_REPORTS = 20

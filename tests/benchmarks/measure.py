@@ -14,9 +14,9 @@ from typing import Any
 import optuna
 import psutil
 
-from hpotool.storage.connection import Connection
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.open import open_storage
-from hpotool.storage.url import DatabaseUrl
 from tests.benchmarks.fill import fill_study
 from tests.benchmarks.wire import proxied
 from tests.benchmarks.worker import STUDY

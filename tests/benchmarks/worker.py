@@ -50,7 +50,7 @@ def _study(asked: argparse.Namespace) -> optuna.Study:
     )
     storage: optuna.storages.BaseStorage
     if asked.kind == "optuna":
-        from hpotool.storage.url import DatabaseUrl
+        from hpotool.storage.database.url import DatabaseUrl
 
         url = DatabaseUrl.parse(asked.url).sqlalchemy
         storage = optuna.storages.RDBStorage(url, heartbeat_interval=HEARTBEAT_S)

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from hpotool.storage.connection import Connection
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.url import DatabaseUrl
 from tests.acceptance.command_line import ROOT, wait_until
 from tests.faults.invariants import violations
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hpotool.errors import DatabaseUnreachableError
-from hpotool.storage import control
-from hpotool.storage.connection import Connection
-from hpotool.storage.creation import create_or_resume
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.control.creation import create_or_resume
+from hpotool.storage.control.orders import orders
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.url import DatabaseUrl
 from hpotool.study.file import read_study_file
 from tests.faults.invariants import violations
 
@@ -164,7 +164,7 @@ class Fleet:
 
     def is_done(self) -> bool:
         try:
-            return control.count_places(self.connection.run, self.study_id).finished >= self.budget
+            return orders.count_places(self.connection.run, self.study_id).finished >= self.budget
         except DatabaseUnreachableError:
             return False
 

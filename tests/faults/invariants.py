@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from hpotool.storage.connection import Connection
+from hpotool.storage.database.connection import Connection
 
 RETRY_LIMITS = {"lost": 3, "crash": 1, "error": 0, "oom": 0, "nan": 0, "timeout": 0, "stalled": 1}
 

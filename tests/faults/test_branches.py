@@ -14,7 +14,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.search.branching import root_of
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.database.url import DatabaseUrl
 from hpotool.study.branch import Branch
 from tests.faults.fleet import Fleet, wait_until
 from tests.postgres import TestServer

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hpotool.storage import control
+from hpotool.storage.control.orders import orders
 from tests.faults.fleet import GRACE_S, INTERVAL_S, Fleet, wait_until
 
 
@@ -67,7 +67,7 @@ def test_a_killed_workers_trial_runs_again_within_grace_and_two_beats_of_an_idle
     reaped_after = time.monotonic() - killed_at
 
     print(f"kill -9 to retry: {reaped_after:.2f} s; grace {GRACE_S} s, interval {INTERVAL_S} s")  # noqa: T201
-    events = control.read_events(study.connection.run, study.study_id)
+    events = orders.read_events(study.connection.run, study.study_id)
     [reap] = [event for event in events if event.kind == "reap"]
     assert "no heartbeat" in reap.reason
     wait_until(study.is_done, "the study to be done")
@@ -94,11 +94,11 @@ def test_a_worker_that_slept_through_its_grace_period_goes_on_with_another_trial
     sleeper = study.start_worker(TEST_CHILD_FAULT=f"wait:{tmp_path}")
     wait_until((tmp_path / "fired").exists, "the objective to wait")
     sleeper.send_signal(signal.SIGSTOP)
-    control.set_state(run, study_id, "paused", "", "test")
+    orders.set_state(run, study_id, "paused", "", "test")
     reaper = study.start_worker()
     wait_until(lambda: study.states() == {0: "FAIL", 1: "WAITING"}, "the sleeper's trial to be reaped")
     reaper.kill()  # nobody but the sleeper is left to finish the study
-    control.set_state(run, study_id, "running", "", "test")
+    orders.set_state(run, study_id, "running", "", "test")
 
     sleeper.send_signal(signal.SIGCONT)
     (tmp_path / "go").touch()
@@ -114,12 +114,12 @@ def test_workers_hear_pause_resume_and_stop(fleet) -> None:
     wait_until(lambda: len(study.states()) > 2, "some trials")
     run, study_id = study.connection.run, study.study_id
 
-    control.set_state(run, study_id, "paused", "", "test")
+    orders.set_state(run, study_id, "paused", "", "test")
     wait_until(lambda: "RUNNING" not in study.states().values(), "the running trials to end")
     count = len(study.states())
-    control.set_state(run, study_id, "running", "", "test")
+    orders.set_state(run, study_id, "running", "", "test")
     wait_until(lambda: len(study.states()) > count, "trials after the pause")
-    control.set_state(run, study_id, "stopped", "enough", "test")
+    orders.set_state(run, study_id, "stopped", "enough", "test")
     wait_until(lambda: not study.living(), "the workers to leave")
 
     assert [worker.returncode for worker in workers] == [0, 0]
@@ -130,10 +130,10 @@ def test_workers_hear_pause_resume_and_stop(fleet) -> None:
 def test_a_worker_that_is_told_to_leave_in_an_outage_leaves(fleet, own_postgres, is_idle: bool) -> None:
     study = fleet(2)
     if is_idle:
-        control.set_state(study.connection.run, study.study_id, "paused", "", "test")
+        orders.set_state(study.connection.run, study.study_id, "paused", "", "test")
     worker = study.start_worker(TEST_STEP_S="60")
     if is_idle:
-        wait_until(lambda: control.list_workers(study.connection.run, study.study_id), "the worker")
+        wait_until(lambda: orders.list_workers(study.connection.run, study.study_id), "the worker")
     else:
         _all_run(study, 1)
     own_postgres.stop()
@@ -156,7 +156,7 @@ def test_one_trial_is_stopped_for_good_and_its_worker_goes_on(fleet) -> None:
     study.start_worker(TEST_STEP_S="60")
     _all_run(study, 1)
 
-    control.cancel_trial(study.connection.run, study.study_id, 0, "no use", "test")
+    orders.cancel_trial(study.connection.run, study.study_id, 0, "no use", "test")
 
     wait_until(lambda: study.states().get(0) == "FAIL" and study.states().get(1) == "RUNNING", "the next trial")
     [(outcome, reason)] = study.connection.run("SELECT outcome, reason FROM hpotool.attempts WHERE number = 0")

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import optuna
 import pytest
 
-from hpotool.storage import control
-from hpotool.storage.attempts import Attempt, NoTrial, claim_trial, new_attempt_id
-from hpotool.storage.connection import Connection
-from hpotool.storage.url import DatabaseUrl
-from hpotool.storage.worker_identity import WorkerIdentity
+from hpotool.storage.control.orders import orders
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.fleet.attempts import Attempt, NoTrial, claim_trial, new_attempt_id
+from hpotool.storage.fleet.worker_identity import WorkerIdentity
 
 
 @dataclass
@@ -30,12 +30,12 @@ class StudyOnPostgres:
         name = f"worker-{len(self.workers)}-{uuid.uuid4().hex[:8]}"
         facts = {"host": "here", "pid": 1, "process_space": "boot", "process_start": "1", "slot": "cpu"}
         worker = WorkerIdentity(worker_id=name, **(facts | changes))
-        control.register_worker(self.connection.run, self.study_id, worker)
+        orders.register_worker(self.connection.run, self.study_id, worker)
         self.workers.append(worker)
         return worker
 
     def set_budget(self, trials: int | None, branch_places: int = 0) -> None:
-        control.write_settings(
+        orders.write_settings(
             self.connection.run,
             self.study_id,
             spec=None,

@@ -8,11 +8,11 @@ import psycopg2
 import pytest
 
 from hpotool.errors import InputError
-from hpotool.storage.connection import Connection
-from hpotool.storage.control import read_retry_spec, read_settings
-from hpotool.storage.creation import Creation, change_spec, create_or_resume, read_spec
-from hpotool.storage.schema import ensure_schema
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.control.creation import Creation, change_spec, create_or_resume, read_spec
+from hpotool.storage.control.orders import read_retry_spec, read_settings
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.schema import ensure_schema
+from hpotool.storage.database.url import DatabaseUrl
 from hpotool.study.file import change_budget, read_study_file
 from hpotool.study.spec import StudySpec
 

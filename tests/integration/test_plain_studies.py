@@ -19,9 +19,9 @@ from hpotool.analysis.status import read_status
 from hpotool.analysis.trials import describe_trial, list_trials
 from hpotool.cli.output import Answer, Format, show
 from hpotool.errors import InputError
-from hpotool.storage.connection import Connection
-from hpotool.storage.postgres import PostgresStorage
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.optuna.postgres import PostgresStorage
 
 NAME = "naïve 😀 \x1b[31m"
 

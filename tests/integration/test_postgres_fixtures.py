@@ -13,7 +13,7 @@ import optuna
 import psycopg2
 import pytest
 
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.database.url import DatabaseUrl
 from tests.postgres import PASSWORD, TestServer
 
 ROOT = Path(__file__).parents[2]

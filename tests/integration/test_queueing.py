@@ -4,10 +4,10 @@ import optuna
 import pytest
 
 from hpotool.errors import InputError, NotFoundError
-from hpotool.storage.connection import Connection
-from hpotool.storage.creation import create_or_resume, read_spec
-from hpotool.storage.queueing import enqueue_points
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.control.creation import create_or_resume, read_spec
+from hpotool.storage.control.queueing import enqueue_points
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.url import DatabaseUrl
 from hpotool.study.file import read_study_file
 
 FILE = """

@@ -22,7 +22,7 @@ def best(
     """Show the best trial; with several metrics, the Pareto front."""
     from hpotool.analysis.best import find_best
     from hpotool.cli.database import connect, load_study
-    from hpotool.storage.studies import has_replicates
+    from hpotool.storage.control.studies import has_replicates
 
     connection = connect(storage)
     loaded = load_study(connection, study)

@@ -11,7 +11,7 @@ from hpotool.cli.output import Answer, Format, say, show
 from hpotool.errors import paste
 
 if TYPE_CHECKING:
-    from hpotool.storage.connection import Connection
+    from hpotool.storage.database.connection import Connection
     from hpotool.study.spec import StudySpec
 
 
@@ -37,7 +37,7 @@ def budget(
     A study that is done goes on when it is given more; workers that left have to be started again.
     """
     from hpotool.cli.database import connect, identify_study
-    from hpotool.storage.creation import read_spec
+    from hpotool.storage.control.creation import read_spec
 
     given = {"trials": trials, "wall": wall, "gpu_hours": gpu_hours, "cost": cost, "target": target}
     given |= {"patience": patience, "failed": failed}
@@ -56,7 +56,7 @@ def budget(
 
 def _change(connection: Connection, name: str, changes: list[str], lifted: list[str]) -> StudySpec:
     from hpotool.cli.actor import current_actor
-    from hpotool.storage.creation import change_spec
+    from hpotool.storage.control.creation import change_spec
     from hpotool.study.differences import differences
     from hpotool.study.file import change_budget
 
@@ -71,8 +71,8 @@ def _change(connection: Connection, name: str, changes: list[str], lifted: list[
 def _answer(connection: Connection, study_id: int, spec: StudySpec) -> Answer:
     from dataclasses import replace
 
-    from hpotool.storage.control import count_places
-    from hpotool.storage.usage import UsageReader
+    from hpotool.storage.control.orders import count_places
+    from hpotool.storage.fleet.usage import UsageReader
     from hpotool.study.budget import reached_limit
 
     limits = spec.budget

@@ -16,7 +16,7 @@ from hpotool.errors import InputError, NotFoundError
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from hpotool.storage.lineages import StudyOnDisk
+    from hpotool.storage.control.lineages import StudyOnDisk
     from hpotool.worker.leftovers import Leftover, Rules
 
 
@@ -75,8 +75,8 @@ def _find(
 ) -> Iterator[Leftover]:
     from hpotool.cli.database import connect
     from hpotool.settings import home_folder
-    from hpotool.storage.lineages import read_studies_on_disk
-    from hpotool.storage.spool import Spool
+    from hpotool.storage.control.lineages import read_studies_on_disk
+    from hpotool.storage.fleet.spool import Spool
     from hpotool.worker.leftovers import find_half_written
 
     home = home_folder()
@@ -108,7 +108,7 @@ def _missing(home: Path, study: str | None, known: set[str], deleted: bool) -> l
     """What is on the disk of studies that the database does not have. Another database may have them."""
     from urllib.parse import unquote
 
-    from hpotool.storage.lineages import StudyOnDisk
+    from hpotool.storage.control.lineages import StudyOnDisk
     from hpotool.worker.leftovers import studies_on_disk
 
     missing = sorted({unquote(name) for name in studies_on_disk(home)} - known)

@@ -11,7 +11,7 @@ from hpotool.cli.output import say
 from hpotool.errors import paste
 
 if TYPE_CHECKING:
-    from hpotool.storage.attempts import StudyState
+    from hpotool.storage.fleet.attempts import StudyState
 
 ReasonOption = Annotated[
     str, typer.Option("--reason", "-m", metavar="TEXT", help="Why; kept in the event log.", show_default=False)
@@ -48,7 +48,7 @@ def stop(
         return
     from hpotool.cli.actor import current_actor
     from hpotool.cli.database import connect, identify_study
-    from hpotool.storage.control import adopt_study, cancel_trial
+    from hpotool.storage.control.orders import adopt_study, cancel_trial
 
     connection = connect(storage)
     study_id, _ = identify_study(connection, study)
@@ -60,7 +60,7 @@ def stop(
 def _move(study: str | None, storage: str | None, state: StudyState, reason: str, done: str) -> None:
     from hpotool.cli.actor import current_actor
     from hpotool.cli.database import connect, identify_study
-    from hpotool.storage.control import adopt_study, set_state
+    from hpotool.storage.control.orders import adopt_study, set_state
 
     connection = connect(storage)
     study_id, name = identify_study(connection, study)

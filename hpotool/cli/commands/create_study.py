@@ -74,7 +74,7 @@ def _spec(file: Path | None, flags: dict[str, Any], assignments: list[str]) -> S
 def _create(spec: StudySpec, storage: str | None) -> None:
     from hpotool.cli.actor import current_actor
     from hpotool.cli.database import connect
-    from hpotool.storage.creation import create_or_resume
+    from hpotool.storage.control.creation import create_or_resume
 
     done = create_or_resume(connect(storage), spec, f"create-study by {current_actor()}")
     if done.is_new:

@@ -120,7 +120,7 @@ def destroy(
 def upgrade(storage: StorageOption = None) -> None:
     """Bring the tables of the configured database to this version of hpotool."""
     from hpotool.cli.database import connect
-    from hpotool.storage.schema import numbers_given_twice, upgrade_schema
+    from hpotool.storage.database.schema import numbers_given_twice, upgrade_schema
 
     connection = connect(storage)
     before, after = upgrade_schema(connection.url)

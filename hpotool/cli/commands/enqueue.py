@@ -12,7 +12,7 @@ from hpotool.cli.output import say
 from hpotool.errors import InputError, paste
 
 if TYPE_CHECKING:
-    from hpotool.storage.connection import Connection
+    from hpotool.storage.database.connection import Connection
 
 _FINISHED_HINT = "hpotool enqueue --study B --from-study A --finished"
 
@@ -63,8 +63,8 @@ def _queue(connection: Connection, name: str, points: list[str], from_study: str
     """Queue the points of the line, or the best of another study; the numbers of their trials."""
     from hpotool.cli.actor import current_actor
     from hpotool.cli.points import read_points
-    from hpotool.storage.queueing import enqueue_points
-    from hpotool.storage.studies import list_studies, read_progress
+    from hpotool.storage.control.queueing import enqueue_points
+    from hpotool.storage.control.studies import list_studies, read_progress
 
     wanted = _best_points(connection, name, from_study, top) if from_study else read_points(points)
     numbers, is_checked = enqueue_points(connection, name, wanted, f"enqueue by {current_actor()}")
@@ -82,8 +82,8 @@ def _take_over(connection: Connection, name: str, source: str, top: int) -> list
     from hpotool.analysis.transfer import best_trials
     from hpotool.cli.actor import current_actor
     from hpotool.cli.database import load_study
-    from hpotool.storage.studies import has_replicates
-    from hpotool.storage.take_over import take_over
+    from hpotool.storage.control.importing import take_over
+    from hpotool.storage.control.studies import has_replicates
 
     trials = best_trials(load_study(connection, source), top, replicates=has_replicates(connection, source))
     done = take_over(connection, name, source, trials, f"enqueue by {current_actor()}")
@@ -107,8 +107,8 @@ def _best_points(connection: Connection, name: str, source: str, top: int) -> li
     """The best points of another study that this one can try and does not have yet."""
     from hpotool.analysis.transfer import find_points_to_transfer
     from hpotool.cli.database import load_study
-    from hpotool.storage.queueing import known_space
-    from hpotool.storage.studies import has_replicates
+    from hpotool.storage.control.queueing import known_space
+    from hpotool.storage.control.studies import has_replicates
 
     target = load_study(connection, name)
     space = known_space(connection, target._study_id)

@@ -16,8 +16,8 @@ from hpotool.cli.output import Answer, Format, show
 from hpotool.study.doors import visible
 
 if TYPE_CHECKING:
-    from hpotool.storage.attempts import Run
-    from hpotool.storage.control import Event
+    from hpotool.storage.control.orders import Event
+    from hpotool.storage.fleet.attempts import Run
 
 _ASK_EVERY_S = 1.0
 # Two transactions that run at the same time may commit in the other order than their events were numbered in.
@@ -36,7 +36,7 @@ def events(
 ) -> None:
     """Who moved which trial from what to what, and why."""
     from hpotool.cli.database import connect, identify_study
-    from hpotool.storage.control import read_events
+    from hpotool.storage.control.orders import read_events
 
     connection = connect(storage)
     study_id, _ = identify_study(connection, study)
@@ -58,7 +58,7 @@ def _follow(run: Run, study_id: int, trial: int | None, found: list[Event], form
 
 
 def _endlessly(run: Run, study_id: int, trial: int | None, found: list[Event]) -> Iterator[Event]:
-    from hpotool.storage.control import read_events
+    from hpotool.storage.control.orders import read_events
 
     yield from found
     known = {event.event_id for event in found}

@@ -52,7 +52,7 @@ def export(
     """Write the best parameters (to train with) or all trials (for a data frame) in other programs' formats."""
     from hpotool.analysis.export import best_params, trial_params, trial_rows
     from hpotool.cli.database import connect, load_study
-    from hpotool.storage.studies import has_replicates
+    from hpotool.storage.control.studies import has_replicates
 
     chosen = format or _format_of(output) or (FileFormat.YAML if what is What.PARAMS else FileFormat.CSV)
     if what is What.TRIALS and trial is not None:

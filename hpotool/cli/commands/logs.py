@@ -18,7 +18,7 @@ from hpotool.errors import NotFoundError, paste
 from hpotool.study.doors import visible_lines
 
 if TYPE_CHECKING:
-    from hpotool.storage.connection import Connection
+    from hpotool.storage.database.connection import Connection
 
 _LOOKS_EVERY_S = 0.5
 _CHUNK = 1 << 16
@@ -36,7 +36,7 @@ def logs(
     """Write what a trial's attempt printed: all of it on the machine where it ran, elsewhere its last lines."""
     from hpotool.cli.database import connect, find_study
     from hpotool.settings import home_folder, study_folder_name
-    from hpotool.storage.studies import list_attempts
+    from hpotool.storage.control.studies import list_attempts
 
     connection = connect(storage)
     name = find_study(connection, study).name
@@ -76,7 +76,7 @@ def _write_file(path: Path, write: Callable[[bytes], object], is_over: Callable[
 
 
 def _has_ended(connection: Connection, study: str, trial: int) -> bool:
-    from hpotool.storage.studies import list_attempts
+    from hpotool.storage.control.studies import list_attempts
 
     attempts = list_attempts(connection, study, trial).get(trial, [])
     return not attempts or attempts[-1]["outcome"] is not None

@@ -11,7 +11,7 @@ def pareto(study: StudyOption = None, storage: StorageOption = None, format: For
     """Show the Pareto front: the trials that no other beats in every metric."""
     from hpotool.analysis.pareto import find_pareto_front
     from hpotool.cli.database import connect, load_study
-    from hpotool.storage.studies import has_replicates
+    from hpotool.storage.control.studies import has_replicates
 
     connection = connect(storage)
     loaded = load_study(connection, study)

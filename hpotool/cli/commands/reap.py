@@ -29,8 +29,8 @@ def reap(
     from hpotool.cli.actor import current_actor
     from hpotool.cli.database import connect, identify_study
     from hpotool.settings import read_pulse
-    from hpotool.storage.attempts import follow_up_of
-    from hpotool.storage.control import read_retry_spec
+    from hpotool.storage.control.orders import read_retry_spec
+    from hpotool.storage.fleet.attempts import follow_up_of
     from hpotool.study.retry import decide_retry
     from hpotool.worker.reaper import Reaper
 

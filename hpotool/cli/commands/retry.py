@@ -10,7 +10,7 @@ def retry(trial: TrialArgument, study: StudyOption = None, storage: StorageOptio
     """Queue a failed trial again, with the same parameters, seed and checkpoints."""
     from hpotool.cli.actor import current_actor
     from hpotool.cli.database import connect, identify_study
-    from hpotool.storage.control import adopt_study, retry_trial
+    from hpotool.storage.control.orders import adopt_study, retry_trial
 
     connection = connect(storage)
     study_id, _ = identify_study(connection, study)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from hpotool.analysis.description import StudyDescription
-    from hpotool.storage.connection import Connection
+    from hpotool.storage.database.connection import Connection
 
 _ONE_LINE = ("number", "state", "outcome", "started", "ended", "duration_s", "lineage")
 _TABLES = ("values", "params", "constraints", "user_attributes", "system_attributes")
@@ -39,8 +39,8 @@ def show_study_or_trial(
 def _ask_study(connection: Connection, name: str | None) -> Answer:
     from hpotool.analysis.description import describe_study
     from hpotool.cli.database import find_study
-    from hpotool.storage.creation import read_spec
-    from hpotool.storage.studies import read_progress
+    from hpotool.storage.control.creation import read_spec
+    from hpotool.storage.control.studies import read_progress
 
     summary = find_study(connection, name)
     _, spec = read_spec(connection, summary.name)
@@ -57,7 +57,7 @@ def _ask_study(connection: Connection, name: str | None) -> Answer:
 def _ask_trial(connection: Connection, study: str | None, number: int) -> Answer:
     from hpotool.analysis.trials import describe_trial
     from hpotool.cli.database import load_study
-    from hpotool.storage.studies import list_attempts
+    from hpotool.storage.control.studies import list_attempts
 
     loaded = load_study(connection, study)
     data = describe_trial(loaded, number, list_attempts(connection, loaded.study_name, number)).as_data()

@@ -11,7 +11,7 @@ def studies(storage: StorageOption = None, format: FormatOption = Format.TABLE) 
     from dataclasses import asdict
 
     from hpotool.cli.database import connect
-    from hpotool.storage.studies import list_studies
+    from hpotool.storage.control.studies import list_studies
 
     found = list_studies(connect(storage))
     rows = [

@@ -37,7 +37,7 @@ def trials(
     """List the trials with their outcome, values, parameters and attempts."""
     from hpotool.analysis.trials import list_trials
     from hpotool.cli.database import connect, load_study
-    from hpotool.storage.studies import list_attempts
+    from hpotool.storage.control.studies import list_attempts
 
     connection = connect(storage)
     loaded = load_study(connection, study)

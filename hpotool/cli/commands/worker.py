@@ -16,7 +16,7 @@ from hpotool.cli.options import StorageOption, StudyOption
 from hpotool.errors import InputError
 
 if TYPE_CHECKING:
-    from hpotool.storage.url import DatabaseUrl
+    from hpotool.storage.database.url import DatabaseUrl
     from hpotool.worker.gpu import Slot
 
 _LABEL = "HPOTOOL_WORKER_LABEL"  # set by the parent of several workers, whose lines share a terminal

@@ -19,7 +19,7 @@ from hpotool.errors import NotFoundError
 from hpotool.server import EmbeddedPostgres
 from hpotool.server.account import make_reachable, server_account
 from hpotool.server.binaries import all_binaries, find_binaries
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.database.url import DatabaseUrl
 from tests.postgres import open_folder
 from tests.unprivileged import IS_ROOT, as_ordinary_user, own
 

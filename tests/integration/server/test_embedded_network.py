@@ -12,7 +12,7 @@ from hpotool.errors import DatabaseUnreachableError
 from hpotool.server import EmbeddedPostgres, embedded
 from hpotool.server.embedded import SUPERUSER
 from hpotool.server.network import free_port, own_address
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.database.url import DatabaseUrl
 
 ADDRESS = own_address()
 

@@ -10,8 +10,9 @@ import optuna
 from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.trial import TrialState
 
-from hpotool.storage import control
-from hpotool.storage.attempts import (
+from hpotool.storage.control.orders import orders
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.fleet.attempts import (
     Attempt,
     Ending,
     NoTrial,
@@ -22,8 +23,7 @@ from hpotool.storage.attempts import (
     finish_late,
     new_attempt_id,
 )
-from hpotool.storage.connection import Connection
-from hpotool.storage.trial_content import TrialContent
+from hpotool.storage.fleet.trial_content import TrialContent
 from hpotool.study.outcome import Outcome
 
 DONE = Ending(Outcome.COMPLETE)
@@ -63,7 +63,7 @@ def test_a_claim_is_a_running_trial_with_attempt_heartbeat_and_event(make_study)
         "SELECT worker_id FROM hpotool.attempts WHERE trial_id = %s", (attempt.trial_id,)
     )
     assert (beats, owner) == (1, worker.worker_id)
-    assert [event.kind for event in control.read_events(study.connection.run, study.study_id, number=0)] == [
+    assert [event.kind for event in orders.read_events(study.connection.run, study.study_id, number=0)] == [
         "claim"
     ]
 
@@ -118,7 +118,7 @@ def test_an_outcome_of_a_newer_hpotool_is_read_as_unknown(make_study) -> None:
     retry = study.claim(worker)
 
     assert retry.history == (Outcome.UNKNOWN, Outcome.UNKNOWN)
-    ended = control.read_ended_attempts(study.connection.run, study.study_id, worker.worker_id)
+    ended = orders.read_ended_attempts(study.connection.run, study.study_id, worker.worker_id)
     assert [attempt.outcome for attempt in ended] == [Outcome.UNKNOWN] * 2
 
 
@@ -166,7 +166,7 @@ def test_a_grown_budget_takes_a_done_study_up_again(make_study) -> None:
     study = make_study(budget=1)
     worker = study.worker()
     _finish(study, study.claim(worker))
-    control.finish_study(study.connection.run, study.study_id, "patience", "test")
+    orders.finish_study(study.connection.run, study.study_id, "patience", "test")
 
     study.set_budget(2)
 
@@ -214,7 +214,7 @@ def test_the_count_stays_right_when_plain_optuna_writes_the_same_study(make_stud
     states = list(study.states().values())
     finished = states.count("COMPLETE") + states.count("PRUNED")
 
-    places = control.count_places(study.connection.run, study.study_id)
+    places = orders.count_places(study.connection.run, study.study_id)
     assert (places.finished, places.running, places.failed) == (finished, 1, states.count("FAIL"))
     _finish(study, waiting)
     while isinstance(attempt := study.claim(worker), Attempt):
@@ -234,18 +234,18 @@ def test_failures_that_were_settled_once_are_still_counted(make_study) -> None:
     assert settled > 50
     assert failed > 50
     assert study.claim(worker).kind == "done"
-    assert control.count_places(study.connection.run, study.study_id) == control.Places(3, 0, 0, 60)
+    assert orders.count_places(study.connection.run, study.study_id) == orders.Places(3, 0, 0, 60)
 
 
 def test_a_paused_study_gives_nothing_and_a_resumed_one_does(make_study) -> None:
     study = make_study(budget=1)
     worker = study.worker()
     for state in ("paused", "draining", "stopped", "done"):
-        control.set_state(study.connection.run, study.study_id, state, "because", "test")
+        orders.set_state(study.connection.run, study.study_id, state, "because", "test")
         answer = study.claim(worker)
         assert (answer.kind, answer.reason) == (state, "because")
 
-    control.set_state(study.connection.run, study.study_id, "running", "", "test")
+    orders.set_state(study.connection.run, study.study_id, "running", "", "test")
 
     assert isinstance(study.claim(worker), Attempt)
 
@@ -268,7 +268,7 @@ def test_a_beat_moves_optunas_heartbeat_and_brings_orders_back(make_study) -> No
     worker = study.worker()
     attempt = study.claim(worker)
     study.connection.run("UPDATE trial_heartbeats SET heartbeat = '2000-01-01'")
-    control.set_state(study.connection.run, study.study_id, "paused", "lunch", "test")
+    orders.set_state(study.connection.run, study.study_id, "paused", "lunch", "test")
 
     orders = beat(study.connection.run, worker, attempt)
 

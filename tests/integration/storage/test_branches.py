@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from optuna.trial import TrialState
 
-from hpotool.storage import control
-from hpotool.storage.attempts import Attempt, Ending, NoTrial, finish_attempt
-from hpotool.storage.connection import Connection
-from hpotool.storage.queueing import queue_branch
+from hpotool.storage.control.orders import orders
+from hpotool.storage.control.queueing import queue_branch
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.fleet.attempts import Attempt, Ending, NoTrial, finish_attempt
 from hpotool.study.branch import Branch
 from hpotool.study.outcome import Outcome
 from tests.integration.conftest import StudyOnPostgres
@@ -73,7 +73,7 @@ def test_no_more_branches_are_queued_than_there_are_places(make_study: Make) -> 
         _run(study)
     assert [_branch(study, number) is not None for number in range(3)] == [True, True, False]
     assert [isinstance(_run(study), Attempt) for _ in range(3)] == [True, True, False]
-    assert control.count_places(study.connection.run, study.study_id).finished == 5
+    assert orders.count_places(study.connection.run, study.study_id).finished == 5
 
 
 def test_a_branch_that_failed_for_good_gives_its_place_to_another_one(make_study: Make) -> None:
@@ -85,7 +85,7 @@ def test_a_branch_that_failed_for_good_gives_its_place_to_another_one(make_study
     assert isinstance(waits, NoTrial), "its place is a branch's, not a new trial's"
     assert _branch(study, 0) == 2
     _run(study)
-    assert [event.kind for event in control.read_events(study.connection.run, study.study_id)].count("branch") == 2
+    assert [event.kind for event in orders.read_events(study.connection.run, study.study_id)].count("branch") == 2
     assert Counter(study.states().values()) == {"COMPLETE": 2, "FAIL": 1}
 
 
@@ -111,5 +111,5 @@ def test_the_retry_of_a_branch_is_that_branch(make_study: Make) -> None:
 def test_a_study_that_does_not_run_queues_nothing(make_study: Make) -> None:
     study = _study(make_study, 5, 3)
     _run(study)
-    control.set_state(study.connection.run, study.study_id, "paused", "", "test")
+    orders.set_state(study.connection.run, study.study_id, "paused", "", "test")
     assert _branch(study, 0) is None

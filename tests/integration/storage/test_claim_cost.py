@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from hpotool.storage.attempts import Attempt, new_attempt_id
-from hpotool.storage.queries import query
+from hpotool.storage.database.queries import query
+from hpotool.storage.fleet.attempts import Attempt, new_attempt_id
 
 _MANY = """
 INSERT INTO trials (study_id, number, state)

@@ -6,8 +6,8 @@ import pytest
 from optuna.trial import TrialState
 
 from hpotool.errors import InputError, NotFoundError
-from hpotool.storage import control
-from hpotool.storage.attempts import Attempt, Ending, beat, fail_and_queue, finish_attempt
+from hpotool.storage.control.orders import orders
+from hpotool.storage.fleet.attempts import Attempt, Ending, beat, fail_and_queue, finish_attempt
 from hpotool.study.outcome import Outcome
 from hpotool.study.retry import judge_worker
 
@@ -24,10 +24,10 @@ def test_a_state_that_is_set_twice_is_one_event(make_study) -> None:
     study = make_study()
     move = (study.connection.run, study.study_id, "paused", "lunch", "ann@desk")
 
-    assert control.set_state(*move)
-    assert not control.set_state(*move)
+    assert orders.set_state(*move)
+    assert not orders.set_state(*move)
 
-    [event] = [e for e in control.read_events(study.connection.run, study.study_id) if e.kind == "state"]
+    [event] = [e for e in orders.read_events(study.connection.run, study.study_id) if e.kind == "state"]
     assert (event.from_state, event.to_state, event.reason, event.actor) == (
         "running",
         "paused",
@@ -38,17 +38,17 @@ def test_a_state_that_is_set_twice_is_one_event(make_study) -> None:
 
 def test_only_a_running_study_becomes_done(make_study) -> None:
     study = make_study()
-    control.set_state(study.connection.run, study.study_id, "paused", "", "test")
+    orders.set_state(study.connection.run, study.study_id, "paused", "", "test")
 
-    assert not control.finish_study(study.connection.run, study.study_id, "patience", "worker")
-    assert control.read_settings(study.connection.run, study.study_id).state == "paused"
+    assert not orders.finish_study(study.connection.run, study.study_id, "patience", "worker")
+    assert orders.read_settings(study.connection.run, study.study_id).state == "paused"
 
 
 def test_a_cancelled_waiting_trial_fails_at_once(make_study) -> None:
     study = make_study()
     study.optuna.enqueue_trial({"x": 1})
 
-    assert control.cancel_trial(study.connection.run, study.study_id, 0, "no use", "ann") == "failed"
+    assert orders.cancel_trial(study.connection.run, study.study_id, 0, "no use", "ann") == "failed"
     assert study.states() == {0: "FAIL"}
 
 
@@ -57,7 +57,7 @@ def test_a_cancelled_running_trial_hears_of_it_and_is_not_retried_when_its_worke
     worker = study.worker()
     attempt = study.claim(worker)
 
-    assert control.cancel_trial(study.connection.run, study.study_id, 0, "no use", "ann") == "told"
+    assert orders.cancel_trial(study.connection.run, study.study_id, 0, "no use", "ann") == "told"
     assert beat(study.connection.run, worker, attempt).cancel_reason == "no use"
 
     lost = Ending(Outcome.LOST, follow_up="retry")
@@ -72,9 +72,9 @@ def test_what_cannot_be_cancelled_is_refused(make_study) -> None:
 
     for number, sentence in ((0, "plain Optuna"), (1, "ended already: FAIL")):
         with pytest.raises(InputError, match=sentence):
-            control.cancel_trial(study.connection.run, study.study_id, number, "", "ann")
+            orders.cancel_trial(study.connection.run, study.study_id, number, "", "ann")
     with pytest.raises(NotFoundError):
-        control.cancel_trial(study.connection.run, study.study_id, 7, "", "ann")
+        orders.cancel_trial(study.connection.run, study.study_id, 7, "", "ann")
 
 
 def test_a_failed_trial_is_tried_again_on_request_and_once(make_study) -> None:
@@ -82,23 +82,23 @@ def test_a_failed_trial_is_tried_again_on_request_and_once(make_study) -> None:
     worker = study.worker()
     _fail(study, study.claim(worker))
 
-    assert control.retry_trial(study.connection.run, study.study_id, 0, "ann") == 1
+    assert orders.retry_trial(study.connection.run, study.study_id, 0, "ann") == 1
     again = study.claim(worker)
     assert (again.number, again.root_number, again.history) == (1, 0, (Outcome.ERROR,))
     with pytest.raises(InputError, match="tried again as trial 1"):
-        control.retry_trial(study.connection.run, study.study_id, 0, "ann")
+        orders.retry_trial(study.connection.run, study.study_id, 0, "ann")
     with pytest.raises(InputError, match="trial 1 is RUNNING"):
-        control.retry_trial(study.connection.run, study.study_id, 1, "ann")
+        orders.retry_trial(study.connection.run, study.study_id, 1, "ann")
 
 
 def test_the_registry_knows_who_lives_and_what_they_run(make_study) -> None:
     study = make_study()
     first, second = study.worker(slot="gpu 0"), study.worker()
-    control.register_worker(study.connection.run, study.study_id, first)
+    orders.register_worker(study.connection.run, study.study_id, first)
     study.claim(first)
-    control.end_worker(study.connection.run, second.worker_id, "drained")
+    orders.end_worker(study.connection.run, second.worker_id, "drained")
 
-    [record] = control.list_workers(study.connection.run, study.study_id)
+    [record] = orders.list_workers(study.connection.run, study.study_id)
 
     assert (record.worker_id, record.slot, record.trial_number) == (first.worker_id, "gpu 0", 0)
     assert record.silent_s < 60
@@ -112,16 +112,16 @@ def test_a_worker_that_fails_every_point_alone_is_told_from_a_trial_that_fails_e
     for _ in range(3):
         _fail(study, study.claim(bad), Outcome.CRASH)
 
-    ended = control.read_ended_attempts(study.connection.run, study.study_id, bad.worker_id)
+    ended = orders.read_ended_attempts(study.connection.run, study.study_id, bad.worker_id)
     assert judge_worker(bad.worker_id, ended) is not None
 
     for number in (3, 4, 5):
-        control.retry_trial(study.connection.run, study.study_id, number, "ann")
+        orders.retry_trial(study.connection.run, study.study_id, number, "ann")
         attempt = study.claim(good)
         study.optuna._storage.set_trial_user_attr(attempt.trial_id, "of", number)
         _fail(study, attempt, Outcome.CRASH)
     for worker in (bad, good):
-        ended = control.read_ended_attempts(study.connection.run, study.study_id, worker.worker_id)
+        ended = orders.read_ended_attempts(study.connection.run, study.study_id, worker.worker_id)
         assert judge_worker(worker.worker_id, ended) is None, "the same points fail on both"
 
 
@@ -131,25 +131,25 @@ def test_memory_as_an_answer_and_a_success_long_ago_count_for_the_worker(make_st
     _complete(study, study.claim(alone))
     for _ in range(25):
         _fail(study, study.claim(alone), Outcome.CRASH)
-    ended = control.read_ended_attempts(study.connection.run, study.study_id, alone.worker_id)
+    ended = orders.read_ended_attempts(study.connection.run, study.study_id, alone.worker_id)
     assert ended[0].outcome is Outcome.COMPLETE
     assert judge_worker(alone.worker_id, ended) is None
 
     attempt = study.claim(alone)
     finish_attempt(study.connection.run, attempt, "test", TrialState.PRUNED, None, Ending(Outcome.OOM))
-    ended = control.read_ended_attempts(study.connection.run, study.study_id, alone.worker_id)
+    ended = orders.read_ended_attempts(study.connection.run, study.study_id, alone.worker_id)
     assert ended[-1].outcome is Outcome.PRUNED
 
 
 def test_events_can_be_followed_without_missing_or_repeating_one(make_study) -> None:
     study = make_study()
     worker = study.worker()
-    before = control.read_events(study.connection.run, study.study_id)
+    before = orders.read_events(study.connection.run, study.study_id)
     study.claim(worker)
 
-    after = control.read_events(study.connection.run, study.study_id, after=before[-1].event_id)
+    after = orders.read_events(study.connection.run, study.study_id, after=before[-1].event_id)
 
     assert [(event.kind, event.number, event.from_state, event.to_state) for event in after] == [
         ("claim", 0, None, "RUNNING")
     ]
-    assert control.read_events(study.connection.run, study.study_id, last=1) == after
+    assert orders.read_events(study.connection.run, study.study_id, last=1) == after

@@ -8,8 +8,8 @@ from optuna.samplers import RandomSampler
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
+from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.open import open_storage
-from hpotool.storage.url import DatabaseUrl
 from tests.pgbouncer import pooled
 
 FORKING = multiprocessing.get_context("fork")

@@ -6,8 +6,8 @@ import pytest
 from optuna.storages import RDBStorage
 from optuna.testing.pytest_storages import StorageTestCase
 
+from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.open import open_storage
-from hpotool.storage.url import DatabaseUrl
 
 
 class TestPostgresStorage(StorageTestCase):

@@ -11,15 +11,15 @@ import pytest
 from optuna.trial import TrialState
 
 from hpotool.errors import DatabaseUnreachableError
-from hpotool.storage import control
-from hpotool.storage.attempts import Attempt, fail_and_queue
-from hpotool.storage.connection import Connection
-from hpotool.storage.outage import GaveUpError, Outage, PatientConnection
-from hpotool.storage.schema import ensure_schema
-from hpotool.storage.spool import Spool
-from hpotool.storage.url import DatabaseUrl
-from hpotool.storage.worker_identity import WorkerIdentity
-from hpotool.storage.worker_storage import WorkerStorage
+from hpotool.storage.control.orders import orders
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.outage import GaveUpError, Outage, PatientConnection
+from hpotool.storage.database.schema import ensure_schema
+from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.fleet.attempts import Attempt, fail_and_queue
+from hpotool.storage.fleet.spool import Spool
+from hpotool.storage.fleet.worker_identity import WorkerIdentity
+from hpotool.storage.fleet.worker_storage import WorkerStorage
 from tests.integration.storage.test_attempts import LOST
 
 
@@ -40,7 +40,7 @@ class Stage:
 
     def open(self, name: str = "w", **options) -> tuple[WorkerStorage, optuna.Study]:
         storage = WorkerStorage(self.url, _worker(name), home=self.home, **options)
-        control.register_worker(storage.run, self.study_id, storage.worker)
+        orders.register_worker(storage.run, self.study_id, storage.worker)
         return storage, optuna.load_study(study_name="s", storage=storage)
 
     def trials(self) -> list[optuna.trial.FrozenTrial]:

@@ -19,10 +19,10 @@ from sqlalchemy.engine import make_url
 
 from hpotool.search.fast_pruners import fast_pruner
 from hpotool.search.tpe import fast_sampler
-from hpotool.storage.connection import Connection, TransientDatabaseError
+from hpotool.storage.database.connection import Connection, TransientDatabaseError
+from hpotool.storage.database.queries import optuna_query
+from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.open import open_storage
-from hpotool.storage.queries import optuna_query
-from hpotool.storage.url import DatabaseUrl
 from tests.benchmarks.fill import fill_study
 from tests.benchmarks.reference import objective
 from tests.benchmarks.wire import proxied
@@ -108,7 +108,7 @@ def test_what_a_running_trial_writes_is_seen_elsewhere_within_seconds(storage, s
 
 
 def test_parameters_do_not_wait_for_the_reports(storage, study_id, elsewhere, monkeypatch):
-    monkeypatch.setattr("hpotool.storage.write_buffer.LONGEST_DELAY_S", 3600.0)
+    monkeypatch.setattr("hpotool.storage.optuna.write_buffer.LONGEST_DELAY_S", 3600.0)
     trial_id = storage.create_new_trial(study_id)
     storage.set_trial_intermediate_value(trial_id, 0, 1.5)
     storage.set_trial_param(trial_id, "x", 0.5, SPACE)

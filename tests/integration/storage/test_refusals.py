@@ -11,10 +11,15 @@ import psycopg2
 import pytest
 
 from hpotool.errors import DatabaseUnreachableError, HpotoolError, InputError
-from hpotool.storage.connection import Connection, RefusedDataError, RefusedStatementError, TransientDatabaseError
-from hpotool.storage.outage import PatientConnection
-from hpotool.storage.postgres import PostgresStorage
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.database.connection import (
+    Connection,
+    RefusedDataError,
+    RefusedStatementError,
+    TransientDatabaseError,
+)
+from hpotool.storage.database.outage import PatientConnection
+from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.optuna.postgres import PostgresStorage
 
 _RAISE = "DO $$ BEGIN RAISE EXCEPTION 'on purpose' USING ERRCODE = '{code}'; END $$"
 

@@ -8,11 +8,11 @@ from multiprocessing import get_context
 import optuna
 import pytest
 
-from hpotool.storage import schema
-from hpotool.storage.attempts import Attempt, claim_trial, new_attempt_id
-from hpotool.storage.connection import Connection, RefusedDataError
-from hpotool.storage.url import DatabaseUrl
-from hpotool.storage.worker_identity import WorkerIdentity
+from hpotool.storage.database import schema
+from hpotool.storage.database.connection import Connection, RefusedDataError
+from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.fleet.attempts import Attempt, claim_trial, new_attempt_id
+from hpotool.storage.fleet.worker_identity import WorkerIdentity
 
 
 def _install(url: str) -> str:

@@ -10,10 +10,10 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from hpotool.storage import control
-from hpotool.storage.connection import Connection, RefusedStatementError
-from hpotool.storage.studies import list_studies
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.control.orders import orders
+from hpotool.storage.control.studies import list_studies
+from hpotool.storage.database.connection import Connection, RefusedStatementError
+from hpotool.storage.database.url import DatabaseUrl
 from tests.faults.fleet import Fleet, wait_until
 from tests.settings_matrix import SERVER_WIDE, SETTINGS, Setting, major_version, try_setting
 
@@ -48,9 +48,9 @@ def test_a_reader_reads_and_writes_nothing(study_database_url: str, postgres, ma
 
     [summary] = list_studies(reader)
     assert summary.trials == {"RUNNING": 1}
-    assert control.count_places(reader.run, study.study_id).running == 1
+    assert orders.count_places(reader.run, study.study_id).running == 1
     with pytest.raises(RefusedStatementError, match="permission denied") as refused:
-        control.set_state(reader.run, study.study_id, "paused", "", "reader")
+        orders.set_state(reader.run, study.study_id, "paused", "", "reader")
     assert "Roles" in (refused.value.hint or "")
 
     reader.close()

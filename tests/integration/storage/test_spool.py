@@ -13,14 +13,14 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from hpotool.storage import control
-from hpotool.storage.attempts import Attempt, Ending
-from hpotool.storage.connection import Connection, RefusedStatementError
-from hpotool.storage.spool import Spool, SpooledAttempt, _short_hash
-from hpotool.storage.trial_content import TrialContent
-from hpotool.storage.url import DatabaseUrl
-from hpotool.storage.worker_identity import WorkerIdentity
-from hpotool.storage.worker_storage import WorkerStorage
+from hpotool.storage.control.orders import orders
+from hpotool.storage.database.connection import Connection, RefusedStatementError
+from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.fleet.attempts import Attempt, Ending
+from hpotool.storage.fleet.spool import Spool, SpooledAttempt, _short_hash
+from hpotool.storage.fleet.trial_content import TrialContent
+from hpotool.storage.fleet.worker_identity import WorkerIdentity
+from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.study.outcome import Outcome
 
 Open = Callable[..., tuple[WorkerStorage, optuna.Study]]
@@ -33,7 +33,7 @@ def open_worker(make_study, tmp_path: Path) -> Open:
     def open_(name: str) -> tuple[WorkerStorage, optuna.Study]:
         worker = WorkerIdentity(name, "here", 1, "boot", "1", "cpu")
         storage = WorkerStorage(study.url, worker, home=tmp_path)
-        control.register_worker(storage.run, study.study_id, worker)
+        orders.register_worker(storage.run, study.study_id, worker)
         return storage, optuna.load_study(study_name=study.optuna.study_name, storage=storage)
 
     return open_

@@ -10,16 +10,16 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hpotool.errors import InputError
-from hpotool.storage import control
-from hpotool.storage.attempts import Ending, NoTrial, claim_trial, finish_attempt, new_attempt_id
-from hpotool.storage.connection import Connection
-from hpotool.storage.creation import create_or_resume, find_study_id
+from hpotool.storage.control.creation import create_or_resume, find_study_id
+from hpotool.storage.control.importing import TAKEN_FROM, take_over
+from hpotool.storage.control.orders import orders
+from hpotool.storage.control.studies import list_studies, read_progress
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.fleet.attempts import Ending, NoTrial, claim_trial, finish_attempt, new_attempt_id
+from hpotool.storage.fleet.usage import UsageReader
+from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.storage.open import open_storage
-from hpotool.storage.studies import list_studies, read_progress
-from hpotool.storage.take_over import TAKEN_FROM, take_over
-from hpotool.storage.url import DatabaseUrl
-from hpotool.storage.usage import UsageReader
-from hpotool.storage.worker_identity import WorkerIdentity
 from hpotool.study.budget import Progress, reached_limit
 from hpotool.study.file import read_study_file
 from hpotool.study.outcome import Outcome
@@ -109,7 +109,7 @@ def test_a_trial_comes_with_all_that_was_observed_and_with_where_it_ran(connecti
         "hpotool:reports:other": {"1": 2.0},
         TAKEN_FROM: {"study": "a", "number": original.number},
     }
-    [event] = control.read_events(connection.run, study_id, number=0)
+    [event] = orders.read_events(connection.run, study_id, number=0)
     assert (event.kind, event.to_state, event.reason) == (
         "take-over",
         "COMPLETE",
@@ -174,7 +174,7 @@ def test_four_workers_fill_the_budget_exactly_while_trials_are_taken_over(connec
     def work(place: int) -> None:
         own = Connection(connection.url)
         worker = WorkerIdentity(f"w{place}", "here", 1, "boot", "1", "cpu")
-        control.register_worker(own.run, study_id, worker)
+        orders.register_worker(own.run, study_id, worker)
         while True:
             answer = claim_trial(own.run, study_id, worker, new_attempt_id())
             if isinstance(answer, NoTrial):
@@ -197,7 +197,7 @@ def test_four_workers_fill_the_budget_exactly_while_trials_are_taken_over(connec
     assert sum(trial.state == TrialState.COMPLETE for trial in own) == 25
     assert len(trials) - len(own) == 20
     assert [trial.number for trial in trials] == list(range(len(trials)))
-    places = control.count_places(connection.run, study_id)
+    places = orders.count_places(connection.run, study_id)
     failed = sum(trial.state == TrialState.FAIL for trial in own)
     assert (places.finished, places.running, places.waiting, places.failed) == (25, 0, 0, failed)
     progress = read_progress(connection, list_studies(connection, "b")[0])
@@ -210,7 +210,7 @@ def test_the_count_stays_right_when_old_failures_are_settled(connection: Connect
     study_id = create(connection, "b", trials=3)
     take(connection, "b", "a")
     worker = WorkerIdentity("w", "here", 1, "boot", "1", "cpu")
-    control.register_worker(connection.run, study_id, worker)
+    orders.register_worker(connection.run, study_id, worker)
 
     def run(state: TrialState, outcome: Outcome) -> None:
         attempt = claim_trial(connection.run, study_id, worker, new_attempt_id())
@@ -225,7 +225,7 @@ def test_the_count_stays_right_when_old_failures_are_settled(connection: Connect
     answer = claim_trial(connection.run, study_id, worker, new_attempt_id())
     assert isinstance(answer, NoTrial)
     assert (answer.kind, answer.finished) == ("done", 3)
-    assert control.count_places(connection.run, study_id).failed == 60
+    assert orders.count_places(connection.run, study_id).failed == 60
 
 
 def test_what_was_taken_over_reaches_a_target_and_costs_no_patience(connection: Connection) -> None:

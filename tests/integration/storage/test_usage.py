@@ -8,8 +8,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from hpotool.storage.attempts import Ending, fail_and_queue, finish_attempt
-from hpotool.storage.usage import UsageReader
+from hpotool.storage.fleet.attempts import Ending, fail_and_queue, finish_attempt
+from hpotool.storage.fleet.usage import UsageReader
 from hpotool.study.budget import Progress, Result
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import BudgetSpec, MetricSpec

@@ -5,8 +5,8 @@ from __future__ import annotations
 import optuna
 import pytest
 
-from hpotool.storage.attempts import Ending, fail_and_queue
-from hpotool.storage.worker_storage import NothingToClaim, WorkerStorage
+from hpotool.storage.fleet.attempts import Ending, fail_and_queue
+from hpotool.storage.fleet.worker_storage import NothingToClaim, WorkerStorage
 from hpotool.study.outcome import Outcome
 
 

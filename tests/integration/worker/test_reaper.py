@@ -7,9 +7,9 @@ from datetime import timedelta
 import optuna
 import pytest
 
-from hpotool.storage import control
-from hpotool.storage.attempts import beat
-from hpotool.storage.connection import TransientDatabaseError
+from hpotool.storage.control.orders import orders
+from hpotool.storage.database.connection import TransientDatabaseError
+from hpotool.storage.fleet.attempts import beat
 from hpotool.worker.reaper import FOREIGN_PATIENCE, Reaper
 
 GRACE_S = 30.0
@@ -73,7 +73,7 @@ def test_what_is_silent_for_a_whole_grace_period_is_retried_once(make_study) -> 
     scene.look_for(10)
 
     assert study.states() == {0: "FAIL", 1: "WAITING"}
-    kinds = [event.kind for event in control.read_events(study.connection.run, study.study_id)]
+    kinds = [event.kind for event in orders.read_events(study.connection.run, study.study_id)]
     assert kinds[-2:] == ["reap", "retry"] or kinds[-2:] == ["retry", "reap"]
 
 

@@ -3,8 +3,8 @@ from urllib.parse import quote
 import pytest
 
 from hpotool.errors import HpotoolError
-from hpotool.storage.connection import Connection, TransientDatabaseError, is_transient_code
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.database.connection import Connection, TransientDatabaseError, is_transient_code
+from hpotool.storage.database.url import DatabaseUrl
 
 
 @pytest.mark.parametrize(

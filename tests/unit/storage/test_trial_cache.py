@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from hpotool.storage.decoding import TrialDecoder
-from hpotool.storage.trial_cache import StudyHistory
+from hpotool.storage.optuna.decoding import TrialDecoder
+from hpotool.storage.optuna.trial_cache import StudyHistory
 
 # Naive local time, as Optuna shows it.
 STARTED = datetime.fromisoformat("2024-05-06 07:08:09")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from hpotool.storage.versions import code_differences, code_files, running_versions, version_differences
+from hpotool.storage.control.versions import code_differences, code_files, running_versions, version_differences
 from hpotool.study.spec import ObjectiveSpec
 
 PYTHON = ObjectiveSpec(python="pack.train:objective")

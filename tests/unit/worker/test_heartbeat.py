@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hpotool.errors import DatabaseUnreachableError
-from hpotool.storage.attempts import Attempt, Orders
-from hpotool.storage.worker_identity import WorkerIdentity
+from hpotool.storage.fleet.attempts import Attempt, Orders
+from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.worker.heartbeat import ORDERS_WITHIN, Heartbeat
 
 WORKER = WorkerIdentity("w", "host", 1, "space", "0", "cpu")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hpotool.storage.attempts import NoTrial
+from hpotool.storage.fleet.attempts import NoTrial
 from hpotool.worker.loop import BROKEN_LIMIT, Departure, describe_wait, judge_broken, judge_idleness
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from hpotool.storage.connection import RefusedStatementError
+from hpotool.storage.database.connection import RefusedStatementError
 from hpotool.worker.side_threads import SideThreads, Step
 
 

@@ -14,16 +14,16 @@ from importlib.resources import files
 from psycopg2.extensions import cursor as Cursor  # noqa: N812  (the class is lower-case there)
 
 from hpotool.errors import HpotoolError
-from hpotool.storage.connection import (
+from hpotool.storage.database.connection import (
     Connection,
     as_database_error,
     open_psycopg,
     read_facts,
     transaction_settings,
 )
-from hpotool.storage.queries import optuna_query
-from hpotool.storage.tables import install_optunas_tables
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.database.queries import optuna_query
+from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.optuna.tables import install_optunas_tables
 
 _LOCK = 0x68706F746F6F6C  # "hpotool"; a transaction's lock, which PgBouncer in transaction mode can keep
 _PATIENCE_WITH_OTHERS_S = 600  # who install or upgrade at the same time

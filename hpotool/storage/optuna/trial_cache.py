@@ -14,7 +14,7 @@ from collections.abc import Container, Iterable
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from hpotool.storage.stored_trial import StoredTrial
+from hpotool.storage.optuna.stored_trial import StoredTrial
 
 # More than this are missing only where somebody deleted trials by hand: then the newest are looked for.
 _MOST_MISSING = 1_000

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from hpotool.storage.attempts import Run
-from hpotool.storage.queries import query
+from hpotool.storage.database.queries import query
+from hpotool.storage.fleet.attempts import Run
 from hpotool.study.budget import Progress, Result, Usage, advance, hours_on_gpus, total_cost
 from hpotool.study.spec import BudgetSpec, MetricSpec
 

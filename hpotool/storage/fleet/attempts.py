@@ -19,10 +19,10 @@ from typing import Any, Literal, cast
 
 from optuna.trial import TrialState
 
-from hpotool.storage.connection import Rows
-from hpotool.storage.queries import query, to_jsonb
-from hpotool.storage.trial_content import TrialContent
-from hpotool.storage.worker_identity import WorkerIdentity
+from hpotool.storage.database.connection import Rows
+from hpotool.storage.database.queries import query, to_jsonb
+from hpotool.storage.fleet.trial_content import TrialContent
+from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.study.doors import storable
 from hpotool.study.outcome import Outcome
 from hpotool.study.retry import Decision, Requeue, Retry

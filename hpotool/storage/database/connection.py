@@ -27,8 +27,8 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE, quote_ident
 from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812  (the class is lower-case there)
 
 from hpotool.errors import DatabaseUnreachableError, HpotoolError, InputError
-from hpotool.storage.queries import query
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.database.queries import query
+from hpotool.storage.database.url import DatabaseUrl
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 Rows = list[tuple[Any, ...]]

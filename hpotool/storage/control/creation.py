@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hpotool.errors import InputError, NotFoundError, paste
-from hpotool.storage.connection import Connection
-from hpotool.storage.control import StudySettings, read_settings, write_settings
-from hpotool.storage.queries import query, to_jsonb
-from hpotool.storage.schema import ensure_schema
-from hpotool.storage.studies import default_metric_names, list_studies
-from hpotool.storage.versions import running_versions
+from hpotool.storage.control.orders import StudySettings, read_settings, write_settings
+from hpotool.storage.control.studies import default_metric_names, list_studies
+from hpotool.storage.control.versions import running_versions
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.queries import query, to_jsonb
+from hpotool.storage.database.schema import ensure_schema
 from hpotool.study.differences import differences, resumed, way_out
 from hpotool.study.grammar import check_study_name
 from hpotool.study.spec import StudySpec

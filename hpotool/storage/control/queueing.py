@@ -9,12 +9,12 @@ from typing import Any
 from optuna.distributions import BaseDistribution, check_distribution_compatibility, json_to_distribution
 
 from hpotool.errors import InputError
-from hpotool.storage.attempts import Run
-from hpotool.storage.connection import Connection
-from hpotool.storage.control import adopt_study, read_settings
-from hpotool.storage.creation import find_study_id
-from hpotool.storage.queries import query
-from hpotool.storage.schema import ensure_schema
+from hpotool.storage.control.creation import find_study_id
+from hpotool.storage.control.orders import adopt_study, read_settings
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.queries import query
+from hpotool.storage.database.schema import ensure_schema
+from hpotool.storage.fleet.attempts import Run
 from hpotool.study.branch import Branch
 from hpotool.study.space import check_point
 from hpotool.study.spec import ParameterSpec, StudySpec

@@ -29,18 +29,18 @@ from optuna.trial import FrozenTrial, TrialState
 from hpotool.errors import DatabaseUnreachableError
 from hpotool.faults import fault_point
 from hpotool.settings import home_folder
-from hpotool.storage import attempts
-from hpotool.storage.attempts import Attempt, Ending, NoTrial, Run
-from hpotool.storage.connection import RefusedDataError, RefusedStatementError
-from hpotool.storage.decoding import to_local_time
-from hpotool.storage.live_trial import LiveTrial
-from hpotool.storage.new_trial import running_trial
-from hpotool.storage.outage import GaveUpError, PatientConnection
-from hpotool.storage.postgres import PostgresStorage
-from hpotool.storage.spool import Result, Spool, SpooledAttempt
-from hpotool.storage.trial_content import TrialContent
-from hpotool.storage.url import DatabaseUrl
-from hpotool.storage.worker_identity import WorkerIdentity
+from hpotool.storage.database.connection import RefusedDataError, RefusedStatementError
+from hpotool.storage.database.outage import GaveUpError, PatientConnection
+from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.fleet import attempts
+from hpotool.storage.fleet.attempts import Attempt, Ending, NoTrial, Run
+from hpotool.storage.fleet.spool import Result, Spool, SpooledAttempt
+from hpotool.storage.fleet.trial_content import TrialContent
+from hpotool.storage.fleet.worker_identity import WorkerIdentity
+from hpotool.storage.optuna.decoding import to_local_time
+from hpotool.storage.optuna.live_trial import LiveTrial
+from hpotool.storage.optuna.new_trial import running_trial
+from hpotool.storage.optuna.postgres import PostgresStorage
 from hpotool.study.outcome import Outcome
 from hpotool.study.retry import Decision, decide_retry
 from hpotool.study.spec import RetrySpec

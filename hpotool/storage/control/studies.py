@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpotool.storage.connection import Connection
-from hpotool.storage.queries import query
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.queries import query
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from contextlib import suppress
 from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812  (the class is lower-case there)
 
 from hpotool.errors import InputError
-from hpotool.storage.connection import Connection, RefusedStatementError, open_psycopg
-from hpotool.storage.queries import optuna_query
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.database.connection import Connection, RefusedStatementError, open_psycopg
+from hpotool.storage.database.queries import optuna_query
+from hpotool.storage.database.url import DatabaseUrl
 
 # The last revision of Optuna's schema, unchanged since Optuna 3.2. Any other is for Optuna to judge.
 _KNOWN_REVISION = "v3.2.0.a"

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from hpotool.errors import DatabaseUnreachableError
-from hpotool.storage.connection import Connection, Parameters, Rows
-from hpotool.storage.url import DatabaseUrl
+from hpotool.storage.database.connection import Connection, Parameters, Rows
+from hpotool.storage.database.url import DatabaseUrl
 
 _FIRST_DELAY_S = 0.1
 _LOG_EVERY_S = 60.0

@@ -23,8 +23,8 @@ from typing import Any, Literal
 from optuna.logging import get_logger
 
 from hpotool.errors import HpotoolError
-from hpotool.storage.connection import Connection, Parameters, RefusedDataError, Rows
-from hpotool.storage.queries import optuna_query
+from hpotool.storage.database.connection import Connection, Parameters, RefusedDataError, Rows
+from hpotool.storage.database.queries import optuna_query
 
 Kind = Literal["params", "steps", "user_attrs", "system_attrs"]
 

@@ -16,14 +16,14 @@ from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from hpotool.storage.connection import Rows
-from hpotool.storage.decoding import TrialDecoder
-from hpotool.storage.live_trial import LiveTrial
-from hpotool.storage.queries import optuna_query
-from hpotool.storage.stored_trial import NO_STEPS, StepValues, StoredTrial
-from hpotool.storage.study_records import NOT_FOUND
-from hpotool.storage.trial_cache import StudyHistory
-from hpotool.storage.write_buffer import WriteBuffer
+from hpotool.storage.database.connection import Rows
+from hpotool.storage.database.queries import optuna_query
+from hpotool.storage.optuna.decoding import TrialDecoder
+from hpotool.storage.optuna.live_trial import LiveTrial
+from hpotool.storage.optuna.stored_trial import NO_STEPS, StepValues, StoredTrial
+from hpotool.storage.optuna.study_records import NOT_FOUND
+from hpotool.storage.optuna.trial_cache import StudyHistory
+from hpotool.storage.optuna.write_buffer import WriteBuffer
 
 MEMORY_MAY_BE_OLD_S = 1.0
 

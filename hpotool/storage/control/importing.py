@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial
 
 from hpotool.errors import InputError
-from hpotool.storage.connection import Connection
-from hpotool.storage.control import StudySettings, read_settings
-from hpotool.storage.creation import find_study_id
-from hpotool.storage.new_trial import template_columns
-from hpotool.storage.queries import query
-from hpotool.storage.schema import ensure_schema
-from hpotool.storage.versions import code_differences
+from hpotool.storage.control.creation import find_study_id
+from hpotool.storage.control.orders import StudySettings, read_settings
+from hpotool.storage.control.versions import code_differences
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.queries import query
+from hpotool.storage.database.schema import ensure_schema
+from hpotool.storage.optuna.new_trial import template_columns
 from hpotool.study.differences import differences_in_measuring
 from hpotool.study.replicates import REPLICATE_OF
 from hpotool.study.space import params_taken_over

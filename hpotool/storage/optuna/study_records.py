@@ -12,9 +12,9 @@ from optuna.storages._base import DEFAULT_STUDY_NAME_PREFIX
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 
-from hpotool.storage.decoding import decode_attributes
-from hpotool.storage.queries import optuna_query
-from hpotool.storage.write_buffer import WriteBuffer
+from hpotool.storage.database.queries import optuna_query
+from hpotool.storage.optuna.decoding import decode_attributes
+from hpotool.storage.optuna.write_buffer import WriteBuffer
 from hpotool.study.doors import refuse_name
 
 NOT_FOUND = "Record does not exist."

@@ -22,7 +22,7 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState
 
-from hpotool.storage.stored_trial import (
+from hpotool.storage.optuna.stored_trial import (
     NO_ATTRIBUTES,
     NO_STEPS,
     Attributes,

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hpotool.storage.connection import Connection
-from hpotool.storage.queries import query
-from hpotool.storage.studies import list_studies, read_progress
+from hpotool.storage.control.studies import list_studies, read_progress
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.queries import query
 
 _OPEN = frozenset({"RUNNING", "WAITING"})
 _LINEAGE = re.compile(r"trial-(\d+)")

@@ -11,8 +11,8 @@ from typing import Any
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from hpotool.storage.decoding import TrialDecoder
-from hpotool.storage.stored_trial import StoredTrial
+from hpotool.storage.optuna.decoding import TrialDecoder
+from hpotool.storage.optuna.stored_trial import StoredTrial
 
 
 class LiveTrial:

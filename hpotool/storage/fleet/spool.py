@@ -24,10 +24,10 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from hpotool.storage.attempts import Attempt, Ending
-from hpotool.storage.trial_content import TrialContent
-from hpotool.storage.url import DatabaseUrl
-from hpotool.storage.worker_identity import WorkerIdentity
+from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.fleet.attempts import Attempt, Ending
+from hpotool.storage.fleet.trial_content import TrialContent
+from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.study.outcome import Outcome
 
 _FORMAT = 1

@@ -9,8 +9,8 @@ from typing import Any
 from optuna.distributions import distribution_to_json
 from optuna.trial import FrozenTrial, TrialState
 
-from hpotool.storage.decoding import finite_or_none, to_stored_time, value_types
-from hpotool.storage.study_records import check_name
+from hpotool.storage.optuna.decoding import finite_or_none, to_stored_time, value_types
+from hpotool.storage.optuna.study_records import check_name
 
 
 def running_trial(trial_id: int, number: int, started: datetime | None) -> FrozenTrial:

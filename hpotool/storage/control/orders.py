@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from hpotool import __version__
 from hpotool.errors import InputError, NotFoundError, paste
-from hpotool.storage.attempts import Run, StudyState
-from hpotool.storage.connection import Rows
-from hpotool.storage.queries import query, to_jsonb
-from hpotool.storage.worker_identity import WorkerIdentity
+from hpotool.storage.database.connection import Rows
+from hpotool.storage.database.queries import query, to_jsonb
+from hpotool.storage.fleet.attempts import Run, StudyState
+from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.study.outcome import Outcome
 from hpotool.study.retry import EndedAttempt
 from hpotool.study.spec import RetrySpec, StudySpec
