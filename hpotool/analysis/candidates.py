@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpotool.analysis.results import Replicates, TrialResult, complete_trials, metric_names, read_result
-from hpotool.study.replicates import Measurement, average, point_key, standard_errors
+from hpotool.study.rules.replicates import Measurement, average, point_key, standard_errors
 
 if TYPE_CHECKING:
     from optuna import Study

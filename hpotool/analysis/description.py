@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpotool.storage.control.studies import StudyProgress
-from hpotool.study.sampler_choice import SamplerChoice, choose_sampler
+from hpotool.study.rules.sampler_choice import SamplerChoice, choose_sampler
 from hpotool.study.spec import StudySpec
 
 _RANGES = ("float", "int", "choice")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hpotool.analysis.results import TrialResult, json_data, metric_names, read_result, utc
 from hpotool.errors import NotFoundError
 from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
-from hpotool.study.replicates import REPLICATE_OF
+from hpotool.study.rules.replicates import REPLICATE_OF
 
 if TYPE_CHECKING:
     from optuna import Study

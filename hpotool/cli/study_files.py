@@ -26,7 +26,7 @@ def read_study(file: Path, assignments: Sequence[str] | None) -> StudySpec:
         NotFoundError: there is no such file.
         InputError: it is not text; as StudyFileError, everything that is wrong in it.
     """
-    from hpotool.study.file import read_study_file
+    from hpotool.study.file.reader import read_study_file
 
     return read_study_file(_read_text(file), str(file), assignments or [])
 

@@ -26,7 +26,7 @@ from hpotool.search.acquisition import find_next_point, spread_point
 from hpotool.search.gaussian_process import GaussianProcess
 from hpotool.search.tpe import FastTPESampler
 from hpotool.search.unit_cube import Array, UnitCube
-from hpotool.study.sampler_choice import STARTUP_TRIALS
+from hpotool.study.rules.sampler_choice import STARTUP_TRIALS
 
 if TYPE_CHECKING:
     from optuna import Study

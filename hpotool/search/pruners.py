@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 
 from hpotool.search.build import check_arguments, construct, load_class
 from hpotool.search.fast_pruners import FastMedianPruner, fast_pruner
-from hpotool.study.algorithms import PRUNERS
+from hpotool.study.file.algorithms import PRUNERS
 from hpotool.study.spec import PrunerSpec
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from hpotool.search.build import check_arguments, construct, load_class
 from hpotool.search.every_point import WholeGrid, WholeTree
 from hpotool.search.population import PopulationSampler
 from hpotool.search.tpe import fast_sampler
-from hpotool.study.algorithms import SAMPLERS
-from hpotool.study.grid import LARGEST_GRID, grid_size, grid_values
+from hpotool.study.file.algorithms import SAMPLERS
+from hpotool.study.rules.grid import LARGEST_GRID, grid_size, grid_values
 from hpotool.study.seeds import seed_for_trial
 from hpotool.study.spec import ParameterSpec, SamplerSpec
 

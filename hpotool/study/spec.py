@@ -1,6 +1,6 @@
 """What a study is, as one frozen value: the resolved content of a study file.
 
-Parsing and validation live in ``hpotool.study.file``; this module only holds the result. ``StudySpec.to_dict``
+Parsing and validation live in ``hpotool.study.file.reader``; this module only holds the result. ``StudySpec.to_dict``
 gives it back as plain JSON data in the study file's own grammar, with every default written out: that is what is
 stored with the study, so that every worker agrees on it and a later version's defaults cannot change it.
 """
@@ -212,7 +212,7 @@ class StudySpec:
 
     def to_dict(self) -> dict[str, Any]:
         """The study as JSON data in the grammar of a study file; survives JSON, YAML and Postgres's jsonb."""
-        from hpotool.study.resolved import to_document
+        from hpotool.study.file.resolved import to_document
 
         return to_document(self)
 
@@ -223,7 +223,7 @@ class StudySpec:
         Raises:
             StudyFileError: ``data`` is not a study, with all that is wrong in it.
         """
-        from hpotool.study.file import read_study_data
+        from hpotool.study.file.reader import read_study_data
 
         return read_study_data(data)
 

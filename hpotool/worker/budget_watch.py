@@ -12,7 +12,7 @@ from hpotool.errors import DatabaseUnreachableError, InputError, StudyFileError
 from hpotool.storage.control.orders import finish_study, read_settings
 from hpotool.storage.fleet.attempts import Run
 from hpotool.storage.fleet.usage import UsageReader
-from hpotool.study.budget import gpus_of_slot, price_of_device, reached_limit
+from hpotool.study.rules.budget import gpus_of_slot, price_of_device, reached_limit
 from hpotool.study.spec import BudgetSpec, StudySpec
 from hpotool.worker.log import log_event
 

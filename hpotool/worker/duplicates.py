@@ -7,7 +7,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.study.branch import Branch
 from hpotool.study.outcome import Outcome
-from hpotool.study.replicates import REPLICATE_OF, point_key
+from hpotool.study.rules.replicates import REPLICATE_OF, point_key
 from hpotool.study.space import suggest_search_space
 from hpotool.study.spec import StudySpec
 from hpotool.worker.messages import REPORTS_ATTRIBUTE

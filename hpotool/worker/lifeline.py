@@ -23,7 +23,7 @@ from hpotool.storage.control.orders import (
 from hpotool.storage.fleet.attempts import Attempt, FollowUp, Orders, follow_up_of
 from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.study.outcome import Outcome
-from hpotool.study.retry import BreakerOpen, decide_retry, judge_worker
+from hpotool.study.rules.retry import BreakerOpen, decide_retry, judge_worker
 from hpotool.study.spec import RetrySpec
 from hpotool.worker.budget_watch import BudgetWatch
 from hpotool.worker.heartbeat import Heartbeat

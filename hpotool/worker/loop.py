@@ -19,7 +19,7 @@ from hpotool.storage.database.outage import GaveUpError
 from hpotool.storage.fleet.attempts import NoTrial
 from hpotool.storage.fleet.worker_storage import NothingToClaim, Told, WorkerStorage
 from hpotool.study.outcome import Outcome
-from hpotool.study.retry import Decision, GiveUp
+from hpotool.study.rules.retry import Decision, GiveUp
 from hpotool.study.spec import StudySpec
 from hpotool.worker.attempt import AttemptRunner
 from hpotool.worker.lifeline import Lifeline

@@ -12,7 +12,7 @@ from hpotool.storage.control.orders import note_pruner_mismatch
 from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.study.branch import has_branches
 from hpotool.study.outcome import Outcome
-from hpotool.study.pruner_steps import find_step_mismatch
+from hpotool.study.rules.pruner_steps import find_step_mismatch
 from hpotool.study.spec import StudySpec
 from hpotool.worker.log import log_event
 from hpotool.worker.running_attempt import AttemptResult

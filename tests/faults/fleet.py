@@ -17,7 +17,7 @@ from hpotool.storage.control.creation import create_or_resume
 from hpotool.storage.control.orders import orders
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
-from hpotool.study.file import read_study_file
+from hpotool.study.file.reader import read_study_file
 from tests.faults.invariants import violations
 
 PATIENCE_S = 120.0

@@ -13,7 +13,7 @@ from hpotool.storage.control.orders import read_retry_spec, read_settings
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.schema import ensure_schema
 from hpotool.storage.database.url import DatabaseUrl
-from hpotool.study.file import change_budget, read_study_file
+from hpotool.study.file.reader import change_budget, read_study_file
 from hpotool.study.spec import StudySpec
 
 FILE = """

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 xgboost_digits = pytest.importorskip("objectives.xgboost_digits")
 pytorch_digits = pytest.importorskip("objectives.pytorch_digits")
 
-from hpotool.study.file import read_study_file  # noqa: E402 - the heavy ones decide whether this file runs
+from hpotool.study.file.reader import read_study_file  # noqa: E402 - the heavy ones decide whether this file runs
 from objectives import forest_tradeoff, quadratic  # noqa: E402
 
 ROOT = Path(__file__).parents[2]

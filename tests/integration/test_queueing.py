@@ -8,7 +8,7 @@ from hpotool.storage.control.creation import create_or_resume, read_spec
 from hpotool.storage.control.queueing import enqueue_points
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
-from hpotool.study.file import read_study_file
+from hpotool.study.file.reader import read_study_file
 
 FILE = """
 study: hills

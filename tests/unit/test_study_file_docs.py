@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from hpotool.errors import StudyFileError
-from hpotool.study.algorithms import PRUNERS, SAMPLERS
-from hpotool.study.document import parse_yaml
-from hpotool.study.file import read_study_file
-from hpotool.study.flags import StudyFlags, read_study_flags
-from hpotool.study.grammar import STUDY
-from hpotool.study.kinds import Record
+from hpotool.study.file.algorithms import PRUNERS, SAMPLERS
+from hpotool.study.file.document import parse_yaml
+from hpotool.study.file.flags import StudyFlags, read_study_flags
+from hpotool.study.file.grammar import STUDY
+from hpotool.study.file.kinds import Record
+from hpotool.study.file.reader import read_study_file
 
 DOCS = (Path(__file__).parents[2] / "docs" / "study-file.md").read_text()
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL)

@@ -57,8 +57,8 @@ def budget(
 def _change(connection: Connection, name: str, changes: list[str], lifted: list[str]) -> StudySpec:
     from hpotool.cli.actor import current_actor
     from hpotool.storage.control.creation import change_spec
-    from hpotool.study.differences import differences
-    from hpotool.study.file import change_budget
+    from hpotool.study.file.differences import differences
+    from hpotool.study.file.reader import change_budget
 
     before, after = change_spec(
         connection, name, lambda stored: change_budget(stored, changes, lifted), current_actor()
@@ -73,7 +73,7 @@ def _answer(connection: Connection, study_id: int, spec: StudySpec) -> Answer:
 
     from hpotool.storage.control.orders import count_places
     from hpotool.storage.fleet.usage import UsageReader
-    from hpotool.study.budget import reached_limit
+    from hpotool.study.rules.budget import reached_limit
 
     limits = spec.budget
     places = count_places(connection.run, study_id)

@@ -90,7 +90,7 @@ def _first_points(spec: StudySpec, study: optuna.Study, count: int) -> list[dict
 
 
 def _say(spec: StudySpec, file: Path) -> None:
-    from hpotool.study.sampler_choice import choose_sampler
+    from hpotool.study.rules.sampler_choice import choose_sampler
 
     space = (
         _count(len(spec.search_space), "parameter")
@@ -122,7 +122,7 @@ def _example_command(spec: StudySpec, points: list[dict[str, Any]]) -> list[str]
 
 
 def _say_command(spec: StudySpec, command: list[str] | None) -> None:
-    from hpotool.study.command_checks import left_out
+    from hpotool.study.file.command_checks import left_out
 
     if command is None:
         return
@@ -134,7 +134,7 @@ def _say_command(spec: StudySpec, command: list[str] | None) -> None:
 def _answer(
     spec: StudySpec, points: list[dict[str, Any]], command: list[str] | None, result: AttemptResult | None
 ) -> Answer:
-    from hpotool.study.sampler_choice import choose_sampler
+    from hpotool.study.rules.sampler_choice import choose_sampler
 
     trial = None
     if result is not None:

@@ -59,7 +59,7 @@ def create_study(
 
 
 def _spec(file: Path | None, flags: dict[str, Any], assignments: list[str]) -> StudySpec:
-    from hpotool.study.flags import StudyFlags, read_study_flags
+    from hpotool.study.file.flags import StudyFlags, read_study_flags
 
     if file is None:
         return read_study_flags(StudyFlags(**flags), assignments)

@@ -31,7 +31,7 @@ def reap(
     from hpotool.settings import read_pulse
     from hpotool.storage.control.orders import read_retry_spec
     from hpotool.storage.fleet.attempts import follow_up_of
-    from hpotool.study.retry import decide_retry
+    from hpotool.study.rules.retry import decide_retry
     from hpotool.worker.reaper import Reaper
 
     pulse = read_pulse()

@@ -15,8 +15,8 @@ from hpotool.storage.control.versions import running_versions
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.queries import query, to_jsonb
 from hpotool.storage.database.schema import ensure_schema
-from hpotool.study.differences import differences, resumed, way_out
-from hpotool.study.grammar import check_study_name
+from hpotool.study.file.differences import differences, resumed, way_out
+from hpotool.study.file.grammar import check_study_name
 from hpotool.study.spec import StudySpec
 
 

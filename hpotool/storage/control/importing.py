@@ -21,8 +21,8 @@ from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.queries import query
 from hpotool.storage.database.schema import ensure_schema
 from hpotool.storage.optuna.new_trial import template_columns
-from hpotool.study.differences import differences_in_measuring
-from hpotool.study.replicates import REPLICATE_OF
+from hpotool.study.file.differences import differences_in_measuring
+from hpotool.study.rules.replicates import REPLICATE_OF
 from hpotool.study.space import params_taken_over
 from hpotool.study.spec import ParameterSpec, StudySpec
 

@@ -18,7 +18,7 @@ from hpotool.storage.database.queries import query, to_jsonb
 from hpotool.storage.fleet.attempts import Run, StudyState
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.study.outcome import Outcome
-from hpotool.study.retry import EndedAttempt
+from hpotool.study.rules.retry import EndedAttempt
 from hpotool.study.spec import RetrySpec, StudySpec
 
 

@@ -25,7 +25,7 @@ from hpotool.storage.fleet.trial_content import TrialContent
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.study.doors import storable
 from hpotool.study.outcome import Outcome
-from hpotool.study.retry import Decision, Requeue, Retry
+from hpotool.study.rules.retry import Decision, Requeue, Retry
 
 Run = Callable[[str, Mapping[str, Any]], Rows]  # one round trip, one transaction
 FollowUp = Literal["none", "retry", "requeue"]
@@ -87,7 +87,7 @@ class Orders:
 
 
 def follow_up_of(decision: Decision) -> FollowUp:
-    """What is written for a decision of `hpotool.study.retry`."""
+    """What is written for a decision of `hpotool.study.rules.retry`."""
     if isinstance(decision, Retry):
         return "retry"
     return "requeue" if isinstance(decision, Requeue) else "none"

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from hpotool.storage.database.queries import query
 from hpotool.storage.fleet.attempts import Run
-from hpotool.study.budget import Progress, Result, Usage, advance, hours_on_gpus, total_cost
+from hpotool.study.rules.budget import Progress, Result, Usage, advance, hours_on_gpus, total_cost
 from hpotool.study.spec import BudgetSpec, MetricSpec
 
 

@@ -5,7 +5,7 @@ What differs from any other storage:
 * asking for a new trial is the claim: the oldest waiting trial or a new one, within the budget. When there is
   nothing to claim, `NothingToClaim` comes out of ``study.optimize``, and says why.
 * telling ends the attempt too. What Optuna cannot carry (outcome, reason, output) is handed over before, with
-  `end_attempt_with`; what follows for the trial is decided by `hpotool.study.retry`.
+  `end_attempt_with`; what follows for the trial is decided by `hpotool.study.rules.retry`.
 * a trial that was taken away (fenced) does not raise: the tell ends quietly, and `last_told` says so.
 * the thread that made it waits an outage out, but never inside an attempt: reports are buffered, and what a pruner
   asks is answered from memory. A result lies on disk before it is told.
@@ -42,7 +42,7 @@ from hpotool.storage.optuna.live_trial import LiveTrial
 from hpotool.storage.optuna.new_trial import running_trial
 from hpotool.storage.optuna.postgres import PostgresStorage
 from hpotool.study.outcome import Outcome
-from hpotool.study.retry import Decision, decide_retry
+from hpotool.study.rules.retry import Decision, decide_retry
 from hpotool.study.spec import RetrySpec
 
 _logger = logging.getLogger(__name__)

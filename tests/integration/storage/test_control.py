@@ -9,7 +9,7 @@ from hpotool.errors import InputError, NotFoundError
 from hpotool.storage.control.orders import orders
 from hpotool.storage.fleet.attempts import Attempt, Ending, beat, fail_and_queue, finish_attempt
 from hpotool.study.outcome import Outcome
-from hpotool.study.retry import judge_worker
+from hpotool.study.rules.retry import judge_worker
 
 
 def _fail(study, attempt: Attempt, outcome: Outcome = Outcome.ERROR, actor: str = "test") -> None:

@@ -20,9 +20,9 @@ from hpotool.storage.fleet.attempts import Ending, NoTrial, claim_trial, finish_
 from hpotool.storage.fleet.usage import UsageReader
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.storage.open import open_storage
-from hpotool.study.budget import Progress, reached_limit
-from hpotool.study.file import read_study_file
+from hpotool.study.file.reader import read_study_file
 from hpotool.study.outcome import Outcome
+from hpotool.study.rules.budget import Progress, reached_limit
 from hpotool.study.spec import BudgetSpec, MetricSpec
 
 FILE = """

@@ -10,8 +10,8 @@ from optuna.trial import TrialState, create_trial
 
 from hpotool.storage.fleet.attempts import Ending, fail_and_queue, finish_attempt
 from hpotool.storage.fleet.usage import UsageReader
-from hpotool.study.budget import Progress, Result
 from hpotool.study.outcome import Outcome
+from hpotool.study.rules.budget import Progress, Result
 from hpotool.study.spec import BudgetSpec, MetricSpec
 from tests.unit.study.progress import progress_of
 

@@ -4,8 +4,8 @@ import pytest
 
 from hpotool.cli.points import read_points
 from hpotool.errors import HpotoolError
-from hpotool.study.file import read_study_file
-from hpotool.study.flags import StudyFlags, read_study_flags
+from hpotool.study.file.flags import StudyFlags, read_study_flags
+from hpotool.study.file.reader import read_study_file
 
 
 def test_pairs_are_one_point_with_values_as_a_person_means_them() -> None:

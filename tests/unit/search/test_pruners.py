@@ -8,8 +8,8 @@ from optuna.exceptions import ExperimentalWarning
 
 from hpotool.errors import InputError
 from hpotool.search.pruners import LearnedMedianPruner, build_pruner
-from hpotool.study.algorithms import PRUNERS
-from hpotool.study.file import read_study_file
+from hpotool.study.file.algorithms import PRUNERS
+from hpotool.study.file.reader import read_study_file
 from hpotool.study.spec import PrunerSpec
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -15,8 +15,8 @@ from hpotool.search.auto import AutoSampler
 from hpotool.search.every_point import WholeGrid, WholeTree
 from hpotool.search.population import PopulationSampler
 from hpotool.search.samplers import SeededSampler, build_sampler, sampler_for_worker
-from hpotool.study.algorithms import SAMPLERS
-from hpotool.study.file import read_study_file
+from hpotool.study.file.algorithms import SAMPLERS
+from hpotool.study.file.reader import read_study_file
 from hpotool.study.seeds import seed_for_trial
 from hpotool.study.space import suggest_search_space
 from hpotool.study.spec import ParameterSpec, SamplerSpec

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from functools import reduce
 
-from hpotool.study.budget import Progress, Result, advance
+from hpotool.study.rules.budget import Progress, Result, advance
 from hpotool.study.spec import MetricSpec
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpotool.study.budget import (
+from hpotool.study.rules.budget import (
     Progress,
     Result,
     Usage,

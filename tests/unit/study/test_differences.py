@@ -1,7 +1,7 @@
 import pytest
 
-from hpotool.study.differences import differences, differences_in_measuring, resumed
-from hpotool.study.file import read_study_file
+from hpotool.study.file.differences import differences, differences_in_measuring, resumed
+from hpotool.study.file.reader import read_study_file
 
 STORED = """
 study: s

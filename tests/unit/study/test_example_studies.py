@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hpotool.study.file import read_study_file
+from hpotool.study.file.reader import read_study_file
 from hpotool.study.spec import StudySpec
 
 FILES = sorted((Path(__file__).parents[3] / "studies").glob("*.yaml"))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from hpotool.errors import EXIT_WRONG_INPUT, StudyFileError
-from hpotool.study.file import read_study_file
+from hpotool.study.file.reader import read_study_file
 from hpotool.study.spec import (
     BudgetSpec,
     ConstraintSpec,

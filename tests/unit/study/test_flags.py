@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from hpotool.errors import StudyFileError
-from hpotool.study.file import read_study_file
-from hpotool.study.flags import StudyFlags, read_study_flags
+from hpotool.study.file.flags import StudyFlags, read_study_flags
+from hpotool.study.file.reader import read_study_file
 
 
 def test_flags_and_a_file_that_say_the_same_are_the_same_study() -> None:

@@ -7,11 +7,11 @@ import jsonschema
 import pytest
 
 from hpotool.errors import StudyFileError
-from hpotool.study.algorithms import PRUNERS, SAMPLERS
-from hpotool.study.document import format_yaml, parse_yaml
-from hpotool.study.file import read_study_file
-from hpotool.study.grammar import STUDY, json_schema
-from hpotool.study.kinds import Record
+from hpotool.study.file.algorithms import PRUNERS, SAMPLERS
+from hpotool.study.file.document import format_yaml, parse_yaml
+from hpotool.study.file.grammar import STUDY, json_schema
+from hpotool.study.file.kinds import Record
+from hpotool.study.file.reader import read_study_file
 
 ROOT = Path(__file__).parents[3]
 EVERY_KEY = Path(__file__).parent / "every_key.yaml"

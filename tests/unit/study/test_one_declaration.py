@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from hpotool.study.differences import differences
-from hpotool.study.file import read_study_data, read_study_file
-from hpotool.study.grammar import BUDGET, OBJECTIVE, RETRY, STUDY, TIER
-from hpotool.study.kinds import Flag, Key, Record
+from hpotool.study.file.differences import differences
+from hpotool.study.file.grammar import BUDGET, OBJECTIVE, RETRY, STUDY, TIER
+from hpotool.study.file.kinds import Flag, Key, Record
+from hpotool.study.file.reader import read_study_data, read_study_file
 from hpotool.study.spec import BudgetSpec, ObjectiveSpec, RetrySpec, StudySpec, TierSpec
 
 SMALLEST = "study: s\nobjective: {python: m:f}\nmetrics: {loss: minimize}\n"
@@ -32,13 +32,13 @@ STORED_SINCE_0_1 = {
 )
 def test_each_key_in_grammar_has_its_field_in_spec(record: Record, value: type[Any]) -> None:
     keys = {"name" if key == "study" else key for key in record.keys}
-    assert keys == {field.name for field in fields(value)}, "declare it in study/grammar.py and study/spec.py"
+    assert keys == {field.name for field in fields(value)}, "declare it in study/file/grammar.py and study/spec.py"
 
 
 def test_a_key_younger_than_the_first_release_is_silent() -> None:
     stored = {name for name, key in STUDY.keys.items() if not key.is_silent}
     assert stored == STORED_SINCE_0_1, (
-        "set is_silent on the new key in study/grammar.py: old studies keep their hash"
+        "set is_silent on the new key in study/file/grammar.py: old studies keep their hash"
     )
     assert set(read_study_file(SMALLEST).to_dict()) == STORED_SINCE_0_1
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from optuna.trial import create_trial
 
 from hpotool.search.pruners import build_pruner
-from hpotool.study.pruner_steps import find_step_mismatch
+from hpotool.study.rules.pruner_steps import find_step_mismatch
 from hpotool.study.spec import PrunerSpec
 
 NAMED: list[dict[str, Any]] = [

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution
 
-from hpotool.study.budget import Progress, Result, Usage, reached_limit
-from hpotool.study.replicates import Measurement, average, point_key, standard_errors
+from hpotool.study.rules.budget import Progress, Result, Usage, reached_limit
+from hpotool.study.rules.replicates import Measurement, average, point_key, standard_errors
 from hpotool.study.spec import BudgetSpec, MetricSpec
 from tests.unit.study.progress import progress_of
 

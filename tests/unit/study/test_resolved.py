@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from hpotool.study.document import format_yaml, parse_yaml
-from hpotool.study.file import read_study_file
+from hpotool.study.file.document import format_yaml, parse_yaml
+from hpotool.study.file.reader import read_study_file
 from hpotool.study.spec import (
     NO_DEFAULT,
     BudgetSpec,

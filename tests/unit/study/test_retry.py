@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpotool.study.outcome import Outcome
-from hpotool.study.retry import (
+from hpotool.study.rules.retry import (
     Decision,
     EndedAttempt,
     GiveUp,

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from hpotool.study.file import read_study_data
-from hpotool.study.grid import count_points
-from hpotool.study.sampler_choice import choose_sampler
+from hpotool.study.file.reader import read_study_data
+from hpotool.study.rules.grid import count_points
+from hpotool.study.rules.sampler_choice import choose_sampler
 from hpotool.study.spec import StudySpec
 
 X = {"float": [0, 1]}

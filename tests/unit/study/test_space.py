@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-from hpotool.study.file import read_study_file
+from hpotool.study.file.reader import read_study_file
 from hpotool.study.space import (
     canonical_point,
     check_point,

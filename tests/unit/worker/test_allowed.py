@@ -1,7 +1,7 @@
 import pytest
 
 from hpotool.errors import InputError
-from hpotool.study.file import read_study_file
+from hpotool.study.file.reader import read_study_file
 from hpotool.study.spec import StudySpec
 from hpotool.worker.allowed import Allowed
 

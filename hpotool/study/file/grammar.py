@@ -1,6 +1,6 @@
 """The grammar of a study file: every key, what it holds and what it means. The one source of truth.
 
-``hpotool.study.file`` reads with it, ``hpotool schema`` writes the editors' JSON schema from it.
+``hpotool.study.file.reader`` reads with it, ``hpotool schema`` writes the editors' JSON schema from it.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from hpotool.study.algorithms import PRUNER, SAMPLER, JsonData, check_reference
-from hpotool.study.document import Node, Problems
-from hpotool.study.kinds import (
+from hpotool.study.file.algorithms import PRUNER, SAMPLER, JsonData, check_reference
+from hpotool.study.file.document import Node, Problems
+from hpotool.study.file.kinds import (
     BROKEN,
     DURATION,
     SIZE,
@@ -24,7 +24,7 @@ from hpotool.study.kinds import (
     Text,
     say,
 )
-from hpotool.study.space_grammar import SearchSpace, parameter_json_schema
+from hpotool.study.file.space_grammar import SearchSpace, parameter_json_schema
 from hpotool.study.spec import ConstraintSpec, KeepSpec
 
 _COUNT = Number(whole=True, low=0)

@@ -17,7 +17,7 @@ from typing import Any
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from hpotool.study.branch import say_tiers
-from hpotool.study.grammar import OBJECTIVE, STUDY
+from hpotool.study.file.grammar import OBJECTIVE, STUDY
 from hpotool.study.space import say_range
 from hpotool.study.spec import NO_DEFAULT, ObjectiveSpec, ParameterSpec, StudySpec
 from hpotool.study.units import format_duration

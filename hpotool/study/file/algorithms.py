@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hpotool.study.document import Entry, Node, Problems, did_you_mean
-from hpotool.study.kinds import (
+from hpotool.study.file.document import Entry, Node, Problems, did_you_mean
+from hpotool.study.file.kinds import (
     BROKEN,
     Anything,
     Flag,

@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import reduce
 from typing import TypeVar
 
-from hpotool.study.replicates import Measurement, average
+from hpotool.study.rules.replicates import Measurement, average
 from hpotool.study.spec import BudgetSpec, MetricSpec
 from hpotool.study.units import format_duration
 

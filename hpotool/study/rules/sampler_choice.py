@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hpotool.study.grid import count_points
+from hpotool.study.rules.grid import count_points
 from hpotool.study.spec import StudySpec
 
 STARTUP_TRIALS = 10  # how many trials finish before ``auto`` asks a model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hpotool.study.grammar import STUDY
+from hpotool.study.file.grammar import STUDY
 from hpotool.study.spec import StudySpec
 
 # What a spec holds in another shape than the file; every other key is written by its kind.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpotool.errors import StudyFileError
-from hpotool.study.document import (
+from hpotool.study.file.document import (
     Entry,
     Node,
     Place,
@@ -23,7 +23,7 @@ from hpotool.study.document import (
     parse_scalar,
     parse_yaml,
 )
-from hpotool.study.file import read_document
+from hpotool.study.file.reader import read_document
 from hpotool.study.spec import StudySpec
 
 _PARAMETER = re.compile(r"\s*(?P<name>[^=\s]+)\s*=\s*(?P<head>\w+)\s*\((?P<arguments>.*)\)\s*", re.DOTALL)

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hpotool.study.checks import check_study
-from hpotool.study.document import Node, Place, Problems, from_plain, override, parse_yaml
-from hpotool.study.grammar import STUDY
-from hpotool.study.kinds import BROKEN, child
+from hpotool.study.file.checks import check_study
+from hpotool.study.file.document import Node, Place, Problems, from_plain, override, parse_yaml
+from hpotool.study.file.grammar import STUDY
+from hpotool.study.file.kinds import BROKEN, child
+from hpotool.study.file.space_grammar import Draft, finish_parameters
 from hpotool.study.space import check_point
-from hpotool.study.space_grammar import Draft, finish_parameters
 from hpotool.study.spec import (
     BudgetSpec,
     ConstraintSpec,

@@ -1,0 +1,4 @@
+"""What follows from what: budget, retry, replicates, grid.
+
+Pure decisions; others act on them.
+"""
