@@ -35,7 +35,7 @@ from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.storage.fleet.worker_storage import NothingToClaim, WorkerStorage
 from hpotool.storage.open import open_storage
 from hpotool.study.file.reader import read_study_file
-from hpotool.worker.reaper import Reaper
+from hpotool.worker.membership.reaper import Reaper
 from tests.pgbouncer import pooled
 from tests.postgres import TestServer
 

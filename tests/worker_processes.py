@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from hpotool.worker.attempt_socket import connect_to_attempt
+from hpotool.worker.process.attempt_socket import connect_to_attempt
 
 
 def wait_to_stop(trial: Any, place: int) -> None:

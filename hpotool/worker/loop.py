@@ -21,11 +21,11 @@ from hpotool.storage.fleet.worker_storage import NothingToClaim, Told, WorkerSto
 from hpotool.study.outcome import Outcome
 from hpotool.study.rules.retry import Decision, GiveUp
 from hpotool.study.spec import StudySpec
-from hpotool.worker.attempt import AttemptRunner
-from hpotool.worker.lifeline import Lifeline
+from hpotool.worker.attempt.runner import AttemptRunner
+from hpotool.worker.attempt.running_attempt import AttemptResult
 from hpotool.worker.log import log_event
+from hpotool.worker.membership.membership import Lifeline
 from hpotool.worker.one_trial import OneTrial, TrialEnd
-from hpotool.worker.running_attempt import AttemptResult
 from hpotool.worker.signals import Level, Stopping
 
 # A worker that found nothing to claim asks again after so long: within this time it takes over what others lose.

@@ -23,11 +23,11 @@ from hpotool.storage.fleet.worker_storage import NothingToClaim, Told, WorkerSto
 from hpotool.study.outcome import Outcome
 from hpotool.study.seeds import seed_for_trial
 from hpotool.study.spec import StudySpec
-from hpotool.worker.attempt import AttemptRunner
-from hpotool.worker.duplicates import settle_duplicate
+from hpotool.worker.attempt.duplicates import settle_duplicate
+from hpotool.worker.attempt.pruner_check import PrunerCheck
+from hpotool.worker.attempt.runner import AttemptRunner
+from hpotool.worker.attempt.running_attempt import TAKEN_AWAY, AttemptResult, RunningAttempt
 from hpotool.worker.log import log_event
-from hpotool.worker.pruner_check import PrunerCheck
-from hpotool.worker.running_attempt import TAKEN_AWAY, AttemptResult, RunningAttempt
 
 _logger = logging.getLogger(__name__)
 

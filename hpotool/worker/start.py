@@ -23,17 +23,17 @@ from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.study.spec import StudySpec
 from hpotool.worker.allowed import Allowed
-from hpotool.worker.attempt import AttemptRunner
+from hpotool.worker.attempt.runner import AttemptRunner
 from hpotool.worker.branches import Branches, branching_rule
-from hpotool.worker.budget_watch import BudgetWatch, check_price
-from hpotool.worker.checkpoint_store import CheckpointStore, Place
-from hpotool.worker.fork_server_handle import ImportInterrupted
+from hpotool.worker.checkpoints.store import CheckpointStore, Place
 from hpotool.worker.gpu import DeviceMeter, Slot
-from hpotool.worker.identity import identify_worker
-from hpotool.worker.lifeline import Lifeline
 from hpotool.worker.log import log_event
 from hpotool.worker.loop import Departure, WorkerLoop
+from hpotool.worker.membership.budget_watch import BudgetWatch, check_price
+from hpotool.worker.membership.identity import identify_worker
+from hpotool.worker.membership.membership import Lifeline
 from hpotool.worker.points_left import PointsLeft
+from hpotool.worker.process.fork_server_handle import ImportInterrupted
 from hpotool.worker.signals import Level, Stopping, describe_level
 
 STOP_GRACE = timedelta(seconds=30)

@@ -27,8 +27,8 @@ import psutil
 
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import Isolation, MetricSpec, ObjectiveSpec, StudySpec
-from hpotool.worker.attempt import AttemptRunner
-from hpotool.worker.process_tree import descendants, proportional_memory
+from hpotool.worker.attempt.runner import AttemptRunner
+from hpotool.worker.process.process_tree import descendants, proportional_memory
 
 OBJECTIVE = "tests.benchmarks.torch_objective:objective"
 

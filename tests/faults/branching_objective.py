@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 import hpotool
-from hpotool.worker.objective_trial import ObjectiveTrial
+from hpotool.worker.child.objective_trial import ObjectiveTrial
 from tests.faults.objectives import STEP_S, append
 
 

@@ -27,7 +27,7 @@ GRACE_S = 1.6
 # On one machine every dead process is provably gone at once. Workers that claim to be elsewhere have only their
 # heartbeats.
 _ELSEWHERE = """
-import os, hpotool.worker.identity as identity
+import os, hpotool.worker.membership.identity as identity
 identity.process_space = lambda: os.environ["TEST_PLACE"]
 from hpotool.cli.app import main
 main()

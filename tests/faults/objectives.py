@@ -10,7 +10,7 @@ import signal
 import time
 from pathlib import Path
 
-from hpotool.worker.objective_trial import ObjectiveTrial
+from hpotool.worker.child.objective_trial import ObjectiveTrial
 
 STEP_S = 0.03
 

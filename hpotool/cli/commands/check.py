@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import optuna
 
     from hpotool.study.spec import StudySpec
-    from hpotool.worker.attempt import AttemptResult
+    from hpotool.worker.attempt.runner import AttemptResult
 
 _SEED = 0  # of a check without a seed of its own: two checks of one file show the same points
 
@@ -36,9 +36,9 @@ def check(
     Needs no database. The file's problems come all at once, each with its line and column.
     """
     from hpotool.study.branch import has_branches
-    from hpotool.worker.attempt import AttemptRunner
-    from hpotool.worker.checkpoint_store import CheckpointStore, Place
-    from hpotool.worker.pruner_check import read_step_mismatch
+    from hpotool.worker.attempt.pruner_check import read_step_mismatch
+    from hpotool.worker.attempt.runner import AttemptRunner
+    from hpotool.worker.checkpoints.store import CheckpointStore, Place
 
     spec = read_study(file, assignments)
     first = _first_points(spec, _build_study(spec), points)
@@ -110,7 +110,7 @@ def _count(number: int, what: str) -> str:
 def _example_command(spec: StudySpec, points: list[dict[str, Any]]) -> list[str] | None:
     """The command of the first point; what only an attempt knows stays in braces, and ``${NAME}`` as it is."""
     from hpotool.study.command_template import COMMAND_FIELDS, read_arguments
-    from hpotool.worker.command_line import fill_arguments, spell_json, variables_in
+    from hpotool.worker.child.command.arguments import fill_arguments, spell_json, variables_in
 
     if spec.objective.command is None or not points:
         return None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from hpotool.storage.control.lineages import StudyOnDisk
-    from hpotool.worker.leftovers import Leftover, Rules
+    from hpotool.worker.checkpoints.leftovers import Leftover, Rules
 
 
 def clean(
@@ -52,7 +52,7 @@ def clean(
     storage: StorageOption = None,
 ) -> None:
     """Remove what finished studies left on this machine: logs, checkpoints of failed trials, half-written ones."""
-    from hpotool.worker.leftovers import Rules
+    from hpotool.worker.checkpoints.leftovers import Rules
 
     rules = Rules(_duration(older_than), all_checkpoints)
     found = list(_find(storage, study, checkpoints, rules, deleted))
@@ -77,7 +77,7 @@ def _find(
     from hpotool.settings import home_folder
     from hpotool.storage.control.lineages import read_studies_on_disk
     from hpotool.storage.fleet.spool import Spool
-    from hpotool.worker.leftovers import find_half_written
+    from hpotool.worker.checkpoints.leftovers import find_half_written
 
     home = home_folder()
     connection = connect(storage)
@@ -91,8 +91,13 @@ def _find(
 
 def _find_of_study(home: Path, study: StudyOnDisk, checkpoints: str | None, rules: Rules) -> Iterator[Leftover]:
     from hpotool.study.spec import MetricSpec, ObjectiveSpec, StudySpec
-    from hpotool.worker.checkpoint_store import CheckpointStore, Place
-    from hpotool.worker.leftovers import find_checkpoints, find_copies, find_logs, find_remote_checkpoints
+    from hpotool.worker.checkpoints.leftovers import (
+        find_checkpoints,
+        find_copies,
+        find_logs,
+        find_remote_checkpoints,
+    )
+    from hpotool.worker.checkpoints.store import CheckpointStore, Place
 
     yield from find_logs(home, study, rules)
     yield from find_copies(home, study, rules)
@@ -109,7 +114,7 @@ def _missing(home: Path, study: str | None, known: set[str], deleted: bool) -> l
     from urllib.parse import unquote
 
     from hpotool.storage.control.lineages import StudyOnDisk
-    from hpotool.worker.leftovers import studies_on_disk
+    from hpotool.worker.checkpoints.leftovers import studies_on_disk
 
     missing = sorted({unquote(name) for name in studies_on_disk(home)} - known)
     if study is not None:
@@ -133,7 +138,7 @@ def _say_what(found: list[Leftover]) -> None:
 
 
 def _bytes(leftovers: list[Leftover]) -> str:
-    from hpotool.worker.watch import show_bytes
+    from hpotool.worker.attempt.watch import show_bytes
 
     return show_bytes(sum(leftover.size for leftover in leftovers))
 

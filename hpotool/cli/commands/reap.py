@@ -32,7 +32,7 @@ def reap(
     from hpotool.storage.control.orders import read_retry_spec
     from hpotool.storage.fleet.attempts import follow_up_of
     from hpotool.study.rules.retry import decide_retry
-    from hpotool.worker.reaper import Reaper
+    from hpotool.worker.membership.reaper import Reaper
 
     pulse = read_pulse()
     if grace is not None:

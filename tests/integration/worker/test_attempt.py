@@ -14,8 +14,8 @@ from optuna.trial import TrialState
 from hpotool.errors import InputError
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import ConstraintSpec, MetricSpec, ObjectiveSpec, PrunerSpec, StudySpec
-from hpotool.worker.attempt import AttemptResult, AttemptRunner
-from hpotool.worker.feasibility import set_constraints
+from hpotool.worker.attempt.constraints import set_constraints
+from hpotool.worker.attempt.runner import AttemptResult, AttemptRunner
 from tests import worker_objectives
 
 MakeRunner = Callable[..., AttemptRunner]

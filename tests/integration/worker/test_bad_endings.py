@@ -10,8 +10,8 @@ import pytest
 
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import MetricSpec, ObjectiveSpec, StudySpec
-from hpotool.worker.attempt import AttemptResult, AttemptRunner
-from hpotool.worker.process_tree import descendants
+from hpotool.worker.attempt.runner import AttemptResult, AttemptRunner
+from hpotool.worker.process.process_tree import descendants
 
 SHORT = timedelta(seconds=1)
 

@@ -18,9 +18,9 @@ from hpotool.errors import InputError
 from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import MetricSpec, ObjectiveSpec, ParameterSpec, StudySpec, TierSpec
-from hpotool.worker.attempt import AttemptResult, AttemptRunner
-from hpotool.worker.checkpoint_store import CheckpointStore, Place
-from hpotool.worker.process_tree import descendants
+from hpotool.worker.attempt.runner import AttemptResult, AttemptRunner
+from hpotool.worker.checkpoints.store import CheckpointStore, Place
+from hpotool.worker.process.process_tree import descendants
 
 SPACE = (
     ParameterSpec("lr", FloatDistribution(0.1, 0.2)),

@@ -17,17 +17,17 @@ import pytest
 
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import MetricSpec, ObjectiveSpec, StudySpec
-from hpotool.worker.attempt import AttemptResult, AttemptRunner
-from hpotool.worker.process_tree import descendants
-from hpotool.worker.running_attempt import RunningAttempt
-from hpotool.worker.trial_server import TrialServer
+from hpotool.worker.attempt.runner import AttemptResult, AttemptRunner
+from hpotool.worker.attempt.running_attempt import RunningAttempt
+from hpotool.worker.attempt.trial_server import TrialServer
+from hpotool.worker.process.process_tree import descendants
 
 GONE_WITHIN_S = 5.0
 WORKER = """
 import sys, optuna
 from pathlib import Path
 from hpotool.study.spec import MetricSpec, ObjectiveSpec, StudySpec
-from hpotool.worker.attempt import AttemptRunner
+from hpotool.worker.attempt.runner import AttemptRunner
 objective = ObjectiveSpec(python="tests.worker_bad_endings:works_in_a_tree")
 runner = AttemptRunner(StudySpec("s", objective, (MetricSpec("loss", "minimize"),)), Path(sys.argv[1]))
 runner.start()

@@ -11,8 +11,8 @@ import pytest
 
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import MetricSpec, ObjectiveSpec, StudySpec
-from hpotool.worker.attempt import AttemptResult, AttemptRunner
-from hpotool.worker.checkpoint_store import CheckpointStore, Place
+from hpotool.worker.attempt.runner import AttemptResult, AttemptRunner
+from hpotool.worker.checkpoints.store import CheckpointStore, Place
 from tests.faults.fleet import Fleet, wait_until
 
 CODE = """

@@ -9,8 +9,8 @@ from optuna.trial import TrialState
 
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import MetricSpec, ObjectiveSpec, StudySpec
-from hpotool.worker.attempt import AttemptRunner
-from hpotool.worker.reference import load_objective
+from hpotool.worker.attempt.runner import AttemptRunner
+from hpotool.worker.child.import_objective import load_objective
 
 pytestmark = pytest.mark.xdist_group("torch")
 

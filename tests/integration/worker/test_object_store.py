@@ -16,9 +16,9 @@ from fsspec.implementations.memory import MemoryFileSystem
 from hpotool.errors import CheckpointPlaceError
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import KeepSpec, MetricSpec, ObjectiveSpec, StudySpec
-from hpotool.worker.attempt import AttemptRunner
-from hpotool.worker.checkpoint_store import CheckpointStore, Place
-from hpotool.worker.store_calls import Patience
+from hpotool.worker.attempt.runner import AttemptRunner
+from hpotool.worker.checkpoints.store import CheckpointStore, Place
+from hpotool.worker.checkpoints.store_calls import Patience
 from tests.object_store import ObjectStore, object_store
 
 SPEC = StudySpec("a/b c", ObjectiveSpec(python="m:f"), (MetricSpec("loss", "minimize"),), keep=KeepSpec(2))

@@ -16,8 +16,8 @@ import pytest
 from hpotool.errors import InputError
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import MetricSpec, ObjectiveSpec, StudySpec
-from hpotool.worker.attempt import AttemptResult, AttemptRunner
-from hpotool.worker.channel import channel_pair
+from hpotool.worker.attempt.runner import AttemptResult, AttemptRunner
+from hpotool.worker.process.channel import channel_pair
 from tests.acceptance.command_line import wait_until
 from tests.worker_processes import GARBAGE
 

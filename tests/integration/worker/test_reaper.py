@@ -10,7 +10,7 @@ import pytest
 from hpotool.storage.control.orders import orders
 from hpotool.storage.database.connection import TransientDatabaseError
 from hpotool.storage.fleet.attempts import beat
-from hpotool.worker.reaper import FOREIGN_PATIENCE, Reaper
+from hpotool.worker.membership.reaper import FOREIGN_PATIENCE, Reaper
 
 GRACE_S = 30.0
 

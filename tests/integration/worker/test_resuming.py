@@ -14,8 +14,8 @@ import pytest
 
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import MetricSpec, ObjectiveSpec, StudySpec
-from hpotool.worker.attempt import AttemptResult, AttemptRunner
-from hpotool.worker.checkpoint_store import CheckpointStore, Place
+from hpotool.worker.attempt.runner import AttemptResult, AttemptRunner
+from hpotool.worker.checkpoints.store import CheckpointStore, Place
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.xdist_group("torch")

@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from hpotool.errors import InputError
 from hpotool.study.command_template import read_arguments
 from hpotool.study.spec import ParameterSpec
-from hpotool.worker.command_line import (
+from hpotool.worker.child.command.arguments import (
     fill_arguments,
     fill_template,
     parameter_variables,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpotool.worker.command_output import Line, LineReader, LineSplitter, Report, Series, Untaken
-from hpotool.worker.last_words import LastWords
+from hpotool.worker.child.command.last_words import LastWords
+from hpotool.worker.child.command.output import Line, LineReader, LineSplitter, Report, Series, Untaken
 
 
 def read(reader: LineReader, line: str, **more: Any) -> list[Report | Untaken]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hpotool.study.outcome import Outcome
-from hpotool.worker.ending import Cause, judge_ending, judge_status
+from hpotool.worker.process.classify_end import Cause, judge_ending, judge_status
 
 COMPLETE = {"end": "complete", "reason": None, "values": [1.0]}
 ERROR = {"end": "error", "reason": "ValueError: no"}

@@ -14,12 +14,12 @@ import pytest
 from hpotool.study.doors import LONGEST_REASON
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import MetricSpec, ObjectiveSpec
-from hpotool.worker.child import call_objective
-from hpotool.worker.in_process import CallLink
-from hpotool.worker.messages import Job, StudyView
-from hpotool.worker.objective_trial import ObjectiveTrial
-from hpotool.worker.running_attempt import RunningAttempt
-from hpotool.worker.trial_server import TrialServer
+from hpotool.worker.attempt.in_process import CallLink
+from hpotool.worker.attempt.running_attempt import RunningAttempt
+from hpotool.worker.attempt.trial_server import TrialServer
+from hpotool.worker.child.entry import call_objective
+from hpotool.worker.child.objective_trial import ObjectiveTrial
+from hpotool.worker.process.protocol import Job, StudyView
 from tests.handover import Accepted, Case, same
 
 CASES = 1_900

@@ -6,7 +6,7 @@ from typing import Any
 from hpotool.errors import DatabaseUnreachableError
 from hpotool.storage.fleet.attempts import Attempt, Orders
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
-from hpotool.worker.heartbeat import ORDERS_WITHIN, Heartbeat
+from hpotool.worker.membership.heartbeat import ORDERS_WITHIN, Heartbeat
 
 WORKER = WorkerIdentity("w", "host", 1, "space", "0", "cpu")
 RUNNING = (True, None, "running", "")

@@ -1,5 +1,5 @@
-from hpotool.worker.attempt_link import ChannelLink
-from hpotool.worker.channel import channel_pair
+from hpotool.worker.child.attempt_link import ChannelLink
+from hpotool.worker.process.channel import channel_pair
 
 
 def test_training_goes_on_when_a_verdict_is_late_and_the_late_one_is_dropped() -> None:

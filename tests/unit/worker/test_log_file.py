@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hpotool.errors import InputError
-from hpotool.worker.log_file import (
+from hpotool.worker.process.log_file import (
     BoundedLog,
     LogFolder,
     LogLimits,

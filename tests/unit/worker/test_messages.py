@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hpotool.study.outcome import Outcome
-from hpotool.worker.channel import Channel, ChannelClosed, ChannelGarbled, channel_pair
-from hpotool.worker.messages import read_control, read_message
+from hpotool.worker.process.channel import Channel, ChannelClosed, ChannelGarbled, channel_pair
+from hpotool.worker.process.protocol import read_control, read_message
 from tests.worker_processes import FRAMED
 
 JSON = st.recursive(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hpotool.worker.plain_process import become_plain, plain_for_a_while
+from hpotool.worker.child.plain_process import become_plain, plain_for_a_while
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import MetricSpec, ObjectiveSpec, StudySpec
-from hpotool.worker.attempt import AttemptRunner
-from hpotool.worker.ending import Cause
-from hpotool.worker.running_attempt import RunningAttempt
+from hpotool.worker.attempt.runner import AttemptRunner
+from hpotool.worker.attempt.running_attempt import RunningAttempt
+from hpotool.worker.process.classify_end import Cause
 
 SPEC = StudySpec("s", ObjectiveSpec(python="m:f", isolation="none"), (MetricSpec("loss", "minimize"),))
 

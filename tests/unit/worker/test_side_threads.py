@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from hpotool.storage.database.connection import RefusedStatementError
-from hpotool.worker.side_threads import SideThreads, Step
+from hpotool.worker.membership.side_threads import SideThreads, Step
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def test_a_thread_that_died_is_started_again_by_its_neighbour() -> None:
 
 
 def test_what_a_database_refuses_is_said_once_and_ends_no_thread(caplog, monkeypatch) -> None:
-    monkeypatch.setattr("hpotool.worker.side_threads._AFTER_REFUSAL_S", 0.001)
+    monkeypatch.setattr("hpotool.worker.membership.side_threads._AFTER_REFUSAL_S", 0.001)
     seen_by = []
     enough = threading.Event()
 

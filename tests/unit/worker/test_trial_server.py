@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 from hpotool.study.spec import MetricSpec
-from hpotool.worker.trial_server import TrialServer
+from hpotool.worker.attempt.trial_server import TrialServer
 
 METRICS = (MetricSpec("loss", "minimize"),)
 

@@ -28,7 +28,9 @@ def look_around(trial, results):
     """What a spawned process finds: the objective's module by its name, and no launcher."""
     main = sys.modules.get("__mp_main__") or sys.modules["__main__"]
     names = [
-        name for name in sys.modules if name.startswith("hpotool.worker.fork_server") or name == "hpotool.cli"
+        name
+        for name in sys.modules
+        if name.startswith("hpotool.worker.child.fork_server") or name == "hpotool.cli"
     ]
     parent = multiprocessing.parent_process()
     results.put((use(trial, 7), getattr(main, "__file__", None), names, sys.argv, parent is not None))

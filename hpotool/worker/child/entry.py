@@ -24,14 +24,14 @@ from optuna.exceptions import TrialPruned
 from hpotool.errors import InputError
 from hpotool.study.doors import kind_of, one_line
 from hpotool.study.outcome import Outcome
-from hpotool.worker.attempt_link import ChannelLink, StopRequest
-from hpotool.worker.channel import Channel
-from hpotool.worker.command import CommandObjective
-from hpotool.worker.exit import disown_exit_handlers, run_exit_handlers
-from hpotool.worker.memory_errors import out_of_memory_reason
-from hpotool.worker.messages import AttemptEnded, Job
-from hpotool.worker.objective_trial import ObjectiveTrial
-from hpotool.worker.returned import read_returned
+from hpotool.worker.child.attempt_link import ChannelLink, StopRequest
+from hpotool.worker.child.command.objective import CommandObjective
+from hpotool.worker.child.exit import disown_exit_handlers, run_exit_handlers
+from hpotool.worker.child.objective_trial import ObjectiveTrial
+from hpotool.worker.child.return_value import read_returned
+from hpotool.worker.process.channel import Channel
+from hpotool.worker.process.memory_errors import out_of_memory_reason
+from hpotool.worker.process.protocol import AttemptEnded, Job
 
 _LONGEST_REFUSAL = 300  # characters, of each thing that was returned and is not kept
 _DEFAULT_SIGNALS = (signal.SIGHUP, signal.SIGCHLD)

@@ -23,20 +23,20 @@ from hpotool.study.doors import one_line
 from hpotool.study.outcome import Outcome
 from hpotool.study.space import suggest_search_space
 from hpotool.study.spec import StudySpec
-from hpotool.worker.checkpoint_store import CheckpointStore
-from hpotool.worker.command import check_command
-from hpotool.worker.feasibility import set_constraints, set_out_of_memory
-from hpotool.worker.fork_server_handle import (
+from hpotool.worker.attempt.constraints import set_constraints, set_out_of_memory
+from hpotool.worker.attempt.running_attempt import AttemptResult, RunningAttempt
+from hpotool.worker.attempt.trial_server import TrialServer
+from hpotool.worker.checkpoints.store import CheckpointStore
+from hpotool.worker.child.command.objective import check_command
+from hpotool.worker.child.plain_process import fill_environment
+from hpotool.worker.gpu import DeviceMeter
+from hpotool.worker.process.fork_server_handle import (
     ForkServerHandle,
     ImportInterrupted,
     environment_without_secrets,
 )
-from hpotool.worker.gpu import DeviceMeter
-from hpotool.worker.log_file import LogFolder, log_path
-from hpotool.worker.messages import Job, StudyView
-from hpotool.worker.plain_process import fill_environment
-from hpotool.worker.running_attempt import AttemptResult, RunningAttempt
-from hpotool.worker.trial_server import TrialServer
+from hpotool.worker.process.log_file import LogFolder, log_path
+from hpotool.worker.process.protocol import Job, StudyView
 
 __all__ = ["AttemptResult", "AttemptRunner"]
 

@@ -31,9 +31,9 @@ from hpotool.errors import CheckpointPlaceError, InputError
 from hpotool.faults import fault_point
 from hpotool.settings import study_folder_name
 from hpotool.study.spec import MetricSpec, StudySpec
-from hpotool.worker.folder_contents import NOT_COPIED as _RESULT
-from hpotool.worker.remote_copies import NotWholeError, RemoteCopies
-from hpotool.worker.store_calls import Patience, StoreCalls
+from hpotool.worker.checkpoints.folder_contents import NOT_COPIED as _RESULT
+from hpotool.worker.checkpoints.remote_copies import NotWholeError, RemoteCopies
+from hpotool.worker.checkpoints.store_calls import Patience, StoreCalls
 
 _MOST_BETWEEN_COPIES = 8  # times as long as usual, while the store is away
 _NOTED_COPIES = 8

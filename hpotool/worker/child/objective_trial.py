@@ -23,8 +23,8 @@ from optuna.distributions import (
 from optuna.trial import Trial
 
 from hpotool.study.doors import LONGEST_NAME, check_name, check_step, to_json
-from hpotool.worker.messages import CONSTRAINT_ATTRIBUTE, REPORTS_ATTRIBUTE, Job
-from hpotool.worker.objective_study import Link, ObjectiveStorage, ObjectiveStudy
+from hpotool.worker.child.objective_study import Link, ObjectiveStorage, ObjectiveStudy
+from hpotool.worker.process.protocol import CONSTRAINT_ATTRIBUTE, REPORTS_ATTRIBUTE, Job
 
 # A verdict that takes longer than this counts as "go on": training does not wait for a database that is away.
 VERDICT_WITHIN_S = 10.0

@@ -25,14 +25,20 @@ import psutil
 
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import ObjectiveSpec
-from hpotool.worker.attempt_socket import AttemptSocket
-from hpotool.worker.channel import Channel, ChannelClosed, ChannelGarbled, is_readable
-from hpotool.worker.ending import Cause
-from hpotool.worker.fork_server_handle import ForkServerHandle
 from hpotool.worker.gpu import DeviceMeter
-from hpotool.worker.log_file import keep_small
-from hpotool.worker.messages import read_control, read_message
-from hpotool.worker.process_tree import descendants, identify, kill_all, proportional_memory, resident_memory
+from hpotool.worker.process.attempt_socket import AttemptSocket
+from hpotool.worker.process.channel import Channel, ChannelClosed, ChannelGarbled, is_readable
+from hpotool.worker.process.classify_end import Cause
+from hpotool.worker.process.fork_server_handle import ForkServerHandle
+from hpotool.worker.process.log_file import keep_small
+from hpotool.worker.process.process_tree import (
+    descendants,
+    identify,
+    kill_all,
+    proportional_memory,
+    resident_memory,
+)
+from hpotool.worker.process.protocol import read_control, read_message
 
 _LOOKS_EVERY_S = 1.0
 _LOOKS_AT_A_LIMIT_EVERY_S = 0.2

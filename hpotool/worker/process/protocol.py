@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial
 
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import ObjectiveSpec, ParameterSpec
-from hpotool.worker.channel import ChannelGarbled
+from hpotool.worker.process.channel import ChannelGarbled
 
 # The system attributes that an objective may set: its constraints, and the marks of two integrations. All others
 # are orders to samplers, pruners and workers, and some are unpickled there (``cma:``).

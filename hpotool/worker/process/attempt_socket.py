@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hpotool.worker.channel import Channel, ChannelClosed
+from hpotool.worker.process.channel import Channel, ChannelClosed
 
 _CREDENTIALS = struct.Struct("3i")  # process, user, group
 _WAITING = 128  # processes that may connect at the same moment

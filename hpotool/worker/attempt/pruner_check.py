@@ -14,8 +14,8 @@ from hpotool.study.branch import has_branches
 from hpotool.study.outcome import Outcome
 from hpotool.study.rules.pruner_steps import find_step_mismatch
 from hpotool.study.spec import StudySpec
+from hpotool.worker.attempt.running_attempt import AttemptResult
 from hpotool.worker.log import log_event
-from hpotool.worker.running_attempt import AttemptResult
 
 
 def read_step_mismatch(spec: StudySpec, trial: Trial, result: AttemptResult) -> str | None:

@@ -28,7 +28,7 @@ from hpotool.reporting import EXIT_INFEASIBLE, EXIT_PREEMPTED
 from hpotool.study.command_template import read_arguments, script_of, template_names
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import ObjectiveSpec
-from hpotool.worker.command_line import (
+from hpotool.worker.child.command.arguments import (
     AbsentError,
     fill_arguments,
     fill_template,
@@ -37,13 +37,21 @@ from hpotool.worker.command_line import (
     spell_json,
     variables_in,
 )
-from hpotool.worker.command_output import Line, LineReader, LineSplitter, Report, Series, Untaken, read_object
-from hpotool.worker.ending import judge_status, name_signal
-from hpotool.worker.last_words import LastWords
-from hpotool.worker.messages import AttemptEnded, Job
-from hpotool.worker.objective_trial import ObjectiveTrial
-from hpotool.worker.process_tree import die_with_parent
-from hpotool.worker.report_socket import ReportSocket
+from hpotool.worker.child.command.last_words import LastWords
+from hpotool.worker.child.command.output import (
+    Line,
+    LineReader,
+    LineSplitter,
+    Report,
+    Series,
+    Untaken,
+    read_object,
+)
+from hpotool.worker.child.command.report_socket import ReportSocket
+from hpotool.worker.child.objective_trial import ObjectiveTrial
+from hpotool.worker.process.classify_end import judge_status, name_signal
+from hpotool.worker.process.process_tree import die_with_parent
+from hpotool.worker.process.protocol import AttemptEnded, Job
 
 _ENDS_WITHIN_S = 10.0  # from SIGTERM to SIGKILL when it is pruned
 _LOOKS_EVERY_S = 0.2

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from hpotool.errors import InputError
-from hpotool.worker.channel import Channel, ChannelClosed, ChannelGarbled, channel_pair
-from hpotool.worker.log_file import open_for_appending, tail_of
-from hpotool.worker.messages import Job, Kill, Signal, StartAttempt, read_control
-from hpotool.worker.process_tree import kill_descendants
+from hpotool.worker.process.channel import Channel, ChannelClosed, ChannelGarbled, channel_pair
+from hpotool.worker.process.log_file import open_for_appending, tail_of
+from hpotool.worker.process.process_tree import kill_descendants
+from hpotool.worker.process.protocol import Job, Kill, Signal, StartAttempt, read_control
 
 _SECRETS = ("HPOTOOL_STORAGE", "HPOTOOL_CONFIG", "PGPASSWORD", "PGPASSFILE", "PGSERVICEFILE")
 _ENDS_WITHIN_S = 5.0
@@ -49,7 +49,7 @@ class ForkServerHandle:
         self._wake_writing.setblocking(False)
         with open_for_appending(log) as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "hpotool.worker.fork_server", str(theirs.fileno()), objective],
+                [sys.executable, "-m", "hpotool.worker.child.fork_server", str(theirs.fileno()), objective],
                 env=environment,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,

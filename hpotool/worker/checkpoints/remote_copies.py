@@ -27,8 +27,8 @@ from typing import Any
 
 from hpotool.errors import CheckpointPlaceError
 from hpotool.faults import fault_point
-from hpotool.worker.folder_contents import FolderContents, object_name
-from hpotool.worker.store_calls import StoreCalls
+from hpotool.worker.checkpoints.folder_contents import FolderContents, object_name
+from hpotool.worker.checkpoints.store_calls import StoreCalls
 
 _NEWEST = "newest"
 _COPY = re.compile(r"copy-(\d+)(?:-(\d+)-[0-9a-f]+)?")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpotool.study.outcome import Outcome
-from hpotool.worker.memory_errors import last_words_of_exhaustion
+from hpotool.worker.process.memory_errors import last_words_of_exhaustion
 
 _WORDS = {
     signal.SIGSEGV: "segmentation fault",

@@ -15,7 +15,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.study.doors import LONGEST_VALUE, check_name, to_json
-from hpotool.worker.messages import OWN_SYSTEM_ATTRIBUTES, StudyView
+from hpotool.worker.process.protocol import OWN_SYSTEM_ATTRIBUTES, StudyView
 
 _METRIC_NAMES = "study:metric_names"  # as Optuna names it
 _LONGEST_ATTRIBUTES = 16 * LONGEST_VALUE  # characters of JSON: they are sent together when the database was away

@@ -19,16 +19,16 @@ from optuna.exceptions import UpdateFinishedTrialError
 
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import ObjectiveSpec
-from hpotool.worker.channel import Channel, ChannelClosed, channel_pair
-from hpotool.worker.ending import Cause, judge_ending
-from hpotool.worker.fork_server_handle import ForkServerHandle
+from hpotool.worker.attempt.in_process import call_in_process
+from hpotool.worker.attempt.memory_pressure import count_memory_kills
+from hpotool.worker.attempt.trial_server import TrialServer
+from hpotool.worker.attempt.watch import AttemptWatch
 from hpotool.worker.gpu import DeviceMeter
-from hpotool.worker.in_process import call_in_process
-from hpotool.worker.log_file import LogFolder, tail_of
-from hpotool.worker.memory_pressure import count_memory_kills
-from hpotool.worker.messages import Job
-from hpotool.worker.trial_server import TrialServer
-from hpotool.worker.watch import AttemptWatch
+from hpotool.worker.process.channel import Channel, ChannelClosed, channel_pair
+from hpotool.worker.process.classify_end import Cause, judge_ending
+from hpotool.worker.process.fork_server_handle import ForkServerHandle
+from hpotool.worker.process.log_file import LogFolder, tail_of
+from hpotool.worker.process.protocol import Job
 
 TAKEN_AWAY = Cause(Outcome.CANCELLED, "its trial belongs to another attempt by now")
 

@@ -26,7 +26,7 @@ from hpotool.storage.database.queries import query
 from hpotool.storage.fleet.attempts import Ending, FollowUp, Run, fail_and_queue
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.study.outcome import Outcome
-from hpotool.worker.identity import is_provably_gone
+from hpotool.worker.membership.identity import is_provably_gone
 
 Decide = Callable[[Outcome, Sequence[Outcome]], FollowUp]  # an outcome and those before it -> what follows
 

@@ -25,12 +25,12 @@ from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.study.outcome import Outcome
 from hpotool.study.rules.retry import BreakerOpen, decide_retry, judge_worker
 from hpotool.study.spec import RetrySpec
-from hpotool.worker.budget_watch import BudgetWatch
-from hpotool.worker.heartbeat import Heartbeat
-from hpotool.worker.identity import has_left_this_host, is_provably_gone
 from hpotool.worker.log import log_event
-from hpotool.worker.reaper import Reaper
-from hpotool.worker.side_threads import SideThreads
+from hpotool.worker.membership.budget_watch import BudgetWatch
+from hpotool.worker.membership.heartbeat import Heartbeat
+from hpotool.worker.membership.identity import has_left_this_host, is_provably_gone
+from hpotool.worker.membership.reaper import Reaper
+from hpotool.worker.membership.side_threads import SideThreads
 from hpotool.worker.signals import Level, Stopping
 
 StopAttempt = Callable[[str, Outcome, str, timedelta], None]  # the first is the attempt's id

@@ -5,7 +5,7 @@ dies, however it dies, every process below it is killed. It holds no database co
 never forks a child that could not use CUDA or its threads: if importing the objective has already used them,
 each child imports it for itself instead, and says so.
 
-It runs as ``python -m hpotool.worker.fork_server FD OBJECTIVE``, where FD is a socket to the worker:
+It runs as ``python -m hpotool.worker.child.fork_server FD OBJECTIVE``, where FD is a socket to the worker:
 
     worker → here   StartAttempt (followed by two file descriptors: channel, log), Signal, Kill
     here → worker   {"ready": true, "cold": why or null} or {"failed": sentence, "hint": …}; then for each attempt
@@ -29,14 +29,14 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from hpotool.errors import InputError
-from hpotool.worker.channel import Channel, ChannelClosed
-from hpotool.worker.child import run_attempt
-from hpotool.worker.exit import flush_files, open_files
-from hpotool.worker.log_file import LogLimits, LogPipe
-from hpotool.worker.messages import Kill, Signal, StartAttempt
-from hpotool.worker.plain_process import become_plain
-from hpotool.worker.process_tree import adopt_orphans, die_with_parent, kill_descendants
-from hpotool.worker.reference import load_objective
+from hpotool.worker.child.entry import run_attempt
+from hpotool.worker.child.exit import flush_files, open_files
+from hpotool.worker.child.import_objective import load_objective
+from hpotool.worker.child.plain_process import become_plain
+from hpotool.worker.process.channel import Channel, ChannelClosed
+from hpotool.worker.process.log_file import LogLimits, LogPipe
+from hpotool.worker.process.process_tree import adopt_orphans, die_with_parent, kill_descendants
+from hpotool.worker.process.protocol import Kill, Signal, StartAttempt
 
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _LEFTOVERS_GONE_WITHIN_S = 5.0
@@ -227,7 +227,7 @@ def _fd_target(fd: str) -> str:
 def _start_again_cold(control: Channel, reference: str, reason: str) -> NoReturn:
     """Become a fresh interpreter on the same socket that leaves the import to each child."""
     os.set_inheritable(control.fileno(), True)
-    module = ["-m", "hpotool.worker.fork_server"]
+    module = ["-m", "hpotool.worker.child.fork_server"]
     os.execv(sys.executable, [sys.executable, *module, str(control.fileno()), reference, reason])
 
 

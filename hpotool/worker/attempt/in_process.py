@@ -17,13 +17,13 @@ from optuna.exceptions import UpdateFinishedTrialError
 from hpotool.errors import DatabaseUnreachableError
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import ObjectiveSpec
-from hpotool.worker.child import call_objective
-from hpotool.worker.fork_server_handle import environment_without_secrets
-from hpotool.worker.messages import Job
-from hpotool.worker.objective_trial import ObjectiveTrial
-from hpotool.worker.plain_process import fill_environment, plain_for_a_while
-from hpotool.worker.reference import load_objective
-from hpotool.worker.trial_server import TrialServer
+from hpotool.worker.attempt.trial_server import TrialServer
+from hpotool.worker.child.entry import call_objective
+from hpotool.worker.child.import_objective import load_objective
+from hpotool.worker.child.objective_trial import ObjectiveTrial
+from hpotool.worker.child.plain_process import fill_environment, plain_for_a_while
+from hpotool.worker.process.fork_server_handle import environment_without_secrets
+from hpotool.worker.process.protocol import Job
 
 _NEEDS_A_PROCESS = "with isolation: none a trial cannot be used in another process; use isolation: process"
 

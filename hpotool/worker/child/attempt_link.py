@@ -15,8 +15,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from hpotool.worker.attempt_socket import connect_to_attempt
-from hpotool.worker.channel import LONGEST, Channel, ChannelClosed, is_readable
+from hpotool.worker.process.attempt_socket import connect_to_attempt
+from hpotool.worker.process.channel import LONGEST, Channel, ChannelClosed, is_readable
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 

@@ -10,8 +10,8 @@ from hpotool.study.outcome import Outcome
 from hpotool.study.rules.replicates import REPLICATE_OF, point_key
 from hpotool.study.space import suggest_search_space
 from hpotool.study.spec import StudySpec
-from hpotool.worker.messages import REPORTS_ATTRIBUTE
-from hpotool.worker.running_attempt import AttemptResult
+from hpotool.worker.attempt.running_attempt import AttemptResult
+from hpotool.worker.process.protocol import REPORTS_ATTRIBUTE
 
 _MEASURED = ("constraints", REPORTS_ATTRIBUTE)  # of the system attributes, what the earlier trial measured
 

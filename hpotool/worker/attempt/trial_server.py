@@ -26,7 +26,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.study.doors import check_name, check_step
 from hpotool.study.spec import MetricSpec
-from hpotool.worker.messages import CONSTRAINT_ATTRIBUTE, OWN_SYSTEM_ATTRIBUTES, REPORTS_ATTRIBUTE
+from hpotool.worker.process.protocol import CONSTRAINT_ATTRIBUTE, OWN_SYSTEM_ATTRIBUTES, REPORTS_ATTRIBUTE
 
 # What Optuna, a sampler or a pruner may raise because of what the objective asked: it is raised there.
 # Anything else (the database's errors above all) concerns the worker and is not caught here.
