@@ -22,10 +22,10 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from threadpoolctl import ThreadpoolController
 
-from hpotool.search.acquisition import find_next_point, spread_point
-from hpotool.search.gaussian_process import GaussianProcess
+from hpotool.search.models.acquisition import find_next_point, spread_point
+from hpotool.search.models.gaussian_process import GaussianProcess
+from hpotool.search.models.unit_cube import Array, UnitCube
 from hpotool.search.tpe import FastTPESampler
-from hpotool.search.unit_cube import Array, UnitCube
 from hpotool.study.rules.sampler_choice import STARTUP_TRIALS
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from optuna.samplers._lazy_random_state import LazyRandomState
 
 from hpotool.errors import InputError
 from hpotool.search.auto import AutoSampler
+from hpotool.search.branches.population import PopulationSampler
 from hpotool.search.build import check_arguments, construct, load_class
 from hpotool.search.every_point import WholeGrid, WholeTree
-from hpotool.search.population import PopulationSampler
 from hpotool.search.tpe import fast_sampler
 from hpotool.study.file.algorithms import SAMPLERS
 from hpotool.study.rules.grid import LARGEST_GRID, grid_size, grid_values

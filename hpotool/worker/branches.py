@@ -5,9 +5,9 @@ from __future__ import annotations
 from optuna import Study
 from optuna.samplers import BaseSampler
 
-from hpotool.search.branching import FINISHED, BranchingRule, Descent, root_of
-from hpotool.search.population import PopulationSampler
-from hpotool.search.tiers import Tiers
+from hpotool.search.branches.branching import FINISHED, BranchingRule, Descent, root_of
+from hpotool.search.branches.population import PopulationSampler
+from hpotool.search.branches.tiers import Tiers
 from hpotool.storage.control.queueing import queue_branch
 from hpotool.storage.fleet.attempts import Run
 from hpotool.study.spec import StudySpec

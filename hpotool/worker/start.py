@@ -11,7 +11,7 @@ import optuna
 
 from hpotool.errors import InputError
 from hpotool.search.every_point import WholeGrid, WholeTree
-from hpotool.search.pruners import pruner_for_worker
+from hpotool.search.pruning.pruners import pruner_for_worker
 from hpotool.search.samplers import SeededSampler, sampler_for_worker
 from hpotool.settings import home_folder, read_pulse, study_folder_name
 from hpotool.storage.control.creation import read_spec

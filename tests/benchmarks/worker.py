@@ -55,7 +55,7 @@ def _study(asked: argparse.Namespace) -> optuna.Study:
         url = DatabaseUrl.parse(asked.url).sqlalchemy
         storage = optuna.storages.RDBStorage(url, heartbeat_interval=HEARTBEAT_S)
     else:
-        from hpotool.search.fast_pruners import fast_pruner
+        from hpotool.search.pruning.fast_pruners import fast_pruner
         from hpotool.search.tpe import fast_sampler
         from hpotool.storage.open import open_storage
 

@@ -13,7 +13,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from hpotool.search.branching import root_of
+from hpotool.search.branches.branching import root_of
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.study.branch import Branch
 from tests.faults.fleet import Fleet, wait_until

@@ -65,7 +65,7 @@ def check(
 def _build_study(spec: StudySpec) -> optuna.Study:
     import optuna
 
-    from hpotool.search.pruners import build_pruner
+    from hpotool.search.pruning.pruners import build_pruner
     from hpotool.search.samplers import sampler_for_worker
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -12,7 +12,7 @@ from optuna.pruners import HyperbandPruner, MedianPruner, PercentilePruner, Succ
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState, create_trial
 
-from hpotool.search.fast_pruners import fast_pruner
+from hpotool.search.pruning.fast_pruners import fast_pruner
 from hpotool.storage.open import open_storage
 
 VALUE = st.one_of(st.floats(-4, 4), st.sampled_from([0.0, 1.0, float("nan"), float("inf"), float("-inf")]))

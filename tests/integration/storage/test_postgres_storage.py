@@ -17,7 +17,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 from sqlalchemy.engine import make_url
 
-from hpotool.search.fast_pruners import fast_pruner
+from hpotool.search.pruning.fast_pruners import fast_pruner
 from hpotool.search.tpe import fast_sampler
 from hpotool.storage.database.connection import Connection, TransientDatabaseError
 from hpotool.storage.database.queries import optuna_query

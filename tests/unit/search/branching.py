@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from hpotool.search.branching import BranchingRule, Descent
+from hpotool.search.branches.branching import BranchingRule, Descent
 from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
 
 SPACE: dict[str, BaseDistribution] = {"lr": FloatDistribution(1e-4, 1.0, log=True)}

@@ -5,10 +5,10 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from scipy.optimize import check_grad
 
-from hpotool.search import gaussian_process
-from hpotool.search.acquisition import find_next_point, log_expected_improvement, spread_point
-from hpotool.search.gaussian_process import GaussianProcess, squared_distances
-from hpotool.search.unit_cube import UnitCube
+from hpotool.search.models import gaussian_process
+from hpotool.search.models.acquisition import find_next_point, log_expected_improvement, spread_point
+from hpotool.search.models.gaussian_process import GaussianProcess, squared_distances
+from hpotool.search.models.unit_cube import UnitCube
 
 RNG = np.random.RandomState(0)
 POINTS = RNG.uniform(size=(30, 3))

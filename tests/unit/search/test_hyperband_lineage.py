@@ -5,7 +5,7 @@ from __future__ import annotations
 import optuna
 import pytest
 
-from hpotool.search.fast_pruners import fast_pruner
+from hpotool.search.pruning.fast_pruners import fast_pruner
 
 
 @pytest.fixture

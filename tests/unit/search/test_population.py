@@ -9,8 +9,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from hpotool.search.branching import Descent, NextBranch
-from hpotool.search.population import PopulationSampler
+from hpotool.search.branches.branching import Descent, NextBranch
+from hpotool.search.branches.population import PopulationSampler
 from hpotool.study.branch import Branch
 from tests.unit.search.branching import run_fleet, trial
 

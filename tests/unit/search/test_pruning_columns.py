@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpotool.search.pruning_columns import percentile_of_sorted
+from hpotool.search.pruning.pruning_columns import percentile_of_sorted
 
 VALUES = st.lists(st.floats(allow_nan=False), min_size=1, max_size=30)
 

@@ -12,8 +12,8 @@ from optuna.samplers._lazy_random_state import LazyRandomState
 
 from hpotool.errors import InputError
 from hpotool.search.auto import AutoSampler
+from hpotool.search.branches.population import PopulationSampler
 from hpotool.search.every_point import WholeGrid, WholeTree
-from hpotool.search.population import PopulationSampler
 from hpotool.search.samplers import SeededSampler, build_sampler, sampler_for_worker
 from hpotool.study.file.algorithms import SAMPLERS
 from hpotool.study.file.reader import read_study_file

@@ -4,8 +4,8 @@ import pytest
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from hpotool.search.branching import Descent
-from hpotool.search.tiers import Tiers
+from hpotool.search.branches.branching import Descent
+from hpotool.search.branches.tiers import Tiers
 from hpotool.study.branch import Branch
 from hpotool.study.spec import TierSpec
 from tests.unit.search.branching import run_fleet, trial

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from hpotool.search.unit_cube import UnitCube
+from hpotool.search.models.unit_cube import UnitCube
 
 SPACE: dict[str, BaseDistribution] = {
     "x": FloatDistribution(-2.0, 6.0),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import create_trial
 
-from hpotool.search.pruners import build_pruner
+from hpotool.search.pruning.pruners import build_pruner
 from hpotool.study.rules.pruner_steps import find_step_mismatch
 from hpotool.study.spec import PrunerSpec
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.random import RandomState
 from scipy.special import ndtr
 
-from hpotool.search.gaussian_process import GaussianProcess
-from hpotool.search.unit_cube import Array, UnitCube
+from hpotool.search.models.gaussian_process import GaussianProcess
+from hpotool.search.models.unit_cube import Array, UnitCube
 
 _RANDOM_CANDIDATES = 400
 _LEADERS, _NEAR_A_LEADER = 5, 40  # candidates around the best points measured so far …
@@ -64,7 +64,7 @@ def find_next_point(
 
 def spread_point(cube: UnitCube, taken: Array, rng: RandomState, candidates: int = 30) -> Array:
     """Return a random point that is farther from those taken than most: what a first look at a space needs."""
-    from hpotool.search.gaussian_process import squared_distances
+    from hpotool.search.models.gaussian_process import squared_distances
 
     points = cube.draw(rng, candidates)
     if not len(taken):

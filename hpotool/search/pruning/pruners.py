@@ -12,7 +12,7 @@ from optuna.pruners import BasePruner
 from optuna.trial import TrialState
 
 from hpotool.search.build import check_arguments, construct, load_class
-from hpotool.search.fast_pruners import FastMedianPruner, fast_pruner
+from hpotool.search.pruning.fast_pruners import FastMedianPruner, fast_pruner
 from hpotool.study.file.algorithms import PRUNERS
 from hpotool.study.spec import PrunerSpec
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
-from hpotool.search.unit_cube import Array, Flags
+from hpotool.search.models.unit_cube import Array, Flags
 
 _ROOT_5 = 5.0**0.5
 _JITTER = 1e-8  # keeps the covariance of two equal points invertible

@@ -26,7 +26,7 @@ from optuna.pruners._successive_halving import _completed_rung_key, _get_current
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from hpotool.search.pruning_columns import RungTable, StepTable
+from hpotool.search.pruning.pruning_columns import RungTable, StepTable
 from hpotool.storage.optuna.postgres import PostgresStorage
 from hpotool.storage.optuna.trial_memory import TrialLog
 

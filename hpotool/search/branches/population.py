@@ -19,7 +19,7 @@ from optuna.samplers import RandomSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from hpotool.search.branching import FINISHED, Descent, NextBranch, rank_key, root_of
+from hpotool.search.branches.branching import FINISHED, Descent, NextBranch, rank_key, root_of
 from hpotool.study.branch import Branch
 from hpotool.study.seeds import seed_for_trial
 from hpotool.study.spec import PopulationSpec

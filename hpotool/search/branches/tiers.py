@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from hpotool.search.branching import FINISHED, Descent, NextBranch, rank_key, root_of
+from hpotool.search.branches.branching import FINISHED, Descent, NextBranch, rank_key, root_of
 from hpotool.study.branch import Branch
 from hpotool.study.spec import TierSpec
 
