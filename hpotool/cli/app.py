@@ -19,32 +19,24 @@ import typer
 from typer.main import get_command
 
 import hpotool
-from hpotool.cli.commands import (
+from hpotool.cli.commands.decide import export
+from hpotool.cli.commands.describe import budget, check, create_study, enqueue, schema
+from hpotool.cli.commands.keep import clean, db
+from hpotool.cli.commands.look import (
     best,
-    budget,
-    check,
-    clean,
-    control,
-    create_study,
     dashboard,
-    db,
-    enqueue,
     events,
-    export,
     importance,
     logs,
     pareto,
     plot,
-    reap,
-    retry,
-    schema,
     show,
     status,
     studies,
     trials,
     watch,
-    worker,
 )
+from hpotool.cli.commands.run import control, reap, retry, worker
 from hpotool.cli.output import say
 from hpotool.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, HpotoolError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpotool.cli.commands.best import trials_answer
+from hpotool.cli.commands.look.best import trials_answer
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Format, show
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpotool.cli.commands.status import draw_status
+from hpotool.cli.commands.look.status import draw_status
 from hpotool.cli.options import StorageOption, StudyOption
 from hpotool.cli.output import cell, console, say
 

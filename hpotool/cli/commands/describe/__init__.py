@@ -1,0 +1,4 @@
+"""Commands that describe a study: create, check, enqueue, budget.
+
+Only `cli.app` comes in.
+"""

@@ -1,0 +1,4 @@
+"""Commands that keep the database and the disk.
+
+Only `cli.app` comes in.
+"""
