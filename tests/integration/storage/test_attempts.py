@@ -270,10 +270,10 @@ def test_a_beat_moves_optunas_heartbeat_and_brings_orders_back(make_study) -> No
     study.connection.run("UPDATE trial_heartbeats SET heartbeat = '2000-01-01'")
     orders.set_state(study.connection.run, study.study_id, "paused", "lunch", "test")
 
-    orders = beat(study.connection.run, worker, attempt)
+    heard = beat(study.connection.run, worker, attempt)
 
-    assert orders.is_owner
-    assert (orders.study_state, orders.study_reason) == ("paused", "lunch")
+    assert heard.is_owner
+    assert (heard.study_state, heard.study_reason) == ("paused", "lunch")
     [(age,)] = study.connection.run("SELECT now()::timestamp - heartbeat FROM trial_heartbeats")
     assert age < timedelta(minutes=1)
 
