@@ -13,6 +13,8 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
+from inspect import signature
 from typing import Annotated, Any
 
 import typer
@@ -38,6 +40,7 @@ from hpotool.cli.commands.look import (
 )
 from hpotool.cli.commands.run import control, reap, retry, worker
 from hpotool.cli.output import say
+from hpotool.cli.study_word import StudyCommand
 from hpotool.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, HpotoolError
 
 app = typer.Typer(
@@ -85,7 +88,9 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
 }
 for panel, commands in _COMMANDS.items():
     for name, command in commands.items():
-        app.command(name, rich_help_panel=panel)(command)
+        study = signature(command).parameters.get("study")
+        is_of_a_study = study is not None and study.annotation == "StudyOption"  # a text until Typer looks at it
+        app.command(name, cls=StudyCommand if is_of_a_study else None, rich_help_panel=panel)(command)
 app.add_typer(db.app, name="db", rich_help_panel="Keep the database")
 
 
@@ -162,13 +167,23 @@ def _explain(error: Exception) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
             say(error.format_message())
             return EXIT_WRONG_INPUT
-        _say_error(error.format_message().rstrip("."), f"{command} --help")
+        _say_error(_plain_usage_error(error.format_message().rstrip(".")), f"{command} --help")
         return EXIT_WRONG_INPUT
     if type(error).__name__ == "Abort":
         return EXIT_INTERRUPTED
     reason = " ".join(str(error).split()) or type(error).__name__
     _say_error(f"unexpected {type(error).__name__}: {reason}", "run it again with --debug to see where")
     return EXIT_FAILED
+
+
+def _plain_usage_error(message: str) -> str:
+    """Typer's sentence about a wrong choice without its prefixes, and with what was probably meant."""
+    found = re.search(r"('[^']*') is not one of (.+)$", message)
+    if found is None:
+        return message
+    choices = re.findall(r"'([^']*)'", found[2])
+    alike = get_close_matches(found[1].strip("'"), choices, n=1)
+    return f"{found[1]} is not one of {', '.join(choices)}" + (f"; did you mean {alike[0]!r}?" if alike else "")
 
 
 def _say_error(message: str, hint: str | None) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hpotool.cli.output import Format
+from hpotool.cli.study_word import complete_study
 
 StorageOption = Annotated[
     str | None,
@@ -20,7 +21,16 @@ StorageOption = Annotated[
 ]
 StudyOption = Annotated[
     str | None,
-    typer.Option("--study", "-s", metavar="NAME", help="The study [default: the only one].", show_default=False),
+    typer.Option(
+        "--study",
+        "-s",
+        metavar="NAME",
+        help="The study, also as the first word [default: HPOTOOL_STUDY, or the only one].",
+        envvar="HPOTOOL_STUDY",
+        show_envvar=False,
+        show_default=False,
+        autocompletion=complete_study,
+    ),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to write the answer.")]
 TrialArgument = Annotated[int, typer.Argument(metavar="TRIAL", help="The trial's number.", min=0)]

@@ -82,29 +82,20 @@ def console(stream: Any = None) -> Console:
 
 
 def table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> RenderableType:
-    """The plain table of some rows; numbers stand at the right."""
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
+    """Some rows as a table that fits the terminal; numbers stand at the right."""
+    from hpotool.cli.tables import Fitted
 
-    drawn = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    columns = _columns(rows)
-    for column in columns:
-        numeric = all(isinstance(row.get(column), (int, float)) or row.get(column) is None for row in rows)
-        drawn.add_column(escape(visible(column)), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        drawn.add_row(*(cell(row.get(column)) for column in columns))
-    return drawn
+    return Fitted(rows, title)
 
 
 def cell(value: Any) -> str:
-    """One value for a person: six significant digits, nothing for nothing."""
+    """One value for a person: four significant digits, nothing for nothing."""
     from rich.markup import escape
 
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return f"{value:.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
     if isinstance(value, (dict, list, tuple)):
         return escape(json.dumps(value, default=str))
     return escape(visible(str(value)))

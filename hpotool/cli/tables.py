@@ -1,0 +1,120 @@
+"""Tables for people: every number in one piece, whatever the width of the terminal.
+
+Where the columns do not fit, one record becomes a list of names and values, and many records show the columns that
+fit, name how many were left out, and shorten long texts. Piped, a table is as wide as its content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from hpotool.cli.output import cell, words
+from hpotool.study.doors import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+_GAP = 2  # between two columns
+_SHORTEST = 12  # a text column is shortened to this width before a column is left out
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Rows as the terminal has room for them; the columns named ``first`` come first and stay."""
+
+    rows: Sequence[Mapping[str, Any]]
+    title: str | None = None
+    first: tuple[str, ...] = ()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        columns = [_Column.of(name, self.rows) for name in _names(self.rows, self.first)]
+        if self.title:
+            yield words(self.title, "bold")
+        if _width(columns) > options.max_width and len(self.rows) == 1:
+            yield _record(self.rows[0])
+            return
+        shown = _fit(columns, options.max_width)
+        yield _draw(shown, self.rows)
+        if len(shown) < len(columns):
+            left = [column.name for column in columns if column.name not in {one.name for one in shown}]
+            noun = "column" if len(left) == 1 else "columns"
+            sentence = f"… {len(left)} more {noun}: {', '.join(left)}"
+            yield Text(visible(sentence), style="dim", overflow="ellipsis", no_wrap=True)
+
+
+@dataclass(frozen=True)
+class _Column:
+    name: str
+    width: int
+    is_numeric: bool
+
+    @classmethod
+    def of(cls, name: str, rows: Sequence[Mapping[str, Any]]) -> _Column:
+        values = [row.get(name) for row in rows]
+        widest = max(len(cell(value)) for value in values)
+        numeric = all(isinstance(value, (int, float)) or value is None for value in values)
+        return cls(name, max(len(name), widest), numeric)
+
+    @property
+    def least(self) -> int:
+        """The width below which it says nothing: a number is never cut."""
+        return self.width if self.is_numeric else min(self.width, max(_SHORTEST, len(self.name)))
+
+
+def _names(rows: Sequence[Mapping[str, Any]], first: Sequence[str]) -> list[str]:
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [*(name for name in first if name in names), *(name for name in names if name not in first)]
+
+
+def _width(columns: Sequence[_Column]) -> int:
+    return sum(column.width + _GAP for column in columns)
+
+
+def _fit(columns: Sequence[_Column], width: int) -> list[_Column]:
+    """The first columns that have room at their least width, given what is then left from the left on."""
+    shown: list[_Column] = []
+    used = 0
+    for column in columns:
+        if shown and used + column.least + _GAP > width:
+            break
+        shown.append(column)
+        used += column.least + _GAP
+    spare = width - used
+    fitted = []
+    for column in shown:
+        given = min(column.width, column.least + max(0, spare))
+        spare -= given - column.least
+        fitted.append(_Column(column.name, given, column.is_numeric))
+    return fitted
+
+
+def _draw(columns: Sequence[_Column], rows: Sequence[Mapping[str, Any]]) -> Table:
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, _GAP, 0, 0))
+    for column in columns:
+        drawn.add_column(
+            cell(column.name),
+            justify="right" if column.is_numeric else "left",
+            width=column.width,
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+    for row in rows:
+        drawn.add_row(*(cell(row.get(column.name)) for column in columns))
+    return drawn
+
+
+def _record(row: Mapping[str, Any]) -> Table:
+    """One record as names and values below each other."""
+    drawn = Table.grid(padding=(0, _GAP, 0, 0))
+    drawn.add_column(style="dim", no_wrap=True)
+    drawn.add_column(overflow="fold")
+    for name, value in row.items():
+        if value is not None:
+            drawn.add_row(cell(name), cell(value))
+    return drawn
