@@ -39,7 +39,7 @@ class StudyCommand(TyperCommand):
         options.params = [param for param in self.params if param.param_type_name == "option"]
         _, left, order = options.make_parser(ctx).parse_args(args=list(words))
         named = [param.name for param in order].count("study")
-        if left and not ctx.resilient_parsing and self._is_study(left):
+        if left and not ctx.resilient_parsing and self._is_study(left, is_named=named > 0):
             words = [word for word in words if word is not left[0]]
             words[:0] = [_Word("--study"), _Word(left[0])]
             named += 1
@@ -47,11 +47,11 @@ class StudyCommand(TyperCommand):
             raise InputError("the study is named twice", f"{ctx.command_path} --study NAME")
         return super().parse_args(ctx, list(words))
 
-    def _is_study(self, words: Sequence[str]) -> bool:
+    def _is_study(self, words: Sequence[str], *, is_named: bool) -> bool:
         """Whether the first of ``words`` names the study rather than what the command itself takes."""
         own = [str(param.name) for param in self.params if param.param_type_name == "argument"]
-        if not own:
-            return True
+        if not own or is_named:  # named already, every word is the command's own
+            return not own
         taken = get_type_hints(inspect.unwrap(self.callback or self.parse_args))[own[0]]
         return not _is_taken(words[0], taken, is_alone=len(words) == 1)
 
