@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpotool.storage.control.studies import StudyProgress
+from hpotool.study.file.resolved import to_document
 from hpotool.study.rules.sampler_choice import SamplerChoice, choose_sampler
 from hpotool.study.spec import StudySpec
 
@@ -46,7 +47,7 @@ class StudyDescription:
 def describe_study(spec: StudySpec, progress: StudyProgress) -> StudyDescription:
     """Return what the study is set to do; the choice of its search depends on who works on it."""
     workers = len(progress.workers)
-    return StudyDescription(spec.to_dict(), choose_sampler(spec, workers), progress.state, workers)
+    return StudyDescription(to_document(spec), choose_sampler(spec, workers), progress.state, workers)
 
 
 def _merge(entries: list[Mapping[str, Any]]) -> dict[str, Any]:

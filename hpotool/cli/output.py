@@ -16,7 +16,6 @@ from hpotool.study.doors import visible, visible_lines
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.text import Text
 
 
 class Format(str, Enum):
@@ -53,7 +52,7 @@ def show(answer: Answer, format: Format) -> None:
         case Format.JSON:
             sys.stdout.write(json.dumps(answer.data, indent=2, default=str) + "\n")
         case Format.YAML:
-            from hpotool.study.file.document import format_yaml
+            from hpotool.study.document import format_yaml
 
             sys.stdout.write(format_yaml(plain(answer.data)))
         case Format.CSV:
@@ -86,26 +85,6 @@ def table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> Render
     from hpotool.cli.tables import Fitted
 
     return Fitted(rows, title)
-
-
-def cell(value: Any) -> str:
-    """One value for a person: four significant digits, nothing for nothing."""
-    from rich.markup import escape
-
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
-    if isinstance(value, (dict, list, tuple)):
-        return escape(json.dumps(value, default=str))
-    return escape(visible(str(value)))
-
-
-def words(text: str, style: str = "") -> Text:
-    """Text of a picture, in its own lines: what a terminal would obey is written out."""
-    from rich.text import Text
-
-    return Text(visible_lines(text), style=style)
 
 
 def plain(data: Any) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hpotool.errors import InputError, NotFoundError, StudyFileError
-from hpotool.study.file.document import parse_scalar, parse_yaml
+from hpotool.study.document import parse_scalar, parse_yaml
 
 _HINT = "give NAME=VALUE pairs for one point, or a .csv, .json or .yaml file of points"
 _SUFFIXES = (".csv", ".json", ".yaml", ".yml")

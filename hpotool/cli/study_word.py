@@ -81,7 +81,7 @@ def complete_study(incomplete: str) -> list[str]:
     """The names of the database's studies that begin like ``incomplete``; none where it does not answer."""
     from hpotool.cli.database import connect
     from hpotool.errors import HpotoolError
-    from hpotool.storage.studies import list_studies
+    from hpotool.storage.control.studies import list_studies
 
     try:
         return [study.name for study in list_studies(connect(None)) if study.name.startswith(incomplete)]

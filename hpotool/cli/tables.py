@@ -14,7 +14,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from hpotool.cli.output import cell, words
+from hpotool.cli.text import cell, words
 from hpotool.study.doors import visible
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from hpotool.study.file.document import parse_scalar
+from hpotool.study.document import parse_scalar
 from hpotool.study.spec import NO_DEFAULT, ParameterSpec
 
 _ABSENT = object()

@@ -1,14 +1,12 @@
 """What a study is, as one frozen value: the resolved content of a study file.
 
-Parsing and validation live in ``hpotool.study.file.reader``; this module only holds the result. ``StudySpec.to_dict``
-gives it back as plain JSON data in the study file's own grammar, with every default written out: that is what is
-stored with the study, so that every worker agrees on it and a later version's defaults cannot change it.
+Parsing and validation live in ``hpotool.study.file``, which also gives it back as plain JSON data in the study
+file's own grammar, with every default written out (``resolved``): that is what is stored with the study, so that
+every worker agrees on it and a later version's defaults cannot change it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -209,26 +207,3 @@ class StudySpec:
             return None
         arguments = dict(self.sampler.arguments)
         return PopulationSpec(**arguments | {"explore": tuple(arguments.get("explore", ()))})
-
-    def to_dict(self) -> dict[str, Any]:
-        """The study as JSON data in the grammar of a study file; survives JSON, YAML and Postgres's jsonb."""
-        from hpotool.study.file.resolved import to_document
-
-        return to_document(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> StudySpec:
-        """The study that ``to_dict`` gave ``data`` for.
-
-        Raises:
-            StudyFileError: ``data`` is not a study, with all that is wrong in it.
-        """
-        from hpotool.study.file.reader import read_study_data
-
-        return read_study_data(data)
-
-    @property
-    def spec_hash(self) -> str:
-        """Equal for equal studies, however their files were written: SHA-256 over the resolved content."""
-        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()

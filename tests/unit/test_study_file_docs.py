@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from hpotool.errors import StudyFileError
+from hpotool.study.document import parse_yaml
 from hpotool.study.file.algorithms import PRUNERS, SAMPLERS
-from hpotool.study.file.document import parse_yaml
 from hpotool.study.file.flags import StudyFlags, read_study_flags
 from hpotool.study.file.grammar import STUDY
 from hpotool.study.file.kinds import Record

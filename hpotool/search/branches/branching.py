@@ -1,8 +1,8 @@
 """What a study needs whose trials go on from each other: which one to queue next, and what must be kept for it.
 
-Two rules choose: tiers (`hpotool.search.branches.tiers`) and population based training (`hpotool.search.branches.population`). Both
-are functions of the trials alone, so that every worker comes to the same answer; the database queues each branch
-once, whoever asks (`hpotool.storage.control.queueing.queue_branch`).
+Two rules choose, tiers (`hpotool.search.branches.tiers`) and population based training
+(`hpotool.search.branches.population`). Both are functions of the trials alone, so that every worker comes to the
+same answer; the database queues each branch once, whoever asks (`hpotool.storage.control.queueing.queue_branch`).
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ from hpotool.storage.database.queries import query, to_jsonb
 from hpotool.storage.database.schema import ensure_schema
 from hpotool.study.file.differences import differences, resumed, way_out
 from hpotool.study.file.grammar import check_study_name
+from hpotool.study.file.reader import read_study_data
+from hpotool.study.file.resolved import spec_hash, to_document
 from hpotool.study.spec import StudySpec
 
 
@@ -49,8 +51,8 @@ def create_or_resume(connection: Connection, spec: StudySpec, actor: str) -> Cre
             "study_name": seeded.name,
             "directions": [metric.direction.upper() for metric in seeded.metrics],
             "metric_names": json.dumps([metric.name for metric in seeded.metrics]),
-            "spec": to_jsonb(seeded.to_dict()),
-            "spec_hash": seeded.spec_hash,
+            "spec": to_jsonb(to_document(seeded)),
+            "spec_hash": spec_hash(seeded),
             "versions": to_jsonb(running_versions(seeded.objective)),
             "budget_trials": seeded.budget.trials,
             "branch_places": seeded.branch_places,
@@ -104,12 +106,12 @@ def change_spec(
         changed = change(stored)
         if changed == stored:
             return stored, stored
-        _refuse_settings_of_a_newer_hpotool(settings.spec, stored.to_dict())
+        _refuse_settings_of_a_newer_hpotool(settings.spec, to_document(stored))
         is_written = write_settings(
             connection.run,
             study_id,
-            spec=changed.to_dict(),
-            spec_hash=changed.spec_hash,
+            spec=to_document(changed),
+            spec_hash=spec_hash(changed),
             versions=settings.versions if versions is None else versions(changed),
             budget_trials=changed.budget.trials,
             branch_places=changed.branch_places,
@@ -128,7 +130,7 @@ def _read(connection: Connection, study_name: str) -> tuple[int, StudySettings, 
             f"study {study_name!r} was made by plain Optuna and has no settings",
             _how_to_describe(study_name),
         )
-    return study_id, settings, StudySpec.from_dict(settings.spec)
+    return study_id, settings, read_study_data(settings.spec)
 
 
 def _how_to_describe(study_name: str) -> str:

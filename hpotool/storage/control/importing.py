@@ -22,6 +22,7 @@ from hpotool.storage.database.queries import query
 from hpotool.storage.database.schema import ensure_schema
 from hpotool.storage.optuna.new_trial import template_columns
 from hpotool.study.file.differences import differences_in_measuring
+from hpotool.study.file.reader import read_study_data
 from hpotool.study.rules.replicates import REPLICATE_OF
 from hpotool.study.space import params_taken_over
 from hpotool.study.spec import ParameterSpec, StudySpec
@@ -88,7 +89,7 @@ def _check_same(connection: Connection, source: str, target: str) -> list[StudyS
         if settings is None or settings.spec is None:
             found.append(f"study {name!r} was made by plain Optuna, and nothing says what its objective was")
         else:
-            specs.append(StudySpec.from_dict(settings.spec))
+            specs.append(read_study_data(settings.spec))
     if not found:
         versions = [settings.versions for settings in stored.values() if isinstance(settings, StudySettings)]
         found = differences_in_measuring(*specs) + code_differences(source, versions[0], target, versions[1])

@@ -17,9 +17,10 @@ from hpotool.storage.database.connection import Rows
 from hpotool.storage.database.queries import query, to_jsonb
 from hpotool.storage.fleet.attempts import Run, StudyState
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
+from hpotool.study.file.reader import read_study_data
 from hpotool.study.outcome import Outcome
 from hpotool.study.rules.retry import EndedAttempt
-from hpotool.study.spec import RetrySpec, StudySpec
+from hpotool.study.spec import RetrySpec
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def read_retry_spec(run: Run, study_id: int) -> RetrySpec:
     settings = read_settings(run, study_id)
     if settings is None or settings.spec is None:
         return RetrySpec()
-    return StudySpec.from_dict(settings.spec).retry
+    return read_study_data(settings.spec).retry
 
 
 def count_places(run: Run, study_id: int) -> Places:

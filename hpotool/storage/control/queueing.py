@@ -16,8 +16,9 @@ from hpotool.storage.database.queries import query
 from hpotool.storage.database.schema import ensure_schema
 from hpotool.storage.fleet.attempts import Run
 from hpotool.study.branch import Branch
+from hpotool.study.file.reader import read_study_data
 from hpotool.study.space import check_point
-from hpotool.study.spec import ParameterSpec, StudySpec
+from hpotool.study.spec import ParameterSpec
 
 _KNOWN_DISTRIBUTIONS = """
 SELECT DISTINCT param_name, distribution_json FROM trial_params JOIN trials USING (trial_id) WHERE study_id = %s
@@ -80,7 +81,7 @@ def queue_branch(
 def known_space(connection: Connection, study_id: int) -> Sequence[ParameterSpec]:
     """The study's search space: its file's, else what its trials were suggested; empty where nobody knows yet."""
     settings = read_settings(connection.run, study_id)
-    in_file = StudySpec.from_dict(settings.spec).search_space if settings and settings.spec else ()
+    in_file = read_study_data(settings.spec).search_space if settings and settings.spec else ()
     if in_file:
         return in_file
     known: dict[str, BaseDistribution] = {}

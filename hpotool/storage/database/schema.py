@@ -22,8 +22,8 @@ from hpotool.storage.database.connection import (
     transaction_settings,
 )
 from hpotool.storage.database.queries import optuna_query
+from hpotool.storage.database.tables import install_optunas_tables
 from hpotool.storage.database.url import DatabaseUrl
-from hpotool.storage.optuna.tables import install_optunas_tables
 
 _LOCK = 0x68706F746F6F6C  # "hpotool"; a transaction's lock, which PgBouncer in transaction mode can keep
 _PATIENCE_WITH_OTHERS_S = 600  # who install or upgrade at the same time

@@ -39,13 +39,13 @@ from optuna.trial import FrozenTrial, TrialState
 from hpotool.reporting import HIGHEST_STEP
 from hpotool.storage.database.connection import Connection, Parameters, Rows, TransientDatabaseError
 from hpotool.storage.database.queries import optuna_query
+from hpotool.storage.database.tables import prepare_tables
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.optuna.decoding import finite_or_none, to_local_time, value_types
 from hpotool.storage.optuna.live_trial import LiveTrial
 from hpotool.storage.optuna.new_trial import running_trial, template_columns
 from hpotool.storage.optuna.stored_trial import StoredTrial
 from hpotool.storage.optuna.study_records import NOT_FOUND, StudyRecords, check_name
-from hpotool.storage.optuna.tables import prepare_tables
 from hpotool.storage.optuna.trial_memory import MEMORY_MAY_BE_OLD_S, TrialLog, TrialMemory
 from hpotool.storage.optuna.write_buffer import Kind, WriteBuffer, flush_at_exit
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from optuna.distributions import FloatDistribution
 
-from hpotool.study.file.document import Node, Problems, did_you_mean
+from hpotool.study.document import Node, Problems, did_you_mean
 from hpotool.study.file.kinds import BROKEN, child, place_of_key
 from hpotool.study.file.space_grammar import Draft
 from hpotool.study.rules.grid import LARGEST_GRID, grid_size, grid_values

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hpotool.study.file.document import Entry, Node, Problems, did_you_mean
+from hpotool.study.document import Entry, Node, Problems, did_you_mean
 from hpotool.study.file.kinds import (
     BROKEN,
     Anything,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from hpotool.study.file.document import Node, Problems, did_you_mean
+from hpotool.study.document import Node, Problems, did_you_mean
 from hpotool.study.file.kinds import BROKEN, child, place_of_key
 from hpotool.study.file.space_grammar import Draft
 from hpotool.study.spec import PopulationSpec

@@ -21,7 +21,7 @@ from hpotool.study.command_template import (
     stands_alone,
     template_names,
 )
-from hpotool.study.file.document import Node, Problems, did_you_mean
+from hpotool.study.document import Node, Problems, did_you_mean
 from hpotool.study.file.kinds import BROKEN, child
 from hpotool.study.file.space_grammar import Draft
 from hpotool.study.spec import ParameterSpec

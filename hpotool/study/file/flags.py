@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpotool.errors import StudyFileError
-from hpotool.study.file.document import (
+from hpotool.study.document import (
     Entry,
     Node,
     Place,

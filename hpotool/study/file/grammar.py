@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from hpotool.study.document import Node, Problems
 from hpotool.study.file.algorithms import PRUNER, SAMPLER, JsonData, check_reference
-from hpotool.study.file.document import Node, Problems
 from hpotool.study.file.kinds import (
     BROKEN,
     DURATION,

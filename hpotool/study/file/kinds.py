@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from hpotool.study.file.document import Entry, Node, Place, Problems, did_you_mean
+from hpotool.study.document import Entry, Node, Place, Problems, did_you_mean
 from hpotool.study.units import format_duration, format_size, parse_duration, parse_size
 
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from hpotool.study.document import Node, Place, Problems, from_plain, override, parse_yaml
 from hpotool.study.file.checks import check_study
-from hpotool.study.file.document import Node, Place, Problems, from_plain, override, parse_yaml
 from hpotool.study.file.grammar import STUDY
 from hpotool.study.file.kinds import BROKEN, child
+from hpotool.study.file.resolved import to_document
 from hpotool.study.file.space_grammar import Draft, finish_parameters
 from hpotool.study.space import check_point
 from hpotool.study.spec import (
@@ -57,7 +58,7 @@ def change_budget(spec: StudySpec, assignments: Sequence[str], lifted: Sequence[
     Raises:
         StudyFileError: all that is wrong with the result.
     """
-    problems, data = Problems(), spec.to_dict()
+    problems, data = Problems(), to_document(spec)
     data["budget"] = {key: value for key, value in data["budget"].items() if key not in lifted}
     return read_document(override(from_plain(data, Place()), assignments, problems), problems)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,7 +20,7 @@ _SHAPED: Mapping[str, Callable[[StudySpec], Any]] = {
 
 
 def to_document(spec: StudySpec) -> dict[str, Any]:
-    """``spec`` as plain JSON data that ``read_study_data`` reads back as an equal one.
+    """``spec`` as plain JSON data that ``read_study_data`` reads back as an equal one, also through YAML and jsonb.
 
     Metrics and parameters are lists of one-key mappings, because their order matters and jsonb does not keep that
     of keys.
@@ -28,3 +30,9 @@ def to_document(spec: StudySpec) -> dict[str, Any]:
         for name, key in STUDY.keys.items()
         if not key.is_silent or getattr(spec, name) != getattr(StudySpec, name)
     }
+
+
+def spec_hash(spec: StudySpec) -> str:
+    """Equal for equal studies, however their files were written: SHA-256 over the resolved content."""
+    canonical = json.dumps(to_document(spec), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()

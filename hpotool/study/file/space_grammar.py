@@ -11,7 +11,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from hpotool.study.file.document import Entry, Node, Place, Problems, did_you_mean
+from hpotool.study.document import Entry, Node, Place, Problems, did_you_mean
 from hpotool.study.file.kinds import BROKEN, Anything, Flag, Items, Number, Plain, Table, Text, say
 from hpotool.study.space import given_value, is_given_by, parameter_as_data, say_range
 from hpotool.study.spec import NO_DEFAULT, ParameterSpec

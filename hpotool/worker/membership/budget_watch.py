@@ -12,6 +12,7 @@ from hpotool.errors import DatabaseUnreachableError, InputError, StudyFileError
 from hpotool.storage.control.orders import finish_study, read_settings
 from hpotool.storage.fleet.attempts import Run
 from hpotool.storage.fleet.usage import UsageReader
+from hpotool.study.file.reader import read_study_data
 from hpotool.study.rules.budget import gpus_of_slot, price_of_device, reached_limit
 from hpotool.study.spec import BudgetSpec, StudySpec
 from hpotool.worker.log import log_event
@@ -73,7 +74,7 @@ class BudgetWatch:
             self._spec_hash = settings.spec_hash
             before = self._spec
             try:
-                self._spec = StudySpec.from_dict(settings.spec)
+                self._spec = read_study_data(settings.spec)
             except StudyFileError as error:
                 log_event(
                     "warning", f"the study has settings of a newer hpotool, and keeps its limits here: {error}"

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from hpotool.errors import EXIT_WRONG_INPUT, StudyFileError
-from hpotool.study.file.reader import read_study_file
+from hpotool.study.file.reader import read_study_data, read_study_file
+from hpotool.study.file.resolved import to_document
 from hpotool.study.spec import (
     BudgetSpec,
     ConstraintSpec,
@@ -56,7 +57,7 @@ def test_a_file_that_is_too_large_is_refused_at_once_with_the_limit(text: str, s
 
 def test_a_long_file_is_read_as_a_short_one() -> None:
     filler = "# nothing\n" * 5_000
-    assert read_study_file(EVERY_KEY + filler).to_dict() == read_study_file(EVERY_KEY).to_dict()
+    assert to_document(read_study_file(EVERY_KEY + filler)) == to_document(read_study_file(EVERY_KEY))
     for broken in ("a: [", "a: b: c", "a: 1\na: 2", "\tb: 1"):
         with pytest.raises(StudyFileError) as short:
             read_study_file(SMALL + broken)
@@ -130,8 +131,8 @@ def test_a_grid_is_no_number_of_trials() -> None:
 def test_a_breaker_that_is_on_is_not_stored() -> None:
     on, off = (read_study_file(f"{SMALL}breaker: {value}\n") for value in ("on", "off"))
     assert on == read_study_file(SMALL)
-    assert "breaker" not in on.to_dict()
-    assert StudySpec.from_dict(off.to_dict()).breaker == "off"
+    assert "breaker" not in to_document(on)
+    assert read_study_data(to_document(off)).breaker == "off"
 
 
 def test_anchors_and_merge_keys_repeat_what_they_name() -> None:
@@ -241,7 +242,7 @@ def test_however_a_file_is_damaged_it_is_a_study_or_has_problems_at_their_places
     problems, lines = [], text.count("\n") + 2
     try:
         spec = read_study_file(text, "f.yaml")
-        assert StudySpec.from_dict(spec.to_dict()) == spec
+        assert read_study_data(to_document(spec)) == spec
     except StudyFileError as error:
         problems = list(error.problems)
     assert all(problem.message and 1 <= (problem.line or 0) <= lines for problem in problems)

@@ -7,11 +7,12 @@ import jsonschema
 import pytest
 
 from hpotool.errors import StudyFileError
+from hpotool.study.document import format_yaml, parse_yaml
 from hpotool.study.file.algorithms import PRUNERS, SAMPLERS
-from hpotool.study.file.document import format_yaml, parse_yaml
 from hpotool.study.file.grammar import STUDY, json_schema
 from hpotool.study.file.kinds import Record
 from hpotool.study.file.reader import read_study_file
+from hpotool.study.file.resolved import to_document
 
 ROOT = Path(__file__).parents[3]
 EVERY_KEY = Path(__file__).parent / "every_key.yaml"
@@ -32,7 +33,7 @@ def test_the_schema_is_a_schema() -> None:
 )
 def test_the_schema_and_the_reader_accept_every_good_file(path: Path) -> None:
     assert is_accepted(path.read_text())
-    stored = read_study_file(path.read_text(), path.name).to_dict()
+    stored = to_document(read_study_file(path.read_text(), path.name))
     assert is_accepted(format_yaml(stored))
 
 

@@ -9,6 +9,7 @@ from hpotool.study.file.differences import differences
 from hpotool.study.file.grammar import BUDGET, OBJECTIVE, RETRY, STUDY, TIER
 from hpotool.study.file.kinds import Flag, Key, Record
 from hpotool.study.file.reader import read_study_data, read_study_file
+from hpotool.study.file.resolved import to_document
 from hpotool.study.spec import BudgetSpec, ObjectiveSpec, RetrySpec, StudySpec, TierSpec
 
 SMALLEST = "study: s\nobjective: {python: m:f}\nmetrics: {loss: minimize}\n"
@@ -40,7 +41,7 @@ def test_a_key_younger_than_the_first_release_is_silent() -> None:
     assert stored == STORED_SINCE_0_1, (
         "set is_silent on the new key in study/file/grammar.py: old studies keep their hash"
     )
-    assert set(read_study_file(SMALLEST).to_dict()) == STORED_SINCE_0_1
+    assert set(to_document(read_study_file(SMALLEST))) == STORED_SINCE_0_1
 
 
 def test_a_key_is_read_written_and_compared_by_its_declaration_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,9 +50,9 @@ def test_a_key_is_read_written_and_compared_by_its_declaration_alone(monkeypatch
     monkeypatch.setitem(STUDY.keys, "strict", declared)  # type: ignore[arg-type]
     plain, strict = (read_study_file(SMALLEST + end) for end in ("", "strict: true\n"))
 
-    assert "strict" not in plain.to_dict()
-    assert strict.to_dict()["strict"] is True
-    assert read_study_data(strict.to_dict()) == strict
+    assert "strict" not in to_document(plain)
+    assert to_document(strict)["strict"] is True
+    assert read_study_data(to_document(strict)) == strict
     [difference] = differences(plain, strict)
     assert not difference.is_safe
     assert difference.sentence == "strict is false in the study and true here; its trials were strict"

@@ -134,6 +134,7 @@ def _say_command(spec: StudySpec, command: list[str] | None) -> None:
 def _answer(
     spec: StudySpec, points: list[dict[str, Any]], command: list[str] | None, result: AttemptResult | None
 ) -> Answer:
+    from hpotool.study.file.resolved import spec_hash, to_document
     from hpotool.study.rules.sampler_choice import choose_sampler
 
     trial = None
@@ -146,15 +147,15 @@ def _answer(
         }
     data = {
         "study": spec.name,
-        "hash": spec.spec_hash,
+        "hash": spec_hash(spec),
         "search": choose_sampler(spec).as_data(),
         "points": points,
         "command": command,
         "run": trial,
-        "resolved": spec.to_dict(),
+        "resolved": to_document(spec),
     }
     return Answer(
-        data=data, rows=points, value=spec.spec_hash, empty="the objective suggests its parameters itself"
+        data=data, rows=points, value=spec_hash(spec), empty="the objective suggests its parameters itself"
     )
 
 

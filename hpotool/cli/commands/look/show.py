@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
-from hpotool.cli.output import Answer, Format, cell, show, table, words
+from hpotool.cli.output import Answer, Format, show, table
+from hpotool.cli.text import cell, words
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
-from hpotool.cli.output import Answer, Format, cell, show, table, words
+from hpotool.cli.output import Answer, Format, show, table
+from hpotool.cli.text import cell, words
 from hpotool.study.doors import visible
 
 if TYPE_CHECKING:

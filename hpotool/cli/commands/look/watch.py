@@ -11,7 +11,8 @@ import typer
 
 from hpotool.cli.commands.look.status import draw_status
 from hpotool.cli.options import StorageOption, StudyOption
-from hpotool.cli.output import cell, console, say
+from hpotool.cli.output import console, say
+from hpotool.cli.text import cell
 
 if TYPE_CHECKING:
     from hpotool.analysis.status import StudyStatus

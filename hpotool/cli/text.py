@@ -1,0 +1,31 @@
+"""Values and sentences as a terminal shows them: short, and nothing in them that it would obey."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from hpotool.study.doors import visible, visible_lines
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+
+def cell(value: Any) -> str:
+    """One value for a person: four significant digits, nothing for nothing."""
+    from rich.markup import escape
+
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
+    if isinstance(value, (dict, list, tuple)):
+        return escape(json.dumps(value, default=str))
+    return escape(visible(str(value)))
+
+
+def words(text: str, style: str = "") -> Text:
+    """Text of a picture, in its own lines: what a terminal would obey is written out."""
+    from rich.text import Text
+
+    return Text(visible_lines(text), style=style)
