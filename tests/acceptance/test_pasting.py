@@ -33,7 +33,8 @@ DOCUMENTED = sorted(
 class Shell:
     """A shell as a person uses it, in an activated environment."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], folder: Path = ROOT) -> None:
+        self.folder = folder
         programs = [str(HPOTOOL.parent), *(str(each.folder) for each in all_binaries())]
         path = os.pathsep.join([*programs, os.environ["PATH"]])
         self.environment = {**os.environ, "COLUMNS": "200", **environment, "PATH": path}
@@ -44,7 +45,7 @@ class Shell:
         """What a line writes, talk and data together."""
         done = subprocess.run(
             ["sh", "-c", line],
-            cwd=ROOT,
+            cwd=self.folder,
             env=self.environment,
             capture_output=True,
             text=True,
