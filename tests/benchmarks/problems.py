@@ -16,14 +16,45 @@ Objective = Callable[[Trial], float]
 ACTIVATIONS = ("relu", "tanh", "gelu")
 
 
+class FailedHereError(Exception):
+    """The objective fails with these parameters, each time."""
+
+
 @dataclass(frozen=True)
 class Problem:
-    """A family of objectives: ``draw`` makes the instance of one seed. ``noise`` is added to what is seen."""
+    """A family of objectives: ``draw`` makes the instance of one seed. ``noise`` is added to what is seen.
+
+    ``has_heavy_tails``: the noise has Student's distribution with two degrees of freedom.
+    """
 
     name: str
     kind: str
     draw: Callable[[np.random.Generator], Objective]
     noise: float = 0.0
+    has_heavy_tails: bool = False
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """An objective with several metrics, all to be minimised: ``front`` is what cannot be improved (rows), and
+    only what is better than ``worst`` in each of them counts."""
+
+    function: Callable[[Trial], tuple[float, ...]]
+    front: np.ndarray
+    worst: tuple[float, ...]
+
+    def __call__(self, trial: Trial) -> tuple[float, ...]:
+        return self.function(trial)
+
+
+@dataclass(frozen=True)
+class SeveralMetrics:
+    """A family of objectives with ``metrics`` metrics."""
+
+    name: str
+    kind: str
+    metrics: int
+    draw: Callable[[np.random.Generator], Metrics]
 
 
 def floats(trial: Trial, count: int, name: str = "x") -> np.ndarray:
