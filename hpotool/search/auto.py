@@ -42,6 +42,7 @@ _logger = logging.getLogger(__name__)
 
 # A suggestion takes some 30 ms with so many observations, and grows with their cube.
 _MOST_OBSERVATIONS = 160
+_MOST_SUCCEEDED = 100  # of which the model of failures is told
 _MOST_LOOKED_AT = 1_000  # of which these are chosen: what constraints they meet must be decoded
 _MODEL_SHARE = 0.5  # of the turns
 _CURIOUS_SHARE = 0.05  # of the turns: TPE's, in which no model says where trials fail, as it may be wrong
@@ -158,7 +159,8 @@ class AutoSampler(BaseSampler):
         filled = cube.fill(points)
         boundaries = constraint_boundaries(cube, filled, constraints)
         if len(failed):
-            boundaries.append(failure_boundary(cube, filled, cube.fill(failed), history.recent_failures))
+            succeeded = filled[observations_to_keep(losses, _MOST_SUCCEEDED)]
+            boundaries.append(failure_boundary(cube, succeeded, cube.fill(failed), history.recent_failures))
         model = GaussianProcess(filled, losses, cube.is_choice)
         model.believe(cube.fill(running))
         return _find_best(model, boundaries, cube, points, _are_feasible(constraints), tried, rng)

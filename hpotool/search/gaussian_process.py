@@ -18,8 +18,9 @@ _JITTER = 1e-8  # keeps the covariance of two equal points invertible
 _ITERATIONS = 15  # of L-BFGS: what more of them gained was within the noise of the benchmark
 
 # The prior: logarithm of a length scale, and of the noise's share of the variance, as normal distributions. The
-# paper's mean is shifted by -0.7 (half the length): its scale is for a cube that is searched more sparsely.
-_LOG_LENGTH_OFFSET = 2.0**0.5 - 0.7
+# paper's mean is higher by √2 + 0.7: its scale is for a cube that is searched more sparsely. Under noise a
+# longer prior makes the fit take signal for noise.
+_LOG_LENGTH_OFFSET = -0.7
 _LOG_LENGTH_DEVIATION = 1.2
 _LOG_NOISE_MEAN, _LOG_NOISE_DEVIATION = -6.0, 2.0
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
@@ -57,21 +56,19 @@ class History:
             elif other.state == TrialState.PRUNED:
                 (failed if _was_impossible(other) else finished).append(other)
             elif other.state == TrialState.FAIL:
-                if system_attribute(other, FAILED_ATTRIBUTE) is not None:
+                if _has_attribute(other, FAILED_ATTRIBUTE):
                     failed.append(other)
             elif other.state == TrialState.RUNNING and other.number != trial.number:
                 running.append(other)
         if failed:
-            succeeded = {root for other in finished if (root := system_attribute(other, _LINEAGE)) is not None}
+            succeeded = {_root_of(other) for other in finished if _has_attribute(other, _LINEAGE)}
             failed = [other for other in failed if _root_of(other) not in succeeded]
         return cls(finished, failed, running)
 
 
-def system_attribute(trial: FrozenTrial, key: str) -> Any:
-    """Return one attribute, without decoding any where there is none of that name."""
-    if isinstance(trial, StoredTrial) and key not in trial.system_attributes.keys:
-        return None
-    return trial.system_attrs.get(key)
+def _has_attribute(trial: FrozenTrial, key: str) -> bool:
+    """Whether there is a system attribute of that name; none is decoded."""
+    return key in (trial.system_attributes.keys if isinstance(trial, StoredTrial) else trial.system_attrs)
 
 
 def _was_impossible(pruned: FrozenTrial) -> bool:
@@ -81,5 +78,4 @@ def _was_impossible(pruned: FrozenTrial) -> bool:
 
 
 def _root_of(trial: FrozenTrial) -> int:
-    root = system_attribute(trial, _LINEAGE)
-    return trial.number if root is None else int(root)
+    return int(trial.system_attrs[_LINEAGE]) if _has_attribute(trial, _LINEAGE) else trial.number
