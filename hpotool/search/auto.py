@@ -45,6 +45,7 @@ _MOST_OBSERVATIONS = 160
 _MOST_SUCCEEDED = 100  # of which the model of failures is told
 _MOST_LOOKED_AT = 1_000  # of which these are chosen: what constraints they meet must be decoded
 _MODEL_SHARE = 0.5  # of the turns
+_MODEL_SHARE_OF_SEVERAL_METRICS = 0.8  # where TPE is further behind
 _CURIOUS_SHARE = 0.05  # of the turns: TPE's, in which no model says where trials fail, as it may be wrong
 _GOLDEN = (5.0**0.5 - 1.0) / 2.0
 
@@ -98,7 +99,7 @@ class AutoSampler(BaseSampler):
         """Return the parameters that are chosen together: as TPE does in its turn, else all that are known."""
         history = History.of(study, trial)
         self._tpe.failed = history.failed
-        if self._is_turn_of_tpe(history, trial):
+        if self._is_turn_of_tpe(study, history, trial):
             return self._tpe.infer_relative_search_space(study, trial)
         return self._joint_space(history).space
 
@@ -112,7 +113,7 @@ class AutoSampler(BaseSampler):
         joint = self._joint_space(history)
         cube = joint.cube(search_space)
         tried = _encode_tried(history, joint, cube)
-        if self._is_turn_of_tpe(history, trial):
+        if self._is_turn_of_tpe(study, history, trial):
             is_curious = _place_of(trial) >= 1.0 - _CURIOUS_SHARE
             log_chance = None if is_curious else _log_chance(history, joint, cube)
             params = self._sample_with_tpe(study, trial, search_space, log_chance)
@@ -127,9 +128,10 @@ class AutoSampler(BaseSampler):
         """Return the value of one parameter that is not chosen with others, as TPE chooses it."""
         return self._tpe.sample_independent(study, trial, param_name, param_distribution)
 
-    def _is_turn_of_tpe(self, history: History, trial: FrozenTrial) -> bool:
+    def _is_turn_of_tpe(self, study: Study, history: History, trial: FrozenTrial) -> bool:
         """Whether TPE chooses this trial, as soon as it can choose any."""
-        return _place_of(trial) >= _MODEL_SHARE and len(history.finished) >= self._startup
+        share = _MODEL_SHARE if len(study.directions) == 1 else _MODEL_SHARE_OF_SEVERAL_METRICS
+        return _place_of(trial) >= share and len(history.finished) >= self._startup
 
     def _sample_with_tpe(
         self, study: Study, trial: FrozenTrial, space: dict[str, BaseDistribution], log_chance: LogChance | None

@@ -74,14 +74,20 @@ class Boundary:
 def constraint_boundaries(
     cube: UnitCube, points: Array, constraints: Sequence[Mapping[str, float]]
 ) -> list[Boundary]:
-    """Return a boundary for each constraint that some point has not met."""
+    """Return a boundary for each constraint that some point has not met.
+
+    Of a constraint that is told only where it is violated (memory that ran out), the other points count as met.
+    """
     names = dict.fromkeys(name for met in constraints for name in met)
     boundaries = []
     for name in names:
-        rows = [row for row, met in enumerate(constraints) if name in met]
-        quantities = np.asarray([constraints[row][name] for row in rows])
-        if (quantities > 0).any():
-            boundaries.append(Boundary(points[rows], quantities, cube.is_choice))
+        quantities = np.asarray([met.get(name, np.nan) for met in constraints], dtype=float)
+        if not (quantities > 0).any():
+            continue
+        if not (quantities <= 0).any():
+            quantities = np.where(np.isnan(quantities), -float(np.nanmedian(quantities)), quantities)
+        known = ~np.isnan(quantities)
+        boundaries.append(Boundary(points[known], quantities[known], cube.is_choice))
     return boundaries
 
 

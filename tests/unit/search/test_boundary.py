@@ -34,6 +34,13 @@ def test_a_constraint_that_every_point_meets_costs_no_model() -> None:
     assert len(constraint_boundaries(CUBE, POINTS, constraints)) == 1
 
 
+def test_where_only_violations_are_told_the_other_points_have_none() -> None:
+    constraints = [{"memory": 1.0} if point[0] > 0.6 else {} for point in POINTS]
+    [boundary] = constraint_boundaries(CUBE, POINTS, constraints)
+    inside = boundary.log_probability(TEST) > np.log(0.5)
+    assert np.mean(inside == (TEST[:, 0] <= 0.6)) > 0.9
+
+
 def test_failures_keep_their_distance_the_more_there_are() -> None:
     failed = POINTS[:, 0] > 0.6
     near, far = np.asarray([[0.62, 0.5, 0.0]]), np.asarray([[0.2, 0.5, 0.0]])
