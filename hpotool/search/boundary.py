@@ -15,14 +15,14 @@ from scipy.special import log_ndtr
 from hpotool.search.gaussian_process import GaussianProcess
 from hpotool.search.unit_cube import Array, Flags, UnitCube
 
-# An infeasible trial has measured something, a failed one nothing but that it fails. The best points often lie along
-# the edge: with the plain probability nine in ten proposals failed there, with these less than half as many, at no
-# loss of value.
+# An infeasible trial has measured something, a failed one nothing but that it fails. The best points often lie
+# along the edge: with the plain probability nine in ten proposals failed there, with these less than half as
+# many, at no loss of value.
 _CAUTION = 6.0  # the power that the probability of success is raised to
 _MARGIN = 10.0  # standard deviations for each failure among the recent trials, as a share
-# In nats, how much better a model must foretell failures than their share does before it counts at all, and how much
-# more before it counts in full. Labels without a pattern reach 3 to 5, as the model was fitted to them; thirty points
-# on two sides of an edge 8 to 20.
+# In nats, how much better a model must foretell failures than their share does before it counts at all, and how
+# much more before it counts in full. Labels without a pattern reach 3 to 5, as the model was fitted to them;
+# thirty points on two sides of an edge 8 to 20.
 _LUCK, _ENOUGH_EVIDENCE = 4.0, 4.0
 
 
