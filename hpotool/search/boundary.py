@@ -45,9 +45,11 @@ class Boundary:
         margin: float = 0.0,
         needs_evidence: bool = False,
     ) -> None:
-        scale = float(np.median(np.abs(quantities))) or float(np.abs(quantities).max()) or 1.0
+        sizes = np.abs(quantities[np.isfinite(quantities) & (quantities != 0)])
+        scale = float(np.median(sizes)) if len(sizes) else 1.0
         # How far beyond is compressed: whether it is beyond matters.
-        compressed = np.arcsinh(np.clip(quantities / scale, -1e9, 1e9))
+        with np.errstate(over="ignore"):
+            compressed = np.arcsinh(np.clip(quantities / scale, -1e9, 1e9))
         mean, deviation = float(compressed.mean()), max(float(compressed.std()), 1e-9)
         self._limit = -mean / deviation
         self._model = GaussianProcess(points, (compressed - mean) / deviation, is_choice)

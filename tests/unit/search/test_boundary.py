@@ -24,8 +24,14 @@ def test_quantities_of_any_size_are_no_error() -> None:
             Boundary(POINTS, factor * (POINTS[:, 0] - 0.5), CUBE.is_choice).log_probability(TEST)
         ).all()
     infinite = np.where(POINTS[:, 0] > 0.9, np.inf, POINTS[:, 0] - 0.5)
-    assert np.isfinite(Boundary(POINTS, infinite, CUBE.is_choice).log_probability(TEST)).all()
-    assert np.isfinite(Boundary(POINTS, np.zeros(40), CUBE.is_choice).log_probability(TEST)).all()
+    for quantities in (
+        infinite,
+        -infinite,
+        np.zeros(40),
+        np.full(40, np.inf),
+        np.where(infinite > 0, np.inf, 0.0),
+    ):
+        assert np.isfinite(Boundary(POINTS, quantities, CUBE.is_choice).log_probability(TEST)).all()
 
 
 def test_a_constraint_that_every_point_meets_costs_no_model() -> None:
