@@ -69,7 +69,8 @@ def find_points_to_transfer(
 
 
 def _spread_over_best(source: Study, count: int, *, replicates: bool) -> list[Mapping[str, Any]]:
-    """Return the parameters of the best trial, then each time those that are farthest from the ones before."""
+    """Return the parameters of the best trial and of those that are each farthest from the ones before; the best
+    first."""
     by_number = {trial.number: trial for trial in source.get_trials(deepcopy=False)}
     found = find_best(source, max(len(by_number), 1), replicates=replicates).trials
     best = found[: max(count, math.ceil(len(found) / _ONE_IN))]
@@ -86,4 +87,4 @@ def _spread_over_best(source: Study, count: int, *, replicates: bool) -> list[Ma
         nearest = np.minimum(nearest, to_last)
         nearest[chosen] = -1.0
         chosen.append(int(np.argmax(nearest)))
-    return [best[place].params for place in chosen]
+    return [best[place].params for place in sorted(chosen)]
