@@ -47,8 +47,8 @@ _MOST_SUCCEEDED = 100  # of which the model of failures is told
 _MOST_LOOKED_AT = 1_000  # of which these are chosen: what constraints they meet must be decoded
 _MODEL_SHARE = 0.5  # of the turns
 _MODEL_SHARE_OF_SEVERAL_METRICS = 0.8  # where TPE is further behind
-# Where measurements are noisy. After 100 trials of nine noisy tuning problems, over six seeds, that left less regret
-# by 0.014 ± 0.012 with one worker and by 0.009 ± 0.010 with eight.
+# Where measurements are noisy. After 100 trials of nine noisy tuning problems, over six seeds, that left less
+# regret by 0.014 ± 0.012 with one worker and by 0.009 ± 0.010 with eight.
 _NOISY, _MODEL_SHARE_UNDER_NOISE = 0.03, 0.3
 _CURIOUS_SHARE = 0.05  # of the turns: TPE's, in which no model says where trials fail, as it may be wrong
 _GOLDEN = (5.0**0.5 - 1.0) / 2.0
