@@ -180,7 +180,7 @@ class AutoSampler(BaseSampler):
         points = cube.encode(joint.params_of(trials))
         filled = cube.fill(points)
         boundaries = constraint_boundaries(cube, filled, constraints)
-        if history.failed:
+        if history.latest_failed:
             succeeded = filled[observations_to_keep(losses, _MOST_SUCCEEDED)]
             failed = cube.fill(cube.encode(joint.params_of(history.latest_failed)))
             boundaries.append(failure_boundary(cube, succeeded, failed, history.recent_failures))
@@ -245,8 +245,8 @@ def _place_of(trial: FrozenTrial) -> float:
 
 
 def _log_chance(history: History, joint: JointSpace, cube: UnitCube) -> LogChance | None:
-    """Return how likely TPE's candidates are to succeed; None: nothing has failed."""
-    if not history.failed:
+    """Return how likely TPE's candidates are to succeed; None: nothing is known to fail."""
+    if not history.latest_failed:
         return None
     succeeded = history.finished[-len(history.latest_failed) - STARTUP_TRIALS :]
     points = [cube.fill(cube.encode(joint.params_of(trials))) for trials in (succeeded, history.latest_failed)]

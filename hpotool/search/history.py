@@ -24,7 +24,7 @@ class History:
         finished: with a result, pruned ones included.
         failed: those whose parameters made them fail, for all that is known. A trial that failed on its way to a
             result, or because of its machine, is none of them.
-        running: those that are being measured.
+        running: those that are being measured, as soon as it is known where.
     """
 
     finished: Sequence[FrozenTrial]
@@ -41,8 +41,9 @@ class History:
 
     @property
     def latest_failed(self) -> Sequence[FrozenTrial]:
-        """As many failed trials as a model is given."""
-        return self.failed[-_MOST_FAILURES:]
+        """As many failed trials as a model is given; one that failed before it had any parameter tells it
+        nothing."""
+        return [trial for trial in self.failed[-_MOST_FAILURES:] if trial.params]
 
     @classmethod
     def of(cls, study: Study, trial: FrozenTrial) -> History:
@@ -58,7 +59,7 @@ class History:
             elif other.state == TrialState.FAIL:
                 if _has_attribute(other, FAILED_ATTRIBUTE):
                     failed.append(other)
-            elif other.state == TrialState.RUNNING and other.number != trial.number:
+            elif other.state == TrialState.RUNNING and other.number != trial.number and other.params:
                 running.append(other)
         if failed:
             succeeded = {_root_of(other) for other in finished if _has_attribute(other, _LINEAGE)}

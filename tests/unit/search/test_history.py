@@ -56,7 +56,18 @@ def test_the_share_of_failures_is_that_of_the_latest_trials() -> None:
     assert history_of().recent_failures == 0.0
 
 
-def test_the_trial_itself_is_not_running_beside_itself() -> None:
+def test_of_the_others_those_run_of_which_it_is_known_where() -> None:
     study = optuna.create_study()
-    first, second = study.ask(), study.ask()
+    first, second, _ = study.ask(), study.ask(), study.ask()
+    first.suggest_float("x", 0, 1)
+    second.suggest_float("x", 0, 1)
     assert numbers(History.of(study, first._cached_frozen_trial).running) == [second.number]
+
+
+def test_a_failure_before_the_first_parameter_is_counted_and_lies_nowhere() -> None:
+    study = optuna.create_study()
+    study.add_trial(create_trial(state=TrialState.FAIL, system_attrs=BLAMED))
+    history = History.of(study, study.ask()._cached_frozen_trial)
+    assert numbers(history.failed) == [0]
+    assert list(history.latest_failed) == []
+    assert history.recent_failures == 1.0
