@@ -12,7 +12,7 @@ import pytest
 
 from tests.benchmarks.problems import REPORTED, Metrics, Problem, SeveralMetrics
 from tests.benchmarks.search_quality import Run, _evaluate, read_runs, simulate, summarise
-from tests.benchmarks.search_report import report
+from tests.benchmarks.search_report import failures, report
 from tests.benchmarks.tuning_problems import TUNING
 
 ALL = (*REPORTED, *TUNING)
@@ -106,3 +106,16 @@ def test_a_report_pairs_the_seeds_and_leaves_out_those_that_are_not_complete(tmp
     assert "| `tpe` | 32 | 2 | -0.200 ± 0.000 |" in lines
     assert "| `tpe` | `tpe` | +0.300 ± 0.000 |" in lines
     assert "| `auto` | `tpe` | +0.100 ± 0.000 |" in lines
+
+
+def test_a_report_counts_the_trials_that_failed() -> None:
+    runs = [
+        Run(sampler, problem, "crashing", 8, seed, {100: 0.1}, 0.0, failed)
+        for sampler, problem, seed, failed in (
+            ("auto", "a", 0, 10),
+            ("auto", "a", 1, 12),
+            ("tpe", "a", 0, 30),
+            ("tpe", "b", 0, 0),
+        )
+    ]
+    assert failures(runs)[2:] == ["| a | 8 | 100 | 11.0 ± 1.0 | 30.0 |"]
