@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hpotool.analysis.best import find_best
+from hpotool.search.models.gaussian_process import squared_distances
+from hpotool.search.models.joint_space import JointSpace
 from hpotool.study.space import canonical_point, transfer_point
 from hpotool.study.spec import ParameterSpec
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
+
+_ONE_IN = 10  # of the complete trials are looked at, where that is more than are wanted
 
 
 @dataclass(frozen=True)
@@ -38,9 +45,11 @@ def best_trials(source: Study, count: int, *, replicates: bool = False) -> list[
 def find_points_to_transfer(
     source: Study, target: Study, space: Sequence[ParameterSpec], count: int, *, replicates: bool = False
 ) -> Transfer:
-    """Return the ``count`` best feasible points of ``source`` that ``target`` can try and does not have yet.
+    """Return ``count`` of the best feasible points of ``source`` that ``target`` can try and does not have yet.
 
-    Asked again, nothing is queued twice. Without a known ``space`` the points are taken as they are.
+    They are the best one and those of the best tenth that lie farthest from each other: the best ones of a study
+    are nearly one point, and what was best there need not be best here. Asked again, nothing is queued twice.
+    Without a known ``space`` the points are taken as they are.
     """
     distributions = {parameter.name: parameter.distribution for parameter in space}
     seen: list[Mapping[str, Any]] = [
@@ -49,8 +58,8 @@ def find_points_to_transfer(
     ]
     points: list[dict[str, Any]] = []
     outside = known = 0
-    for best in find_best(source, count, replicates=replicates).trials[:count]:
-        point = transfer_point(space, best.params) if space else dict(best.params)
+    for params in _spread_over_best(source, count, replicates=replicates):
+        point = transfer_point(space, params) if space else dict(params)
         if point is None:
             outside += 1
         elif point in seen:
@@ -59,3 +68,25 @@ def find_points_to_transfer(
             seen.append(point)
             points.append(point)
     return Transfer(points, outside, known)
+
+
+def _spread_over_best(source: Study, count: int, *, replicates: bool) -> list[Mapping[str, Any]]:
+    """Return the parameters of the best trial and of those that are each farthest from the ones before; the best
+    first."""
+    by_number = {trial.number: trial for trial in source.get_trials(deepcopy=False)}
+    found = find_best(source, max(len(by_number), 1), replicates=replicates).trials
+    best = found[: max(count, math.ceil(len(found) / _ONE_IN))]
+    if not best:
+        return []
+    trials = [by_number[one.number] for one in best]
+    joint = JointSpace((), trials)
+    cube = joint.cube(joint.space)
+    points = cube.fill(cube.encode([trial.params for trial in trials]))
+    nearest = np.full(len(trials), np.inf)
+    chosen = [0]
+    while len(chosen) < min(count, len(trials)):
+        to_last = squared_distances(points, points[chosen[-1:]], cube.is_choice).sum(axis=0)[:, 0]
+        nearest = np.minimum(nearest, to_last)
+        nearest[chosen] = -1.0
+        chosen.append(int(np.argmax(nearest)))
+    return [best[place].params for place in sorted(chosen)]

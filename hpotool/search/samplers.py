@@ -65,6 +65,8 @@ def build_sampler(spec: SamplerSpec, space: Sequence[ParameterSpec] = ()) -> Bas
     if spec.name == "grid":
         return _build_grid(spec, space)
     arguments = dict(spec.arguments)
+    if spec.name == "auto":
+        arguments["space"] = space
     sampler_class = _OWN.get(spec.name) or getattr(optuna.samplers, _CLASSES[spec.name])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # the study asks for it by name

@@ -14,13 +14,14 @@ Falkner et al., BOHB, ICML 2018; what each argument does: Watanabe, arXiv:2304.1
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, TPESampler
+from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
 from optuna.samplers._tpe.sampler import (
     _split_complete_trials_multi_objective,
     default_gamma,
@@ -46,6 +47,11 @@ from hpotool.storage.optuna.trial_memory import TrialLog
 LONGEST_HISTORY = 3_000
 _BEST = 300  # of these, how many are kept for being good; the rest are the newest
 _LOOKED_FOR_EVERY = 500  # trials, fewer than are kept for being new: none falls between the two
+
+
+LogChance: TypeAlias = Callable[
+    [dict[str, Array]], Array
+]  # of samples, by parameter: the log of how likely they succeed
 
 
 class _Observed(NamedTuple):
@@ -169,6 +175,42 @@ class FastTPESampler(TPESampler):
             is_new = table[:, NUMBER] >= oldest_of_newest
             table = np.concatenate([best[best[:, NUMBER] < oldest_of_newest, : table.shape[1]], table[is_new]])
         return table[np.argsort(table[:, NUMBER], kind="stable")]
+
+
+class InformedTPESampler(FastTPESampler):
+    """TPE that is told which trials failed because of their parameters: they are among the bad ones.
+
+    Optuna's own order puts what is infeasible behind everything else, so that it is bad as long as anything is
+    not.
+    """
+
+    failed: Sequence[FrozenTrial] = ()
+    log_chance: LogChance | None = None  # of candidates that are chosen together
+
+    def _compute_acquisition_func(
+        self, samples: dict[str, Array], mpe_below: _ParzenEstimator, mpe_above: _ParzenEstimator
+    ) -> Array:
+        scores: Array = super()._compute_acquisition_func(samples, mpe_below, mpe_above)
+        return scores if self.log_chance is None else scores + self.log_chance(samples)
+
+    def _build_parzen_estimator(
+        self,
+        study: Study,
+        search_space: dict[str, BaseDistribution],
+        trials: list[FrozenTrial] | _Observed,
+        handle_below: bool,
+    ) -> _ParzenEstimator:
+        alike = [] if handle_below else [trial for trial in self.failed if _has(trial, search_space)]
+        if alike and isinstance(trials, _Observed):
+            trials = _Observed(trials.rows, [*trials.running, *alike])
+        elif alike:
+            trials = [*trials, *alike]
+        return super()._build_parzen_estimator(study, search_space, trials, handle_below)  # type: ignore[arg-type]
+
+
+def _has(trial: FrozenTrial, space: dict[str, BaseDistribution]) -> bool:
+    """Whether the trial has these parameters, as they are described now."""
+    return all(trial.distributions.get(name) == distribution for name, distribution in space.items())
 
 
 def fast_sampler(sampler: BaseSampler) -> BaseSampler:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import Enum
 
+# The system attribute of a failed trial that says how its parameters made it fail, once nothing more is tried.
+FAILED_ATTRIBUTE = "hpotool:failed"
+
 
 class Outcome(str, Enum):
     """How one attempt of a trial ended."""
@@ -29,3 +32,8 @@ class Outcome(str, Enum):
     def is_finished(self) -> bool:
         """Whether the trial has a result that counts towards ``budget.trials``."""
         return self in (Outcome.COMPLETE, Outcome.PRUNED)
+
+    @property
+    def blames_parameters(self) -> bool:
+        """Whether the trial's parameters are the likeliest cause, not a machine, a person or chance."""
+        return self in (Outcome.ERROR, Outcome.CRASH, Outcome.NAN, Outcome.OOM, Outcome.TIMEOUT)

@@ -2,7 +2,9 @@
 
 Workers are simulated: each holds one trial for a time drawn from a log-normal distribution, and a sampler sees a
 value only when the trial ends. Regret is that of the best finished trial, normalised so that 0 is the optimum and
-1 a median random configuration. For one problem and seed every sampler meets the same instance, the same durations
+1 a median random configuration. With constraints it is that of the best that meets them all, and 1 before there is
+one; with several metrics it is the share of the best possible hypervolume that is missing. A trial that fails
+counts as one of the trials. For one problem and seed every sampler meets the same instance, the same durations
 and the same noise, so that differences are paired.
 """
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import heapq
 import json
+import math
 import sys
 import time
 import warnings
@@ -23,10 +26,12 @@ from zlib import crc32
 
 import numpy as np
 import optuna
-from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+from optuna._hypervolume import compute_hypervolume
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.trial import TrialState
 
 from hpotool.search.auto import AutoSampler
-from tests.benchmarks.problems import REPORTED, Problem
+from tests.benchmarks.problems import REPORTED, FailedHereError, Metrics, Objective, Problem, SeveralMetrics
 from tests.benchmarks.tuning_problems import TUNING
 
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
@@ -35,6 +40,7 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe-univariate": lambda seed: TPESampler(seed=seed, multivariate=False, constant_liar=True),
     "tpe-v4": lambda seed: TPESampler(seed=seed, multivariate=False, constant_liar=False),
     "random": lambda seed: RandomSampler(seed=seed),
+    "nsga2": lambda seed: NSGAIISampler(seed=seed),
     "gp": lambda seed: GPSampler(seed=seed),  # Optuna's, which needs PyTorch and ten times as long
 }
 _UNASKED = ["auto", "tpe", "tpe-univariate", "random"]
@@ -42,7 +48,7 @@ _UNASKED = ["auto", "tpe", "tpe-univariate", "random"]
 
 @dataclass(frozen=True)
 class Run:
-    """One study: what is left to the optimum after each of the checkpoints."""
+    """One study: what is left to the optimum after each of the checkpoints, and how many of its trials failed."""
 
     sampler: str
     problem: str
@@ -51,38 +57,94 @@ class Run:
     seed: int
     regret: dict[int, float]
     seconds: float
+    failed: int = 0
 
 
-def simulate(sampler: str, problem: Problem, workers: int, seed: int, checkpoints: Sequence[int]) -> Run:
+@dataclass(frozen=True)
+class _Ended:
+    """What came of one trial: true values, the value that was seen, and whether it may be the best."""
+
+    values: tuple[float, ...] | None = None
+    seen: float = math.nan
+    is_feasible: bool = False
+
+
+def simulate(
+    sampler: str, problem: Problem | SeveralMetrics, workers: int, seed: int, checkpoints: Sequence[int]
+) -> Run:
     """Run one study of as many trials as the last checkpoint says."""
     name = crc32(problem.name.encode())  # not hash(): that is another one in each process
     objective = problem.draw(np.random.default_rng([seed, name]))
-    median = _median_of_random(objective, seed)
+    median = _median_of_random(objective, seed) if isinstance(problem, Problem) else 1.0
     trials = max(checkpoints)
     durations = np.random.default_rng([seed, 1]).lognormal(0.0, 0.5, trials)
-    noise = problem.noise * median * np.random.default_rng([seed, 2]).normal(size=trials)
-    study = optuna.create_study(sampler=SAMPLERS[sampler]((seed * 1009 + name) % 2**31))
+    noise = median * _draw_noise(problem, np.random.default_rng([seed, 2]), trials)
+    metrics = problem.metrics if isinstance(problem, SeveralMetrics) else 1
+    study = optuna.create_study(
+        sampler=SAMPLERS[sampler]((seed * 1009 + name) % 2**31), directions=["minimize"] * metrics
+    )
 
     started = time.perf_counter()
-    running: list[tuple[float, int, optuna.Trial, float]] = []
-    clock, asked, seen, true, curve = 0.0, 0, [], [], []
-    while len(curve) < trials:
+    running: list[tuple[float, int, optuna.Trial, tuple[float, ...] | None]] = []
+    clock, asked, ended = 0.0, 0, list[_Ended]()
+    while len(ended) < trials:
         while asked < trials and len(running) < workers:
             trial = study.ask()
-            heapq.heappush(running, (clock + durations[asked], asked, trial, objective(trial)))
+            heapq.heappush(running, (clock + durations[asked], asked, trial, _evaluate(objective, trial)))
             asked += 1
-        clock, number, trial, value = heapq.heappop(running)
-        study.tell(trial, value + noise[number])
-        seen.append(value + noise[number])
-        true.append(value)
-        curve.append(true[int(np.argmin(seen))] / median)  # what one would take home: the best as it was seen
-    regret = {checkpoint: curve[checkpoint - 1] for checkpoint in checkpoints}
-    return Run(sampler, problem.name, problem.kind, workers, seed, regret, time.perf_counter() - started)
+        clock, number, trial, values = heapq.heappop(running)
+        ended.append(_tell(study, trial, values, noise[number]))
+    seconds = time.perf_counter() - started
+    lost = _lost_volume if isinstance(objective, Metrics) else _regret_of_best
+    regret = {checkpoint: lost(objective, ended[:checkpoint]) / median for checkpoint in checkpoints}
+    failed = sum(one.values is None for one in ended)
+    return Run(sampler, problem.name, problem.kind, workers, seed, regret, seconds, failed)
 
 
-def _median_of_random(objective: Callable[[optuna.Trial], float], seed: int) -> float:
+def _evaluate(objective: Objective | Metrics, trial: optuna.Trial) -> tuple[float, ...] | None:
+    """Return the values of a trial; None: it failed."""
+    try:
+        values = objective(trial)
+    except FailedHereError:
+        return None
+    return values if isinstance(values, tuple) else (values,)
+
+
+def _tell(study: optuna.Study, trial: optuna.Trial, values: tuple[float, ...] | None, noise: float) -> _Ended:
+    if values is None:
+        study.tell(trial, state=TrialState.FAIL)
+        return _Ended()
+    told = study.tell(trial, [value + noise for value in values])
+    return _Ended(values, values[0] + noise, all(violation <= 0 for violation in told.constraints.values()))
+
+
+def _regret_of_best(_: object, ended: Sequence[_Ended]) -> float:
+    """Return the true value of what one would take home: the best as it was seen."""
+    feasible = [one for one in ended if one.is_feasible]
+    best = min(feasible, key=lambda one: one.seen, default=None)
+    return 1.0 if best is None or best.values is None else best.values[0]
+
+
+def _lost_volume(objective: Metrics, ended: Sequence[_Ended]) -> float:
+    """Return the share of the best hypervolume that is missing."""
+    worst = np.asarray(objective.worst)
+    found = np.asarray([one.values for one in ended if one.values is not None])
+    found = found[(found < worst).all(axis=1)]
+    reached = compute_hypervolume(found, worst) if len(found) else 0.0
+    return max(0.0, 1.0 - float(reached / compute_hypervolume(objective.front, worst)))
+
+
+def _draw_noise(problem: Problem | SeveralMetrics, rng: np.random.Generator, count: int) -> np.ndarray:
+    if not isinstance(problem, Problem):
+        return np.zeros(count)
+    draws = rng.standard_t(2, size=count) if problem.has_heavy_tails else rng.normal(size=count)
+    return problem.noise * draws
+
+
+def _median_of_random(objective: Objective, seed: int) -> float:
     study = optuna.create_study(sampler=RandomSampler(seed=seed))
-    return float(np.median([objective(study.ask()) for _ in range(300)]))
+    values = [_evaluate(objective, study.ask()) for _ in range(300)]
+    return float(np.median([value[0] for value in values if value is not None]))
 
 
 def read_runs(file: Path) -> list[Run]:
@@ -109,7 +171,7 @@ def summarise(runs: Iterable[Run], checkpoint: int) -> list[str]:
     return lines
 
 
-_TASKS: list[tuple[str, Problem, int, int, Sequence[int]]] = []
+_TASKS: list[tuple[str, Problem | SeveralMetrics, int, int, Sequence[int]]] = []
 
 
 def _simulate(index: int) -> Run:
@@ -130,6 +192,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--problems", choices=["reported", "tuning", "tables"], default="reported")
+    parser.add_argument("--kinds", nargs="+", help="only problems of these classes")
+    parser.add_argument("--names", nargs="+", help="only these problems")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--report", type=Path, metavar="FILE", help="run nothing; print the tables of such a JSON")
@@ -145,6 +209,10 @@ def main() -> None:
         problems = load_tables()
     else:
         problems = TUNING if arguments.problems == "tuning" else REPORTED
+    if arguments.kinds:
+        problems = [problem for problem in problems if problem.kind in arguments.kinds]
+    if arguments.names:
+        problems = [problem for problem in problems if problem.name in arguments.names]
     _TASKS.extend(  # before the fork: a table is too large to be sent with every task, and cannot be pickled
         (sampler, problem, workers, seed, arguments.checkpoints)
         for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds)

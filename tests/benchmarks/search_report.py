@@ -23,6 +23,7 @@ def report(runs: Sequence[Run]) -> str:
         "Against each of the others": against_others(runs, checkpoints),
         "By class of problem": by_group(runs, checkpoints, lambda run: run.kind),
         "By problem": by_group(runs, checkpoints, lambda run: run.problem),
+        "Trials that failed": failures(runs),
         "What many workers lose": parallel_loss(runs, max(run.workers for run in runs), checkpoints),
     }
     return "\n\n".join(f"{title}\n\n" + "\n".join(lines) for title, lines in parts.items()) + "\n"
@@ -66,6 +67,18 @@ def by_group(runs: Sequence[Run], checkpoints: Sequence[int], group_of: Callable
     return _table(("", "workers", *columns), rows)
 
 
+def failures(runs: Sequence[Run]) -> list[str]:
+    """Return a table: how many trials of a run failed, of problems on which any did."""
+    samplers = sorted({run.sampler for run in runs})
+    rows = []
+    for problem, workers in sorted({(run.problem, run.workers) for run in runs if run.failed}):
+        chosen = [run for run in runs if (run.problem, run.workers) == (problem, workers)]
+        counts = [[float(run.failed) for run in chosen if run.sampler == sampler] for sampler in samplers]
+        trials = max(max(run.regret) for run in chosen)
+        rows.append((problem, str(workers), str(trials), *(_cell(count, ".1f") for count in counts)))
+    return _table(("", "workers", "trials", *(f"`{sampler}`" for sampler in samplers)), rows)
+
+
 def parallel_loss(runs: Sequence[Run], workers: int, checkpoints: Sequence[int]) -> list[str]:
     """Return a table: what is lost by so many workers against one, with the same sampler and with Optuna's."""
     rows = []
@@ -101,7 +114,8 @@ def _cell(values: Sequence[float], format: str = ".3f") -> str:
     if not values:
         return "–"
     mean = _number(fmean(values), format)
-    return f"{mean} ± {stdev(values) / len(values) ** 0.5:.3f}" if len(values) > 1 else mean
+    error = stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
+    return mean if error is None else f"{mean} ± {error:{format.removeprefix('+')}}"
 
 
 def _number(value: float, format: str = ".3f") -> str:

@@ -10,7 +10,15 @@ import math
 import numpy as np
 from optuna import Trial
 
-from tests.benchmarks.problems import Objective, Problem, floats, rotation
+from tests.benchmarks.problems import (
+    FailedHereError,
+    Metrics,
+    Objective,
+    Problem,
+    SeveralMetrics,
+    floats,
+    rotation,
+)
 
 
 def sphere(rng: np.random.Generator) -> Objective:
@@ -201,6 +209,133 @@ def needle(rng: np.random.Generator) -> Objective:
     return lambda trial: float(min(1.0, 4.0 * ((floats(trial, 4) - centre) ** 2).sum()))
 
 
+def edge(rng: np.random.Generator) -> Objective:
+    """Nearly a third of the space fails beyond a slanted edge, and the best values lie close to that edge."""
+    normal = np.abs(rng.normal(size=4)) + 0.2
+    normal /= np.linalg.norm(normal)
+    flipped = rng.integers(0, 2, 4)
+    limit = float(np.quantile(np.random.default_rng(0).uniform(size=(4000, 4)) @ normal, 0.7))
+    centre = rng.uniform(0.3, 0.7, 4)
+    centre += (limit - 0.03 - normal @ centre) * normal
+
+    def objective(trial: Trial) -> float:
+        x = floats(trial, 4)
+        x = np.where(flipped, 1 - x, x)
+        if normal @ x > limit:
+            raise FailedHereError
+        return float(((x - centre) ** 2).sum())
+
+    return objective
+
+
+def diverging(rng: np.random.Generator) -> Objective:
+    """Learning rates that are too high fail, and how high they may be depends on the batch; choices beside it."""
+    limit, best_width = rng.uniform(-2.0, 0.0), rng.uniform(4, 8)
+    penalty = rng.permutation([0.0, 0.05, 0.15])
+
+    def objective(trial: Trial) -> float:
+        lr = math.log10(trial.suggest_float("lr", 1e-4, 10.0, log=True))
+        batch = math.log2(trial.suggest_int("batch", 8, 512, log=True))
+        width = math.log2(trial.suggest_int("width", 8, 1024, log=True))
+        kind = trial.suggest_categorical("kind", ["a", "b", "c"])
+        margin = limit + 0.15 * (batch - 6) - lr
+        if margin < 0:
+            raise FailedHereError
+        return float(0.1 * abs(margin - 0.3) + 0.02 * (width - best_width) ** 2 + penalty["abc".index(kind)])
+
+    return objective
+
+
+def memory(rng: np.random.Generator) -> Objective:
+    """Large networks do not fit and fail; the larger one is, the better."""
+    room, rate = rng.uniform(11, 15), rng.uniform(-3.5, -1.5)
+
+    def objective(trial: Trial) -> float:
+        width = math.log2(trial.suggest_int("width", 16, 2048, log=True))
+        depth = trial.suggest_int("depth", 1, 16)
+        batch = math.log2(trial.suggest_categorical("batch", [8, 16, 32, 64, 128]))
+        lr = math.log10(trial.suggest_float("lr", 1e-5, 1.0, log=True))
+        need = width + math.log2(depth) + 0.5 * (batch - 3)
+        if need > room:
+            raise FailedHereError
+        return float(0.1 * (room - need) + 0.1 * (lr - rate) ** 2 + 0.01 * abs(batch - 5))
+
+    return objective
+
+
+def limited(rng: np.random.Generator) -> Objective:
+    """A bowl whose bottom is not allowed: the best allowed point lies on the edge of a ball around it."""
+    centre, radius = rng.uniform(0.35, 0.65, 5), 0.35
+
+    def objective(trial: Trial) -> float:
+        x = floats(trial, 5)
+        distance = float(np.linalg.norm(x - centre))
+        trial.set_constraint("distance", radius - distance)
+        return distance - radius
+
+    return objective
+
+
+def two_limits(rng: np.random.Generator) -> Objective:
+    """Fast and small is allowed, and the loss wants slow and large; few random points are allowed."""
+    best = rng.uniform(0.55, 0.85, 6)
+
+    def objective(trial: Trial) -> float:
+        x = floats(trial, 6)
+        trial.set_constraint("size", float(x[:3].sum() - 1.2))
+        trial.set_constraint("time", float((x[3:] ** 2).sum() - 0.5))
+        return float(((x - best) ** 2).sum() - lowest)
+
+    along = best[:3] - max(0.0, (best[:3].sum() - 1.2) / 3)
+    scale = min(1.0, math.sqrt(0.5 / (best[3:] ** 2).sum()))
+    lowest = ((along - best[:3]) ** 2).sum() + ((scale - 1) ** 2) * (best[3:] ** 2).sum()
+    return objective
+
+
+def trade(rng: np.random.Generator) -> Metrics:
+    """Two bowls with different bottoms: what cannot be improved lies on the line between them."""
+    ends = rng.uniform(0.15, 0.85, (2, 5))
+    length = float(((ends[0] - ends[1]) ** 2).sum())
+    share = np.linspace(0, 1, 400)
+    front = np.stack([share**2 * length, (1 - share) ** 2 * length], axis=1)
+
+    def function(trial: Trial) -> tuple[float, ...]:
+        x = floats(trial, 5)
+        return tuple(float(((x - end) ** 2).sum()) for end in ends)
+
+    return Metrics(function, front, (1.2 * length, 1.2 * length))
+
+
+def size_and_loss(rng: np.random.Generator) -> Metrics:
+    """A loss that falls with a network's size, where its other parameters are right."""
+    log_lr, penalty = rng.uniform(-4, -2), rng.permutation([0.0, 0.1, 0.2])
+    share = np.linspace(0, 1, 400)
+    front = np.stack([np.exp(-3 * share), share], axis=1)
+
+    def function(trial: Trial) -> tuple[float, ...]:
+        width = math.log2(trial.suggest_int("width", 16, 1024, log=True) / 16) / 6
+        lr = math.log10(trial.suggest_float("lr", 1e-6, 1.0, log=True))
+        dropout = trial.suggest_float("dropout", 0.0, 0.8)
+        kind = penalty["abc".index(trial.suggest_categorical("kind", ["a", "b", "c"]))]
+        return float(math.exp(-3 * width) + 0.1 * (lr - log_lr) ** 2 + 0.5 * dropout**2 + kind), width
+
+    return Metrics(function, front, (1.1, 1.1))
+
+
+def three_ways(rng: np.random.Generator) -> Metrics:
+    """Three bowls; what cannot be improved lies in the triangle between their bottoms."""
+    ends = rng.uniform(0.1, 0.9, (3, 4))
+    weights = np.random.default_rng(0).dirichlet(np.ones(3), 600)
+    front = ((weights @ ends)[:, None, :] - ends[None]) ** 2
+
+    def function(trial: Trial) -> tuple[float, ...]:
+        x = floats(trial, 4)
+        return tuple(float(((x - end) ** 2).sum()) for end in ends)
+
+    front = front.sum(axis=2)
+    return Metrics(function, front, tuple(float(worst) for worst in 1.1 * front.max(axis=0)))
+
+
 TUNING = (
     Problem("sphere", "numeric", sphere),
     Problem("rastrigin", "numeric", rastrigin),
@@ -223,4 +358,13 @@ TUNING = (
     Problem("boosting-noise-0.2", "noisy", boosting, noise=0.2),
     Problem("flags-noise-0.1", "noisy", flags, noise=0.1),
     Problem("branches-noise-0.1", "noisy", branches, noise=0.1),
+    Problem("sphere-tails-0.1", "noisy", sphere, noise=0.1, has_heavy_tails=True),
+    Problem("edge", "crashing", edge),
+    Problem("diverging", "crashing", diverging),
+    Problem("memory", "crashing", memory),
+    Problem("limited", "constrained", limited),
+    Problem("two-limits", "constrained", two_limits),
+    SeveralMetrics("trade", "two metrics", 2, trade),
+    SeveralMetrics("size-and-loss", "two metrics", 2, size_and_loss),
+    SeveralMetrics("three-ways", "three metrics", 3, three_ways),
 )

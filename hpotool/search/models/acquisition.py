@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import numpy as np
 from numpy.random import RandomState
-from scipy.special import ndtr
+from scipy.special import erfcx, ndtr
 
-from hpotool.search.models.gaussian_process import GaussianProcess
+from hpotool.search.models.gaussian_process import squared_distances
 from hpotool.search.models.unit_cube import Array, UnitCube
+
+Score: TypeAlias = Callable[[Array], Array]  # of points: higher is better
 
 _RANDOM_CANDIDATES = 400
 _LEADERS, _NEAR_A_LEADER = 5, 40  # candidates around the best points measured so far …
@@ -15,6 +20,7 @@ _ROUNDS, _SURVIVORS, _CHILDREN = 4, 6, 16  # … and then around the best candid
 _FIRST_RADIUS, _RADIUS, _SHRINK = 0.3, 0.2, 0.4
 _BLUR = 1e-4
 _LOG_ROOT_2_PI = 0.5 * float(np.log(2 * np.pi))
+_ROOT_HALF_PI = float(np.sqrt(np.pi / 2))
 
 
 def log_expected_improvement(expected: Array, deviation: Array, best: float) -> Array:
@@ -23,19 +29,18 @@ def log_expected_improvement(expected: Array, deviation: Array, best: float) -> 
     The logarithm tells points apart whose improvement is too small for a float.
     """
     gain = (best - expected) / deviation
-    near = gain > -5.0
-    safe = np.where(near, gain, 0.0)
-    density = np.exp(-0.5 * safe**2 - _LOG_ROOT_2_PI)
-    close = np.log(np.maximum(safe * ndtr(safe) + density, 1e-300))
-    # Far below, φ(z) + z Φ(z) is φ(z) / z² to the leading order of Mills' ratio.
-    far = -0.5 * gain**2 - _LOG_ROOT_2_PI - 2.0 * np.log(np.maximum(-gain, 1.0))
-    return np.log(deviation) + np.where(near, close, far)
+    near = np.maximum(gain, -1.0)
+    close = np.log(near * ndtr(near) + np.exp(-0.5 * near**2 - _LOG_ROOT_2_PI))
+    # z Φ(z) + φ(z) = φ(z) (1 - |z| m(|z|)) below zero, with Mills' ratio m(z) = √(π/2) erfcx(z / √2); where that
+    # is 1 but for rounding, 1 - z m(z) = 1/z² - 3/z⁴ + …
+    far = np.maximum(-gain, 1.0)
+    rest = np.where(far < 1e3, 1.0 - far * _ROOT_HALF_PI * erfcx(far / 2**0.5), far**-2.0)
+    low = -0.5 * far**2 - _LOG_ROOT_2_PI + np.log(rest)
+    return np.log(deviation) + np.where(gain > -1.0, close, low)
 
 
-def find_next_point(
-    model: GaussianProcess, cube: UnitCube, leaders: Array, tried: Array, best: float, rng: RandomState
-) -> Array:
-    """Return the point with the greatest expected improvement that a search of some hundred points finds.
+def find_next_point(score: Score, cube: UnitCube, leaders: Array, tried: Array, rng: RandomState) -> Array:
+    """Return the point with the highest score that a search of some hundred points finds.
 
     ``leaders`` are measured points, the best first; their surroundings are looked at more closely. A point that
     was ``tried`` is not proposed again while there are others: in a discrete space the model would ask for its
@@ -43,36 +48,49 @@ def find_next_point(
     """
     forbidden = set(_identities(tried))
 
-    def score(points: Array) -> Array:
-        scores = log_expected_improvement(*model.predict(points), best)
+    def judge(points: Array) -> Array:
+        scores = score(points)
         if forbidden:
             scores[[identity in forbidden for identity in _identities(points)]] = -np.inf
         return scores
 
     near = _scatter(cube, leaders[:_LEADERS], _NEAR_A_LEADER, _FIRST_RADIUS, rng)
     points = np.vstack([cube.draw(rng, _RANDOM_CANDIDATES), near])
-    scores = score(points)
+    scores = judge(points)
     for turn in range(_ROUNDS):
         survivors = np.argsort(-scores)[:_SURVIVORS]
         children = _scatter(cube, points[survivors], _CHILDREN, _RADIUS * _SHRINK**turn, rng)
         points = np.vstack([points[survivors], children])
-        scores = np.append(scores[survivors], score(children))
-    if not np.isfinite(scores.max()):  # nothing is left to try
-        return find_next_point(model, cube, leaders, tried[:0], best, rng)
+        scores = np.append(scores[survivors], judge(children))
+    if forbidden and not np.isfinite(scores.max()):  # nothing is left to try
+        return find_next_point(score, cube, leaders, tried[:0], rng)
     return _blur(cube, points[int(np.argmax(scores))], rng)
 
 
-def spread_point(cube: UnitCube, taken: Array, rng: RandomState, candidates: int = 30) -> Array:
-    """Return a random point that is farther from those taken than most: what a first look at a space needs."""
-    from hpotool.search.models.gaussian_process import squared_distances
+def spread_point(cube: UnitCube, taken: Array, failed: Array, rng: RandomState, candidates: int = 30) -> Array:
+    """Return a random point that is farther from those taken than most: what a first look at a space needs.
 
+    Points whose nearest one failed are left out, as long as there are others.
+    """
     points = cube.draw(rng, candidates)
-    if not len(taken):
-        first: Array = points[0]
-        return first
-    nearest = squared_distances(points, taken, cube.is_choice).sum(axis=0).min(axis=1)
+    to_taken, to_failed = _distances(cube, points, taken), _distances(cube, points, failed)
+    nearest = np.minimum(to_taken, to_failed)
+    # Without any success there is nothing to be nearer to: then it is looked for far from the failures.
+    hopeful = to_taken <= to_failed
+    if len(taken) and hopeful.any():
+        nearest = np.where(hopeful, nearest, -1.0)
     farthest: Array = points[int(np.argmax(nearest))]
     return farthest
+
+
+def _distances(cube: UnitCube, points: Array, others: Array) -> Array:
+    """Return the squared distance of each point to the nearest of the others."""
+    if not len(others):
+        return np.full(len(points), np.inf)
+    distances: Array = (
+        squared_distances(cube.fill(points), cube.fill(others), cube.is_choice).sum(axis=0).min(axis=1)
+    )
+    return distances
 
 
 def _blur(cube: UnitCube, point: Array, rng: RandomState) -> Array:
@@ -100,4 +118,6 @@ def _scatter(cube: UnitCube, centres: Array, each: int, radius: float, rng: Rand
     shifted = np.clip(points + moved * rng.normal(size=points.shape) * reach, 0.0, 1.0)
     changed = rng.uniform(size=points.shape) < min(0.5, 1.0 / columns)
     other = np.floor(rng.uniform(size=points.shape) * np.maximum(cube.choices, 1))
-    return cube.snap(np.where(cube.is_choice, np.where(changed, other, points), shifted))
+    kept = np.where(cube.is_choice, np.where(changed, other, points), shifted)
+    # A choice that the space lost can be no candidate's.
+    return cube.settle(cube.snap(np.where(cube.is_choice & (kept < 0), other, kept)), rng)

@@ -18,8 +18,9 @@ _JITTER = 1e-8  # keeps the covariance of two equal points invertible
 _ITERATIONS = 15  # of L-BFGS: what more of them gained was within the noise of the benchmark
 
 # The prior: logarithm of a length scale, and of the noise's share of the variance, as normal distributions. The
-# paper's mean is shifted by -0.7 (half the length): its scale is for a cube that is searched more sparsely.
-_LOG_LENGTH_OFFSET = 2.0**0.5 - 0.7
+# paper's mean is higher by √2 + 0.7: its scale is for a cube that is searched more sparsely. Under noise a
+# longer prior makes the fit take signal for noise.
+_LOG_LENGTH_OFFSET = -0.7
 _LOG_LENGTH_DEVIATION = 1.2
 _LOG_NOISE_MEAN, _LOG_NOISE_DEVIATION = -6.0, 2.0
 
@@ -27,16 +28,25 @@ _LOG_NOISE_MEAN, _LOG_NOISE_DEVIATION = -6.0, 2.0
 class GaussianProcess:
     """A Gaussian process fitted to standardised losses at some points.
 
-    Everything is in units of the losses given: mean 0, deviation 1 is what the prior expects.
+    Everything is in units of the losses given: mean 0, deviation 1 is what the prior expects. Equal points are
+    replicates: they enter as their mean, whose noise is smaller, and their scatter tells of the noise.
     """
 
     def __init__(self, points: Array, losses: Array, is_choice: Flags) -> None:
         self._is_choice = is_choice
-        self._points, self._losses = points, losses
-        self._weights, self._noise = _fit(squared_distances(points, points, is_choice), losses)
+        self._points, self._losses, self._counts, scatter = merge_replicates(points, losses)
+        self._weights, self._noise = _fit(
+            squared_distances(self._points, self._points, is_choice), self._losses, self._counts, scatter
+        )
         self._solve()
         # The signal's variance that fits best, given the rest (Rasmussen & Williams, section 5.4.1, solved).
-        self._variance = max(float(losses @ self._solution) / len(losses), 1e-12)
+        explained = float(self._losses @ self._solution) + scatter / self._noise
+        self._variance = max(explained / float(self._counts.sum()), 1e-12)
+
+    @property
+    def noise_share(self) -> float:
+        """The share of the variance of one measurement that is noise."""
+        return self._noise / (1.0 + self._noise)
 
     def believe(self, points: Array) -> None:
         """Go on as if the losses at ``points`` were those that are expected there.
@@ -48,6 +58,7 @@ class GaussianProcess:
             expected = self._covariance(points) @ self._solution
             self._points = np.vstack([self._points, points])
             self._losses = np.append(self._losses, expected)
+            self._counts = np.append(self._counts, np.ones(len(points)))
             self._solve()
 
     def predict(self, points: Array) -> tuple[Array, Array]:
@@ -57,15 +68,35 @@ class GaussianProcess:
         variance = self._variance * (1.0 - np.einsum("ij,ij->j", half, half))
         return covariance @ self._solution, np.sqrt(np.maximum(variance, 1e-14))
 
+    def predict_left_out(self) -> tuple[Array, Array, Array]:
+        """Return the loss of each different point, and what would be expected there without it, with the standard
+        deviation (eq. 5.12)."""
+        inverse = cho_solve((self._factor, True), np.eye(len(self._points)), check_finite=False)
+        precision = np.diag(inverse)
+        return self._losses, self._losses - self._solution / precision, np.sqrt(self._variance / precision)
+
     def _solve(self) -> None:
         covariance = self._covariance(self._points)
-        covariance.flat[:: len(covariance) + 1] += self._noise + _JITTER
+        covariance.flat[:: len(covariance) + 1] += self._noise / self._counts + _JITTER
         self._factor = cholesky(covariance, lower=True, check_finite=False)
         self._solution = cho_solve((self._factor, True), self._losses, check_finite=False)
 
     def _covariance(self, points: Array) -> Array:
         distances = squared_distances(points, self._points, self._is_choice)
         return _matern(np.tensordot(self._weights, distances, 1))[0]
+
+
+def merge_replicates(points: Array, losses: Array) -> tuple[Array, Array, Array, float]:
+    """Return the different points in their order, the mean loss of each, how many there are of it, and the sum
+    of the squared deviations from those means."""
+    _, first, place = np.unique(points, axis=0, return_index=True, return_inverse=True)
+    if len(first) == len(points):
+        return points, losses, np.ones(len(points)), 0.0
+    order = np.argsort(first)
+    place = np.argsort(order)[place.ravel()]
+    counts = np.bincount(place).astype(float)
+    means = np.bincount(place, losses) / counts
+    return points[first[order]], means, counts, float(((losses - means[place]) ** 2).sum())
 
 
 def squared_distances(left: Array, right: Array, is_choice: Flags) -> Array:
@@ -83,31 +114,36 @@ def _matern(squared: Array) -> tuple[Array, Array]:
     return (1 + _ROOT_5 * distance + 5 / 3 * squared) * decay, -5 / 6 * (1 + _ROOT_5 * distance) * decay
 
 
-def _fit(distances: Array, losses: Array) -> tuple[Array, float]:
-    """Return the weight of each column (its length scale to the power of -2), and the noise."""
-    columns, count = len(distances), len(losses)
+def _fit(distances: Array, losses: Array, counts: Array, scatter: float) -> tuple[Array, float]:
+    """Return the weight of each column (its length scale to the power of -2), and the noise.
+
+    ``losses`` are means of ``counts`` measurements, which lie ``scatter`` (squared) apart from them.
+    """
+    columns, count, total = len(distances), len(losses), float(counts.sum())
     mean = -2.0 * (_LOG_LENGTH_OFFSET + 0.5 * np.log(columns))
     deviation = 2.0 * _LOG_LENGTH_DEVIATION
 
     def negative_log_posterior(logs: Array) -> tuple[float, Array]:
         weights, noise = np.exp(logs[:-1]), np.exp(logs[-1])
         correlation, slope = _matern(np.tensordot(weights, distances, 1))
-        correlation.flat[:: count + 1] += noise + _JITTER
+        correlation.flat[:: count + 1] += noise / counts + _JITTER
         try:
             factor = cholesky(correlation, lower=True, check_finite=False)
         except np.linalg.LinAlgError:
             return 1e10, np.zeros_like(logs)
         inverse = cho_solve((factor, True), np.eye(count), check_finite=False)
         solution = inverse @ losses
-        variance = max(float(losses @ solution) / count, 1e-12)
-        value = 0.5 * count * np.log(variance) + np.log(np.diag(factor)).sum()
+        variance = max((float(losses @ solution) + scatter / noise) / total, 1e-12)
+        value = 0.5 * total * np.log(variance) + np.log(np.diag(factor)).sum() + 0.5 * (total - count) * logs[-1]
         value += 0.5 * np.sum(((logs[:-1] - mean) / deviation) ** 2)
         value += 0.5 * ((logs[-1] - _LOG_NOISE_MEAN) / _LOG_NOISE_DEVIATION) ** 2
         # Eq. 5.9, with the best variance put in.
         sensitivity = inverse - np.outer(solution, solution) / variance
         by_weight = 0.5 * np.tensordot(distances, sensitivity * slope, 2) * weights
         by_weight += (logs[:-1] - mean) / deviation**2
-        by_noise = 0.5 * noise * np.trace(sensitivity) + (logs[-1] - _LOG_NOISE_MEAN) / _LOG_NOISE_DEVIATION**2
+        by_noise = 0.5 * noise * float(np.diag(sensitivity) @ (1.0 / counts)) + 0.5 * (total - count)
+        by_noise -= 0.5 * scatter / (noise * variance)
+        by_noise += (logs[-1] - _LOG_NOISE_MEAN) / _LOG_NOISE_DEVIATION**2
         return float(value), np.append(by_weight, by_noise)
 
     found = minimize(

@@ -41,8 +41,8 @@ from hpotool.storage.optuna.decoding import to_local_time
 from hpotool.storage.optuna.live_trial import LiveTrial
 from hpotool.storage.optuna.new_trial import running_trial
 from hpotool.storage.optuna.postgres import PostgresStorage
-from hpotool.study.outcome import Outcome
-from hpotool.study.rules.retry import Decision, decide_retry
+from hpotool.study.outcome import FAILED_ATTRIBUTE, Outcome
+from hpotool.study.rules.retry import Decision, GiveUp, decide_retry
 from hpotool.study.spec import RetrySpec
 
 _logger = logging.getLogger(__name__)
@@ -184,9 +184,17 @@ class WorkerStorage(PostgresStorage):
         if state == TrialState.FAIL:
             decision = decide_retry(ending.outcome, attempt.history, self._retry)
             ending = replace(ending, follow_up=attempts.follow_up_of(decision))
+            if isinstance(decision, GiveUp) and ending.outcome.blames_parameters:
+                self._note_failure(trial_id, ending.outcome)
         result = Result(state, None if values is None else tuple(values), ending)
         self._tell(SpooledAttempt(attempt, self.worker, self._own_content(), result), result, decision)
         return True
+
+    def _note_failure(self, trial_id: int, outcome: Outcome) -> None:
+        """Leave word for the search that the parameters fail; it is sent with the tell."""
+        if self._own_trial is not None:
+            noted = self._add_attribute("system_attrs", trial_id, FAILED_ATTRIBUTE, outcome.value)
+            self._own_trial.set_system_attr(FAILED_ATTRIBUTE, noted)
 
     def _tell(self, spooled: SpooledAttempt, result: Result, decision: Decision | None) -> None:
         attempt = spooled.attempt

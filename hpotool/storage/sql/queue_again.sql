@@ -39,7 +39,7 @@
     INSERT INTO trial_system_attributes (trial_id, key, value_json)
     SELECT l.trial_id, a.key, a.value_json
     FROM lineage l JOIN trial_system_attributes a ON a.trial_id = l.previous_trial_id
-    WHERE a.key NOT IN ('failed_trial', 'retry_history') AND NOT starts_with(a.key, 'completed_rung_')
+    WHERE a.key NOT IN ('failed_trial', 'retry_history', 'hpotool:failed') AND NOT starts_with(a.key, 'completed_rung_')
     UNION ALL
     SELECT trial_id, 'failed_trial', root_number::text FROM lineage
     UNION ALL

@@ -41,11 +41,6 @@ def choose_sampler(spec: StudySpec, workers: int = 0) -> SamplerChoice:
         return SamplerChoice("population based training", (reason,))
     if spec.sampler.name != "auto":
         return SamplerChoice(spec.sampler.name, ("the study file names it",))
-    if len(spec.metrics) > 1:
-        return SamplerChoice("TPE", (f"there are {len(spec.metrics)} metrics, and a Gaussian process has one",))
-    if spec.constraints:
-        names = _list([constraint.name for constraint in spec.constraints])
-        return SamplerChoice("TPE", (f"a Gaussian process knows nothing of the constraint on {names}",))
     startup = int(spec.sampler.arguments.get("n_startup_trials", STARTUP_TRIALS))
     # The sampler proposes a tiered study's first tier; the others go on from it.
     trials = spec.tiers[0].trials if spec.tiers else spec.budget.trials
@@ -53,17 +48,24 @@ def choose_sampler(spec: StudySpec, workers: int = 0) -> SamplerChoice:
         what = "first tier" if spec.tiers else "budget"
         reason = f"the {what} of {trials} trials ends before a model is asked, after {startup}"
         return SamplerChoice("points that keep their distance", (reason,))
-    return _choose_for_one_metric(spec, trials, workers)
+    return _choose_in_turns(spec, trials, workers)
 
 
-def _choose_for_one_metric(spec: StudySpec, trials: int | None, workers: int) -> SamplerChoice:
-    reasons = ["the one knows where an improvement of one metric is likely, the other looks where it may be wrong"]
+def _choose_in_turns(spec: StudySpec, trials: int | None, workers: int) -> SamplerChoice:
+    reasons = ["the one knows where an improvement is likely, the other looks where it may be wrong"]
     conditional = [parameter.name for parameter in spec.search_space if parameter.when]
     size = count_points([parameter.distribution for parameter in spec.search_space])
+    if len(spec.metrics) > 1:
+        reasons.append(f"each trial gives the {len(spec.metrics)} metrics other weights, to find all of the front")
+    if spec.constraints:
+        names = _list([constraint.name for constraint in spec.constraints])
+        reasons.append(f"a model for each constraint says where it is met: {names}")
     if not spec.search_space:
-        reasons.append("the objective suggests its parameters; TPE alone chooses those that not every trial has")
+        reasons.append("the objective suggests its parameters, which the first trials show")
     elif conditional:  # the points are fewer than the product of what each parameter can be
-        reasons.append(f"TPE alone chooses what only some trials have, {_list(conditional)}")
+        reasons.append(
+            f"one model has all parameters, and so those that only some trials have, {_list(conditional)}"
+        )
     elif size is not None and trials is not None and size <= trials:
         reasons.append(f"{trials} trials are enough for each of the {size} points")
     if workers > 1:

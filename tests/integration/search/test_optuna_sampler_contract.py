@@ -11,6 +11,7 @@ from optuna.testing.pytest_samplers import (
     RelativeSamplerTestCase,
 )
 
+from hpotool.search.auto import AutoSampler
 from hpotool.search.tpe import FastTPESampler
 from hpotool.storage.open import open_storage
 
@@ -32,6 +33,12 @@ class TestFastTPE(BasicSamplerTestCase, RelativeSamplerTestCase, MultiObjectiveS
     @pytest.fixture
     def sampler(self):
         return lambda: FastTPESampler(n_startup_trials=0, seed=0)
+
+
+class TestAuto(BasicSamplerTestCase, RelativeSamplerTestCase, MultiObjectiveSamplerTestCase):
+    @pytest.fixture
+    def sampler(self):
+        return lambda: AutoSampler(n_startup_trials=0, seed=0)
 
 
 class TestNSGAII(MultiObjectiveSamplerTestCase):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import optuna
 import pytest
 
+from hpotool.storage.control.orders import retry_trial
 from hpotool.storage.fleet.attempts import Ending, fail_and_queue
 from hpotool.storage.fleet.worker_storage import NothingToClaim, WorkerStorage
-from hpotool.study.outcome import Outcome
+from hpotool.study.outcome import FAILED_ATTRIBUTE, Outcome
 
 
 @pytest.fixture
@@ -65,3 +66,46 @@ def test_an_attempt_that_was_taken_away_does_not_end_the_worker(make_study, make
     assert storage.last_told.is_fenced
     own.optimize(objective, n_trials=1)
     assert not storage.last_told.is_fenced
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_a_failure_is_noted_for_the_search_once_nothing_is_tried_any_more(
+    make_study, make_worker_study, outcome
+) -> None:
+    if outcome.is_finished:
+        return
+    study = make_study(budget=4)
+    storage, own = make_worker_study(study)
+
+    def objective(trial: optuna.Trial) -> float:
+        storage.end_attempt_with(Ending(outcome))
+        raise RuntimeError
+
+    own.optimize(objective, n_trials=1, catch=(RuntimeError,))
+    tried = 1
+    while "WAITING" in study.states().values() and tried < 6:
+        own.optimize(objective, n_trials=1, catch=(RuntimeError,))
+        tried += 1
+
+    to_blame = {Outcome.ERROR, Outcome.CRASH, Outcome.NAN, Outcome.OOM, Outcome.TIMEOUT}
+    stored = [trial.system_attrs.get(FAILED_ATTRIBUTE) for trial in study.optuna.get_trials()]
+    in_memory = [trial.system_attrs.get(FAILED_ATTRIBUTE) for trial in own.get_trials()]
+    assert stored == in_memory
+    last = outcome.value if outcome in to_blame else None
+    assert stored[tried - 1] == last
+    assert set(stored[: tried - 1]) <= {None}
+
+
+def test_what_somebody_tries_again_is_not_taken_for_failed(make_study, make_worker_study) -> None:
+    study = make_study(budget=4)
+    storage, own = make_worker_study(study)
+
+    def objective(trial: optuna.Trial) -> float:
+        storage.end_attempt_with(Ending(Outcome.ERROR))
+        raise RuntimeError
+
+    own.optimize(objective, n_trials=1, catch=(RuntimeError,))
+    retry_trial(study.connection.run, study.study_id, 0, "somebody")
+
+    assert study.states() == {0: "FAIL", 1: "WAITING"}
+    assert [FAILED_ATTRIBUTE in trial.system_attrs for trial in study.optuna.get_trials()] == [True, False]

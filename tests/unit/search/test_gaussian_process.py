@@ -3,12 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
+from scipy.integrate import quad
 from scipy.optimize import check_grad
 
 from hpotool.search.models import gaussian_process
 from hpotool.search.models.acquisition import find_next_point, log_expected_improvement, spread_point
-from hpotool.search.models.gaussian_process import GaussianProcess, squared_distances
-from hpotool.search.models.unit_cube import UnitCube
+from hpotool.search.models.gaussian_process import GaussianProcess, merge_replicates, squared_distances
+from hpotool.search.models.unit_cube import Array, UnitCube
 
 RNG = np.random.RandomState(0)
 POINTS = RNG.uniform(size=(30, 3))
@@ -16,6 +17,7 @@ POINTS[:, 2] = RNG.randint(3, size=30)
 IS_CHOICE = np.asarray([False, False, True])
 LOSSES = np.sin(5 * POINTS[:, 0]) + 0.5 * (POINTS[:, 2] == 1)
 LOSSES = (LOSSES - LOSSES.mean()) / LOSSES.std()
+COUNTS = np.where(np.arange(30) % 4, 1.0, 3.0)
 
 
 def test_it_expects_what_it_has_seen_and_is_sure_of_it() -> None:
@@ -55,7 +57,7 @@ def test_the_gradient_of_the_posterior_is_right(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(gaussian_process, "minimize", capture)
     with pytest.raises(InterruptedError):
-        gaussian_process._fit(squared_distances(POINTS, POINTS, IS_CHOICE), LOSSES)
+        gaussian_process._fit(squared_distances(POINTS, POINTS, IS_CHOICE), LOSSES, COUNTS, 0.4)
     for at in (captured["start"], captured["start"] + np.asarray([1.0, -0.5, 0.7, 2.0])):
         error = check_grad(lambda x: captured["function"](x)[0], lambda x: captured["function"](x)[1], at)
         assert error < 1e-4 * max(1.0, np.linalg.norm(captured["function"](at)[1]))
@@ -75,16 +77,31 @@ def test_equal_losses_are_no_error() -> None:
     assert np.isfinite(deviation).all()
 
 
-@pytest.mark.parametrize("gain", [-40.0, -5.001, -4.999, 0.0, 3.0])
-def test_log_expected_improvement_agrees_with_simulation_or_its_limit(gain: float) -> None:
+@pytest.mark.parametrize("gain", [-1e6, -1e3 - 1e-6, -1e3 + 1e-6, -40.0, -5.0, -1.0 - 1e-9, -1.0, 0.0, 3.0])
+def test_log_expected_improvement_agrees_with_its_integral(gain: float) -> None:
     value = log_expected_improvement(np.asarray([0.0]), np.asarray([1.0]), gain)[0]
-    if gain >= 0:
-        draws = np.random.RandomState(1).normal(size=400_000)
-        assert value == pytest.approx(np.log(np.maximum(gain - draws, 0).mean()), abs=0.01)
-    else:
-        # φ(z) + z Φ(z) lies between φ(z)/(z² + 3) and φ(z)/z².
-        top = -0.5 * gain**2 - 0.5 * np.log(2 * np.pi) - np.log(gain**2)
-        assert top - np.log((gain**2 + 3) / gain**2) - 1e-6 <= value <= top + 1e-6
+    # ∫ (gain - x)⁺ φ(x) dx = φ(gain) ∫ t exp(gain t - t²/2) dt over t > 0, without the factor that underflows.
+    width = max(1.0, -gain)
+    rest = quad(lambda t: t * np.exp((gain / width) * t - 0.5 * (t / width) ** 2), 0, 60 + 40 * max(gain, 0))[0]
+    expected = -0.5 * gain**2 - 0.5 * np.log(2 * np.pi) + np.log(rest) - 2 * np.log(width)
+    assert value == pytest.approx(expected, rel=1e-9, abs=1e-6)
+
+
+def test_replicates_are_a_mean_whose_scatter_tells_of_the_noise() -> None:
+    points = np.vstack([POINTS, POINTS, POINTS])
+    losses = np.concatenate([LOSSES, LOSSES + 0.3, LOSSES - 0.3])
+    merged, means, counts, scatter = merge_replicates(points, losses)
+    assert (merged == POINTS).all()
+    assert np.allclose(means, LOSSES)
+    assert (counts == 3).all()
+    assert scatter == pytest.approx(30 * 2 * 0.3**2)
+    # A hair's breadth apart they are observations of their own, which say the same.
+    apart = points + np.where(IS_CHOICE, 0.0, 1e-7 * np.repeat([0, 1, 2], 30)[:, None])
+    ours, theirs = (GaussianProcess(each, losses, IS_CHOICE) for each in (points, apart))
+    assert len(ours._points) == 30
+    assert len(theirs._points) == 90
+    test = POINTS + np.where(IS_CHOICE, 0.0, 0.05)
+    assert np.allclose(ours.predict(test), theirs.predict(test), atol=0.03)
 
 
 def test_it_proposes_where_the_bowl_is_lowest() -> None:
@@ -95,7 +112,11 @@ def test_it_proposes_where_the_bowl_is_lowest() -> None:
     losses = (losses - losses.mean()) / losses.std()
     model = GaussianProcess(POINTS, losses, cube.is_choice)
     leaders = POINTS[np.argsort(losses)]
-    point = find_next_point(model, cube, leaders, POINTS, losses.min(), np.random.RandomState(0))
+
+    def score(candidates: Array) -> Array:
+        return log_expected_improvement(*model.predict(candidates), losses.min())
+
+    point = find_next_point(score, cube, leaders, POINTS, np.random.RandomState(0))
     assert np.abs(point[:2] - 0.4).max() < 0.15
     assert point[2] == 1
 
@@ -105,6 +126,15 @@ def test_a_first_look_keeps_its_distance() -> None:
     rng = np.random.RandomState(0)
     taken = np.empty((0, 2))
     for _ in range(16):
-        taken = np.vstack([taken, spread_point(cube, taken, rng)])
+        taken = np.vstack([taken, spread_point(cube, taken, np.empty((0, 2)), rng)])
     closest = [np.sort(np.linalg.norm(taken - point, axis=1))[1] for point in taken]
     assert min(closest) > 0.1
+
+
+def test_a_first_look_leaves_the_side_that_failed() -> None:
+    cube = UnitCube({"a": FloatDistribution(0, 1), "b": FloatDistribution(0, 1)})
+    rng = np.random.RandomState(0)
+    taken, failed = np.asarray([[0.2, 0.5]]), np.asarray([[0.8, 0.3], [0.8, 0.7]])
+    assert all(spread_point(cube, taken, failed, rng)[0] < 0.6 for _ in range(20))
+    nothing_worked = [spread_point(cube, np.empty((0, 2)), failed, rng)[0] for _ in range(20)]
+    assert np.mean(nothing_worked) < 0.4

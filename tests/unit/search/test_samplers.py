@@ -55,7 +55,9 @@ def in_python(name: str) -> BaseSampler:
 
 
 PYTHON: dict[str, Any] = {
-    "sampler: {name: auto, seed: 3, n_startup_trials: 5}": lambda: AutoSampler(seed=3, n_startup_trials=5),
+    "sampler: {name: auto, seed: 3, n_startup_trials: 5}": lambda: AutoSampler(
+        seed=3, n_startup_trials=5, space=read_study_file(HEAD + SPACE).search_space
+    ),
     "sampler: {name: tpe, seed: 3}": lambda: Samplers.TPESampler(seed=3),
     "sampler: {name: tpe, seed: 3, n_startup_trials: 5, n_ei_candidates: 9, multivariate: true, group: true,"
     " constant_liar: false}": lambda: Samplers.TPESampler(

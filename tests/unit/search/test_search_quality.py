@@ -10,22 +10,42 @@ import numpy as np
 import optuna
 import pytest
 
-from tests.benchmarks.problems import REPORTED, Problem
-from tests.benchmarks.search_quality import Run, read_runs, simulate, summarise
-from tests.benchmarks.search_report import report
+from tests.benchmarks.problems import REPORTED, Metrics, Problem, SeveralMetrics
+from tests.benchmarks.search_quality import Run, _evaluate, read_runs, simulate, summarise
+from tests.benchmarks.search_report import failures, report
 from tests.benchmarks.tuning_problems import TUNING
 
 ALL = (*REPORTED, *TUNING)
 
 
 @pytest.mark.parametrize("problem", ALL, ids=[problem.name for problem in ALL])
-def test_no_point_is_better_than_the_optimum(problem: Problem) -> None:
+def test_no_point_is_better_than_the_optimum(problem: Problem | SeveralMetrics) -> None:
     for seed in range(3):
         objective = problem.draw(np.random.default_rng(seed))
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
-        values = [objective(study.ask()) for _ in range(200)]
-        assert min(values) >= -1e-12
-        assert min(values) < np.median(values)
+        trials = [study.ask() for _ in range(300)]
+        ended = [(trial, _evaluate(objective, trial)) for trial in trials]
+        feasible = [values for trial, values in ended if values and _is_feasible(trial)]
+        if isinstance(objective, Metrics):
+            for values in feasible:  # nothing is better than all of the front
+                assert not (np.asarray(values) < objective.front - 1e-9).all(axis=1).any()
+            continue
+        values = [value for (value,) in feasible]
+        assert min(values, default=0.0) >= -1e-9
+        assert len(values) < 2 or min(values) < np.median(values)
+
+
+def _is_feasible(trial: optuna.Trial) -> bool:
+    constraints = trial.study.get_trials(deepcopy=False)[trial.number].constraints
+    return all(violation <= 0 for violation in constraints.values())
+
+
+@pytest.mark.parametrize("kind", ["crashing", "constrained", "two metrics", "three metrics"])
+def test_a_run_of_each_class_counts_what_failed_and_what_was_found(kind: str) -> None:
+    problem = next(problem for problem in TUNING if problem.kind == kind)
+    run = simulate("random", problem, 4, 0, [10, 60])
+    assert 0 <= run.regret[60] <= max(run.regret[10], 1.0)
+    assert (run.failed > 5) == (kind == "crashing")
 
 
 def test_the_reported_problems_are_not_those_to_tune_on() -> None:
@@ -86,3 +106,16 @@ def test_a_report_pairs_the_seeds_and_leaves_out_those_that_are_not_complete(tmp
     assert "| `tpe` | 32 | 2 | -0.200 ± 0.000 |" in lines
     assert "| `tpe` | `tpe` | +0.300 ± 0.000 |" in lines
     assert "| `auto` | `tpe` | +0.100 ± 0.000 |" in lines
+
+
+def test_a_report_counts_the_trials_that_failed() -> None:
+    runs = [
+        Run(sampler, problem, "crashing", 8, seed, {100: 0.1}, 0.0, failed)
+        for sampler, problem, seed, failed in (
+            ("auto", "a", 0, 10),
+            ("auto", "a", 1, 12),
+            ("tpe", "a", 0, 30),
+            ("tpe", "b", 0, 0),
+        )
+    ]
+    assert failures(runs)[2:] == ["| a | 8 | 100 | 11.0 ± 1.0 | 30.0 |"]

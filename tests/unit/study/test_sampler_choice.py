@@ -25,16 +25,21 @@ def study(**keys: object) -> StudySpec:
 @pytest.mark.parametrize(
     ("keys", "workers", "chosen", "reason"),
     [
-        ({}, 0, "a Gaussian process and TPE in turns", "an improvement of one metric is likely"),
+        ({}, 0, "a Gaussian process and TPE in turns", "an improvement is likely"),
         ({}, 8, "a Gaussian process and TPE in turns", "with 8 workers, each is sent where no other measures"),
-        ({"metrics": {"a": "minimize", "b": "maximize"}}, 0, "TPE", "there are 2 metrics"),
-        ({"constraints": {"size": "<= 3"}}, 0, "TPE", "the constraint on size"),
+        (
+            {"metrics": {"a": "minimize", "b": "maximize"}},
+            0,
+            "a Gaussian process and TPE in turns",
+            "gives the 2 metrics other weights",
+        ),
+        ({"constraints": {"size": "<= 3"}}, 0, "a Gaussian process and TPE in turns", "where it is met: size"),
         ({"search_space": {}}, 0, "a Gaussian process and TPE in turns", "the objective suggests its parameters"),
         (
             {"search_space": {"kind": {"choice": ["a", "b"]}, "y": {**X, "when": {"kind": "b"}}}},
             0,
             "a Gaussian process and TPE in turns",
-            "TPE alone chooses what only some trials have, y",
+            "those that only some trials have, y",
         ),
         (
             {

@@ -14,6 +14,9 @@ from hpotool.errors import InputError, paste
 if TYPE_CHECKING:
     from hpotool.storage.database.connection import Connection
 
+# Twenty of the best points of a study, which are nearly one, cost more trials than they save; five that are
+# spread do not. What is taken over is run by nobody.
+_SPREAD, _FINISHED = 5, 20
 _FINISHED_HINT = "hpotool enqueue --study B --from-study A --finished"
 
 
@@ -31,7 +34,15 @@ def enqueue(
         str | None,
         typer.Option("--from-study", metavar="NAME", help="The best points of another study.", show_default=False),
     ] = None,
-    top: Annotated[int, typer.Option("--top", min=1, help="How many of them.")] = 20,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            "--top",
+            min=1,
+            help="How many of them: 5, spread over the best tenth; with --finished the 20 best.",
+            show_default=False,
+        ),
+    ] = None,
     finished: Annotated[
         bool,
         typer.Option(
@@ -52,9 +63,9 @@ def enqueue(
     connection = connect(storage)
     name = find_study(connection, study).name
     numbers = (
-        _take_over(connection, name, from_study, top)
+        _take_over(connection, name, from_study, top or _FINISHED)
         if finished and from_study
-        else _queue(connection, name, points or [], from_study, top)
+        else _queue(connection, name, points or [], from_study, top or _SPREAD)
     )
     sys.stdout.write("".join(f"{number}\n" for number in numbers))
 

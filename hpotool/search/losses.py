@@ -1,0 +1,89 @@
+"""What a model is to learn of finished trials: losses of comparable size, lower is better."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from hpotool.search.models.unit_cube import Array
+
+_FARTHEST = 1e12
+_FAR_BELOW, _FARTHEST_BELOW = 4.0, 8.0  # in units of the distance from the median to the best tenth
+_AUGMENTED = 0.05  # the share of the sum, in Knowles' function
+
+
+def compressed_losses(trials: Sequence[FrozenTrial], direction: StudyDirection, metric: int = 0) -> Array:
+    """Return what the model is to learn of one metric of finished trials: mean 0 and deviation 1.
+
+    What is worse than the median is compressed by a logarithm: that it is bad matters, how bad does not. What is
+    better than anything should be is compressed too, and held: one absurd value must not hide the others. A pruned
+    trial counts with its last value, but never as better than the median: it was ended because it was worse than
+    others at that step. What is infinite or unknown is as bad as the worst.
+    """
+    sign = -1.0 if direction == StudyDirection.MAXIMIZE else 1.0
+    values = np.asarray([_value(trial, metric) for trial in trials]) * sign
+    pruned = np.asarray([trial.state == TrialState.PRUNED for trial in trials])
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return np.zeros(len(values))
+    values = np.where(np.isneginf(values), known.min(), np.where(np.isfinite(values), values, known.max()))
+    values = values / 2  # the difference of the largest floats is infinite
+    reference = values[~pruned] if not pruned.all() else values
+    values = np.where(pruned, np.maximum(values, np.median(reference)), values)
+
+    median = float(np.median(values))
+    spread = median - float(np.quantile(values, 0.1))
+    if spread <= 0:  # many are equally good
+        largest = max(float(np.abs(values).max()), 1e-300)
+        spread = max(float((values / largest).std()) * largest, 1e-300)
+    with np.errstate(over="ignore"):
+        scaled = np.clip((values - median) / spread, -_FARTHEST, _FARTHEST)
+    scaled = np.where(scaled > 0, np.log1p(np.maximum(scaled, 0.0)), scaled)
+    beyond = np.log1p(np.maximum(-_FAR_BELOW - scaled, 0.0))
+    scaled = np.where(beyond > 0, np.maximum(-_FAR_BELOW - beyond, -_FARTHEST_BELOW), scaled)
+    return standardised(scaled)
+
+
+def standardised(losses: Array) -> Array:
+    """Return the losses with mean 0 and deviation 1."""
+    centred: Array = (losses - losses.mean()) / max(float(losses.std()), 1e-12)
+    return centred
+
+
+def joined_losses(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection], rng: RandomState) -> Array:
+    """Return one loss for all metrics, weighted at random: another part of the Pareto front each time.
+
+    The augmented Chebyshev function of ParEGO (Knowles 2006, eq. 2), on losses scaled to the same range.
+    """
+    losses = np.stack([compressed_losses(trials, way, metric) for metric, way in enumerate(directions)], axis=1)
+    if losses.shape[1] == 1:
+        return losses[:, 0]
+    width = losses.max(axis=0) - losses.min(axis=0)
+    scaled = (losses - losses.min(axis=0)) / np.where(width > 0, width, 1.0)
+    weighted = scaled * rng.dirichlet(np.ones(losses.shape[1]))
+    return standardised(weighted.max(axis=1) + _AUGMENTED * weighted.sum(axis=1))
+
+
+def observations_to_keep(losses: Array, most: int) -> NDArray[np.intp]:
+    """Return the indices of at most ``most`` trials: half are the best, a quarter the latest, and a quarter is
+    spread over the rest, so that what was learned of bad regions is not forgotten."""
+    count = len(losses)
+    if count <= most:
+        return np.arange(count)
+    best = np.argsort(losses, kind="stable")[: most // 2]
+    rest = np.setdiff1d(np.arange(count), best)
+    latest, older = rest[-(most // 4) :], rest[: -(most // 4)]
+    spread = (
+        older[np.linspace(0, len(older) - 1, most - most // 2 - most // 4).astype(int)] if len(older) else older
+    )
+    return np.unique(np.concatenate([best, latest, spread]))
+
+
+def _value(trial: FrozenTrial, metric: int) -> float:
+    values = trial.values
+    return np.nan if not values or metric >= len(values) or values[metric] is None else values[metric]
