@@ -91,5 +91,8 @@ settings-matrix: install
 	@.ci/install-test-programs
 	$(BIN)/python -m tests.settings_matrix
 
+docs-tables: install
+	$(BIN)/python -m tests.docs_tables
+
 clean:
 	rm -rf $(VENV) .venv-* build *.egg-info
