@@ -69,10 +69,10 @@ def test_a_pruner_by_name_is_the_object_that_python_code_builds(text: str) -> No
 
 
 def test_every_name_and_argument_of_the_grammar_is_in_that_comparison() -> None:
-    for name, keys in PRUNERS.items():
+    for name, row in PRUNERS.items():
         texts = " ".join(text for text in PYTHON if f" {name}" in text)
         assert texts, name
-        assert [key for key in keys if f"{key}:" not in texts] == []
+        assert [key for key in row.keys if f"{key}:" not in texts] == []
 
 
 @pytest.mark.parametrize(

@@ -93,5 +93,5 @@ def _record_keys(record: Record) -> list[str]:
 
 def test_every_key_says_what_it_means() -> None:
     keys = [*STUDY.keys.values()]
-    keys += [key for table in (SAMPLERS, PRUNERS) for known in table.values() for key in known.values()]
+    keys += [key for table in (SAMPLERS, PRUNERS) for row in table.values() for key in row.keys.values()]
     assert all(len(key.meaning) > 10 for key in keys)
