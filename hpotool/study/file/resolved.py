@@ -20,7 +20,7 @@ _SHAPED: Mapping[str, Callable[[StudySpec], Any]] = {
 
 
 def to_document(spec: StudySpec) -> dict[str, Any]:
-    """``spec`` as plain JSON data. ``read_study_data`` reads it back as an equal one, also through YAML and jsonb.
+    """``spec`` as plain JSON data that ``read_study_data`` reads back as an equal one, through YAML and jsonb too.
 
     Metrics and parameters are lists of one-key mappings, because their order matters and jsonb does not keep that
     of keys.
