@@ -91,6 +91,9 @@ settings-matrix: install
 	@.ci/install-test-programs
 	$(BIN)/python -m tests.settings_matrix
 
+sql: install
+	$(BIN)/python -m hpotool.storage.database.queries --all build/sql
+
 docs-tables: install
 	$(BIN)/python -m tests.docs_tables
 
