@@ -17,31 +17,29 @@ import json
 import os
 import time
 import weakref
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-from optuna import Study
 from optuna.distributions import (
     BaseDistribution,
     check_distribution_compatibility,
     distribution_to_json,
 )
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
-from optuna.logging import get_logger
 from optuna.storages import BaseStorage
-from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.reporting import HIGHEST_STEP
-from hpotool.storage.database.connection import Connection, Parameters, Rows, TransientDatabaseError
+from hpotool.storage.database.connection import Connection, Parameters, Rows
 from hpotool.storage.database.queries import query
 from hpotool.storage.database.tables import prepare_tables
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.optuna.decoding import finite_or_none, to_local_time, value_types
+from hpotool.storage.optuna.heartbeats import StaleTrialCallback, StoredHeartbeats
 from hpotool.storage.optuna.live_trial import LiveTrial
 from hpotool.storage.optuna.new_trial import running_trial, template_columns
 from hpotool.storage.optuna.stored_trial import StoredTrial
@@ -49,12 +47,8 @@ from hpotool.storage.optuna.study_records import NOT_FOUND, StudyRecords, check_
 from hpotool.storage.optuna.trial_memory import MEMORY_MAY_BE_OLD_S, TrialLog, TrialMemory
 from hpotool.storage.optuna.write_buffer import Kind, WriteBuffer, flush_at_exit
 
-StaleTrialCallback = Callable[[Study, FrozenTrial], None]
 
-_logger = get_logger(__name__)
-
-
-class PostgresStorage(BaseStorage, BaseHeartbeat):
+class PostgresStorage(BaseStorage, StoredHeartbeats):
     """A study's storage in Postgres. Threads may share it; a forked child and a pickled copy open their own.
 
     ``heartbeat_interval``, ``grace_period`` (seconds) and ``heartbeat_stale_trial_callback`` are those of
@@ -387,29 +381,6 @@ class PostgresStorage(BaseStorage, BaseHeartbeat):
     def _refuse_finished(self, trial_id: int) -> None:
         number = self.get_trial(trial_id).number
         raise UpdateFinishedTrialError(f"Trial#{number} has already finished and can not be updated.")
-
-    # --- Heartbeats
-
-    def record_heartbeat(self, trial_id: int) -> None:
-        """See BaseHeartbeat. A beat that the database could not take is left out: Optuna's thread would end."""
-        try:
-            self.run_with_pending(query("record_heartbeat"), {"trial_id": trial_id})
-        except TransientDatabaseError as error:
-            _logger.warning("A heartbeat of trial %d was left out: %s", trial_id, error)
-
-    def _get_stale_trial_ids(self, study_id: int) -> list[int]:
-        assert self.heartbeat_interval is not None
-        grace_s = self.grace_period or 2 * self.heartbeat_interval
-        asked = {"study_id": study_id, "grace_s": grace_s}
-        return [row[0] for row in self.run_with_pending(query("find_stale_trials"), asked)]
-
-    def get_heartbeat_interval(self) -> int | None:
-        """See BaseHeartbeat."""
-        return self.heartbeat_interval
-
-    def get_heartbeat_stale_trial_callback(self) -> StaleTrialCallback | None:
-        """See BaseHeartbeat."""
-        return self.heartbeat_stale_trial_callback
 
 
 def _open_again(reference: weakref.ref[PostgresStorage]) -> None:
