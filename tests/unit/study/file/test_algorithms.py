@@ -16,7 +16,7 @@ from hpotool.study.file.kinds import Flag, Key
 from hpotool.study.file.reader import read_study_file
 from hpotool.study.spec import PrunerSpec, SamplerSpec
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 TIERS = "tiers: [{trials: 2, steps: 1}, {trials: 1, steps: 2}]\n"
 HEAD = "study: s\nobjective: {python: m:f}\n"
 

@@ -5,7 +5,8 @@ import pytest
 import hpotool
 from hpotool.errors import InputError
 from hpotool.study.spec import KeepSpec, MetricSpec, ObjectiveSpec, StudySpec
-from hpotool.worker.checkpoints.store import CheckpointStore, Place, not_among_the_best
+from hpotool.worker.checkpoints.place import Place
+from hpotool.worker.checkpoints.store import CheckpointStore, not_among_the_best
 
 ONE = (MetricSpec("loss", "minimize"),)
 TWO = (MetricSpec("accuracy", "maximize"), MetricSpec("size", "minimize"))

@@ -14,7 +14,7 @@ from hpotool.study.file.kinds import Record
 from hpotool.study.file.reader import read_study_file
 from hpotool.study.file.resolved import to_document
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 EVERY_KEY = Path(__file__).parent / "every_key.yaml"
 SMALL = "study: s\nobjective: {python: m:f}\nmetrics: {loss: minimize}\n"
 

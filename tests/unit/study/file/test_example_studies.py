@@ -9,7 +9,7 @@ import pytest
 from hpotool.study.file.reader import read_study_file
 from hpotool.study.spec import StudySpec
 
-FILES = sorted((Path(__file__).parents[3] / "studies").glob("*.yaml"))
+FILES = sorted((Path(__file__).parents[4] / "studies").glob("*.yaml"))
 
 
 def read(path: Path) -> StudySpec:

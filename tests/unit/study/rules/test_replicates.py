@@ -10,7 +10,7 @@ from optuna.distributions import FloatDistribution
 from hpotool.study.rules.budget import Progress, Result, Usage, reached_limit
 from hpotool.study.rules.replicates import Measurement, average, point_key, standard_errors
 from hpotool.study.spec import BudgetSpec, MetricSpec
-from tests.unit.study.progress import progress_of
+from tests.unit.study.rules.progress import progress_of
 
 LOSS = (MetricSpec("loss", "minimize"),)
 INF = math.inf

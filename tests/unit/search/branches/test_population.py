@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from hpotool.search.branches.branching import Descent, NextBranch
 from hpotool.search.branches.population import PopulationSampler
 from hpotool.study.branch import Branch
-from tests.unit.search.branching import run_fleet, trial
+from tests.unit.search.branches.branching import run_fleet, trial
 
 MINIMIZE = StudyDirection.MINIMIZE
 

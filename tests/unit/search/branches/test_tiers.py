@@ -8,7 +8,7 @@ from hpotool.search.branches.branching import Descent
 from hpotool.search.branches.tiers import Tiers
 from hpotool.study.branch import Branch
 from hpotool.study.spec import TierSpec
-from tests.unit.search.branching import run_fleet, trial
+from tests.unit.search.branches.branching import run_fleet, trial
 
 MINIMIZE = StudyDirection.MINIMIZE
 THREE = (TierSpec(12, 3), TierSpec(4, 9), TierSpec(2, 27))

@@ -13,7 +13,7 @@ from hpotool.study.rules.budget import (
     reached_limit,
 )
 from hpotool.study.spec import BudgetSpec, MetricSpec
-from tests.unit.study.progress import progress_of
+from tests.unit.study.rules.progress import progress_of
 
 LOSS = (MetricSpec("loss", "minimize"),)
 ACCURACY = (MetricSpec("accuracy", "maximize"),)
