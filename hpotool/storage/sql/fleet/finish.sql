@@ -123,7 +123,7 @@ SELECT COALESCE(
 -- name: fail_and_queue
 -- An attempt failed, and its trial is to be tried again: FAIL, the attempt's end, the new WAITING trial with the same
 -- parameters, and the events, in one transaction. The owner of the attempt sends it, or a reaper in its place.
--- The answer is as in finish.sql.
+-- The answer is that of `finish`.
 -- A reaper names the beat that it has watched (seen_beat): one beat more, and nothing is done.
 -- include: lock_study
 WITH beat AS (
