@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from hpotool.errors import EXIT_WRONG_INPUT, StudyFileError
-from hpotool.study.file.reader import read_study_data, read_study_file
+from hpotool.study.file.reader import change_budget, read_study_data, read_study_file
 from hpotool.study.file.resolved import to_document
 from hpotool.study.spec import (
     BudgetSpec,
@@ -257,3 +258,11 @@ def test_all_problems_come_at_once_in_the_order_of_the_file() -> None:
         (2, 8),
         (3, 27),
     ]
+
+
+def test_a_budget_changes_by_assignments_and_by_lifting_limits() -> None:
+    text = "study: s\nobjective: {python: m:f}\nmetrics: {loss: minimize}\nbudget: {trials: 9, failed: 3}\n"
+    changed = change_budget(read_study_file(text), ["budget.trials=20"], ["failed"])
+    assert changed == replace(read_study_file(text), budget=BudgetSpec(trials=20))
+    with pytest.raises(StudyFileError, match="trials"):
+        change_budget(changed, ["budget.trials=none"])

@@ -9,8 +9,10 @@ from hpotool.study.rules.budget import (
     Result,
     Usage,
     gpus_of_slot,
+    hours_on_gpus,
     price_of_device,
     reached_limit,
+    total_cost,
 )
 from hpotool.study.spec import BudgetSpec, MetricSpec
 from tests.unit.study.rules.progress import progress_of
@@ -115,3 +117,13 @@ def test_a_trial_that_was_taken_over_can_reach_the_target_and_costs_no_patience(
     assert progress == Progress(((0.2,),), 2)
     assert reached_limit(BudgetSpec(target={"loss": 0.2}), LOSS, Usage(progress=progress)) is not None
     assert progress_of([Result((0.3,)), Result((0.4,)), taken(0.1)], LOSS) == Progress(((0.1,),), 0)
+
+
+def test_hours_count_for_each_gpu_of_a_slot() -> None:
+    assert hours_on_gpus({"gpu 0,1 (NVIDIA H100)": 2.0, "gpu 0": 1.0, "cpu": 9.0}) == 5.0
+
+
+def test_each_hour_costs_what_its_device_costs() -> None:
+    prices = {"H100": 2.5, "cpu": 0.5}
+    assert total_cost({"gpu 0,1 (NVIDIA H100)": 2.0, "cpu": 3.0}, prices) == 2 * 2 * 2.5 + 3 * 0.5
+    assert total_cost({"gpu 0 (NVIDIA A100)": 2.0}, prices) == 0.0
