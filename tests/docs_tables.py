@@ -6,9 +6,10 @@ A table stands below a line ``<!-- table: NAME -->``, up to the next empty line.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from hpotool.study.file.algorithms import PRUNERS, SAMPLERS, Row
 from hpotool.study.outcome import Outcome
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -38,7 +39,25 @@ def _what_follows(outcome: Outcome) -> str:
     return "–" if facts.retries is None else _TIMES.get(facts.retries, f"retried up to {facts.retries} times")
 
 
-TABLES = {"outcomes": outcomes, "consequences": consequences}
+def samplers() -> Iterator[str]:
+    """The samplers with their keys."""
+    yield from _algorithms(SAMPLERS)
+
+
+def pruners() -> Iterator[str]:
+    """The pruners with their keys."""
+    yield from _algorithms(PRUNERS)
+
+
+def _algorithms(rows: Mapping[str, Row]) -> Iterator[str]:
+    yield from ("| name | its own keys |", "|---|---|")
+    for name, row in rows.items():
+        keys = [f"`{key}`" + (" (required)" if about.required else "") for key, about in row.keys.items()]
+        yield f"| `{name}`{' (default)' if row.is_default else ''} | {', '.join(keys) or '–'} |"
+    yield "| `module:Class` | what its constructor takes |"
+
+
+TABLES = {"outcomes": outcomes, "consequences": consequences, "samplers": samplers, "pruners": pruners}
 
 
 def with_tables(text: str) -> str:
