@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from hpotool.study.file.algorithms import PRUNERS, SAMPLERS, Row
-from hpotool.study.outcome import Outcome
+from hpotool.study.outcome import COUNTED, Outcome
 
 DOCS = Path(__file__).parents[1] / "docs"
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n)(?:\|.*\n)*")
@@ -39,6 +39,13 @@ def _what_follows(outcome: Outcome) -> str:
     return "–" if facts.retries is None else _TIMES.get(facts.retries, f"retried up to {facts.retries} times")
 
 
+def retries() -> Iterator[str]:
+    """The keys of ``retry``."""
+    yield from ("| key | what is tried again | default |", "|---|---|---|")
+    for outcome, default in COUNTED.items():
+        yield f"| `{outcome.value}` | {outcome.facts.after_failure} | {default} |"
+
+
 def samplers() -> Iterator[str]:
     """The samplers with their keys."""
     yield from _algorithms(SAMPLERS)
@@ -57,7 +64,13 @@ def _algorithms(rows: Mapping[str, Row]) -> Iterator[str]:
     yield "| `module:Class` | what its constructor takes |"
 
 
-TABLES = {"outcomes": outcomes, "consequences": consequences, "samplers": samplers, "pruners": pruners}
+TABLES = {
+    "outcomes": outcomes,
+    "consequences": consequences,
+    "retries": retries,
+    "samplers": samplers,
+    "pruners": pruners,
+}
 
 
 def with_tables(text: str) -> str:
