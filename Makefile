@@ -4,25 +4,16 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 EXTRAS ?= torch,xgboost,dashboard,cmaes,fsspec,plot,dev
 
-.PHONY: install demo test test-chaos check bench settings-matrix clean
+.PHONY: help install demo test test-chaos check bench settings-matrix sql docs-tables clean
 .PHONY: test-containers test-lowest test-newest test-pythons test-one-core test-busy
 .DEFAULT_GOAL := help
 
-help:
-	@echo "make demo     tune a real XGBoost model with two workers on an embedded Postgres"
-	@echo "make test     every check and every test"
-	@echo "make test-chaos  random faults on fifty fleets, about an hour"
-	@echo "make check    lint, format, import contracts, types, unit tests (under a minute)"
-	@echo "make test-containers  build docker-compose.yml's image and run it on a real engine (about ten minutes)"
-	@echo "make test-lowest      the oldest dependencies that are admitted; make test-newest, the newest"
-	@echo "make test-pythons     each supported Python that is on this machine"
-	@echo "make test-one-core    every test on one core; make test-busy, beside a busy loop on each core"
-	@echo "make bench    measure against plain Optuna, in one run, as ratios"
-	@echo "make settings-matrix  print how a small study fares under each setting of Postgres"
-	@echo "make install  only make .venv"
+# A target's line ends in a comment that begins with two signs; this prints them, and a test asks for each.
+help:  ## this list
+	@sed -n 's/^\([a-z][a-z -]*\):.*## /\1: /p' $(firstword $(MAKEFILE_LIST)) | awk -F': ' '{printf "make %-26s %s\n", $$1, $$2}'
 
 # The stamp is newer than what decides the environment's content, or the environment is made again.
-install: $(VENV)/.installed
+install: $(VENV)/.installed  ## only make .venv
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
@@ -31,7 +22,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 DEMO := xgboost-digits
 # Two workers in the background, their log in a file; in the foreground, how far the study is.
-demo: install
+demo: install  ## tune a real XGBoost model with two workers on an embedded Postgres
 	$(BIN)/hpotool create-study studies/xgboost_digits.yaml
 	@echo "hpotool worker --study $(DEMO) --gpu none --workers 2"
 	@$(BIN)/hpotool worker --study $(DEMO) --gpu none --workers 2 2> demo.log & worker=$$!; \
@@ -42,7 +33,7 @@ demo: install
 	$(BIN)/hpotool importance --study $(DEMO)
 	@echo "next: $(BIN)/hpotool dashboard"
 
-check: install
+check: install  ## lint, format, import contracts, types, unit tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
@@ -53,7 +44,7 @@ check: install
 ON_NEWEST := optuna_contract.py attempts.py branches.py postgres_storage.py schema.py control.py refusals.py \
 	settings_matrix.py
 EVERY_TEST := $(BIN)/pytest -q -n 2 --dist loadgroup tests
-test: check
+test: check  ## every check and every test
 	@.ci/install-test-programs
 	$(EVERY_TEST) --ignore tests/unit
 	@echo "once more on the newest Postgres: Optuna's contract, and what is written in SQL"
@@ -61,35 +52,41 @@ test: check
 
 # Random faults, longer: 50 seeds, 100 trials each, about an hour on two cores.
 SEEDS ?= 50
-test-chaos: install
+test-chaos: install  ## random faults on fifty fleets, about an hour
 	HPOTOOL_TEST_CHAOS_SEEDS=$(SEEDS) HPOTOOL_TEST_CHAOS_TRIALS=100 HPOTOOL_TEST_CHAOS_WORKERS=8 \
 	 $(BIN)/pytest -q -s tests/faults/test_chaos.py
 
-test-containers: install
+test-containers: install  ## build docker-compose.yml's image and run it on a real engine (about ten minutes)
 	.ci/containers/with-engine $(BIN)/pytest -q tests/containers/run_compose.py
 
-test-lowest test-newest:
+test-lowest test-newest:  ## on the oldest dependencies that are admitted, or the newest
 	.ci/test-with $(@:test-%=%) $(PYTHON)
 
-test-pythons:
+test-pythons:  ## on each supported Python that is on this machine
 	.ci/each-python .ci/test-with pinned
 
-test-one-core: install
+test-one-core: install  ## every test on one core
 	@.ci/install-test-programs
 	taskset --cpu-list 0 $(EVERY_TEST)
 
-test-busy: install
+test-busy: install  ## every test beside a busy loop on each core
 	@.ci/install-test-programs
 	.ci/beside-busy-loops $(EVERY_TEST)
 
-bench: install
+bench: install  ## measure against plain Optuna, in one run, as ratios
 	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m tests.benchmarks.attempts --json docs/attempts.json
 
 # A small study under each setting of a server, role, pooler or environment that could break a promise (a minute).
-settings-matrix: install
+settings-matrix: install  ## print how a small study fares under each setting of Postgres
 	@.ci/install-test-programs
 	$(BIN)/python -m tests.settings_matrix
 
-clean:
+sql: install  ## write each SQL statement as it is sent to build/sql
+	$(BIN)/python -m hpotool.storage.database.queries --all build/sql
+
+docs-tables: install  ## write the docs' tables that follow from the code
+	$(BIN)/python -m tests.docs_tables
+
+clean:  ## remove what make made
 	rm -rf $(VENV) .venv-* build *.egg-info

@@ -8,13 +8,12 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from hpotool.errors import InputError
+from hpotool.study.file.algorithms import Row
 
 _Built = TypeVar("_Built")
 
 
-def check_arguments(
-    what: str, name: str, arguments: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]
-) -> None:
+def check_arguments(what: str, name: str, arguments: Mapping[str, Any], known: Mapping[str, Row]) -> None:
     """Refuse a name or an argument that does not exist.
 
     Raises:
@@ -22,10 +21,11 @@ def check_arguments(
     """
     if name not in known:
         raise InputError(f"there is no {what} {name!r}", _closest(name, list(known)))
+    keys = known[name].keys
     for argument in arguments:
-        if argument not in known[name]:
-            raise InputError(f"the {what} {name!r} takes no {argument!r}", _closest(argument, list(known[name])))
-    for argument, key in known[name].items():
+        if argument not in keys:
+            raise InputError(f"the {what} {name!r} takes no {argument!r}", _closest(argument, list(keys)))
+    for argument, key in keys.items():
         if key.required and argument not in arguments:
             raise InputError(f"the {what} {name!r} needs {argument!r}: {key.meaning}", f"like {key.example}")
 

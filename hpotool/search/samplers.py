@@ -49,7 +49,6 @@ _CROSSOVERS: Mapping[str, Callable[[], nsgaii.BaseCrossover]] = {
     "vsbx": nsgaii.VSBXCrossover,
     "undx": nsgaii.UNDXCrossover,
 }
-_NEEDS = {"cmaes": ("cmaes", "hpotool[cmaes]"), "gp": ("torch", "hpotool[torch]"), "qmc": ("scipy", "scipy")}
 
 
 def build_sampler(spec: SamplerSpec, space: Sequence[ParameterSpec] = ()) -> BaseSampler:
@@ -73,7 +72,7 @@ def build_sampler(spec: SamplerSpec, space: Sequence[ParameterSpec] = ()) -> Bas
         if "crossover" in arguments:
             arguments["crossover"] = _CROSSOVERS[arguments["crossover"]]()
         built: BaseSampler = construct(
-            sampler_class, {"seed": spec.seed, **arguments}, "sampler", spec.name, _NEEDS.get(spec.name)
+            sampler_class, {"seed": spec.seed, **arguments}, "sampler", spec.name, SAMPLERS[spec.name].needs
         )
     return built
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from hpotool.storage.database.url import DatabaseUrl
 
 if TYPE_CHECKING:
-    from hpotool.storage.optuna.postgres import PostgresStorage, StaleTrialCallback
+    from hpotool.storage.optuna.heartbeats import StaleTrialCallback
+    from hpotool.storage.optuna.postgres import PostgresStorage
 
 
 def open_storage(

@@ -8,10 +8,12 @@ every worker agrees on it and a later version's defaults cannot change it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass
 from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
+
+from hpotool.study.outcome import COUNTED, Outcome
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -143,17 +145,18 @@ class TierSpec:
     steps: int
 
 
-@dataclass(frozen=True)
-class RetrySpec:
-    """How many times a trial is tried again after each kind of failure."""
+_RETRY_LIMITS = [(outcome.value, int, field(default=retries)) for outcome, retries in COUNTED.items()]
 
-    lost: int = 3
-    crash: int = 1
-    error: int = 0
-    oom: int = 0
-    nan: int = 0
-    timeout: int = 0
-    stalled: int = 1
+
+class RetrySpec(make_dataclass("_RetryLimits", _RETRY_LIMITS, frozen=True)):  # type: ignore[misc]
+    """How many times a trial is tried again: a field for each outcome after which that is counted."""
+
+    def limit_after(self, outcome: Outcome) -> int | None:
+        """How often a trial is tried again after ``outcome``; None where that is not counted."""
+        return getattr(self, outcome.value) if outcome in COUNTED else None
+
+
+DEFAULT_RETRY = RetrySpec()
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,7 @@ class StudySpec:
     sampler: SamplerSpec = SamplerSpec()
     pruner: PrunerSpec = PrunerSpec()
     budget: BudgetSpec = BudgetSpec()
-    retry: RetrySpec = RetrySpec()
+    retry: RetrySpec = DEFAULT_RETRY
     warm_start: tuple[Mapping[str, Any], ...] = ()
     constraints: tuple[ConstraintSpec, ...] = ()
     strict: bool = False

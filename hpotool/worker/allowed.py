@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpotool.errors import InputError, paste
+from hpotool.study.file.algorithms import SAMPLERS
 from hpotool.study.spec import StudySpec
 
 VARIABLE = "HPOTOOL_ALLOW"
-_UNPICKLING_SAMPLERS = ("cmaes",)
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,13 @@ def named_code(spec: StudySpec) -> Iterator[tuple[str, str]]:
         yield "the command", shlex.join(spec.objective.command)
     for variable in spec.objective.environment:
         yield "the environment variable", f"env:{variable}"
-    if ":" in spec.sampler.name or spec.sampler.name in _UNPICKLING_SAMPLERS:
+    if ":" in spec.sampler.name or _unpickles(spec.sampler.name):
         yield "the sampler", spec.sampler.name
     yield from _named_pruners({"name": spec.pruner.name, **spec.pruner.arguments})
+
+
+def _unpickles(sampler: str) -> bool:
+    return sampler in SAMPLERS and SAMPLERS[sampler].unpickles
 
 
 def _named_pruners(pruner: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

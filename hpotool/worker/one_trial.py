@@ -182,9 +182,7 @@ class OneTrial:
 
 
 def _state_of(result: AttemptResult) -> TrialState:
-    if result.outcome is Outcome.PRUNED or result.is_infeasible:
-        return TrialState.PRUNED
-    return TrialState.COMPLETE if result.outcome is Outcome.COMPLETE else TrialState.FAIL
+    return TrialState.PRUNED if result.is_infeasible else TrialState[result.outcome.facts.state]
 
 
 def _for_optuna(result: AttemptResult) -> float | Sequence[float]:

@@ -25,7 +25,8 @@ from hpotool.study.spec import StudySpec
 from hpotool.worker.allowed import Allowed
 from hpotool.worker.attempt.runner import AttemptRunner
 from hpotool.worker.branches import Branches, branching_rule
-from hpotool.worker.checkpoints.store import CheckpointStore, Place
+from hpotool.worker.checkpoints.place import Place
+from hpotool.worker.checkpoints.store import CheckpointStore
 from hpotool.worker.gpu import DeviceMeter, Slot
 from hpotool.worker.log import log_event
 from hpotool.worker.loop import Departure, WorkerLoop

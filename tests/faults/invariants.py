@@ -9,8 +9,9 @@ from typing import Any
 import psutil
 
 from hpotool.storage.database.connection import Connection
+from hpotool.study.outcome import COUNTED
 
-RETRY_LIMITS = {"lost": 3, "crash": 1, "error": 0, "oom": 0, "nan": 0, "timeout": 0, "stalled": 1}
+RETRY_LIMITS = {outcome.value: limit for outcome, limit in COUNTED.items()}
 
 _TRIALS = """
 SELECT t.number, t.state::text,

@@ -8,7 +8,7 @@ import hpotool.study
 
 def test_study_imports_only_distributions_from_optuna() -> None:
     imported: set[str] = set()
-    for path in Path(hpotool.study.__file__).parent.glob("*.py"):
+    for path in Path(hpotool.study.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 imported.update(alias.name for alias in node.names)

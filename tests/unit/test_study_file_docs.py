@@ -52,7 +52,7 @@ def test_the_example_of_flags_is_a_study() -> None:
 
 def test_every_key_and_name_of_the_grammar_is_documented() -> None:
     known = [*_keys(STUDY), *SAMPLERS, *PRUNERS]
-    known += [key for table in (SAMPLERS, PRUNERS) for keys in table.values() for key in keys]
+    known += [key for table in (SAMPLERS, PRUNERS) for row in table.values() for key in row.keys]
     assert [key for key in dict.fromkeys(known) if not re.search(rf"\b{re.escape(key)}\b", DOCS)] == []
 
 

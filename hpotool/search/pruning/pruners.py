@@ -74,7 +74,7 @@ def _build_patient(arguments: Mapping[str, Any]) -> BasePruner:
 
 
 def _build_wilcoxon(arguments: Mapping[str, Any]) -> BasePruner:
-    return construct(pruners.WilcoxonPruner, arguments, "pruner", "wilcoxon", ("scipy", "scipy"))
+    return construct(pruners.WilcoxonPruner, arguments, "pruner", "wilcoxon", PRUNERS["wilcoxon"].needs)
 
 
 _BUILDERS = {

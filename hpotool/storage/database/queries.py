@@ -1,19 +1,24 @@
-"""The SQL of this package: each statement lives in a file of ``storage/sql`` and has that file's name.
+"""The SQL of this package: each statement stands below a line ``-- name: NAME`` in a file of ``storage/sql``.
 
-A line ``-- include: NAME`` in a file stands for the content of ``NAME.sql``: that is how two statements share the
-part that must not differ between them.
+No two have one name, so ``grep -rn "name: claim$"`` finds it. A line ``-- include: NAME`` stands for that section:
+two statements share so what must not differ between them. ``python -m hpotool.storage.database.queries claim``
+prints one as it is sent; ``make sql`` writes them all.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
-_INCLUDE = re.compile(r"^-- include: ([\w/]+)$", re.MULTILINE)
+_FOLDERS = ("control", "database", "fleet", "optuna")  # beside them lies ``schema``
+_NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+_INCLUDE = re.compile(r"^-- include: (\w+)$", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)
 
 
@@ -24,12 +29,39 @@ def to_jsonb(data: Mapping[str, Any]) -> str:
 
 @cache
 def query(name: str) -> str:
-    """The statement of the file ``sql/<name>.sql``, its includes put in and its comments left out."""
-    text = (files("hpotool.storage") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
-    whole = _INCLUDE.sub(lambda found: query(found.group(1)), text)
+    """The statement with this name, its includes put in and its comments left out."""
+    whole = _INCLUDE.sub(lambda found: query(found.group(1)), sections()[name])
     return _COMMENT.sub("", whole)
 
 
-def optuna_query(name: str) -> str:
-    """The statement of the file ``sql/optuna/<name>.sql``: those that touch Optuna's own tables only."""
-    return query(f"optuna/{name}")
+@cache
+def sections() -> Mapping[str, str]:
+    """Every section as it is written, by its name."""
+    return dict(read_sections())
+
+
+def read_sections() -> Iterator[tuple[str, str]]:
+    """Each section of each file: its name and its text."""
+    for folder in _FOLDERS:
+        for file in (files("hpotool.storage") / "sql" / folder).iterdir():
+            _, *parts = _NAME.split(file.read_text(encoding="utf-8"))
+            for name, text in zip(parts[::2], parts[1::2], strict=True):
+                yield name, text.strip("\n") + "\n"
+
+
+def main(arguments: list[str]) -> str | None:
+    """Print the statement that is named, or write each into a file of ``--all FOLDER``; return what was wrong."""
+    match arguments:
+        case ["--all", folder]:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            for name in sections():
+                (Path(folder) / f"{name}.sql").write_text(query(name), encoding="utf-8")
+        case [name] if name in sections():
+            sys.stdout.write(query(name))
+        case _:
+            return f"name one of these, or --all FOLDER: {', '.join(sorted(sections()))}"
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -21,7 +21,7 @@ from hpotool.storage.database.connection import (
     read_facts,
     transaction_settings,
 )
-from hpotool.storage.database.queries import optuna_query
+from hpotool.storage.database.queries import query
 from hpotool.storage.database.tables import install_optunas_tables
 from hpotool.storage.database.url import DatabaseUrl
 
@@ -88,9 +88,9 @@ def upgrade_schema(url: DatabaseUrl) -> tuple[int, int]:
 
 def numbers_given_twice(connection: Connection) -> dict[str, list[int]]:
     """The numbers that several trials of a study have, by its name: while there are any, no rule forbids it."""
-    if connection.run(optuna_query("has_indexes"))[0][1]:
+    if connection.run(query("has_indexes"))[0][1]:
         return {}
-    return dict(connection.run(optuna_query("find_numbers_given_twice")))
+    return dict(connection.run(query("find_numbers_given_twice")))
 
 
 def _installed_version(connection: Connection) -> int | None:
@@ -125,7 +125,7 @@ def _migrate(url: DatabaseUrl, *, only_if_missing: bool) -> tuple[int, int]:
             # On a connection of its own, which the lock keeps to one process at a time: Optuna creates its tables
             # without any, and two that do it at once fail.
             install_optunas_tables(url)
-        cursor.execute(optuna_query("create_indexes"))
+        cursor.execute(query("create_indexes"))
         before = 0
         if has_own:
             cursor.execute("SELECT version FROM hpotool.schema_version")

@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812  (
 
 from hpotool.errors import InputError
 from hpotool.storage.database.connection import Connection, RefusedStatementError, open_psycopg
-from hpotool.storage.database.queries import optuna_query
+from hpotool.storage.database.queries import query
 from hpotool.storage.database.url import DatabaseUrl
 
 # The last revision of Optuna's schema, unchanged since Optuna 3.2. Any other is for Optuna to judge.
@@ -29,14 +29,14 @@ def prepare_tables(connection: Connection) -> None:
     Raises:
         InputError: the tables belong to another version of Optuna.
     """
-    if not connection.run(optuna_query("has_optuna_tables"))[0][0] or not _is_known(connection):
+    if not connection.run(query("has_optuna_tables"))[0][0] or not _is_known(connection):
         _create(connection)
-    if not connection.run(optuna_query("has_indexes"))[0][0]:
-        _create_indexes(connection, optuna_query("create_indexes"))
+    if not connection.run(query("has_indexes"))[0][0]:
+        _create_indexes(connection, query("create_indexes"))
 
 
 def _is_known(connection: Connection) -> bool:
-    return connection.run(optuna_query("read_revision")) == [(_KNOWN_REVISION,)]
+    return connection.run(query("read_revision")) == [(_KNOWN_REVISION,)]
 
 
 def _create(connection: Connection) -> None:

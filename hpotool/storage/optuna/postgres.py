@@ -17,31 +17,29 @@ import json
 import os
 import time
 import weakref
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-from optuna import Study
 from optuna.distributions import (
     BaseDistribution,
     check_distribution_compatibility,
     distribution_to_json,
 )
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
-from optuna.logging import get_logger
 from optuna.storages import BaseStorage
-from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.reporting import HIGHEST_STEP
-from hpotool.storage.database.connection import Connection, Parameters, Rows, TransientDatabaseError
-from hpotool.storage.database.queries import optuna_query
+from hpotool.storage.database.connection import Connection, Parameters, Rows
+from hpotool.storage.database.queries import query
 from hpotool.storage.database.tables import prepare_tables
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.optuna.decoding import finite_or_none, to_local_time, value_types
+from hpotool.storage.optuna.heartbeats import StaleTrialCallback, StoredHeartbeats
 from hpotool.storage.optuna.live_trial import LiveTrial
 from hpotool.storage.optuna.new_trial import running_trial, template_columns
 from hpotool.storage.optuna.stored_trial import StoredTrial
@@ -49,12 +47,8 @@ from hpotool.storage.optuna.study_records import NOT_FOUND, StudyRecords, check_
 from hpotool.storage.optuna.trial_memory import MEMORY_MAY_BE_OLD_S, TrialLog, TrialMemory
 from hpotool.storage.optuna.write_buffer import Kind, WriteBuffer, flush_at_exit
 
-StaleTrialCallback = Callable[[Study, FrozenTrial], None]
 
-_logger = get_logger(__name__)
-
-
-class PostgresStorage(BaseStorage, BaseHeartbeat):
+class PostgresStorage(BaseStorage, StoredHeartbeats):
     """A study's storage in Postgres. Threads may share it; a forked child and a pickled copy open their own.
 
     ``heartbeat_interval``, ``grace_period`` (seconds) and ``heartbeat_stale_trial_callback`` are those of
@@ -167,7 +161,7 @@ class PostgresStorage(BaseStorage, BaseHeartbeat):
         """See BaseStorage."""
         if template_trial is not None:
             return self._create_from_template(study_id, template_trial)
-        rows = self.run_with_pending(optuna_query("create_trial"), {"study_id": study_id})
+        rows = self.run_with_pending(query("create_trial"), {"study_id": study_id})
         if not rows:
             raise KeyError(NOT_FOUND)
         trial_id, number, started = rows[0]
@@ -203,7 +197,7 @@ class PostgresStorage(BaseStorage, BaseHeartbeat):
             return self._start_waiting_trial(trial_id)
         numbers = [float(value) for value in values or ()]
         rows = self.run_with_pending(
-            optuna_query("set_state_and_values"),
+            query("set_state_and_values"),
             {
                 "trial_id": trial_id,
                 "state": state.name,
@@ -222,9 +216,7 @@ class PostgresStorage(BaseStorage, BaseHeartbeat):
         return True
 
     def _start_waiting_trial(self, trial_id: int) -> bool:
-        rows = self.run_with_pending(
-            optuna_query("start_waiting_trial"), {"trial_id": trial_id, "with_steps": True}
-        )
+        rows = self.run_with_pending(query("start_waiting_trial"), {"trial_id": trial_id, "with_steps": True})
         if not rows:
             raise KeyError(NOT_FOUND)
         *row, started = rows[0]
@@ -240,7 +232,7 @@ class PostgresStorage(BaseStorage, BaseHeartbeat):
 
     def _create_from_template(self, study_id: int, template: FrozenTrial) -> int:
         rows = self.run_with_pending(
-            optuna_query("create_trial_from_template"), {"study_id": study_id, **template_columns(template)}
+            query("create_trial_from_template"), {"study_id": study_id, **template_columns(template)}
         )
         if not rows:
             raise KeyError(NOT_FOUND)
@@ -311,7 +303,7 @@ class PostgresStorage(BaseStorage, BaseHeartbeat):
     def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
         """See BaseStorage."""
         asked = {"study_id": study_id, "number": trial_number}
-        rows = self.run_with_pending(optuna_query("find_trial"), asked)
+        rows = self.run_with_pending(query("find_trial"), asked)
         if not rows:
             raise KeyError(f"No trial with trial number {trial_number} exists in study with study_id {study_id}.")
         return int(rows[0][0])
@@ -349,7 +341,7 @@ class PostgresStorage(BaseStorage, BaseHeartbeat):
         if self._memory.history(study_id).is_loaded:
             return super().get_n_trials(study_id, state)
         self._studies.read(study_id)
-        rows = self.run_with_pending(optuna_query("count_trials"), {"study_id": study_id})
+        rows = self.run_with_pending(query("count_trials"), {"study_id": study_id})
         counted = tuple(TrialState) if state is None else (state,) if isinstance(state, TrialState) else state
         return sum(count for name, count in rows if TrialState[name] in counted)
 
@@ -369,7 +361,7 @@ class PostgresStorage(BaseStorage, BaseHeartbeat):
                 raise ValueError(NOT_FOUND)
             return best
         name = "find_best_maximum" if maximize else "find_best_minimum"
-        rows = self.run_with_pending(optuna_query(name), {"study_id": study_id})
+        rows = self.run_with_pending(query(name), {"study_id": study_id})
         if not rows:
             raise ValueError(NOT_FOUND)
         return self.get_trial(rows[0][0])
@@ -380,7 +372,7 @@ class PostgresStorage(BaseStorage, BaseHeartbeat):
         if live is None or time.monotonic() - live.verified_at < MEMORY_MAY_BE_OLD_S:
             return live
         asked_at = time.monotonic()
-        if self.run_with_pending(optuna_query("read_state"), {"trial_id": trial_id}) != [("RUNNING",)]:
+        if self.run_with_pending(query("read_state"), {"trial_id": trial_id}) != [("RUNNING",)]:
             self.release_trial(trial_id)
             return None
         live.verified_at = asked_at
@@ -389,29 +381,6 @@ class PostgresStorage(BaseStorage, BaseHeartbeat):
     def _refuse_finished(self, trial_id: int) -> None:
         number = self.get_trial(trial_id).number
         raise UpdateFinishedTrialError(f"Trial#{number} has already finished and can not be updated.")
-
-    # --- Heartbeats
-
-    def record_heartbeat(self, trial_id: int) -> None:
-        """See BaseHeartbeat. A beat that the database could not take is left out: Optuna's thread would end."""
-        try:
-            self.run_with_pending(optuna_query("record_heartbeat"), {"trial_id": trial_id})
-        except TransientDatabaseError as error:
-            _logger.warning("A heartbeat of trial %d was left out: %s", trial_id, error)
-
-    def _get_stale_trial_ids(self, study_id: int) -> list[int]:
-        assert self.heartbeat_interval is not None
-        grace_s = self.grace_period or 2 * self.heartbeat_interval
-        asked = {"study_id": study_id, "grace_s": grace_s}
-        return [row[0] for row in self.run_with_pending(optuna_query("find_stale_trials"), asked)]
-
-    def get_heartbeat_interval(self) -> int | None:
-        """See BaseHeartbeat."""
-        return self.heartbeat_interval
-
-    def get_heartbeat_stale_trial_callback(self) -> StaleTrialCallback | None:
-        """See BaseHeartbeat."""
-        return self.heartbeat_stale_trial_callback
 
 
 def _open_again(reference: weakref.ref[PostgresStorage]) -> None:

@@ -12,7 +12,7 @@ from optuna.storages._base import DEFAULT_STUDY_NAME_PREFIX
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 
-from hpotool.storage.database.queries import optuna_query
+from hpotool.storage.database.queries import query
 from hpotool.storage.optuna.decoding import decode_attributes
 from hpotool.storage.optuna.write_buffer import WriteBuffer
 from hpotool.study.doors import refuse_name
@@ -35,7 +35,7 @@ class StudyRecords:
         chosen = DEFAULT_STUDY_NAME_PREFIX + str(uuid.uuid4()) if name is None else name
         check_name(chosen)
         rows = self._writes.run(
-            optuna_query("create_study"),
+            query("insert_study"),
             {"name": chosen, "directions": [direction.name for direction in directions]},
         )
         if not rows:
@@ -44,19 +44,19 @@ class StudyRecords:
 
     def delete(self, study_id: int) -> None:
         """Delete a study with its trials."""
-        _only(self._writes.run(optuna_query("delete_study"), {"study_id": study_id}))
+        _only(self._writes.run(query("delete_study"), {"study_id": study_id}))
 
     def find(self, name: str) -> int:
         """The id of the study with this name."""
-        return int(_only(self._writes.run(optuna_query("find_study"), {"name": name}))[0])
+        return int(_only(self._writes.run(query("find_study"), {"name": name}))[0])
 
     def read(self, study_id: int) -> FrozenStudy:
         """One study."""
-        return _study(_only(self._writes.run(optuna_query("read_study"), {"study_id": study_id})))
+        return _study(_only(self._writes.run(query("read_study"), {"study_id": study_id})))
 
     def read_all(self) -> list[FrozenStudy]:
         """All studies, by id."""
-        return [_study(row) for row in self._writes.run(optuna_query("read_study"), {"study_id": None})]
+        return [_study(row) for row in self._writes.run(query("read_study"), {"study_id": None})]
 
     def set_user_attr(self, study_id: int, key: str, value: Any) -> None:
         """Write what the user says about a study."""
@@ -69,7 +69,7 @@ class StudyRecords:
     def _set(self, name: str, study_id: int, key: str, value: Any) -> None:
         check_name(key)
         text = json.dumps(value)
-        _only(self._writes.run(optuna_query(name), {"study_id": study_id, "key": key, "value": text}))
+        _only(self._writes.run(query(name), {"study_id": study_id, "key": key, "value": text}))
 
 
 def check_name(name: str) -> None:

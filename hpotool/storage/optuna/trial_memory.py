@@ -17,7 +17,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.storage.database.connection import Rows
-from hpotool.storage.database.queries import optuna_query
+from hpotool.storage.database.queries import query
 from hpotool.storage.optuna.decoding import TrialDecoder
 from hpotool.storage.optuna.live_trial import LiveTrial
 from hpotool.storage.optuna.stored_trial import NO_STEPS, StepValues, StoredTrial
@@ -182,14 +182,14 @@ class TrialMemory:
         Raises:
             KeyError: there is no such trial.
         """
-        rows = self._writes.run(optuna_query("read_trial"), {"trial_id": trial_id, "with_steps": True})
+        rows = self._writes.run(query("read_trial"), {"trial_id": trial_id, "with_steps": True})
         if not rows:
             raise KeyError(NOT_FOUND)
         return int(rows[0][1]), self.decoder.trial(rows[0])
 
     def read_waiting(self, study_id: int) -> list[FrozenTrial]:
         """The trials that wait, by number, without reading anything else of the study."""
-        rows = self._writes.run(optuna_query("read_waiting"), {"study_id": study_id, "with_steps": True})
+        rows = self._writes.run(query("read_waiting"), {"study_id": study_id, "with_steps": True})
         return [self.decoder.trial(row) for row in rows]
 
     def distribution(self, study_id: int, name: str) -> BaseDistribution | None:
@@ -197,7 +197,7 @@ class TrialMemory:
         history = self.history(study_id)
         known = history.distributions.get(name)
         if known is None and not history.is_loaded:
-            rows = self._writes.run(optuna_query("find_distribution"), {"study_id": study_id, "name": name})
+            rows = self._writes.run(query("find_distribution"), {"study_id": study_id, "name": name})
             known = self.decoder.distribution(rows[0][0]) if rows else None
         return known
 
@@ -215,7 +215,7 @@ class TrialMemory:
                     yield step, np.array([value])
         for first in range(0, len(unread), _COLUMNS_CHUNK):
             asked = {"trial_ids": unread[first : first + _COLUMNS_CHUNK]}
-            for step, packed in self._writes.run(optuna_query("read_step_columns"), asked):
+            for step, packed in self._writes.run(query("read_step_columns"), asked):
                 yield step, np.frombuffer(packed, dtype=">f8").astype(float)
 
     def load_steps(self, trial: StoredTrial) -> StepValues:
@@ -223,7 +223,7 @@ class TrialMemory:
         with self.lock:
             neighbours = self._neighbours_without_steps(trial)
         rows = self._writes.run(
-            optuna_query("read_steps"), {"trial_ids": [neighbour._trial_id for neighbour in neighbours]}
+            query("read_steps"), {"trial_ids": [neighbour._trial_id for neighbour in neighbours]}
         )
         steps = {trial_id: self.decoder.steps(steps, values) for trial_id, steps, values in rows}
         for neighbour in neighbours:
@@ -243,7 +243,7 @@ class TrialMemory:
         after, unfinished = history.read_up_to, set[int]()
         while True:
             asked = {"study_id": history.study_id, "after": after, "limit": _CHUNK}
-            rows = self._writes.run(optuna_query("read_history"), asked)
+            rows = self._writes.run(query("read_history"), asked)
             self._learn_hashes(rows)
             finished = [row for row in rows if row[2] not in ("RUNNING", "WAITING")]
             unfinished |= {row[0] for row in rows} - {row[0] for row in finished}
@@ -258,7 +258,7 @@ class TrialMemory:
         if not unknown:
             return
         asked = {"trial_ids": list(unknown.values())}
-        params = {row[0]: row[1:] for row in self._writes.run(optuna_query("read_params"), asked)}
+        params = {row[0]: row[1:] for row in self._writes.run(query("read_params"), asked)}
         for hashes, trial_id in unknown.items():
             self.decoder.learn_hash(hashes, *params[trial_id])
 
@@ -277,7 +277,7 @@ class TrialMemory:
                 "with_steps": history.wants_steps,
             }
         while True:
-            rows = self._writes.run(optuna_query("read_changes"), {**asked, "after": after})
+            rows = self._writes.run(query("read_changes"), {**asked, "after": after})
             self._take_in(history, [self.decoder.trial(row) for row in rows])
             n_new = sum(row[0] > after for row in rows)
             if n_new:

@@ -24,7 +24,7 @@ from optuna.logging import get_logger
 
 from hpotool.errors import HpotoolError
 from hpotool.storage.database.connection import Connection, Parameters, RefusedDataError, Rows
-from hpotool.storage.database.queries import optuna_query
+from hpotool.storage.database.queries import query
 
 Kind = Literal["params", "steps", "user_attrs", "system_attrs"]
 
@@ -55,7 +55,7 @@ class Batch:
         """One statement per kind that has anything to write."""
         return [
             (
-                optuna_query(f"write_{kind}"),
+                query(f"write_{kind}"),
                 {
                     "trial_ids": [trial_id for trial_id, _ in rows],
                     "keys": [key for _, key in rows],

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from optuna.distributions import FloatDistribution
+from typing_extensions import assert_never
 
 from hpotool.study.document import Node, Problems, did_you_mean
+from hpotool.study.file.algorithms import PRUNER, SAMPLER, Row
 from hpotool.study.file.kinds import BROKEN, child, place_of_key
 from hpotool.study.file.space_grammar import Draft
 from hpotool.study.rules.grid import LARGEST_GRID, grid_size, grid_values
@@ -25,27 +27,42 @@ def check_sampler(
     sampler = values.get("sampler")
     if not isinstance(sampler, dict):
         return
+    row = SAMPLER.row(sampler)
+    if row is None:
+        return
     node = child(document, "sampler")
-    if sampler.get("name") == "cmaes":
-        _check_cmaes(node, sampler, metrics, problems)
-    if sampler.get("name") == "bruteforce":
-        for draft in drafts.values():
-            if draft.distribution is not None and grid_values(draft.distribution) is None:
-                problems.add(draft.place, f"bruteforce cannot count the values of {draft.name!r}; give it a step")
-    if sampler.get("name") == "grid" and values.get("search_space") is not BROKEN:
-        _check_grid(document, sampler.get("points"), drafts, values.get("budget"), problems)
+    _check_row(node, row, sampler, metrics, problems)
+    match row.space:
+        case "any":
+            pass
+        case "countable":
+            _check_countable(sampler["name"], drafts, problems)
+        case "grid":
+            if values.get("search_space") is not BROKEN:
+                _check_grid(document, sampler.get("points"), drafts, values.get("budget"), problems)
+        case _:
+            assert_never(row.space)
 
 
-def _check_cmaes(node: Node, sampler: Mapping[str, Any], metrics: Mapping[str, Any], problems: Problems) -> None:
-    if len(metrics) > 1:
+def _check_row(
+    node: Node, row: Row, sampler: Mapping[str, Any], metrics: Mapping[str, Any], problems: Problems
+) -> None:
+    name = sampler.get("name", SAMPLER.default)
+    if row.one_metric is not None and len(metrics) > 1:
         problems.add(
-            child(node, "name").place, "cmaes takes one metric, and this study has several; use tpe, gp or nsga2"
+            child(node, "name").place, f"{name} takes one metric, and this study has several; {row.one_metric}"
         )
-    variants = [key for key in ("use_separable_cma", "with_margin", "lr_adapt") if sampler.get(key) is True]
-    if len(variants) > 1:
+    given = [key for key in row.only_one_of if sampler.get(key) is True]
+    if len(given) > 1:
         problems.add(
-            place_of_key(node, variants[-1]), f"cmaes takes only one of {', '.join(variants)}; remove the others"
+            place_of_key(node, given[-1]), f"{name} takes only one of {', '.join(given)}; remove the others"
         )
+
+
+def _check_countable(name: str, drafts: Mapping[str, Draft], problems: Problems) -> None:
+    for draft in drafts.values():
+        if draft.distribution is not None and grid_values(draft.distribution) is None:
+            problems.add(draft.place, f"{name} cannot count the values of {draft.name!r}; give it a step")
 
 
 def _check_grid(document: Node, points: Any, drafts: Mapping[str, Draft], budget: Any, problems: Problems) -> None:
@@ -114,7 +131,7 @@ def check_pruner(
     if isinstance(metric, str) and metrics and metric not in metrics:
         hint = did_you_mean(metric, list(metrics))
         problems.add(child(node, "metric").place, f"the pruner's metric {metric!r} is not a metric{hint}")
-    if name not in (None, "none") and metric is None and len(metrics) > 1:
+    if name not in (None, PRUNER.default) and metric is None and len(metrics) > 1:
         first = next(iter(metrics))
         problems.add(
             node.place,

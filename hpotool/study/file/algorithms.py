@@ -1,4 +1,7 @@
-"""The samplers and pruners a study file may name, and what each takes: data for its reader and for ``search``.
+"""The samplers and pruners a study file may name, a row each: what it takes, and what it needs of the study.
+
+The reader, its checks, ``search`` and the docs' tests read these rows. A row holds all but the class
+of that name: ``search.samplers`` and ``search.pruning.pruners`` do, and a test asks for it.
 
 Names and defaults are Optuna's, without the arguments that it has deprecated; ``module:Class`` names any other.
 """
@@ -8,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from hpotool.study.document import Entry, Node, Problems, did_you_mean
 from hpotool.study.file.kinds import (
@@ -90,6 +93,33 @@ class _WrappedPruner(Plain):
         return {"type": ["object", "string", "null"]}
 
 
+@dataclass(frozen=True)
+class Row:
+    """What is known of one sampler or pruner.
+
+    Attributes:
+        keys: its arguments
+        is_default: it is meant where no name is given
+        needs: a module that it imports, and what pip installs that by
+        space: of which parameters it must be able to list the values; a grid's may be given as an argument
+        one_metric: what to do with several metrics, of which it takes only one; None: it takes several
+        only_one_of: arguments of which only one may be true
+        ends_by_itself: it ends the study after its last point
+        decides_steps: it says up to which step each trial goes
+        unpickles: it reads Python objects out of the database
+    """
+
+    keys: Mapping[str, Key]
+    is_default: bool = False
+    needs: tuple[str, str] | None = None
+    space: Literal["any", "countable", "grid"] = "any"
+    one_metric: str | None = None
+    only_one_of: tuple[str, ...] = ()
+    ends_by_itself: bool = False
+    decides_steps: bool = False
+    unpickles: bool = False
+
+
 _GENETIC = {
     "population_size": Key(Number(whole=True, low=2), "how many trials make a generation (50)"),
     "mutation_prob": Key(_SHARE, "the chance that a parameter mutates (1 / number of parameters)"),
@@ -100,61 +130,94 @@ _GENETIC = {
     "swapping_prob": Key(_SHARE, "the chance that a parameter comes from the other parent (0.5)"),
 }
 
-SAMPLERS: Mapping[str, Mapping[str, Key]] = {
-    "auto": {
-        "n_startup_trials": Key(_COUNT, "how many trials are spread before a model is asked (10)"),
-    },
-    "tpe": {
-        "n_startup_trials": Key(_COUNT, "how many random trials come first (10)"),
-        "n_ei_candidates": Key(_POSITIVE, "how many candidates are compared for each suggestion (24)"),
-        "multivariate": Key(Flag(), "whether parameters are modelled together"),
-        "group": Key(Flag(), "whether parameters that occur together are modelled in groups (false)"),
-        "constant_liar": Key(Flag(), "whether running trials are taken into account (true)"),
-    },
-    "random": {},
-    "grid": {
-        "points": Key(
-            Table(
-                Items(Anything(), "values", at_least=1),
-                Text("a parameter's name"),
-                "parameters with their values, like {lr: [0.1, 0.2]}",
+SAMPLERS: Mapping[str, Row] = {
+    "auto": Row(
+        {
+            "n_startup_trials": Key(_COUNT, "how many trials are spread before a model is asked (10)"),
+        },
+        is_default=True,
+    ),
+    "tpe": Row(
+        {
+            "n_startup_trials": Key(_COUNT, "how many random trials come first (10)"),
+            "n_ei_candidates": Key(_POSITIVE, "how many candidates are compared for each suggestion (24)"),
+            "multivariate": Key(Flag(), "whether parameters are modelled together"),
+            "group": Key(Flag(), "whether parameters that occur together are modelled in groups (false)"),
+            "constant_liar": Key(Flag(), "whether running trials are taken into account (true)"),
+        }
+    ),
+    "random": Row({}),
+    "grid": Row(
+        {
+            "points": Key(
+                Table(
+                    Items(Anything(), "values", at_least=1),
+                    Text("a parameter's name"),
+                    "parameters with their values, like {lr: [0.1, 0.2]}",
+                ),
+                "the values to try, for parameters that have no step or choices of their own",
             ),
-            "the values to try, for parameters that have no step or choices of their own",
-        ),
-    },
-    "gp": {
-        "n_startup_trials": Key(_COUNT, "how many random trials come first (10)"),
-        "deterministic_objective": Key(Flag(), "whether the same parameters always give the same value (false)"),
-    },
-    "cmaes": {
-        "n_startup_trials": Key(_COUNT, "how many random trials come first (1)"),
-        "consider_pruned_trials": Key(Flag(), "whether pruned trials teach it too (false)"),
-        "popsize": Key(Number(whole=True, low=2), "how many trials make a generation (4 + 3 ln dimensions)"),
-        "use_separable_cma": Key(Flag(), "whether the covariance is diagonal (false)"),
-        "with_margin": Key(Flag(), "whether discrete parameters keep a margin (false)"),
-        "lr_adapt": Key(Flag(), "whether the learning rate adapts, for noisy objectives (false)"),
-    },
-    "nsga2": _GENETIC,
-    "nsga3": _GENETIC | {"dividing_parameter": Key(_POSITIVE, "how densely the reference points lie (3)")},
-    "qmc": {
-        "qmc_type": Key(OneOf(("sobol", "halton")), "the sequence (sobol)"),
-        "scramble": Key(Flag(), "whether the sequence is scrambled by the seed (false)"),
-    },
-    "pbt": {
-        "interval": Key(_POSITIVE, "how many steps a member trains in one trial", True, "interval: 5"),
-        "population_size": Key(Number(whole=True, low=2), "how many members there are (8)"),
-        "quantile_fraction": Key(
-            Number(above=0, high=0.5), "which share of the worst goes on from as many of the best (0.25)"
-        ),
-        "resample_probability": Key(_SHARE, "the chance that an explored parameter is drawn anew (0.25)"),
-        "explore": Key(
-            Items(Text("a parameter's name"), "parameters, like [lr, dropout]", at_least=1),
-            "the parameters that may change while a member trains (all)",
-        ),
-    },
-    "bruteforce": {
-        "avoid_premature_stop": Key(Flag(), "whether running trials are waited for before the study ends (false)"),
-    },
+        },
+        space="grid",
+        ends_by_itself=True,
+    ),
+    "gp": Row(
+        {
+            "n_startup_trials": Key(_COUNT, "how many random trials come first (10)"),
+            "deterministic_objective": Key(
+                Flag(), "whether the same parameters always give the same value (false)"
+            ),
+        },
+        needs=("torch", "hpotool[torch]"),
+    ),
+    "cmaes": Row(
+        {
+            "n_startup_trials": Key(_COUNT, "how many random trials come first (1)"),
+            "consider_pruned_trials": Key(Flag(), "whether pruned trials teach it too (false)"),
+            "popsize": Key(Number(whole=True, low=2), "how many trials make a generation (4 + 3 ln dimensions)"),
+            "use_separable_cma": Key(Flag(), "whether the covariance is diagonal (false)"),
+            "with_margin": Key(Flag(), "whether discrete parameters keep a margin (false)"),
+            "lr_adapt": Key(Flag(), "whether the learning rate adapts, for noisy objectives (false)"),
+        },
+        needs=("cmaes", "hpotool[cmaes]"),
+        one_metric="use tpe, gp or nsga2",
+        only_one_of=("use_separable_cma", "with_margin", "lr_adapt"),
+        unpickles=True,
+    ),
+    "nsga2": Row(_GENETIC),
+    "nsga3": Row(_GENETIC | {"dividing_parameter": Key(_POSITIVE, "how densely the reference points lie (3)")}),
+    "qmc": Row(
+        {
+            "qmc_type": Key(OneOf(("sobol", "halton")), "the sequence (sobol)"),
+            "scramble": Key(Flag(), "whether the sequence is scrambled by the seed (false)"),
+        },
+        needs=("scipy", "scipy"),
+    ),
+    "pbt": Row(
+        {
+            "interval": Key(_POSITIVE, "how many steps a member trains in one trial", True, "interval: 5"),
+            "population_size": Key(Number(whole=True, low=2), "how many members there are (8)"),
+            "quantile_fraction": Key(
+                Number(above=0, high=0.5), "which share of the worst goes on from as many of the best (0.25)"
+            ),
+            "resample_probability": Key(_SHARE, "the chance that an explored parameter is drawn anew (0.25)"),
+            "explore": Key(
+                Items(Text("a parameter's name"), "parameters, like [lr, dropout]", at_least=1),
+                "the parameters that may change while a member trains (all)",
+            ),
+        },
+        one_metric="keep the one that says which trials are the best",
+        decides_steps=True,
+    ),
+    "bruteforce": Row(
+        {
+            "avoid_premature_stop": Key(
+                Flag(), "whether running trials are waited for before the study ends (false)"
+            ),
+        },
+        space="countable",
+        ends_by_itself=True,
+    ),
 }
 
 _STARTUP = {
@@ -166,47 +229,62 @@ _STARTUP = {
 _BOOTSTRAP = Key(_COUNT, "how many trials a rung waits for before it prunes (0)")
 _REDUCTION = Key(Number(whole=True, low=2), "one in how many goes on to the next rung")
 
-PRUNERS: Mapping[str, Mapping[str, Key]] = {
-    "none": {},
-    "median": _STARTUP
-    | {"max_resource": Key(_POSITIVE, "how many steps a whole trial has: its first quarter is never pruned")},
-    "percentile": {
-        "percentile": Key(
-            Number(low=0, high=100), "the best per cent to keep", required=True, example="percentile: 25"
-        )
-    }
-    | _STARTUP,
-    "hyperband": {
-        "min_resource": Key(_POSITIVE, "the steps of the shortest bracket (1)"),
-        "max_resource": Key(
-            _POSITIVE, "the number of steps of a whole trial", required=True, example="max_resource: 81"
-        ),
-        "reduction_factor": _REDUCTION,
-        "bootstrap_count": _BOOTSTRAP,
-    },
-    "asha": {
-        "min_resource": Key(_POSITIVE, "the first rung's step (Optuna guesses it from the first trial)"),
-        "reduction_factor": _REDUCTION,
-        "min_early_stopping_rate": Key(_COUNT, "how many rungs are left out at the start (0)"),
-        "bootstrap_count": _BOOTSTRAP,
-    },
-    "patient": {
-        "wrapped": Key(_WrappedPruner(), "the pruner that is asked after the patience is over (none)"),
-        "patience": Key(
-            _COUNT, "the number of steps without improvement to bear", required=True, example="patience: 5"
-        ),
-        "min_delta": Key(Number(low=0), "what counts as an improvement (0)"),
-    },
-    "threshold": {
-        "lower": Key(Number(), "a trial that reports less is pruned"),
-        "upper": Key(Number(), "a trial that reports more is pruned"),
-        "n_warmup_steps": Key(_COUNT, "before which step no trial is pruned (0)"),
-        "interval_steps": Key(_POSITIVE, "every how many steps it judges (1)"),
-    },
-    "wilcoxon": {
-        "p_threshold": Key(_SHARE, "the p-value below which a trial is pruned (0.1)"),
-        "n_startup_steps": Key(_COUNT, "how many steps are compared at least (2)"),
-    },
+PRUNERS: Mapping[str, Row] = {
+    "none": Row({}, is_default=True),
+    "median": Row(
+        _STARTUP
+        | {"max_resource": Key(_POSITIVE, "how many steps a whole trial has: its first quarter is never pruned")}
+    ),
+    "percentile": Row(
+        {
+            "percentile": Key(
+                Number(low=0, high=100), "the best per cent to keep", required=True, example="percentile: 25"
+            )
+        }
+        | _STARTUP
+    ),
+    "hyperband": Row(
+        {
+            "min_resource": Key(_POSITIVE, "the steps of the shortest bracket (1)"),
+            "max_resource": Key(
+                _POSITIVE, "the number of steps of a whole trial", required=True, example="max_resource: 81"
+            ),
+            "reduction_factor": _REDUCTION,
+            "bootstrap_count": _BOOTSTRAP,
+        }
+    ),
+    "asha": Row(
+        {
+            "min_resource": Key(_POSITIVE, "the first rung's step (Optuna guesses it from the first trial)"),
+            "reduction_factor": _REDUCTION,
+            "min_early_stopping_rate": Key(_COUNT, "how many rungs are left out at the start (0)"),
+            "bootstrap_count": _BOOTSTRAP,
+        }
+    ),
+    "patient": Row(
+        {
+            "wrapped": Key(_WrappedPruner(), "the pruner that is asked after the patience is over (none)"),
+            "patience": Key(
+                _COUNT, "the number of steps without improvement to bear", required=True, example="patience: 5"
+            ),
+            "min_delta": Key(Number(low=0), "what counts as an improvement (0)"),
+        }
+    ),
+    "threshold": Row(
+        {
+            "lower": Key(Number(), "a trial that reports less is pruned"),
+            "upper": Key(Number(), "a trial that reports more is pruned"),
+            "n_warmup_steps": Key(_COUNT, "before which step no trial is pruned (0)"),
+            "interval_steps": Key(_POSITIVE, "every how many steps it judges (1)"),
+        }
+    ),
+    "wilcoxon": Row(
+        {
+            "p_threshold": Key(_SHARE, "the p-value below which a trial is pruned (0.1)"),
+            "n_startup_steps": Key(_COUNT, "how many steps are compared at least (2)"),
+        },
+        needs=("scipy", "scipy"),
+    ),
 }
 
 
@@ -215,7 +293,7 @@ class Algorithm:
     """A sampler or pruner: ``name`` decides which other keys there are; a lone text is the name."""
 
     what: str
-    known: Mapping[str, Mapping[str, Key]]
+    known: Mapping[str, Row]
     common: Mapping[str, Key]
 
     def read(self, node: Node, problems: Problems) -> Any:
@@ -234,9 +312,19 @@ class Algorithm:
         record = Record(f"{self.what} {name!r}", self._keys_of(name), f"{{name: {name}}}")
         return record.read(Node(node.place, content), problems)
 
+    @property
+    def default(self) -> str:
+        """The name that is meant where none is given."""
+        [name] = [name for name, row in self.known.items() if row.is_default]
+        return name
+
+    def row(self, value: Any) -> Row | None:
+        """What is known of ``value`` as it was read; None: it is absent, broken, or a class of the user's own."""
+        return self.known.get(value.get("name", self.default)) if isinstance(value, Mapping) else None
+
     def _name(self, content: dict[str, Entry], problems: Problems) -> Any:
         if "name" not in content:
-            return next(iter(self.known))
+            return self.default
         node = content["name"].value
         name = node.content
         if isinstance(name, str) and name in self.known:
@@ -261,7 +349,7 @@ class Algorithm:
         return {
             "name": Key(OneOf(tuple(self.known)), f"the {self.what}'s name"),
             **self.common,
-            **self.known[name],
+            **self.known[name].keys,
         }
 
     def write(self, value: Any) -> dict[str, Any]:
@@ -275,7 +363,7 @@ class Algorithm:
         for name in self.known:
             schema = Record(self.what, self._keys_of(name), name).json_schema()
             schema["properties"]["name"] = {"const": name}
-            if name != next(iter(self.known)):
+            if name != self.default:
                 schema["required"] = [*schema.get("required", []), "name"]
             alternatives.append(schema)
         foreign = {"name": {"type": "string", "pattern": ":"}}

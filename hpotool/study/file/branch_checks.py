@@ -7,11 +7,10 @@ from itertools import pairwise
 from typing import Any
 
 from hpotool.study.document import Node, Problems, did_you_mean
+from hpotool.study.file.algorithms import PRUNER, SAMPLER
 from hpotool.study.file.kinds import BROKEN, child, place_of_key
 from hpotool.study.file.space_grammar import Draft
 from hpotool.study.spec import PopulationSpec
-
-_CANNOT_BE_TIERED = ("grid", "bruteforce")  # they end the study when every point was proposed
 
 
 def has_steps(values: Mapping[str, Any]) -> bool:
@@ -30,7 +29,6 @@ def check_population(
     if not _is_population(values):
         return
     node, sampler = child(document, "sampler"), values["sampler"]
-    _check_one_metric(child(node, "name"), "pbt takes", metrics, problems)
     _check_no_pruner(document, values, "pbt replaces the worst members itself", problems)
     defaults = PopulationSpec(interval=1)
     size = sampler.get("population_size", defaults.population_size)
@@ -66,17 +64,14 @@ def check_tiers(document: Node, values: Mapping[str, Any], metrics: Mapping[str,
     if not isinstance(tiers, tuple):
         return
     node = child(document, "tiers")
-    _check_one_metric(node, "tiers take", metrics, problems)
+    if len(metrics) > 1:
+        problems.add(
+            node.place,
+            "tiers take one metric, and this study has several; keep the one that says which trials are the best",
+        )
     _check_no_pruner(document, values, "the tiers end the worst trials themselves", problems)
     _check_no_replicates(document, values, problems)
-    sampler = values.get("sampler")
-    name = sampler.get("name") if isinstance(sampler, dict) else None
-    if name == "pbt":
-        problems.add(node.place, "pbt says itself how far a trial goes; remove the tiers")
-    if name in _CANNOT_BE_TIERED:
-        problems.add(
-            node.place, f"{name} ends the study after its last point; with tiers use auto, tpe, random or qmc"
-        )
+    _check_can_be_tiered(node, values.get("sampler"), problems)
     if any(
         tier is BROKEN or not all(isinstance(tier.get(key), int) for key in ("trials", "steps")) for tier in tiers
     ):
@@ -104,17 +99,20 @@ def _check_total(document: Node, values: Mapping[str, Any], total: int, problems
         )
 
 
-def _check_one_metric(node: Node, what: str, metrics: Mapping[str, Any], problems: Problems) -> None:
-    if len(metrics) > 1:
+def _check_can_be_tiered(node: Node, sampler: Any, problems: Problems) -> None:
+    row = SAMPLER.row(sampler)
+    if row is not None and row.decides_steps:
+        problems.add(node.place, f"{sampler['name']} says itself how far a trial goes; remove the tiers")
+    if row is not None and row.ends_by_itself:
         problems.add(
             node.place,
-            f"{what} one metric, and this study has several; keep the one that says which trials are the best",
+            f"{sampler['name']} ends the study after its last point; with tiers use auto, tpe, random or qmc",
         )
 
 
 def _check_no_pruner(document: Node, values: Mapping[str, Any], reason: str, problems: Problems) -> None:
     pruner = values.get("pruner")
-    if isinstance(pruner, dict) and pruner.get("name", "none") != "none":
+    if isinstance(pruner, dict) and pruner.get("name", PRUNER.default) != PRUNER.default:
         problems.add(place_of_key(document, "pruner"), f"{reason}; remove the pruner")
 
 
@@ -127,5 +125,5 @@ def _check_no_replicates(document: Node, values: Mapping[str, Any], problems: Pr
 
 
 def _is_population(values: Mapping[str, Any]) -> bool:
-    sampler = values.get("sampler")
-    return isinstance(sampler, dict) and sampler.get("name") == "pbt"
+    row = SAMPLER.row(values.get("sampler"))
+    return row is not None and row.decides_steps

@@ -25,6 +25,7 @@ from hpotool.study.file.kinds import (
     say,
 )
 from hpotool.study.file.space_grammar import SearchSpace, parameter_json_schema
+from hpotool.study.outcome import COUNTED
 from hpotool.study.spec import ConstraintSpec, KeepSpec
 
 _COUNT = Number(whole=True, low=0)
@@ -233,16 +234,12 @@ RETRY = Record(
     "retry",
     example="{lost: 3, crash: 1}",
     keys={
-        name: Key(Number(whole=True, low=0, high=1000), f"how often {meaning} is tried again")
-        for name, meaning in {
-            "lost": "a trial whose worker fell silent",
-            "crash": "a trial whose process died",
-            "error": "a trial whose objective raised",
-            "oom": "a trial that ran out of memory",
-            "nan": "a trial whose value was not a number",
-            "timeout": "a trial that took too long",
-            "stalled": "a trial that reported nothing for too long",
-        }.items()
+        outcome.value: Key(
+            Number(whole=True, low=0, high=1000),
+            f"how often {outcome.facts.after_failure} is tried again",
+            is_silent=outcome.facts.is_silent,
+        )
+        for outcome in COUNTED
     },
 )
 

@@ -358,7 +358,11 @@ class Record:
 
     def write(self, value: Any) -> dict[str, Any]:
         """The keys that say something; ``value`` has an attribute of each key's name."""
-        written = {name: key.kind.write(getattr(value, name)) for name, key in self.keys.items()}
+        written = {
+            name: key.kind.write(getattr(value, name))
+            for name, key in self.keys.items()
+            if not key.is_silent or getattr(value, name) != getattr(type(value), name)
+        }
         return {name: inner for name, inner in written.items() if inner is not None}
 
     def json_schema(self) -> dict[str, Any]:

@@ -10,16 +10,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Union
 
-from hpotool.study.outcome import Outcome
+from hpotool.study.outcome import Blame, Outcome
 from hpotool.study.spec import RetrySpec
 
 BREAKER_LIMIT = 3
 LONE_LIMIT = 10  # points, where there is no other worker to compare with
 _UNLIKELY = 0.01
-
-# Outcomes that say something about the worker it happened on; of the rest, these show that it works.
-_BLAMED = (Outcome.CRASH, Outcome.ERROR, Outcome.OOM)
-_WORKS = (Outcome.COMPLETE, Outcome.PRUNED, Outcome.NAN)
 
 
 @dataclass(frozen=True)
@@ -59,13 +55,9 @@ def decide_retry(outcome: Outcome, history: Sequence[Outcome], spec: RetrySpec) 
     """
     if outcome.is_finished:
         raise ValueError(f"an attempt that ended {outcome.value} has finished its trial")
-    if outcome is Outcome.PREEMPTED:
-        return Requeue("preempted; handed back, not counted")
-    if outcome is Outcome.CANCELLED:
-        return GiveUp("cancelled on request")
-    if outcome is Outcome.UNKNOWN:
-        return GiveUp("ended in a way that only a newer hpotool knows")
-    limit: int = getattr(spec, outcome.value)
+    limit, said = spec.limit_after(outcome), outcome.facts.consequence
+    if limit is None:
+        return Requeue(said) if outcome.facts.hands_back else GiveUp(said)
     earlier = sum(1 for past in history if past is outcome)
     if earlier < limit:
         return Retry(f"{outcome.value}; retry {earlier + 1} of {limit}", earlier + 1, limit)
@@ -107,16 +99,16 @@ def judge_worker(worker: str, ended: Sequence[EndedAttempt], limit: int = BREAKE
     """
     own = [attempt for attempt in ended if attempt.worker == worker]
     others = [attempt for attempt in ended if attempt.worker != worker]
-    failed = _failed_since_success(own, {other.point for other in others if other.outcome in _BLAMED})
-    others_work = sum(other.outcome in _WORKS for other in others)
+    failed = _failed_since_success(own, {other.point for other in others if _blames_worker(other)})
+    others_work = sum(other.outcome.facts.shows_worker for other in others)
     outcomes = ", ".join(sorted({outcome.value for outcome in failed.values()}))
     if others_work:
-        chance = _chance_to_fail(others_work, sum(other.outcome in _BLAMED for other in others))
+        chance = _chance_to_fail(others_work, sum(_blames_worker(other) for other in others))
         if len(failed) < limit or chance ** len(failed) > _UNLIKELY:
             return None
         where = "and on no other worker"
     else:
-        if len(failed) < max(limit, LONE_LIMIT) or any(attempt.outcome in _WORKS for attempt in own):
+        if len(failed) < max(limit, LONE_LIMIT) or any(attempt.outcome.facts.shows_worker for attempt in own):
             return None
         where = "and no attempt has succeeded"
     return BreakerOpen(f"the last {len(failed)} different points failed on this worker ({outcomes}) {where}")
@@ -126,11 +118,15 @@ def _failed_since_success(own: Sequence[EndedAttempt], elsewhere: Collection[str
     """The points that failed on the worker, and nowhere else, since it last showed that it works."""
     failed: dict[str, Outcome] = {}
     for attempt in reversed(own):
-        if attempt.outcome in _WORKS:
+        if attempt.outcome.facts.shows_worker:
             break
-        if attempt.outcome in _BLAMED and attempt.point not in elsewhere:
+        if _blames_worker(attempt) and attempt.point not in elsewhere:
             failed.setdefault(attempt.point, attempt.outcome)
     return failed
+
+
+def _blames_worker(attempt: EndedAttempt) -> bool:
+    return attempt.outcome.facts.blames is Blame.WORKER
 
 
 def _chance_to_fail(successes: int, failures: int) -> float:

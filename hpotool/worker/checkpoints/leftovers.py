@@ -17,7 +17,8 @@ from pathlib import Path
 
 from hpotool.settings import study_folder_name
 from hpotool.storage.control.lineages import StudyOnDisk
-from hpotool.worker.checkpoints.store import CheckpointStore, remove_folder
+from hpotool.worker.checkpoints.folders import remove_folder
+from hpotool.worker.checkpoints.store import CheckpointStore
 from hpotool.worker.process.log_file import is_in_use
 
 

@@ -12,68 +12,36 @@ attempt here, or resumed from here if nobody else went on meanwhile.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import logging
 import math
-import os
-import re
-import secrets
 import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from hpotool.errors import CheckpointPlaceError, InputError
+from hpotool.errors import CheckpointPlaceError
 from hpotool.faults import fault_point
 from hpotool.settings import study_folder_name
 from hpotool.study.spec import MetricSpec, StudySpec
 from hpotool.worker.checkpoints.folder_contents import NOT_COPIED as _RESULT
+from hpotool.worker.checkpoints.folders import (
+    has_content,
+    make_unless_full,
+    read_or_empty,
+    remove_folder,
+    replace_folder,
+    write_whole,
+)
+from hpotool.worker.checkpoints.place import Place
 from hpotool.worker.checkpoints.remote_copies import NotWholeError, RemoteCopies
 from hpotool.worker.checkpoints.store_calls import Patience, StoreCalls
 
 _MOST_BETWEEN_COPIES = 8  # times as long as usual, while the store is away
 _NOTED_COPIES = 8
-_PASSWORD = re.compile("://[^/@]*@")
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Place:
-    """``--checkpoints``: a folder, or a URL with the file system that reads it."""
-
-    path: str
-    remote: Any = None  # fsspec's AbstractFileSystem
-
-    @classmethod
-    def parse(cls, text: str) -> Place:
-        """Read a path or a URL.
-
-        Raises:
-            InputError: nothing here can read the URL.
-        """
-        if "://" not in text:
-            return cls(str(Path(text).expanduser().absolute()))
-        try:
-            import fsspec
-        except ImportError as error:
-            raise InputError(f"{text} needs fsspec", "pip install 'hpotool[fsspec]'") from error
-        try:
-            remote, path = StoreCalls(text, Patience()).call(fsspec.core.url_to_fs, text)
-        except (CheckpointPlaceError, FileNotFoundError) as error:
-            shown = _PASSWORD.sub("://…@", text)
-            raise InputError(
-                f"the checkpoints' place {shown} cannot be used: {error.__cause__ or error}"
-            ) from error
-        return cls(path.rstrip("/"), remote)
-
-    @property
-    def name(self) -> str:
-        """How messages name it."""
-        return self.path if self.remote is None else str(self.remote.unstrip_protocol(self.path))
 
 
 @dataclass(frozen=True)
@@ -98,7 +66,7 @@ class _CacheNote:
 
     def write(self, path: Path) -> None:
         with contextlib.suppress(OSError):  # without it what is at the URL counts, which is whole too
-            _write_whole(path, json.dumps(vars(self)))
+            write_whole(path, json.dumps(vars(self)))
 
 
 class CheckpointStore:
@@ -146,7 +114,7 @@ class CheckpointStore:
         except NotWholeError as error:  # nobody will find what the store has lost, however long it is waited for
             _logger.warning("%s; trial %d begins from the start", error.message, attempt)
             remove_folder(folder)
-            _make_unless_full(folder)
+            make_unless_full(folder)
         with self._copying(folder, attempt):
             yield folder
 
@@ -174,7 +142,7 @@ class CheckpointStore:
 
     def has_checkpoint(self, root_number: int) -> bool:
         """Whether the lineage's folder on this machine holds anything that its attempts wrote."""
-        return _has_content(self._lineage(root_number))
+        return has_content(self._lineage(root_number))
 
     # --- At an attempt's start
 
@@ -186,7 +154,7 @@ class CheckpointStore:
         if self._remote is not None:
             self._fetch(self._remote, folder, attempt)
         else:
-            _make_unless_full(folder)
+            make_unless_full(folder)
         if begins_with is not None and not (folder.is_dir() and any(folder.iterdir())):
             self._copy(begins_with, folder)
 
@@ -202,10 +170,10 @@ class CheckpointStore:
             scratch = self._new_scratch("fetching", folder)
             copy = remote.get(folder.name, scratch)
             fault_point("fetch.whole")
-            _replace_folder(folder, scratch)
+            replace_folder(folder, scratch)
             remote.note_in_step(folder.name, folder)
             note = _CacheNote((copy.name if copy else "",))
-        _make_unless_full(folder)
+        make_unless_full(folder)
         replace(note, attempt=attempt, is_unsent=False).write(self.note_of(folder))
 
     def _copy(self, from_root: int, target: Path) -> None:
@@ -222,7 +190,7 @@ class CheckpointStore:
             _logger.warning("%s has no checkpoints here; %s begins from the start", source.name, target.name)
             return
         (scratch / _RESULT).unlink(missing_ok=True)
-        _replace_folder(target, scratch)
+        replace_folder(target, scratch)
 
     # --- While an attempt runs, and at its end
 
@@ -285,7 +253,7 @@ class CheckpointStore:
             if (newest.name if newest else "") in note.contains:  # else somebody went on from the copy before
                 self._send(remote, folder, note.attempt, even_empty=True)
             with _as_place_error(self._folder):
-                if result := _read(folder / _RESULT):
+                if result := read_or_empty(folder / _RESULT):
                     remote.put_result(folder.name, _RESULT, result)
                     self._remove_here(folder)
                 else:
@@ -316,7 +284,7 @@ class CheckpointStore:
             return
         if not folder.exists():
             return
-        _write_whole(folder / _RESULT, json.dumps(list(values)))
+        write_whole(folder / _RESULT, json.dumps(list(values)))
         if self._remote is not None:
             attempt = self._attempts.get(folder.name) or _CacheNote.read(self.note_of(folder)).attempt
             self._send(self._remote, folder, attempt, even_empty=True)
@@ -333,7 +301,7 @@ class CheckpointStore:
         if self._remote is not None:
             texts: Mapping[str, str] = self._remote.results(_RESULT)
         else:
-            texts = {path.parent.name: _read(path) for path in self._folder.glob(f"trial-*/{_RESULT}")}
+            texts = {path.parent.name: read_or_empty(path) for path in self._folder.glob(f"trial-*/{_RESULT}")}
         found: dict[str, tuple[float, ...]] = {}
         for name, text in texts.items():
             with contextlib.suppress(ValueError, TypeError):  # another worker removes it right now
@@ -370,33 +338,6 @@ class CheckpointStore:
         return Path(tempfile.mkdtemp(prefix=f".{purpose}-{folder.name}-", dir=self._folder))
 
 
-def remove_folder(folder: Path) -> None:
-    """Remove a folder of checkpoints, or nothing of it. A link is removed itself, and never what it leads to."""
-    # Renamed first: what is half removed must not be found.
-    doomed = folder.with_name(f".removing-{folder.name}-{secrets.token_hex(4)}")
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        folder.rename(doomed)
-    if doomed.is_symlink():
-        doomed.unlink()
-    shutil.rmtree(doomed, ignore_errors=True)
-
-
-def _make_unless_full(folder: Path) -> None:
-    """Make the folder. On a full disk the attempt runs without: its saves will say so, and its result counts."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        _logger.warning("an attempt runs without a folder for checkpoints: %s", error)
-
-
-def _replace_folder(folder: Path, new: Path) -> None:
-    """Put ``new`` in the folder's place. Whoever is killed in between leaves none."""
-    remove_folder(folder)
-    new.rename(folder)
-
-
 @contextlib.contextmanager
 def _as_place_error(folder: Path) -> Iterator[None]:
     """What this machine's disk, or a shared one, says is trouble with the place too."""
@@ -404,27 +345,6 @@ def _as_place_error(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise CheckpointPlaceError(f"the checkpoints in {folder} cannot be read or written: {error}") from error
-
-
-def _has_content(folder: Path) -> bool:
-    return folder.is_dir() and any(path.name != _RESULT for path in folder.iterdir())
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""
-
-
-def _write_whole(path: Path, text: str) -> None:
-    new = path.with_name(f".{path.name.lstrip('.')}.{os.getpid()}.{threading.get_ident()}.new")
-    try:
-        new.write_text(text)
-        new.replace(path)
-    except OSError:
-        new.unlink(missing_ok=True)
-        raise
 
 
 def not_among_the_best(

@@ -68,6 +68,7 @@ def test_no_statement_reads_more_trials_than_are_open(long_study, name: str) -> 
         "progress_age": None,
         "grace_s": 30,
         "study_name": "",
+        "create_below": None,
     }
     statement = query(name).rpartition(";")[2]
 

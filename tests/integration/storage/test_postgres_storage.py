@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 from hpotool.search.pruning.fast_pruners import fast_pruner
 from hpotool.search.tpe import fast_sampler
 from hpotool.storage.database.connection import Connection, TransientDatabaseError
-from hpotool.storage.database.queries import optuna_query
+from hpotool.storage.database.queries import query
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.open import open_storage
 from tests.benchmarks.fill import fill_study
@@ -274,7 +274,7 @@ def test_the_hot_queries_use_their_indexes(study_database_url, study_id):
         "state": "COMPLETE", "finished": True, "values": [1.0], "value_types": ["FINITE"],
     }  # fmt: skip
     for name, index in INDEX_OF_QUERY.items():
-        *before, explained = optuna_query(name).split(";\n")
+        *before, explained = query(name).split(";\n")
         plan = "\n".join(row[0] for row in connection.run(";\n".join([*before, f"explain {explained}"]), asked))
         assert index in plan, (name, plan)
         assert "Seq Scan on trial" not in plan, (name, plan)

@@ -13,7 +13,7 @@ from hpotool.storage.fleet.usage import UsageReader
 from hpotool.study.outcome import Outcome
 from hpotool.study.rules.budget import Progress, Result
 from hpotool.study.spec import BudgetSpec, MetricSpec
-from tests.unit.study.progress import progress_of
+from tests.unit.study.rules.progress import progress_of
 
 LOSS = (MetricSpec("loss", "minimize"),)
 PATIENCE = BudgetSpec(patience=100)

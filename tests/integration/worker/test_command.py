@@ -19,7 +19,8 @@ from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import MetricSpec, ObjectiveSpec, ParameterSpec, StudySpec, TierSpec
 from hpotool.worker.attempt.runner import AttemptResult, AttemptRunner
-from hpotool.worker.checkpoints.store import CheckpointStore, Place
+from hpotool.worker.checkpoints.place import Place
+from hpotool.worker.checkpoints.store import CheckpointStore
 from hpotool.worker.process.process_tree import descendants
 
 SPACE = (

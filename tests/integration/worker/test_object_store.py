@@ -17,7 +17,8 @@ from hpotool.errors import CheckpointPlaceError
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import KeepSpec, MetricSpec, ObjectiveSpec, StudySpec
 from hpotool.worker.attempt.runner import AttemptRunner
-from hpotool.worker.checkpoints.store import CheckpointStore, Place
+from hpotool.worker.checkpoints.place import Place
+from hpotool.worker.checkpoints.store import CheckpointStore
 from hpotool.worker.checkpoints.store_calls import Patience
 from tests.object_store import ObjectStore, object_store
 

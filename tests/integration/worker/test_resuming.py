@@ -15,7 +15,8 @@ import pytest
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import MetricSpec, ObjectiveSpec, StudySpec
 from hpotool.worker.attempt.runner import AttemptResult, AttemptRunner
-from hpotool.worker.checkpoints.store import CheckpointStore, Place
+from hpotool.worker.checkpoints.place import Place
+from hpotool.worker.checkpoints.store import CheckpointStore
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.xdist_group("torch")

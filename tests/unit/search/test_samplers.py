@@ -124,9 +124,9 @@ def test_a_sampler_by_name_is_the_object_that_python_code_builds(text: str) -> N
 
 def test_every_name_and_argument_of_the_grammar_is_in_that_comparison() -> None:
     texts = " ".join(PYTHON)
-    for name, keys in SAMPLERS.items():
+    for name, row in SAMPLERS.items():
         assert f"name: {name}," in texts
-        assert [key for key in keys if f"{key}:" not in texts] == []
+        assert [key for key in row.keys if f"{key}:" not in texts] == []
 
 
 @pytest.mark.parametrize("crossover", ["uniform", "blxalpha", "spx", "sbx", "vsbx", "undx"])

@@ -1,11 +1,15 @@
 """What a worker decides between two trials."""
 
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
-from hpotool.storage.fleet.attempts import NoTrial
-from hpotool.worker.loop import BROKEN_LIMIT, Departure, describe_wait, judge_broken, judge_idleness
+from hpotool.storage.fleet.attempts import Attempt, NoTrial
+from hpotool.storage.fleet.worker_storage import Told
+from hpotool.study.outcome import Outcome
+from hpotool.study.rules.retry import GiveUp, Retry
+from hpotool.worker.loop import BROKEN_LIMIT, Departure, _say_fate, describe_wait, judge_broken, judge_idleness
 
 
 def nothing(kind: Any, reason: str = "", budget: int | None = 9) -> NoTrial:
@@ -41,3 +45,23 @@ def test_errors_of_the_worker_itself_end_it_when_there_is_nothing_else() -> None
     assert left is not None
     assert left.exit_code == 1
     assert left.reason.endswith("the last one RuntimeError: no")
+
+
+ATTEMPT = Attempt("an id", 1, 7, 3, 3, datetime(2026, 1, 1, tzinfo=timezone.utc))
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        (Told(ATTEMPT, Outcome.CRASH, False, True, Retry("crash; retry 1 of 1", 1, 1)), "(crash; retry 1 of 1)"),
+        (Told(ATTEMPT, Outcome.ERROR, False, True, GiveUp("error; not retried")), ""),
+        (Told(ATTEMPT, Outcome.COMPLETE, False, True, None), ""),
+        (Told(ATTEMPT, Outcome.COMPLETE, True, False, None), "(it belonged to another attempt by now)"),
+        (
+            Told(ATTEMPT, Outcome.COMPLETE, True, True, None),
+            "(it belonged to another attempt by now; its result is kept)",
+        ),
+    ],
+)
+def test_what_became_of_a_trial_is_said_where_the_outcome_does_not(told: Told, said: str) -> None:
+    assert _say_fate(told) == said

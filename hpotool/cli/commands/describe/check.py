@@ -38,7 +38,8 @@ def check(
     from hpotool.study.branch import has_branches
     from hpotool.worker.attempt.pruner_check import read_step_mismatch
     from hpotool.worker.attempt.runner import AttemptRunner
-    from hpotool.worker.checkpoints.store import CheckpointStore, Place
+    from hpotool.worker.checkpoints.place import Place
+    from hpotool.worker.checkpoints.store import CheckpointStore
 
     spec = read_study(file, assignments)
     first = _first_points(spec, _build_study(spec), points)

@@ -97,7 +97,8 @@ def _find_of_study(home: Path, study: StudyOnDisk, checkpoints: str | None, rule
         find_logs,
         find_remote_checkpoints,
     )
-    from hpotool.worker.checkpoints.store import CheckpointStore, Place
+    from hpotool.worker.checkpoints.place import Place
+    from hpotool.worker.checkpoints.store import CheckpointStore
 
     yield from find_logs(home, study, rules)
     yield from find_copies(home, study, rules)

@@ -1,0 +1,142 @@
+-- Studies with their settings.
+
+-- name: create_study
+-- Create a study with its settings and its warm start, or give a study of plain Optuna its settings; all or nothing.
+-- Whoever comes second, in any number, finds the settings there and changes nothing.
+INSERT INTO studies (study_name) VALUES (%(study_name)s) ON CONFLICT (study_name) DO NOTHING;
+SELECT FROM studies WHERE study_name = %(study_name)s FOR UPDATE;
+WITH study AS (
+    SELECT study_id FROM studies WHERE study_name = %(study_name)s
+), directions AS (
+    INSERT INTO study_directions (study_id, direction, objective)
+    SELECT study_id, direction::studydirection, place - 1
+    FROM study, unnest(%(directions)s::text[]) WITH ORDINALITY AS given (direction, place)
+    WHERE NOT EXISTS (SELECT FROM study_directions d WHERE d.study_id = study.study_id)
+), settings AS (
+    INSERT INTO hpotool.study_settings (study_id, spec, spec_hash, versions, budget_trials, branch_places)
+    SELECT study_id, %(spec)s::jsonb, %(spec_hash)s, %(versions)s::jsonb, %(budget_trials)s, %(branch_places)s FROM study
+    -- A study of plain Optuna that was merely paused, say, has a row that nobody has described yet.
+    ON CONFLICT (study_id) DO UPDATE
+    SET spec = EXCLUDED.spec, spec_hash = EXCLUDED.spec_hash, versions = EXCLUDED.versions,
+        budget_trials = EXCLUDED.budget_trials, branch_places = EXCLUDED.branch_places
+    WHERE study_settings.spec IS NULL
+    RETURNING study_id
+), metric_names AS (
+    INSERT INTO study_system_attributes (study_id, key, value_json)
+    SELECT study_id, 'study:metric_names', %(metric_names)s FROM settings
+    ON CONFLICT (study_id, key) DO UPDATE SET value_json = EXCLUDED.value_json
+), queued AS (
+    INSERT INTO trials (study_id, number, state)
+    SELECT study_id,
+        COALESCE((SELECT max(number) + 1 FROM trials t WHERE t.study_id = settings.study_id), 0) + place,
+        'WAITING'
+    FROM settings, generate_series(0, cardinality(%(points)s::text[]) - 1) AS place
+    RETURNING study_id, trial_id, number
+), fixed AS (
+    INSERT INTO trial_system_attributes (trial_id, key, value_json)
+    SELECT trial_id, 'fixed_params', (%(points)s::text[])[number - min(number) OVER () + 1] FROM queued
+), event AS (
+    INSERT INTO hpotool.events (study_id, kind, actor, to_state, reason)
+    SELECT study_id, 'create', %(actor)s, 'running', 'warm start: ' || cardinality(%(points)s::text[]) FROM settings
+)
+SELECT EXISTS (SELECT FROM settings)
+
+-- name: adopt_study
+-- A study of plain Optuna gets its settings row: no budget, running.
+INSERT INTO hpotool.study_settings (study_id) VALUES (%(study_id)s) ON CONFLICT (study_id) DO NOTHING
+
+-- name: read_settings
+-- What is stored with a study.
+SELECT study_id, spec, spec_hash, versions, budget_trials, state, state_reason, md5(spec::text)
+FROM hpotool.study_settings WHERE study_id = %(study_id)s
+
+-- name: write_settings
+-- Store what a study is, unless somebody has stored something else than was seen. Done is a verdict on the old budget,
+-- so it ends here; every other state stays.
+WITH settings AS (
+    INSERT INTO hpotool.study_settings (study_id, spec, spec_hash, versions, budget_trials, branch_places)
+    VALUES (%(study_id)s, %(spec)s::jsonb, %(spec_hash)s, %(versions)s::jsonb, %(budget_trials)s, %(branch_places)s)
+    ON CONFLICT (study_id) DO UPDATE
+    SET spec = EXCLUDED.spec, spec_hash = EXCLUDED.spec_hash, versions = EXCLUDED.versions,
+        budget_trials = EXCLUDED.budget_trials, branch_places = EXCLUDED.branch_places,
+        state = CASE study_settings.state WHEN 'done' THEN 'running' ELSE study_settings.state END,
+        state_reason = CASE study_settings.state WHEN 'done' THEN '' ELSE study_settings.state_reason END
+    WHERE %(seen)s::text IS NULL OR md5(study_settings.spec::text) = %(seen)s::text
+    RETURNING study_id
+), event AS (
+    INSERT INTO hpotool.events (study_id, kind, actor, reason)
+    SELECT study_id, 'settings', %(actor)s, 'budget.trials: ' || COALESCE(%(budget_trials)s::text, 'none') FROM settings
+)
+SELECT EXISTS (SELECT FROM settings)
+
+-- name: set_state
+-- Move a study to a state, with the event that says who did it and why. Nothing is written when it is there already.
+WITH before AS (
+    SELECT study_id, state FROM hpotool.study_settings WHERE study_id = %(study_id)s FOR UPDATE
+), changed AS (
+    UPDATE hpotool.study_settings s
+    SET state = %(state)s, state_reason = %(reason)s, state_changed_at = clock_timestamp()
+    FROM before
+    WHERE s.study_id = before.study_id AND before.state <> %(state)s
+        AND (%(only_from)s::text IS NULL OR before.state = %(only_from)s)
+    RETURNING s.study_id, before.state AS from_state
+), event AS (
+    INSERT INTO hpotool.events (study_id, kind, actor, from_state, to_state, reason)
+    SELECT study_id, 'state', %(actor)s, from_state, %(state)s, %(reason)s FROM changed
+)
+SELECT EXISTS (SELECT FROM changed) FROM before
+
+-- name: count_places
+-- The budget's places as a claim counts them; a study that plain Optuna made needs no settings row for it.
+WITH settings AS (
+    SELECT COALESCE(s.settled_below, 0) AS settled_below, COALESCE(s.failed_below, 0) AS failed_below,
+        COALESCE(s.imported_trials, 0) AS imported_trials
+    FROM (SELECT) one LEFT JOIN hpotool.study_settings s ON s.study_id = %(study_id)s
+-- include: places
+)
+SELECT finished, running, waiting, failed FROM places
+
+-- name: list_studies
+-- Every study at a glance, in the order of creation: directions, metric names, trials per state.
+SELECT s.study_name,
+    (SELECT array_agg(d.direction::text ORDER BY d.objective) FROM study_directions d WHERE d.study_id = s.study_id),
+    (SELECT a.value_json FROM study_system_attributes a
+     WHERE a.study_id = s.study_id AND a.key = 'study:metric_names'),
+    (SELECT json_object_agg(state, n) FROM (
+        SELECT state::text, count(*) AS n FROM trials t WHERE t.study_id = s.study_id GROUP BY state) AS counts)
+FROM studies s
+WHERE %(study_name)s IS NULL OR s.study_name = %(study_name)s
+ORDER BY s.study_id
+
+-- name: study_progress
+-- How far a study is, and who works on it: state, reason, budget, trials taken over, the workers that have not ended,
+-- what does not fit between its pruner and the objective's reports, and its tiers.
+SELECT settings.state, settings.state_reason, settings.budget_trials, settings.imported_trials,
+    (SELECT COALESCE(json_agg(json_build_object(
+        'id', w.worker_id, 'host', w.host, 'pid', w.pid, 'slot', w.slot, 'trial', a.number,
+        'last_beat_s', round(GREATEST(0, extract(epoch FROM clock_timestamp() - w.last_beat))::numeric, 1))
+        ORDER BY w.registered_at), '[]')
+     FROM hpotool.workers w
+     LEFT JOIN hpotool.attempts a ON a.worker_id = w.worker_id AND a.ended_at IS NULL AND a.study_id = w.study_id
+     WHERE w.study_id = settings.study_id AND w.ended_at IS NULL),
+    (SELECT value_json FROM study_system_attributes a
+     WHERE a.study_id = settings.study_id AND a.key = 'hpotool:pruner_mismatch'),
+    COALESCE(settings.spec -> 'tiers', '[]')
+FROM hpotool.study_settings settings
+JOIN studies s USING (study_id)
+WHERE s.study_name = %(study_name)s
+
+-- name: lineage_states
+-- The states that the trials of each lineage of a study are in: what says whether its checkpoints are needed.
+SELECT COALESCE((SELECT a.value_json::integer FROM trial_system_attributes a
+                 WHERE a.trial_id = t.trial_id AND a.key = 'failed_trial'), t.number) AS root,
+    array_agg(DISTINCT t.state::text)
+FROM trials t JOIN studies s USING (study_id)
+WHERE s.study_name = %(study_name)s
+GROUP BY root
+
+-- name: has_replicates
+-- Whether trials of the same point are replicates, compared by their mean.
+SELECT spec->>'duplicates' = 'replicate'
+FROM hpotool.study_settings JOIN studies USING (study_id)
+WHERE study_name = %(study_name)s

@@ -1,0 +1,145 @@
+-- A worker's claim of a trial, and the parts that it shares.
+
+-- name: lock_study
+-- The lock that Optuna itself takes to number a trial: plain Optuna workers and ours queue for the same row.
+SELECT FROM studies WHERE study_id = %(study_id)s FOR UPDATE;
+
+-- name: places
+-- How many of the budget's places are taken, from counts that do not grow with the study: all numbers are dense, so
+-- what finished is what was created less what is open or failed, or was taken over from another study. Continues a
+-- WITH that has `settings`.
+), counts AS (
+    SELECT
+        COALESCE((SELECT max(number) + 1 FROM trials WHERE study_id = %(study_id)s AND number IS NOT NULL), 0)
+            AS created,
+        (SELECT count(*) FROM trials WHERE study_id = %(study_id)s AND state = 'RUNNING') AS running,
+        (SELECT count(*) FROM trials WHERE study_id = %(study_id)s AND state = 'WAITING') AS waiting,
+        LEAST(
+            (SELECT number FROM trials WHERE study_id = %(study_id)s AND state = 'RUNNING'
+             ORDER BY trial_id LIMIT 1),
+            (SELECT number FROM trials WHERE study_id = %(study_id)s AND state = 'WAITING'
+             ORDER BY trial_id LIMIT 1)
+        ) AS first_open
+), failures AS (
+    SELECT
+        count(*) AS recent,
+        count(*) FILTER (WHERE first_open IS NULL OR t.number < first_open) AS recent_settled
+    FROM counts, settings, trials t
+    WHERE t.study_id = %(study_id)s AND t.state = 'FAIL' AND t.number >= settled_below
+), places AS (
+    SELECT
+        created, running, waiting,
+        created - running - waiting - failed_below - recent - imported_trials AS finished,
+        failed_below + recent AS failed,
+        COALESCE(first_open, created) AS first_open,
+        failed_below + recent_settled AS failed_below_first_open,
+        recent_settled > 50 AS is_worth_settling
+    FROM counts, failures, settings
+
+-- name: reserved_places
+-- How many of the budget's places are kept free for branches that are still to be queued. What failed for good has to
+-- be queued again. In a study without branches it costs no more than the CASE. Continues a WITH that has `settings`.
+), reserved AS (
+    SELECT CASE WHEN branch_places = 0 THEN 0
+        ELSE GREATEST(0, branch_places - branches_queued + hpotool.count_failed_branches(%(study_id)s))
+    END AS reserved_places
+    FROM settings
+
+-- name: claim
+-- Take the next trial: place in the budget, trial, RUNNING, attempt row, first beat and event, or nothing of it.
+-- Sent twice with the same attempt_id (the first answer was lost) it gives the same trial again, or says that a reaper
+-- has ended that attempt meanwhile: then the id is spent.
+-- The lock is a statement of its own: only then does the next one see what was committed while it was waited for.
+-- include: lock_study
+WITH settings AS (
+    SELECT * FROM hpotool.study_settings WHERE study_id = %(study_id)s
+), again AS (
+    SELECT trial_id, ended_at FROM hpotool.attempts WHERE attempt_id = %(attempt_id)s
+-- include: places
+-- include: reserved_places
+), verdict AS (
+    SELECT CASE
+        WHEN EXISTS (SELECT FROM again WHERE ended_at IS NULL) THEN 'claimed'
+        WHEN EXISTS (SELECT FROM again) THEN 'spent'
+        WHEN state <> 'running' THEN state
+        WHEN budget_trials <= finished THEN 'done'
+        WHEN budget_trials <= finished + running THEN 'wait'
+        ELSE 'open'
+    END AS answer
+    FROM settings, places
+-- A trial that was started before is finished before anything new is begun.
+), retry AS (
+    SELECT t.trial_id, t.number
+    FROM hpotool.retries r JOIN trials t ON t.trial_id = r.trial_id
+    WHERE r.study_id = %(study_id)s AND r.claimed_at IS NULL AND t.state = 'WAITING'
+        AND (SELECT answer FROM verdict) = 'open'
+    ORDER BY r.root_number LIMIT 1
+    FOR UPDATE OF t SKIP LOCKED
+), queued AS (
+    SELECT trial_id, number
+    FROM trials
+    WHERE study_id = %(study_id)s AND state = 'WAITING'
+        AND (SELECT answer FROM verdict) = 'open' AND NOT EXISTS (SELECT FROM retry)
+    ORDER BY trial_id LIMIT 1
+    FOR UPDATE SKIP LOCKED
+), waiting AS (
+    SELECT * FROM retry UNION ALL SELECT * FROM queued
+), begun AS (
+    UPDATE trials SET state = 'RUNNING', datetime_start = clock_timestamp() AT TIME ZONE 'utc'
+    WHERE trial_id IN (SELECT trial_id FROM waiting)
+    RETURNING trial_id, number, datetime_start
+), created AS (
+    INSERT INTO trials (study_id, number, state, datetime_start)
+    SELECT %(study_id)s, places.created, 'RUNNING', clock_timestamp() AT TIME ZONE 'utc'
+    FROM verdict, settings, places, reserved
+    WHERE answer = 'open' AND NOT EXISTS (SELECT FROM waiting)
+        AND (budget_trials IS NULL OR finished + running + waiting + reserved_places < budget_trials)
+        AND (%(create_below)s::integer IS NULL OR places.created < %(create_below)s)
+    RETURNING trial_id, number, datetime_start
+), taken AS (
+    SELECT trial_id, number, datetime_start, 'WAITING' AS from_state FROM begun
+    UNION ALL
+    SELECT trial_id, number, datetime_start, NULL FROM created
+), lineage AS (
+    SELECT taken.*, COALESCE(
+        (SELECT value_json::integer FROM trial_system_attributes a
+         WHERE a.trial_id = taken.trial_id AND a.key = 'failed_trial'), number) AS root_number
+    FROM taken
+), retried AS (
+    UPDATE hpotool.retries SET claimed_at = clock_timestamp() WHERE trial_id IN (SELECT trial_id FROM taken)
+), first_beat AS (
+    INSERT INTO trial_heartbeats (trial_id, heartbeat) SELECT trial_id, clock_timestamp() FROM taken
+    ON CONFLICT (trial_id) DO UPDATE SET heartbeat = EXCLUDED.heartbeat
+), attempt AS (
+    INSERT INTO hpotool.attempts (attempt_id, study_id, trial_id, number, root_number, worker_id, host, pid, slot)
+    SELECT %(attempt_id)s, %(study_id)s, trial_id, number, root_number,
+        %(worker_id)s, %(host)s, %(pid)s, %(slot)s
+    FROM lineage
+), event AS (
+    INSERT INTO hpotool.events (study_id, kind, trial_id, number, actor, from_state, to_state)
+    SELECT %(study_id)s, 'claim', trial_id, number, %(worker_id)s, from_state, 'RUNNING' FROM taken
+-- What is settled is counted once and for all, when enough has come together to be worth a write.
+), settle AS (
+    UPDATE hpotool.study_settings s
+    SET first_claim_at = COALESCE(s.first_claim_at, clock_timestamp()),
+        settled_below = CASE WHEN is_worth_settling THEN first_open ELSE s.settled_below END,
+        failed_below = CASE WHEN is_worth_settling THEN failed_below_first_open ELSE s.failed_below END
+    FROM places
+    WHERE s.study_id = %(study_id)s AND (is_worth_settling OR s.first_claim_at IS NULL)
+), result AS (
+    SELECT trial_id, number, root_number, datetime_start, from_state IS NULL AS is_new FROM lineage
+    UNION ALL
+    SELECT trial_id, a.number, root_number, datetime_start, false
+    FROM hpotool.attempts a JOIN trials t USING (trial_id)
+    WHERE attempt_id = %(attempt_id)s AND a.ended_at IS NULL
+)
+SELECT
+    CASE WHEN result.trial_id IS NOT NULL THEN 'claimed' WHEN answer = 'open' THEN 'wait' ELSE answer END,
+    settings.state_reason, finished, running, waiting, budget_trials,
+    result.trial_id, result.number, result.root_number, result.datetime_start, result.is_new,
+    ARRAY(
+        SELECT outcome FROM hpotool.attempts a
+        WHERE a.study_id = %(study_id)s AND a.root_number = result.root_number AND outcome IS NOT NULL
+        ORDER BY a.number
+    )
+FROM verdict CROSS JOIN settings CROSS JOIN places LEFT JOIN result ON true

@@ -1,0 +1,36 @@
+-- What a study has used, for its budget.
+
+-- name: study_usage
+-- What the study has used, by the database's clock: seconds since its first claim, seconds of attempts per slot, and
+-- how many trials failed and were not tried again.
+SELECT
+    GREATEST(0, extract(epoch FROM clock_timestamp() - first_claim_at))::float8,
+    (SELECT COALESCE(json_object_agg(slot, seconds), '{}') FROM (
+        SELECT slot, sum(GREATEST(0, extract(epoch FROM COALESCE(ended_at, clock_timestamp()) - started_at)))::float8 AS seconds
+        FROM hpotool.attempts WHERE study_id = %(study_id)s GROUP BY slot) AS used),
+    (SELECT count(*) FROM trials t
+     WHERE t.study_id = %(study_id)s AND t.state = 'FAIL'
+        AND NOT EXISTS (SELECT FROM hpotool.retries r WHERE r.previous_trial_id = t.trial_id))
+FROM hpotool.study_settings WHERE study_id = %(study_id)s
+
+-- name: finished_since
+-- The finished trials from an id on, in the order in which they finished, and the lowest id that is still open.
+-- With them the violation of each constraint, and where replicates are to be told, what names a point: parameters with
+-- their values as they are stored. Then, whether it finished in another study.
+SELECT
+    t.trial_id,
+    t.state = 'COMPLETE',
+    ARRAY(
+        SELECT CASE value_type WHEN 'INF_POS' THEN 'Infinity' WHEN 'INF_NEG' THEN '-Infinity' ELSE value END
+        FROM trial_values v WHERE v.trial_id = t.trial_id ORDER BY objective),
+    (SELECT COALESCE(json_object_agg(a.key, a.value_json::float8), '{}') FROM trial_system_attributes a
+     WHERE a.trial_id = t.trial_id AND a.key LIKE 'constraints:%%'),
+    CASE WHEN %(replicates)s THEN (
+        SELECT COALESCE(json_object_agg(p.param_name, p.param_value ORDER BY p.param_name)::text, '')
+        FROM trial_params p WHERE p.trial_id = t.trial_id)
+    END,
+    EXISTS (SELECT FROM trial_system_attributes a WHERE a.trial_id = t.trial_id AND a.key = 'hpotool:taken_from'),
+    (SELECT min(trial_id) FROM trials WHERE study_id = %(study_id)s AND state IN ('RUNNING', 'WAITING'))
+FROM trials t
+WHERE t.study_id = %(study_id)s AND t.trial_id >= %(from_id)s AND t.state IN ('COMPLETE', 'PRUNED')
+ORDER BY t.datetime_complete, t.trial_id

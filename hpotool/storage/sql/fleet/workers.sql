@@ -1,0 +1,113 @@
+-- Workers: their beats, their orders, and what became of them.
+
+-- name: register_worker
+-- Enter a worker in the registry, with the event; sent twice it is entered once.
+WITH adopted AS (
+    INSERT INTO hpotool.study_settings (study_id) VALUES (%(study_id)s) ON CONFLICT (study_id) DO NOTHING
+), worker AS (
+    INSERT INTO hpotool.workers (worker_id, study_id, host, pid, process_space, process_start, slot, version)
+    VALUES (%(worker_id)s, %(study_id)s, %(host)s, %(pid)s, %(process_space)s, %(process_start)s, %(slot)s, %(version)s)
+    ON CONFLICT (worker_id) DO NOTHING
+    RETURNING study_id, worker_id
+)
+INSERT INTO hpotool.events (study_id, kind, actor, to_state, reason)
+SELECT study_id, 'worker', worker_id, 'started', 'slot ' || %(slot)s FROM worker
+
+-- name: end_worker
+-- A worker ends, and says why; the first reason stays.
+WITH worker AS (
+    UPDATE hpotool.workers SET ended_at = clock_timestamp(), end_reason = %(reason)s
+    WHERE worker_id = %(worker_id)s AND ended_at IS NULL
+    RETURNING study_id, worker_id
+)
+INSERT INTO hpotool.events (study_id, kind, actor, from_state, to_state, reason)
+SELECT study_id, 'worker', worker_id, 'started', 'ended', %(reason)s FROM worker
+
+-- name: beat
+-- A worker and its attempt are alive. One answer: is the trial still this attempt's, and what do people want of it?
+-- The heartbeat of a trial that was taken away is left alone. Without an attempt only the worker beats.
+WITH worker AS (
+    UPDATE hpotool.workers SET last_beat = clock_timestamp() WHERE worker_id = %(worker_id)s
+    RETURNING study_id
+), attempt AS (
+    UPDATE hpotool.attempts SET last_beat = clock_timestamp()
+    WHERE attempt_id = %(attempt_id)s AND ended_at IS NULL
+    RETURNING trial_id, cancel_reason
+), heartbeat AS (
+    UPDATE trial_heartbeats h SET heartbeat = clock_timestamp()
+    FROM attempt JOIN trials t USING (trial_id)
+    WHERE h.trial_id = attempt.trial_id AND t.state = 'RUNNING'
+    RETURNING h.trial_id
+)
+SELECT
+    EXISTS (SELECT FROM heartbeat), (SELECT cancel_reason FROM attempt),
+    settings.state, settings.state_reason
+FROM worker JOIN hpotool.study_settings settings USING (study_id)
+
+-- name: read_orders
+-- What a beat answers, without beating.
+WITH attempt AS (
+    SELECT trial_id, cancel_reason FROM hpotool.attempts WHERE attempt_id = %(attempt_id)s AND ended_at IS NULL
+)
+SELECT
+    EXISTS (SELECT FROM attempt JOIN trials t USING (trial_id) WHERE t.state = 'RUNNING'),
+    (SELECT cancel_reason FROM attempt),
+    settings.state, settings.state_reason
+FROM hpotool.workers worker JOIN hpotool.study_settings settings USING (study_id)
+WHERE worker.worker_id = %(worker_id)s
+
+-- name: find_running
+-- The RUNNING trials of a study that have a heartbeat, but for the asking worker's own: their last beat, who runs them,
+-- and how the earlier attempts of their lineage ended. No clock is read here: a beat says whether it is another one, not
+-- how old it is. (It has the time zone of whoever beat, and the clock of the server may jump.)
+SELECT
+    t.trial_id, t.number, h.heartbeat, a.attempt_id::text,
+    ARRAY(
+        SELECT earlier.outcome FROM hpotool.attempts earlier
+        WHERE earlier.study_id = t.study_id AND earlier.root_number = a.root_number AND earlier.outcome IS NOT NULL
+        ORDER BY earlier.number
+    ),
+    w.worker_id, w.host, w.pid, w.process_space, w.process_start, w.slot
+FROM trials t
+JOIN trial_heartbeats h ON h.trial_id = t.trial_id
+LEFT JOIN hpotool.attempts a ON a.trial_id = t.trial_id AND a.ended_at IS NULL
+LEFT JOIN hpotool.workers w ON w.worker_id = a.worker_id
+WHERE t.study_id = %(study_id)s AND t.state = 'RUNNING'
+    AND (a.attempt_id IS NULL OR a.attempt_id IS DISTINCT FROM %(attempt_id)s::uuid)
+ORDER BY t.trial_id
+
+-- name: list_workers
+-- The workers of a study that have not ended, each with the trial that it has claimed.
+SELECT w.worker_id, w.host, w.pid, w.process_space, w.process_start, w.slot, GREATEST(0, extract(epoch FROM clock_timestamp() - w.last_beat))::float8,
+    (SELECT t.number FROM trials t JOIN hpotool.attempts a ON a.trial_id = t.trial_id
+     WHERE t.study_id = w.study_id AND t.state = 'RUNNING' AND a.worker_id = w.worker_id AND a.ended_at IS NULL LIMIT 1)
+FROM hpotool.workers w
+WHERE w.study_id = %(study_id)s AND w.ended_at IS NULL
+ORDER BY w.registered_at, w.worker_id
+
+-- name: read_ended_attempts
+-- How a worker's last attempts ended, its last success, those of the same lineages on other workers, and what others
+-- ended last; oldest first. The point is equal for equal parameters. Out of memory where that is an answer is one.
+WITH own AS (
+    SELECT attempt_id, root_number FROM hpotool.attempts
+    WHERE worker_id = %(worker_id)s AND ended_at IS NOT NULL
+    ORDER BY started_at DESC LIMIT %(last)s
+), relevant AS (
+    SELECT attempt_id FROM own
+    UNION
+    (SELECT attempt_id FROM hpotool.attempts
+     WHERE worker_id = %(worker_id)s AND outcome IN ('complete', 'pruned') ORDER BY started_at DESC LIMIT 1)
+    UNION
+    SELECT a.attempt_id FROM hpotool.attempts a
+    WHERE a.study_id = %(study_id)s AND a.worker_id <> %(worker_id)s AND a.outcome IS NOT NULL
+        AND a.root_number IN (SELECT root_number FROM own)
+    UNION
+    (SELECT a.attempt_id FROM hpotool.attempts a
+     WHERE a.study_id = %(study_id)s AND a.worker_id <> %(worker_id)s AND a.outcome IS NOT NULL
+     ORDER BY a.started_at DESC LIMIT %(last)s)
+)
+SELECT CASE WHEN outcome = 'oom' AND t.state = 'PRUNED' THEN 'pruned' ELSE outcome END, worker_id, COALESCE(
+    (SELECT md5(string_agg(p.param_name || '=' || p.param_value::text, ',' ORDER BY p.param_name))
+     FROM trial_params p WHERE p.trial_id = a.trial_id), 'trial ' || a.number)
+FROM relevant JOIN hpotool.attempts a USING (attempt_id) LEFT JOIN trials t ON t.trial_id = a.trial_id
+ORDER BY a.started_at

@@ -1,0 +1,97 @@
+"""The JSON schema for editors says what the reader says."""
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from hpotool.errors import StudyFileError
+from hpotool.study.document import format_yaml, parse_yaml
+from hpotool.study.file.algorithms import PRUNERS, SAMPLERS
+from hpotool.study.file.grammar import STUDY, json_schema
+from hpotool.study.file.kinds import Record
+from hpotool.study.file.reader import read_study_file
+from hpotool.study.file.resolved import to_document
+
+ROOT = Path(__file__).parents[4]
+EVERY_KEY = Path(__file__).parent / "every_key.yaml"
+SMALL = "study: s\nobjective: {python: m:f}\nmetrics: {loss: minimize}\n"
+
+
+def is_accepted(text: str) -> bool:
+    validator = jsonschema.Draft202012Validator(json_schema())
+    return bool(validator.is_valid(parse_yaml(text, None).plain()))
+
+
+def test_the_schema_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(json_schema())
+
+
+@pytest.mark.parametrize(
+    "path", [EVERY_KEY, *sorted((ROOT / "studies").glob("*.yaml"))], ids=lambda path: path.name
+)
+def test_the_schema_and_the_reader_accept_every_good_file(path: Path) -> None:
+    assert is_accepted(path.read_text())
+    stored = to_document(read_study_file(path.read_text(), path.name))
+    assert is_accepted(format_yaml(stored))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "budgte: {}",
+        "budget: {trial: 3}",
+        "budget: {trials: 0}",
+        "budget: {wall: 3}",
+        "budget: {target: high}",
+        "retry: {lost: -1}",
+        "sampler: tpee",
+        "sampler: {name: tpe, n_startup: 3}",
+        "sampler: {name: random, seed: -1}",
+        "sampler: {n_startup: 3}",
+        "pruner: {name: hyperband}",
+        "pruner: {name: percentile, percentile: 101}",
+        "search_space: {x: 3}",
+        "search_space: {x: {float: [1]}}",
+        "search_space: {x: {float: [1, 2], choice: [a]}}",
+        "search_space: {x: {int: [1, 2.5]}}",
+        "search_space: {x: {choice: []}}",
+        "search_space: {x: {choice: [a], log: true}}",
+        "search_space: {x: {group: {y: {float: [1]}}}}",
+        "constraints: {mb: 50}",
+        "keep: best",
+        "strict: maybe",
+        "on_oom: ignore",
+        "warm_start: {x: 1}",
+    ],
+)
+def test_the_schema_and_the_reader_refuse_the_same(line: str) -> None:
+    assert not is_accepted(SMALL + line)
+    with pytest.raises(StudyFileError):
+        read_study_file(SMALL + line)
+
+
+def test_every_key_of_the_grammar_stands_in_the_file_that_has_them_all() -> None:
+    content: Any = parse_yaml(EVERY_KEY.read_text(), None).plain()
+    written = set(_keys(content))
+    # A command excludes the first two; several metrics exclude tiers, which have a test of their own.
+    known = set(_record_keys(STUDY)) - {"python", "isolation", "tiers"}
+    assert known - written == set()
+
+
+def _keys(data: Any) -> list[str]:
+    if isinstance(data, dict):
+        return [*data, *(key for value in data.values() for key in _keys(value))]
+    return [key for item in data for key in _keys(item)] if isinstance(data, list) else []
+
+
+def _record_keys(record: Record) -> list[str]:
+    inner = [key.kind for key in record.keys.values() if isinstance(key.kind, Record)]
+    return [*record.keys, *(name for kind in inner for name in _record_keys(kind))]
+
+
+def test_every_key_says_what_it_means() -> None:
+    keys = [*STUDY.keys.values()]
+    keys += [key for table in (SAMPLERS, PRUNERS) for row in table.values() for key in row.keys.values()]
+    assert all(len(key.meaning) > 10 for key in keys)

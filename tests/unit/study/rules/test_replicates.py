@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.distributions import FloatDistribution
+
+from hpotool.study.rules.budget import Progress, Result, Usage, reached_limit
+from hpotool.study.rules.replicates import Measurement, average, point_key, standard_errors
+from hpotool.study.spec import BudgetSpec, MetricSpec
+from tests.unit.study.rules.progress import progress_of
+
+LOSS = (MetricSpec("loss", "minimize"),)
+INF = math.inf
+
+
+def test_a_point_is_its_parameters_in_any_order() -> None:
+    assert point_key({"a": 1, "b": None}) == point_key({"b": None, "a": 1})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"a": True}, {"a": 1}),
+        ({"a": "1"}, {"a": 1}),
+        ({"a": None}, {}),  # a parameter that its condition switches off is another point than one that is null
+        ({"booster": "gbtree"}, {"booster": "dart", "drop": 0.1}),
+        ({"a": 0.1}, {"a": 0.1 + 2**-56}),
+    ],
+)
+def test_another_value_or_another_set_of_parameters_is_another_point(one: dict, other: dict) -> None:
+    assert point_key(one) != point_key(other)
+
+
+def test_one_step_is_one_point_however_it_is_rounded() -> None:  # stepped_float_is_two_points
+    distributions = {"dropout": FloatDistribution(0, 0.9, step=0.1), "lr": FloatDistribution(-1, 1)}
+    for index in range(10):
+        sampled, typed = index * 0.1, float(f"0.{index}")
+        point = {"dropout": sampled, "lr": -0.0}
+        assert point_key(point, distributions) == point_key({"lr": 0.0, "dropout": typed}, distributions)
+    assert point_key({"lr": 0.1 + 0.2}, distributions) != point_key({"lr": 0.3}, distributions)
+    outside = {"dropout": 1.25}  # of a trial from before the range was changed
+    assert point_key(outside, distributions) == point_key(outside)
+
+
+def test_a_point_is_the_mean_of_its_replicates_with_its_standard_error() -> None:
+    replicates = [Measurement((1.0, 10.0)), Measurement((2.0, 10.0)), Measurement((6.0, 10.0))]
+    assert average(replicates).values == (3.0, 10.0)
+    # s = sqrt((4 + 1 + 9) / 2) = sqrt(7), n = 3
+    assert standard_errors(replicates) == (pytest.approx(math.sqrt(7 / 3)), 0.0)
+
+
+def test_one_measurement_is_itself_and_tells_no_error() -> None:
+    assert average([Measurement((1.0,), {"c": 2.0})]) == Measurement((1.0,), {"c": 2.0})
+    assert standard_errors([Measurement((1.0,))]) == (None,)
+
+
+def test_an_infinite_value_makes_the_mean_infinite_and_both_infinities_make_it_unfit_to_be_best() -> None:
+    assert average([Measurement((INF,)), Measurement((1.0,))]).values == (INF,)
+    assert standard_errors([Measurement((INF,)), Measurement((1.0,))]) == (None,)
+    assert not average([Measurement((INF,)), Measurement((-INF,))]).is_feasible
+
+
+def test_a_point_is_feasible_when_each_violation_is_met_on_average() -> None:
+    lucky, unlucky = Measurement((1.0,), {"size": -2.0, "time": -1.0}), Measurement((1.0,), {"size": 1.0})
+    assert not unlucky.is_feasible
+    both = average([lucky, unlucky])
+    assert both.violations == {"size": -0.5, "time": -1.0}  # of those that say something about it
+    assert both.is_feasible
+    assert not average([lucky, unlucky, unlucky, unlucky]).is_feasible
+
+
+def test_one_lucky_replicate_reaches_no_target_once_the_mean_is_known() -> None:
+    def reached(*results: Result) -> bool:
+        usage = Usage(progress=progress_of(results, LOSS))
+        return reached_limit(BudgetSpec(target={"loss": 1.0}), LOSS, usage) is not None
+
+    assert reached(Result((0.5,), point="p"))
+    assert not reached(Result((2.0,), point="p"), Result((0.5,), point="p"))
+    assert reached(Result((2.0,), point="p"), Result((0.5,), point="p"), Result((0.1,), point="p"))
+    assert reached(Result((2.0,)), Result((0.5,)))  # trials that stand for themselves
+
+
+def test_a_worse_replicate_of_the_best_point_is_no_improvement_and_gives_the_front_to_another() -> None:
+    results = [Result((1.0,), point="lucky"), Result((2.0,), point="steady"), Result((9.0,), point="lucky")]
+    progress = progress_of(results, LOSS)
+    assert progress.front == ((2.0,),)
+    assert progress.finished_since_improvement == 2
+    better = progress_of([*results, Result((1.0,), point="steady")], LOSS)
+    assert (better.front, better.finished_since_improvement) == (((1.5,),), 0)
+
+
+def test_a_replicate_that_takes_the_last_feasible_point_away_leaves_no_front() -> None:
+    results = [Result((1.0,), {"c": -1.0}, "p"), Result((1.0,), {"c": 5.0}, "p")]
+    assert progress_of(results, LOSS).front == ()
+    assert progress_of(results, LOSS).finished_since_improvement == 0
+
+
+def test_a_pruned_replicate_measures_nothing() -> None:
+    progress = progress_of([Result((1.0,), point="p"), Result(None, point="p")], LOSS)
+    assert progress == Progress(((1.0,),), 1, {"p": (Measurement((1.0,)),)})
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9)), max_size=20))
+def test_the_front_is_the_best_mean_whatever_the_order(measured: list[tuple[str, int]]) -> None:
+    progress = progress_of([Result((float(value),), point=point) for point, value in measured], LOSS)
+    values = {point: [value for other, value in measured if other == point] for point, _ in measured}
+    means = [sum(of_point) / len(of_point) for of_point in values.values()]
+    assert progress.front == ((min(means),),) if means else progress.front == ()

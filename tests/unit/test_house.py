@@ -1,0 +1,62 @@
+"""How the house is kept: tests mirror the package, and no file or folder outgrows what a reader holds at once."""
+
+import ast
+from collections import Counter
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+import hpotool
+
+PACKAGE = Path(hpotool.__file__).parent
+UNIT = Path(__file__).parent
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+LONGEST_MODULE = 400
+MOST_FILES = 14
+LONGEST_MEDIAN_FUNCTION = 8
+# Tests of several modules of their folder together, or of what is no module.
+TOGETHER = {
+    "analysis/test_replicates.py",
+    "cli/test_help.py",
+    "search/test_search_quality.py",
+    "study/file/test_bad_study_files.py",
+    "study/file/test_example_studies.py",
+    "study/file/test_one_declaration.py",
+}
+
+
+def test_unit_tests_mirror_the_package() -> None:
+    below = [path.relative_to(UNIT) for path in UNIT.rglob("test_*.py") if path.parent != UNIT]
+    astray = [
+        str(path)
+        for path in below
+        if not (PACKAGE / path.parent / path.name.removeprefix("test_")).exists() and str(path) not in TOGETHER
+    ]
+    assert astray == [], "a test is named after its module and lies in the same folder"
+    assert sorted(TOGETHER - {str(path) for path in below}) == []
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_is_at_most_400_lines(source: Path) -> None:
+    assert len(source.read_text().splitlines()) <= LONGEST_MODULE, "split it"
+
+
+def test_no_folder_has_more_files_than_one_looks_through() -> None:
+    counted = Counter(
+        path.parent
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and path.name != "__init__.py" and "__pycache__" not in path.parts
+    )
+    assert {str(folder): count for folder, count in counted.items() if count > MOST_FILES} == {}
+
+
+def test_the_median_function_is_at_most_eight_lines() -> None:
+    functions = [
+        node
+        for source in SOURCES
+        for node in ast.walk(ast.parse(source.read_text()))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+    lines = [(node.end_lineno or node.lineno) - node.lineno + 1 for node in functions]
+    assert median(lines) <= LONGEST_MEDIAN_FUNCTION
