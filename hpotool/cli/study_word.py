@@ -9,6 +9,7 @@ import copy
 import inspect
 from difflib import get_close_matches
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from typer.core import TyperCommand
@@ -17,6 +18,9 @@ from hpotool.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_POINT_FILES = (".csv", ".json", ".yaml", ".yml")
 
 
 class _Word(str):
@@ -70,11 +74,11 @@ class StudyCommand(TyperCommand):
 
 
 def _is_taken(word: str, kind: Any, *, is_alone: bool) -> bool:
-    """Whether ``word`` is what an argument of ``kind`` takes: one of its choices, a trial's number, or a point."""
+    """Whether ``word`` is what an argument of ``kind`` takes: a choice, a trial's number, a point or a file of them."""
     if isinstance(kind, type) and issubclass(kind, Enum):
         known = [str(choice.value) for choice in kind]
         return word in known or (is_alone and bool(get_close_matches(word, known, n=1)))
-    return word.lstrip("-").isdigit() or "=" in word
+    return word.lstrip("-").isdigit() or "=" in word or Path(word).suffix in _POINT_FILES
 
 
 def complete_study(incomplete: str) -> list[str]:

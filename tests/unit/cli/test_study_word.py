@@ -58,6 +58,8 @@ def run(words: str) -> Any:
         ("plot mine slice", ("mine", "slice")),
         ("enqueue mine x=1 y=2", ("mine", ["x=1", "y=2"])),
         ("enqueue x=1", (None, ["x=1"])),
+        ("enqueue points.csv", (None, ["points.csv"])),
+        ("enqueue mine points.csv", ("mine", ["points.csv"])),
     ],
 )
 def test_the_first_word_names_the_study_where_it_is_not_the_commands_own(words: str, found: Any) -> None:
