@@ -11,6 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.url import DatabaseUrl
 from tests.faults.fleet import Fleet, Kind, wait_until
 
 HERE = "tests.faults.misbehaving"
@@ -58,6 +60,28 @@ def test_a_worker_that_only_breaks_leaves_and_says_so(database_url: str, tmp_pat
         in log
     )
     assert {outcome for _, outcome, _ in fleet.trials().values()} == {"error"}
+
+
+@pytest.mark.parametrize("what", ["goes on", "is told to leave"])
+def test_a_worker_whose_tables_are_refused_for_a_while(what: str, database_url: str, tmp_path: Path) -> None:
+    """Nothing is lost; it goes on when they are back, and what it cannot ask does not change its exit code."""
+    fleet = study(database_url, tmp_path, 2, "", function="waits_for_a_file")
+    worker = fleet.start_worker()
+    wait_until((tmp_path / "began").exists, "the trial")
+    admin = Connection(DatabaseUrl.parse(database_url))
+    admin.run("ALTER TABLE hpotool.attempts RENAME TO away")
+    (tmp_path / "go").touch()
+    wait_until(lambda: "the outcome of trial 0 waits on this machine" in "\n".join(fleet.logs()), "the tell")
+    if what == "is told to leave":
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(60) == 75, fleet.logs()
+    admin.run("ALTER TABLE hpotool.away RENAME TO attempts")
+    admin.close()
+    if what == "is told to leave":
+        worker = fleet.start_worker()
+    assert worker.wait(120) == 0, fleet.logs()
+    assert {number: state for number, (state, _, _) in fleet.trials().items()} == {0: "COMPLETE", 1: "COMPLETE"}
+    assert "Error:" not in "\n".join(fleet.logs()), "a sentence, and no class of ours"
 
 
 def test_a_fork_server_that_cannot_come_back_costs_attempts_and_no_worker(
