@@ -106,9 +106,23 @@ def test_a_fork_server_that_cannot_come_back_costs_attempts_and_no_worker(
     assert any("nowhere_at_all" in reason for _, outcome, reason in outcomes.values() if outcome == "error")
 
 
+def test_a_sampler_that_can_suggest_nothing_more_ends_its_worker(database_url: str, tmp_path: Path) -> None:
+    """Its ValueError was taken for a name with two kinds of values, and the study went on failing for ever."""
+    sampler = (
+        f"sampler: {{name: '{HERE}:BreaksNow', seed: 1, every: 1, place: sample_independent, error: ValueError}}\n"
+    )
+    fleet = study(database_url, tmp_path, 3, sampler)
+    log = run_one_worker(fleet, "--no-breaker", expect=1)
+    assert "5 attempts in a row ended by errors of this worker, the last one its parameters cannot be" in log
+    assert len(fleet.trials()) == 5
+
+
 def test_a_place_for_checkpoints_that_breaks_costs_no_result(database_url: str, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         f"import fsspec; fsspec.register_implementation('broken', '{HERE}.BrokenPlace')\n"
+        "from hpotool.worker.checkpoints.store_calls import Patience\n"
+        "patience = dict(Patience().__dict__, at_end=0.2)  # of 30 s after each trial\n"
+        "Patience.__init__.__defaults__ = tuple(patience.values())\n"
     )
     fleet = Fleet(database_url, tmp_path, 7)  # more than the errors in a row that end a worker
     run_one_worker(fleet, "--checkpoints", f"broken://{tmp_path}/place")
