@@ -14,7 +14,7 @@ from datetime import timedelta
 from optuna import Study
 from typing_extensions import assert_never
 
-from hpotool.errors import EXIT_DONE, EXIT_FAILED
+from hpotool.errors import EXIT_DONE, EXIT_FAILED, HpotoolError
 from hpotool.storage.database.outage import GaveUpError
 from hpotool.storage.fleet.attempts import NoTrial
 from hpotool.storage.fleet.worker_storage import NothingToClaim, Told, WorkerStorage
@@ -91,6 +91,9 @@ class WorkerLoop:
                 if self._stopping.level == Level.STAY:
                     raise
                 break
+            except HpotoolError as error:  # tables or rights are missing for what follows from a trial
+                log_event("refused", f"the worker met an error, and goes on: {error.message}", logging.ERROR)
+                departure = self._settle_broken(error.message)
             except NothingToClaim as nothing:
                 departure = judge_idleness(nothing.answer)
                 if departure is None:

@@ -170,10 +170,9 @@ class OneTrial:
         """Log an error of the worker itself, with its traceback, and remember it for the breaker."""
         if isinstance(error, (UpdateFinishedTrialError, GaveUpError)):
             return
-        self._broke = _last_line(error)
-        detail = (
-            "" if isinstance(error, HpotoolError) else "\n" + "".join(traceback.format_exception(error)).rstrip()
-        )
+        self._broke, detail = _last_line(error), "\n" + "".join(traceback.format_exception(error)).rstrip()
+        if isinstance(error, HpotoolError):  # a sentence for people
+            self._broke, detail = error.message, ""
         _logger.error("the worker met an error, and goes on: %s%s", self._broke, detail)
 
     def _seed_of(self, attempt: Attempt) -> int | None:

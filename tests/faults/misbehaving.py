@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import time
 from pathlib import Path
@@ -62,13 +63,15 @@ def two_levels(trial: optuna.Trial) -> float:
 class BreaksNow(optuna.samplers.RandomSampler):
     """Raises in one place of its life, in the trials whose numbers ``TEST_BREAKS`` lists."""
 
-    def __init__(self, place: str = "before_trial", every: int = 2, seed: int | None = None) -> None:
+    def __init__(
+        self, place: str = "before_trial", every: int = 2, seed: int | None = None, error: str = "RuntimeError"
+    ) -> None:
         super().__init__(seed)
-        self.place, self.every = place, every
+        self.place, self.every, self.error = place, every, error
 
     def _maybe(self, place: str, number: int) -> None:
         if place == self.place and number % self.every == 0:
-            raise RuntimeError(f"broken in {place}\nof trial {number}")
+            raise getattr(builtins, self.error)(f"broken in {place}\nof trial {number}")
 
     def before_trial(self, study: Any, trial: Any) -> None:
         self._maybe("before_trial", trial.number)

@@ -11,6 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.url import DatabaseUrl
 from tests.faults.fleet import Fleet, Kind, wait_until
 
 HERE = "tests.faults.misbehaving"
@@ -60,6 +62,28 @@ def test_a_worker_that_only_breaks_leaves_and_says_so(database_url: str, tmp_pat
     assert {outcome for _, outcome, _ in fleet.trials().values()} == {"error"}
 
 
+@pytest.mark.parametrize("what", ["goes on", "is told to leave"])
+def test_a_worker_whose_tables_are_refused_for_a_while(what: str, database_url: str, tmp_path: Path) -> None:
+    """Nothing is lost; it goes on when they are back, and what it cannot ask does not change its exit code."""
+    fleet = study(database_url, tmp_path, 2, "", function="waits_for_a_file")
+    worker = fleet.start_worker()
+    wait_until((tmp_path / "began").exists, "the trial")
+    admin = Connection(DatabaseUrl.parse(database_url))
+    admin.run("ALTER TABLE hpotool.attempts RENAME TO away")
+    (tmp_path / "go").touch()
+    wait_until(lambda: "the outcome of trial 0 waits on this machine" in "\n".join(fleet.logs()), "the tell")
+    if what == "is told to leave":
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(60) == 75, fleet.logs()
+    admin.run("ALTER TABLE hpotool.away RENAME TO attempts")
+    admin.close()
+    if what == "is told to leave":
+        worker = fleet.start_worker()
+    assert worker.wait(120) == 0, fleet.logs()
+    assert {number: state for number, (state, _, _) in fleet.trials().items()} == {0: "COMPLETE", 1: "COMPLETE"}
+    assert "Error:" not in "\n".join(fleet.logs()), "a sentence, and no class of ours"
+
+
 def test_a_fork_server_that_cannot_come_back_costs_attempts_and_no_worker(
     database_url: str, tmp_path: Path
 ) -> None:
@@ -82,9 +106,23 @@ def test_a_fork_server_that_cannot_come_back_costs_attempts_and_no_worker(
     assert any("nowhere_at_all" in reason for _, outcome, reason in outcomes.values() if outcome == "error")
 
 
+def test_a_sampler_that_can_suggest_nothing_more_ends_its_worker(database_url: str, tmp_path: Path) -> None:
+    """Its ValueError was taken for a name with two kinds of values, and the study went on failing for ever."""
+    sampler = (
+        f"sampler: {{name: '{HERE}:BreaksNow', seed: 1, every: 1, place: sample_independent, error: ValueError}}\n"
+    )
+    fleet = study(database_url, tmp_path, 3, sampler)
+    log = run_one_worker(fleet, "--no-breaker", expect=1)
+    assert "5 attempts in a row ended by errors of this worker, the last one its parameters cannot be" in log
+    assert len(fleet.trials()) == 5
+
+
 def test_a_place_for_checkpoints_that_breaks_costs_no_result(database_url: str, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         f"import fsspec; fsspec.register_implementation('broken', '{HERE}.BrokenPlace')\n"
+        "from hpotool.worker.checkpoints.store_calls import Patience\n"
+        "patience = dict(Patience().__dict__, at_end=0.2)  # of 30 s after each trial\n"
+        "Patience.__init__.__defaults__ = tuple(patience.values())\n"
     )
     fleet = Fleet(database_url, tmp_path, 7)  # more than the errors in a row that end a worker
     run_one_worker(fleet, "--checkpoints", f"broken://{tmp_path}/place")

@@ -282,10 +282,5 @@ def _ending_parameters(actor: str, ending: Ending) -> dict[str, Any]:
     }
 
 
-def _storable(text: str) -> str:
-    """``text`` without what Postgres refuses: a program may print anything, and a file may be called anything."""
-    return text.replace("\0", "�").encode(errors="backslashreplace").decode()
-
-
 def _json_or_none(data: Mapping[str, Any] | None) -> str | None:
     return None if data is None else to_jsonb(data)

@@ -100,6 +100,7 @@ class WorkerStorage(PostgresStorage):
         self._is_telling = False
         self._spooled_size = -1
         self._gave_up: GaveUpError | RefusedStatementError | None = None
+        self._untold: SpooledAttempt | None = None  # what that left, and what is sent before the next claim
         self.connection = PatientConnection(url, give_up_after=give_up_after)
         super().__init__(url)
         self._spool = Spool(home or home_folder(), self.connection.identify(), url)
@@ -120,12 +121,11 @@ class WorkerStorage(PostgresStorage):
         Raises:
             NothingToClaim: and why.
             GaveUpError: the database stayed away for too long, now or at the last tell.
-            RefusedStatementError: its tables or the rights to them are gone, now or at the last tell.
+            RefusedStatementError: its tables or the rights to them are gone; the next call tries again.
         """
         if template_trial is not None:
             return super().create_new_trial(study_id, template_trial)
-        if self._gave_up is not None:
-            raise self._gave_up
+        self._tell_again()
         fault_point("claim.before")
         answer = attempts.claim_trial(
             self.run, study_id, self.worker, attempts.new_attempt_id(), create_below=self.create_below
@@ -214,8 +214,9 @@ class WorkerStorage(PostgresStorage):
             is_kept = False
         except (GaveUpError, RefusedStatementError) as error:
             # Optuna would turn what is raised here into an AssertionError. The result is on disk, with everything
-            # that the attempt wrote; the next worker on this machine sends it. This one claims nothing any more.
-            self._gave_up = error
+            # that the attempt wrote; this worker sends it before it claims anything, or the next one here does.
+            self._gave_up, self._untold = error, spooled
+            _logger.warning("the outcome of trial %d waits on this machine: %s", attempt.number, error)
             self._writes.hand_over()
         finally:
             self.connection.on_first_failure = lambda: None
@@ -225,6 +226,25 @@ class WorkerStorage(PostgresStorage):
         self._leave_attempt(attempt, result, ended)
         is_fenced = ended is None and self._gave_up is None
         self.last_told = Told(attempt, result.ending.outcome, is_fenced, is_kept, decision)
+
+    def _tell_again(self) -> None:
+        """Send what the last tell could not: what the database refused, it may take by now.
+
+        Raises:
+            GaveUpError: nobody waits for the database any more.
+            RefusedStatementError: it still refuses.
+        """
+        if self._gave_up is None or self._untold is None:
+            return
+        if isinstance(self._gave_up, GaveUpError):
+            raise self._gave_up
+        try:
+            self._send(self._untold)
+        except RefusedDataError as error:
+            self._spool.set_aside(self._untold.attempt.attempt_id, str(error))
+        else:
+            _logger.warning("sent what trial %d had left", self._untold.attempt.number)
+        self._gave_up = self._untold = None
 
     def _leave_attempt(self, attempt: Attempt, result: Result, ended: datetime | None) -> None:
         with self._spooling:

@@ -160,7 +160,8 @@ class AttemptRunner:
         try:
             suggest_search_space(self._spec.search_space, trial)
         except ValueError as error:  # the same name with another kind of values in an earlier trial, for one
-            return AttemptResult(Outcome.ERROR, f"its parameters cannot be suggested: {error}")
+            broke = one_line(f"its parameters cannot be suggested: {error}")
+            return AttemptResult(Outcome.ERROR, broke, broke=broke)  # so would be the next ones, for ever
         job = self._job(running, checkpoint_dir)
         server = TrialServer(trial, self._spec.metrics, job.study.pruning_metric)
         running.result = self._run_job(running, job, server)

@@ -7,6 +7,7 @@ who ends it names the outcome; when ``run_child`` has returned or raised, no pro
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -24,12 +25,13 @@ from hpotool.worker.attempt.memory_pressure import count_memory_kills
 from hpotool.worker.attempt.trial_server import TrialServer
 from hpotool.worker.attempt.watch import AttemptWatch
 from hpotool.worker.gpu import DeviceMeter
-from hpotool.worker.process.channel import Channel, ChannelClosed, channel_pair
+from hpotool.worker.process.channel import Channel, ChannelClosed, ChannelGarbled, channel_pair
 from hpotool.worker.process.classify_end import Cause, judge_ending
 from hpotool.worker.process.fork_server_handle import ForkServerHandle
 from hpotool.worker.process.log_file import LogFolder, tail_of
-from hpotool.worker.process.protocol import Job
+from hpotool.worker.process.protocol import Job, read_message
 
+_UNSAID = "the objective had closed its process's socket to the worker; what it returned was found on disk"
 TAKEN_AWAY = Cause(Outcome.CANCELLED, "its trial belongs to another attempt by now")
 
 
@@ -141,9 +143,8 @@ class RunningAttempt:
             finally:
                 self._watch = None
         output = tail_of(log)
-        outcome, reason = judge_ending(
-            watch.end, watch.cause, watch.status, output, count_memory_kills() > memory_kills
-        )
+        end = watch.end or _left_on_disk(job.returned_file)
+        outcome, reason = judge_ending(end, watch.cause, watch.status, output, count_memory_kills() > memory_kills)
         return AttemptResult(
             outcome,
             reason,
@@ -153,7 +154,7 @@ class RunningAttempt:
             gpu_peak_memory=meter.peak_memory if meter else None,
             gpu_utilization=meter.mean_utilization if meter else None,
             left_behind=watch.left_behind,
-            **_values_of(watch.end),
+            **_values_of(end),
         )
 
     def run_here(self, job: Job, server: TrialServer, objective: ObjectiveSpec) -> AttemptResult:
@@ -180,6 +181,16 @@ def _serve(watch: AttemptWatch, server: TrialServer) -> None:
         if "id" in request:
             with contextlib.suppress(ChannelClosed, OSError):  # it ended meanwhile
                 channel.send_pickle((request["id"], answer, error))
+
+
+def _left_on_disk(returned_file: Path | None) -> dict[str, Any] | None:
+    """The end of an attempt that had returned, but could not say so: its objective had closed its socket."""
+    try:
+        returned = json.loads(returned_file.read_text()) if returned_file is not None else None
+        end = {"end": Outcome.COMPLETE.value, "reason": _UNSAID, "at": 0, **(returned or {})}
+        return None if returned is None else read_message(json.dumps(end).encode())
+    except (OSError, ValueError, ChannelGarbled):
+        return None
 
 
 def _values_of(end: Mapping[str, Any] | None) -> dict[str, Any]:

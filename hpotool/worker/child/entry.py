@@ -46,14 +46,15 @@ def run_attempt(
         this = os.getpid()
         link = ChannelLink(channel, job.address)
         end = call_objective(job, load, ObjectiveTrial(job, link, stopping), stopping)
+        told = True
         if os.getpid() == this:  # and not what the objective has forked and let return as well
             _keep_returned(job, end)
-            link.tell(end)
+            told = _tell_end(link, end)
         run_exit_handlers(open_files)
     except BaseException:  # noqa: BLE001 (a forked child must never go on into its parent's code)
         _print_traceback()
         os._exit(1)
-    os._exit(0)
+    os._exit(0 if told else 1)
 
 
 def call_objective(
@@ -125,6 +126,16 @@ def _keep_returned(job: Job, end: dict[str, Any]) -> None:
     with contextlib.suppress(OSError):
         new.write_text(json.dumps({"values": list(end["values"]), "extra": end["extra"]}))
         new.replace(job.returned_file)
+
+
+def _tell_end(link: ChannelLink, end: dict[str, Any]) -> bool:
+    """Tell the worker how it ended; false where the objective has closed the socket to it (``os.closerange``)."""
+    try:
+        link.tell(end)
+    except RuntimeError:
+        _print_traceback()
+        return False
+    return True
 
 
 def _end(outcome: Outcome, reason: str | None) -> dict[str, Any]:

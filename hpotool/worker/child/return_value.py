@@ -44,7 +44,8 @@ def read_returned(returned: Any, metrics: Sequence[str]) -> Returned:
     count = len(returned) if isinstance(returned, Sequence) else 1
     if count != len(metrics):
         return Returned(problem=f"the objective returned {count} values instead of {_expected(metrics)}")
-    parts = list(returned) if isinstance(returned, Sequence) else [returned]
+    # No more than it says it has: one that never ends is a Sequence too.
+    parts = list(islice(returned, count)) if isinstance(returned, Sequence) else [returned]
     return _read_numbers(dict(zip(metrics, parts, strict=True)))
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from hpotool.errors import DatabaseUnreachableError, HpotoolError
+from hpotool.errors import HpotoolError
 from hpotool.settings import GRACE_PERIOD, HEARTBEAT_INTERVAL
 from hpotool.storage.control.orders import (
     change_running_study,
@@ -126,7 +126,7 @@ class Lifeline:
                 if settings is None or settings.state not in ("running", "paused"):
                     return False
                 finished = count_places(self._storage.run, self._study_id).finished
-        except DatabaseUnreachableError:
+        except HpotoolError:  # away, or its tables or the rights to them are gone
             return True
         return settings.budget_trials is None or finished < settings.budget_trials
 

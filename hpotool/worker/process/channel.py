@@ -80,10 +80,6 @@ class Channel:
             self._read_some(self._missing())
         return body
 
-    def receive_json(self) -> Any:
-        """Wait for one message of JSON."""
-        return json.loads(self.receive())
-
     def receive_pickle(self) -> Any:
         """Wait for one pickled message. Only from a process that one trusts."""
         return pickle.loads(self.receive())

@@ -16,6 +16,7 @@ from typing import Any
 
 from hpotool.errors import InputError
 from hpotool.worker.process.channel import Channel, ChannelClosed, ChannelGarbled, channel_pair
+from hpotool.worker.process.classify_end import name_signal
 from hpotool.worker.process.log_file import open_for_appending, tail_of
 from hpotool.worker.process.process_tree import kill_descendants
 from hpotool.worker.process.protocol import Job, Kill, Signal, StartAttempt, read_control
@@ -143,7 +144,7 @@ class ForkServerHandle:
                 raise self._failure("wrote something of its own into its worker's socket") from None
             except ChannelClosed:
                 status = self._process.wait()
-                how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit code {status}"
+                how = f"signal {name_signal(-status)}" if status < 0 else f"exit code {status}"
                 raise self._failure(f"ended with {how}") from None
 
     def _failure(self, what: str) -> InputError:

@@ -112,7 +112,8 @@ def test_a_file_that_cannot_be_sent_is_set_aside_and_the_others_are_sent(
     study.optimize(lambda _: 1.0, n_trials=1)
 
 
-def test_a_result_whose_tables_are_gone_at_the_tell_waits_for_them_on_disk(open_worker: Open) -> None:
+@pytest.mark.parametrize("who", ["a successor", "the worker itself"])
+def test_a_result_whose_tables_are_gone_at_the_tell_waits_for_them_on_disk(who: str, open_worker: Open) -> None:
     storage, study = open_worker("w")
     admin = Connection(storage.url)
 
@@ -124,9 +125,12 @@ def test_a_result_whose_tables_are_gone_at_the_tell_waits_for_them_on_disk(open_
         study.optimize(objective, n_trials=2)
     admin.run("ALTER TABLE hpotool.away RENAME TO attempts")
 
-    successor, study = open_worker("successor")
-    assert successor.rescue_all(lambda _: True) == 1
-    assert [trial.value for trial in study.trials] == [0.5]
+    if who == "a successor":
+        storage, study = open_worker("successor")
+        assert storage.rescue_all(lambda _: True) == 1
+    study.optimize(lambda trial: trial.study.trials[0].value * 2, n_trials=1)
+    assert [trial.value for trial in study.trials] == [0.5, 1.0]
+    assert list(storage._spool.list()) == []
 
 
 def test_a_file_of_a_newer_hpotool_waits_for_that(open_worker: Open) -> None:

@@ -20,6 +20,7 @@ from hpotool.study.spec import MetricSpec, ObjectiveSpec, StudySpec
 from hpotool.worker.attempt.runner import AttemptResult, AttemptRunner
 from hpotool.worker.attempt.running_attempt import RunningAttempt
 from hpotool.worker.attempt.trial_server import TrialServer
+from hpotool.worker.process.log_file import LogFolder
 from hpotool.worker.process.process_tree import descendants
 
 GONE_WITHIN_S = 5.0
@@ -195,7 +196,9 @@ def test_a_fork_server_that_is_lost_as_the_attempt_begins_costs_the_attempt(
     running = RunningAttempt(optuna.create_study().ask())
     job = runner._job(running, None)
     server = TrialServer(running.trial, runner._spec.metrics, "loss")
-    result = running.run_child(handle, job, server, tmp_path / "attempt.log", job.objective, None)
+    result = running.run_child(
+        handle, job, server, LogFolder(tmp_path), tmp_path / "attempt.log", job.objective, None
+    )
     assert (result.outcome, result.reason) == (
         Outcome.CRASH,
         "its process was lost together with the fork server",

@@ -17,7 +17,9 @@ from hpotool.errors import InputError
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import MetricSpec, ObjectiveSpec, StudySpec
 from hpotool.worker.attempt.runner import AttemptResult, AttemptRunner
+from hpotool.worker.attempt.running_attempt import RunningAttempt
 from hpotool.worker.process.channel import channel_pair
+from hpotool.worker.process.fork_server_handle import ImportInterrupted
 from tests.acceptance.command_line import wait_until
 from tests.worker_processes import GARBAGE
 
@@ -90,6 +92,18 @@ def test_a_value_counts_while_a_thread_never_ends_and_the_thread_is_named(make_r
     assert "in never_ends" in result.output_tail
 
 
+def test_what_is_returned_counts_without_a_socket_to_tell_it(make_runner: MakeRunner, tmp_path: Path) -> None:
+    """Other attempts of the same worker are not touched, and what was not returned is not a result."""
+    trial = optuna.create_study().ask()
+    running = RunningAttempt(trial, returned_file=tmp_path / "one.returned")
+    result = make_runner("closes_every_file").run_attempt(running)
+    assert (result.outcome, result.values, trial.user_attrs) == (Outcome.COMPLETE, (0.25,), {"beside": 3})
+    assert "had closed its process's socket" in str(result.reason)
+    running = RunningAttempt(optuna.create_study().ask(), returned_file=tmp_path / "two.returned")
+    result = make_runner("closes_every_file_and_raises").run_attempt(running)
+    assert (result.outcome, result.values) == (Outcome.ERROR, None)
+
+
 def test_without_isolation_a_trial_stays_in_its_process(make_runner: MakeRunner) -> None:
     result = run(make_runner("is_used_in_a_fork", isolation="none"))
     assert (result.outcome, result.values) == (Outcome.COMPLETE, (1.0,)), result.reason
@@ -148,12 +162,19 @@ def test_an_import_that_hangs_ends_when_the_worker_is_told_to_leave(
         wait_until(importing.exists, "the import has begun")
         runner.stop(Outcome.PREEMPTED, "SIGTERM")
 
-    for begin in (runner.start, lambda: run(runner)):
+    def begin_the_worker() -> None:
+        with pytest.raises(ImportInterrupted):
+            runner.start()
+
+    def begin_an_attempt() -> None:
+        result = run(runner)
+        assert (result.outcome, result.reason) == (Outcome.PREEMPTED, "SIGTERM")
+
+    for begin in (begin_the_worker, begin_an_attempt):
         stopping = threading.Thread(target=stop)
         stopping.start()
-        result: Any = begin()
+        begin()
         stopping.join()
-        assert result is None or (result.outcome, result.reason) == (Outcome.PREEMPTED, "SIGTERM")
         assert not psutil.pid_exists(int(importing.read_text()))
         importing.unlink()
 
@@ -164,7 +185,8 @@ def test_told_to_leave_before_an_import_begins_it_ends_at_once(
     (tmp_path / "hanging_module.py").write_text(HANGING.format(folder=str(tmp_path)))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(Path.cwd())]))
     runner = make_runner("hanging_module:objective")
-    assert runner.start(lambda: (Outcome.PREEMPTED, "SIGTERM", timedelta(0))) is None
+    with pytest.raises(ImportInterrupted):
+        runner.start(lambda: True)
 
 
 def test_a_fork_server_that_dies_at_the_start_of_an_attempt_costs_that_attempt_alone(
@@ -179,7 +201,7 @@ def test_a_fork_server_that_dies_at_the_start_of_an_attempt_costs_that_attempt_a
     ours, theirs = channel_pair()
     log = os.open(os.devnull, os.O_WRONLY)
     for _ in range(2):  # the first message may still go into the socket's buffer
-        server.start(runner._job(optuna.create_study().ask(), None, None), theirs, log)
+        server.start(runner._job(RunningAttempt(optuna.create_study().ask()), None), theirs, log)
     os.close(log)
     for channel in (ours, theirs):
         channel.close()
