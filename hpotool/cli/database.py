@@ -78,6 +78,8 @@ def find_study(connection: Connection, name: str | None) -> StudySummary:
 
     # No study has a name that no database holds, as a word of a command line may be.
     found = [] if name is not None and refuse_name(name) else list_studies(connection, name)
+    if name is None:  # what is archived is meant only when it is named, or alone
+        found = [study for study in found if not study.is_archived] or found
     if len(found) == 1:
         return found[0]
     if found:

@@ -109,6 +109,8 @@ def test_every_key_of_a_command_study_arrives() -> None:
         duplicates="skip",
         breaker="off",
         on_oom="infeasible",
+        description="what the study is about",
+        tags={"owner": "ann", "paper": "3"},
         keep=KeepSpec(best=5),
     )
 
