@@ -22,7 +22,7 @@ from typer.main import get_command
 
 import hpotool
 from hpotool.cli.commands.decide import export
-from hpotool.cli.commands.describe import budget, check, create_study, enqueue, schema
+from hpotool.cli.commands.describe import budget, check, create_study, enqueue, init, schema
 from hpotool.cli.commands.keep import archive, clean, clone, db, delete, import_study, note, rename
 from hpotool.cli.commands.look import (
     best,
@@ -54,6 +54,7 @@ app = typer.Typer(
 )
 _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
     "Describe a study": {
+        "init": init.init,
         "create-study": create_study.create_study,
         "check": check.check,
         "schema": schema.schema,

@@ -141,7 +141,7 @@ def test_several_studies_and_names_that_no_file_can_bear(run: Commands, tmp_path
     assert done.stdout == "a-b\nfine\n" or done.stdout.split() == ["a-b", "fine"]
     assert "a-b, which was called 'a b': 3 trials imported" in done.stderr
     rest = run(f"import {path}")
-    assert rest.stdout.split() == ["imported", "up", "a-b", "fine"]
+    assert rest.stdout.split() == ["study", "up", "a-b", "fine"]
     run("rename a-b renamed")
     assert "renamed, which was called 'a b': nothing new" in run(f"import {path}").stderr
     assert "--as names one study" in run(f"import {path} --as x", 2).stderr

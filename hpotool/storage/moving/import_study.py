@@ -15,6 +15,7 @@ from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.queries import optuna_query
 from hpotool.storage.moving.sources import SourceStudy
 from hpotool.storage.moving.write import MARK, MOST_AT_ONCE, write_trials
+from hpotool.study.draft.write import name_like
 from hpotool.study.file.grammar import check_study_name
 
 _TRIAL_NOTE = re.compile(r"dashboard:(\d+):(.*)", re.DOTALL)
@@ -94,7 +95,7 @@ def valid_name(name: str, taken: set[str]) -> str:
     try:
         return check_study_name(name)
     except ValueError:
-        like = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:90] or "imported"
+        like = name_like(name)
     chosen, count = like, 1
     while chosen in taken:
         count += 1

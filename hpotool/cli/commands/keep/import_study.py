@@ -61,7 +61,7 @@ def import_study(
     for each in done:
         _say(each)
     if len(done) == 1:
-        say(f"next: {paste('show', '--study', done[0].name)}")
+        say(f"next: {paste('init', '--from-study', done[0].name)} writes a study file to go on with")
     sys.stdout.write("".join(f"{each.name}\n" for each in done))
 
 
