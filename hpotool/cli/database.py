@@ -104,6 +104,17 @@ def identify_study(connection: Connection, name: str | None) -> tuple[int, str]:
     return find_study_id(connection, found), found
 
 
+def adopt_study(connection: Connection, name: str | None) -> tuple[int, str]:
+    """As `identify_study`, for what hpotool itself notes about a study: one of plain Optuna gets its row."""
+    from hpotool.storage.control import orders
+    from hpotool.storage.database.schema import ensure_schema
+
+    study_id, found = identify_study(connection, name)
+    ensure_schema(connection.url)
+    orders.adopt_study(connection.run, study_id)
+    return study_id, found
+
+
 def load_study(connection: Connection, name: str | None) -> Study:
     """The study of that name as an Optuna study, for reading."""
     import optuna

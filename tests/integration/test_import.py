@@ -119,7 +119,7 @@ def test_a_thousand_trials_of_sqlite_are_the_same_here(run: Commands, database_u
     assert run.json("importance alt-1 --metric Verlust")
     assert run.json("best alt-1")
     run("events alt-1")
-    run("show alt-1")
+    assert "hpotool init --from-study alt-1" in run("show alt-1", 3).stderr
 
     again = run(f"import {path}")  # the same file by its path
     assert "nothing new; its 1000 trials are here already" in again.stderr

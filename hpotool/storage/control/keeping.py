@@ -17,7 +17,6 @@ from hpotool.storage.control.creation import find_study_id
 from hpotool.storage.control.orders import WorkerRecord, adopt_study, list_workers, read_settings
 from hpotool.storage.database.connection import Connection, Parameters
 from hpotool.storage.database.queries import optuna_query, query, to_jsonb
-from hpotool.storage.database.schema import ensure_schema
 from hpotool.study.file.reader import read_study_data
 from hpotool.study.file.resolved import spec_hash, to_document
 
@@ -125,7 +124,6 @@ def write_note(connection: Connection, study_id: int, text: str, number: int | N
 
 def read_failed_trials(connection: Connection, study_id: int) -> list[dict[str, Any]]:
     """The failed trials that nothing tries again yet: ``{"trial", "outcome", "host"}`` each."""
-    ensure_schema(connection.url)
     rows = connection.run(query("failed_trials"), {"study_id": study_id})
     return [{"trial": number, "outcome": outcome, "host": host} for number, outcome, host in rows]
 

@@ -133,8 +133,9 @@ def _hydra_sweeper(data: Mapping[str, Any]) -> Mapping[str, Any] | None:
     sweeper = hydra.get("sweeper", hydra) if isinstance(hydra, dict) else None
     if not isinstance(sweeper, dict):
         return None
-    has_space = isinstance(sweeper.get("params"), dict) or isinstance(sweeper.get("search_space"), dict)
-    return sweeper if has_space else None
+    is_sweeper = "hydra" in data or "optuna" in str(data.get("_target_")) or "n_trials" in data
+    has_space = any(isinstance(sweeper.get(key), dict) for key in ("params", "search_space"))
+    return sweeper if is_sweeper and has_space else None
 
 
 def _draft_hydra(sweeper: Mapping[str, Any], data: Mapping[str, Any], stem: str) -> Draft:

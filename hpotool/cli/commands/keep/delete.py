@@ -38,9 +38,11 @@ def delete(
     logs = _logs(name, contents)
     if not force:
         refuse_while_workers_live(connection, study_id, name, paste("delete", name, "--force"))
+    if not yes and not sys.stdin.isatty():
+        raise InputError("nothing was deleted: there is nobody to ask", paste("delete", name, "--yes"))
     say(_what_goes(name, contents, logs))
-    if not yes:
-        _ask(name)
+    if not yes and not typer.confirm("delete it?", err=True):
+        raise typer.Abort
     delete_study(connection, study_id)
     for log in logs:
         log.remove()
@@ -80,10 +82,3 @@ def _what_goes(name: str, contents: Contents, logs: list[Leftover]) -> str:
     size = show_bytes(sum(log.size for log in logs))
     what = f"{contents.trials} trials, {contents.attempts} attempts with their events"
     return f"study {name!r} goes for ever: {what}, {len(logs)} logs on this machine ({size})"
-
-
-def _ask(name: str) -> None:
-    if not sys.stdin.isatty():
-        raise InputError("nothing was deleted: there is nobody to ask", paste("delete", name, "--yes"))
-    if not typer.confirm("delete it?", err=True):
-        raise typer.Abort

@@ -33,8 +33,8 @@ def retry(
 ) -> None:
     """Queue failed trials again, with the same parameters, seed and checkpoints."""
     from hpotool.cli.actor import current_actor
-    from hpotool.cli.database import connect, identify_study
-    from hpotool.storage.control.orders import adopt_study, retry_trial
+    from hpotool.cli.database import adopt_study, connect
+    from hpotool.storage.control.orders import retry_trial
 
     conditions = _conditions(where or [])
     is_search = failed or bool(conditions)
@@ -42,9 +42,8 @@ def retry(
         problem = "trials are named and searched for" if trials else "no trial is named"
         raise InputError(problem, "hpotool retry STUDY 3 7; or all that failed: hpotool retry STUDY --failed")
     connection = connect(storage)
-    study_id, name = identify_study(connection, study)
+    study_id, name = adopt_study(connection, study)
     wanted = _find(connection, study_id, name, conditions) if is_search else list(dict.fromkeys(trials or []))
-    adopt_study(connection.run, study_id)
     refused: list[HpotoolError] = []
     for trial in wanted:
         try:
