@@ -31,7 +31,7 @@ def enqueue(
         str | None,
         typer.Option("--from-study", metavar="NAME", help="The best points of another study.", show_default=False),
     ] = None,
-    top: Annotated[int, typer.Option("--top", min=1, help="How many of them.")] = 20,
+    top: Annotated[int, typer.Option("--top", "-n", min=1, help="How many of them.")] = 20,
     finished: Annotated[
         bool,
         typer.Option(
