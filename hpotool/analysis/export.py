@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hpotool.analysis.best import find_best
@@ -12,6 +13,8 @@ from hpotool.errors import NotFoundError, paste
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
+
+    from hpotool.analysis.trials import Attempts
 
 
 def best_params(study: Study, *, replicates: bool = False) -> dict[str, Any]:
@@ -44,19 +47,45 @@ def trial_params(study: Study, number: int) -> dict[str, Any]:
     return dict(json_data(describe_trial(study, number).record.result.params))
 
 
-def trial_rows(study: Study) -> list[dict[str, Any]]:
+def several_params(study: Study, count: int, *, replicates: bool = False) -> list[dict[str, Any]]:
+    """Return the parameters of the ``count`` best trials, best first; of a Pareto front, its first.
+
+    Raises:
+        NotFoundError: no trial is best yet.
+    """
+    trials = find_best(study, count, replicates=replicates).trials[:count]
+    if not trials:
+        raise NotFoundError(
+            f"study {study.study_name!r}: no trial is complete yet", paste("status", "--study", study.study_name)
+        )
+    return [dict(json_data(trial.params)) for trial in trials]
+
+
+def trial_rows(study: Study, attempts: Attempts | None = None) -> list[dict[str, Any]]:
     """Return one flat row per trial, all with the same columns, named as in Optuna's ``trials_dataframe``.
 
-    Floats are left as they are: written with ``repr``, as the csv module does, they read back exactly; infinities
-    are ``inf`` and ``-inf``. What is neither text nor number (an attribute that is a list) is JSON.
+    How the last attempt ended, and where, comes from ``attempts``. Floats are left as they are: written with
+    ``repr``, as the csv module does, they read back exactly; infinities are ``inf`` and ``-inf``. What is neither
+    text nor number (an attribute that is a list) is JSON.
     """
     names = metric_names(study)
-    rows = [_row(trial, names) for trial in study.get_trials(deepcopy=False)]
+    own = attempts or {}
+    rows = [_row(trial, names, own.get(trial.number, ())) for trial in study.get_trials(deepcopy=False)]
     columns = _ordered_columns(rows)
     return [{column: json_data(row.get(column)) for column in columns} for row in rows]
 
 
-def _row(trial: FrozenTrial, names: tuple[str, ...]) -> dict[str, Any]:
+def step_rows(study: Study) -> list[dict[str, Any]]:
+    """Return one row per reported step of each trial: ``number``, ``step``, ``value``."""
+    return [
+        {"number": trial.number, "step": step, "value": json_data(value)}
+        for trial in study.get_trials(deepcopy=False)
+        for step, value in sorted(trial.intermediate_values.items())
+    ]
+
+
+def _row(trial: FrozenTrial, names: tuple[str, ...], attempts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    last = attempts[-1] if attempts else {}
     row: dict[str, Any] = {
         "number": trial.number,
         "state": trial.state.name,
@@ -64,6 +93,11 @@ def _row(trial: FrozenTrial, names: tuple[str, ...]) -> dict[str, Any]:
         "datetime_start": utc(trial.datetime_start),
         "datetime_complete": utc(trial.datetime_complete),
         "duration_s": trial.duration.total_seconds() if trial.duration is not None else None,
+        "outcome": last.get("outcome"),
+        "reason": last.get("reason"),
+        "worker": last.get("worker"),
+        "host": last.get("host"),
+        "attempts": len(attempts),
     }
     row.update({f"values_{name}": value for name, value in zip(names, trial.values or (), strict=False)})
     row.update({f"params_{name}": _cell(value) for name, value in trial.params.items()})

@@ -22,8 +22,8 @@ from typer.main import get_command
 
 import hpotool
 from hpotool.cli.commands.decide import export
-from hpotool.cli.commands.describe import budget, check, create_study, enqueue, schema
-from hpotool.cli.commands.keep import clean, db
+from hpotool.cli.commands.describe import budget, check, create_study, enqueue, init, schema
+from hpotool.cli.commands.keep import archive, clean, clone, db, delete, import_study, note, rename
 from hpotool.cli.commands.look import (
     best,
     dashboard,
@@ -54,6 +54,7 @@ app = typer.Typer(
 )
 _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
     "Describe a study": {
+        "init": init.init,
         "create-study": create_study.create_study,
         "check": check.check,
         "schema": schema.schema,
@@ -68,7 +69,6 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
         "stop": control.stop,
         "retry": retry.retry,
         "reap": reap.reap,
-        "clean": clean.clean,
     },
     "Look at it": {
         "studies": studies.studies,
@@ -84,6 +84,17 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
         "plot": plot.plot,
         "export": export.export,
         "dashboard": dashboard.dashboard,
+    },
+    "Keep it in order": {
+        "note": note.note,
+        "tag": note.tag,
+        "archive": archive.archive,
+        "unarchive": archive.unarchive,
+        "rename": rename.rename,
+        "clone": clone.clone,
+        "import": import_study.import_study,
+        "delete": delete.delete,
+        "clean": clean.clean,
     },
 }
 for panel, commands in _COMMANDS.items():

@@ -78,6 +78,8 @@ def find_study(connection: Connection, name: str | None) -> StudySummary:
 
     # No study has a name that no database holds, as a word of a command line may be.
     found = [] if name is not None and refuse_name(name) else list_studies(connection, name)
+    if name is None:  # what is archived is meant only when it is named, or alone
+        found = [study for study in found if not study.is_archived] or found
     if len(found) == 1:
         return found[0]
     if found:
@@ -100,6 +102,17 @@ def identify_study(connection: Connection, name: str | None) -> tuple[int, str]:
 
     found = find_study(connection, name).name
     return find_study_id(connection, found), found
+
+
+def adopt_study(connection: Connection, name: str | None) -> tuple[int, str]:
+    """As `identify_study`, for what hpotool itself notes about a study: one of plain Optuna gets its row."""
+    from hpotool.storage.control import orders
+    from hpotool.storage.database.schema import ensure_schema
+
+    study_id, found = identify_study(connection, name)
+    ensure_schema(connection.url)
+    orders.adopt_study(connection.run, study_id)
+    return study_id, found
 
 
 def load_study(connection: Connection, name: str | None) -> Study:

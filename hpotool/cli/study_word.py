@@ -74,7 +74,7 @@ class StudyCommand(TyperCommand):
 
 
 def _is_taken(word: str, kind: Any, *, is_alone: bool) -> bool:
-    """Whether ``word`` is what an argument of ``kind`` takes: a choice, a trial's number, a point or a file of them."""
+    """Whether ``word`` is what an argument of ``kind`` takes: a choice, a trial, a point or a file."""
     if isinstance(kind, type) and issubclass(kind, Enum):
         known = [str(choice.value) for choice in kind]
         return word in known or (is_alone and bool(get_close_matches(word, known, n=1)))

@@ -120,8 +120,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 _FastLoader: type[yaml.CSafeLoader] | None = None
-if yaml.__with_libyaml__:
-    # The scalars of the other loader: the table is shared.
+if yaml.__with_libyaml__:  # with the scalars of the other loader: the table is shared
     _FastLoader = type(
         "_FastLoader", (yaml.CSafeLoader,), {"yaml_implicit_resolvers": _Loader.yaml_implicit_resolvers}
     )
@@ -355,10 +354,13 @@ def from_plain(data: object, place: Place) -> Node:
     raise TypeError(f"{type(data).__name__} cannot stand in a document")
 
 
-def override(document: Node, assignments: Sequence[str], problems: Problems) -> Node:
-    """``document`` with ``key.key=value`` assignments put in, the last one winning; values are YAML."""
+def override(document: Node, assignments: Sequence[str], problems: Problems, typed: Place | None = None) -> Node:
+    """``document`` with ``key.key=value`` assignments put in, the last one winning; values are YAML.
+
+    ``typed`` is what they were typed as, where that is not ``--set``.
+    """
     for assignment in assignments:
-        place = Place(f"--set {assignment}")
+        place = typed or Place(f"--set {assignment}")
         path, equals, text = assignment.partition("=")
         if not equals or not path.strip(". "):
             problems.add(place, "this sets nothing; write key=value, like budget.trials=400")

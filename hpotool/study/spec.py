@@ -187,6 +187,8 @@ class StudySpec:
     breaker: Breaker = "on"
     keep: KeepSpec = KeepSpec()
     tiers: tuple[TierSpec, ...] = ()
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def has_replicates(self) -> bool:

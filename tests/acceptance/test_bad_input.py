@@ -25,6 +25,9 @@ budget: {trials: 4}
 """
 
 
+CSV = "lr,loss\n0.1,0.5\n"
+
+
 @dataclass(frozen=True)
 class Mistake:
     """What somebody types or writes, and what must be in the answer."""
@@ -82,6 +85,57 @@ MISTAKES = [
     Mistake("params-of-unknown-trial", "export params -s known --trial 99", NOT_FOUND, "no trial 99"),
     Mistake("params-of-nothing", "export params -s empty", NOT_FOUND, "no trial is complete yet"),
     Mistake("importance-of-nothing", "importance -s empty", WRONG, "at least 2 complete trials"),
+    # Managing studies
+    Mistake("delete-what", "delete --yes", WRONG, "Missing argument 'STUDY"),
+    Mistake("delete-misspelt", "delete knwon --yes", NOT_FOUND, "study 'knwon' does not exist"),
+    Mistake("delete-without-anybody", "delete known", WRONG, "nobody to ask"),
+    Mistake("rename-to-what", "rename known", WRONG, "Missing argument 'NEW_NAME"),
+    Mistake("rename-to-a-path", "rename known my/study", WRONG, "like my-study"),
+    Mistake("rename-to-itself", "rename known known", WRONG, "called 'known' already"),
+    Mistake("rename-to-another", "rename known empty", WRONG, "there is a study 'empty' already"),
+    Mistake("rename-of-nothing", "rename nope x", NOT_FOUND, "study 'nope' does not exist"),
+    Mistake("clone-over-another", "clone known empty", WRONG, "there is a study 'empty' already"),
+    Mistake("clone-with-what", "clone known new --with points,trials", WRONG, "is not one of"),
+    Mistake("retry-nothing", "retry known", WRONG, "no trial is named"),
+    Mistake("retry-a-word", "retry known two", WRONG, "valid integer"),
+    Mistake("retry-named-and-all", "retry known 1 --failed", WRONG, "named and searched for"),
+    Mistake("retry-complete", "retry known 1", WRONG, "only failed trials can be tried again"),
+    Mistake("retry-unknown", "retry known 99", NOT_FOUND, "no trial 99"),
+    Mistake("retry-none-failed", "retry known --failed", NOT_FOUND, "no failed trial to try again"),
+    Mistake("retry-where-typo", "retry known --where outcome=crsh", WRONG, "did you mean 'crash'?"),
+    Mistake("retry-where-what", "retry known --where lr=3", WRONG, "it takes outcome=… or host=…"),
+    Mistake("budget-of-plain-optuna", "budget known --trials +10", NOT_FOUND, "made by plain Optuna"),
+    Mistake("note-without-quotes", "note known looks good", WRONG, "the note has 2 parts"),
+    Mistake("note-on-unknown-trial", "note known 99 good", NOT_FOUND, "no trial 99"),
+    Mistake("note-removed-with-text", "note known good --remove", WRONG, "--remove takes no text"),
+    Mistake("tag-of-plain-optuna", "tag known owner=ann", NOT_FOUND, "made by plain Optuna"),
+    # Moving in and out
+    Mistake("import-nothing", "import", WRONG, "Missing argument"),
+    Mistake("import-no-file", "import nowhere.db", NOT_FOUND, "nowhere.db does not exist"),
+    Mistake("import-no-sqlite", "import sqlite:///nowhere.db", NOT_FOUND, "nowhere.db does not exist"),
+    Mistake("import-a-folder", "import .", WRONG, ". is no file"),
+    Mistake("import-a-text", "import a.txt", WRONG, "neither SQLite nor a journal", {"a.txt": "hello"}),
+    Mistake("import-unknown-kind", "import db2://u:hunter2@h/x", WRONG, "db2"),
+    Mistake("import-away", "import postgresql://u:hunter2@127.0.0.1:1/x", UNREACHABLE, "cannot be read"),
+    Mistake("csv-without-name", "import t.csv", WRONG, "needs a name", {"t.csv": CSV}),
+    Mistake("csv-without-metric", "import t.csv --study n", WRONG, "what was optimized", {"t.csv": CSV}),
+    Mistake("csv-no-direction", "import t.csv -s n --metric loss", WRONG, "NAME:minimize", {"t.csv": CSV}),
+    Mistake(
+        "csv-no-column", "import t.csv -s n --metric los:minimize", WRONG, "did you mean 'loss'", {"t.csv": CSV}
+    ),
+    Mistake("csv-ragged", "import t.csv -s n --metric l:minimize", WRONG, "t.csv:2:", {"t.csv": "a,l\n1\n"}),
+    Mistake(
+        "csv-text", "import t.csv -s n --metric l:minimize", WRONG, "'bad' is not a num", {"t.csv": "a,l\n1,bad\n"}
+    ),
+    Mistake("init-of-nothing", "init", WRONG, "init reads one thing"),
+    Mistake("init-of-text", "init notes.txt", WRONG, "neither a Python script nor YAML", {"notes.txt": "x"}),
+    Mistake("init-no-options", "init a.py", WRONG, "no argparse options", {"a.py": "print(1)"}),
+    Mistake("init-no-python", "init a.py", WRONG, "a.py:1: this is no Python", {"a.py": "def f(:"}),
+    Mistake("init-a-study-file", "init good.yaml", WRONG, "is no sweep", {"good.yaml": GOOD}),
+    Mistake("init-over-a-file", "init --from-study known -o a", WRONG, "not overwritten", {"a": ""}),
+    Mistake("export-to-excel", "export trials -s known -o t.xlsx", WRONG, "ends with .xlsx"),
+    Mistake("export-binary", "export trials -s known -f parquet", WRONG, "nothing for a terminal"),
+    Mistake("export-several-trials", "export trials -s known -n 3", WRONG, "-n goes with params"),
     # Study files
     Mistake("file-not-there", "create-study nowhere.yaml", NOT_FOUND, "nowhere.yaml does not exist"),
     Mistake("file-is-a-folder", "create-study .", WRONG, "cannot be read"),

@@ -145,14 +145,14 @@ def test_of_two_who_create_a_study_at_once_the_one_that_is_refused_writes_nothin
 def test_of_two_who_change_a_budget_at_once_neither_loses(connection: Connection, database_url: str) -> None:
     create_or_resume(connection, read(), "ann")
 
-    def raise_limit(assignment: str) -> Callable[[Connection], object]:
-        return lambda own: change_spec(own, "hills", lambda old: change_budget(old, [assignment]), "ann")
+    def raise_limit(key: str, value: str) -> Callable[[Connection], object]:
+        return lambda own: change_spec(own, "hills", lambda old: change_budget(old, {key: value}), "ann")
 
     _two_at_once(
         database_url,
-        raise_limit("budget.trials=123"),
-        raise_limit("budget.patience=45"),
-        raise_limit("budget.failed=67"),
+        raise_limit("trials", "123"),
+        raise_limit("patience", "45"),
+        raise_limit("failed", "67"),
     )
 
     budget = read_spec(connection, "hills")[1].budget
@@ -169,7 +169,7 @@ def test_settings_of_a_newer_hpotool_are_read_and_never_written_over(connection:
     assert spec.budget == read().budget
     assert read_retry_spec(connection.run, study_id) == read().retry
     with pytest.raises(InputError, match="a newer hpotool has stored"):
-        change_spec(connection, "hills", lambda old: change_budget(old, ["budget.trials=5000"]), "ann")
+        change_spec(connection, "hills", lambda old: change_budget(old, {"trials": "5000"}), "ann")
     assert read_settings(connection.run, study_id).spec["quantum"] is True
 
 

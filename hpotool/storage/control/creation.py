@@ -140,7 +140,7 @@ def _how_to_describe(study_name: str) -> str:
     except ValueError:
         transfer = paste("enqueue", "--study", "NEW_NAME", "--from-study", study_name, "--top", "20")
         return f"begin another one with its best points: hpotool create-study FILE, then {transfer}"
-    return "give it some with: hpotool create-study FILE, where FILE says study: " + study_name
+    return f"{paste('init', '--from-study', study_name)} writes a study file that gives it some"
 
 
 def _refuse_settings_of_a_newer_hpotool(stored: Any, known: Any, key: str = "") -> None:

@@ -204,7 +204,10 @@ def retry_trial(run: Run, study_id: int, number: int, actor: str) -> int:
             f"trial {number} is tried again as trial {existing}", _command(run, study_id, "retry", str(existing))
         )
     if queued is None:
-        raise InputError(f"trial {number} is {state}; only failed trials can be tried again")
+        raise InputError(
+            f"trial {number} is {state}; only failed trials can be tried again",
+            f"{_command(run, study_id, 'trials')} --state fail",
+        )
     return int(queued)
 
 

@@ -19,6 +19,7 @@ class StudySummary:
     name: str
     metrics: Mapping[str, str]
     trials: Mapping[str, int]
+    is_archived: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def list_studies(connection: Connection, study_name: str | None = None) -> list[
     if not _has_table(connection, "studies"):
         return []
     return [
-        StudySummary(name, _metrics(directions, metric_names), counts or {})
-        for name, directions, metric_names, counts in connection.run(
+        StudySummary(name, _metrics(directions, metric_names), counts or {}, is_archived)
+        for name, directions, metric_names, counts, is_archived in connection.run(
             query("list_studies"), {"study_name": study_name}
         )
     ]

@@ -77,6 +77,12 @@ def _check_environment_name(name: str) -> str:
     return name
 
 
+def _check_tag_name(name: str) -> str:
+    if not re.fullmatch(r"[\w.-]{1,100}", name):
+        raise ValueError(f"the tag's name {name!r} must be one word of letters, digits and . _ -, like owner")
+    return name
+
+
 METRIC_NAME = Text("a metric's name", _check_metric_name)
 
 
@@ -307,6 +313,12 @@ STUDY = Record(
         "breaker": Key(
             OneOf(("on", "off")),
             "whether a worker on which everything fails, and on no other, leaves (on)",
+            is_silent=True,
+        ),
+        "description": Key(Text("a text"), "what the study is about, for people", is_silent=True),
+        "tags": Key(
+            Table(Text("a text"), Text("a tag's name", _check_tag_name), "tags, like {owner: ann, paper: iclr}"),
+            "words to find the study by",
             is_silent=True,
         ),
         "keep": Key(_Keep(), "which checkpoints stay: all, or those of the best finished trials (best 3)"),

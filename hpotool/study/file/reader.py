@@ -12,7 +12,7 @@ from typing import Any
 
 from hpotool.study.document import Node, Place, Problems, from_plain, override, parse_yaml
 from hpotool.study.file.checks import check_study
-from hpotool.study.file.grammar import STUDY
+from hpotool.study.file.grammar import BUDGET, STUDY
 from hpotool.study.file.kinds import BROKEN, child
 from hpotool.study.file.resolved import to_document
 from hpotool.study.file.space_grammar import Draft, finish_parameters
@@ -52,15 +52,72 @@ def read_study_data(data: Mapping[str, Any]) -> StudySpec:
     return read_document(from_plain(data, Place()), Problems(allows_unknown_keys=True))
 
 
-def change_budget(spec: StudySpec, assignments: Sequence[str], lifted: Sequence[str] = ()) -> StudySpec:
-    """``spec`` with ``budget.key=value`` assignments put in, and without the limits that are ``lifted``.
+def change_budget(spec: StudySpec, changes: Mapping[str, str], prices: Sequence[str] = ()) -> StudySpec:
+    """``spec`` with other limits: each a value as in a file, ``+10`` for so much more, or ``none`` for no limit.
+
+    ``prices`` are ``DEVICE=C``.
 
     Raises:
-        StudyFileError: all that is wrong with the result.
+        StudyFileError: all that is wrong with the result, in the words of the options of ``hpotool budget``.
     """
     problems, data = Problems(), to_document(spec)
-    data["budget"] = {key: value for key, value in data["budget"].items() if key not in lifted}
-    return read_document(override(from_plain(data, Place()), assignments, problems), problems)
+    data["budget"] = {key: value for key, value in data["budget"].items() if changes.get(key) != "none"}
+    document = from_plain(data, Place())
+    for key, text in changes.items():
+        if text != "none":
+            is_more = text.startswith("+") and key in _GROWING
+            document = _set(document, f"budget.{key}", text.removeprefix("+"), _option(key), problems)
+            if is_more:
+                document = _add(document, spec, key, text, problems)
+    for price in prices:
+        name, _, text = price.partition("=")
+        document = _set(document, f"budget.prices.{name}", text, "--price", problems)
+    return read_document(document, problems)
+
+
+def change_tags(spec: StudySpec, tags: Sequence[str]) -> StudySpec:
+    """``spec`` with ``key=value`` tags put in; ``key=`` takes one out.
+
+    Raises:
+        StudyFileError: one is no tag.
+    """
+    problems = Problems()
+    kept = dict(spec.tags)
+    for text in tags:
+        key, equals, value = text.partition("=")
+        if not equals:
+            problems.add(Place(text), "a tag is key=value, like owner=ann")
+        kept.pop(key, None)
+        if value:
+            kept[key] = value
+    data = from_plain({**to_document(spec), "tags": kept}, Place())
+    return read_document(data, problems)
+
+
+# Limits to which more can be given.
+_GROWING = ("trials", "wall", "gpu_hours", "cost", "patience", "failed")
+
+
+def _option(key: str) -> str:
+    return f"--{key.replace('_', '-')}"
+
+
+def _set(document: Node, path: str, text: str, option: str, problems: Problems) -> Node:
+    """``document`` with a value put in that was typed as ``option``."""
+    return override(document, [f"{path}={text}"], problems, Place(f"{option} {text}"))
+
+
+def _add(document: Node, spec: StudySpec, key: str, text: str, problems: Problems) -> Node:
+    """``document``, whose limit is what was added, with the sum of it and the stored limit instead."""
+    kind = BUDGET.keys[key].kind
+    place = Place(f"{_option(key)} {text}")
+    limit, added = getattr(spec.budget, key), child(child(document, "budget"), key)
+    more = kind.read(added, Problems())
+    if limit is None:
+        problems.add(place, f"there is no such limit to add to; write {_option(key)} {text.removeprefix('+')}")
+    if limit is None or more is BROKEN:
+        return document
+    return override(document, [f"budget.{key}={kind.write(limit + more)}"], problems, place)
 
 
 def read_document(document: Node, problems: Problems | None = None) -> StudySpec:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
 from typing import Any
 
 from hpotool.study.file.grammar import STUDY
@@ -18,6 +19,11 @@ _SHAPED: Mapping[str, Callable[[StudySpec], Any]] = {
     "warm_start": lambda spec: [dict(point) for point in spec.warm_start],
 }
 
+_DEFAULTS: Mapping[str, Any] = {
+    field.name: field.default if field.default_factory is MISSING else field.default_factory()
+    for field in fields(StudySpec)
+}
+
 
 def to_document(spec: StudySpec) -> dict[str, Any]:
     """``spec`` as plain JSON data that ``read_study_data`` reads back as an equal one; YAML and jsonb keep it.
@@ -28,7 +34,7 @@ def to_document(spec: StudySpec) -> dict[str, Any]:
     return {
         name: _SHAPED[name](spec) if name in _SHAPED else key.kind.write(getattr(spec, name))
         for name, key in STUDY.keys.items()
-        if not key.is_silent or getattr(spec, name) != getattr(StudySpec, name)
+        if not key.is_silent or getattr(spec, name) != _DEFAULTS[name]
     }
 
 

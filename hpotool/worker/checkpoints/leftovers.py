@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -53,11 +53,15 @@ class Rules:
 _HALF_WRITTEN = Rules(timedelta(hours=1))  # longer than anything takes to write one file
 
 
-def find_logs(home: Path, study: StudyOnDisk, rules: Rules) -> Iterator[Leftover]:
-    """Logs of attempts that have ended, and the folders of workers that have."""
+def find_logs(
+    home: Path, study: StudyOnDisk, rules: Rules, workers: Collection[str] | None = None
+) -> Iterator[Leftover]:
+    """Logs of attempts that have ended, and the folders of workers that have; only of some ``workers``, by id."""
     if not study.is_over and rules.older_than is None:
         return
     for worker in _folders_in(home / "logs" / study_folder_name(study.name)):
+        if workers is not None and worker.name not in workers:
+            continue
         logs = [] if worker.is_symlink() else sorted(worker.glob("*.log"))
         for log in logs:
             is_needed = log.name == "import.log" and worker.name in study.living_workers

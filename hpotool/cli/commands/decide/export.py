@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hpotool.cli.options import OutputFileOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, say, show
 from hpotool.errors import InputError
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+    from hpotool.storage.database.connection import Connection
 
 
 class What(str, Enum):
@@ -28,6 +33,16 @@ class FileFormat(str, Enum):
     CSV = "csv"
     JSON = "json"
     YAML = "yaml"
+    PARQUET = "parquet"
+
+
+_ENDINGS = {
+    ".csv": FileFormat.CSV,
+    ".json": FileFormat.JSON,
+    ".yaml": FileFormat.YAML,
+    ".yml": FileFormat.YAML,
+    ".parquet": FileFormat.PARQUET,
+}
 
 
 def export(
@@ -37,6 +52,19 @@ def export(
         int | None,
         typer.Option("--trial", min=0, help="The parameters of this trial, not of the best.", show_default=False),
     ] = None,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "--count",
+            "-n",
+            min=1,
+            help="The parameters of so many best trials; a file for each.",
+            show_default=False,
+        ),
+    ] = None,
+    steps: Annotated[
+        bool, typer.Option("--steps", help="Of trials: one line for each reported step instead of each trial.")
+    ] = False,
     format: Annotated[
         FileFormat | None,
         typer.Option(
@@ -50,31 +78,113 @@ def export(
     storage: StorageOption = None,
 ) -> None:
     """Write the best parameters (to train with) or all trials (for a data frame) in other programs' formats."""
-    from hpotool.analysis.export import best_params, trial_params, trial_rows
     from hpotool.cli.database import connect, load_study
-    from hpotool.storage.control.studies import has_replicates
 
+    _check(what, trial, count, steps)
     chosen = format or _format_of(output) or (FileFormat.YAML if what is What.PARAMS else FileFormat.CSV)
-    if what is What.TRIALS and trial is not None:
-        raise InputError("--trial goes with params, not with trials", "hpotool export params --trial N")
+    _check_parquet(chosen, what, output)
     connection = connect(storage)
     loaded = load_study(connection, study)
     if what is What.TRIALS:
-        rows = trial_rows(loaded)
-        answer = Answer(data=rows, rows=rows, value="", empty="no trials yet")
+        _write_rows(_rows(connection, loaded, steps), chosen, output)
     else:
-        replicates = has_replicates(connection, loaded.study_name)
-        params = best_params(loaded, replicates=replicates) if trial is None else trial_params(loaded, trial)
-        answer = Answer(data=params, rows=[params], value="")
+        _write_params(_params(connection, loaded, trial, count), chosen, output, is_list=count is not None)
+
+
+def _check(what: What, trial: int | None, count: int | None, steps: bool) -> None:
+    """Refuse options that do not go together."""
+    if what is What.TRIALS and trial is not None:
+        raise InputError("--trial goes with params, not with trials", "hpotool export params --trial N")
+    if what is What.TRIALS and count is not None:
+        raise InputError("-n goes with params, not with trials", "hpotool export params -n 5")
+    if what is What.PARAMS and steps:
+        raise InputError("--steps goes with trials, not with params", "hpotool export trials --steps")
+    if trial is not None and count is not None:
+        raise InputError("--trial names one trial, and -n asks for several", "hpotool export params -n 5")
+
+
+def _check_parquet(chosen: FileFormat, what: What, output: Path | None) -> None:
+    """Refuse Parquet where it cannot be written, before anything is read."""
+    from importlib.util import find_spec
+
+    if chosen is not FileFormat.PARQUET:
+        return
+    if what is What.PARAMS:
+        raise InputError("parquet is for trials, not for params", "hpotool export trials -o trials.parquet")
+    if output is None:
+        raise InputError("parquet is nothing for a terminal", "hpotool export trials -o trials.parquet")
+    if find_spec("pyarrow") is None:
+        raise InputError("to write parquet, pyarrow is missing", "pip install 'hpotool[parquet]'")
+
+
+def _rows(connection: Connection, study: Study, steps: bool) -> list[dict[str, Any]]:
+    from hpotool.analysis.export import step_rows, trial_rows
+    from hpotool.storage.control.studies import list_attempts
+
+    return step_rows(study) if steps else trial_rows(study, list_attempts(connection, study.study_name))
+
+
+def _params(connection: Connection, study: Study, trial: int | None, count: int | None) -> list[dict[str, Any]]:
+    from hpotool.analysis.export import best_params, several_params, trial_params
+    from hpotool.storage.control.studies import has_replicates
+
+    if trial is not None:
+        return [trial_params(study, trial)]
+    replicates = has_replicates(connection, study.study_name)
+    if count is None:
+        return [best_params(study, replicates=replicates)]
+    return several_params(study, count, replicates=replicates)
+
+
+def _write_rows(rows: list[dict[str, Any]], chosen: FileFormat, output: Path | None) -> None:
+    if chosen is FileFormat.PARQUET and output is not None:
+        from hpotool.analysis.parquet import write_parquet
+
+        with _explaining(output):
+            write_parquet(rows, output)
+    else:
+        with _writing_to(output):
+            show(Answer(data=rows, rows=rows, value="", empty="no trials yet"), Format(chosen.value))
+    if output is not None:
+        say(f"wrote {output}")
+
+
+def _write_params(
+    found: Sequence[dict[str, Any]], chosen: FileFormat, output: Path | None, *, is_list: bool
+) -> None:
+    """One mapping; of several a list, or a file for each, as what reads them takes one."""
+    if not is_list:
+        _write(found[0], found, chosen, output)
+    elif output is None or chosen is FileFormat.CSV:
+        _write(list(found), found, chosen, output)
+    else:
+        for rank, params in enumerate(found, start=1):
+            _write(params, [params], chosen, output.with_name(f"{output.stem}-{rank}{output.suffix}"))
+
+
+def _write(data: Any, rows: Sequence[dict[str, Any]], chosen: FileFormat, output: Path | None) -> None:
     with _writing_to(output):
-        show(answer, Format(chosen.value))
+        show(Answer(data=data, rows=rows, value=""), Format(chosen.value))
     if output is not None:
         say(f"wrote {output}")
 
 
 def _format_of(output: Path | None) -> FileFormat | None:
-    endings = {".csv": FileFormat.CSV, ".json": FileFormat.JSON, ".yaml": FileFormat.YAML, ".yml": FileFormat.YAML}
-    return endings.get(output.suffix.lower()) if output else None
+    """What the file's ending means.
+
+    Raises:
+        InputError: it means nothing.
+    """
+    if output is None or not output.suffix:
+        return None
+    found = _ENDINGS.get(output.suffix.lower())
+    if found is None:
+        known = ", ".join(_ENDINGS)
+        raise InputError(
+            f"{output} ends with {output.suffix}, and what is written ends with {known}",
+            "choose another ending, or say which format: --format csv",
+        )
+    return found
 
 
 @contextlib.contextmanager
@@ -82,8 +192,13 @@ def _writing_to(path: Path | None) -> Iterator[None]:
     if path is None:
         yield
         return
+    with _explaining(path), path.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
+        yield
+
+
+@contextlib.contextmanager
+def _explaining(path: Path) -> Iterator[None]:
     try:
-        with path.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
-            yield
+        yield
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}", "choose another --output") from error

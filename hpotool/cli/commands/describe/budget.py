@@ -12,6 +12,7 @@ from hpotool.errors import paste
 
 if TYPE_CHECKING:
     from hpotool.storage.database.connection import Connection
+    from hpotool.study.rules.budget import ReachedLimit, Usage
     from hpotool.study.spec import StudySpec
 
 
@@ -21,7 +22,7 @@ def _limit(name: str, metavar: str, help: str) -> Any:
 
 def budget(
     study: StudyOption = None,
-    trials: Annotated[str | None, _limit("--trials", "N", "Trials that finish.")] = None,
+    trials: Annotated[str | None, _limit("--trials", "N", "Trials that finish; +10 for ten more.")] = None,
     wall: Annotated[str | None, _limit("--wall", "12h", "Since the first attempt.")] = None,
     gpu_hours: Annotated[str | None, _limit("--gpu-hours", "H", "Hours of GPUs.")] = None,
     cost: Annotated[str | None, _limit("--cost", "C", "By the prices.")] = None,
@@ -32,7 +33,7 @@ def budget(
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
-    """Show what a study's limits are and what it has used; change them, with none for no limit.
+    """Show what a study's limits are and what it has used; change them: +10 is ten more, none is no limit.
 
     A study that is done goes on when it is given more; workers that left have to be started again.
     """
@@ -41,45 +42,48 @@ def budget(
 
     given = {"trials": trials, "wall": wall, "gpu_hours": gpu_hours, "cost": cost, "target": target}
     given |= {"patience": patience, "failed": failed}
-    lifted = [key for key, value in given.items() if value == "none"]
-    changes = [f"budget.{key}={value}" for key, value in given.items() if value not in (None, "none")]
-    changes += [
-        f"budget.prices.{name}={value}" for name, _, value in (text.partition("=") for text in price or [])
-    ]
+    changes = {key: value for key, value in given.items() if value is not None}
     connection = connect(storage)
     study_id, name = identify_study(connection, study)
     _, spec = read_spec(connection, name)
-    if changes or lifted:
-        spec = _change(connection, name, changes, lifted)
-    show(_answer(connection, study_id, spec), format)
+    if changes or price:
+        spec = _change(connection, name, changes, price or [])
+    used, reached = _usage(connection, study_id, spec)
+    if changes and reached is not None:
+        say(f"{reached.reason}: with this limit the study is done")
+    show(_answer(spec, used, reached), format)
 
 
-def _change(connection: Connection, name: str, changes: list[str], lifted: list[str]) -> StudySpec:
+def _change(connection: Connection, name: str, changes: dict[str, str], prices: list[str]) -> StudySpec:
     from hpotool.cli.actor import current_actor
     from hpotool.storage.control.creation import change_spec
     from hpotool.study.file.differences import differences
     from hpotool.study.file.reader import change_budget
 
     before, after = change_spec(
-        connection, name, lambda stored: change_budget(stored, changes, lifted), current_actor()
+        connection, name, lambda stored: change_budget(stored, changes, prices), current_actor()
     )
     for difference in differences(before, after):
         say(difference.sentence)
     return after
 
 
-def _answer(connection: Connection, study_id: int, spec: StudySpec) -> Answer:
+def _usage(connection: Connection, study_id: int, spec: StudySpec) -> tuple[Usage, ReachedLimit | None]:
+    """What the study has used, and the limit that it has reached, if any."""
     from dataclasses import replace
 
     from hpotool.storage.control.orders import count_places
     from hpotool.storage.fleet.usage import UsageReader
     from hpotool.study.rules.budget import reached_limit
 
-    limits = spec.budget
     places = count_places(connection.run, study_id)
     reader = UsageReader(connection.run, study_id, spec.metrics, replicates=spec.has_replicates)
-    used = replace(reader.read(limits), complete=places.finished)
-    reached = reached_limit(limits, spec.metrics, used)
+    used = replace(reader.read(spec.budget), complete=places.finished)
+    return used, reached_limit(spec.budget, spec.metrics, used)
+
+
+def _answer(spec: StudySpec, used: Usage, reached: ReachedLimit | None) -> Answer:
+    limits = spec.budget
     numbers: dict[str, tuple[Any, Any]] = {
         "trials": (limits.trials, used.complete),
         "wall_s": (None if limits.wall is None else limits.wall.total_seconds(), used.wall.total_seconds()),
@@ -88,7 +92,7 @@ def _answer(connection: Connection, study_id: int, spec: StudySpec) -> Answer:
         "patience": (limits.patience, used.progress.finished_since_improvement),
         "failed": (limits.failed, used.failed),
     }
-    data: dict[str, Any] = {key: {"limit": limit, "used": used} for key, (limit, used) in numbers.items() if limit}
+    data: dict[str, Any] = {key: {"limit": limit, "used": now} for key, (limit, now) in numbers.items() if limit}
     if limits.target:
         data["target"] = {"limit": dict(limits.target), "used": None}
     return Answer(

@@ -38,6 +38,7 @@ def enqueue(
         int | None,
         typer.Option(
             "--top",
+            "-n",
             min=1,
             help="How many of them: 5, spread over the best tenth; with --finished the 20 best.",
             show_default=False,

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from hpotool.cli.options import FormatOption, StorageOption
 from hpotool.cli.output import Answer, Format, show
 
 
-def studies(storage: StorageOption = None, format: FormatOption = Format.TABLE) -> None:
+def studies(
+    all: Annotated[bool, typer.Option("--all", "-a", help="Also those that are archived.")] = False,
+    storage: StorageOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
     """List the studies of the database."""
-    from dataclasses import asdict
 
     from hpotool.cli.database import connect
     from hpotool.storage.control.studies import list_studies
 
-    found = list_studies(connect(storage))
+    found = [study for study in list_studies(connect(storage)) if all or not study.is_archived]
     rows = [
         {
             "study": study.name,
@@ -24,7 +31,7 @@ def studies(storage: StorageOption = None, format: FormatOption = Format.TABLE) 
     ]
     show(
         Answer(
-            data=[asdict(study) for study in found],
+            data=[{"name": study.name, "metrics": study.metrics, "trials": study.trials} for study in found],
             rows=rows,
             value="\n".join(study.name for study in found),
             empty="no studies yet; create one with: hpotool create-study FILE",

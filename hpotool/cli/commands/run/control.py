@@ -47,24 +47,22 @@ def stop(
         _move(study, storage, "stopped", reason, "stopped: workers hand their trials back and leave")
         return
     from hpotool.cli.actor import current_actor
-    from hpotool.cli.database import connect, identify_study
-    from hpotool.storage.control.orders import adopt_study, cancel_trial
+    from hpotool.cli.database import adopt_study, connect
+    from hpotool.storage.control.orders import cancel_trial
 
     connection = connect(storage)
-    study_id, _ = identify_study(connection, study)
-    adopt_study(connection.run, study_id)
+    study_id, _ = adopt_study(connection, study)
     came = cancel_trial(connection.run, study_id, trial, reason or "cancelled on request", current_actor())
     say(f"trial {trial} is cancelled" if came == "failed" else f"trial {trial} is told to stop")
 
 
 def _move(study: str | None, storage: str | None, state: StudyState, reason: str, done: str) -> None:
     from hpotool.cli.actor import current_actor
-    from hpotool.cli.database import connect, identify_study
-    from hpotool.storage.control.orders import adopt_study, set_state
+    from hpotool.cli.database import adopt_study, connect
+    from hpotool.storage.control.orders import set_state
 
     connection = connect(storage)
-    study_id, name = identify_study(connection, study)
-    adopt_study(connection.run, study_id)
+    study_id, name = adopt_study(connection, study)
     changed = set_state(connection.run, study_id, state, reason, current_actor())
     done = done.format(resume=paste("resume", "--study", name))
     say(f"{name} is {done}" if changed else f"{name} is {state} already")

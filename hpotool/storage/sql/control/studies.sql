@@ -103,7 +103,8 @@ SELECT s.study_name,
     (SELECT a.value_json FROM study_system_attributes a
      WHERE a.study_id = s.study_id AND a.key = 'study:metric_names'),
     (SELECT json_object_agg(state, n) FROM (
-        SELECT state::text, count(*) AS n FROM trials t WHERE t.study_id = s.study_id GROUP BY state) AS counts)
+        SELECT state::text, count(*) AS n FROM trials t WHERE t.study_id = s.study_id GROUP BY state) AS counts),
+    EXISTS (SELECT FROM study_system_attributes a WHERE a.study_id = s.study_id AND a.key = 'hpotool:archived')
 FROM studies s
 WHERE %(study_name)s IS NULL OR s.study_name = %(study_name)s
 ORDER BY s.study_id
@@ -140,3 +141,35 @@ GROUP BY root
 SELECT spec->>'duplicates' = 'replicate'
 FROM hpotool.study_settings JOIN studies USING (study_id)
 WHERE study_name = %(study_name)s
+
+
+-- name: rename_study
+-- Give a study another name, wherever it stands. No row where the name is taken, or where other settings are stored
+-- than were seen.
+SELECT FROM studies WHERE study_id = %(study_id)s FOR UPDATE;
+WITH renamed AS (
+    UPDATE studies SET study_name = %(name)s
+    WHERE study_id = %(study_id)s
+        AND NOT EXISTS (SELECT FROM studies WHERE study_name = %(name)s)
+        AND (SELECT md5(spec::text) FROM hpotool.study_settings WHERE study_id = %(study_id)s)
+            IS NOT DISTINCT FROM %(seen)s::text
+    RETURNING study_id
+), settings AS (
+    UPDATE hpotool.study_settings SET spec = %(spec)s::jsonb, spec_hash = %(spec_hash)s
+    FROM renamed WHERE study_settings.study_id = renamed.study_id
+), origins AS (
+    -- What other studies took over from this one, so that taking it over again still adds nothing.
+    UPDATE trial_system_attributes
+    SET value_json = %(new_origin)s::text || substr(value_json, length(%(old_origin)s::text) + 1)
+    FROM renamed
+    WHERE key = 'hpotool:taken_from' AND starts_with(value_json, %(old_origin)s::text)
+), event AS (
+    INSERT INTO hpotool.events (study_id, kind, actor, reason)
+    SELECT study_id, 'rename', %(actor)s, %(reason)s FROM renamed
+)
+SELECT study_id FROM renamed
+
+
+-- name: delete_study_attributes
+-- Remove system attributes of a study.
+DELETE FROM study_system_attributes WHERE study_id = %(study_id)s AND key = ANY(%(keys)s)

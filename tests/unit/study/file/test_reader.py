@@ -110,6 +110,8 @@ def test_every_key_of_a_command_study_arrives() -> None:
         duplicates="skip",
         breaker="off",
         on_oom="infeasible",
+        description="what the study is about",
+        tags={"owner": "ann", "paper": "3"},
         keep=KeepSpec(best=5),
     )
 
@@ -262,7 +264,7 @@ def test_all_problems_come_at_once_in_the_order_of_the_file() -> None:
 
 def test_a_budget_changes_by_assignments_and_by_lifting_limits() -> None:
     text = "study: s\nobjective: {python: m:f}\nmetrics: {loss: minimize}\nbudget: {trials: 9, failed: 3}\n"
-    changed = change_budget(read_study_file(text), ["budget.trials=20"], ["failed"])
+    changed = change_budget(read_study_file(text), {"trials": "20", "failed": "none"})
     assert changed == replace(read_study_file(text), budget=BudgetSpec(trials=20))
     with pytest.raises(StudyFileError, match="trials"):
-        change_budget(changed, ["budget.trials=none"])
+        change_budget(changed, {"trials": "many"})

@@ -1,0 +1,96 @@
+"""A draft of a study file that adopts a study of plain Optuna, or an imported one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from hpotool.analysis.results import metric_names
+from hpotool.study.draft.write import Draft, DraftParameter
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+_MORE_TRIALS = 100
+
+
+def draft_study(study: Study) -> Draft:
+    """Return a draft whose search space is what the trials were suggested, with the conditions that they show."""
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.distributions]
+    names = list(dict.fromkeys(name for trial in trials for name in trial.distributions))
+    latest = {name: trial.distributions[name] for trial in trials for name in trial.distributions}
+    unusable = [name for name in names if _content(latest[name]) is None or re.search(r"[\s={}]", name)]
+    finished = sum(
+        trial.state.is_finished() and trial.state.name != "FAIL" for trial in study.get_trials(deepcopy=False)
+    )
+    notes = [
+        "the objective is not known: name it",
+        f"{finished} trials are finished already, and count in the budget",
+    ]
+    if unusable:
+        these = ", ".join(unusable)
+        notes.append(f"no study file can hold {these}: the objective goes on suggesting its parameters itself")
+    directions = [direction.name.lower() for direction in study.directions]
+    return Draft(
+        study.study_name,
+        {"python": "my_module:objective"},
+        dict(zip(metric_names(study), directions, strict=True)),
+        [_parameter(name, latest[name], trials, latest) for name in names],
+        trials=finished + _MORE_TRIALS,
+        notes=notes,
+        has_space=not unusable,
+    )
+
+
+def _parameter(
+    name: str, distribution: BaseDistribution, trials: Sequence[FrozenTrial], space: Mapping[str, BaseDistribution]
+) -> DraftParameter:
+    content = _content(distribution)
+    present = sum(name in trial.params for trial in trials)
+    if content is None or present == len(trials):
+        return DraftParameter(name, content, "" if content else str(distribution))
+    when = _condition(name, trials, space)
+    if when is None:
+        return DraftParameter(
+            name, content, f"in {present} of {len(trials)} trials only: say when: {{PARENT: VALUE}}"
+        )
+    return DraftParameter(name, {**content, "when": when})
+
+
+def _condition(
+    name: str, trials: Sequence[FrozenTrial], space: Mapping[str, BaseDistribution]
+) -> dict[str, list[Any]] | None:
+    """Which values of another choice switch the parameter on in every trial; None where no choice explains it."""
+    for parent, distribution in space.items():
+        if (
+            parent == name
+            or not isinstance(distribution, CategoricalDistribution)
+            or _content(distribution) is None
+        ):
+            continue
+        if any(parent not in trial.params for trial in trials):
+            continue
+        on = {repr(trial.params[parent]) for trial in trials if name in trial.params}
+        off = {repr(trial.params[parent]) for trial in trials if name not in trial.params}
+        if not on & off:
+            return {parent: [choice for choice in distribution.choices if repr(choice) in on]}
+    return None
+
+
+def _content(distribution: BaseDistribution) -> dict[str, Any] | None:
+    """The distribution as a study file says it; None where it cannot."""
+    if isinstance(distribution, CategoricalDistribution):
+        is_plain = all(choice is None or isinstance(choice, (str, int, float)) for choice in distribution.choices)
+        return {"choice": list(distribution.choices)} if is_plain else None
+    assert isinstance(distribution, (FloatDistribution, IntDistribution))
+    kind = "int" if isinstance(distribution, IntDistribution) else "float"
+    content: dict[str, Any] = {kind: [distribution.low, distribution.high]}
+    if distribution.log:
+        content["log"] = True
+    elif distribution.step is not None and (kind == "float" or distribution.step != 1):
+        content["step"] = distribution.step
+    return content

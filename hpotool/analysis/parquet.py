@@ -1,0 +1,36 @@
+"""Rows as a Parquet file, each column of one type."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+
+_NOT_FINITE = {"inf", "-inf", "nan"}
+
+
+def write_parquet(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write the rows; a column of numbers keeps its infinities, one of several types is JSON text.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns = {name: _column([row.get(name) for row in rows]) for name in names}
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+
+
+def _column(values: Sequence[Any]) -> list[Any]:
+    present = [value for value in values if value is not None]
+    if all(type(value) in (int, float) or value in _NOT_FINITE for value in present) and any(
+        not isinstance(value, str) for value in present
+    ):
+        is_whole = all(type(value) is int for value in present)
+        return [value if value is None or is_whole else float(value) for value in values]
+    if len({type(value) for value in present}) <= 1:
+        return list(values)
+    return [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]

@@ -1,0 +1,128 @@
+"""``hpotool init``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hpotool.cli.options import StorageOption
+from hpotool.cli.output import say
+from hpotool.errors import InputError, NotFoundError, StudyFileError, paste
+
+if TYPE_CHECKING:
+    from hpotool.study.draft.write import Draft
+
+_HINT = "hpotool init train.py, or hpotool init sweep.yaml, or hpotool init --from-study NAME"
+
+
+def init(
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="A Python script, a sweep of Weights & Biases, or a config of Hydra's Optuna sweeper.",
+            show_default=False,
+        ),
+    ] = None,
+    from_study: Annotated[
+        str | None,
+        typer.Option(
+            "--from-study", metavar="NAME", help="A study of plain Optuna, or an imported one.", show_default=False
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The study file [default: NAME.yaml].", show_default=False
+        ),
+    ] = None,
+    storage: StorageOption = None,
+) -> None:
+    """Write a commented study file to begin with; nothing is run, and no file is overwritten."""
+    from hpotool.study.draft.write import format_draft
+
+    if (source is None) == (from_study is None):
+        raise InputError("init reads one thing: a file, or a study", _HINT)
+    if from_study is not None:
+        text, name = _text_of_study(from_study, storage)
+    else:
+        assert source is not None
+        draft = _draft_file(source)
+        text, name = format_draft(draft, str(source)), draft.name
+    path = output or Path(f"{name}.yaml")
+    _write_new(path, text)
+    say(f"wrote {path}")
+    _say_what_next(path, text)
+    sys.stdout.write(f"{path}\n")
+
+
+def _draft_file(source: Path) -> Draft:
+    from hpotool.study.draft.script import draft_script
+    from hpotool.study.draft.sweeps import draft_sweep
+
+    try:
+        text = source.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise NotFoundError(f"the file {source} does not exist", _HINT) from None
+    except UnicodeDecodeError:
+        raise InputError(f"the file {source} is not text in UTF-8", f"file {source} says what it is") from None
+    except OSError as error:
+        raise InputError(f"the file {source} cannot be read: {error.strerror}", _HINT) from None
+    if source.suffix.lower() in (".yaml", ".yml"):
+        return draft_sweep(text, str(source), source.stem)
+    if source.suffix.lower() != ".py":
+        raise InputError(f"{source} is neither a Python script nor YAML", _HINT)
+    module = ".".join(source.with_suffix("").parts) if not source.is_absolute() else source.stem
+    return draft_script(text, str(source), module.lstrip("."))
+
+
+def _text_of_study(name: str, storage: str | None) -> tuple[str, str]:
+    """The study file of a study, and the study's name: its settings where it has some."""
+    from hpotool.analysis.draft_study import draft_study
+    from hpotool.cli.database import connect, find_study, load_study
+    from hpotool.storage.control.creation import find_study_id
+    from hpotool.storage.control.orders import read_settings
+    from hpotool.storage.database.schema import ensure_schema
+    from hpotool.study.document import format_yaml
+    from hpotool.study.draft.write import format_draft
+    from hpotool.study.file.grammar import check_study_name
+
+    connection = connect(storage)
+    found = find_study(connection, name).name
+    try:
+        check_study_name(found)
+    except ValueError as error:
+        raise InputError(str(error), paste("rename", found, "NEW_NAME")) from None
+    ensure_schema(connection.url)
+    settings = read_settings(connection.run, find_study_id(connection, found))
+    if settings is not None and settings.spec is not None:
+        return f"# The settings of study {found}, every default written out.\n{format_yaml(settings.spec)}", found
+    return format_draft(draft_study(load_study(connection, found)), f"study {found}"), found
+
+
+def _write_new(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise InputError(
+            f"{path} exists already, and is not overwritten", "name another file: -o OTHER.yaml"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}", "choose another --output") from None
+
+
+def _say_what_next(path: Path, text: str) -> None:
+    """Say what is still wrong in the file, and which command comes then."""
+    from hpotool.study.file.reader import read_study_file
+
+    try:
+        read_study_file(text, str(path))
+    except StudyFileError as error:
+        for problem in error.problems:
+            say(f"to be put right: {problem}")
+    say(f"next: look at its lines, then: {paste('check', str(path))}")
+    say(f"then: {paste('create-study', str(path))}")

@@ -1,0 +1,49 @@
+"""``hpotool clone``."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from hpotool.cli.commands.keep.rename import check_new_name
+from hpotool.cli.options import StorageOption
+from hpotool.cli.output import say
+from hpotool.errors import paste
+
+
+class With(str, Enum):
+    """What goes along."""
+
+    SETTINGS = "settings"
+    POINTS = "points"
+    TRIALS = "trials"
+
+
+def clone(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="The study.")],
+    name: Annotated[str, typer.Argument(metavar="NEW_NAME", help="What the new one is called.")],
+    what: Annotated[
+        With, typer.Option("--with", help="Settings alone; its points, to be run again; or its trials.")
+    ] = With.SETTINGS,
+    storage: StorageOption = None,
+) -> None:
+    """Create another study like one that exists."""
+    from hpotool.cli.actor import current_actor
+    from hpotool.cli.database import connect, find_study, load_study
+    from hpotool.storage.moving.clone import clone_points, clone_settings, clone_trials
+
+    check_new_name(name, "clone", study)
+    connection = connect(storage)
+    source = find_study(connection, study)
+    trials = [] if what is With.SETTINGS else load_study(connection, source.name).trials
+    actor = f"clone by {current_actor()}"
+    study_id = clone_settings(connection, source, name, actor, with_warm_start=what is With.SETTINGS)
+    done = f"study {name!r} is like {source.name!r}"
+    if what is With.POINTS:
+        done += f", with {clone_points(connection, name, trials, actor)} points queued"
+    elif what is With.TRIALS:
+        done += f", with {clone_trials(connection, study_id, trials)} trials"
+    say(done)
+    say(f"next: {paste('worker', '--study', name)}")

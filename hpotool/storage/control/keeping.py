@@ -1,0 +1,156 @@
+"""What becomes of a study as a whole: deleted, renamed, archived, noted.
+
+Each is one transaction: all of it, or nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from hpotool.errors import InputError, NotFoundError, paste
+from hpotool.storage.control.creation import find_study_id
+from hpotool.storage.control.orders import WorkerRecord, adopt_study, list_workers, read_settings
+from hpotool.storage.database.connection import Connection, Parameters
+from hpotool.storage.database.queries import query, to_jsonb
+from hpotool.study.file.reader import read_study_data
+from hpotool.study.file.resolved import spec_hash, to_document
+
+ARCHIVED = "hpotool:archived"  # of a study: `hpotool studies` leaves it out
+_NOTE_PART = 2045  # characters; optuna-dashboard keeps longer notes in several attributes
+
+
+@dataclass(frozen=True)
+class Contents:
+    """How many trials and attempts a study holds, and the ids of all workers that it ever had."""
+
+    trials: int
+    attempts: int
+    workers: frozenset[str]
+
+
+def read_contents(connection: Connection, study_id: int) -> Contents:
+    """What goes when the study goes."""
+    [(trials, attempts, workers)] = connection.run(query("study_contents"), {"study_id": study_id})
+    return Contents(trials, attempts, frozenset(workers))
+
+
+def living_workers(connection: Connection, study_id: int, grace: timedelta) -> list[WorkerRecord]:
+    """The study's workers that have beaten within the grace period."""
+    known = list_workers(connection.run, study_id)
+    return [worker for worker in known if worker.silent_s < grace.total_seconds()]
+
+
+def delete_study(connection: Connection, study_id: int) -> None:
+    """Delete a study with all that is stored about it; hpotool's own rows go with Optuna's."""
+    connection.run(query("delete_study"), {"study_id": study_id})
+
+
+def rename_study(connection: Connection, old: str, name: str, actor: str) -> None:
+    """Give the study another name, in its settings too.
+
+    Raises:
+        InputError: another study has that name.
+    """
+    study_id = find_study_id(connection, old)
+    adopt_study(connection.run, study_id)
+    while True:
+        settings = read_settings(connection.run, study_id)
+        spec = settings.spec if settings else None
+        renamed = None if spec is None else replace(read_study_data(spec), name=name)
+        parameters = {
+            "study_id": study_id,
+            "name": name,
+            "seen": settings.fingerprint if settings else None,
+            "spec": None if renamed is None else to_jsonb(to_document(renamed)),
+            "spec_hash": None if renamed is None else spec_hash(renamed),
+            "old_origin": _origin(old),
+            "new_origin": _origin(name),
+            "actor": actor,
+            "reason": f"it was {old}",
+        }
+        if connection.run(query("rename_study"), parameters):
+            return
+        if connection.run("SELECT 1 FROM studies WHERE study_name = %s", (name,)):
+            raise InputError(f"there is a study {name!r} already", paste("show", "--study", name))
+
+
+def _origin(study: str) -> str:
+    """How `importing.TAKEN_FROM` begins in trials that were taken over from the study."""
+    return json.dumps({"study": study, "number": 0}).removesuffix("0}")
+
+
+def set_archived(connection: Connection, study_id: int, *, archived: bool) -> bool:
+    """Hide the study from ``hpotool studies``, or show it again. False: it was so already."""
+    known = connection.run(
+        "SELECT 1 FROM study_system_attributes WHERE study_id = %s AND key = %s", (study_id, ARCHIVED)
+    )
+    if archived:
+        connection.run_all([_attribute(study_id, ARCHIVED, True)])
+    else:
+        connection.run(query("delete_study_attributes"), {"study_id": study_id, "keys": [ARCHIVED]})
+    return bool(known) != archived
+
+
+def read_note(connection: Connection, study_id: int, number: int | None = None) -> str:
+    """The note of a study, or of one of its trials, as optuna-dashboard shows it; empty where there is none.
+
+    Raises:
+        NotFoundError: there is no such trial.
+    """
+    return _join_note(_read_attributes(connection, study_id), _note_prefix(connection, study_id, number))
+
+
+def write_note(connection: Connection, study_id: int, text: str, number: int | None = None) -> None:
+    """Put a note in the place of the one that is there; an empty text removes it.
+
+    Raises:
+        NotFoundError: there is no such trial.
+    """
+    prefix = _note_prefix(connection, study_id, number)
+    attributes = _read_attributes(connection, study_id)
+    parts = {f"{prefix}note_str:{place}": part for place, part in enumerate(_split(text))}
+    gone = [key for key in attributes if key.startswith(f"{prefix}note_str:") and key not in parts]
+    version = int(attributes.get(f"{prefix}note_ver", 0)) + 1
+    statements = [_attribute(study_id, f"{prefix}note_ver", version)]
+    statements += [_attribute(study_id, key, part) for key, part in parts.items()]
+    statements.append((query("delete_study_attributes"), {"study_id": study_id, "keys": gone}))
+    connection.run_all(statements)
+
+
+def read_failed_trials(connection: Connection, study_id: int) -> list[dict[str, Any]]:
+    """The failed trials that nothing tries again yet: ``{"trial", "outcome", "host"}`` each."""
+    rows = connection.run(query("failed_trials"), {"study_id": study_id})
+    return [{"trial": number, "outcome": outcome, "host": host} for number, outcome, host in rows]
+
+
+def _split(text: str) -> Sequence[str]:
+    return [text[i * _NOTE_PART : (i + 1) * _NOTE_PART] for i in range(math.ceil(len(text) / _NOTE_PART))]
+
+
+def _join_note(attributes: Mapping[str, Any], prefix: str) -> str:
+    parts = [key for key in attributes if key.startswith(f"{prefix}note_str:")]
+    return "".join(attributes[f"{prefix}note_str:{place}"] for place in range(len(parts)))
+
+
+def _note_prefix(connection: Connection, study_id: int, number: int | None) -> str:
+    """How optuna-dashboard's attributes for the note begin: a trial's are the study's, with the trial's id."""
+    if number is None:
+        return "dashboard:"
+    rows = connection.run(query("find_trial"), {"study_id": study_id, "number": number})
+    if not rows:
+        raise NotFoundError(f"the study has no trial {number}", "hpotool trials --study NAME lists those it has")
+    return f"dashboard:{rows[0][0]}:"
+
+
+def _read_attributes(connection: Connection, study_id: int) -> dict[str, Any]:
+    rows = connection.run("SELECT key, value_json FROM study_system_attributes WHERE study_id = %s", (study_id,))
+    return {key: json.loads(value) for key, value in rows}
+
+
+def _attribute(study_id: int, key: str, value: Any) -> tuple[str, Parameters]:
+    return query("set_system_attribute"), {"study_id": study_id, "key": key, "value": json.dumps(value)}

@@ -1,0 +1,65 @@
+"""A study once more under another name: its settings, its points to be run again, or its trials too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+from optuna.trial import FrozenTrial
+
+from hpotool.errors import InputError, paste
+from hpotool.storage.control.creation import create_or_resume, find_study_id, read_spec
+from hpotool.storage.control.orders import adopt_study, read_settings
+from hpotool.storage.control.queueing import enqueue_points
+from hpotool.storage.control.studies import StudySummary, list_studies
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.queries import query
+from hpotool.storage.database.schema import ensure_schema
+from hpotool.storage.moving.write import MOST_AT_ONCE, write_trials
+
+_METRIC_NAMES = "study:metric_names"
+
+
+def clone_settings(
+    connection: Connection, source: StudySummary, name: str, actor: str, *, with_warm_start: bool = True
+) -> int:
+    """Create a study with the settings of another one; its id. Of plain Optuna's, with its metrics.
+
+    Raises:
+        InputError: there is a study of that name.
+    """
+    ensure_schema(connection.url)
+    if list_studies(connection, name):
+        raise InputError(f"there is a study {name!r} already", paste("clone", source.name, f"{name}-2"))
+    settings = read_settings(connection.run, find_study_id(connection, source.name))
+    if settings is not None and settings.spec is not None:
+        _, spec = read_spec(connection, source.name)
+        warm_start = spec.warm_start if with_warm_start else ()
+        create_or_resume(connection, replace(spec, name=name, warm_start=warm_start), actor)
+        return find_study_id(connection, name)
+    directions = [direction.upper() for direction in source.metrics.values()]
+    [(study_id,)] = connection.run(query("insert_study"), {"name": name, "directions": directions})
+    names = {"study_id": study_id, "key": _METRIC_NAMES, "value": json.dumps(list(source.metrics))}
+    connection.run(query("set_system_attribute"), names)
+    adopt_study(connection.run, study_id)
+    return int(study_id)
+
+
+def clone_points(connection: Connection, name: str, trials: Sequence[FrozenTrial], actor: str) -> int:
+    """Queue the points of finished trials, each once; how many they are."""
+    points = {
+        json.dumps(trial.params, sort_keys=True, default=str): trial.params
+        for trial in trials
+        if trial.state.is_finished() and trial.params
+    }
+    if points:
+        enqueue_points(connection, name, list(points.values()), actor)
+    return len(points)
+
+
+def clone_trials(connection: Connection, study_id: int, trials: Sequence[FrozenTrial]) -> int:
+    """Write the trials with all that belongs to them, under their own numbers; how many they are."""
+    for start in range(0, len(trials), MOST_AT_ONCE):
+        write_trials(connection, study_id, trials[start : start + MOST_AT_ONCE])
+    return len(trials)

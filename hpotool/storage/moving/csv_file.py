@@ -1,0 +1,188 @@
+"""A CSV file of trials as a study: what ``hpotool export trials``, Optuna's data frames or people write."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from hpotool.errors import InputError, NotFoundError
+from hpotool.storage.moving.sources import SourceStudy
+from hpotool.study.document import did_you_mean, parse_scalar
+
+_HINT = "hpotool import trials.csv --study NAME --metric loss:minimize"
+_IGNORED = {"number", "state", "datetime_start", "datetime_complete", "duration", "duration_s", "", "outcome",
+            "reason", "worker", "host", "attempts"}  # fmt: skip
+_PREFIXES = ("params_", "values_", "user_attrs_", "system_attrs_", "constraints_", "value")
+
+Row = Mapping[str, str]
+
+
+def read_csv_study(file: str, names: Sequence[str], metrics: Sequence[str]) -> SourceStudy:
+    """The study in ``file``; ``metrics`` are ``NAME:direction``, each a column.
+
+    Raises:
+        NotFoundError: there is no such file.
+        InputError: its name or its metrics are not given, or a line is no trial.
+    """
+    path = Path(file)
+    rows = _read_rows(path)
+    if len(names) != 1:
+        raise InputError(f"a study from {file} needs a name", _HINT)
+    columns = list(rows[0])
+    directions = _directions(metrics, columns, file)
+    named = [column for column in columns if column.startswith("params_")]
+    free = [c for c in columns if c not in _IGNORED and c not in directions and not c.startswith(_PREFIXES)]
+    params = {column: column.removeprefix("params_") for column in named or free}
+    values = {column: [parse_scalar(row[column]) for row in rows if row[column].strip()] for column in params}
+    space = {column: _distribution(values[column]) for column in params if values[column]}
+    trials = [_trial(place, row, path, directions, params, space) for place, row in enumerate(rows)]
+    metric_names = [name for name, _ in directions.values()]
+    return SourceStudy(
+        str(path.resolve()),
+        names[0],
+        [direction for _, direction in directions.values()],
+        trials,
+        system_attrs={"study:metric_names": metric_names},
+    )
+
+
+def _read_rows(path: Path) -> list[dict[str, str]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise NotFoundError(f"the file {path} does not exist", _HINT) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the file {path} cannot be read: {error}", _HINT) from None
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        names = [name.strip() for name in next(reader, [])]
+        lines = [(reader.line_num, line) for line in reader if line]
+    except csv.Error as error:
+        raise InputError(f"the file {path} cannot be read: {error}", _HINT) from None
+    if not lines:
+        raise InputError(f"the file {path} holds no trials", _HINT)
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{path}:1: the column {twice!r} stands there twice", "keep one column of each name")
+    for number, line in lines:
+        if len(line) != len(names):
+            sentence = f"this line has {len(line)} values, and the header {len(names)} names"
+            raise InputError(f"{path}:{number}: {sentence}", "a value with a comma stands in quotes")
+    return [dict(zip(names, line, strict=True)) for _, line in lines]
+
+
+def _directions(metrics: Sequence[str], columns: Sequence[str], file: str) -> dict[str, tuple[str, str]]:
+    """The metrics' columns, each with the metric's name and direction."""
+    if not metrics:
+        raise InputError(f"nothing says what was optimized in {file}, and which way is better", _HINT)
+    found = {}
+    for text in metrics:
+        name, _, direction = text.rpartition(":")
+        if direction not in ("minimize", "maximize"):
+            raise InputError(f"--metric {text}: a metric is NAME:minimize or NAME:maximize", _HINT)
+        column = next((each for each in (name, f"values_{name}") if each in columns), None)
+        if column is None:
+            raise InputError(f"--metric {text}: {file} has no column {name!r}{did_you_mean(name, columns)}", _HINT)
+        found[column] = (name.removeprefix("values_"), direction.upper())
+    return found
+
+
+def _distribution(values: Sequence[Any]) -> BaseDistribution:
+    """What all the values may have been chosen from: the narrowest range, or the choices."""
+    if all(type(value) is int for value in values):
+        return IntDistribution(min(values), max(values))
+    if all(type(value) in (int, float) and math.isfinite(value) for value in values):
+        return FloatDistribution(float(min(values)), float(max(values)))
+    return CategoricalDistribution(list(dict.fromkeys(values)))
+
+
+def _trial(
+    place: int,
+    row: Row,
+    path: Path,
+    directions: Mapping[str, tuple[str, str]],
+    params: Mapping[str, str],
+    space: Mapping[str, BaseDistribution],
+) -> FrozenTrial:
+    where = f"{path}: trial {place}"
+    values = [_number(row[column], f"{where}, {column}") for column in directions]
+    state = _state(row, values, where)
+    own = {column: parse_scalar(row[column]) for column in space if row[column].strip()}
+    floats = {c: _as_chosen(space[c], value) for c, value in own.items()}
+    is_measured = state is TrialState.COMPLETE
+    trial = FrozenTrial(
+        number=place,
+        trial_id=place,
+        state=state,
+        value=None,
+        values=[value for value in values if value is not None] if is_measured else None,
+        datetime_start=_time(row.get("datetime_start"), where),
+        datetime_complete=_time(row.get("datetime_complete"), where),
+        params={params[column]: value for column, value in floats.items()},
+        distributions={params[column]: space[column] for column in own},
+        user_attrs=_attributes(row, "user_attrs_"),
+        system_attrs=_attributes(row, "system_attrs_"),
+        intermediate_values={},
+    )
+    for key, value in _attributes(row, "constraints_").items():
+        trial._system_attrs[f"constraints:{key}"] = float(value)
+    return trial
+
+
+def _as_chosen(distribution: BaseDistribution, value: Any) -> Any:
+    return float(value) if isinstance(distribution, FloatDistribution) else value
+
+
+def _number(text: str, where: str) -> float | None:
+    if not text.strip():
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        raise InputError(f"{where}: {text!r} is not a number", "correct it, or leave the cell empty") from None
+    return None if math.isnan(number) else number
+
+
+def _state(row: Row, values: Sequence[float | None], where: str) -> TrialState:
+    """As the file says; where it does not, a trial with all its values is complete and another one failed."""
+    is_measured = None not in values
+    text = row.get("state", "").strip().upper()
+    if not text:
+        return TrialState.COMPLETE if is_measured else TrialState.FAIL
+    if text not in TrialState.__members__:
+        raise InputError(f"{where}: {text!r} is no state", f"states are {', '.join(TrialState.__members__)}")
+    if text == "COMPLETE" and not is_measured:
+        raise InputError(f"{where} is complete and has no value", "write FAIL as its state, or its value")
+    return TrialState[text]
+
+
+def _time(text: str | None, where: str) -> datetime | None:
+    """A time in the local zone and without it, as Optuna keeps them; one without a zone is local."""
+    if not text or not text.strip():
+        return None
+    try:
+        time = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    except ValueError:
+        raise InputError(f"{where}: {text!r} is no time", "write it like 2026-03-31T12:00:00+00:00") from None
+    return time if time.tzinfo is None else time.astimezone(timezone.utc).astimezone().replace(tzinfo=None)
+
+
+def _attributes(row: Row, prefix: str) -> dict[str, Any]:
+    found = {}
+    for column, text in row.items():
+        if column.startswith(prefix) and text.strip():
+            try:
+                found[column.removeprefix(prefix)] = json.loads(text)
+            except ValueError:
+                found[column.removeprefix(prefix)] = text
+    return found

@@ -1,0 +1,160 @@
+"""Studies from elsewhere into this database, whole; what is here already is not added again."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.trial import TrialState
+
+from hpotool.errors import InputError, paste
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.queries import query
+from hpotool.storage.moving.sources import SourceStudy
+from hpotool.storage.moving.write import MARK, MOST_AT_ONCE, write_trials
+from hpotool.study.draft.write import name_like
+from hpotool.study.file.grammar import check_study_name
+
+_TRIAL_NOTE = re.compile(r"dashboard:(\d+):(.*)", re.DOTALL)
+_MARKED = """
+SELECT a.value_json, s.study_id, s.study_name FROM study_system_attributes a JOIN studies s USING (study_id)
+WHERE a.key = %s
+"""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of a study: its name here, how many trials came and were here, and how many ran there still."""
+
+    source_name: str
+    name: str
+    added: int
+    known: int
+    interrupted: int
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A study on its way; ``study_id`` is None where it is to be created."""
+
+    study: SourceStudy
+    name: str
+    study_id: int | None
+    known: int
+
+
+def import_studies(
+    connection: Connection, studies: Sequence[SourceStudy], name: str | None = None
+) -> list[Imported]:
+    """Import the studies, the only one under ``name`` where that is given.
+
+    Raises:
+        InputError: a name is taken by a study from elsewhere; nothing was written.
+    """
+    plans = _plan(connection, studies, name)
+    return [_carry_out(connection, plan) for plan in plans]
+
+
+def _plan(connection: Connection, studies: Sequence[SourceStudy], name: str | None) -> list[_Plan]:
+    marked = {}
+    for text, study_id, study_name in connection.run(_MARKED, (MARK,)):
+        mark = json.loads(text)
+        marked[mark["source"], mark["study"]] = (study_id, study_name, mark["trials"])
+    taken = {study_name for (study_name,) in connection.run("SELECT study_name FROM studies")}
+    plans = []
+    for study in studies:
+        if (study.source, study.name) in marked:
+            study_id, here, known = marked[study.source, study.name]
+            _refuse_second_name(study, here, name)
+            plans.append(_Plan(study, here, study_id, known))
+        else:
+            chosen = name or valid_name(study.name, taken)
+            if chosen in taken:
+                raise InputError(
+                    f"there is a study {chosen!r} already, which did not come from {study.source}",
+                    paste("import", study.source, "--study", study.name, "--as", f"{chosen}-2"),
+                )
+            taken.add(chosen)
+            plans.append(_Plan(study, chosen, None, 0))
+    return plans
+
+
+def _refuse_second_name(study: SourceStudy, here: str, name: str | None) -> None:
+    if name not in (None, here):
+        raise InputError(
+            f"study {study.name!r} of {study.source} is here already, as {here!r}",
+            f"{paste('clone', here, str(name))} --with trials",
+        )
+
+
+def valid_name(name: str, taken: set[str]) -> str:
+    """``name``, where a study file can bear it; else one like it that no study has."""
+    try:
+        return check_study_name(name)
+    except ValueError:
+        like = name_like(name)
+    chosen, count = like, 1
+    while chosen in taken:
+        count += 1
+        chosen = f"{like}-{count}"
+    return chosen
+
+
+def _carry_out(connection: Connection, plan: _Plan) -> Imported:
+    study = plan.study
+    study_id = _create(connection, plan) if plan.study_id is None else plan.study_id
+    new = study.trials[plan.known :]
+    ids: dict[int, int] = {}
+    for start in range(0, len(new), MOST_AT_ONCE):
+        part = new[start : start + MOST_AT_ONCE]
+        seen = _mark(study, plan.known + start)
+        mark = _mark(study, plan.known + start + len(part))
+        written = write_trials(connection, study_id, part, seen, mark)
+        if not written:
+            raise InputError(f"somebody else imports {study.name!r} at this moment", "wait, and do it again")
+        ids |= {trial._trial_id: trial_id for trial, trial_id in zip(part, written, strict=True)}
+    _write_trial_notes(connection, study_id, study, ids)
+    interrupted = sum(trial.state is TrialState.RUNNING for trial in new)
+    return Imported(study.name, plan.name, len(new), plan.known, interrupted)
+
+
+def _create(connection: Connection, plan: _Plan) -> int:
+    """Create the study with its attributes and the mark of its origin."""
+    study = plan.study
+    rows = connection.run(query("insert_study"), {"name": plan.name, "directions": list(study.directions)})
+    if not rows:
+        raise InputError(f"there is a study {plan.name!r} by now", "do it again, with --as ANOTHER_NAME")
+    study_id = int(rows[0][0])
+    own = {
+        key: value for key, value in study.system_attrs.items() if not _TRIAL_NOTE.fullmatch(key) and key != MARK
+    }
+    system = {key: json.dumps(value) for key, value in own.items()} | {MARK: _mark(study, 0)}
+    user = {key: json.dumps(value) for key, value in study.user_attrs.items()}
+    connection.run_all(
+        [
+            (query(query_name), {"study_id": study_id, "key": key, "value": value})
+            for query_name, attributes in (("set_user_attribute", user), ("set_system_attribute", system))
+            for key, value in attributes.items()
+        ]
+    )
+    return study_id
+
+
+def _mark(study: SourceStudy, trials: int) -> str:
+    return json.dumps({"source": study.source, "study": study.name, "trials": trials})
+
+
+def _write_trial_notes(connection: Connection, study_id: int, study: SourceStudy, ids: Mapping[int, int]) -> None:
+    """Write the dashboard's notes about trials, which it keeps with the study under the trials' ids."""
+    statements: list[tuple[str, Mapping[str, Any]]] = []
+    for key, value in study.system_attrs.items():
+        match = _TRIAL_NOTE.fullmatch(key)
+        if match and int(match[1]) in ids:
+            here = f"dashboard:{ids[int(match[1])]}:{match[2]}"
+            parameters = {"study_id": study_id, "key": here, "value": json.dumps(value)}
+            statements.append((query("set_system_attribute"), parameters))
+    if statements:
+        connection.run_all(statements)

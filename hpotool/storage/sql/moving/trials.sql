@@ -1,0 +1,69 @@
+-- name: study_contents
+-- What a study holds: trials, attempts, and the workers that ever worked on it.
+SELECT
+    (SELECT count(*) FROM trials WHERE study_id = %(study_id)s),
+    (SELECT count(*) FROM hpotool.attempts WHERE study_id = %(study_id)s),
+    (SELECT COALESCE(array_agg(worker_id), '{}') FROM hpotool.workers WHERE study_id = %(study_id)s)
+
+
+-- name: write_trials
+-- Write whole trials behind those that the study has, with all that belongs to them; their ids in order. What belongs
+-- to a trial names its place among them. `seen` is what stands in the study's mark of its origin: no row where
+-- something else stands there by now; NULL: the study needs none. `mark` takes its place.
+-- include: lock_study
+WITH allowed AS (
+    SELECT WHERE %(seen)s::text IS NULL OR EXISTS (
+        SELECT FROM study_system_attributes
+        WHERE study_id = %(study_id)s AND key = %(mark_key)s AND value_json = %(seen)s::text)
+), created AS (
+    INSERT INTO trials (study_id, number, state, datetime_start, datetime_complete)
+    SELECT %(study_id)s,
+        COALESCE((SELECT max(number) + 1 FROM trials WHERE study_id = %(study_id)s AND number IS NOT NULL), 0) + n - 1,
+        state::trialstate, started, completed
+    FROM allowed, unnest(%(states)s::text[], %(starts)s::timestamp[], %(ends)s::timestamp[])
+        WITH ORDINALITY g (state, started, completed, n)
+    ORDER BY n
+    RETURNING trial_id, number
+), placed AS (
+    SELECT trial_id, row_number() OVER (ORDER BY number) - 1 AS place FROM created
+), v AS (
+    INSERT INTO trial_values (trial_id, objective, value, value_type)
+    SELECT trial_id, objective, value, type::trialvaluetype
+    FROM unnest(%(value_places)s::int[], %(objectives)s::int[], %(values)s::float8[], %(value_types)s::text[])
+        WITH ORDINALITY w (place, objective, value, type, n)
+    JOIN placed USING (place)
+    ORDER BY n
+), p AS (
+    INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json)
+    SELECT trial_id, name, value, distribution
+    FROM unnest(
+        %(param_places)s::int[], %(param_names)s::text[], %(param_values)s::float8[], %(distributions)s::text[]
+    ) WITH ORDINALITY w (place, name, value, distribution, n)
+    JOIN placed USING (place)
+    ORDER BY n
+), i AS (
+    INSERT INTO trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type)
+    SELECT trial_id, step, value, type::trialintermediatevaluetype
+    FROM unnest(%(step_places)s::int[], %(steps)s::int[], %(step_values)s::float8[], %(step_types)s::text[])
+        WITH ORDINALITY w (place, step, value, type, n)
+    JOIN placed USING (place)
+    ORDER BY n
+), u AS (
+    INSERT INTO trial_user_attributes (trial_id, key, value_json)
+    SELECT trial_id, key, value
+    FROM unnest(%(user_places)s::int[], %(user_keys)s::text[], %(user_values)s::text[])
+        WITH ORDINALITY w (place, key, value, n)
+    JOIN placed USING (place)
+    ORDER BY n
+), s AS (
+    INSERT INTO trial_system_attributes (trial_id, key, value_json)
+    SELECT trial_id, key, value
+    FROM unnest(%(system_places)s::int[], %(system_keys)s::text[], %(system_values)s::text[])
+        WITH ORDINALITY w (place, key, value, n)
+    JOIN placed USING (place)
+    ORDER BY n
+), marked AS (
+    UPDATE study_system_attributes SET value_json = %(mark)s
+    WHERE study_id = %(study_id)s AND key = %(mark_key)s AND EXISTS (SELECT FROM created)
+)
+SELECT trial_id FROM placed ORDER BY place

@@ -1,0 +1,109 @@
+"""A study file that somebody will go on writing: complete, valid where it can be, and commented."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+_BARE = re.compile(r"[A-Za-z_][\w.-]*")
+_NOT_TEXT = ("true", "false", "null", "yes", "no", "on", "off")
+
+
+@dataclass(frozen=True)
+class DraftParameter:
+    """A parameter as the file will say it; ``content`` None: only the comment says something about it.
+
+    ``is_out``: it is written as a comment, to be taken in.
+    """
+
+    name: str
+    content: Mapping[str, Any] | None
+    comment: str = ""
+    is_out: bool = False
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A study file to be. ``objective``, ``sampler`` and ``pruner`` are as in the file.
+
+    ``notes`` are what a person has to look at. ``has_space`` is False where the objective suggests its parameters:
+    then they stand there for information.
+    """
+
+    name: str
+    objective: Mapping[str, Any]
+    metrics: Mapping[str, str]
+    parameters: Sequence[DraftParameter] = ()
+    trials: int = 100
+    sampler: str | None = None
+    pruner: Mapping[str, Any] | None = None
+    notes: Sequence[str] = field(default_factory=tuple)
+    has_space: bool = True
+
+
+def name_like(text: str) -> str:
+    """A name that a study file can bear, as like ``text`` as can be; ``study`` where nothing is left of it."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:90] or "study"
+
+
+def format_draft(draft: Draft, origin: str) -> str:
+    """The study file's text; ``origin`` is what it was made from."""
+    lines = [
+        f"# Written by hpotool init from {_one_line(origin)}. Look at each line; docs/study-file.md has all keys."
+    ]
+    lines += [f"# - {_one_line(note)}" for note in draft.notes]
+    lines += [f"study: {draft.name}", "objective:"]
+    lines += [f"  {key}: {flow(value)}" for key, value in draft.objective.items()]
+    lines.append("metrics:  # what is optimized, and which way is better")
+    lines += [f"  {_key(name)}: {direction}" for name, direction in draft.metrics.items()]
+    lines += _space(draft)
+    lines.append(
+        f"budget: {{trials: {draft.trials}}}  # how many trials finish; also wall, gpu_hours, target, patience"
+    )
+    if draft.sampler is not None:
+        lines.append(f"sampler: {draft.sampler}")
+    if draft.pruner is not None:
+        lines.append(f"pruner: {flow(draft.pruner)}")
+    return "\n".join(lines) + "\n"
+
+
+def _space(draft: Draft) -> list[str]:
+    lines = [_parameter(parameter) for parameter in draft.parameters]
+    if not draft.has_space:
+        head = ["# search_space: the objective suggests its parameters itself:"] if lines else []
+        return head + [f"# {line.removeprefix('# ')}" for line in lines]
+    is_empty = all(parameter.is_out or parameter.content is None for parameter in draft.parameters)
+    return ["# search_space:" if is_empty else "search_space:", *lines] if lines else []
+
+
+def _parameter(parameter: DraftParameter) -> str:
+    comment = f"  # {_one_line(parameter.comment)}" if parameter.comment else ""
+    content = "" if parameter.content is None else f" {flow(parameter.content)}"
+    is_out = parameter.is_out or parameter.content is None
+    return f"{'# ' if is_out else ''}  {_key(parameter.name)}:{content}{comment}"
+
+
+def flow(value: Any) -> str:
+    """``value`` as YAML in one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_key(str(key))}: {flow(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(flow(inner) for inner in value) + "]"
+    if isinstance(value, str):
+        return value if _is_bare(value) else json.dumps(value, ensure_ascii=False)
+    return json.dumps(value)
+
+
+def _key(name: str) -> str:
+    return name if _is_bare(name) else json.dumps(name, ensure_ascii=False)
+
+
+def _is_bare(text: str) -> bool:
+    return _BARE.fullmatch(text) is not None and text.lower() not in _NOT_TEXT
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,236 @@
+"""Delete, rename, clone, archive, note, tag, retry and budgets, on a real database."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import optuna
+import optuna_dashboard
+import pytest
+from optuna.trial import TrialState, create_trial
+
+import hpotool
+from hpotool.settings import home_folder
+from hpotool.storage.control.creation import read_spec
+from hpotool.storage.control.orders import register_worker
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.fleet.worker_identity import WorkerIdentity
+from tests.commands import Commands
+
+CREATE = (
+    "create-study --study {} --objective objectives.quadratic:objective --metric height:minimize "
+    "--param 'x=float(0, 1)' --trials 20"
+)
+
+
+@pytest.fixture
+def run(database_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Commands:
+    monkeypatch.setenv("HPOTOOL_STORAGE", database_url)
+    return Commands(capsys)
+
+
+@pytest.fixture
+def connection(database_url: str) -> Connection:
+    return Connection(DatabaseUrl.parse(database_url))
+
+
+def load(connection: Connection, name: str) -> optuna.Study:
+    return optuna.load_study(study_name=name, storage=hpotool.open_storage(connection.url.sqlalchemy))
+
+
+def add_trials(connection: Connection, name: str, count: int, state: TrialState = TrialState.COMPLETE) -> None:
+    space = {"x": optuna.distributions.FloatDistribution(0, 1)}
+    for number in range(count):
+        values = [float(number)] if state is TrialState.COMPLETE else None
+        params = {"x": number / 10}
+        load(connection, name).add_trial(
+            create_trial(state=state, values=values, params=params, distributions=space)
+        )
+
+
+def add_worker(connection: Connection, name: str) -> None:
+    study_id, _ = read_spec(connection, name)
+    worker = WorkerIdentity(
+        worker_id=f"w-{name}", host="gpu-b", pid=1, process_space="s", process_start="p", slot="cpu"
+    )
+    register_worker(connection.run, study_id, worker)
+
+
+def test_delete_says_what_goes_and_spares_living_workers(
+    run: Commands, connection: Connection, hpotool_home: Path
+) -> None:
+    run(CREATE.format("old"))
+    run(CREATE.format("other"))
+    add_trials(connection, "old", 3)
+    add_worker(connection, "old")
+    logs = {name: home_folder() / "logs" / "old" / name / "1.log" for name in ("w-old", "w-of-another-database")}
+    for log in logs.values():
+        log.parent.mkdir(parents=True)
+        log.write_text("epoch 1\n")
+
+    refused = run("delete old --yes", 2).stderr
+    assert "error: 1 worker is alive in study 'old', on gpu-b" in refused
+    assert "hpotool delete old --force" in refused
+    assert "nobody to ask" in run("delete old --force", 2).stderr
+    assert len(load(connection, "old").trials) == 3
+
+    done = run("delete old --force --yes").stderr
+    assert "3 trials, 0 attempts with their events, 1 logs on this machine" in done
+    assert [log.exists() for log in logs.values()] == [False, True]
+    assert [study["name"] for study in run.json("studies")] == ["other"]
+    assert connection.run("SELECT count(*) FROM hpotool.study_settings") == [(1,)]
+    assert connection.run("SELECT count(*) FROM trials") == [(0,)]
+    assert "does not exist" in run("delete old --yes", 3).stderr
+
+
+def test_a_renamed_study_is_the_same_study(run: Commands, connection: Connection, hpotool_home: Path) -> None:
+    run(CREATE.format("first"))
+    run(CREATE.format("taken"))
+    add_trials(connection, "first", 4)
+    (home_folder() / "checkpoints" / "first" / "trial-1").mkdir(parents=True)
+    assert "there is a study 'taken' already" in run("rename first taken", 2).stderr
+    assert "like my-study" in run("rename first 'my study'", 2).stderr
+    assert "called 'first' already" in run("rename first first", 2).stderr
+    add_worker(connection, "taken")
+    assert "worker is alive" in run("rename taken new", 2).stderr
+
+    assert "study 'first' is called 'second' now" in run("rename first second").stderr
+    _, spec = read_spec(connection, "second")
+    assert (spec.name, spec.budget.trials) == ("second", 20)
+    assert (home_folder() / "checkpoints" / "second" / "trial-1").is_dir()
+    assert len(run.json("trials second")) == 4
+    assert "study 'first' does not exist" in run("show first", 3).stderr
+    assert "it was first" in run("events second").stdout
+
+
+def test_what_was_taken_over_is_known_under_the_new_name(run: Commands, connection: Connection) -> None:
+    run(CREATE.format("first"))
+    run(CREATE.format("next"))
+    add_trials(connection, "first", 3)
+    run("enqueue --study next --from-study first --finished")
+    run("rename first again")
+    done = run("enqueue --study next --from-study again --finished").stderr
+    assert "3 of them are in 'next' already" in done
+
+
+@pytest.mark.parametrize("what", ["settings", "points", "trials"])
+def test_a_clone_has_what_was_asked_for(run: Commands, connection: Connection, what: str) -> None:
+    run(CREATE.format("a"))
+    run("tag a owner=ann")
+    add_trials(connection, "a", 3)
+    add_trials(connection, "a", 1, TrialState.FAIL)
+    run(f"clone a b --with {what}")
+    assert "there is a study 'b' already" in run("clone a b", 2).stderr
+    _, spec = read_spec(connection, "b")
+    assert spec.tags == {"owner": "ann"}
+    trials = load(connection, "b").trials
+    states = {"settings": [], "points": ["WAITING"] * 3, "trials": ["COMPLETE"] * 3 + ["FAIL"]}[what]
+    assert [trial.state.name for trial in trials] == states
+    if what == "trials":
+        assert [trial.params for trial in trials] == [trial.params for trial in load(connection, "a").trials]
+
+
+def test_a_study_of_plain_optuna_is_cloned_with_its_trials(run: Commands, connection: Connection) -> None:
+    storage = hpotool.open_storage(connection.url.sqlalchemy)
+    study = optuna.create_study(storage=storage, study_name="plain", directions=["minimize", "maximize"])
+    study.optimize(lambda t: (t.suggest_float("x", 0, 1), 1.0), n_trials=5)
+    run("clone plain copy --with trials")
+    copy = load(connection, "copy")
+    assert copy.directions == study.directions
+    assert [trial.values for trial in copy.trials] == [trial.values for trial in study.trials]
+
+
+def test_an_archived_study_is_hidden_and_nothing_else(run: Commands, connection: Connection) -> None:
+    run(CREATE.format("old"))
+    run(CREATE.format("new"))
+    assert "back with: hpotool unarchive old" in run("archive old").stderr
+    assert "archived already" in run("archive old").stderr
+    assert [study["name"] for study in run.json("studies")] == ["new"]
+    assert [study["name"] for study in run.json("studies --all")] == ["old", "new"]
+    assert run.json("status")["study"] == "new"  # the only one that is not archived
+    assert run.json("status old")["study"] == "old"
+    run("unarchive old")
+    assert len(run.json("studies")) == 2
+
+
+def test_notes_are_the_dashboards(run: Commands, connection: Connection) -> None:
+    run(CREATE.format("s"))
+    add_trials(connection, "s", 2)
+    long = "ß" * 5000
+    run("note s 'the **first** try'")
+    run(f"note s 1 '{long}'")
+    study = load(connection, "s")
+    assert optuna_dashboard.get_note(study) == "the **first** try"
+    attributes = study._storage.get_study_system_attrs(study._study_id)
+    from optuna_dashboard._note import get_note_from_system_attrs
+
+    assert get_note_from_system_attrs(attributes, study.trials[1]._trial_id)["body"] == long
+    run("note s 1 short")
+    assert run("note s 1").stdout == "short\n"
+    assert run("note s").stdout == "the **first** try\n"
+    run("note s --remove")
+    assert "no note about s" in run("note s").stderr
+    assert "no trial 7" in run("note s 7 text", 3).stderr
+    assert "in quotes" in run("note s two words", 2).stderr
+
+
+def test_tags_and_a_description_are_settings(run: Commands, connection: Connection, tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    text = (
+        "study: s\nobjective: {python: 'objectives.quadratic:objective'}\nmetrics: {height: minimize}\n"
+        "search_space: {x: {float: [0.0, 1.0]}}\n"
+    )
+    file.write_text(text)
+    run(f"create-study {file}")
+    file.write_text(text + "description: how deep\ntags: {owner: ann, paper: '3'}\n")
+    assert "taken over: tags changes from none to" in run(f"create-study {file}").stderr
+    assert run("tag s paper= gpu=h100").stdout == "gpu=h100\nowner=ann\n"
+    assert run("tag s").stdout.splitlines() == ["gpu=h100", "owner=ann"]
+    assert "a tag is key=value" in run("tag --study s owner", 2).stderr
+    assert "one word" in run("tag s 'a b=1'", 2).stderr
+    _, spec = read_spec(connection, "s")
+    assert (spec.description, spec.tags) == ("how deep", {"owner": "ann", "gpu": "h100"})
+
+
+def test_failed_trials_are_tried_again_by_number_all_and_some(run: Commands, connection: Connection) -> None:
+    run(CREATE.format("s"))
+    add_trials(connection, "s", 5, TrialState.FAIL)
+    add_trials(connection, "s", 1)
+    study_id, _ = read_spec(connection, "s")
+    for number, outcome in ((0, "crash"), (1, "crash"), (2, "oom")):
+        connection.run(
+            "INSERT INTO hpotool.attempts"
+            " (attempt_id, study_id, trial_id, number, root_number, worker_id, host, pid, slot, outcome)"
+            " SELECT gen_random_uuid(), study_id, trial_id, number, number, 'w', 'gpu-b', 1, 'cpu', %s"
+            " FROM trials WHERE study_id = %s AND number = %s",
+            (outcome, study_id, number),
+        )
+    assert "no trial is named" in run("retry s", 2).stderr
+    assert "there is no outcome 'crsh'; did you mean 'crash'?" in run("retry s --where outcome=crsh", 2).stderr
+    assert "takes outcome=" in run("retry s --where state=fail", 2).stderr
+    assert "trial 0 is queued again as trial 6" in run("retry s --where outcome=crash --where host=gpu-b").stderr
+    partly = run("retry s 3 5 0", 2)
+    assert "trial 3 is queued again as trial 8" in partly.stderr
+    assert "trial 5 is COMPLETE" in partly.stderr
+    assert "trial 0 is tried again as trial 6" in partly.stderr
+    done = run("retry s --failed").stderr
+    assert [line.split()[1] for line in done.splitlines()] == ["2", "4"]
+    assert "no failed trial to try again" in run("retry s --failed", 3).stderr
+
+
+def test_a_budget_grows_by_what_is_added(run: Commands, connection: Connection) -> None:
+    run(CREATE.format("s"))
+    add_trials(connection, "s", 5)
+    assert "budget.trials changes from 20 to 30" in run("budget s --trials +10").stderr
+    assert "5 of 3 trials are finished: with this limit the study is done" in run("budget s --trials 3").stderr
+    run("budget s --wall 1h --trials none --gpu-hours 2.5")
+    run("budget s --wall +30m --gpu-hours +1.5")
+    _, spec = read_spec(connection, "s")
+    assert spec.budget.wall == timedelta(minutes=90)
+    assert (spec.budget.trials, spec.budget.gpu_hours) == (None, 4.0)
+    assert "--wall 5: expected a duration" in run("budget s --wall 5", 2).stderr
+    assert "no such limit to add to; write --patience 5" in run("budget s --patience +5", 2).stderr
+    assert "--trials +x:" in run("budget s --trials +x", 2).stderr
+    assert "--trials +-3:" in run("budget s --trials +-3", 2).stderr
