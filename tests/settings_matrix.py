@@ -24,8 +24,8 @@ import optuna
 import psycopg2
 from sqlalchemy.engine import make_url
 
+from hpotool.storage.control import orders
 from hpotool.storage.control.creation import create_or_resume, find_study_id
-from hpotool.storage.control.orders import orders
 from hpotool.storage.database.connection import Connection, TransientDatabaseError
 from hpotool.storage.database.outage import PatientConnection
 from hpotool.storage.database.schema import ensure_schema

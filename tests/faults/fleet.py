@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hpotool.errors import DatabaseUnreachableError
+from hpotool.storage.control import orders
 from hpotool.storage.control.creation import create_or_resume
-from hpotool.storage.control.orders import orders
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.study.file.reader import read_study_file

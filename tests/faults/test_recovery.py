@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hpotool.storage.control.orders import orders
+from hpotool.storage.control import orders
 from tests.faults.fleet import GRACE_S, INTERVAL_S, Fleet, wait_until
 
 

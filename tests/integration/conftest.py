@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import optuna
 import pytest
 
-from hpotool.storage.control.orders import orders
+from hpotool.storage.control import orders
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.attempts import Attempt, NoTrial, claim_trial, new_attempt_id

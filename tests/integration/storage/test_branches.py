@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from optuna.trial import TrialState
 
-from hpotool.storage.control.orders import orders
+from hpotool.storage.control import orders
 from hpotool.storage.control.queueing import queue_branch
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.fleet.attempts import Attempt, Ending, NoTrial, finish_attempt

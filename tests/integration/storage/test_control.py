@@ -6,7 +6,7 @@ import pytest
 from optuna.trial import TrialState
 
 from hpotool.errors import InputError, NotFoundError
-from hpotool.storage.control.orders import orders
+from hpotool.storage.control import orders
 from hpotool.storage.fleet.attempts import Attempt, Ending, beat, fail_and_queue, finish_attempt
 from hpotool.study.outcome import Outcome
 from hpotool.study.rules.retry import judge_worker

@@ -11,7 +11,7 @@ import pytest
 from optuna.trial import TrialState
 
 from hpotool.errors import DatabaseUnreachableError
-from hpotool.storage.control.orders import orders
+from hpotool.storage.control import orders
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.outage import GaveUpError, Outage, PatientConnection
 from hpotool.storage.database.schema import ensure_schema

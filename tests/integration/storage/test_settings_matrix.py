@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from hpotool.storage.control.orders import orders
+from hpotool.storage.control import orders
 from hpotool.storage.control.studies import list_studies
 from hpotool.storage.database.connection import Connection, RefusedStatementError
 from hpotool.storage.database.url import DatabaseUrl

@@ -13,7 +13,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from hpotool.storage.control.orders import orders
+from hpotool.storage.control import orders
 from hpotool.storage.database.connection import Connection, RefusedStatementError
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.attempts import Attempt, Ending

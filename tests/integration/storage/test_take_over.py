@@ -10,9 +10,9 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hpotool.errors import InputError
+from hpotool.storage.control import orders
 from hpotool.storage.control.creation import create_or_resume, find_study_id
 from hpotool.storage.control.importing import TAKEN_FROM, take_over
-from hpotool.storage.control.orders import orders
 from hpotool.storage.control.studies import list_studies, read_progress
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl

@@ -7,7 +7,7 @@ from datetime import timedelta
 import optuna
 import pytest
 
-from hpotool.storage.control.orders import orders
+from hpotool.storage.control import orders
 from hpotool.storage.database.connection import TransientDatabaseError
 from hpotool.storage.fleet.attempts import beat
 from hpotool.worker.membership.reaper import FOREIGN_PATIENCE, Reaper
