@@ -84,6 +84,7 @@ test-busy: install
 
 bench: install
 	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks.script --output docs/benchmarks.json
 	$(BIN)/python -m tests.benchmarks.attempts --json docs/attempts.json
 
 # A small study under each setting of a server, role, pooler or environment that could break a promise (a minute).
