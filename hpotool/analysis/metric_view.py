@@ -16,10 +16,16 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
+_HIGHEST_DRAWN = 1e150  # beyond it, the length of an axis is no number any more
+
+
 def metric_view(study: Study, index: int) -> Study:
-    """Return the study with its ``index``-th metric only, each trial under its number; itself where it has one."""
+    """Return the study with its ``index``-th metric only, each trial under its number; itself where that is all.
+
+    A trial whose value no axis can show, like infinity, is there as a failed one.
+    """
     study = with_scalar_choices(study)
-    if len(study.directions) == 1:
+    if len(study.directions) == 1 and all(_is_drawn(trial, 0) for trial in study.get_trials(deepcopy=False)):
         return study
     import optuna
 
@@ -33,9 +39,18 @@ def metric_view(study: Study, index: int) -> Study:
 
 
 def _with_one_value(trial: FrozenTrial, index: int) -> FrozenTrial:
+    from optuna.trial import TrialState
+
     single = copy.copy(trial)
-    single._values = None if trial.values is None else [trial.values[index]]
+    if _is_drawn(trial, index):
+        single._values = None if trial.values is None else [trial.values[index]]
+    else:
+        single._values, single.state = None, TrialState.FAIL
     return single
+
+
+def _is_drawn(trial: FrozenTrial, index: int) -> bool:
+    return trial.values is None or abs(trial.values[index]) < _HIGHEST_DRAWN
 
 
 def last_reports(study: Study) -> dict[int, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -90,10 +91,8 @@ class Picture:
         """What a hypervolume is measured from: the worst value of each metric, over all complete trials."""
         columns = zip(*(trial.values for trial in complete_trials(self.study)), strict=True)
         signs = direction_signs(self.study)
-        return [
-            sign * max(sign * value for value in column if abs(value) != float("inf"))
-            for sign, column in zip(signs, columns, strict=True)
-        ]
+        finite = [[value for value in column if math.isfinite(value)] for column in columns]
+        return [sign * max(sign * value for value in column) for sign, column in zip(signs, finite, strict=True)]
 
 
 def compose(
@@ -109,17 +108,19 @@ def compose(
     name = metric or metric_names(first)[0]
     indices = [metric_index(study, name) for study in studies]
     _check_studies(studies, plot, name)
+    views = tuple(metric_view(study, index) for study, index in zip(studies, indices, strict=True))
     if plot != "timeline":
-        for study in studies:
-            _check_complete(study)
+        for view in views:
+            _check_complete(view)
     if plot in ("pareto", "hypervolume"):
         _check_several_metrics(first, plot)
+        for index in range(len(first.directions)):
+            _check_complete(metric_view(first, index))
     if plot == "reports" and not any(trial.intermediate_values for trial in first.get_trials(deepcopy=False)):
         raise InputError(
             f"no trial of study {first.study_name!r} reported anything on its way",
             "call trial.report(value, step) in the objective",
         )
-    views = tuple(metric_view(study, index) for study, index in zip(studies, indices, strict=True))
     chosen = _choose_parameters(first, plot, name, parameters)
     importance = find_importance(first, name)[0] if plot == "importance" else None
     return Picture(plot, tuple(studies), views, name, chosen, importance)

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpotool.analysis.picture import Plot, compose
+from hpotool.analysis.picture import Picture, Plot, compose
 from hpotool.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def draw(
     from hpotool.analysis.plot_pages import render_page
 
     with _quietly():
-        return render_page(compose(_several(study), plot, metric, parameters))
+        picture = compose(_several(study), plot, metric, parameters)
+        with _explained(picture, "another plot, or an image: -o plot.png"):
+            return render_page(picture)
 
 
 def draw_image(
@@ -54,7 +56,9 @@ def draw_image(
     from hpotool.analysis.plot_images import render_image
 
     with _quietly():
-        return render_image(compose(_several(study), plot, metric, parameters), ending)
+        picture = compose(_several(study), plot, metric, parameters)
+        with _explained(picture, "another plot, or a page: -o plot.html"):
+            return render_image(picture, ending)
 
 
 def ending_of(path: Path) -> str:
@@ -80,6 +84,16 @@ def _require(package: str) -> None:
     except ImportError:
         name = package.capitalize()
         raise InputError(f"plots need {name}, which is not installed", "pip install 'hpotool[plot]'") from None
+
+
+@contextmanager
+def _explained(picture: Picture, instead: str) -> Iterator[None]:
+    """What Optuna and the library below it cannot draw, like a choice beyond 64 bits, is a sentence."""
+    try:
+        yield
+    except (ValueError, OverflowError) as error:
+        name = picture.study.study_name
+        raise InputError(f"{picture.plot} of study {name!r} cannot be drawn: {error}", f"try {instead}") from error
 
 
 @contextmanager

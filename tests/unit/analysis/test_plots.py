@@ -128,6 +128,32 @@ def test_a_view_of_one_metric_keeps_numbers_states_and_direction() -> None:
     assert metric_view(single, 0) is single
 
 
+@pytest.mark.parametrize("plot", [*OF_ONE_METRIC, "pareto", "hypervolume"])
+def test_values_that_no_axis_can_show_are_left_out(plot: str) -> None:
+    pytest.importorskip("matplotlib")
+    study = study_of("loss", "size") if plot in ("pareto", "hypervolume") else study_of("loss")
+    of_several_axes = plot in ("pareto", "reports")  # 1e308 there is a sentence, see below
+    for value in (math.inf, -math.inf) if of_several_axes else (math.inf, -math.inf, 1e308, -1e308):
+        add(study, [value] * len(study.directions), {"lr": 0.5, "depth": 3}, intermediate_values={0: value})
+    draw(study, plot)  # type: ignore[arg-type]
+    draw_image(study, plot, "png")  # type: ignore[arg-type]
+    nothing = make_study(*["a", "b"][: len(study.directions)], directions=["minimize"] * len(study.directions))
+    add(nothing, [math.inf] * len(study.directions), {"lr": 0.5, "depth": 3})
+    if plot != "timeline":
+        with pytest.raises(InputError, match="no complete trial to draw"):
+            draw(nothing, plot)  # type: ignore[arg-type]
+
+
+def test_what_matplotlib_cannot_draw_is_a_sentence() -> None:
+    pytest.importorskip("matplotlib")
+    study = study_of("loss")
+    for value in (1e308, -1e308):
+        add(study, [1.0], {"lr": 0.5, "depth": 3}, intermediate_values={0: value})
+    with pytest.raises(InputError, match="reports of study 'known' cannot be drawn") as caught:
+        draw_image(study, "reports", "png")
+    assert caught.value.hint == "try another plot, or a page: -o plot.html"
+
+
 def test_studies_lie_over_one_another() -> None:
     first, second = study_of("loss"), study_of("loss")
     figure = make_figure(compose([first, second], "history"))
