@@ -70,7 +70,8 @@ def ending_of(path: Path) -> str:
     ending = path.suffix.lower().removeprefix(".")
     if ending not in ("html", *IMAGES):
         said = f"ends in .{ending}" if ending else "has no ending"
-        raise InputError(f"a plot is html, svg, png or pdf, and {path} {said}", f"-o {path.stem or 'plot'}.png")
+        name = "plot" if path.name.startswith(".") else path.stem
+        raise InputError(f"a plot is html, svg, png or pdf, and {path} {said}", f"-o {name}.png")
     return ending
 
 

@@ -40,7 +40,7 @@ def plot(
     more: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[STUDY]...",
+            metavar="STUDY",
             help="Several studies, one over the other (history, edf).",
             show_default=False,
         ),
