@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-EXTRAS ?= torch,xgboost,dashboard,cmaes,fsspec,plot,dev
+EXTRAS ?= torch,xgboost,dashboard,cmaes,fsspec,plot,parquet,dev
 
 .PHONY: help install demo test test-chaos check bench settings-matrix sql docs-tables clean
 .PHONY: test-containers test-lowest test-newest test-pythons test-one-core test-busy
@@ -75,6 +75,7 @@ test-busy: install  ## every test beside a busy loop on each core
 
 bench: install  ## measure against plain Optuna, in one run, as ratios
 	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks.script --output docs/benchmarks.json
 	$(BIN)/python -m tests.benchmarks.attempts --json docs/attempts.json
 
 # A small study under each setting of a server, role, pooler or environment that could break a promise (a minute).

@@ -10,6 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hpotool.api.frame import trials_dataframe
+    from hpotool.api.studies import create_study, load_study, open_storage
+    from hpotool.api.work import run_worker, wait
     from hpotool.checkpoints import checkpoint_step, latest_checkpoint, save_checkpoint
     from hpotool.reporting import (
         checkpoint_dir,
@@ -21,26 +24,35 @@ if TYPE_CHECKING:
         should_stop,
         steps,
     )
-    from hpotool.storage.open import open_storage
 
 __version__ = "0.1.0"
 __all__ = [
     "checkpoint_dir",
     "checkpoint_step",
+    "create_study",
     "infeasible",
     "latest_checkpoint",
+    "load_study",
     "open_storage",
     "params",
     "report",
+    "run_worker",
     "save_checkpoint",
     "seed",
     "should_prune",
     "should_stop",
     "steps",
+    "trials_dataframe",
+    "wait",
 ]
 
 _HOMES = {
-    "open_storage": "hpotool.storage.open",
+    "create_study": "hpotool.api.studies",
+    "load_study": "hpotool.api.studies",
+    "open_storage": "hpotool.api.studies",
+    "run_worker": "hpotool.api.work",
+    "trials_dataframe": "hpotool.api.frame",
+    "wait": "hpotool.api.work",
     "checkpoint_step": "hpotool.checkpoints",
     "latest_checkpoint": "hpotool.checkpoints",
     "save_checkpoint": "hpotool.checkpoints",
@@ -54,3 +66,7 @@ def __getattr__(name: str) -> Any:
     if name in _FOR_SCRIPTS:
         return getattr(import_module("hpotool.reporting"), name)
     raise AttributeError(f"module 'hpotool' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -39,6 +39,8 @@ class HpotoolError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint:  # what a traceback shows below the message, in a notebook or a script (Python 3.11)
+            self.__notes__ = [f"hint: {hint}"]
 
 
 class InputError(HpotoolError):

@@ -96,3 +96,9 @@ def uses_everything(trial: optuna.Trial) -> float:
         trial.suggest_int("i", 3, 1)
     assert isinstance(trial, optuna.Trial)
     return 1.0
+
+
+def fails_at_first(trial: optuna.Trial) -> float:
+    if trial.number == 0:
+        raise ValueError("the first one fails")
+    return trial.suggest_float("x", -10.0, 10.0) ** 2

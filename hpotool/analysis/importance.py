@@ -3,6 +3,9 @@
 PED-ANOVA (arXiv 2304.10255; conditional parameters: arXiv 2601.20800) asks which parameters set the best tenth of
 the trials apart; it is fast on any study and knows conditional parameters. fANOVA (Hutter et al., ICML 2014)
 explains the variance of the metric over the whole space, for parameters that every trial has.
+
+PED-ANOVA is the default, as in Optuna and its dashboard: it answers for every study, at once, and needs no other
+package. Of fewer than a hundred trials the best tenth is a handful, and the answer says so.
 """
 
 from __future__ import annotations
@@ -25,18 +28,49 @@ if TYPE_CHECKING:
 
 Evaluator = Literal["ped-anova", "fanova"]
 FEWEST_TRIALS = 2
+_ENOUGH_TRIALS: Mapping[Evaluator, int] = {"ped-anova": 100, "fanova": 30}
+_NAMES: Mapping[Evaluator, str] = {"ped-anova": "PED-ANOVA", "fanova": "fANOVA"}
 
 
 @dataclass(frozen=True)
 class Importance:
-    """The share of each parameter in one metric: not negative, together 1, the greatest first."""
+    """The share of each parameter in one metric: not negative, together 1, the greatest first.
+
+    Attributes:
+        trials: how many complete trials with a finite value the answer comes from.
+    """
 
     metric: str
     importance: Mapping[str, float]
+    evaluator: Evaluator = "ped-anova"
+    trials: int = 0
+
+    @property
+    def title(self) -> str:
+        """What stands above it, for people."""
+        return f"importance for {self.metric} ({_NAMES[self.evaluator]}, {self.trials} trials)"
+
+    @property
+    def warning(self) -> str | None:
+        """Why the answer is to be taken lightly; None: it comes from enough trials."""
+        if self.trials >= _ENOUGH_TRIALS[self.evaluator]:
+            return None
+        if self.evaluator == "fanova":
+            return f"{self.trials} trials are few: the order may still change"
+        best = max(1, self.trials // 10)
+        return (
+            f"the best tenth of {self.trials} trials is {best}: the order may still change; see --evaluator fanova"
+        )
 
     def as_data(self) -> dict[str, Any]:
-        """Return the answer as JSON data: ``{"metric", "importance": {param: x}}``."""
-        return {"metric": self.metric, "importance": dict(self.importance)}
+        """Return JSON data: ``{"metric", "importance": {param: x}, "evaluator", "trials", "warning"}``."""
+        return {
+            "metric": self.metric,
+            "importance": dict(self.importance),
+            "evaluator": self.evaluator,
+            "trials": self.trials,
+            "warning": self.warning,
+        }
 
 
 def find_importance(
@@ -50,13 +84,18 @@ def find_importance(
     """
     names = metric_names(study)
     indices = [metric_index(study, metric)] if metric else range(len(names))
-    return tuple(Importance(names[index], _weigh_parameters(study, index, evaluator)) for index in indices)
+    return tuple(_weigh(study, index, names[index], evaluator) for index in indices)
 
 
-def _weigh_parameters(study: Study, index: int, evaluator: Evaluator) -> dict[str, float]:
-    metric = metric_names(study)[index]
+def _weigh(study: Study, index: int, metric: str, evaluator: Evaluator) -> Importance:
     finite = [trial for trial in complete_trials(study) if math.isfinite(trial.values[index])]
     _check_trials(study.study_name, metric, finite, index)
+    return Importance(metric, _weigh_parameters(study, index, finite, evaluator), evaluator, len(finite))
+
+
+def _weigh_parameters(
+    study: Study, index: int, finite: Sequence[FrozenTrial], evaluator: Evaluator
+) -> dict[str, float]:
     varied, constant = _split_parameters(finite, evaluator)
     if not varied:
         raise InputError(
@@ -79,6 +118,11 @@ def _weigh_parameters(study: Study, index: int, evaluator: Evaluator) -> dict[st
                 params=varied,
                 target=_target(study, index),
             )
+        except ImportError:
+            raise InputError(
+                "fANOVA needs scikit-learn, which is not installed",
+                "pip install scikit-learn, or --evaluator ped-anova, which needs nothing",
+            ) from None
         except ValueError as error:  # fANOVA's forest takes no numbers beyond 1e38, for one
             raise InputError(
                 f"{evaluator} cannot weigh the parameters of study {study.study_name!r}: {error}",

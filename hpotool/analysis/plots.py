@@ -1,106 +1,112 @@
-"""Pictures of a study, each one HTML page that needs nothing but a browser: Optuna's own figures.
+"""Pictures of a study: a page that needs nothing but a browser, or an image. Optuna's own figures, in one style.
 
-Plotly draws them; it is an extra (``pip install 'hpotool[plot]'``).
+Plotly draws pages and Matplotlib images; both are an extra (``pip install 'hpotool[plot]'``).
 """
 
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hpotool.analysis.importance import find_importance
-from hpotool.analysis.results import complete_trials, metric_index, metric_names
-from hpotool.analysis.scalar_choices import with_scalar_choices
-from hpotool.errors import InputError, paste
+from hpotool.analysis.picture import Picture, Plot, compose
+from hpotool.errors import InputError
 
 if TYPE_CHECKING:
     from optuna import Study
-    from optuna.trial import FrozenTrial
 
-Plot = Literal["history", "pareto", "importance", "slice", "parallel", "reports", "timeline"]
+IMAGES = ("svg", "png", "pdf")
 
 
-def draw(study: Study, plot: Plot, metric: str | None = None) -> str:
+def draw(
+    study: Study | Sequence[Study], plot: Plot, metric: str | None = None, parameters: Sequence[str] = ()
+) -> str:
     """Return the picture as an HTML page that holds everything it shows, 4 MB of Plotly included.
 
     Args:
+        study: history and edf draw several, one over the other.
         metric: what a picture of one metric shows; the first one by default.
+        parameters: what a picture of parameters shows; all, or the most important ones, by default.
 
     Raises:
-        NotFoundError: the study has no such metric.
+        NotFoundError: the study has no such metric or parameter.
         InputError: the study has nothing to show there yet, or Plotly is not installed.
     """
+    _require("plotly")
+    from hpotool.analysis.plot_pages import render_page
+
+    with _quietly():
+        picture = compose(_several(study), plot, metric, parameters)
+        with _explained(picture, "another plot, or an image: -o plot.png"):
+            return render_page(picture)
+
+
+def draw_image(
+    study: Study | Sequence[Study],
+    plot: Plot,
+    ending: str,
+    metric: str | None = None,
+    parameters: Sequence[str] = (),
+) -> bytes:
+    """Return the picture as an image in the format that ``ending`` names, one of `IMAGES`; as `draw` otherwise."""
+    _require("matplotlib")
+    from hpotool.analysis.plot_images import render_image
+
+    with _quietly():
+        picture = compose(_several(study), plot, metric, parameters)
+        with _explained(picture, "another plot, or a page: -o plot.html"):
+            return render_image(picture, ending)
+
+
+def ending_of(path: Path) -> str:
+    """Return what is to be written into a file of that name: ``html``, or one of `IMAGES`.
+
+    Raises:
+        InputError: its ending says something else, or nothing.
+    """
+    ending = path.suffix.lower().removeprefix(".")
+    if ending not in ("html", *IMAGES):
+        said = f"ends in .{ending}" if ending else "has no ending"
+        name = "plot" if path.name.startswith(".") else path.stem
+        raise InputError(f"a plot is html, svg, png or pdf, and {path} {said}", f"-o {name}.png")
+    return ending
+
+
+def _several(study: Study | Sequence[Study]) -> Sequence[Study]:
+    return study if isinstance(study, Sequence) else [study]
+
+
+def _require(package: str) -> None:
     try:
-        import plotly  # noqa: F401  (Optuna's own complaint about its absence is a traceback)
+        import_module(package)  # Optuna's own complaint about its absence is a traceback
     except ImportError:
-        raise InputError("plots need Plotly, which is not installed", "pip install 'hpotool[plot]'") from None
-    name = metric or metric_names(study)[0]
-    index = metric_index(study, name)
-    if plot != "timeline" and not complete_trials(study):
-        raise InputError(
-            f"study {study.study_name!r} has no complete trial to draw",
-            paste("status", "--study", study.study_name),
-        )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a figure is experimental is no news to who asked for it
-        figure = _figure(study, plot, name, index)
-    figure.update_layout(title=f"{study.study_name}: {figure.layout.title.text or plot}")
-    return str(figure.to_html(include_plotlyjs=True, full_html=True))
+        name = package.capitalize()
+        raise InputError(f"plots need {name}, which is not installed", "pip install 'hpotool[plot]'") from None
 
 
-def _figure(study: Study, plot: Plot, name: str, index: int) -> Any:
-    from optuna import visualization
-
-    def target(trial: FrozenTrial) -> float:
-        return float(trial.values[index])
-
-    match plot:
-        case "history":
-            return visualization.plot_optimization_history(study, target=target, target_name=name)
-        case "slice":
-            return visualization.plot_slice(with_scalar_choices(study), target=target, target_name=name)
-        case "parallel":
-            return visualization.plot_parallel_coordinate(
-                with_scalar_choices(study), target=target, target_name=name
-            )
-        case "timeline":
-            return visualization.plot_timeline(study)
-        case "reports":
-            return _reports(study)
-        case "pareto":
-            return _pareto(study)
-        case "importance":
-            return _importance(study, name)
+@contextmanager
+def _explained(picture: Picture, instead: str) -> Iterator[None]:
+    """What Optuna and the library below it cannot draw, like a choice beyond 64 bits, is a sentence."""
+    try:
+        yield
+    except (ValueError, OverflowError) as error:
+        name = picture.study.study_name
+        raise InputError(f"{picture.plot} of study {name!r} cannot be drawn: {error}", f"try {instead}") from error
 
 
-def _pareto(study: Study) -> Any:
-    from optuna import visualization
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """That a figure is experimental, or leaves a constant parameter out, is no news to who asked for it."""
+    import optuna
 
-    names = metric_names(study)
-    if len(names) not in (2, 3):
-        raise InputError(
-            f"a Pareto front can be drawn of 2 or 3 metrics; study {study.study_name!r} has {len(names)}",
-            paste("pareto", "--study", study.study_name),
-        )
-    return visualization.plot_pareto_front(study, target_names=list(names))
-
-
-def _reports(study: Study) -> Any:
-    from optuna import visualization
-
-    if not any(trial.intermediate_values for trial in study.get_trials(deepcopy=False)):
-        raise InputError(
-            f"no trial of study {study.study_name!r} reported anything on its way",
-            "call trial.report(value, step) in the objective",
-        )
-    return visualization.plot_intermediate_values(study)
-
-
-def _importance(study: Study, name: str) -> Any:
-    """The same numbers as ``hpotool importance`` shows."""
-    import plotly.graph_objects as plotly_objects
-
-    (found,) = find_importance(study, name)
-    names, weights = zip(*reversed(list(found.importance.items())), strict=True)
-    bars = plotly_objects.Bar(x=weights, y=names, orientation="h")
-    return plotly_objects.Figure(bars, {"title": f"importance for {name}", "xaxis": {"range": [0, 1]}})
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)

@@ -166,7 +166,7 @@ def _record(trial: FrozenTrial, names: tuple[str, ...], attempts: Attempts) -> T
     return TrialRecord(
         result=read_result(trial, names),
         state=trial.state.name,
-        outcome=own[-1]["outcome"] if own else _outcome_of_state(trial.state.name),
+        outcome=own[-1]["outcome"] if own else outcome_of_state(trial.state.name),
         duration_s=trial.duration.total_seconds() if trial.duration is not None else None,
         attempts=own,
         replicate_of=trial.user_attrs.get(REPLICATE_OF),
@@ -174,6 +174,6 @@ def _record(trial: FrozenTrial, names: tuple[str, ...], attempts: Attempts) -> T
     )
 
 
-def _outcome_of_state(state: str) -> str | None:
+def outcome_of_state(state: str) -> str | None:
     """Return the outcome of a trial that plain Optuna ran: it keeps no attempts, and no reason for a failure."""
     return {"COMPLETE": "complete", "PRUNED": "pruned"}.get(state)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from hpotool.cli.embedded import start_silently
+from hpotool.api import database as api
 from hpotool.cli.output import say
-from hpotool.errors import DatabaseUnreachableError, InputError, NotFoundError
-from hpotool.settings import read_settings
-from hpotool.study.doors import refuse_name
+from hpotool.errors import DatabaseUnreachableError
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -23,17 +20,8 @@ if TYPE_CHECKING:
 
 
 def resolve_url(storage_option: str | None) -> DatabaseUrl:
-    """The database that is meant: what is configured, else the embedded Postgres, which is started if need be.
-
-    Raises:
-        InputError: the URL that is configured is not one of a Postgres database.
-    """
-    from hpotool.storage.database.url import DatabaseUrl
-
-    settings = read_settings(storage_option)
-    if settings.storage:
-        return DatabaseUrl.parse(settings.storage)
-    return start_silently()
+    """The database that is meant; a start of the embedded Postgres is said."""
+    return api.resolve_url(storage_option, say)
 
 
 def connect(storage_option: str | None) -> Connection:
@@ -74,26 +62,7 @@ def find_study(connection: Connection, name: str | None) -> StudySummary:
         NotFoundError: there is no such study, or none at all.
         InputError: no name is given and there are several.
     """
-    from hpotool.storage.control.studies import list_studies
-
-    # No study has a name that no database holds, as a word of a command line may be.
-    found = [] if name is not None and refuse_name(name) else list_studies(connection, name)
-    if name is None:  # what is archived is meant only when it is named, or alone
-        found = [study for study in found if not study.is_archived] or found
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = ", ".join(sorted(study.name for study in found))
-        raise InputError(
-            f"the database has several studies: {names}",
-            f"say which one, like --study {quote(min(study.name for study in found))}",
-        )
-    if name is None:
-        raise NotFoundError("the database has no studies", "hpotool create-study FILE")
-    known = [study.name for study in list_studies(connection)]
-    alike = get_close_matches(name, known, n=1)
-    hint = f"did you mean {alike[0]!r}?" if alike else "hpotool studies lists those that do"
-    raise NotFoundError(f"study {name!r} does not exist", hint)
+    return api.find_study(connection, name, lambda known: f"--study {quote(known)}")
 
 
 def identify_study(connection: Connection, name: str | None) -> tuple[int, str]:

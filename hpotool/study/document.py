@@ -370,11 +370,12 @@ def override(document: Node, assignments: Sequence[str], problems: Problems, typ
         except StudyFileError as error:
             problems.add(place, f"the value cannot be read: {error.problems[0].message}")
             continue
-        document = _assign(document, path.strip(), from_plain(value, place), problems)
+        document = assign(document, path.strip(), from_plain(value, place), problems)
     return document
 
 
-def _assign(node: Node, path: str, value: Node, problems: Problems) -> Node:
+def assign(node: Node, path: str, value: Node, problems: Problems) -> Node:
+    """``node`` with ``value`` put in at the ``key.key`` of ``path``."""
     content = node.content
     if content is None:
         content = {}
@@ -386,7 +387,7 @@ def _assign(node: Node, path: str, value: Node, problems: Problems) -> Node:
     key, rest = _first_key(path, content)
     if rest:
         inner = content[key].value if key in content else Node(value.place, None)
-        value = _assign(inner, rest, value, problems)
+        value = assign(inner, rest, value, problems)
     entry = Entry(content[key].key_place if key in content else value.place, value)
     return Node(node.place, {**content, key: entry})
 

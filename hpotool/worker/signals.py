@@ -89,8 +89,12 @@ class Stopping:
     def on_signals(self) -> Iterator[None]:
         """Hear the process's signals: the first SIGTERM or SIGUSR stops, the second one stops now.
 
-        SIGINT drains at first, then stops, then stops now.
+        SIGINT drains at first, then stops, then stops now. In another thread than the main one nothing is heard:
+        Python calls handlers in that one only.
         """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         speaker = threading.Thread(target=self._speak, name="hpotool-signals", daemon=True)
         speaker.start()
         try:

@@ -27,7 +27,7 @@ from tests.postgres import TestServer
 class Case:
     """One row of the benchmark."""
 
-    kind: str  # optuna | hpotool
+    kind: str  # optuna | hpotool, and each as a script of ten lines: plain-script | script
     finished: int  # trials in the study before
     trials: int  # that each worker runs, after its first one
     pruner: str = "median"

@@ -16,6 +16,8 @@ from typing import Any
 
 import optuna
 
+import hpotool
+from hpotool.storage.database.url import DatabaseUrl
 from tests.benchmarks.reference import objective
 
 STUDY = "benchmark"
@@ -44,14 +46,16 @@ def main() -> None:
 
 
 def _study(asked: argparse.Namespace) -> optuna.Study:
+    if asked.kind == "script":
+        return hpotool.load_study(STUDY, asked.url)
+    if asked.kind == "plain-script":
+        return optuna.load_study(study_name=STUDY, storage=DatabaseUrl.parse(asked.url).sqlalchemy)
     sampler: optuna.samplers.BaseSampler = optuna.samplers.TPESampler(seed=asked.seed)
     pruner: optuna.pruners.BasePruner = (
         optuna.pruners.MedianPruner() if asked.pruner == "median" else optuna.pruners.NopPruner()
     )
     storage: optuna.storages.BaseStorage
     if asked.kind == "optuna":
-        from hpotool.storage.database.url import DatabaseUrl
-
         url = DatabaseUrl.parse(asked.url).sqlalchemy
         storage = optuna.storages.RDBStorage(url, heartbeat_interval=HEARTBEAT_S)
     else:
@@ -72,7 +76,7 @@ def _stage(measured: dict[str, Any]) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=["optuna", "hpotool"])
+    parser.add_argument("kind", choices=["optuna", "hpotool", "script", "plain-script"])
     parser.add_argument("url")
     parser.add_argument("trials", type=int)
     parser.add_argument("--pruner", choices=["median", "none"], default="median")

@@ -73,6 +73,18 @@ def read_spec(connection: Connection, study_name: str) -> tuple[int, StudySpec]:
     return study_id, spec
 
 
+def read_spec_if_any(connection: Connection, study_name: str) -> StudySpec | None:
+    """The settings of a study; None where plain Optuna made it and nobody has described it yet.
+
+    Raises:
+        NotFoundError: the study does not exist.
+    """
+    study_id = find_study_id(connection, study_name)
+    [(has_settings,)] = connection.run("SELECT to_regclass('hpotool.study_settings') IS NOT NULL")
+    settings = read_settings(connection.run, study_id) if has_settings else None
+    return None if settings is None or settings.spec is None else read_study_data(settings.spec)
+
+
 def find_study_id(connection: Connection, study_name: str) -> int:
     """The id of a study.
 

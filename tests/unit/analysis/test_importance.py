@@ -62,7 +62,8 @@ def test_fanova_answers_the_same_twice() -> None:
 
 def test_as_data_is_the_shape_that_programs_rely_on() -> None:
     data = find_importance(study_where_lr_decides())[0].as_data()
-    assert set(data) == {"metric", "importance"}
+    assert set(data) == {"metric", "importance", "evaluator", "trials", "warning"}
+    assert (data["evaluator"], data["trials"]) == ("ped-anova", 60)
     assert set(data["importance"]) == {"lr", "drop", "noise"}
 
 

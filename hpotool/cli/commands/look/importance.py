@@ -27,12 +27,23 @@ class Evaluator(str, Enum):
     FANOVA = "fanova"
 
 
+_QUESTIONS = {
+    "ped-anova": "what sets the best tenth of the trials apart (--evaluator fanova: what moves {} anywhere)",
+    "fanova": "what moves {} anywhere in the space (--evaluator ped-anova: what sets the best tenth apart)",
+}
+
+
 def importance(
     study: StudyOption = None,
     metric: Annotated[
         str | None, typer.Option("--metric", "-m", help="One metric [default: each].", show_default=False)
     ] = None,
-    evaluator: Annotated[Evaluator, typer.Option(help="How importance is judged.")] = Evaluator.PED_ANOVA,
+    evaluator: Annotated[
+        Evaluator,
+        typer.Option(
+            help="ped-anova: what sets the best tenth of the trials apart; fanova: what moves the metric anywhere."
+        ),
+    ] = Evaluator.PED_ANOVA,
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
@@ -64,16 +75,17 @@ def _draw(found: Sequence[Importance]) -> RenderableType:
     from rich.bar import Bar
     from rich.console import Group
     from rich.table import Table
+    from rich.text import Text
 
-    tables = []
+    tables: list[RenderableType] = []
     for one in found:
-        drawn = Table(
-            title=f"importance for {one.metric}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
-        )
+        drawn = Table(title=one.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
         drawn.add_column("parameter")
         drawn.add_column("importance", justify="right")
         drawn.add_column("", width=_BAR_WIDTH)
         for name, weight in one.importance.items():
             drawn.add_row(name, f"{weight:.3f}", Bar(1.0, 0.0, weight, width=_BAR_WIDTH, color="cyan"))
-        tables.append(drawn)
+        tables += [drawn, Text(_QUESTIONS[one.evaluator].format(one.metric), style="dim")]
+        if one.warning:
+            tables.append(Text(one.warning, style="yellow"))
     return Group(*tables)

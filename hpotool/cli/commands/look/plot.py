@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hpotool.cli.options import StorageOption, StudyOption
 from hpotool.cli.output import say
 from hpotool.errors import InputError
+from hpotool.settings import study_folder_name
+
+if TYPE_CHECKING:
+    from optuna import Study
 
 
 class What(str, Enum):
@@ -21,34 +26,84 @@ class What(str, Enum):
     IMPORTANCE = "importance"
     SLICE = "slice"
     PARALLEL = "parallel"
+    CONTOUR = "contour"
+    RANK = "rank"
+    EDF = "edf"
     REPORTS = "reports"
     TIMELINE = "timeline"
+    HYPERVOLUME = "hypervolume"
 
 
 def plot(
+    context: typer.Context,
     what: Annotated[What, typer.Argument(help="What to draw.")] = What.HISTORY,
+    more: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="STUDY",
+            help="Several studies, one over the other (history, edf).",
+            show_default=False,
+        ),
+    ] = None,
     study: StudyOption = None,
     metric: Annotated[
         str | None,
         typer.Option("--metric", "-m", help="Which metric [default: the first].", show_default=False),
     ] = None,
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--param",
+            "-p",
+            metavar="NAME",
+            help="Draw this parameter only; may be repeated (slice, parallel, contour, rank) "
+            "[default: all; of pairs, the four most important].",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="[default: STUDY-WHAT.html, here]", show_default=False
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="A page (.html) or an image (.svg, .png, .pdf) [default: STUDY-WHAT.html, here].",
+            show_default=False,
         ),
     ] = None,
+    is_opened: Annotated[bool, typer.Option("--open", help="Open it when it is written.")] = False,
     storage: StorageOption = None,
 ) -> None:
-    """Draw a study as an HTML page that needs nothing but a browser."""
-    from hpotool.analysis.plots import draw
+    """Draw a study as an HTML page that needs nothing but a browser, or as an image."""
+    from hpotool.analysis.plots import draw, draw_image, ending_of
     from hpotool.cli.database import connect, load_study
 
-    loaded = load_study(connect(storage), study)
-    page = draw(loaded, what.value, metric)
-    path = output or Path(f"{loaded.study_name}-{what.value}.html")
+    ending = ending_of(output) if output else "html"
+    connection = connect(storage)
+    studies = [load_study(connection, name) for name in _names(context, study, more or [])]
+    path = output or _default_path(studies, what)
+    if ending == "html":
+        written = draw(studies, what.value, metric, parameters or []).encode()
+    else:
+        written = draw_image(studies, what.value, ending, metric, parameters or [])
     try:
-        path.write_text(page, encoding="utf-8")
+        path.write_bytes(written)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}", "choose another --output") from error
     say(f"wrote {path}")
+    if is_opened:
+        typer.launch(path.resolve().as_uri())
+
+
+def _names(context: typer.Context, study: str | None, more: Sequence[str]) -> list[str | None]:
+    """The studies that are named; what is typed comes before HPOTOOL_STUDY."""
+    source = context.get_parameter_source("study")
+    is_typed = source is not None and source.name == "COMMANDLINE"
+    if more and not is_typed:
+        return list(dict.fromkeys(more))
+    return list(dict.fromkeys([study, *more]))
+
+
+def _default_path(studies: Sequence[Study], what: What) -> Path:
+    names = "-".join(study_folder_name(study.study_name) for study in studies)
+    return Path(f"{names}-{what.value}.html")

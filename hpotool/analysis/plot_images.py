@@ -1,0 +1,204 @@
+"""A picture as an image: Optuna's Matplotlib figures, in the style of the pages."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from optuna.visualization import matplotlib as painter
+
+from hpotool.analysis.picture import BEST, GRID, MUTED, STATES, STUDIES, TEXT, TRIAL, Picture, Plot, paint
+
+_MOST_IN_ROW = 4
+_SIZE = (10.0, 6.0)  # inches
+_STYLE = {
+    "svg.fonttype": "none",  # text stays text
+    "font.family": ["DejaVu Sans"],
+    "text.color": TEXT,
+    "axes.labelcolor": TEXT,
+    "font.size": 11,
+}
+
+
+def render_image(picture: Picture, ending: str) -> bytes:
+    """Return the image, in the format that ``ending`` names."""
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    with mpl.rc_context():
+        drawn = _bars(picture) if picture.plot == "importance" else paint(painter, picture)
+        mpl.rcParams.update(_STYLE)
+        axes = list(np.ravel(drawn))
+        figure = axes[0].figure
+        if picture.plot in _MEND:
+            _MEND[picture.plot](axes, picture)
+        _style(figure, axes, picture)
+        written = io.BytesIO()
+        figure.savefig(written, format=ending, dpi=150, bbox_inches="tight", pad_inches=0.25, facecolor="white")
+        pyplot.close(figure)
+    return written.getvalue()
+
+
+def _style(figure: Any, axes: list[Any], picture: Picture) -> None:
+    if picture.plot not in ("slice", "contour", "rank"):
+        figure.set_size_inches(*_SIZE)
+    for one in axes:
+        one.set_title("")
+        one.set_facecolor("white")
+        one.tick_params(colors=TEXT)
+        for spine in one.spines.values():
+            spine.set(visible=True, color=MUTED, linewidth=0.8)
+        if picture.plot not in ("contour", "parallel"):
+            one.grid(visible=True, color=GRID)
+            one.set_axisbelow(True)
+    figure.suptitle(picture.title, x=0.02, ha="left", fontsize=13, color=TEXT, y=1.0)
+
+
+def _mend_history(axes: list[Any], picture: Picture) -> None:
+    [plot] = axes
+    dots, lines = list(plot.collections), list(plot.lines)
+    alone = len(picture.views) == 1
+    for place, view in enumerate(picture.views):
+        colour, strong = (TRIAL, BEST) if alone else (STUDIES[place % len(STUDIES)],) * 2
+        complete, infeasible = dots[2 * place : 2 * place + 2]
+        complete.set(color=colour, alpha=0.65 if alone else 0.35, sizes=[28])
+        infeasible.set(facecolor="none", edgecolor=colour)
+        lines[place].set(color=strong, alpha=1.0, linewidth=2.2, drawstyle="steps-post")
+        pruned = picture.pruned(view)
+        crosses = plot.scatter(
+            list(pruned), list(pruned.values()), marker="x", s=24, linewidths=1.2,
+            color=MUTED if alone else colour, alpha=1.0 if alone else 0.5,
+        )  # fmt: skip
+        # A label that begins with an underscore stays out of the legend.
+        complete.set_label("complete" if alone else "_")
+        infeasible.set_label("infeasible" if alone and len(infeasible.get_offsets()) else "_")
+        crosses.set_label("pruned, last report" if alone and pruned else "_")
+        lines[place].set_label("best" if alone else f"best of {view.study_name}")
+    plot.set_xlabel("trial")
+    _legend_above(plot)
+
+
+def _mend_pairs(axes: list[Any], _: Picture) -> None:
+    axes[0].figure.set_size_inches(9.0, 8.0)
+    for plot in axes:
+        for points in plot.collections:
+            if len(points.get_sizes() if hasattr(points, "get_sizes") else ()):
+                points.set_sizes([14])
+                points.set_linewidths([0.5])
+        plot.label_outer()
+
+
+def _mend_pareto(axes: list[Any], _: Picture) -> None:
+    [plot] = axes
+    looks = {"Trial": (TRIAL, 26, "complete"), "Best Trial": (BEST, 44, "on the front")}
+    for dots in plot.collections:
+        colour, size, name = looks.get(dots.get_label(), (MUTED, 26, "infeasible"))
+        dots.set(facecolor=colour, edgecolor=colour, sizes=[size], label=name)
+    _legend_above(plot)
+
+
+def _mend_edf(axes: list[Any], picture: Picture) -> None:
+    [plot] = axes
+    for place, line in enumerate(plot.lines):
+        line.set(color=STUDIES[place % len(STUDIES)], alpha=1.0, linewidth=2.2)
+    plot.set(xlabel=picture.metric, ylabel="share of trials")
+    if len(plot.lines) > 1:
+        _legend_above(plot)
+    elif plot.get_legend():
+        plot.get_legend().remove()
+
+
+def _mend_reports(axes: list[Any], picture: Picture) -> None:
+    [plot] = axes
+    states = {trial.number: trial.state.name for trial in picture.study.get_trials(deepcopy=False)}
+    best = picture.best_number() if len(picture.study.directions) == 1 else None
+    if plot.get_legend():
+        plot.get_legend().remove()
+    for line in plot.lines:
+        number = int(line.get_label().removeprefix("Trial"))
+        if number == best:
+            line.set(color=BEST, linewidth=2.8, alpha=1.0, zorder=9, marker="", label=f"trial {number}, the best")
+            plot.legend(handles=[line], loc="best", frameon=False)
+        else:
+            line.set(color=STATES[states[number]], linewidth=1.0, alpha=0.55, marker="")
+    plot.set(xlabel="step", ylabel=picture.metric if len(picture.study.directions) == 1 else "reported value")
+
+
+def _mend_slice(axes: list[Any], picture: Picture) -> None:
+    """At most four panels in a row."""
+    figure = axes[0].figure
+    if len(axes) > 1:
+        columns = min(_MOST_IN_ROW, math.ceil(math.sqrt(len(axes)))) if len(axes) > _MOST_IN_ROW else len(axes)
+        rows = math.ceil(len(axes) / columns)
+        figure.set_size_inches(3.2 * columns + 1.0, 3.4 * rows + 0.6)
+        grid = figure.add_gridspec(rows, columns, left=0.08, right=0.88, top=0.92, bottom=0.12, hspace=0.38)
+        for place, plot in enumerate(axes):
+            plot.set_subplotspec(grid[place // columns, place % columns])
+            plot.set_ylabel(picture.metric if place % columns == 0 else "")
+            plot.tick_params(labelleft=place % columns == 0)
+        bar = figure.axes[-1]
+        bar.set_axes_locator(None)
+        bar.set_position([0.90, 0.12, 0.015, 0.8])
+        bar.set_ylabel("trial")
+
+
+def _mend_timeline(axes: list[Any], _: Picture) -> None:
+    [plot] = axes
+    plot.set(xlabel=f"time ({datetime.now().astimezone().tzname()})", ylabel="trial")
+    colours = {"tab:blue": "COMPLETE", "tab:red": "FAIL", "tab:orange": "PRUNED", "tab:green": "RUNNING"}
+    known = {mpl.colors.to_rgba(colour): STATES[state] for colour, state in colours.items()}
+    legend = plot.get_legend()
+    handles = list(legend.legend_handles) if legend else []
+    infeasible = mpl.colors.to_rgba("#CCCCCC")
+    for patch in [*plot.patches, *handles]:
+        if patch.get_facecolor() == infeasible:
+            patch.set(facecolor="white", edgecolor=TRIAL)
+        else:
+            patch.set_facecolor(known.get(patch.get_facecolor(), patch.get_facecolor()))
+    plot.invert_yaxis()
+    _legend_above(plot, handles, [text.get_text().lower() for text in legend.get_texts()] if legend else [])
+
+
+def _mend_hypervolume(axes: list[Any], picture: Picture) -> None:
+    [plot] = axes
+    for line in plot.lines:
+        line.set(color=BEST, linewidth=2.2, alpha=1.0, drawstyle="steps-post", marker="")
+    measured_from = ", ".join(f"{value:.4g}" for value in picture.reference_point())
+    plot.set(xlabel="trial", ylabel=f"hypervolume, measured from {measured_from}")
+
+
+def _bars(picture: Picture) -> Any:
+    """The same numbers as ``hpotool importance`` shows."""
+    from matplotlib import pyplot
+
+    assert picture.importance is not None
+    ranked = list(picture.importance.importance.items())[::-1]
+    _, plot = pyplot.subplots(tight_layout=True)
+    bars = plot.barh([name for name, _ in ranked], [weight for _, weight in ranked], color=TRIAL)
+    plot.bar_label(bars, fmt="%.3f", padding=4)
+    plot.set(xlabel=f"share in {picture.metric}", xlim=(0, 1.05))
+    return plot
+
+
+def _legend_above(plot: Any, *entries: Any) -> None:
+    if plot.get_legend():
+        plot.get_legend().remove()
+    plot.legend(*entries, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, frameon=False, borderaxespad=0.2)
+
+
+_MEND: Mapping[Plot, Callable[[Any, Picture], None]] = {
+    "history": _mend_history,
+    "edf": _mend_edf,
+    "reports": _mend_reports,
+    "slice": _mend_slice,
+    "timeline": _mend_timeline,
+    "hypervolume": _mend_hypervolume,
+    "pareto": _mend_pareto,
+    "contour": _mend_pairs,
+    "rank": _mend_pairs,
+}

@@ -1,0 +1,204 @@
+"""A picture as a page: Optuna's Plotly figures, in hpotool's style, as large as the window."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import plotly.graph_objects as plotly_objects
+from optuna import visualization
+
+from hpotool.analysis.picture import BEST, GRID, MUTED, STATES, STUDIES, TEXT, TRIAL, Picture, Plot, paint
+
+_MOST_IN_ROW = 4
+_PAGE = """<!DOCTYPE html><html><head><meta charset="utf-8"><title>{title}</title>
+<style>
+html, body {{ margin: 0; height: 100%; overflow: hidden; background: white }}
+body > div {{ height: 100% }}
+</style>
+</head><body>{figure}</body></html>
+"""
+_AXIS = {
+    "gridcolor": GRID, "zerolinecolor": GRID, "linecolor": MUTED, "ticks": "outside", "tickcolor": MUTED,
+    "automargin": True,
+}  # fmt: skip
+
+
+def render_page(picture: Picture) -> str:
+    """Return the whole page."""
+    drawn = make_figure(picture).to_html(
+        include_plotlyjs=True,
+        full_html=False,
+        default_height="100%",
+        config={"responsive": True, "displaylogo": False},
+    )
+    return _PAGE.format(title=html.escape(picture.title), figure=drawn)
+
+
+def make_figure(picture: Picture) -> Any:
+    """Return the Plotly figure, without a size of its own."""
+    figure = _bars(picture) if picture.plot == "importance" else paint(visualization, picture)
+    if picture.plot in _MEND:
+        _MEND[picture.plot](figure, picture)
+    figure.update_layout(
+        template="plotly_white",
+        title={"text": html.escape(picture.title), "x": 0.0, "xref": "container", "pad": {"l": 24}},
+        font={"family": "system-ui, -apple-system, 'Segoe UI', sans-serif", "size": 14, "color": TEXT},
+        margin={"l": 80, "r": 40, "t": 72, "b": 64},
+        width=None,
+        height=None,
+        autosize=True,
+        hoverlabel={"align": "left"},
+    )
+    figure.update_xaxes(**_AXIS)
+    figure.update_yaxes(**_AXIS)
+    return figure
+
+
+def _mend_history(figure: Any, picture: Picture) -> None:
+    """Dots and the best line; pruned trials are crosses, infeasible ones are hollow; a colour for each study."""
+    traces = list(figure.data)
+    alone = len(picture.views) == 1
+    for place, view in enumerate(picture.views):
+        dots, line, infeasible = traces[3 * place : 3 * place + 3]
+        colour, strong = (TRIAL, BEST) if alone else (STUDIES[place % len(STUDIES)],) * 2
+        dots.update(name="complete", marker={"color": colour, "size": 7, "opacity": 0.65 if alone else 0.35})
+        line.update(
+            name="best" if alone else f"best of {view.study_name}",
+            line={"color": strong, "width": 2.5, "shape": "hv"},
+            showlegend=True,
+        )
+        hollow = {"color": colour, "size": 8, "symbol": "circle-open"}
+        infeasible.update(name="infeasible", marker=hollow, showlegend=alone and bool(infeasible.x))
+        dots.showlegend = alone
+        pruned = picture.pruned(view)
+        cross = {"size": 7, "symbol": "x-thin", "line": {"color": MUTED if alone else colour, "width": 1.5}}
+        figure.add_scatter(
+            x=list(pruned),
+            y=list(pruned.values()),
+            mode="markers",
+            name="pruned, last report",
+            marker=cross,
+            opacity=1.0 if alone else 0.5,
+            showlegend=alone and bool(pruned),
+        )
+    _legend_above(figure)
+    figure.update_xaxes(title="trial", rangemode="tozero")
+
+
+def _mend_edf(figure: Any, picture: Picture) -> None:
+    for place, trace in enumerate(figure.data):
+        trace.update(line={"color": STUDIES[place % len(STUDIES)], "width": 2.5})
+    figure.update_layout(showlegend=len(figure.data) > 1)
+    _legend_above(figure)
+    figure.update_yaxes(title="share of trials")
+    figure.update_xaxes(title=picture.metric)
+
+
+def _mend_reports(figure: Any, picture: Picture) -> None:
+    """Every trial thin, pruned ones grey; the best one strong, above all others."""
+    states = {trial.number: trial.state.name for trial in picture.study.get_trials(deepcopy=False)}
+    best = picture.best_number() if len(picture.study.directions) == 1 else None
+    for trace in figure.data:
+        number = int(trace.name.removeprefix("Trial"))
+        is_best = number == best
+        trace.update(
+            name=f"trial {number}" + (", the best" if is_best else ""),
+            mode="lines" if len(trace.x) > 1 else "markers",
+            line={"color": BEST if is_best else STATES[states[number]], "width": 3 if is_best else 1.2},
+            marker={"color": BEST if is_best else STATES[states[number]], "size": 5},
+            opacity=1.0 if is_best else 0.55,
+        )
+    figure.data = sorted(figure.data, key=lambda trace: trace.name.endswith("the best"))
+    figure.update_xaxes(title="step")
+    figure.update_yaxes(title=picture.metric if len(picture.study.directions) == 1 else "reported value")
+
+
+def _mend_slice(figure: Any, picture: Picture) -> None:
+    """At most four panels in a row, as wide as the window."""
+    for trace in figure.data:
+        if trace.marker.colorbar.title.text == "Trial":
+            trace.marker.colorbar.update(title="trial", x=1.01)
+    axes = sorted(
+        (name for name in figure.layout if name.startswith("xaxis")), key=lambda name: int(name[5:] or 1)
+    )
+    if len(axes) < 2:
+        return
+    columns = min(_MOST_IN_ROW, math.ceil(math.sqrt(len(axes)))) if len(axes) > _MOST_IN_ROW else len(axes)
+    rows = math.ceil(len(axes) / columns)
+    for place, name in enumerate(axes):
+        row, column = divmod(place, columns)
+        figure.layout[name].domain = [(column + 0.06) / columns, (column + 0.94) / columns]
+        top = 1 - row / rows
+        y_axis = figure.layout[name.replace("x", "y", 1)]
+        y_axis.domain = [top - 1 / rows + (0.22 / rows if rows > 1 else 0.0), top]
+        y_axis.update(showticklabels=column == 0, title=picture.metric if column == 0 else None)
+
+
+def _mend_timeline(figure: Any, _: Picture) -> None:
+    for trace in figure.data:
+        state = trace.name
+        trace.update(name=state.lower(), marker={"color": STATES.get(state, "white"), "line": {"color": TRIAL}})
+        trace.marker.line.width = 1 if state == "INFEASIBLE" else 0
+    figure.update_xaxes(title=f"time ({datetime.now().astimezone().tzname()})")
+    figure.update_yaxes(title="trial", autorange="reversed")
+    _legend_above(figure)
+
+
+def _mend_pareto(figure: Any, _: Picture) -> None:
+    """The front is dark and large, all else light; numbers of trials are in what the mouse shows."""
+    for trace in figure.data:
+        of_front = (trace.marker.colorbar.title.text or "").startswith("Best")
+        if trace.marker.colorbar.title.text is None:  # infeasible trials, which Optuna gives no scale
+            trace.update(name="infeasible", showlegend=True)
+            continue
+        trace.update(
+            name="on the front" if of_front else "complete",
+            marker={"color": BEST if of_front else TRIAL, "size": 9 if of_front else 7, "showscale": False},
+            opacity=1.0 if of_front else 0.6,
+            showlegend=True,
+        )
+    _legend_above(figure)
+
+
+def _mend_hypervolume(figure: Any, picture: Picture) -> None:
+    figure.update_traces(line={"color": BEST, "width": 2.5, "shape": "hv"}, mode="lines")
+    measured_from = ", ".join(f"{value:.4g}" for value in picture.reference_point())
+    figure.update_xaxes(title="trial")
+    figure.update_yaxes(title=f"hypervolume, measured from {measured_from}")
+
+
+def _bars(picture: Picture) -> Any:
+    """The same numbers as ``hpotool importance`` shows."""
+    assert picture.importance is not None
+    ranked = list(picture.importance.importance.items())[::-1]
+    bars = plotly_objects.Bar(
+        x=[weight for _, weight in ranked],
+        y=[name for name, _ in ranked],
+        text=[f"{weight:.3f}" for _, weight in ranked],
+        textposition="outside",
+        cliponaxis=False,
+        orientation="h",
+        marker={"color": TRIAL},
+    )
+    figure = plotly_objects.Figure(bars)
+    figure.update_xaxes(title=f"share in {picture.metric}", range=[0, 1.05])
+    return figure
+
+
+def _legend_above(figure: Any) -> None:
+    figure.update_layout(legend={"orientation": "h", "x": 1.0, "xanchor": "right", "y": 1.01, "yanchor": "bottom"})
+
+
+_MEND: Mapping[Plot, Callable[[Any, Picture], None]] = {
+    "history": _mend_history,
+    "edf": _mend_edf,
+    "reports": _mend_reports,
+    "slice": _mend_slice,
+    "timeline": _mend_timeline,
+    "pareto": _mend_pareto,
+    "hypervolume": _mend_hypervolume,
+}

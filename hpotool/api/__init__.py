@@ -1,0 +1,1 @@
+"""What a script or a notebook uses: studies, workers and results by the same words as the command line."""

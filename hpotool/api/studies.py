@@ -1,0 +1,181 @@
+"""Studies in a script: Optuna's own `Study`, with the sampler and pruner that the study file names.
+
+Promise: what a script runs with ``study.optimize`` is proposed and pruned as on a worker, at the same cost.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpotool.api.database import find_study, resolve_url
+from hpotool.errors import InputError, NotFoundError
+from hpotool.storage.control.creation import create_or_resume, read_spec_if_any
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.optuna.postgres import PostgresStorage
+from hpotool.study.document import Place, Problems, assign, from_plain, parse_yaml
+from hpotool.study.file.reader import read_document
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
+
+    from hpotool.storage.optuna.heartbeats import StaleTrialCallback
+    from hpotool.study.spec import StudySpec
+
+logger = logging.getLogger("hpotool")
+
+
+def open_storage(
+    url: str | None = None,
+    *,
+    heartbeat_interval: int | None = None,
+    grace_period: int | None = None,
+    heartbeat_stale_trial_callback: StaleTrialCallback | None = None,
+) -> PostgresStorage:
+    """Open a Postgres database as an Optuna storage: the one at ``url``, else the one ``hpotool`` itself uses.
+
+    It serves plain Optuna scripts too: ``optuna.load_study(storage=hpotool.open_storage(), …)``. Optuna's tables
+    are made where they are missing. The other arguments are those of Optuna's ``RDBStorage``.
+
+    Raises:
+        InputError: ``url`` is not a Postgres URL, or its tables belong to another version of Optuna.
+        DatabaseUnreachableError: the database does not answer, or refuses the login.
+    """
+    return PostgresStorage(
+        resolve_url(url, logger.info),
+        heartbeat_interval=heartbeat_interval,
+        grace_period=grace_period,
+        heartbeat_stale_trial_callback=heartbeat_stale_trial_callback,
+    )
+
+
+def load_study(
+    study: str | None = None,
+    storage: str | PostgresStorage | None = None,
+    *,
+    sampler: BaseSampler | None = None,
+    pruner: BasePruner | None = None,
+) -> Study:
+    """Load a study as Optuna's `Study`, with the study's own sampler and pruner, seeded as every worker's are.
+
+    A study that plain Optuna made has no settings, and gets Optuna's defaults, made fast.
+
+    Args:
+        study: its name; HPOTOOL_STUDY, or the only study of the database, by default.
+        storage: the database's URL, or an open storage; the one that ``hpotool`` itself uses by default.
+        sampler: instead of the study's own; it is used as it is.
+        pruner: instead of the study's own; it is used as it is.
+
+    Raises:
+        NotFoundError: there is no such study.
+        InputError: no name is given and there are several; or the sampler or pruner cannot be built.
+        DatabaseUnreachableError: the database does not answer, or refuses the login.
+    """
+    import optuna
+
+    opened = storage if isinstance(storage, PostgresStorage) else open_storage(storage)
+    chosen = choose_study(study, opened)
+    loaded = optuna.load_study(study_name=chosen.name, storage=opened, sampler=sampler, pruner=pruner)
+    spec = read_spec_if_any(chosen.connection, chosen.name)
+    chosen.connection.close()
+    if sampler is None:
+        loaded.sampler = _sampler(spec, loaded.sampler)
+    if pruner is None:
+        loaded.pruner = _pruner(spec, loaded.pruner)
+    return loaded
+
+
+def create_study(file: str | Path | Mapping[str, Any], /, storage: str | None = None, **overrides: Any) -> Study:
+    """Create the study that a file or a mapping describes, or resume it; load it as `load_study` does.
+
+    Args:
+        file: the path of a study file, or what stands in one as dicts, lists, texts and numbers.
+        storage: the database's URL; the one that ``hpotool`` itself uses by default.
+        overrides: what the file says otherwise; two underscores are a dot: ``budget__trials=50``.
+
+    Raises:
+        NotFoundError: there is no such file.
+        StudyFileError: all that is wrong in it.
+        InputError: the study exists and differs in what cannot change; nothing was written.
+        DatabaseUnreachableError: the database does not answer, or refuses the login.
+    """
+    spec = _read_study(file, overrides)
+    url = resolve_url(storage, logger.info)
+    with closing(Connection(url)) as connection:
+        done = create_or_resume(connection, spec, "hpotool.create_study")
+    for change in done.changes:
+        logger.info("study %r takes over: %s", spec.name, change)
+    return load_study(done.spec.name, url.libpq)
+
+
+@dataclass(frozen=True)
+class ChosenStudy:
+    """A study that is there, and a connection to its database."""
+
+    connection: Connection
+    name: str
+
+
+def choose_study(study: str | Study | None, storage: str | PostgresStorage | None) -> ChosenStudy:
+    """The study that is meant: an open one, the one of that name, HPOTOOL_STUDY, or the only one.
+
+    Raises:
+        NotFoundError: there is no such study.
+        InputError: no name is given and there are several.
+    """
+    if study is not None and not isinstance(study, str):
+        storage = study._storage if isinstance(study._storage, PostgresStorage) else storage
+        study = study.study_name
+    url = storage.url if isinstance(storage, PostgresStorage) else resolve_url(storage, logger.info)
+    connection = Connection(url)
+    name = study or os.environ.get("HPOTOOL_STUDY")
+    return ChosenStudy(connection, find_study(connection, name, lambda known: repr(known)).name)
+
+
+def _sampler(spec: StudySpec | None, default: BaseSampler) -> BaseSampler:
+    from hpotool.search.samplers import sampler_for_worker
+    from hpotool.search.tpe import fast_sampler
+
+    return fast_sampler(default) if spec is None else sampler_for_worker(spec.sampler, spec.search_space)
+
+
+def _pruner(spec: StudySpec | None, default: BasePruner) -> BasePruner:
+    from hpotool.search.pruning.fast_pruners import fast_pruner
+    from hpotool.search.pruning.pruners import pruner_for_worker
+
+    return fast_pruner(default) if spec is None else pruner_for_worker(spec.pruner)
+
+
+def _read_study(file: str | Path | Mapping[str, Any], overrides: Mapping[str, Any]) -> StudySpec:
+    problems = Problems()
+    try:
+        if isinstance(file, Mapping):
+            document = from_plain(file, Place())
+        else:
+            document = parse_yaml(_read_text(Path(file)), str(file))
+        for key, value in overrides.items():
+            place = Place(f"{key}={value!r}")
+            document = assign(document, key.replace("__", "."), from_plain(value, place), problems)
+        return read_document(document, problems)
+    except TypeError as error:
+        raise InputError(str(error), "write it with dicts, lists, texts and plain numbers") from None
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise NotFoundError(
+            f"the study file {file} does not exist", f"it was looked for in {Path.cwd()}"
+        ) from None
+    except UnicodeDecodeError:
+        raise InputError(f"the study file {file} is not text in UTF-8") from None
+    except OSError as error:
+        raise InputError(f"the study file {file} cannot be read: {error.strerror}") from None
