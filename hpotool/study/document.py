@@ -355,10 +355,7 @@ def from_plain(data: object, place: Place) -> Node:
 
 
 def override(document: Node, assignments: Sequence[str], problems: Problems, typed: Place | None = None) -> Node:
-    """``document`` with ``key.key=value`` assignments put in, the last one winning; values are YAML.
-
-    ``typed`` is what they were typed as, where that is not ``--set``.
-    """
+    """``document`` with ``key.key=value`` put in, the last one winning, ``typed`` there or by ``--set``."""
     for assignment in assignments:
         place = typed or Place(f"--set {assignment}")
         path, equals, text = assignment.partition("=")

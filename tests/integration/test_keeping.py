@@ -77,7 +77,7 @@ def test_delete_says_what_goes_and_spares_living_workers(
     assert len(load(connection, "old").trials) == 3
 
     done = run("delete old --force --yes").stderr
-    assert "3 trials, 0 attempts with their events, 1 logs on this machine" in done
+    assert "3 trials, 0 attempts with their events, 1 log on this machine" in done
     assert [log.exists() for log in logs.values()] == [False, True]
     assert [study["name"] for study in run.json("studies")] == ["other"]
     assert connection.run("SELECT count(*) FROM hpotool.study_settings") == [(1,)]

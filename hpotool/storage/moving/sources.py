@@ -100,7 +100,8 @@ def _open(place: str) -> tuple[str, BaseStorage]:
 
 def _open_database(text: str) -> tuple[str, BaseStorage]:
     url = _read_url(text)
-    source = url.render_as_string(hide_password=True)
+    is_postgres = url.get_backend_name() == "postgresql"
+    source = str(DatabaseUrl(url)) if is_postgres else url.render_as_string(hide_password=True)
     with _explained(source):
         engine = sqlalchemy.create_engine(url)
         try:
@@ -117,11 +118,13 @@ def _read_url(text: str) -> URL:
         url = make_url(text)
     except (ArgumentError, ValueError):
         raise InputError("the URL of the storage cannot be read", _HINT) from None
-    backend = url.get_backend_name()
+    backend = url.drivername.partition("+")[0]
     if backend in ("postgresql", "postgres"):
         return DatabaseUrl.parse(text).url
     if backend == "sqlite":
-        path = Path(url.database or "")
+        if not url.database:
+            raise InputError("the URL names no file of SQLite", _HINT)
+        path = Path(url.database)
         if not path.is_file():
             raise NotFoundError(f"the file {url.database} does not exist", _HINT)
         return url.set(database=str(path.resolve()))
@@ -135,9 +138,12 @@ def _explained(source: str) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about choices that are lists, which are kept as they are
             yield
-    except (ImportError, NoSuchModuleError) as error:
-        driver = getattr(error, "name", None) or "its driver"
-        raise InputError(f"to read {source}, the driver is missing: {error}", f"pip install {driver}") from None
+    except NoSuchModuleError as error:
+        raise InputError(f"{source} is no database that SQLAlchemy can open here: {error}", _HINT) from None
+    except ImportError as error:
+        raise InputError(
+            f"to read {source}, its driver is missing: {error}", f"pip install {error.name}"
+        ) from None
     except RuntimeError as error:  # Optuna's word for tables of another version
         reason = " ".join(str(error).split())
         raise InputError(f"{source}: {reason}", "optuna storage upgrade --storage URL") from None

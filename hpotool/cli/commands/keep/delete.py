@@ -80,5 +80,9 @@ def _what_goes(name: str, contents: Contents, logs: list[Leftover]) -> str:
     from hpotool.worker.attempt.watch import show_bytes
 
     size = show_bytes(sum(log.size for log in logs))
-    what = f"{contents.trials} trials, {contents.attempts} attempts with their events"
-    return f"study {name!r} goes for ever: {what}, {len(logs)} logs on this machine ({size})"
+    what = f"{_count(contents.trials, 'trial')}, {_count(contents.attempts, 'attempt')} with their events"
+    return f"study {name!r} goes for ever: {what}, {_count(len(logs), 'log')} on this machine ({size})"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
