@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hpotool.analysis.costs import attempt_columns
-from hpotool.analysis.export import trial_rows
+from hpotool.analysis.exports.export import trial_rows
 from hpotool.api.studies import choose_study, load_study
 from hpotool.errors import InputError
 from hpotool.storage.control.creation import read_spec_if_any

@@ -12,9 +12,9 @@ import pytest
 from optuna.trial import FrozenTrial
 
 from hpotool.analysis.best import find_best
-from hpotool.analysis.export import best_params, trial_rows
+from hpotool.analysis.exports.export import best_params, trial_rows
 from hpotool.analysis.importance import find_importance
-from hpotool.analysis.plots import draw
+from hpotool.analysis.pictures.plots import draw
 from hpotool.analysis.status import read_status
 from hpotool.analysis.trials import describe_trial, list_trials
 from hpotool.cli.output import Answer, Format, show

@@ -9,7 +9,7 @@ import pytest
 from optuna.trial import TrialState
 
 from hpotool.analysis.best import find_best
-from hpotool.analysis.export import best_params
+from hpotool.analysis.exports.export import best_params
 from hpotool.analysis.pareto import find_pareto_front
 from hpotool.analysis.trials import list_trials
 from tests.unit.analysis.studies import add, make_study

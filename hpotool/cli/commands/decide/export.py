@@ -118,14 +118,14 @@ def _check_parquet(chosen: FileFormat, what: What, output: Path | None) -> None:
 
 
 def _rows(connection: Connection, study: Study, steps: bool) -> list[dict[str, Any]]:
-    from hpotool.analysis.export import step_rows, trial_rows
+    from hpotool.analysis.exports.export import step_rows, trial_rows
     from hpotool.storage.control.studies import list_attempts
 
     return step_rows(study) if steps else trial_rows(study, list_attempts(connection, study.study_name))
 
 
 def _params(connection: Connection, study: Study, trial: int | None, count: int | None) -> list[dict[str, Any]]:
-    from hpotool.analysis.export import best_params, several_params, trial_params
+    from hpotool.analysis.exports.export import best_params, several_params, trial_params
     from hpotool.storage.control.studies import has_replicates
 
     if trial is not None:
@@ -138,7 +138,7 @@ def _params(connection: Connection, study: Study, trial: int | None, count: int 
 
 def _write_rows(rows: list[dict[str, Any]], chosen: FileFormat, output: Path | None) -> None:
     if chosen is FileFormat.PARQUET and output is not None:
-        from hpotool.analysis.parquet import write_parquet
+        from hpotool.analysis.exports.parquet import write_parquet
 
         with _explaining(output):
             write_parquet(rows, output)

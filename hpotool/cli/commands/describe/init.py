@@ -81,7 +81,7 @@ def _draft_file(source: Path) -> Draft:
 
 def _text_of_study(name: str, storage: str | None) -> tuple[str, str]:
     """The study file of a study, and the study's name: its settings where it has some."""
-    from hpotool.analysis.draft_study import draft_study
+    from hpotool.analysis.exports.draft_study import draft_study
     from hpotool.cli.database import connect, find_study, load_study
     from hpotool.storage.control.creation import find_study_id
     from hpotool.storage.control.orders import read_settings

@@ -75,7 +75,7 @@ def plot(
     storage: StorageOption = None,
 ) -> None:
     """Draw a study as an HTML page that needs nothing but a browser, or as an image."""
-    from hpotool.analysis.plots import draw, draw_image, ending_of
+    from hpotool.analysis.pictures.plots import draw, draw_image, ending_of
     from hpotool.cli.database import connect, load_study
 
     ending = ending_of(output) if output else "html"

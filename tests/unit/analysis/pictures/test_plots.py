@@ -12,10 +12,10 @@ from optuna.trial import TrialState
 
 pytest.importorskip("plotly")
 
-from hpotool.analysis.metric_view import metric_view
-from hpotool.analysis.picture import compose
-from hpotool.analysis.plot_pages import make_figure
-from hpotool.analysis.plots import draw, draw_image, ending_of
+from hpotool.analysis.pictures.metric_view import metric_view
+from hpotool.analysis.pictures.pages import make_figure
+from hpotool.analysis.pictures.picture import compose
+from hpotool.analysis.pictures.plots import draw, draw_image, ending_of
 from hpotool.errors import InputError, NotFoundError
 from tests.unit.analysis.studies import add, make_study
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from hpotool.analysis.export import best_params, trial_params, trial_rows
+from hpotool.analysis.exports.export import best_params, trial_params, trial_rows
 from hpotool.errors import NotFoundError
 from tests.unit.analysis.studies import add, make_study
 

@@ -11,7 +11,7 @@ from typing import Any
 import plotly.graph_objects as plotly_objects
 from optuna import visualization
 
-from hpotool.analysis.picture import BEST, GRID, MUTED, STATES, STUDIES, TEXT, TRIAL, Picture, Plot, paint
+from hpotool.analysis.pictures.picture import BEST, GRID, MUTED, STATES, STUDIES, TEXT, TRIAL, Picture, Plot, paint
 
 _MOST_IN_ROW = 4
 _PAGE = """<!DOCTYPE html><html><head><meta charset="utf-8"><title>{title}</title>

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpotool.analysis.picture import Picture, Plot, compose
+from hpotool.analysis.pictures.picture import Picture, Plot, compose
 from hpotool.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def draw(
         InputError: the study has nothing to show there yet, or Plotly is not installed.
     """
     _require("plotly")
-    from hpotool.analysis.plot_pages import render_page
+    from hpotool.analysis.pictures.pages import render_page
 
     with _quietly():
         picture = compose(_several(study), plot, metric, parameters)
@@ -53,7 +53,7 @@ def draw_image(
 ) -> bytes:
     """Return the picture as an image in the format that ``ending`` names, one of `IMAGES`; as `draw` otherwise."""
     _require("matplotlib")
-    from hpotool.analysis.plot_images import render_image
+    from hpotool.analysis.pictures.images import render_image
 
     with _quietly():
         picture = compose(_several(study), plot, metric, parameters)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from hpotool.analysis.importance import Importance, find_importance
-from hpotool.analysis.metric_view import last_reports, metric_view
+from hpotool.analysis.pictures.metric_view import last_reports, metric_view
 from hpotool.analysis.results import complete_trials, direction_signs, metric_index, metric_names
 from hpotool.errors import HpotoolError, InputError, NotFoundError, paste
 

@@ -12,7 +12,7 @@ import matplotlib as mpl
 import numpy as np
 from optuna.visualization import matplotlib as painter
 
-from hpotool.analysis.picture import BEST, GRID, MUTED, STATES, STUDIES, TEXT, TRIAL, Picture, Plot, paint
+from hpotool.analysis.pictures.picture import BEST, GRID, MUTED, STATES, STUDIES, TEXT, TRIAL, Picture, Plot, paint
 
 _MOST_IN_ROW = 4
 _SIZE = (10.0, 6.0)  # inches

@@ -1,0 +1,4 @@
+"""A study as files: trials, parameters, a study file.
+
+For `hpotool export` and `init`.
+"""
