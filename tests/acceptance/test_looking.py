@@ -134,3 +134,38 @@ def test_status_says_what_happens_and_who_left_why(hpotool: CommandLine, tmp_pat
     assert "nobody works on this; start: hpotool worker held" in shown
     assert f"{departed['id']} left " in shown
     assert "ValueError: no data" in shown
+
+
+def test_studies_are_told_apart_and_trials_chosen_and_sorted(hpotool: CommandLine, tmp_path: Path) -> None:
+    here = make_study(hpotool, tmp_path)
+    assert here.url is not None
+    plain = optuna.create_study(
+        study_name="plain", storage=DatabaseUrl.parse(here.url).sqlalchemy, direction="maximize"
+    )
+    for number in range(6):
+        trial = optuna.trial.create_trial(
+            value=number % 4,
+            params={"x": number / 10},
+            distributions={"x": optuna.distributions.FloatDistribution(0, 1)},
+        )
+        plain.add_trial(trial)
+    held, other = here.json("studies")
+    assert (held["state"], held["trials"], held["best"], held["workers"]) == ("running", {}, None, 0)
+    assert (other["state"], other["trials"], other["best"]) == (None, {"COMPLETE": 6}, 3.0)
+    assert [study["name"] for study in here.json("studies", "pl*")] == ["plain"]
+    assert "no study has a name like 'zz'" in here.run("studies", "zz").stderr
+    shown = here.run("studies").stdout
+    assert "0/1" in shown
+    assert "plain Optuna" in shown
+
+    def numbers(*options: str) -> list[str]:
+        return here.run("trials", "plain", *options, "--format", "value").stdout.split()
+
+    assert numbers("--top", "2") == ["3", "2"]
+    assert numbers("--sort", "-x", "-n", "2") == ["1", "0"]
+    assert numbers("--where", "x>0.1 and value<3", "--sort", "value", "--reverse") == ["2", "5", "4"]
+    assert here.run("trials", "plain", "--columns", "x,trial", "--top", "1", "--format", "csv").stdout == (
+        "x,trial\n0.3,3\n"
+    )
+    wrong = here.run("trials", "plain", "--sort", "valu", code=2).stderr
+    assert "no trial has 'valu'; did you mean 'value'?" in wrong
