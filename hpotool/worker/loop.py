@@ -145,7 +145,7 @@ class WorkerLoop:
         level = self._stopping.level
         if level >= Level.STOP:
             grace = self._grace if level == Level.STOP else timedelta(0)
-            self._runner.stop(Outcome.PREEMPTED, f"the worker was told to stop: {self._stopping.reason}", grace)
+            self._runner.stop(Outcome.PREEMPTED, f"its worker was asked to leave: {self._stopping.reason}", grace)
 
     def _stay_idle(self, answer: NoTrial) -> None:
         """Wait for a trial, and say once why."""
@@ -168,7 +168,7 @@ class WorkerLoop:
                     f"trial {told.attempt.number} {result.outcome.value} in {seconds:.1f} s",
                     " ".join(f"{name}={value:.6g}" for name, value in values.items()),
                     result.reason or "",
-                    _say_fate(told),
+                    describe_fate(told),
                 )
                 if part
             ),
@@ -209,11 +209,12 @@ def judge_broken(in_a_row: int, error: str) -> Departure | None:
     return Departure(f"circuit breaker: {reason}", EXIT_FAILED)
 
 
-def _say_fate(told: Told) -> str:
+def describe_fate(told: Told) -> str:
     """What became of the trial, where that is not what the outcome says."""
     if told.is_fenced:
-        return "(it belonged to another attempt by now" + (
-            "; its result is kept)" if told.is_result_kept and told.outcome.is_finished else ")"
-        )
+        handed_on = "the trial was handed on while this worker was away"
+        if not told.outcome.is_finished:
+            return f"({handed_on})"
+        return f"({handed_on}; the result is kept)" if told.is_result_kept else f"(result dropped: {handed_on})"
     decision: Decision | None = told.decision
     return "" if decision is None or isinstance(decision, GiveUp) else f"({decision.reason})"

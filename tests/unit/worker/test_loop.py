@@ -1,11 +1,21 @@
 """What a worker decides between two trials."""
 
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
-from hpotool.storage.fleet.attempts import NoTrial
-from hpotool.worker.loop import BROKEN_LIMIT, Departure, describe_wait, judge_broken, judge_idleness
+from hpotool.storage.fleet.attempts import Attempt, NoTrial
+from hpotool.storage.fleet.worker_storage import Told
+from hpotool.study.outcome import Outcome
+from hpotool.worker.loop import (
+    BROKEN_LIMIT,
+    Departure,
+    describe_fate,
+    describe_wait,
+    judge_broken,
+    judge_idleness,
+)
 
 
 def nothing(kind: Any, reason: str = "", budget: int | None = 9) -> NoTrial:
@@ -41,3 +51,16 @@ def test_errors_of_the_worker_itself_end_it_when_there_is_nothing_else() -> None
     assert left is not None
     assert left.exit_code == 1
     assert left.reason.endswith("the last one RuntimeError: no")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "is_kept", "said"),
+    [
+        (Outcome.COMPLETE, False, "(result dropped: the trial was handed on while this worker was away)"),
+        (Outcome.COMPLETE, True, "(the trial was handed on while this worker was away; the result is kept)"),
+        (Outcome.ERROR, True, "(the trial was handed on while this worker was away)"),
+    ],
+)
+def test_a_result_that_comes_too_late_is_said_to_be_dropped(outcome: Outcome, is_kept: bool, said: str) -> None:
+    attempt = Attempt("id", 1, 1, 1, 1, datetime(2026, 1, 1, tzinfo=timezone.utc))
+    assert describe_fate(Told(attempt, outcome, is_fenced=True, is_result_kept=is_kept, decision=None)) == said
