@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ Wish = Literal["running", "paused"]
 class _Footer:
     """What the last line says: a question before news, and news before the keys."""
 
+    has_keys: bool
     question: Wish | None = None
     news: str = ""
     news_until: float = 0.0
@@ -41,6 +43,8 @@ class _Footer:
             return Footer(f"{verb} {found.progress.summary.name}? y yes, any other key no", "bold yellow")
         if time.monotonic() < self.news_until:
             return Footer(self.news, "yellow")
+        if not self.has_keys:
+            return Footer("Ctrl-C leaves")
         verb = "resume" if _wish(found) == "running" else "pause"
         other = "latest" if best_first else "best"
         return Footer(f"q leave · p {verb} · s {other} trials first")
@@ -61,7 +65,7 @@ class LiveScreen:
         self._move = move
         self._interval_s = interval_s
         self._found = look()
-        self._footer = _Footer()
+        self._footer = _Footer(has_keys=sys.stdin.isatty())
         self._best_first = False
         self._away_since: float | None = None
 

@@ -45,7 +45,7 @@ class Fitted:
         if self.title:
             yield words(self.title, "bold")
         if _width(columns) > options.max_width and len(self.rows) == 1 and not self.is_compact:
-            yield _record(self.rows[0])
+            yield record(self.rows[0])
             return
         shown = _fit(columns, options.max_width)
         yield self._draw(shown)
@@ -122,10 +122,10 @@ def _fit(columns: Sequence[_Column], width: int) -> list[_Column]:
     return fitted
 
 
-def _record(row: Mapping[str, Any]) -> Table:
-    """One record as names and values below each other."""
+def record(row: Mapping[str, Any], least: int = 0) -> Table:
+    """One record as names and values below each other; the names take ``least`` columns at least."""
     drawn = Table.grid(padding=(0, _GAP, 0, 0))
-    drawn.add_column(style="dim", no_wrap=True)
+    drawn.add_column(style="dim", no_wrap=True, min_width=least)
     drawn.add_column(overflow="fold")
     for name, value in row.items():
         if value is not None:

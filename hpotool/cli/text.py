@@ -29,6 +29,11 @@ def plain_cell(value: Any) -> str:
     return visible(str(value))
 
 
+def count_of(count: int, noun: str) -> str:
+    """``1 worker``, ``2 workers``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def words(text: str, style: str = "") -> Text:
     """Text of a picture, in its own lines: what a terminal would obey is written out."""
     from rich.text import Text

@@ -32,5 +32,22 @@ def say_when(seconds_from_now: float, now: datetime) -> str:
     return f"{moment:%a %H:%M}" if days < 7 else f"{moment:%Y-%m-%d}"
 
 
+def say_local(moment: datetime) -> str:
+    """Date and time on the reader's wall, without the zone, which is said once for all of them: `zone`."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def say_clock(moment: datetime, now: datetime) -> str:
+    """The time of day on the reader's wall, with the date where it is another day."""
+    local = moment.astimezone()
+    return f"{local:%H:%M:%S}" if local.date() == now.astimezone().date() else f"{local:%m-%d %H:%M:%S}"
+
+
+def zone(now: datetime) -> str:
+    """The zone of the reader's wall: ``UTC``, ``UTC+02:00``."""
+    offset = f"{now.astimezone():%z}"
+    return "UTC" if offset == "+0000" else f"UTC{offset[:3]}:{offset[3:]}"
+
+
 def _two(large: int, name: str, small: int, smaller_name: str) -> str:
     return f"{large} {name} {small} {smaller_name}" if small else f"{large} {name}"
