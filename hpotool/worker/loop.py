@@ -14,7 +14,7 @@ from datetime import timedelta
 from optuna import Study
 from typing_extensions import assert_never
 
-from hpotool.errors import EXIT_DONE, EXIT_FAILED
+from hpotool.errors import EXIT_DONE, EXIT_FAILED, paste
 from hpotool.storage.database.outage import GaveUpError
 from hpotool.storage.fleet.attempts import NoTrial
 from hpotool.storage.fleet.worker_storage import NothingToClaim, Told, WorkerStorage
@@ -92,7 +92,7 @@ class WorkerLoop:
                     raise
                 break
             except NothingToClaim as nothing:
-                departure = judge_idleness(nothing.answer)
+                departure = judge_idleness(nothing.answer, self._study.study_name)
                 if departure is None:
                     self._stay_idle(nothing.answer)
             if departure is not None:
@@ -182,11 +182,16 @@ class WorkerLoop:
         )
 
 
-def judge_idleness(answer: NoTrial) -> Departure | None:
-    """What nothing to claim means for a worker: leave, or wait (None)."""
+def judge_idleness(answer: NoTrial, study: str) -> Departure | None:
+    """What nothing to claim in ``study`` means for a worker: leave, or wait (None)."""
+    because = f": {answer.reason}" if answer.reason else ""
     match answer.kind:
-        case "done" | "stopped" | "draining":
-            return Departure(f"the study is {answer.kind}" + (f": {answer.reason}" if answer.reason else ""))
+        case "done":
+            return Departure(f"the study is done{because}")
+        case "stopped" | "draining":
+            return Departure(
+                f"the study is {answer.kind}{because}; go on with: {paste('resume', '--study', study)}"
+            )
         case "wait" | "paused":
             return None
         case _:

@@ -17,6 +17,8 @@ from hpotool.worker.loop import (
     judge_idleness,
 )
 
+GO_ON = "go on with: hpotool resume --study 'my model'"
+
 
 def nothing(kind: Any, reason: str = "", budget: int | None = 9) -> NoTrial:
     return NoTrial(kind, reason, finished=4, running=2, waiting=0, budget=budget)
@@ -29,14 +31,14 @@ def nothing(kind: Any, reason: str = "", budget: int | None = 9) -> NoTrial:
             nothing("done", "9 of 9 trials are finished"),
             Departure("the study is done: 9 of 9 trials are finished"),
         ),
-        (nothing("stopped"), Departure("the study is stopped")),
-        (nothing("draining", "night"), Departure("the study is draining: night")),
+        (nothing("stopped"), Departure(f"the study is stopped; {GO_ON}")),
+        (nothing("draining", "night"), Departure(f"the study is draining: night; {GO_ON}")),
         (nothing("wait"), None),
         (nothing("paused"), None),
     ],
 )
 def test_a_worker_waits_for_a_place_and_leaves_what_is_over(answer: NoTrial, departure: Departure | None) -> None:
-    assert judge_idleness(answer) == departure
+    assert judge_idleness(answer, "my model") == departure
 
 
 def test_a_worker_that_waits_says_why() -> None:
