@@ -11,7 +11,7 @@ import typer
 from hpotool.cli.commands.look.best import edge_lines
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show, table
-from hpotool.cli.text import cell, count_of, plain_cell, words
+from hpotool.cli.text import count_of, plain_cell, words
 from hpotool.cli.times import say_duration, say_local, zone
 
 if TYPE_CHECKING:
@@ -146,11 +146,13 @@ def _pairs(values: Mapping[str, Any]) -> str:
 def _say_branch(branch: Mapping[str, Any], ancestry: Sequence[int]) -> Iterator[tuple[str, str]]:
     replaced = branch["predecessor"] if branch["predecessor"] != branch["source"] else None
     place = "" if replaced is None else f", in the place of trial {replaced}"
-    yield "goes on from", f"trial {branch['source']}{place}, up to step {branch['steps']}"
+    yield "comes from", f"trial {branch['source']}{place}, up to step {branch['steps']}"
     if branch["tier"] is not None:
         yield "tier", str(branch["tier"] + 1)
-    for name, (before, after) in (branch["explored"] or {}).items():
-        yield "explored", f"{name}: {cell(before)} -> {cell(after)}"
+    explored = (branch["explored"] or {}).items()
+    if explored:
+        moves = [f"{name}: {plain_cell(before)} -> {plain_cell(after)}" for name, (before, after) in explored]
+        yield "explored", ", ".join(moves)
     yield "ancestry", " <- ".join(map(str, ancestry))
 
 
