@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hpotool.analysis.pace import judge_presence
 from hpotool.storage.control.studies import StudyProgress
 from hpotool.study.file.resolved import to_document
 from hpotool.study.rules.sampler_choice import SamplerChoice, choose_sampler
@@ -46,7 +47,7 @@ class StudyDescription:
 
 def describe_study(spec: StudySpec, progress: StudyProgress) -> StudyDescription:
     """Return what the study is set to do; the choice of its search depends on who works on it."""
-    workers = len(progress.workers)
+    workers = sum(judge_presence(worker["last_beat_s"]) != "gone" for worker in progress.workers)
     return StudyDescription(to_document(spec), choose_sampler(spec, workers), progress.state, workers)
 
 

@@ -1,22 +1,29 @@
-"""How far a study is: state, budget, trials per state, the best so far, and who works on it."""
+"""How far a study is: state, budget, trials per state, the best so far, its pace, and who works on it.
+
+Pure data that screens draw and programs read; nothing here prints.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hpotool.analysis.best import find_best
 from hpotool.analysis.candidates import BestTrials
-from hpotool.analysis.results import json_data
+from hpotool.analysis.pace import Pace, find_workers, is_forsaken, measure_pace
+from hpotool.analysis.results import direction_signs, json_data, metric_names, read_result
+from hpotool.storage.control.activity import StudyActivity, read_activity
 from hpotool.storage.control.studies import StudyProgress, has_replicates, list_studies, read_progress
 from hpotool.storage.database.connection import Connection
 from hpotool.study.branch import Branch
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.trial import FrozenTrial
 
+_LATEST = 10  # attempts in the data
 _STATES = ("WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL")
 
 
@@ -32,11 +39,46 @@ class TierProgress:
 
 @dataclass(frozen=True)
 class StudyStatus:
-    """A study's progress together with the best so far."""
+    """A study's progress together with the best so far.
+
+    Attributes:
+        activity: its failures, its last attempts, and who left it and why.
+        best_values: of one metric, the best value after each complete trial that meets every constraint.
+        latest_values: the values of the trials in ``activity.latest``, by number and metric.
+    """
 
     progress: StudyProgress
     best: BestTrials
     tiers: tuple[TierProgress, ...] = ()
+    activity: StudyActivity = field(default_factory=StudyActivity)
+    best_values: tuple[float, ...] = ()
+    latest_values: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+
+    @property
+    def pace(self) -> Pace:
+        """How fast it goes, and when it will be done."""
+        return measure_pace(self.progress, self.activity)
+
+    @property
+    def workers(self) -> list[dict[str, Any]]:
+        """Who has not left, with the step of the trial, and whether it is there: alive, silent or gone."""
+        return find_workers(self.progress, self.activity)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it will go on by itself: it is done or stopped, and no trial runs."""
+        return self.progress.state in ("done", "stopped") and not self.progress.summary.trials.get("RUNNING")
+
+    @property
+    def is_forsaken(self) -> bool:
+        """Whether it is running and nobody works on it."""
+        return is_forsaken(self.progress)
+
+    @property
+    def failed_for_good(self) -> int:
+        """How many trials failed and are not tried again."""
+        again = self.activity.tried_again + self.activity.handed_back
+        return max(0, self.progress.summary.trials.get("FAIL", 0) - again)
 
     @property
     def queued_beyond_budget(self) -> int:
@@ -65,7 +107,15 @@ class StudyStatus:
             "best": [trial.as_data() for trial in self.best.trials],
             **({"tiers": [vars(tier) for tier in self.tiers]} if self.tiers else {}),
             "warning": self.progress.warning,
-            "workers": [json_data(worker) for worker in self.progress.workers],
+            "workers": [json_data(worker) for worker in self.workers],
+            "is_forsaken": self.is_forsaken,
+            "departed": [dict(worker) for worker in self.activity.departed],
+            "failures": [dict(failure) for failure in self.activity.failures],
+            "latest": [
+                {**attempt, "values": json_data(self.latest_values.get(attempt["trial"], {}))}
+                for attempt in self.activity.latest[:_LATEST]
+            ],
+            "pace": asdict(self.pace),
         }
 
 
@@ -74,13 +124,36 @@ def read_status(connection: Connection, study: Study) -> StudyStatus:
     summary = list_studies(connection, study.study_name)[0]
     replicates = has_replicates(connection, study.study_name)
     progress = read_progress(connection, summary)
-    return StudyStatus(progress, find_best(study, replicates=replicates), _count_tiers(progress.tiers, study))
+    activity = read_activity(connection, study.study_name)
+    trials = study.get_trials(deepcopy=False)
+    names = metric_names(study)
+    recent = {attempt["trial"] for attempt in activity.latest}
+    return StudyStatus(
+        progress,
+        find_best(study, replicates=replicates),
+        _count_tiers(progress.tiers, trials),
+        activity,
+        _follow_best(trials, direction_signs(study)),
+        {trial.number: read_result(trial, names).values for trial in trials if trial.number in recent},
+    )
 
 
-def _count_tiers(tiers: Sequence[Mapping[str, int]], study: Study) -> tuple[TierProgress, ...]:
+def _follow_best(trials: Sequence[FrozenTrial], signs: Sequence[float]) -> tuple[float, ...]:
+    """The best value after each complete, feasible trial of a study of one metric."""
+    if len(signs) != 1:
+        return ()
+    found: list[float] = []
+    for trial in trials:
+        if trial.state.name == "COMPLETE" and all(violation <= 0 for violation in trial.constraints.values()):
+            value = trial.values[0]
+            found.append(min(value, found[-1], key=lambda one: signs[0] * one) if found else value)
+    return tuple(found)
+
+
+def _count_tiers(tiers: Sequence[Mapping[str, int]], trials: Sequence[FrozenTrial]) -> tuple[TierProgress, ...]:
     if not tiers:
         return ()
-    branches = [(trial.state.name, Branch.of(trial.system_attrs)) for trial in study.get_trials(deepcopy=False)]
+    branches = [(trial.state.name, Branch.of(trial.system_attrs)) for trial in trials]
     counts = Counter(((branch.tier if branch else 0), state) for state, branch in branches)
     return tuple(
         TierProgress(

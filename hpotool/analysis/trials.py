@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Attempts = Mapping[int, Sequence[Mapping[str, Any]]]  # trial number -> its attempts, the first one first
 
+_OWN_COLUMNS = ("trial", "from", "state", "outcome", "attempts", "duration_s", "reason", "replicate_of", "retry")
 _PRIVATE_ATTRIBUTES = ("constraints", "tpe:", "fixed_params", BRANCH_ATTRIBUTE)
 
 
@@ -30,6 +31,7 @@ class TrialRecord:
         attempts: ``{"worker", "host", "slot", "outcome", "reason", "duration_s"}`` each.
         replicate_of: the number of the first trial of its point, in a study of replicates.
         source: the number of the trial whose checkpoint it began with; ``None`` when it began by itself.
+        lineage: the numbers of the trials that it is a retry of, the first one first.
     """
 
     result: TrialResult
@@ -39,6 +41,12 @@ class TrialRecord:
     attempts: tuple[Mapping[str, Any], ...]
     replicate_of: int | None = None
     source: int | None = None
+    lineage: tuple[int, ...] = ()
+
+    @property
+    def reason(self) -> str | None:
+        """Why its last attempt ended as it did, in one line; ``None`` where there is nothing to say."""
+        return " ".join(str(self.attempts[-1].get("reason") or "").split()) or None if self.attempts else None
 
     def as_data(self) -> dict[str, Any]:
         """Return the trial as JSON data, in the shape of ``hpotool trials``."""
@@ -57,15 +65,18 @@ class TrialRecord:
     def as_row(self) -> dict[str, Any]:
         """Return one flat line of a table."""
         cells = self.result.as_row()
+        values = {name: cells.pop(name) for name in self.result.values if name in cells}
         return {
             "trial": cells.pop("trial"),
             **({} if self.source is None else {"from": self.source}),
             "state": self.state,
             "outcome": self.outcome,
+            **{f"value_{name}" if name in _OWN_COLUMNS else name: value for name, value in values.items()},
             "attempts": len(self.attempts),
             "duration_s": self.duration_s,
+            "reason": self.reason,
             **self._replicate(),
-            **cells,
+            **{f"param_{name}" if name in _OWN_COLUMNS else name: value for name, value in cells.items()},
         }
 
     def _replicate(self) -> dict[str, int]:
@@ -145,7 +156,7 @@ def describe_trial(study: Study, number: int, attempts: Attempts | None = None) 
         system_attributes={
             key: value for key, value in trial.system_attrs.items() if not key.startswith(_PRIVATE_ATTRIBUTES)
         },
-        lineage=tuple(trial.system_attrs.get("retry_history", ())),
+        lineage=_lineage(trial),
         branch=Branch.of(trial.system_attrs),
         ancestry=_ancestry(trial, {other.number: other for other in trials}),
     )
@@ -171,7 +182,12 @@ def _record(trial: FrozenTrial, names: tuple[str, ...], attempts: Attempts) -> T
         attempts=own,
         replicate_of=trial.user_attrs.get(REPLICATE_OF),
         source=branch.source if branch else None,
+        lineage=_lineage(trial),
     )
+
+
+def _lineage(trial: FrozenTrial) -> tuple[int, ...]:
+    return tuple(trial.system_attrs.get("retry_history", ()))
 
 
 def outcome_of_state(state: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -77,7 +78,9 @@ def console(stream: Any = None) -> Console:
 
     target = stream or sys.stdout
     width = None if target.isatty() else 500
-    return Console(file=target, width=width, highlight=False, soft_wrap=False)
+    # An exported COLUMNS says how wide a terminal once was.
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    return Console(file=target, width=width, highlight=False, soft_wrap=False, _environ=environment)
 
 
 def table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> RenderableType:

@@ -6,11 +6,12 @@ fit, name how many were left out, and shorten long texts. Piped, a table is as w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -26,26 +27,53 @@ _SHORTEST = 12  # a text column is shortened to this width before a column is le
 
 @dataclass(frozen=True)
 class Fitted:
-    """Rows as the terminal has room for them; the columns named ``first`` come first and stay."""
+    """Rows as the terminal has room for them; the columns named ``first`` come first and stay.
+
+    Attributes:
+        style: the colour of a row; of none where there is none.
+        is_compact: one line for each row and one for their names, and no word about columns without room.
+    """
 
     rows: Sequence[Mapping[str, Any]]
     title: str | None = None
     first: tuple[str, ...] = ()
+    style: Callable[[Mapping[str, Any]], str] = lambda _: ""
+    is_compact: bool = False
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         columns = [_Column.of(name, self.rows) for name in _names(self.rows, self.first)]
         if self.title:
             yield words(self.title, "bold")
-        if _width(columns) > options.max_width and len(self.rows) == 1:
-            yield _record(self.rows[0])
+        if _width(columns) > options.max_width and len(self.rows) == 1 and not self.is_compact:
+            yield record(self.rows[0])
             return
         shown = _fit(columns, options.max_width)
-        yield _draw(shown, self.rows)
-        if len(shown) < len(columns):
+        yield self._draw(shown)
+        if len(shown) < len(columns) and not self.is_compact:
             left = [column.name for column in columns if column.name not in {one.name for one in shown}]
             noun = "column" if len(left) == 1 else "columns"
             sentence = f"… {len(left)} more {noun}: {', '.join(left)}"
             yield Text(visible(sentence), style="dim", overflow="ellipsis", no_wrap=True)
+
+    def _draw(self, columns: Sequence[_Column]) -> Table:
+        drawn = Table(
+            box=None if self.is_compact else box.SIMPLE_HEAD,
+            header_style="dim" if self.is_compact else "table.header",
+            pad_edge=False,
+            show_edge=False,
+            padding=(0, _GAP if self.is_compact else _GAP - 1, 0, 0),  # the box has a blank of its own
+        )
+        for column in columns:
+            drawn.add_column(
+                cell(column.name),
+                justify="right" if column.is_numeric else "left",
+                width=column.width,
+                no_wrap=True,
+                overflow="ellipsis",
+            )
+        for row in self.rows:
+            drawn.add_row(*(cell(row.get(column.name)) for column in columns), style=self.style(row))
+        return drawn
 
 
 @dataclass(frozen=True)
@@ -57,9 +85,9 @@ class _Column:
     @classmethod
     def of(cls, name: str, rows: Sequence[Mapping[str, Any]]) -> _Column:
         values = [row.get(name) for row in rows]
-        widest = max(len(cell(value)) for value in values)
+        widest = max(cell_len(cell(value)) for value in values)
         numeric = all(isinstance(value, (int, float)) or value is None for value in values)
-        return cls(name, max(len(name), widest), numeric)
+        return cls(name, max(cell_len(name), widest), numeric)
 
     @property
     def least(self) -> int:
@@ -94,25 +122,10 @@ def _fit(columns: Sequence[_Column], width: int) -> list[_Column]:
     return fitted
 
 
-def _draw(columns: Sequence[_Column], rows: Sequence[Mapping[str, Any]]) -> Table:
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, _GAP, 0, 0))
-    for column in columns:
-        drawn.add_column(
-            cell(column.name),
-            justify="right" if column.is_numeric else "left",
-            width=column.width,
-            no_wrap=True,
-            overflow="ellipsis",
-        )
-    for row in rows:
-        drawn.add_row(*(cell(row.get(column.name)) for column in columns))
-    return drawn
-
-
-def _record(row: Mapping[str, Any]) -> Table:
-    """One record as names and values below each other."""
+def record(row: Mapping[str, Any], least: int = 0) -> Table:
+    """One record as names and values below each other; the names take ``least`` columns at least."""
     drawn = Table.grid(padding=(0, _GAP, 0, 0))
-    drawn.add_column(style="dim", no_wrap=True)
+    drawn.add_column(style="dim", no_wrap=True, min_width=least)
     drawn.add_column(overflow="fold")
     for name, value in row.items():
         if value is not None:

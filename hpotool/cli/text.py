@@ -12,16 +12,26 @@ if TYPE_CHECKING:
 
 
 def cell(value: Any) -> str:
-    """One value for a person: four significant digits, nothing for nothing."""
+    """One value for a person, as Rich's markup, in which nothing is a tag."""
     from rich.markup import escape
 
+    return escape(plain_cell(value))
+
+
+def plain_cell(value: Any) -> str:
+    """One value for a person: four significant digits, nothing for nothing."""
     if value is None:
         return ""
     if isinstance(value, float):
         return f"{value:.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
     if isinstance(value, (dict, list, tuple)):
-        return escape(json.dumps(value, default=str))
-    return escape(visible(str(value)))
+        return json.dumps(value, default=str)
+    return visible(str(value))
+
+
+def count_of(count: int, noun: str) -> str:
+    """``1 worker``, ``2 workers``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def words(text: str, style: str = "") -> Text:

@@ -14,7 +14,7 @@ from datetime import timedelta
 from optuna import Study
 from typing_extensions import assert_never
 
-from hpotool.errors import EXIT_DONE, EXIT_FAILED, HpotoolError
+from hpotool.errors import EXIT_DONE, EXIT_FAILED, HpotoolError, paste
 from hpotool.storage.database.outage import GaveUpError
 from hpotool.storage.fleet.attempts import NoTrial
 from hpotool.storage.fleet.worker_storage import NothingToClaim, Told, WorkerStorage
@@ -95,7 +95,7 @@ class WorkerLoop:
                 log_event("refused", f"the worker met an error, and goes on: {error.message}", logging.ERROR)
                 departure = self._settle_broken(error.message)
             except NothingToClaim as nothing:
-                departure = judge_idleness(nothing.answer)
+                departure = judge_idleness(nothing.answer, self._study.study_name)
                 if departure is None:
                     self._stay_idle(nothing.answer)
             if departure is not None:
@@ -148,7 +148,7 @@ class WorkerLoop:
         level = self._stopping.level
         if level >= Level.STOP:
             grace = self._grace if level == Level.STOP else timedelta(0)
-            self._runner.stop(Outcome.PREEMPTED, f"the worker was told to stop: {self._stopping.reason}", grace)
+            self._runner.stop(Outcome.PREEMPTED, f"its worker was asked to leave: {self._stopping.reason}", grace)
 
     def _stay_idle(self, answer: NoTrial) -> None:
         """Wait for a trial, and say once why."""
@@ -171,7 +171,7 @@ class WorkerLoop:
                     f"trial {told.attempt.number} {result.outcome.value} in {seconds:.1f} s",
                     " ".join(f"{name}={value:.6g}" for name, value in values.items()),
                     result.reason or "",
-                    _say_fate(told),
+                    describe_fate(told),
                 )
                 if part
             ),
@@ -185,11 +185,16 @@ class WorkerLoop:
         )
 
 
-def judge_idleness(answer: NoTrial) -> Departure | None:
-    """What nothing to claim means for a worker: leave, or wait (None)."""
+def judge_idleness(answer: NoTrial, study: str) -> Departure | None:
+    """What nothing to claim in ``study`` means for a worker: leave, or wait (None)."""
+    because = f": {answer.reason}" if answer.reason else ""
     match answer.kind:
-        case "done" | "stopped" | "draining":
-            return Departure(f"the study is {answer.kind}" + (f": {answer.reason}" if answer.reason else ""))
+        case "done":
+            return Departure(f"the study is done{because}")
+        case "stopped" | "draining":
+            return Departure(
+                f"the study is {answer.kind}{because}; go on with: {paste('resume', '--study', study)}"
+            )
         case "wait" | "paused":
             return None
         case _:
@@ -212,11 +217,12 @@ def judge_broken(in_a_row: int, error: str) -> Departure | None:
     return Departure(f"circuit breaker: {reason}", EXIT_FAILED)
 
 
-def _say_fate(told: Told) -> str:
+def describe_fate(told: Told) -> str:
     """What became of the trial, where that is not what the outcome says."""
     if told.is_fenced:
-        return "(it belonged to another attempt by now" + (
-            "; its result is kept)" if told.is_result_kept and told.outcome.is_finished else ")"
-        )
+        handed_on = "the trial was handed on while this worker was away"
+        if not told.outcome.is_finished:
+            return f"({handed_on})"
+        return f"({handed_on}; the result is kept)" if told.is_result_kept else f"(result dropped: {handed_on})"
     decision: Decision | None = told.decision
     return "" if decision is None or isinstance(decision, GiveUp) else f"({decision.reason})"

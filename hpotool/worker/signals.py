@@ -36,7 +36,11 @@ class Level(IntEnum):
 # SIGUSR1 and SIGUSR2 are what Slurm's --signal sends before the time limit; SIGHUP is a closed terminal.
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
 SIGNALS = (*_STOP_SIGNALS, signal.SIGINT)
-_WHY = {Level.DRAIN: "told to drain", Level.STOP: "told to stop", Level.NOW: "told to leave now"}
+_WHY = {
+    Level.DRAIN: "asked to leave after its trial",
+    Level.STOP: "asked to leave",
+    Level.NOW: "asked to leave at once",
+}
 
 
 class Stopping:

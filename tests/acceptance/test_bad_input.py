@@ -51,7 +51,7 @@ MISTAKES = [
     Mistake("unknown-option", "status --sudy known", WRONG, "No such option: --sudy"),
     Mistake("option-without-value", "status --study", WRONG, "requires an argument"),
     Mistake("unknown-format", "status -s known --format xml", WRONG, "'xml' is not one of"),
-    Mistake("argument-too-many", "studies known", WRONG, "unexpected extra argument"),
+    Mistake("argument-too-many", "studies known more", WRONG, "unexpected extra argument"),
     Mistake("file-missing-on-line", "create-study", WRONG, "--study: this is needed where there is no", lines=3),
     Mistake("file-and-flags", "create-study x.yaml --trials 3", WRONG, "from its file or from flags"),
     Mistake("trial-not-a-number", "show best -s known", WRONG, "valid integer"),

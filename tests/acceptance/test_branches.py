@@ -39,7 +39,7 @@ def test_tiers_give_the_best_networks_more_epochs(here: CommandLine) -> None:
     shown = here.run("show", str(last["number"])).stdout
     ancestry = here.json("show", str(last["number"]))["ancestry"]
     assert len(ancestry) == 2
-    assert f"goes on from trial {last['from']}, up to step 6" in shown
+    assert f"comes from   trial {last['from']}, up to step 6" in shown
     assert f"ancestry     {ancestry[0]} <- {ancestry[1]}" in shown
 
 

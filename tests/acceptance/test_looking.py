@@ -7,7 +7,8 @@ from pathlib import Path
 import optuna
 
 from hpotool.storage.database.url import DatabaseUrl
-from tests.acceptance.command_line import CommandLine, wait_until
+from tests.acceptance.command_line import HPOTOOL, CommandLine, wait_until
+from tests.terminal import open_terminal
 
 HELD = """
 import time
@@ -75,3 +76,96 @@ def test_show_says_that_a_study_of_plain_optuna_has_no_settings(hpotool: Command
     optuna.create_study(study_name="plain", storage=DatabaseUrl.parse(hpotool.url).sqlalchemy)
     done = hpotool.run("show", "--study", "plain", code=3)
     assert "was made by plain Optuna and has no settings" in done.stderr
+
+
+def test_watch_in_a_real_terminal(hpotool: CommandLine, tmp_path: Path) -> None:
+    """It fills the terminal, follows its size, pauses only when that is confirmed, and leaves it as it was."""
+    here = make_study(hpotool, tmp_path)
+    assert here.url is not None
+    environment = {"HPOTOOL_STORAGE": here.url, **here.environment}
+    words = [HPOTOOL, "watch", "held", "--interval", "0.2"]
+    with open_terminal(words, tmp_path, environment, width=80, height=24) as terminal:
+
+        def shows(text: str) -> None:
+            wait_until(lambda: text in terminal.screen(), f"the screen shows {text!r}")
+
+        shows("nobody works on this; start: hpotool worker held")
+        lines = terminal.screen().splitlines()
+        assert lines[0] == "held  running"
+        assert len(lines[1]) == 80
+        assert "q leave · p pause" in lines[23]
+        with here.start("worker", "--gpu", "none", log=tmp_path / "log"):
+            shows("alive")
+            terminal.resize(120, 40)
+            wait_until(lambda: len(terminal.screen().splitlines()[1]) == 120, "it follows the size")
+            terminal.press("p")
+            shows("pause held?")
+            terminal.press("n")
+            shows("q leave · p pause")
+            assert here.json("status")["state"] == "running"
+            terminal.press("p")
+            shows("pause held?")
+            terminal.press("y")
+            shows("held  paused")
+            assert here.json("status")["state"] == "paused"
+            terminal.press("q")
+            shows("ended with 0")
+    with open_terminal(words, tmp_path, environment, width=80, height=24) as terminal:
+        wait_until(lambda: "q leave" in terminal.screen(), "it is there")
+        terminal.press("C-c")
+        wait_until(lambda: "ended with 130" in terminal.screen(), "Ctrl-C leaves")
+
+
+def test_status_says_what_happens_and_who_left_why(hpotool: CommandLine, tmp_path: Path) -> None:
+    here = make_study(hpotool, tmp_path)
+    (tmp_path / "held.py").write_text("def objective(trial):\n    raise ValueError('no data')\n")
+    here.run("worker", "--gpu", "none", code=None)
+    found = here.json("status")
+    [failure] = found["failures"]
+    assert (failure["outcome"], failure["reason"]) == ("error", "ValueError: no data")
+    assert failure["count"] == found["trials"]["FAIL"]
+    assert found["pace"]["elapsed_s"] > 0
+    assert found["pace"]["left_s"] is None
+    assert found["is_forsaken"]
+    assert found["workers"] == []
+    [departed] = found["departed"]
+    assert "circuit breaker" in departed["reason"]
+    shown = here.run("status").stdout
+    assert "nobody works on this; start: hpotool worker held" in shown
+    assert f"{departed['id']} left " in shown
+    assert "ValueError: no data" in shown
+
+
+def test_studies_are_told_apart_and_trials_chosen_and_sorted(hpotool: CommandLine, tmp_path: Path) -> None:
+    here = make_study(hpotool, tmp_path)
+    assert here.url is not None
+    plain = optuna.create_study(
+        study_name="plain", storage=DatabaseUrl.parse(here.url).sqlalchemy, direction="maximize"
+    )
+    for number in range(6):
+        trial = optuna.trial.create_trial(
+            value=number % 4,
+            params={"x": number / 10},
+            distributions={"x": optuna.distributions.FloatDistribution(0, 1)},
+        )
+        plain.add_trial(trial)
+    held, other = here.json("studies")
+    assert (held["state"], held["trials"], held["best"], held["workers"]) == ("running", {}, None, 0)
+    assert (other["state"], other["trials"], other["best"]) == (None, {"COMPLETE": 6}, 3.0)
+    assert [study["name"] for study in here.json("studies", "pl*")] == ["plain"]
+    assert "no study has a name like 'zz'" in here.run("studies", "zz").stderr
+    shown = here.run("studies").stdout
+    assert "0/1" in shown
+    assert "plain Optuna" in shown
+
+    def numbers(*options: str) -> list[str]:
+        return here.run("trials", "plain", *options, "--format", "value").stdout.split()
+
+    assert numbers("--top", "2") == ["3", "2"]
+    assert numbers("--sort", "-x", "-n", "2") == ["1", "0"]
+    assert numbers("--where", "x>0.1 and value<3", "--sort", "value", "--reverse") == ["2", "5", "4"]
+    assert here.run("trials", "plain", "--columns", "x,trial", "--top", "1", "--format", "csv").stdout == (
+        "x,trial\n0.3,3\n"
+    )
+    wrong = here.run("trials", "plain", "--sort", "valu", code=2).stderr
+    assert "no trial has 'valu'; did you mean 'value'?" in wrong

@@ -76,7 +76,7 @@ def test_finished_trials_of_another_study_are_taken_over_outside_the_budget(here
     status = here.json("status", "--study", "new")
     assert status["trials"] == {"COMPLETE": 9}
     assert (status["state"], status["budget"]["finished"], status["budget"]["taken_over"]) == ("done", 4, 5)
-    assert "4/4 (+5 taken over)" in here.run("status", "--study", "new").stdout
+    assert "4/4 (+5 from another study)" in here.run("status", "--study", "new").stdout
     limits = here.json("budget", "--study", "new")["limits"]
     assert limits["trials"] == {"limit": 4, "used": 4}
 

@@ -59,7 +59,7 @@ def test_ctrl_c_is_answered_at_once_and_leaves_with_130(database_url: str, tmp_p
     assert worker.poll() is None
     worker.send_signal(signal.SIGINT)
     assert worker.wait(60) == 130, fleet.logs()
-    assert "leaving: told to stop: Ctrl-C" in log_of(fleet)
+    assert "leaving: asked to leave: Ctrl-C" in log_of(fleet)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

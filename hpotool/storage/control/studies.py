@@ -54,7 +54,7 @@ class StudyProgress:
 
 def list_studies(connection: Connection, study_name: str | None = None) -> list[StudySummary]:
     """Every study in the order of creation, or the one of that name; none where Optuna's tables do not exist."""
-    if not _has_table(connection, "studies"):
+    if not has_table(connection, "studies"):
         return []
     return [
         StudySummary(name, _metrics(directions, metric_names), counts or {}, is_archived)
@@ -68,7 +68,7 @@ def read_progress(connection: Connection, summary: StudySummary) -> StudyProgres
     """How far the study is. One that plain Optuna made and hpotool never touched is running, without a budget."""
     rows = (
         connection.run(query("study_progress"), {"study_name": summary.name})
-        if _has_table(connection, "hpotool.study_settings")
+        if has_table(connection, "hpotool.study_settings")
         else []
     )
     if not rows:
@@ -92,7 +92,7 @@ def read_progress(connection: Connection, summary: StudySummary) -> StudyProgres
 
 def has_replicates(connection: Connection, study_name: str) -> bool:
     """Whether trials of the same point are compared by their mean, as the study's settings say."""
-    if not _has_table(connection, "hpotool.study_settings"):
+    if not has_table(connection, "hpotool.study_settings"):
         return False
     rows = connection.run(query("has_replicates"), {"study_name": study_name})
     return bool(rows and rows[0][0])
@@ -103,7 +103,7 @@ def list_attempts(
 ) -> dict[int, list[dict[str, Any]]]:
     """The attempts of each trial by its number, the first one first."""
     attempts: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    if _has_table(connection, "hpotool.attempts"):
+    if has_table(connection, "hpotool.attempts"):
         rows = connection.run(query("list_attempts"), {"study_name": study_name, "number": number})
         for trial_number, attempt in rows:
             attempts[trial_number].append(attempt)
@@ -120,5 +120,6 @@ def _metrics(directions: list[str], metric_names: str | None) -> dict[str, str]:
     return dict(zip(names, (direction.lower() for direction in directions), strict=True))
 
 
-def _has_table(connection: Connection, name: str) -> bool:
+def has_table(connection: Connection, name: str) -> bool:
+    """Whether the database has that table: without it nothing of the kind was ever stored."""
     return bool(connection.run("SELECT to_regclass(%s) IS NOT NULL", (name,))[0][0])

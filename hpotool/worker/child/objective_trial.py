@@ -88,6 +88,14 @@ class ObjectiveTrial(Trial):
         """Whether the pruner of the study would end this trial now."""
         return bool(self._link.ask({"do": "should_prune"}, within_s=VERDICT_WITHIN_S, default=False))
 
+    def say_prune(self) -> str:
+        """What a pruned trial had reached: its last step that the pruner saw, and the value there."""
+        reports = self._cached_frozen_trial.intermediate_values
+        if not reports:
+            return "the objective pruned itself before its first report"
+        step = max(reports)
+        return f"at step {step}: {self._pruning_metric or 'value'} {reports[step]:.4g}"
+
     def set_user_attr(self, key: str, value: Any) -> None:
         """Set an attribute: anything that JSON can hold. It reads back as JSON gives it back.
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -32,6 +32,12 @@ Decide = Callable[[Outcome, Sequence[Outcome]], FollowUp]  # an outcome and thos
 
 # Trials of plain Optuna workers beat at an interval that we do not know.
 FOREIGN_PATIENCE = 10
+
+_FATES: Mapping[FollowUp, str] = {
+    "none": "it is not tried again",
+    "retry": "it is tried again",
+    "requeue": "it is handed to another worker",
+}
 
 _logger = logging.getLogger(__name__)
 
@@ -151,7 +157,7 @@ class Reaper:
         )
         fault_point("reap.after")
         if ended is not None:
-            _logger.warning("trial %d was lost (%s): %s", trial.number, reason, ending.follow_up)
+            _logger.warning("trial %d was lost: %s; %s", trial.number, reason, _FATES[ending.follow_up])
         return ended is not None
 
 

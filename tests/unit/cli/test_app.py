@@ -15,7 +15,7 @@ def leave(*words: str) -> int:
 
 @pytest.mark.parametrize(
     "words",
-    [["creat-study"], ["studies", "--formt", "json"], ["studies", "--format", "xml"], ["studies", "extra"], []],
+    [["creat-study"], ["studies", "--formt", "json"], ["studies", "--format", "xml"], ["studies", "a", "b"], []],
 )
 def test_what_cannot_be_understood_is_one_sentence_a_hint_and_code_2(
     words: list[str], capsys: pytest.CaptureFixture[str]

@@ -48,3 +48,9 @@ def test_columns_that_do_not_fit_are_counted_and_named() -> None:
 def test_a_long_reason_is_shortened_before_a_column_goes() -> None:
     assert "…" in drawn([FAILED] * 2, 60)
     assert "more column" not in drawn([FAILED] * 2, 60)
+
+
+@pytest.mark.parametrize("width", range(60, 90))
+def test_the_names_of_short_columns_are_never_cut(width: int) -> None:
+    header = drawn([{"trial": 1, "retry": 2, **FAILED, "lr": 0.5, "depth": 3, "boosting": "gbdt"}] * 2, width)
+    assert header.split()[:3] == ["trial", "retry", "outcome"]

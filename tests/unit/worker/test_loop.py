@@ -9,7 +9,16 @@ from hpotool.storage.fleet.attempts import Attempt, NoTrial
 from hpotool.storage.fleet.worker_storage import Told
 from hpotool.study.outcome import Outcome
 from hpotool.study.rules.retry import GiveUp, Retry
-from hpotool.worker.loop import BROKEN_LIMIT, Departure, _say_fate, describe_wait, judge_broken, judge_idleness
+from hpotool.worker.loop import (
+    BROKEN_LIMIT,
+    Departure,
+    describe_fate,
+    describe_wait,
+    judge_broken,
+    judge_idleness,
+)
+
+GO_ON = "go on with: hpotool resume --study 'my model'"
 
 
 def nothing(kind: Any, reason: str = "", budget: int | None = 9) -> NoTrial:
@@ -23,14 +32,14 @@ def nothing(kind: Any, reason: str = "", budget: int | None = 9) -> NoTrial:
             nothing("done", "9 of 9 trials are finished"),
             Departure("the study is done: 9 of 9 trials are finished"),
         ),
-        (nothing("stopped"), Departure("the study is stopped")),
-        (nothing("draining", "night"), Departure("the study is draining: night")),
+        (nothing("stopped"), Departure(f"the study is stopped; {GO_ON}")),
+        (nothing("draining", "night"), Departure(f"the study is draining: night; {GO_ON}")),
         (nothing("wait"), None),
         (nothing("paused"), None),
     ],
 )
 def test_a_worker_waits_for_a_place_and_leaves_what_is_over(answer: NoTrial, departure: Departure | None) -> None:
-    assert judge_idleness(answer) == departure
+    assert judge_idleness(answer, "my model") == departure
 
 
 def test_a_worker_that_waits_says_why() -> None:
@@ -48,6 +57,7 @@ def test_errors_of_the_worker_itself_end_it_when_there_is_nothing_else() -> None
 
 
 ATTEMPT = Attempt("an id", 1, 7, 3, 3, datetime(2026, 1, 1, tzinfo=timezone.utc))
+GIVEN_ON = "the trial was handed on while this worker was away"
 
 
 @pytest.mark.parametrize(
@@ -56,12 +66,10 @@ ATTEMPT = Attempt("an id", 1, 7, 3, 3, datetime(2026, 1, 1, tzinfo=timezone.utc)
         (Told(ATTEMPT, Outcome.CRASH, False, True, Retry("crash; retry 1 of 1", 1, 1)), "(crash; retry 1 of 1)"),
         (Told(ATTEMPT, Outcome.ERROR, False, True, GiveUp("error; not retried")), ""),
         (Told(ATTEMPT, Outcome.COMPLETE, False, True, None), ""),
-        (Told(ATTEMPT, Outcome.COMPLETE, True, False, None), "(it belonged to another attempt by now)"),
-        (
-            Told(ATTEMPT, Outcome.COMPLETE, True, True, None),
-            "(it belonged to another attempt by now; its result is kept)",
-        ),
+        (Told(ATTEMPT, Outcome.COMPLETE, True, False, None), f"(result dropped: {GIVEN_ON})"),
+        (Told(ATTEMPT, Outcome.COMPLETE, True, True, None), f"({GIVEN_ON}; the result is kept)"),
+        (Told(ATTEMPT, Outcome.ERROR, True, True, None), f"({GIVEN_ON})"),
     ],
 )
 def test_what_became_of_a_trial_is_said_where_the_outcome_does_not(told: Told, said: str) -> None:
-    assert _say_fate(told) == said
+    assert describe_fate(told) == said

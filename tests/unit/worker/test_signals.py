@@ -50,7 +50,7 @@ def test_what_people_ask_for_through_the_database_is_no_signal() -> None:
     stopping.tell(Level.STOP, "the study is stopped")
     stopping.tell(Level.DRAIN, "the study is draining")
     assert (stopping.level, stopping.exit_code) == (Level.STOP, 0)
-    assert stopping.say_why() == "told to stop: the study is stopped"
+    assert stopping.say_why() == "asked to leave: the study is stopped"
 
 
 def test_a_rise_wakes_whoever_waits_and_tells_the_listener() -> None:

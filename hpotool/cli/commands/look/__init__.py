@@ -1,4 +1,4 @@
 """Commands that look at a study.
 
-They answer and change nothing. Only `cli.app` comes in.
+They answer and change nothing, but for the key of `watch` that pauses. Only `cli.app` comes in.
 """

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
-from hpotool.cli.output import Answer, Format, show
+from hpotool.cli.output import Answer, Format, show, table
+from hpotool.cli.text import plain_cell, words
 
 if TYPE_CHECKING:
+    from optuna import Study
+    from rich.text import Text
+
     from hpotool.analysis.candidates import BestTrials
 
 
@@ -27,14 +31,33 @@ def best(
     connection = connect(storage)
     loaded = load_study(connection, study)
     found = find_best(loaded, count, replicates=has_replicates(connection, loaded.study_name))
-    show(trials_answer(found), format)
+    show(trials_answer(found, loaded), format)
 
 
-def trials_answer(found: BestTrials) -> Answer:
-    """The best trials in every form; the reason where there is none."""
+def trials_answer(found: BestTrials, study: Study) -> Answer:
+    """The best trials in every form, with what is at the edge of its range; the reason where there is none."""
+    from rich.console import Group
+
+    rows = [trial.as_row() for trial in found.trials]
     return Answer(
         data=found.as_data(),
-        rows=[trial.as_row() for trial in found.trials],
+        rows=rows,
+        picture=(lambda: Group(table(rows), *edge_lines(study, found.trials[0].number))) if rows else None,
         value="\n".join(" ".join(repr(value) for value in trial.values.values()) for trial in found.trials),
         empty=found.why_none or "",
     )
+
+
+def edge_lines(study: Study, number: int) -> list[Text]:
+    """What of a trial's parameters is at the edge of its range, a line each."""
+    from hpotool.analysis.edges import find_edges
+
+    trial = next(trial for trial in study.get_trials(deepcopy=False) if trial.number == number)
+    return [
+        words(
+            f"{edge.name} {plain_cell(edge.value)} is at the {edge.side} edge of its range "
+            f"[{plain_cell(edge.low)}, {plain_cell(edge.high)}]: there may be better ones beyond",
+            "yellow",
+        )
+        for edge in find_edges(trial)
+    ]

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
-from datetime import timezone
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hpotool.cli.options import StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show
+from hpotool.cli.times import say_clock, zone
 from hpotool.study.doors import visible
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from hpotool.storage.control.orders import Event
     from hpotool.storage.fleet.attempts import Run
 
@@ -30,7 +33,7 @@ def events(
     trial: Annotated[
         int | None, typer.Option("--trial", metavar="N", min=0, help="Of this trial only.", show_default=False)
     ] = None,
-    last: Annotated[int, typer.Option("--last", "-n", metavar="N", min=1, help="So many at most.")] = 50,
+    last: Annotated[int, typer.Option("--last", "-n", metavar="N", min=1, help="Only the last N.")] = 50,
     storage: StorageOption = None,
     format: Annotated[Format, typer.Option("--format", help="How to write the answer.")] = Format.TABLE,
 ) -> None:
@@ -46,7 +49,14 @@ def events(
         return
     rows = [_as_data(event) for event in found]
     show(
-        Answer(data=rows, rows=rows, value="\n".join(map(_sentence, found)), empty="nothing happened yet"), format
+        Answer(
+            data=rows,
+            rows=rows,
+            value="\n".join(map(_sentence, found)),
+            picture=(lambda: _draw(found)) if found else None,
+            empty="nothing happened yet",
+        ),
+        format,
     )
 
 
@@ -85,9 +95,53 @@ def _as_data(event: Event) -> dict[str, Any]:
     }
 
 
+def _draw(events: Sequence[Event]) -> RenderableType:
+    """Short times of the reader's own zone, which the column's name says once."""
+    from hpotool.cli.tables import Fitted
+
+    now = datetime.now(timezone.utc)
+    rows = [
+        {
+            zone(now): say_clock(event.at, now),
+            "trial": event.number,
+            "event": _say_kind(event),
+            "reason": " ".join(event.reason.split()),
+            "by": event.actor,
+        }
+        for event in events
+    ]
+    return Fitted(rows, style=_style)
+
+
+def _say_kind(event: Event) -> str:
+    """What happened, in a word or two that the log of a worker uses as well."""
+    to = event.to_state or ""
+    words = {
+        "claim": "started",
+        "finish": {"FAIL": "failed"}.get(to, to.lower()),
+        "reap": "lost",
+        "retry": "tried again",
+        "requeue": "handed back",
+        "enqueue": "queued",
+        "branch": "queued",
+        "take-over": "copied",
+        "worker": f"worker {to}",
+        "state": to,
+        "create": "study created",
+    }
+    return words.get(event.kind) or event.kind
+
+
+def _style(row: Mapping[str, Any]) -> str:
+    return {"failed": "red", "lost": "red", "stopped": "red", "paused": "yellow", "handed back": "yellow"}.get(
+        row["event"], ""
+    )
+
+
 def _sentence(event: Event) -> str:
-    trial = "" if event.number is None else f" trial {event.number}"
-    moved = " → ".join(state for state in (event.from_state, event.to_state) if state)
-    reason = f" ({event.reason})" if event.reason else ""
+    trial = "" if event.number is None else f"trial {event.number} "
+    is_moved = event.kind == "state" and event.from_state
+    moved = f" ({event.from_state} → {event.to_state})" if is_moved else ""
+    reason = f": {event.reason}" if event.reason else ""
     at = event.at.astimezone(timezone.utc)
-    return visible(f"{at:%Y-%m-%d %H:%M:%S} UTC {event.kind}{trial} {moved} by {event.actor}{reason}")
+    return visible(f"{at:%Y-%m-%d %H:%M:%S} UTC {trial}{_say_kind(event)}{moved} by {event.actor}{reason}")

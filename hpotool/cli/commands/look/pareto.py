@@ -16,4 +16,4 @@ def pareto(study: StudyOption = None, storage: StorageOption = None, format: For
     connection = connect(storage)
     loaded = load_study(connection, study)
     found = find_pareto_front(loaded, replicates=has_replicates(connection, loaded.study_name))
-    show(trials_answer(found), format)
+    show(trials_answer(found, loaded), format)

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hpotool.cli.commands.look.best import edge_lines
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show, table
-from hpotool.cli.text import cell, words
+from hpotool.cli.text import count_of, plain_cell, words
+from hpotool.cli.times import say_duration, say_local, zone
 
 if TYPE_CHECKING:
+    from optuna import Study
     from rich.console import RenderableType
 
     from hpotool.analysis.description import StudyDescription
+    from hpotool.analysis.status import StudyStatus
     from hpotool.storage.database.connection import Connection
 
-_ONE_LINE = ("number", "state", "outcome", "started", "ended", "duration_s", "lineage")
 _TABLES = ("values", "params", "constraints", "user_attributes", "system_attributes")
+_SAID_ELSEWHERE = ("failed_trial", "retry_history")  # Optuna's names for what "retry of" says
 _REPORTS_SHOWN = 20
+_NAMES_WIDTH = 11  # of the longest name in a description
 
 
 def show_study_or_trial(
@@ -39,18 +45,24 @@ def show_study_or_trial(
 
 def _ask_study(connection: Connection, name: str | None) -> Answer:
     from hpotool.analysis.description import describe_study
-    from hpotool.cli.database import find_study
+    from hpotool.analysis.status import read_status
+    from hpotool.cli.database import find_study, load_study
     from hpotool.storage.control.creation import read_spec
     from hpotool.storage.control.studies import read_progress
 
     summary = find_study(connection, name)
     _, spec = read_spec(connection, summary.name)
     description = describe_study(spec, read_progress(connection, summary))
+
+    def draw() -> RenderableType:
+        study = load_study(connection, summary.name)
+        return _draw_study(description, read_status(connection, study), study)
+
     return Answer(
         data=description.as_data(),
         rows=description.parameters(),
         value=description.search.sentence,
-        picture=lambda: _draw_study(description),
+        picture=draw,
         empty="the objective suggests its parameters itself",
     )
 
@@ -70,15 +82,17 @@ def _ask_trial(connection: Connection, study: str | None, number: int) -> Answer
     )
 
 
-def _draw_study(description: StudyDescription) -> RenderableType:
+def _draw_study(description: StudyDescription, status: StudyStatus, study: Study) -> RenderableType:
     from rich.console import Group
 
+    from hpotool.cli.tables import record
     from hpotool.study.branch import say_tiers
     from hpotool.study.spec import TierSpec
 
     data = description.as_data()
     lines = {
-        "study": f"{data['study']}, {data['state']}, {data['workers']} workers",
+        "study": f"{data['study']}, {data['state']}, {count_of(data['workers'], 'worker')}",
+        **_say_progress(status),
         "objective": data["objective"].get("python") or " ".join(data["objective"]["command"]),
         "metrics": _pairs(data["metrics"]),
         "constraints": _pairs(data["constraints"]),
@@ -88,10 +102,36 @@ def _draw_study(description: StudyDescription) -> RenderableType:
         "tiers": say_tiers([TierSpec(**tier) for tier in data.get("tiers", ())]),
         "budget": _pairs(data["budget"]) or "no limit",
     }
-    parts: list[RenderableType] = [words(f"{key:<12} {value}") for key, value in lines.items() if value]
-    rows = description.parameters()
-    parts.append(table(rows, "search space") if rows else words("the objective suggests its parameters itself"))
+    parts: list[RenderableType] = [record({key: value or None for key, value in lines.items()}, _NAMES_WIDTH)]
+    if status.best.trials:
+        parts += edge_lines(study, status.best.trials[0].number)
+    rows = [_say_scale(row) for row in description.parameters()]
+    parts += ["", table(rows, "search space") if rows else words("the objective suggests its parameters itself")]
     return Group(*parts)
+
+
+def _say_progress(status: StudyStatus) -> dict[str, str]:
+    """When it was made and begun, how far it is, and the best so far."""
+    now = datetime.now(timezone.utc)
+    activity, progress = status.activity, status.progress
+    ages = {"created": activity.made_s, "started": activity.begun_s}
+    lines = {
+        key: f"{say_local(now - timedelta(seconds=age))} ({zone(now)}), {say_duration(age)} ago"
+        for key, age in ages.items()
+        if age is not None
+    }
+    limit = "" if progress.budget_trials is None else f" of {progress.budget_trials}"
+    lines["progress"] = f"{progress.finished}{limit} finished"
+    if len(status.best.trials) == 1:
+        best = status.best.trials[0]
+        lines["best"] = f"{_pairs({k: plain_cell(v) for k, v in best.values.items()})} in trial {best.number}"
+    return lines
+
+
+def _say_scale(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A parameter's row with a word for its scale."""
+    shown = {key: value for key, value in row.items() if key != "log"}
+    return {**shown, "scale": "log"} if row.get("log") else shown
 
 
 def _named(algorithm: Mapping[str, Any]) -> str:
@@ -106,35 +146,58 @@ def _pairs(values: Mapping[str, Any]) -> str:
 def _say_branch(branch: Mapping[str, Any], ancestry: Sequence[int]) -> Iterator[tuple[str, str]]:
     replaced = branch["predecessor"] if branch["predecessor"] != branch["source"] else None
     place = "" if replaced is None else f", in the place of trial {replaced}"
-    yield "goes on from", f"trial {branch['source']}{place}, up to step {branch['steps']}"
+    yield "comes from", f"trial {branch['source']}{place}, up to step {branch['steps']}"
     if branch["tier"] is not None:
         yield "tier", str(branch["tier"] + 1)
-    for name, (before, after) in (branch["explored"] or {}).items():
-        yield "explored", f"{name}: {cell(before)} -> {cell(after)}"
+    explored = (branch["explored"] or {}).items()
+    if explored:
+        moves = [f"{name}: {plain_cell(before)} -> {plain_cell(after)}" for name, (before, after) in explored]
+        yield "explored", ", ".join(moves)
     yield "ancestry", " <- ".join(map(str, ancestry))
+
+
+def _say_trial(data: Mapping[str, Any]) -> dict[str, str]:
+    now = datetime.now(timezone.utc)
+    lines = {"trial": str(data["number"]), "state": data["state"], "outcome": data["outcome"] or ""}
+    for key in ("started", "ended"):
+        if data[key]:
+            lines[key] = f"{say_local(datetime.fromisoformat(data[key]))} ({zone(now)})"
+    if data["duration_s"] is not None:
+        lines["took"] = say_duration(data["duration_s"])
+    if data["lineage"]:
+        lines["retry of"] = f"trial {', '.join(map(str, data['lineage']))}"
+    return {key: value for key, value in lines.items() if value}
+
+
+def _say_attempt(attempt: Mapping[str, Any]) -> dict[str, Any]:
+    """An attempt's row, its start by the reader's clock."""
+    shown = {key: value for key, value in attempt.items() if key != "output_tail"}
+    if shown.get("started"):
+        shown["started"] = say_local(datetime.fromisoformat(shown["started"]))
+    return shown
 
 
 def _draw(data: Mapping[str, Any]) -> RenderableType:
     from rich.console import Group
 
-    parts: list[RenderableType] = [
-        words(f"{key:<12} {value}") for key in _ONE_LINE if (value := data.get(key)) not in (None, [], "")
-    ]
-    if data["branch"]:
-        parts += [words(f"{key:<12} {value}") for key, value in _say_branch(data["branch"], data["ancestry"])]
-    parts += [
-        table([{"name": name, "value": cell(value)} for name, value in data[key].items()], key)
-        for key in _TABLES
-        if data.get(key)
-    ]
+    from hpotool.cli.tables import record
+
+    lines = {**_say_trial(data), **(dict(_say_branch(data["branch"], data["ancestry"])) if data["branch"] else {})}
+    parts: list[RenderableType] = [record(lines, _NAMES_WIDTH)]
+    for key in _TABLES:
+        rows = [
+            {"name": name, "value": plain_cell(value)}
+            for name, value in (data.get(key) or {}).items()
+            if key != "system_attributes" or name not in _SAID_ELSEWHERE
+        ]
+        parts += [table(rows, key.replace("_", " "))] if rows else []
     reports = list(data["reports"].items())
     if reports:
         shown = [{"step": step, "value": value} for step, value in reports[-_REPORTS_SHOWN:]]
         title = "reports" if len(shown) == len(reports) else f"the last {len(shown)} of {len(reports)} reports"
         parts.append(table(shown, title))
     if data["attempts"]:
-        rows = [{key: value for key, value in one.items() if key != "output_tail"} for one in data["attempts"]]
-        parts.append(table(rows, "attempts"))
+        parts.append(table([_say_attempt(one) for one in data["attempts"]], "attempts"))
         parts += [
             Group(words(f"\nlast output of attempt {count}"), words(one["output_tail"], "dim"))
             for count, one in enumerate(data["attempts"], start=1)

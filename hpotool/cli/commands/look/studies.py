@@ -2,42 +2,120 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hpotool.cli.options import FormatOption, StorageOption
 from hpotool.cli.output import Answer, Format, show
+from hpotool.cli.times import say_duration
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from hpotool.storage.control.overviews import StudyOverview
+
+_STATES = ("COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING")
 
 
 def studies(
+    pattern: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PATTERN]", help="Only those with such a name, like 'digits-*'.", show_default=False
+        ),
+    ] = None,
     all: Annotated[bool, typer.Option("--all", "-a", help="Also those that are archived.")] = False,
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
-    """List the studies of the database."""
+    """List the studies of the database: state, progress, best value, age, workers."""
+    from fnmatch import fnmatchcase
 
+    from hpotool.analysis.pace import GONE_AFTER_S
     from hpotool.cli.database import connect
+    from hpotool.storage.control.overviews import read_overviews
     from hpotool.storage.control.studies import list_studies
 
-    found = [study for study in list_studies(connect(storage)) if all or not study.is_archived]
-    rows = [
-        {
-            "study": study.name,
-            "metrics": ", ".join(f"{metric} ({direction})" for metric, direction in study.metrics.items()),
-            **{state.lower(): study.trials.get(state, 0) for state in _STATES},
-        }
-        for study in found
-    ]
+    connection = connect(storage)
+    every = [study for study in list_studies(connection) if all or not study.is_archived]
+    found = [study for study in every if pattern is None or fnmatchcase(study.name, pattern)]
+    overviews = read_overviews(connection, found, GONE_AFTER_S)
     show(
         Answer(
-            data=[{"name": study.name, "metrics": study.metrics, "trials": study.trials} for study in found],
-            rows=rows,
+            data=[
+                {
+                    "name": study.name,
+                    "metrics": study.metrics,
+                    "trials": study.trials,
+                    "state": one.shown_state,
+                    "workers": one.workers,
+                    "best": one.best,
+                }
+                for study, one in zip(found, overviews, strict=True)
+            ],
+            rows=[_row(overview) for overview in overviews],
             value="\n".join(study.name for study in found),
-            empty="no studies yet; create one with: hpotool create-study FILE",
+            picture=(lambda: _draw(overviews)) if overviews else None,
+            empty=f"no study has a name like {pattern!r}; hpotool studies lists all {len(every)}"
+            if every
+            else "no studies yet; create one with: hpotool create-study FILE",
         ),
         format,
     )
 
 
-_STATES = ("COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING")
+def _row(overview: StudyOverview) -> dict[str, Any]:
+    """The columns of a CSV file: counts of trials by state, and everything else as plain numbers."""
+    summary = overview.summary
+    return {
+        "study": summary.name,
+        "metrics": _say_metrics(overview),
+        **{state.lower(): summary.trials.get(state, 0) for state in _STATES},
+        "state": overview.shown_state,
+        "budget": overview.budget_trials,
+        "best": overview.best,
+        "workers": overview.workers,
+        "made_s": overview.made_s,
+        "heard_s": overview.heard_s,
+    }
+
+
+def _draw(overviews: Sequence[StudyOverview]) -> RenderableType:
+    from hpotool.cli.tables import Fitted
+
+    rows = [
+        {
+            "study": overview.summary.name,
+            "state": overview.shown_state or "plain Optuna",
+            "finished": _say_progress(overview),
+            "best": overview.best,
+            "workers": overview.workers,
+            "failed": overview.summary.trials.get("FAIL", 0),
+            "made": _say_ago(overview.made_s),
+            "last active": _say_ago(overview.heard_s),
+            "metrics": _say_metrics(overview),
+        }
+        for overview in overviews
+    ]
+    return Fitted(rows, style=_style)
+
+
+def _say_progress(overview: StudyOverview) -> str:
+    limit = "" if overview.budget_trials is None else f"/{overview.budget_trials}"
+    return f"{overview.finished}{limit}"
+
+
+def _say_metrics(overview: StudyOverview) -> str:
+    return ", ".join(f"{metric} ({direction})" for metric, direction in overview.summary.metrics.items())
+
+
+def _say_ago(seconds: float | None) -> str:
+    return "" if seconds is None else f"{say_duration(max(0.0, seconds))} ago"
+
+
+def _style(row: Mapping[str, Any]) -> str:
+    if row["state"] == "running":
+        return "cyan" if row["workers"] else "yellow"
+    return {"paused": "yellow", "draining": "yellow", "stopped": "red"}.get(row["state"], "")

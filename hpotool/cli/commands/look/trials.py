@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show
 from hpotool.errors import paste
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from hpotool.analysis.selection import Selection
+    from hpotool.analysis.trials import TrialRecord
 
 
 class State(str, Enum):
@@ -28,29 +35,93 @@ def trials(
         list[State] | None,
         typer.Option("--state", help="Only trials in this state; may be given several times.", show_default=False),
     ] = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Only trials that failed and are not tried again.")
+    ] = False,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--where",
+            metavar="CONDITION",
+            help="Only trials that meet it, like 'lr>0.1 and state=complete'.",
+            show_default=False,
+        ),
+    ] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            "--sort", metavar="COLUMN", help="The smallest first; with -COLUMN the largest.", show_default=False
+        ),
+    ] = None,
+    reverse: Annotated[bool, typer.Option("--reverse", help="The other way round.")] = False,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            "--top", metavar="N", min=1, help="Only the first N by --sort, else the N best.", show_default=False
+        ),
+    ] = None,
     last: Annotated[
-        int | None, typer.Option("--last", min=1, help="Only the last so many.", show_default=False)
+        int | None, typer.Option("--last", "-n", metavar="N", min=1, help="Only the last N.", show_default=False)
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option("--columns", metavar="A,B", help="Only these, in a table or CSV.", show_default=False),
     ] = None,
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
-    """List the trials with their outcome, values, parameters and attempts."""
+    """List the trials with their outcome, values, reason and parameters.
+
+    A table shows a trial that was tried again once: under its first number, with the newest one as its retry.
+    """
+    from hpotool.analysis.conditions import read_conditions
+    from hpotool.analysis.results import direction_signs, metric_names
+    from hpotool.analysis.selection import Selection, select_trials
     from hpotool.analysis.trials import list_trials
     from hpotool.cli.database import connect, load_study
     from hpotool.storage.control.studies import list_attempts
 
+    sort_by = None if sort is None else sort.removeprefix("-")
+    selection = Selection(
+        states=tuple(one.name for one in state or ()),
+        failed=failed,
+        where=() if where is None else read_conditions(where),
+        sort=sort_by,
+        descending=(sort != sort_by) != reverse,
+        top=top,
+        last=last,
+        columns=() if columns is None else tuple(name.strip() for name in columns.split(",")),
+    )
     connection = connect(storage)
     loaded = load_study(connection, study)
-    attempts = list_attempts(connection, loaded.study_name)
-    records = list_trials(loaded, attempts, [one.name for one in state or []])[-(last or 0) :]
-    show(
-        Answer(
-            data=[record.as_data() for record in records],
-            rows=[record.as_row() for record in records],
-            value="\n".join(str(record.result.number) for record in records),
-            empty="no such trials"
-            if state
-            else f"no trials yet; start a worker: {paste('worker', '--study', loaded.study_name)}",
-        ),
-        format,
+    every = list_trials(loaded, list_attempts(connection, loaded.study_name))
+    is_maximized = direction_signs(loaded)[0] < 0
+    records = select_trials(every, selection, metric_names(loaded)[0], is_maximized=is_maximized)
+    show(_answer(records, selection, loaded.study_name, is_new=not every), format)
+
+
+def _answer(records: Sequence[TrialRecord], selection: Selection, study: str, *, is_new: bool) -> Answer:
+    from hpotool.analysis.selection import choose_columns
+
+    start = f"no trials yet; start a worker: {paste('worker', '--study', study)}"
+    return Answer(
+        data=[record.as_data() for record in records],
+        rows=choose_columns([record.as_row() for record in records], selection.columns),
+        value="\n".join(str(record.result.number) for record in records),
+        picture=(lambda: _draw(records, selection)) if records else None,
+        empty=start if is_new else "no such trials",
     )
+
+
+def _draw(records: Sequence[TrialRecord], selection: Selection) -> RenderableType:
+    from hpotool.analysis.selection import choose_columns, drop_empty, fold_retries
+    from hpotool.cli.tables import Fitted
+
+    rows = fold_retries(records)
+    if selection.columns:
+        return Fitted(choose_columns(rows, selection.columns))
+    return Fitted(drop_empty(rows), style=_style)
+
+
+def _style(row: Mapping[str, Any]) -> str:
+    return {"FAIL": "red", "PRUNED": "dim", "RUNNING": "cyan"}.get(row.get("state", ""), "")

@@ -9,23 +9,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpotool.cli.commands.look.status import draw_status
 from hpotool.cli.options import StorageOption, StudyOption
 from hpotool.cli.output import console, say
 from hpotool.cli.text import cell
 
 if TYPE_CHECKING:
-    from hpotool.analysis.status import StudyStatus
+    from optuna import Study
 
-_OVER = ("done", "stopped")
+    from hpotool.analysis.status import StudyStatus
+    from hpotool.storage.database.connection import Connection
 
 
 def watch(
     study: StudyOption = None,
-    interval: Annotated[float, typer.Option("--interval", "-n", min=0.1, help="Seconds between two looks.")] = 1.0,
+    interval: Annotated[
+        float, typer.Option("--interval", metavar="SECONDS", min=0.1, help="Seconds between two looks.")
+    ] = 1.0,
     storage: StorageOption = None,
 ) -> None:
-    """Follow a study until it is done: a live view in a terminal, one line per change elsewhere."""
+    """Follow a study until it is done: a screen in a terminal, one line per change elsewhere.
+
+    Keys: q leaves, p pauses or resumes the study, s sorts the latest trials.
+    """
     from hpotool.analysis.status import read_status
     from hpotool.cli.database import connect, load_study
 
@@ -35,26 +40,24 @@ def watch(
     def look() -> StudyStatus:
         return read_status(connection, loaded)
 
-    if sys.stdout.isatty():
-        _watch_live(look, interval)
+    if sys.stdout.isatty() and not console().is_dumb_terminal:
+        _watch_live(connection, loaded, look, interval)
     else:
         _watch_lines(look, interval)
 
 
-def _is_over(found: StudyStatus) -> bool:
-    return found.progress.state in _OVER and not found.progress.summary.trials.get("RUNNING")
+def _watch_live(connection: Connection, study: Study, look: Callable[[], StudyStatus], interval: float) -> None:
+    from hpotool.cli.actor import current_actor
+    from hpotool.cli.commands.look.status import draw_status
+    from hpotool.cli.live_screen import LiveScreen, Wish
+    from hpotool.storage.control.orders import adopt_study, set_state
 
+    def move(state: Wish) -> None:
+        adopt_study(connection.run, study._study_id)
+        set_state(connection.run, study._study_id, state, "", current_actor())
 
-def _watch_live(look: Callable[[], StudyStatus], interval: float) -> None:
-    from rich.live import Live
-
-    with Live(console=console(), auto_refresh=False) as live:
-        while True:
-            found = look()
-            live.update(draw_status(found), refresh=True)
-            if _is_over(found):
-                return
-            time.sleep(interval)
+    found = LiveScreen(console(), look, move, interval).run()
+    console().print(draw_status(found))
 
 
 def _watch_lines(look: Callable[[], StudyStatus], interval: float) -> None:
@@ -65,7 +68,7 @@ def _watch_lines(look: Callable[[], StudyStatus], interval: float) -> None:
         if line != last:
             say(line)
             last = line
-        if _is_over(found):
+        if found.is_over:
             return
         time.sleep(interval)
 
@@ -74,9 +77,9 @@ def _line(found: StudyStatus) -> str:
     data = found.as_data()
     budget = data["budget"]
     limit = "" if budget["trials"] is None else f"/{budget['trials']}"
-    taken_over = f" (+{budget['taken_over']} taken over)" if budget["taken_over"] else ""
+    other = f" (+{budget['taken_over']} from another study)" if budget["taken_over"] else ""
     best = data["best"][0]["values"] if len(data["best"]) == 1 else {}
     shown = "  ".join(f"best {name}={cell(value)}" for name, value in best.items())
     counts = ", ".join(f"{count} {state.lower()}" for state, count in data["trials"].items())
-    finished = f"{budget['finished']}{limit} finished{taken_over}"
+    finished = f"{budget['finished']}{limit} finished{other}"
     return f"{data['study']} {data['state']}  {finished}  {counts}  {shown}".rstrip()

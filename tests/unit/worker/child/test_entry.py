@@ -77,3 +77,16 @@ def check_reason(end: dict[str, Any]) -> None:
         assert len(reason) <= LONGEST_REASON + 40
         reason.encode()
         assert not any(ord(one) < 32 for one in reason)
+
+
+def test_a_pruned_trial_says_what_it_had_reached() -> None:
+    def prune(trial: ObjectiveTrial) -> float:
+        trial.report(0.5, 3)
+        trial.report(0.251, 7)
+        raise optuna.TrialPruned
+
+    class Pruned(Case):
+        run = staticmethod(prune)  # type: ignore[assignment]
+
+    end, _ = hand_over(Pruned(0))
+    assert (end["end"], end["reason"]) == ("pruned", "at step 7: loss 0.251")

@@ -1,0 +1,86 @@
+"""Conditions on trials as people type them: ``lr>0.1 and booster=dart``. Nothing of it is evaluated as code."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from hpotool.errors import InputError
+
+_OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "!=": operator.ne,
+    "==": operator.eq,
+    "=": operator.eq,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+_CONDITION = re.compile(r"\s*(.+?)\s*(<=|>=|!=|==|=|<|>)\s*(.+?)\s*", re.DOTALL)
+_NO_VALUE = re.compile(r"[<>=]|\b(and|or|not)\b")  # unless it is quoted
+_AND = re.compile(r"\s+and\s+")
+_EXAMPLE = "--where 'lr>0.1 and state=complete'"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One comparison of what a row holds under ``name``. A row without it does not meet the condition."""
+
+    name: str
+    sign: str
+    text: str
+
+    def holds(self, row: Mapping[str, Any]) -> bool:
+        """Whether the row meets it: numbers are compared as numbers, everything else as text, in any case."""
+        value = row.get(self.name)
+        if value is None:
+            return False
+        compare = _OPERATORS[self.sign]
+        number = _number(self.text)
+        if number is not None and isinstance(value, (int, float)) and not isinstance(value, bool):
+            return compare(value, number)
+        return compare(str(value).lower(), self.text.lower())
+
+
+def read_conditions(text: str) -> tuple[Condition, ...]:
+    """The comparisons in ``text``, which are joined by ``and``.
+
+    Raises:
+        InputError: it is none.
+    """
+    found = []
+    for part in _AND.split(text.strip()):
+        match = _CONDITION.fullmatch(part)
+        if match is None or (_unquoted(match[3]) == match[3] and _NO_VALUE.search(match[3])):
+            raise InputError(f"--where: {part!r} is no comparison like lr>0.1", _EXAMPLE)
+        name, sign, value = match.groups()
+        found.append(Condition(name, sign, _unquoted(value)))
+    return tuple(found)
+
+
+def require_column(name: str, known: list[str], option: str) -> None:
+    """Do nothing for a column that there is.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in known:
+        alike = get_close_matches(name, known, n=1)
+        meant = f"; did you mean {alike[0]!r}?" if alike else ""
+        raise InputError(f"{option}: no trial has {name!r}{meant}", f"the columns are: {', '.join(known)}")
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _unquoted(text: str) -> str:
+    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+    return text[1:-1] if is_quoted else text

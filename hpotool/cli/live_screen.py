@@ -1,0 +1,144 @@
+"""`watch` in a terminal: looks again and again, obeys keys, follows the terminal's size, outlives an outage."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from hpotool.cli.keys import single_keys
+from hpotool.cli.times import say_duration
+from hpotool.cli.watch_screen import Footer, WatchScreen
+from hpotool.errors import DatabaseUnreachableError, HpotoolError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
+
+    from hpotool.analysis.status import StudyStatus
+
+_NOTICES_S = 0.2  # how soon a change of the terminal's size is noticed
+_NEWS_S = 5.0  # how long the footer keeps a piece of news
+
+Wish = Literal["running", "paused"]
+
+
+@dataclass
+class _Footer:
+    """What the last line says: a question before news, and news before the keys."""
+
+    has_keys: bool
+    question: Wish | None = None
+    news: str = ""
+    news_until: float = 0.0
+
+    def tell(self, news: str) -> None:
+        self.news, self.news_until = news, time.monotonic() + _NEWS_S
+
+    def draw(self, found: StudyStatus, *, best_first: bool) -> Footer:
+        if self.question is not None:
+            verb = "pause" if self.question == "paused" else "resume"
+            return Footer(f"{verb} {found.progress.summary.name}? y yes, any other key no", "bold yellow")
+        if time.monotonic() < self.news_until:
+            return Footer(self.news, "yellow")
+        if not self.has_keys:
+            return Footer("Ctrl-C leaves")
+        verb = "resume" if _wish(found) == "running" else "pause"
+        other = "latest" if best_first else "best"
+        return Footer(f"q leave · p {verb} · s {other} trials first")
+
+
+class LiveScreen:
+    """A study's screen, until the study is over or somebody leaves; ``move`` pauses and resumes the study."""
+
+    def __init__(
+        self,
+        console: Console,
+        look: Callable[[], StudyStatus],
+        move: Callable[[Wish], None],
+        interval_s: float,
+    ) -> None:
+        self._console = console
+        self._look = look
+        self._move = move
+        self._interval_s = interval_s
+        self._found = look()
+        self._footer = _Footer(has_keys=sys.stdin.isatty())
+        self._best_first = False
+        self._away_since: float | None = None
+
+    def run(self) -> StudyStatus:
+        """Show it; the last state that was seen.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C; the terminal is as it was.
+        """
+        from rich.live import Live
+
+        with (
+            single_keys() as read_key,
+            Live(console=self._console, screen=True, auto_refresh=False, vertical_overflow="crop") as live,
+        ):
+            while not self._found.is_over:
+                if not self._wait(live, read_key):
+                    break
+                self._look_again()
+        return self._found
+
+    def _wait(self, live: Live, read_key: Callable[[float], str | None]) -> bool:
+        """Show the screen until it is time for the next look; False: somebody leaves."""
+        look_at = time.monotonic() + self._interval_s
+        while True:
+            self._draw(live)
+            size = self._console.size
+            while (left := look_at - time.monotonic()) > 0 and self._console.size == size:
+                key = read_key(min(_NOTICES_S, left))
+                if key is not None:
+                    if key in "qQ":
+                        return False
+                    self._obey(key)
+                    break
+            if left <= 0:
+                return True
+
+    def _draw(self, live: Live) -> None:
+        live.update(WatchScreen(self._found, self._draw_footer(), self._best_first), refresh=True)
+
+    def _draw_footer(self) -> Footer:
+        if self._away_since is not None:
+            away = say_duration(time.monotonic() - self._away_since)
+            return Footer(f"the database has not answered for {away}; this is what it said last", "bold red")
+        return self._footer.draw(self._found, best_first=self._best_first)
+
+    def _look_again(self) -> None:
+        try:
+            self._found = self._look()
+        except DatabaseUnreachableError:
+            self._away_since = self._away_since or time.monotonic()
+        else:
+            self._away_since = None
+
+    def _obey(self, key: str) -> None:
+        wish, self._footer.question = self._footer.question, None
+        if wish is not None:
+            if key in "yY":
+                self._ask_for(wish)
+        elif key in "pP":
+            self._footer.question = _wish(self._found)
+        elif key in "sS":
+            self._best_first = not self._best_first
+
+    def _ask_for(self, wish: Wish) -> None:
+        try:
+            self._move(wish)
+        except HpotoolError as error:
+            self._footer.tell(error.message)
+            return
+        self._footer.tell("paused: what runs goes on" if wish == "paused" else "running again")
+        self._look_again()
+
+
+def _wish(found: StudyStatus) -> Wish:
+    return "paused" if found.progress.state == "running" else "running"

@@ -1,0 +1,273 @@
+"""What `status` and `watch` are made of: each part of a study's state as it is drawn, at any width."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from hpotool.cli.spark import spark
+from hpotool.cli.tables import Fitted
+from hpotool.cli.text import plain_cell
+from hpotool.cli.times import say_duration, say_when
+from hpotool.errors import paste
+from hpotool.study.doors import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+    from hpotool.analysis.status import StudyStatus
+
+_STATE_STYLES = {"running": "cyan", "done": "green", "paused": "yellow", "draining": "yellow", "stopped": "red"}
+_OUTCOME_STYLES = {"complete": "", "pruned": "dim", "preempted": "yellow", "cancelled": "yellow"}
+_PRESENCE_STYLES = {"alive": "", "silent": "yellow", "gone": "red"}
+_SHORTEST_SPARK = 8
+_DEPARTED_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class ProgressLine:
+    """A bar over the whole width, and the count behind it; only the count where there is no limit."""
+
+    finished: int
+    budget: int | None
+    note: str = ""
+    widest: int = 10_000
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self.budget is None:
+            yield Text(f"{self.finished} finished{self.note}, no limit", no_wrap=True, overflow="ellipsis")
+            return
+        share = min(1.0, self.finished / max(1, self.budget))
+        count = f"  {self.finished}/{self.budget}{self.note}  {share:.0%}"
+        width = max(1, min(self.widest, options.max_width) - cell_len(count))
+        full = int(share * width)
+        yield Text.assemble(("━" * full, "green"), ("─" * (width - full), "dim"), count, no_wrap=True)
+
+
+@dataclass(frozen=True)
+class BestLine:
+    """The best value, the trial it is of, and over the rest of the width how it came about."""
+
+    label: str
+    values: Sequence[float]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        line = Text(visible(self.label), style="bold", no_wrap=True, overflow="ellipsis")
+        room = options.max_width - cell_len(line.plain) - 2
+        if room >= _SHORTEST_SPARK and len(self.values) > 1:
+            line.append("  ").append(spark(self.values, room), style="not bold green")
+        yield line
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Names and values in running lines; a pair is never taken apart."""
+
+    pairs: Sequence[tuple[str, str]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        line, used = Text(no_wrap=True, overflow="ellipsis"), 0
+        for name, value in self.pairs:
+            width = cell_len(name) + cell_len(value) + 1
+            if used and used + 2 + width > options.max_width:
+                yield line
+                line, used = Text(no_wrap=True, overflow="ellipsis"), 0
+            gap = "  " if used else ""
+            line.append(gap).append(name, style="dim").append(f" {value}")
+            used += len(gap) + width
+        if used:
+            yield line
+
+
+def headline(found: StudyStatus) -> Text:
+    """The study's name, its state, and why it is in it."""
+    progress = found.progress
+    line = Text(no_wrap=True, overflow="ellipsis")
+    line.append(visible(progress.summary.name), style="bold")
+    line.append("  ").append(progress.state, style=_STATE_STYLES.get(progress.state, ""))
+    if progress.reason:
+        line.append(visible(f"  {progress.reason}"))
+    return line
+
+
+def progress_line(found: StudyStatus, widest: int = 10_000) -> ProgressLine:
+    """How much of the budget is used, in at most ``widest`` characters."""
+    progress = found.progress
+    other = f" (+{progress.taken_over} from another study)" if progress.taken_over else ""
+    return ProgressLine(progress.finished, progress.budget_trials, other, widest)
+
+
+def pace_line(found: StudyStatus, now: datetime | None = None) -> Text | None:
+    """How long it has taken, how fast it goes, and when it will be done; None before anything has begun."""
+    pace, parts = found.pace, []
+    if pace.elapsed_s is not None:
+        parts.append(f"{'took' if found.is_over else 'elapsed'} {say_duration(pace.elapsed_s)}")
+    if pace.trial_s is not None:
+        parts.append(f"{say_duration(pace.trial_s)} per trial")
+    if pace.trials_per_hour is not None:
+        parts.append(f"{_say_rate(pace.trials_per_hour)}/h")
+    if pace.left_s is not None:
+        when = say_when(pace.left_s, now or datetime.now(timezone.utc).astimezone())
+        parts.append(f"done in about {say_duration(_round(pace.left_s))} ({when})")
+    return Text(" · ".join(parts), no_wrap=True, overflow="ellipsis") if parts else None
+
+
+def counts_line(found: StudyStatus) -> Text:
+    """How many trials are in which state; those that failed for good apart from those that are tried again."""
+    counts, activity = found.progress.summary.trials, found.activity
+    shown = [
+        (counts.get("RUNNING", 0), "running", "cyan"),
+        (counts.get("WAITING", 0), "waiting", ""),
+        (counts.get("COMPLETE", 0), "complete", ""),
+        (counts.get("PRUNED", 0), "pruned", ""),
+        (found.failed_for_good, "failed", "red"),
+        (activity.tried_again, "tried again", "yellow"),
+        (activity.handed_back, "handed back", "dim"),
+    ]
+    parts = [Text(f"{count} {word}", style=style) for count, word, style in shown if count]
+    return Text(" · ").join(parts) if parts else Text("no trials yet")
+
+
+def tier_lines(found: StudyStatus) -> Iterator[Text]:
+    """How far each tier is."""
+    for number, tier in enumerate(found.tiers, start=1):
+        yield Text(f"tier {number}: {tier.finished}/{tier.trials} up to step {tier.steps}, {tier.running} running")
+
+
+def best_parts(found: StudyStatus, *, title: bool = True) -> Iterator[Any]:
+    """The best trial with its parameters and how its value came about, or the front of several metrics."""
+    trials = found.best.trials
+    if not trials:
+        yield Text(visible(found.best.why_none or ""), style="dim")
+    elif len(found.progress.summary.metrics) == 1 and len(trials) == 1:
+        [(metric, value)] = list(trials[0].values.items())[:1] or [("value", float("nan"))]
+        yield BestLine(f"best {metric} {plain_cell(value)} in trial {trials[0].number}", found.best_values)
+        row = trials[0].as_row()
+        yield Pairs([(visible(k), plain_cell(v)) for k, v in row.items() if k not in ("trial", metric)])
+    else:
+        rows = [trial.as_row() for trial in trials]
+        yield Fitted(rows, f"{len(rows)} trials that no other beats in every metric" if title else None)
+
+
+def warning_lines(found: StudyStatus) -> Iterator[Text]:
+    """What somebody should look at: a warning, a study that nobody works on, and workers that are gone."""
+    if found.progress.warning:
+        yield Text(visible(f"warning: {found.progress.warning}"), style="yellow")
+    gone = [worker for worker in found.workers if worker["state"] == "gone"]
+    yield from (Text(visible(_say_gone(worker)), style="red") for worker in gone[:_DEPARTED_SHOWN])
+    if len(gone) > _DEPARTED_SHOWN:
+        yield Text(f"and {len(gone) - _DEPARTED_SHOWN} more workers are gone", style="red")
+    if found.is_forsaken:
+        yield Text(f"nobody works on this; start: {start_command(found.progress.summary.name)}", style="bold red")
+        for worker in found.activity.departed[:_DEPARTED_SHOWN]:
+            ago = say_duration(worker["ago_s"])
+            yield Text(visible(f"  {worker['id']} left {ago} ago: {worker['reason'] or 'no reason given'}"))
+
+
+def start_command(study: str) -> str:
+    """What starts a worker of the study."""
+    return paste("worker", f"--study={study}") if study.startswith("-") else paste("worker", study)
+
+
+def workers_table(found: StudyStatus, *, is_compact: bool = False) -> Fitted | None:
+    """Who works on the study, and with what; None where nobody does."""
+    rows = [
+        {
+            "worker": worker["id"],
+            "slot": worker["slot"],
+            "trial": worker["trial"],
+            "step": worker["step"],
+            "last seen": f"{say_duration(worker['last_beat_s'])} ago",
+            "state": worker["state"],
+        }
+        for worker in found.workers
+        if worker["state"] != "gone"
+    ]
+    title = None if is_compact else "workers"
+    return Fitted(rows, title, style=_presence_style, is_compact=is_compact) if rows else None
+
+
+def failures_table(found: StudyStatus, *, is_compact: bool = False) -> Fitted | None:
+    """What went wrong, how often, and the last time why; None where nothing did."""
+    rows = [
+        {
+            "failure": failure["outcome"],
+            "times": failure["count"],
+            "last in trial": failure["trial"],
+            "because": one_line(failure["reason"]),
+        }
+        for failure in found.activity.failures
+    ]
+    title = None if is_compact else "failures"
+    return Fitted(rows, title, style=_failure_style, is_compact=is_compact) if rows else None
+
+
+def latest_table(found: StudyStatus, count: int, *, best_first: bool = False) -> Fitted | None:
+    """The attempts that ended last, with their values or their reason; None before the first one."""
+    attempts = found.activity.latest
+    if best_first:
+        attempts = tuple(sorted(attempts, key=lambda attempt: _rank(found, attempt)))
+    metrics = list(found.progress.summary.metrics)
+    is_retry = any(attempt["first_trial"] != attempt["trial"] for attempt in attempts[:count])
+    rows = [_latest_row(found, attempt, metrics, is_retry) for attempt in attempts[:count]]
+    return Fitted(rows, style=_outcome_style, is_compact=True) if rows else None
+
+
+def one_line(text: str | None) -> str:
+    """A reason in one line."""
+    return " ".join((text or "").split())
+
+
+def _latest_row(
+    found: StudyStatus, attempt: Mapping[str, Any], metrics: Sequence[str], is_retry: bool
+) -> dict[str, Any]:
+    values = found.latest_values.get(attempt["trial"], {})
+    again = {"retry of": attempt["first_trial"] if attempt["first_trial"] != attempt["trial"] else None}
+    return {
+        "trial": attempt["trial"],
+        **(again if is_retry else {}),
+        "outcome": attempt["outcome"],
+        **{metric: values.get(metric) for metric in metrics},
+        "took": say_duration(attempt["duration_s"]),
+        "reason": one_line(attempt["reason"]),
+    }
+
+
+def _rank(found: StudyStatus, attempt: Mapping[str, Any]) -> tuple[bool, float]:
+    [(metric, direction), *_] = found.progress.summary.metrics.items()
+    value = found.latest_values.get(attempt["trial"], {}).get(metric)
+    if attempt["outcome"] != "complete" or value is None:
+        return True, 0.0
+    return False, -value if direction == "maximize" else value
+
+
+def _say_gone(worker: Mapping[str, Any]) -> str:
+    trial = "" if worker["trial"] is None else f", with trial {worker['trial']}"
+    return f"{worker['id']} is gone: not heard of for {say_duration(worker['last_beat_s'])}{trial}"
+
+
+def _round(seconds: float) -> float:
+    """An estimate without figures that nobody can know."""
+    unit = 3600 if seconds > 20 * 3600 else 60 if seconds > 120 else 1
+    return round(seconds / unit) * unit
+
+
+def _say_rate(per_hour: float) -> str:
+    return f"{per_hour:,.0f}" if per_hour >= 10 else f"{per_hour:.2g}"
+
+
+def _outcome_style(row: Mapping[str, Any]) -> str:
+    return _OUTCOME_STYLES.get(row["outcome"], "red")
+
+
+def _failure_style(row: Mapping[str, Any]) -> str:
+    return _OUTCOME_STYLES.get(row["failure"], "red")
+
+
+def _presence_style(row: Mapping[str, Any]) -> str:
+    return _PRESENCE_STYLES.get(row["state"], "")

@@ -1,0 +1,53 @@
+"""Times for people: how long, how long ago, and when by the clock on the wall."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def say_duration(seconds: float) -> str:
+    """``0.8 s``, ``35 s``, ``3 min 20 s``, ``45 min``, ``5 h 12 min``, ``3 d 4 h``: two figures at most."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    if whole < 10 * _MINUTE:
+        return _two(whole // _MINUTE, "min", whole % _MINUTE, "s")
+    if whole < 2 * _HOUR:
+        return f"{whole // _MINUTE} min"
+    if whole < _DAY:
+        return _two(whole // _HOUR, "h", whole % _HOUR // _MINUTE, "min")
+    return _two(whole // _DAY, "d", whole % _DAY // _HOUR, "h")
+
+
+def say_when(seconds_from_now: float, now: datetime) -> str:
+    """The time of day, with the weekday where that is another day, with the date where it is another week."""
+    moment = now + timedelta(seconds=seconds_from_now)
+    days = (moment.date() - now.date()).days
+    if days == 0:
+        return f"{moment:%H:%M}"
+    return f"{moment:%a %H:%M}" if days < 7 else f"{moment:%Y-%m-%d}"
+
+
+def say_local(moment: datetime) -> str:
+    """Date and time on the reader's wall, without the zone, which is said once for all of them: `zone`."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def say_clock(moment: datetime, now: datetime) -> str:
+    """The time of day on the reader's wall, with the date where it is another day."""
+    local = moment.astimezone()
+    return f"{local:%H:%M:%S}" if local.date() == now.astimezone().date() else f"{local:%m-%d %H:%M:%S}"
+
+
+def zone(now: datetime) -> str:
+    """The zone of the reader's wall: ``UTC``, ``UTC+02:00``."""
+    offset = f"{now.astimezone():%z}"
+    return "UTC" if offset == "+0000" else f"UTC{offset[:3]}:{offset[3:]}"
+
+
+def _two(large: int, name: str, small: int, smaller_name: str) -> str:
+    return f"{large} {name} {small} {smaller_name}" if small else f"{large} {name}"

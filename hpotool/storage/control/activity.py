@@ -1,0 +1,69 @@
+"""What happens in a study: its pace, its failures, its last attempts, and who left it and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hpotool.storage.control.studies import has_table
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.queries import query
+
+_MEASURED = 100  # attempts that the pace is measured on
+_SHOWN = 50  # attempts that are told one by one
+
+
+@dataclass(frozen=True)
+class StudyActivity:
+    """What happens in a study. All ages are by the database's clock; what is not known is None.
+
+    Attributes:
+        made_s: how long ago the study was made.
+        begun_s: how long ago its first trial was claimed.
+        idle_s: how long ago an attempt ended.
+        trial_s: how long a finished trial takes, the mean of the last ones.
+        cost_s: how much of a worker's time a finished trial takes, with what failed and the gaps between trials.
+        tried_again: failed trials that were queued again because of their outcome.
+        handed_back: trials that were interrupted, or queued again by hand.
+        failures: ``{"outcome", "count", "reason", "trial"}``, the most frequent first, with the latest reason.
+        latest: ``{"trial", "first_trial", "outcome", "reason", "host", "duration_s"}`` of the last ended attempts.
+        departed: ``{"id", "host", "reason", "ago_s"}`` of the workers that left last.
+        steps: the step that a worker's trial has reached, by the worker's id.
+    """
+
+    made_s: float | None = None
+    begun_s: float | None = None
+    idle_s: float | None = None
+    trial_s: float | None = None
+    cost_s: float | None = None
+    tried_again: int = 0
+    handed_back: int = 0
+    failures: tuple[Mapping[str, Any], ...] = ()
+    latest: tuple[Mapping[str, Any], ...] = ()
+    departed: tuple[Mapping[str, Any], ...] = ()
+    steps: Mapping[str, int | None] = field(default_factory=dict)
+
+
+def read_activity(connection: Connection, study_name: str) -> StudyActivity:
+    """What happens in the study; nothing is known of one that hpotool never touched."""
+    if not has_table(connection, "hpotool.attempts"):
+        return StudyActivity()
+    parameters = {"study_name": study_name, "last": _MEASURED, "shown": _SHOWN}
+    rows = connection.run(query("study_activity"), parameters)
+    if not rows:
+        return StudyActivity()
+    made_s, begun_s, idle_s, trial_s, cost_s, tried_again, handed_back, failures, latest, departed, steps = rows[0]
+    return StudyActivity(
+        made_s,
+        begun_s,
+        idle_s,
+        trial_s,
+        cost_s,
+        tried_again,
+        handed_back,
+        failures=tuple(failures),
+        latest=tuple(latest),
+        departed=tuple(departed),
+        steps=steps,
+    )

@@ -1,0 +1,69 @@
+from typing import Any
+
+import pytest
+
+from hpotool.analysis.pace import find_workers, is_forsaken, judge_presence, measure_pace
+from hpotool.storage.control.activity import StudyActivity
+from hpotool.storage.control.studies import StudyProgress, StudySummary
+
+
+def worker(name: str, beat_s: float = 1.0, trial: int | None = None) -> dict[str, Any]:
+    return {"id": name, "host": "here", "pid": 1, "slot": "cpu", "trial": trial, "last_beat_s": beat_s}
+
+
+def progress(
+    *workers: dict[str, Any], state: str = "running", budget: int | None = 60, **trials: int
+) -> StudyProgress:
+    return StudyProgress(StudySummary("s", {"loss": "minimize"}, trials), state, "", budget, workers)
+
+
+@pytest.mark.parametrize(
+    ("beat_s", "presence"), [(0, "alive"), (20, "alive"), (21, "silent"), (60, "silent"), (61, "gone")]
+)
+def test_a_worker_is_alive_then_silent_then_gone(beat_s: float, presence: str) -> None:
+    assert judge_presence(beat_s) == presence
+
+
+def test_the_time_left_follows_from_what_a_trial_costs_and_who_is_alive() -> None:
+    activity = StudyActivity(begun_s=600, idle_s=3, trial_s=20, cost_s=30)
+    pace = measure_pace(progress(worker("a"), worker("b"), worker("c", 999), COMPLETE=40), activity)
+    assert (pace.elapsed_s, pace.trial_s, pace.trials_per_hour, pace.left_s) == (600, 20, 240, 300)
+
+
+@pytest.mark.parametrize("state", ["paused", "draining"])
+def test_nobody_knows_when_a_paused_study_is_done(state: str) -> None:
+    pace = measure_pace(progress(worker("a"), state=state), StudyActivity(begun_s=9, cost_s=1))
+    assert pace.trials_per_hour is pace.left_s is None
+
+
+def test_a_study_without_workers_or_without_a_limit_has_no_end() -> None:
+    activity = StudyActivity(begun_s=9, cost_s=1)
+    assert measure_pace(progress(worker("a", 999)), activity).left_s is None
+    unlimited = measure_pace(progress(worker("a"), budget=None), activity)
+    assert (unlimited.trials_per_hour, unlimited.left_s) == (3600, None)
+
+
+def test_the_clock_of_a_study_that_is_over_stands() -> None:
+    pace = measure_pace(progress(state="done", COMPLETE=60), StudyActivity(begun_s=4000, idle_s=400, trial_s=2))
+    assert (pace.elapsed_s, pace.trials_per_hour, pace.left_s) == (3600, 60, None)
+
+
+def test_what_has_not_begun_has_no_pace() -> None:
+    pace = measure_pace(progress(), StudyActivity(made_s=99))
+    assert (pace.elapsed_s, pace.trial_s, pace.trials_per_hour, pace.left_s) == (None, None, None, None)
+
+
+def test_a_running_study_is_forsaken_when_all_its_workers_are_gone() -> None:
+    assert is_forsaken(progress())
+    assert is_forsaken(progress(worker("a", 999, trial=3), RUNNING=1))
+    assert not is_forsaken(progress(worker("a", 30)))
+    assert not is_forsaken(progress(state="paused"))
+
+
+def test_a_trial_that_plain_optuna_runs_is_somebodys() -> None:
+    assert not is_forsaken(progress(RUNNING=1))
+
+
+def test_a_worker_has_the_step_of_its_trial() -> None:
+    [found] = find_workers(progress(worker("a", 25, trial=3)), StudyActivity(steps={"a": 12}))
+    assert (found["step"], found["state"], found["trial"]) == (12, "silent", 3)

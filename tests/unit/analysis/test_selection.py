@@ -1,0 +1,111 @@
+from typing import Any
+
+import pytest
+
+from hpotool.analysis.conditions import read_conditions
+from hpotool.analysis.results import TrialResult
+from hpotool.analysis.selection import Selection, choose_columns, drop_empty, fold_retries, select_trials
+from hpotool.analysis.trials import TrialRecord
+from hpotool.errors import InputError
+
+
+def record(number: int, value: float | None, state: str = "COMPLETE", *lineage: int, **params: Any) -> TrialRecord:
+    values = {} if value is None else {"loss": value}
+    outcome = "error" if state == "FAIL" else state.lower()
+    attempt = {"outcome": outcome, "reason": "ValueError:\n no data" if state == "FAIL" else ""}
+    return TrialRecord(TrialResult(number, values, params, {}), state, outcome, 2.0, (attempt,), lineage=lineage)
+
+
+RECORDS = [
+    record(0, 0.5, lr=0.1, booster="gbtree"),
+    record(1, None, "FAIL", lr=0.9, booster="dart"),
+    record(2, 0.3, "COMPLETE", 1, lr=0.9, booster="dart"),
+    record(3, None, "FAIL", lr=1.0),
+    record(4, 0.4, lr=0.2, booster="Gblinear"),
+    record(5, float("nan"), lr=0.05),
+]
+
+
+def chosen(maximized: bool = False, **options: Any) -> list[int]:
+    if "where" in options:
+        options["where"] = read_conditions(options["where"])
+    found = select_trials(RECORDS, Selection(**options), "loss", is_maximized=maximized)
+    return [one.result.number for one in found]
+
+
+@pytest.mark.parametrize(
+    ("where", "numbers"),
+    [
+        ("lr>0.1", [1, 2, 3, 4]),
+        (" lr >= 0.1 and loss<0.45 ", [2, 4]),
+        ("booster=dart", [1, 2]),
+        ("booster != 'dart'", [0, 4]),
+        ("state=complete and lr<1e-1", [5]),
+        ("reason=ValueError: no data", [1, 3]),
+        ("trial==3", [3]),
+    ],
+)
+def test_conditions_choose_trials(where: str, numbers: list[int]) -> None:
+    assert chosen(where=where) == numbers
+
+
+@pytest.mark.parametrize(
+    "text", ["", "lr", "lr >", "> 3", "lr ~ 3", "lr>1 and", "__import__('os')", "lr>1 or loss", "lr 0.1"]
+)
+def test_what_is_no_comparison_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="no comparison"):
+        read_conditions(text)
+
+
+def test_nothing_in_a_condition_is_evaluated() -> None:
+    assert chosen(where="booster=__import__('os').getcwd()") == []
+
+
+def test_an_unknown_column_is_answered_with_what_was_meant() -> None:
+    for options in ({"where": "los<1"}, {"sort": "los"}):
+        with pytest.raises(InputError, match="no trial has 'los'; did you mean 'loss'"):
+            chosen(**options)
+    with pytest.raises(InputError, match="--columns"):
+        choose_columns([record(0, 1.0).as_row()], ["trial", "rl"])
+
+
+def test_trials_are_sorted_and_those_without_a_value_come_last() -> None:
+    assert chosen(sort="loss") == [2, 4, 0, 1, 3, 5]
+    assert chosen(sort="loss", descending=True) == [0, 4, 2, 1, 3, 5]
+    assert chosen(sort="booster") == [4, 1, 2, 0, 3, 5]
+
+
+def test_top_is_the_best_of_the_first_metric_unless_sorted() -> None:
+    assert chosen(top=2) == [2, 4]
+    assert chosen(True, top=2) == [0, 4]
+    assert chosen(top=1, sort="lr") == [5]
+
+
+def test_failed_leaves_out_what_is_tried_again() -> None:
+    assert chosen(failed=True) == [3]
+    assert chosen(states=("FAIL",)) == [1, 3]
+    assert chosen(last=2) == [4, 5]
+
+
+def test_a_trial_and_its_retries_are_one_row_with_what_came_out_last() -> None:
+    rows = fold_retries(RECORDS)
+    assert [(row["trial"], row["retry"]) for row in rows] == [(0, None), (1, 2), (3, None), (4, None), (5, None)]
+    assert rows[1]["loss"] == 0.3
+    assert "retry" not in fold_retries(RECORDS[:2])[0]
+
+
+def test_a_row_has_its_reason_and_columns_that_say_nothing_are_left_out() -> None:
+    row = RECORDS[1].as_row()
+    assert (row["reason"], row["attempts"]) == ("ValueError: no data", 1)
+    assert set(drop_empty([row])[0]) == set(row) - {"attempts"}
+    assert "reason" not in drop_empty([RECORDS[0].as_row()])[0]
+
+
+def test_parameters_with_names_of_our_columns_keep_both() -> None:
+    row = record(7, 1.0, state="COMPLETE", reason="x", outcome=3).as_row()
+    assert (row["outcome"], row["param_outcome"], row["param_reason"]) == ("complete", 3, "x")
+
+
+def test_columns_are_exactly_those_that_were_asked_for() -> None:
+    assert choose_columns([RECORDS[0].as_row()], ["lr", "trial"]) == [{"lr": 0.1, "trial": 0}]
+    assert choose_columns([], ["lr"]) == []
