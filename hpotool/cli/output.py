@@ -85,7 +85,7 @@ def console(stream: Any = None) -> Console:
 
 def table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> RenderableType:
     """Some rows as a table that fits the terminal; numbers stand at the right."""
-    from hpotool.cli.tables import Fitted
+    from hpotool.cli.screen.tables import Fitted
 
     return Fitted(rows, title)
 

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from hpotool.cli.output import Answer, Format, say, show
-from hpotool.cli.text import cell
+from hpotool.cli.screen.text import cell
 
 ROWS = [{"number": 0, "value": 0.1, "note": "a,b"}, {"number": 1, "value": None, "extra": [1, 2]}]
 ANSWER = Answer(data={"trials": ROWS}, rows=ROWS, value="0.1")

@@ -91,7 +91,7 @@ def _queue(connection: Connection, name: str, points: list[str], from_study: str
 
 def _take_over(connection: Connection, name: str, source: str, top: int) -> list[int]:
     """Take the best trials of another study over as finished; the numbers that they get."""
-    from hpotool.analysis.transfer import best_trials
+    from hpotool.analysis.exports.transfer import best_trials
     from hpotool.cli.actor import current_actor
     from hpotool.cli.database import load_study
     from hpotool.storage.control.importing import take_over
@@ -117,7 +117,7 @@ def _say_left_out(name: str, source: str, outside: int, known: int) -> None:
 
 def _best_points(connection: Connection, name: str, source: str, top: int) -> list[dict[str, Any]]:
     """The best points of another study that this one can try and does not have yet."""
-    from hpotool.analysis.transfer import find_points_to_transfer
+    from hpotool.analysis.exports.transfer import find_points_to_transfer
     from hpotool.cli.database import load_study
     from hpotool.storage.control.queueing import known_space
     from hpotool.storage.control.studies import has_replicates

@@ -8,7 +8,7 @@ import typer
 
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show, table
-from hpotool.cli.text import plain_cell, words
+from hpotool.cli.screen.text import plain_cell, words
 
 if TYPE_CHECKING:
     from optuna import Study

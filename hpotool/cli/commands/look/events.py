@@ -13,7 +13,7 @@ import typer
 
 from hpotool.cli.options import StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show
-from hpotool.cli.times import say_clock, zone
+from hpotool.cli.screen.times import say_clock, zone
 from hpotool.study.doors import visible
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _as_data(event: Event) -> dict[str, Any]:
 
 def _draw(events: Sequence[Event]) -> RenderableType:
     """Short times of the reader's own zone, which the column's name says once."""
-    from hpotool.cli.tables import Fitted
+    from hpotool.cli.screen.tables import Fitted
 
     now = datetime.now(timezone.utc)
     rows = [

@@ -11,8 +11,8 @@ import typer
 from hpotool.cli.commands.look.best import edge_lines
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show, table
-from hpotool.cli.text import count_of, plain_cell, words
-from hpotool.cli.times import say_duration, say_local, zone
+from hpotool.cli.screen.text import count_of, plain_cell, words
+from hpotool.cli.screen.times import say_duration, say_local, zone
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -85,7 +85,7 @@ def _ask_trial(connection: Connection, study: str | None, number: int) -> Answer
 def _draw_study(description: StudyDescription, status: StudyStatus, study: Study) -> RenderableType:
     from rich.console import Group
 
-    from hpotool.cli.tables import record
+    from hpotool.cli.screen.tables import record
     from hpotool.study.branch import say_tiers
     from hpotool.study.spec import TierSpec
 
@@ -180,7 +180,7 @@ def _say_attempt(attempt: Mapping[str, Any]) -> dict[str, Any]:
 def _draw(data: Mapping[str, Any]) -> RenderableType:
     from rich.console import Group
 
-    from hpotool.cli.tables import record
+    from hpotool.cli.screen.tables import record
 
     lines = {**_say_trial(data), **(dict(_say_branch(data["branch"], data["ancestry"])) if data["branch"] else {})}
     parts: list[RenderableType] = [record(lines, _NAMES_WIDTH)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show
-from hpotool.cli.text import cell
+from hpotool.cli.screen.text import cell
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -41,7 +41,7 @@ def draw_status(found: StudyStatus) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    from hpotool.cli import study_parts as parts
+    from hpotool.cli.screen import study_parts as parts
 
     shown = [
         parts.headline(found),

@@ -9,7 +9,7 @@ import typer
 
 from hpotool.cli.options import FormatOption, StorageOption
 from hpotool.cli.output import Answer, Format, show
-from hpotool.cli.times import say_duration
+from hpotool.cli.screen.times import say_duration
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -83,7 +83,7 @@ def _row(overview: StudyOverview) -> dict[str, Any]:
 
 
 def _draw(overviews: Sequence[StudyOverview]) -> RenderableType:
-    from hpotool.cli.tables import Fitted
+    from hpotool.cli.screen.tables import Fitted
 
     rows = [
         {

@@ -115,7 +115,7 @@ def _answer(records: Sequence[TrialRecord], selection: Selection, study: str, *,
 
 def _draw(records: Sequence[TrialRecord], selection: Selection) -> RenderableType:
     from hpotool.analysis.selection import choose_columns, drop_empty, fold_retries
-    from hpotool.cli.tables import Fitted
+    from hpotool.cli.screen.tables import Fitted
 
     rows = fold_retries(records)
     if selection.columns:

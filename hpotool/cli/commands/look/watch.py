@@ -11,7 +11,7 @@ import typer
 
 from hpotool.cli.options import StorageOption, StudyOption
 from hpotool.cli.output import console, say
-from hpotool.cli.text import cell
+from hpotool.cli.screen.text import cell
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -49,7 +49,7 @@ def watch(
 def _watch_live(connection: Connection, study: Study, look: Callable[[], StudyStatus], interval: float) -> None:
     from hpotool.cli.actor import current_actor
     from hpotool.cli.commands.look.status import draw_status
-    from hpotool.cli.live_screen import LiveScreen, Wish
+    from hpotool.cli.screen.live_screen import LiveScreen, Wish
     from hpotool.storage.control.orders import adopt_study, set_state
 
     def move(state: Wish) -> None:

@@ -9,7 +9,7 @@ from hpotool.analysis.candidates import BestTrials
 from hpotool.analysis.results import TrialResult
 from hpotool.analysis.status import StudyStatus, TierProgress
 from hpotool.cli.commands.look.status import draw_status
-from hpotool.cli.watch_screen import Footer, WatchScreen, share
+from hpotool.cli.screen.watch_screen import Footer, WatchScreen, share
 from hpotool.storage.control.activity import StudyActivity
 from hpotool.storage.control.studies import StudyProgress, StudySummary
 

@@ -10,7 +10,7 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 
-from hpotool.cli import study_parts as parts
+from hpotool.cli.screen import study_parts as parts
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

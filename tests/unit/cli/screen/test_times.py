@@ -2,7 +2,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from hpotool.cli.times import say_duration, say_when
+from hpotool.cli.screen.times import say_duration, say_when
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=timezone.utc)  # a Wednesday
 

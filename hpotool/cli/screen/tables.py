@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from hpotool.cli.text import cell, words
+from hpotool.cli.screen.text import cell, words
 from hpotool.study.doors import visible
 
 if TYPE_CHECKING:

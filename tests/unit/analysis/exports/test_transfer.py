@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import optuna
 
-from hpotool.analysis.transfer import find_points_to_transfer
+from hpotool.analysis.exports.transfer import find_points_to_transfer
 from tests.unit.analysis.studies import add, make_study
 
 

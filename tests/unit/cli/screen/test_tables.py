@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from hpotool.cli.tables import Fitted
+from hpotool.cli.screen.tables import Fitted
 
 PARAMETERS = (
     "learning_rate",

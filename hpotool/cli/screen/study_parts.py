@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len
 from rich.text import Text
 
-from hpotool.cli.spark import spark
-from hpotool.cli.tables import Fitted
-from hpotool.cli.text import plain_cell
-from hpotool.cli.times import say_duration, say_when
+from hpotool.cli.screen.spark import spark
+from hpotool.cli.screen.tables import Fitted
+from hpotool.cli.screen.text import plain_cell
+from hpotool.cli.screen.times import say_duration, say_when
 from hpotool.errors import paste
 from hpotool.study.doors import visible
 

@@ -1,6 +1,6 @@
 import math
 
-from hpotool.cli.spark import spark
+from hpotool.cli.screen.spark import spark
 
 
 def test_a_spark_line_rises_with_its_values() -> None:

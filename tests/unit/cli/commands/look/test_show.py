@@ -4,7 +4,7 @@ from typing import Any
 from rich.console import Console
 
 from hpotool.cli.commands.look.show import _draw, _say_scale
-from hpotool.cli.text import count_of
+from hpotool.cli.screen.text import count_of
 
 BRANCH = {
     "source": 36,

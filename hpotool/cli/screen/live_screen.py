@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from hpotool.cli.keys import single_keys
-from hpotool.cli.times import say_duration
-from hpotool.cli.watch_screen import Footer, WatchScreen
+from hpotool.cli.screen.keys import single_keys
+from hpotool.cli.screen.times import say_duration
+from hpotool.cli.screen.watch_screen import Footer, WatchScreen
 from hpotool.errors import DatabaseUnreachableError, HpotoolError
 
 if TYPE_CHECKING:
