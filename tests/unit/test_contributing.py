@@ -41,7 +41,9 @@ def test_the_commands_name_what_there_is() -> None:
 
 
 def test_help_lists_every_target() -> None:
-    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     listed = [line.split("  ")[0].removeprefix("make ") for line in shown.splitlines()]
     assert listed == TARGETS, "end the target's line in the Makefile with '## what it does'"
     assert all(len(line.split("  ", 1)[1].strip()) > 5 for line in shown.splitlines())
