@@ -29,6 +29,13 @@ ELSEWHERE = {
     "optuna": "test_pasting.py",
     "psql": "test_pasting.py",
     "hpotool db destroy": "test_db.py: it asks a terminal",
+    "hpotool init": "test_init.py",
+    "hpotool import": "test_import.py",
+    "hpotool rename old": "test_keeping.py, as what follows: they need studies to lose",
+    "hpotool clone a": "test_keeping.py",
+    "hpotool archive old": "test_keeping.py",
+    "hpotool delete old": "test_keeping.py",
+    "hpotool retry my-study": "test_keeping.py: it needs trials that failed",
     "hpotool clean --checkpoints s3": "test_object_store.py: it needs a bucket",
     "hpotool worker --study my-model --only-objective": "test_allowed.py",
 }
@@ -39,6 +46,9 @@ STANDS_FOR = {
     "10.1.2.3": own_address(),
     "10.1.2.0/24": "198.51.100.0/24",
     "--study old": "--study my-model",
+    "my-study": "my-model",
+    "my-model-2": "my-model",
+    "-p lr -p depth": "-p alpha -p penalty",
 }
 
 

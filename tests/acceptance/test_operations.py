@@ -83,7 +83,7 @@ def test_a_dump_restores_into_an_empty_database(
     own_postgres: TestServer, owner: CommandLine, tmp_path: Path
 ) -> None:
     before = owner.json("status", "--study", "quadratic")
-    dump, _, restore, _ = blocks("bash", "Backup, restore, moving")
+    dump, _, restore = blocks("bash", "Backup, restore, moving")
     own_postgres.run("CREATE DATABASE restored OWNER hpotool")
     server = f"postgresql://hpotool@127.0.0.1:{own_postgres.port}"
     environment = {"HPOTOOL_STORAGE": f"{server}/hpotool", "NEW_STORAGE": f"{server}/restored"}
@@ -94,7 +94,7 @@ def test_a_dump_restores_into_an_empty_database(
 
 
 def test_the_wheels_programs_are_where_it_says() -> None:
-    _, find, _, _ = blocks("bash", "Backup, restore, moving")
+    _, find, _ = blocks("bash", "Backup, restore, moving")
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     found = subprocess.run(["sh", "-c", find], env=environment, capture_output=True, text=True, check=True)
     for folder in ("pginstall18/bin", "pginstall/bin"):

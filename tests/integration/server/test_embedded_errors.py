@@ -39,8 +39,10 @@ def test_a_taken_port_is_left_to_its_owner_and_the_new_one_remembered(home: Path
         psycopg2.connect(started.url.libpq).close()
     server.stop()
     again = server.start()
-    assert again.url == started.url
-    assert again.moved_from is None
+    # Between the two, another server of this machine may have been quicker: then it has moved on, and says so.
+    remembered = started.url.url.port
+    assert again.moved_from in (None, remembered)
+    assert (again.url == started.url) == (again.moved_from is None)
 
 
 def test_data_of_a_version_that_is_not_here_is_not_touched(home: Path) -> None:

@@ -23,6 +23,11 @@ def connect(url: DatabaseUrl) -> None:
     psycopg2.connect(url.libpq).close()
 
 
+def admitted(server: EmbeddedPostgres) -> str:
+    """The rules by which the running server admits connections."""
+    return (server.status().data / "pg_hba.conf").read_text()
+
+
 def towards(url: DatabaseUrl, host: str) -> DatabaseUrl:
     return DatabaseUrl(url.url.set(host=host))
 
@@ -51,10 +56,12 @@ def test_a_running_server_is_opened_admits_more_and_is_closed_again(home: Path) 
     server.start()
     opened = server.start(ADDRESS, ["198.51.100.0/24"])
     assert opened.was_running
-    with pytest.raises(psycopg2.OperationalError, match="no pg_hba"):
-        connect(opened.url_for_others)
+    connect(opened.url_for_others)  # this machine uses the same line as the others
+    assert "198.51.100.0/24" in admitted(server)
+    assert "203.0.113.0/24" not in admitted(server)
     process_id = server.status().process_id
-    connect(server.start(allow=["198.51.100.0/24", f"{ADDRESS}/32"]).url_for_others)
+    connect(server.start(allow=["198.51.100.0/24", "203.0.113.0/24"]).url_for_others)
+    assert "203.0.113.0/24" in admitted(server)
     assert server.status().process_id == process_id, "admitting a network must not cut anybody's connection"
     closed = server.start("127.0.0.1")
     connect(closed.url)
