@@ -172,7 +172,7 @@ class OneTrial:
             return
         self._broke, detail = _last_line(error), "\n" + "".join(traceback.format_exception(error)).rstrip()
         if isinstance(error, HpotoolError):  # a sentence for people
-            self._broke, detail = error.message, ""
+            self._broke, detail = error.message, f" (hint: {error.hint})" if error.hint else ""
         _logger.error("the worker met an error, and goes on: %s%s", self._broke, detail)
 
     def _seed_of(self, attempt: Attempt) -> int | None:

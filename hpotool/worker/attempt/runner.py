@@ -41,6 +41,11 @@ from hpotool.worker.process.protocol import Job, StudyView
 __all__ = ["AttemptResult", "AttemptRunner"]
 
 
+# pyarrow, which scikit-learn and XGBoost import where it is installed, starts a thread of its allocator; no
+# attempt could then be forked from a process that has imported it.
+_FORKABLE = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
+
+
 class AttemptRunner:
     """Runs the attempts of one worker, one after the other. Made once per worker.
 
@@ -220,7 +225,7 @@ class AttemptRunner:
         return server
 
     def _environment_of_attempts(self) -> dict[str, str]:
-        environment = {**environment_without_secrets(os.environ), **self._environment}
+        environment = {**_FORKABLE, **environment_without_secrets(os.environ), **self._environment}
         if self._spec.objective.command is not None:  # its own is filled in for each trial
             return environment
         return environment | fill_environment(self._spec.objective.environment, environment)

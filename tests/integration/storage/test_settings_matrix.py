@@ -102,7 +102,7 @@ def test_a_schema_that_is_dropped_under_a_worker_is_one_sentence(study_database_
         assert worker.wait(60) != 0
         [log] = fleet.logs()
         assert "Traceback" not in log
-        assert re.search(r'error: the database .* refused: relation "hpotool.* does not exist', log)
+        assert re.search(r'leaving: .*the database .* refused: relation "hpotool.* does not exist', log)
         assert "hpotool db upgrade" in log
     finally:
         fleet.close()
