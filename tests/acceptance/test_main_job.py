@@ -88,7 +88,10 @@ def held(database_url: str, tmp_path: Path) -> CommandLine:
 
 def test_four_workers_finish_forty_trials_and_everybody_agrees(hpotool: CommandLine, tmp_path: Path) -> None:
     hpotool.run("create-study", "studies/xgboost_digits.yaml")
+    hpotool.run("pause")  # until all are there: three quick ones could leave nothing for the fourth
     with workers(hpotool, "xgboost-digits", 4, tmp_path) as processes:
+        wait_until(lambda: len(hpotool.json("status")["workers"]) == 4, "four workers to wait")
+        hpotool.run("resume")
         wait_for_all(processes, tmp_path)
 
     assert hpotool.url
