@@ -111,8 +111,11 @@ def test_four_workers_finish_forty_trials_and_everybody_agrees(hpotool: CommandL
 
     best = hpotool.json("best")["trials"]
     assert best == status["best"]
-    assert [trial["number"] for trial in best] == [study.best_trial.number]
-    assert best[0]["params"] == study.best_params
+    # Of equally good ones ours is the first; which one Postgres gives to plain Optuna is chance.
+    complete = study.get_trials(states=(TrialState.COMPLETE,))
+    first = next(trial for trial in complete if trial.value == study.best_value)
+    assert [trial["number"] for trial in best] == [first.number]
+    assert best[0]["params"] == first.params
     assert best[0]["values"] == {"accuracy": study.best_value}
     assert study.best_value > 0.97
 
