@@ -27,7 +27,7 @@ _SHORTEST = 12  # a text column is shortened to this width before a column is le
 
 @dataclass(frozen=True)
 class Fitted:
-    """Rows as the terminal has room for them; the columns named ``first`` come first and stay.
+    """Rows as the terminal has room for them.
 
     Attributes:
         style: the colour of a row; of none where there is none.
@@ -36,12 +36,11 @@ class Fitted:
 
     rows: Sequence[Mapping[str, Any]]
     title: str | None = None
-    first: tuple[str, ...] = ()
     style: Callable[[Mapping[str, Any]], str] = lambda _: ""
     is_compact: bool = False
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        columns = [_Column.of(name, self.rows) for name in _names(self.rows, self.first)]
+        columns = [_Column.of(name, self.rows) for name in _names(self.rows)]
         if self.title:
             yield words(self.title, "bold")
         if _width(columns) > options.max_width and len(self.rows) == 1 and not self.is_compact:
@@ -95,9 +94,8 @@ class _Column:
         return self.width if self.is_numeric else min(self.width, max(_SHORTEST, len(self.name)))
 
 
-def _names(rows: Sequence[Mapping[str, Any]], first: Sequence[str]) -> list[str]:
-    names = dict.fromkeys(name for row in rows for name in row)
-    return [*(name for name in first if name in names), *(name for name in names if name not in first)]
+def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def _width(columns: Sequence[_Column]) -> int:
