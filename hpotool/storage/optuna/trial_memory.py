@@ -107,6 +107,7 @@ class TrialMemory:
         with self.lock:
             live = self.live[trial._trial_id] = LiveTrial(study_id, trial)
             history = self.history(study_id)
+            history.fresh_until = 0.0  # what was read before it began may lack trials with smaller numbers
             if history.is_loaded:
                 history.put(live.frozen())
             return live

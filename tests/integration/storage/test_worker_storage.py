@@ -109,3 +109,21 @@ def test_what_somebody_tries_again_is_not_taken_for_failed(make_study, make_work
 
     assert study.states() == {0: "FAIL", 1: "WAITING"}
     assert [FAILED_ATTRIBUTE in trial.system_attrs for trial in study.optuna.get_trials()] == [True, False]
+
+
+def test_a_new_trial_sees_those_with_smaller_numbers(make_study, make_worker_study) -> None:
+    """Asked a moment before the claim as well, as a grid is, it answered without what others began in between."""
+    study = make_study(budget=4)
+    storage, own = make_worker_study(study)
+    _, other = make_worker_study(study)
+    seen: list[list[int]] = []
+
+    def objective(trial: optuna.Trial) -> float:
+        seen.append([each.number for each in own.get_trials(deepcopy=False)])
+        return 1.0
+
+    own.get_trials(deepcopy=False)
+    other.optimize(lambda trial: 1.0, n_trials=1)
+    own.optimize(objective, n_trials=1)
+    assert storage.last_told.is_fenced is False
+    assert seen == [[0, 1]]
