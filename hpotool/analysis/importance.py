@@ -123,9 +123,11 @@ def _weigh_parameters(
                 "fANOVA needs scikit-learn, which is not installed",
                 "pip install scikit-learn, or --evaluator ped-anova, which needs nothing",
             ) from None
-        except ValueError as error:  # fANOVA's forest takes no numbers beyond 1e38, for one
+        except (ValueError, AssertionError) as error:
+            # fANOVA's forest takes no numbers beyond 1e38, and finds negative variances in some within them.
             raise InputError(
-                f"{evaluator} cannot weigh the parameters of study {study.study_name!r}: {error}",
+                f"{evaluator} cannot weigh the parameters of study {study.study_name!r}: "
+                f"{str(error) or 'its arithmetic breaks down on these values'}",
                 "use --evaluator ped-anova" if evaluator == "fanova" else None,
             ) from error
     ranked = sorted(weights.items(), key=lambda item: (-item[1], item[0]))

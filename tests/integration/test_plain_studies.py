@@ -51,7 +51,8 @@ def url(study_database_url: str) -> DatabaseUrl:
     url = DatabaseUrl.parse(study_database_url)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        study = optuna.create_study(storage=optuna.storages.RDBStorage(url.sqlalchemy), study_name=NAME)
+        storage, sampler = optuna.storages.RDBStorage(url.sqlalchemy), optuna.samplers.RandomSampler(seed=0)
+        study = optuna.create_study(storage=storage, study_name=NAME, sampler=sampler)
         study.optimize(anything, n_trials=8)
         study.enqueue_trial({"hidden": [64]})
     return url

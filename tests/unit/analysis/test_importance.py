@@ -55,6 +55,16 @@ def test_what_is_maximised_is_explained_by_its_high_values() -> None:
     assert next(iter(answer.importance)) == "lr"
 
 
+@pytest.mark.parametrize("scale", [1e307, 1.7e308])
+def test_values_that_fanova_cannot_square_are_said_so(scale: float) -> None:
+    """Optuna's trees find a variance that is not a number, and an assertion without a word says so."""
+    study = make_study()
+    for number in range(8):
+        add(study, [number * scale], {"lr": (number + 1) / 8, "drop": (number * 5 % 8) / 8})
+    with pytest.raises(InputError, match=r"fanova cannot weigh the parameters .* its arithmetic breaks down"):
+        find_importance(study, evaluator="fanova")
+
+
 def test_fanova_answers_the_same_twice() -> None:
     study = study_where_lr_decides()
     assert find_importance(study, evaluator="fanova") == find_importance(study, evaluator="fanova")
