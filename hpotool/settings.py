@@ -13,7 +13,9 @@ Environment variables
 
 from __future__ import annotations
 
+import errno
 import os
+import tempfile
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -48,6 +50,26 @@ def home_folder() -> Path:
     import platformdirs
 
     return Path(os.environ.get("HPOTOOL_HOME") or platformdirs.user_data_dir("hpotool", appauthor=False))
+
+
+def writable_home_folder() -> Path:
+    """The home folder, made where it was not there. A full disk is none of the reasons to refuse it.
+
+    Raises:
+        InputError: it cannot be made or written to.
+    """
+    home = home_folder()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise InputError(
+                f"hpotool's folder on this machine cannot be written to: {error}",
+                "export HPOTOOL_HOME=/a/folder/of/your/own",
+            ) from error
+    return home
 
 
 def study_folder_name(study: str) -> str:

@@ -19,7 +19,7 @@ from hpotool.search.build import check_arguments, construct, load_class
 from hpotool.search.every_point import WholeGrid, WholeTree
 from hpotool.search.tpe import fast_sampler
 from hpotool.study.file.algorithms import SAMPLERS
-from hpotool.study.rules.grid import LARGEST_GRID, grid_size, grid_values
+from hpotool.study.rules.grid import LARGEST_GRID, count_values, grid_values
 from hpotool.study.seeds import seed_for_trial
 from hpotool.study.spec import ParameterSpec, SamplerSpec
 
@@ -83,22 +83,21 @@ def _with_seed(spec: SamplerSpec) -> Mapping[str, Any]:
 
 def _build_grid(spec: SamplerSpec, space: Sequence[ParameterSpec]) -> BaseSampler:
     points = spec.arguments.get("points", {})
-    grid: dict[str, Sequence[Any]] = {}
+    size = 1
     for parameter in space:
-        values = grid_values(parameter.distribution, points.get(parameter.name))
-        if values is None:
+        count = count_values(parameter.distribution, points.get(parameter.name))
+        if count is None:
             raise InputError(
                 f"grid cannot count the values of {parameter.name!r}",
                 f"give it a step, or write sampler: {{name: grid, points: {{{parameter.name}: [...]}}}}",
             )
-        grid[parameter.name] = values
-    if not grid:
+        size *= count
+    if not space:
         raise InputError("grid must know the parameters", "add a search_space to the study file")
-    if grid_size(grid) > LARGEST_GRID:
-        raise InputError(
-            f"the grid has {grid_size(grid)} points, more than {LARGEST_GRID}", "use larger steps, or tpe"
-        )
-    return WholeGrid(grid, seed=spec.seed)
+    if size > LARGEST_GRID:
+        raise InputError(f"the grid has {size} points, more than {LARGEST_GRID}", "use larger steps, or tpe")
+    listed = {each.name: grid_values(each.distribution, points.get(each.name)) or () for each in space}
+    return WholeGrid(listed, seed=spec.seed)
 
 
 class SeededSampler(BaseSampler):

@@ -13,7 +13,7 @@ from hpotool.errors import InputError
 from hpotool.search.every_point import WholeGrid, WholeTree
 from hpotool.search.pruning.pruners import pruner_for_worker
 from hpotool.search.samplers import SeededSampler, sampler_for_worker
-from hpotool.settings import home_folder, read_pulse, study_folder_name
+from hpotool.settings import read_pulse, study_folder_name, writable_home_folder
 from hpotool.storage.control.creation import read_spec
 from hpotool.storage.control.orders import read_settings
 from hpotool.storage.control.versions import running_versions, version_differences
@@ -78,7 +78,7 @@ def run_worker(
     allowed.check(spec)
     check_price(spec.budget, slot.label)
     _compare_versions(spec, settings.versions if settings else {})
-    home = home_folder()
+    home = writable_home_folder()
     place = Place.parse(checkpoints or str(home / "checkpoints"))
     store = CheckpointStore(place, spec, home / "checkpoint-copies")
     sampler = sampler_for_worker(spec.sampler, spec.search_space)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import signal
+from contextlib import closing
 from pathlib import Path
 
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.url import DatabaseUrl
 from tests.acceptance.command_line import CommandLine, wait_until
 
 BADLY = """
@@ -70,7 +73,10 @@ def test_a_log_of_another_machine_is_told_by_its_last_lines(hpotool: CommandLine
     elsewhere = CommandLine(there.url, tmp_path, {"HPOTOOL_HOME": str(tmp_path / "another")})
     told = elsewhere.run("logs", "3")
     assert told.stdout == "trial 3 speaks\n"
-    assert "the whole log is on" in told.stderr
+    assert f"the log is not, or no longer, below {tmp_path / 'another'}" in told.stderr
+    with closing(Connection(DatabaseUrl.parse(there.url))) as connection:
+        connection.run("UPDATE hpotool.attempts SET host = 'another-machine'")
+    assert "the whole log is on another-machine" in elsewhere.run("logs", "3").stderr
 
 
 def test_a_worker_that_gets_sigterm_hands_its_trial_on_from_its_checkpoint(

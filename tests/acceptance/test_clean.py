@@ -1,6 +1,8 @@
 """`hpotool clean`: what goes, what stays, and that it says so first."""
 
 import os
+import socket
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -124,3 +126,22 @@ def test_clean_removes_a_deleted_studys_things_only_when_it_is_told_to(
     assert "study 'never' is neither in the database nor here" in missing.stderr
     wrong = command_line.run("clean", "--older-than", "7", code=2)
     assert "hint: write it like --older-than 7d" in wrong.stderr
+
+
+def test_clean_removes_the_temporary_folders_of_killed_commands_alone(
+    make_run: Callable[..., CommandLine], tmp_path: Path
+) -> None:
+    made = make_run("s", 1)
+    with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as short, socket.socket(socket.AF_UNIX) as alive:
+        here = CommandLine(made.url, tmp_path, {**made.environment, "TMPDIR": short})
+        for name in ("killed", "alive", "without-socket"):
+            folder = Path(short, f"hpotool-{name}")
+            folder.mkdir()
+            (folder / "params.json").write_text("{}")
+        with socket.socket(socket.AF_UNIX) as killed:
+            killed.bind(f"{short}/hpotool-killed/socket")
+        alive.bind(f"{short}/hpotool-alive/socket")
+        alive.listen()
+        Path(short, "hpotool-link").symlink_to(f"{short}/hpotool-killed")
+        assert "temporary files" in here.run("clean", "--yes").stderr
+        assert names(Path(short), "hpotool-*") == ["hpotool-alive", "hpotool-link", "hpotool-without-socket"]

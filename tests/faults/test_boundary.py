@@ -121,7 +121,7 @@ def test_a_place_for_checkpoints_that_breaks_costs_no_result(database_url: str, 
     (tmp_path / "sitecustomize.py").write_text(
         f"import fsspec; fsspec.register_implementation('broken', '{HERE}.BrokenPlace')\n"
         "from hpotool.worker.checkpoints.store_calls import Patience\n"
-        "patience = dict(Patience().__dict__, at_end=0.2)  # of 30 s after each trial\n"
+        "patience = dict(Patience().__dict__, at_end=0.2)  # of 30 s, for the first one\n"
         "Patience.__init__.__defaults__ = tuple(patience.values())\n"
     )
     fleet = Fleet(database_url, tmp_path, 7)  # more than the errors in a row that end a worker

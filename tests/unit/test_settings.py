@@ -1,9 +1,10 @@
+import errno
 from pathlib import Path
 
 import pytest
 
 from hpotool.errors import InputError
-from hpotool.settings import read_settings
+from hpotool.settings import read_settings, writable_home_folder
 
 
 @pytest.fixture(autouse=True)
@@ -33,3 +34,32 @@ def test_a_named_config_file_that_does_not_exist_is_an_input_error(tmp_path: Pat
     (tmp_path / "config.yaml").unlink()
     with pytest.raises(InputError, match="does not exist"):
         read_settings()
+
+
+@pytest.mark.parametrize("path", ["a/b", "."])
+def test_the_home_folder_is_made_where_it_is_not_there(
+    path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HPOTOOL_HOME", str(tmp_path / path))
+    assert writable_home_folder().is_dir()
+
+
+@pytest.mark.parametrize("path", ["config.yaml", "config.yaml/below", "/proc/nothing/here"])
+def test_a_home_folder_that_cannot_be_written_is_refused(
+    path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HPOTOOL_HOME", str(tmp_path / path))
+    with pytest.raises(InputError, match="hpotool's folder on this machine cannot be written to"):
+        writable_home_folder()
+
+
+def test_a_full_disk_is_no_reason_to_refuse_the_home_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HPOTOOL_HOME", str(tmp_path))
+
+    def is_full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", is_full)
+    assert writable_home_folder() == tmp_path

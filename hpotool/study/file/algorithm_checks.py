@@ -12,7 +12,7 @@ from hpotool.study.document import Node, Problems, did_you_mean
 from hpotool.study.file.algorithms import PRUNER, SAMPLER, Row
 from hpotool.study.file.kinds import BROKEN, child, place_of_key
 from hpotool.study.file.space_grammar import Draft
-from hpotool.study.rules.grid import LARGEST_GRID, grid_size, grid_values
+from hpotool.study.rules.grid import LARGEST_GRID, count_values
 from hpotool.study.space import given_value
 
 
@@ -61,7 +61,7 @@ def _check_row(
 
 def _check_countable(name: str, drafts: Mapping[str, Draft], problems: Problems) -> None:
     for draft in drafts.values():
-        if draft.distribution is not None and grid_values(draft.distribution) is None:
+        if draft.distribution is not None and count_values(draft.distribution) is None:
             problems.add(draft.place, f"{name} cannot count the values of {draft.name!r}; give it a step")
 
 
@@ -72,19 +72,18 @@ def _check_grid(document: Node, points: Any, drafts: Mapping[str, Draft], budget
         return
     points = points if isinstance(points, dict) else {}
     _check_grid_points(child(node, "points"), points, drafts, problems)
-    grid = {}
+    size = 1
     for draft in drafts.values():
         if draft.when:
             problems.add(draft.place, f"grid knows no conditions, and {draft.name!r} has one; use bruteforce")
         if draft.distribution is None:
             return
-        values = grid_values(draft.distribution, points.get(draft.name))
-        if values is None:
+        count = count_values(draft.distribution, points.get(draft.name))
+        if count is None:
             fix = f"give it a step, or the sampler points: {{{draft.name}: [{_two_points(draft)}]}}"
             problems.add(draft.place, f"grid cannot count the values of {draft.name!r}; {fix}")
             return
-        grid[draft.name] = values
-    size = grid_size(grid)
+        size *= count
     if size > LARGEST_GRID:
         problems.add(
             child(node, "name").place, f"the grid has {size} points, more than {LARGEST_GRID}; use larger steps"

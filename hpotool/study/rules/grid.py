@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from math import prod
 from typing import Any
@@ -30,22 +30,17 @@ def grid_values(distribution: BaseDistribution, points: Sequence[Any] | None = N
     return tuple(float(low + step * index) for index in range(count + 1))
 
 
-def grid_size(values: Mapping[str, Sequence[Any]]) -> int:
-    """How many points the grid has."""
-    size = 1
-    for options in values.values():
-        size *= len(options)
-    return size
-
-
 def count_points(distributions: Sequence[BaseDistribution]) -> int | None:
     """How many points a space of these parameters has, without listing them; None where they are endless."""
-    counts = [_count_values(distribution) for distribution in distributions]
+    counts = [count_values(distribution) for distribution in distributions]
     finite = [count for count in counts if count is not None]
     return prod(finite) if len(finite) == len(counts) else None
 
 
-def _count_values(distribution: BaseDistribution) -> int | None:
+def count_values(distribution: BaseDistribution, points: Sequence[Any] | None = None) -> int | None:
+    """How many values `grid_values` would list, without listing them; None where they are endless."""
+    if points is not None:
+        return len({canonical_value(distribution, point) for point in points})
     if isinstance(distribution, CategoricalDistribution):
         return len(distribution.choices)
     assert isinstance(distribution, (FloatDistribution, IntDistribution))

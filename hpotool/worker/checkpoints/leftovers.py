@@ -8,6 +8,7 @@ leftovers is removed itself, and a study's folder that is a link is left alone.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from hpotool.settings import study_folder_name
 from hpotool.storage.control.lineages import StudyOnDisk
 from hpotool.worker.checkpoints.folders import remove_folder
 from hpotool.worker.checkpoints.store import CheckpointStore
+from hpotool.worker.child.command.report_socket import SCRATCH_PREFIX, is_abandoned, scratch_parents
 from hpotool.worker.process.log_file import is_in_use
 
 
@@ -107,6 +109,14 @@ def find_half_written(spool: Path) -> Iterator[Leftover]:
     for path in sorted(spool.glob("*")):
         if path.suffix in (".new", ".writing") and _HALF_WRITTEN.is_old(path):
             yield Leftover("spool", path.name, _size(path), partial(path.unlink, missing_ok=True))
+
+
+def find_scratch() -> Iterator[Leftover]:
+    """The temporary folders of commands whose process was killed: nobody answers at their sockets any more."""
+    for folder in sorted({folder for parent in scratch_parents() for folder in parent.glob(f"{SCRATCH_PREFIX}*")}):
+        with contextlib.suppress(OSError):  # another account's, or gone meanwhile
+            if not folder.is_symlink() and folder.stat().st_uid == os.getuid() and is_abandoned(folder):
+                yield Leftover("temporary files", folder.name, _size(folder), partial(remove_folder, folder))
 
 
 def _is_half_done(entry: Path) -> bool:

@@ -78,6 +78,7 @@ class CheckpointStore:
         self._keep = spec.keep
         self._patience = patience or Patience()
         self._calls = StoreCalls(place.name, self._patience)
+        self._takes_copies = True  # whether the place took the last copy that was tried
         study = study_folder_name(spec.name)
         self._remote = RemoteCopies(place.remote, f"{place.path}/{study}", self._calls) if place.remote else None
         self._attempts: dict[str, int] = {}  # the number of the last one of each lineage that ran here
@@ -207,7 +208,7 @@ class CheckpointStore:
             pause = self._patience.every
             self._try(lambda: self._send_what_was_left(remote, folder))
             while not ended.wait(pause):
-                is_sent = self._try(lambda: self._send(remote, folder, attempt))
+                is_sent = self._takes_copies = self._try(lambda: self._send(remote, folder, attempt))
                 longest = _MOST_BETWEEN_COPIES * self._patience.every
                 pause = self._patience.every if is_sent else min(2 * pause, longest)
 
@@ -222,9 +223,12 @@ class CheckpointStore:
 
     def _send_at_the_end(self, remote: RemoteCopies, folder: Path, attempt: int) -> None:
         """Send; a place that is away costs a later attempt elsewhere its progress, and this one nothing."""
+        within_s = self._patience.at_end if self._takes_copies else 0.0
         try:
-            self._calls.retry(lambda: self._send(remote, folder, attempt), self._patience.at_end)
+            self._calls.retry(lambda: self._send(remote, folder, attempt), within_s)
+            self._takes_copies = True
         except CheckpointPlaceError:
+            self._takes_copies = False
             _logger.warning("the last checkpoints of %s stay on this machine until they can be sent", folder.name)
             self._note_unsent(folder)
 

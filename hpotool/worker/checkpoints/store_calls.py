@@ -32,7 +32,8 @@ class Patience:
 
     call: one call that moves no file; one that does may take a second longer for each MiB.
     at_start: an attempt for its checkpoints; then it is handed back.
-    at_end: an ended attempt for its last copy; then this machine keeps it and sends it later.
+    at_end: an ended attempt for its last copy; then this machine keeps it and sends it later. Tried once
+        only where the copy before failed as well: each further trial would take that much longer.
     every: between two copies of a running attempt; while the store is away, longer each time, up to 8 times.
     first_pause, longest_pause: between two tries at the start and at the end, doubling.
     """

@@ -315,3 +315,22 @@ def test_keep_best_removes_the_others_at_the_url_and_the_copies_here(url: str, t
         machine.finish(root, (loss,))
     assert [bool(found(url, tmp_path / "two", root)) for root in range(4)] == [False, True, True, False]
     assert not list((tmp_path / "one").rglob("trial-*"))
+
+
+def test_a_place_that_is_known_to_be_away_is_not_waited_for_again_and_again(tmp_path: Path) -> None:
+    """Each further trial took half a minute longer at its end."""
+    (tmp_path / "a-file").touch()
+    patience = Patience(at_start=0, at_end=2, every=60, first_pause=0.01, longest_pause=10)
+    tries: list[int] = []
+
+    class Unwritable(CheckpointStore):
+        def _send(self, *arguments: Any, **options: Any) -> None:
+            tries.append(1)
+            raise CheckpointPlaceError("the place is away")
+
+    away = Unwritable(Place.parse(f"file://{tmp_path}/shared"), SPEC, tmp_path / "machine", patience)
+    for root in (1, 2, 3):
+        tries.clear()
+        with away.attempt(root) as folder:
+            save(folder, "x")
+        assert len(tries) > 4 if root == 1 else len(tries) <= 2, "at the end once, and what was left before once"

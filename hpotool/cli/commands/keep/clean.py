@@ -77,7 +77,7 @@ def _find(
     from hpotool.settings import home_folder
     from hpotool.storage.control.lineages import read_studies_on_disk
     from hpotool.storage.fleet.spool import Spool
-    from hpotool.worker.checkpoints.leftovers import find_half_written
+    from hpotool.worker.checkpoints.leftovers import find_half_written, find_scratch
 
     home = home_folder()
     connection = connect(storage)
@@ -87,6 +87,7 @@ def _find(
         yield from _find_of_study(home, known, checkpoints, rules)
     if study is None:
         yield from find_half_written(Spool(home, connection.identify(), connection.url).folder)
+        yield from find_scratch()
 
 
 def _find_of_study(home: Path, study: StudyOnDisk, checkpoints: str | None, rules: Rules) -> Iterator[Leftover]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -86,6 +87,14 @@ def _write_tail(attempt: dict[str, Any], raw: bool) -> None:
     if attempt["outcome"] is None:
         say(f"it runs on {attempt['host']}: its output is there until it has ended")
         return
-    say(f"the last lines; the whole log is on {attempt['host']}")
+    say(f"these are the last lines; {_where_the_log_is(attempt['host'])}")
     tail = attempt["output_tail"] or ""
     sys.stdout.write(tail if raw else visible_lines(tail))
+
+
+def _where_the_log_is(host: str) -> str:
+    from hpotool.settings import home_folder
+
+    if host == socket.gethostname():
+        return f"the log is not, or no longer, below {home_folder()}"
+    return f"the whole log is on {host}, until hpotool clean removes it there"

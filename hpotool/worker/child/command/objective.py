@@ -47,7 +47,7 @@ from hpotool.worker.child.command.output import (
     Untaken,
     read_object,
 )
-from hpotool.worker.child.command.report_socket import ReportSocket
+from hpotool.worker.child.command.report_socket import SCRATCH_PREFIX, ReportSocket
 from hpotool.worker.child.objective_trial import ObjectiveTrial
 from hpotool.worker.process.classify_end import judge_status, name_signal
 from hpotool.worker.process.process_tree import die_with_parent
@@ -112,7 +112,7 @@ class CommandObjective:
         Raises:
             AttemptEnded: it ended in any other way than with its metrics.
         """
-        with tempfile.TemporaryDirectory(prefix="hpotool-") as scratch:
+        with tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX) as scratch:
             params_file = Path(scratch, "params.json")
             params_file.write_text(spell_json(trial.params))
             with contextlib.closing(

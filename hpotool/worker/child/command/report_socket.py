@@ -19,6 +19,30 @@ _LONGEST_REQUEST = 1 << 20
 _ANSWER_WITHIN_S = 5.0  # a script that asks and never reads must not keep its attempt
 _LONGEST_PATH = 100  # bytes; a socket's path holds 108 on Linux and 104 on macOS, with the NUL at its end
 _SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
+_SOCKET = "socket"
+SCRATCH_PREFIX = "hpotool-"
+
+
+def scratch_parents() -> list[Path]:
+    """Where the temporary folders of commands lie, those with a socket in them."""
+    return [Path(tempfile.gettempdir()), *map(Path, _SHORT_FOLDERS)]
+
+
+def is_abandoned(folder: Path) -> bool:
+    """Whether the process that listened at this folder's socket is gone.
+
+    Raises:
+        OSError: it is not ours to ask.
+    """
+    path = folder / _SOCKET
+    if not path.is_socket():
+        return False
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as connecting:
+        try:
+            connecting.connect(str(path))
+        except ConnectionRefusedError:
+            return True
+    return False
 
 
 class ReportSocket:
@@ -32,7 +56,7 @@ class ReportSocket:
 
     def __init__(self, folder: Path, answer: Callable[[Any], Any]) -> None:
         self._own_folder = None if _fits(folder) else _make_short_folder()
-        self.path = (self._own_folder or folder) / "socket"
+        self.path = (self._own_folder or folder) / _SOCKET
         self._answer = answer
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listening.bind(str(self.path))
@@ -88,7 +112,7 @@ def _make_short_folder() -> Path:
     refused: OSError | None = None
     for parent in _SHORT_FOLDERS:
         try:
-            return Path(tempfile.mkdtemp(prefix="hpotool-", dir=parent))
+            return Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=parent))
         except OSError as error:
             refused = error
     assert refused is not None
@@ -96,4 +120,4 @@ def _make_short_folder() -> Path:
 
 
 def _fits(folder: Path) -> bool:
-    return len(os.fsencode(folder / "socket")) <= _LONGEST_PATH
+    return len(os.fsencode(folder / _SOCKET)) <= _LONGEST_PATH
