@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpotool.analysis.best import find_best
 from hpotool.analysis.candidates import BestTrials
+from hpotool.analysis.insights.failures import FailureRegion, find_failure_region
 from hpotool.analysis.pace import Pace, find_workers, is_forsaken, measure_pace
 from hpotool.analysis.results import direction_signs, json_data, metric_names, read_result
 from hpotool.storage.control.activity import StudyActivity, read_activity
@@ -44,6 +45,7 @@ class StudyStatus:
     Attributes:
         activity: its failures, its last attempts, and who left it and why.
         best_values: of one metric, the best value after each complete trial that meets every constraint.
+        failure_region: where in the search space trials fail, if that can be told.
         latest_values: the values of the trials in ``activity.latest``, by number and metric.
     """
 
@@ -53,6 +55,7 @@ class StudyStatus:
     activity: StudyActivity = field(default_factory=StudyActivity)
     best_values: tuple[float, ...] = ()
     latest_values: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    failure_region: FailureRegion | None = None
 
     @property
     def pace(self) -> Pace:
@@ -111,6 +114,7 @@ class StudyStatus:
             "is_forsaken": self.is_forsaken,
             "departed": [dict(worker) for worker in self.activity.departed],
             "failures": [dict(failure) for failure in self.activity.failures],
+            "failure_region": self.failure_region.as_data() if self.failure_region else None,
             "latest": [
                 {**attempt, "values": json_data(self.latest_values.get(attempt["trial"], {}))}
                 for attempt in self.activity.latest[:_LATEST]
@@ -135,6 +139,7 @@ def read_status(connection: Connection, study: Study) -> StudyStatus:
         activity,
         _follow_best(trials, direction_signs(study)),
         {trial.number: read_result(trial, names).values for trial in trials if trial.number in recent},
+        find_failure_region(trials),
     )
 
 

@@ -169,3 +169,28 @@ def test_studies_are_told_apart_and_trials_chosen_and_sorted(hpotool: CommandLin
     )
     wrong = here.run("trials", "plain", "--sort", "valu", code=2).stderr
     assert "no trial has 'valu'; did you mean 'value'?" in wrong
+
+
+FAILING = """
+def objective(trial):
+    if trial.params["x"] > 0.3:
+        raise ValueError("too large")
+    return trial.params["x"]
+"""
+
+
+def test_status_and_show_say_where_trials_fail(hpotool: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "failing.py").write_text(FAILING)
+    study = STUDY.replace("held", "failing").replace("budget: {trials: 1}", "budget: {trials: 12}\n")
+    (tmp_path / "failing.yaml").write_text(f"{study}sampler: {{name: random, seed: 1}}\nretry: {{error: 0}}\n")
+    here = CommandLine(hpotool.url, tmp_path, {"HPOTOOL_HOME": str(tmp_path / "home")})
+    here.run("create-study", "failing.yaml")
+    here.run("worker", "--gpu", "none")
+    region = here.json("status")["failure_region"]
+    assert (region["parameter"], region["comparison"]) == ("x", ">=")
+    assert (region["failed_outside"], region["outside"]) == (0, 12)
+    count = region["inside"]
+    assert region["failed_inside"] == count >= 3
+    said = f"x >= {region['value']:.4g}: {count} of {count}, elsewhere 0 of 12"
+    assert f"trials fail where {said}" in here.run("status").stdout
+    assert f"fails where  {said}" in here.run("show").stdout

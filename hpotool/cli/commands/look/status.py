@@ -53,6 +53,7 @@ def draw_status(found: StudyStatus) -> RenderableType:
         Text(),
         *parts.best_parts(found),
         *(_apart(parts.failures_table(found))),
+        parts.failure_region_line(found),
         *(_apart(parts.workers_table(found))),
     ]
     return Group(*(part for part in shown if part is not None))
