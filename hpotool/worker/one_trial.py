@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 from hpotool.errors import HpotoolError
 from hpotool.storage.database.outage import GaveUpError
 from hpotool.storage.fleet.attempts import Attempt, Ending
-from hpotool.storage.fleet.worker_storage import NothingToClaim, Told, WorkerStorage
+from hpotool.storage.fleet.worker_storage import NothingToClaim, TellResult, WorkerStorage
 from hpotool.study.outcome import Outcome
 from hpotool.study.seeds import seed_for_trial
 from hpotool.study.spec import StudySpec
@@ -40,20 +40,20 @@ class AttemptFailedError(Exception):
 class TrialEnd:
     """How one trial ended here.
 
-    ``result`` and ``told`` are None where nothing was claimed, or nobody could be told; ``broke`` is the error of
+    ``result`` and ``tell`` are None where nothing was claimed, or nobody could be told; ``broke`` is the error of
     the worker itself that came up on the way, in one line. ``stops_study``: somebody called ``study.stop()``.
     """
 
     attempt: Attempt | None
     result: AttemptResult | None
-    told: Told | None
+    tell: TellResult | None
     broke: str | None = None
     stops_study: bool = False
 
     @property
     def is_finished(self) -> bool:
         """Whether the trial has its result in the database, whatever else broke."""
-        return self.told is not None and self.result is not None and self.result.is_answer
+        return self.tell is not None and self.result is not None and self.result.is_answer
 
 
 class OneTrial:
@@ -86,7 +86,7 @@ class OneTrial:
             NothingToClaim: and why.
             GaveUpError: the database stayed away for longer than this worker was to wait.
         """
-        self._storage.last_told = self._result = self._broke = None
+        self._storage.last_tell = self._result = self._broke = None
         stops_study = False
         try:
             self._prepare_claim()
@@ -96,9 +96,9 @@ class OneTrial:
             raise
         except Exception as error:  # noqa: BLE001 (the trial boundary, around the claim, the sampler and the tell)
             self._end_without_optuna(error)
-        told = self._storage.last_told
-        attempt = None if told is None else told.attempt
-        return TrialEnd(attempt, self._result, told, self._broke, stops_study)
+        tell = self._storage.last_tell
+        attempt = None if tell is None else tell.attempt
+        return TrialEnd(attempt, self._result, tell, self._broke, stops_study)
 
     def speak(self) -> None:
         """Say what was found out about the pruner; the result is told by now."""

@@ -34,7 +34,7 @@ class _Footer:
     news: str = ""
     news_until: float = 0.0
 
-    def tell(self, news: str) -> None:
+    def note(self, news: str) -> None:
         self.news, self.news_until = news, time.monotonic() + _NEWS_S
 
     def draw(self, found: StudyStatus, *, best_first: bool) -> Footer:
@@ -134,9 +134,9 @@ class LiveScreen:
         try:
             self._move(wish)
         except HpotoolError as error:
-            self._footer.tell(error.message)
+            self._footer.note(error.message)
             return
-        self._footer.tell("paused: what runs goes on" if wish == "paused" else "running again")
+        self._footer.note("paused: what runs goes on" if wish == "paused" else "running again")
         self._look_again()
 
 

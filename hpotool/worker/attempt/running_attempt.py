@@ -26,7 +26,7 @@ from hpotool.worker.attempt.trial_server import TrialServer
 from hpotool.worker.attempt.watch import AttemptWatch
 from hpotool.worker.gpu import DeviceMeter
 from hpotool.worker.process.channel import Channel, ChannelClosed, ChannelGarbled, channel_pair
-from hpotool.worker.process.classify_end import Cause, judge_ending
+from hpotool.worker.process.classify_end import Cause, classify_end
 from hpotool.worker.process.fork_server_handle import ForkServerHandle
 from hpotool.worker.process.log_file import LogFolder, tail_of
 from hpotool.worker.process.protocol import Job, read_message
@@ -144,7 +144,7 @@ class RunningAttempt:
                 self._watch = None
         output = tail_of(log)
         end = watch.end or _left_on_disk(job.returned_file)
-        outcome, reason = judge_ending(end, watch.cause, watch.status, output, count_memory_kills() > memory_kills)
+        outcome, reason = classify_end(end, watch.cause, watch.status, output, count_memory_kills() > memory_kills)
         return AttemptResult(
             outcome,
             reason,
@@ -160,7 +160,7 @@ class RunningAttempt:
     def run_here(self, job: Job, server: TrialServer, objective: ObjectiveSpec) -> AttemptResult:
         """Run the job in this process, to its end: only the objective itself can end it."""
         end = call_in_process(job, objective, server, self)
-        outcome, reason = judge_ending(end, self.asked, None, "", killed_for_memory=False)
+        outcome, reason = classify_end(end, self.asked, None, "", killed_for_memory=False)
         return AttemptResult(outcome, reason, **_values_of(end))
 
 

@@ -49,7 +49,7 @@ from hpotool.worker.child.command.output import (
 )
 from hpotool.worker.child.command.report_socket import ReportSocket
 from hpotool.worker.child.objective_trial import ObjectiveTrial
-from hpotool.worker.process.classify_end import judge_status, name_signal
+from hpotool.worker.process.classify_end import classify_exit, name_signal
 from hpotool.worker.process.process_tree import die_with_parent
 from hpotool.worker.process.protocol import AttemptEnded, Job
 
@@ -298,7 +298,7 @@ class CommandObjective:
                 Outcome.CRASH, f"the command ended with exit code {code}: {name_signal(code - 128)}"
             )
         if code < 0:
-            outcome, reason = judge_status(code, "", killed_for_memory=False)
+            outcome, reason = classify_exit(code, "", killed_for_memory=False)
             raise AttemptEnded(outcome, reason.replace("its process", "the command"))
         raise AttemptEnded(Outcome.ERROR, self._last_words.explain(f"the command ended with exit code {code}"))
 
