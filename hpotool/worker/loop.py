@@ -28,7 +28,7 @@ from hpotool.worker.membership.membership import Membership
 from hpotool.worker.one_trial import OneTrial, TrialEnd
 from hpotool.worker.signals import Level, Stopping
 
-# A worker that found nothing to claim asks again after so long: within this time it takes over what others lose.
+# A worker that found nothing to claim asks again after so long: within this time it claims what others lose.
 # Later it asks less often: a hundred idle workers would queue for the study's row, and keep Postgres busy.
 _IDLE_WAIT = timedelta(seconds=1)
 _SOON_IDLE_LONG = 10  # times that it asked in vain

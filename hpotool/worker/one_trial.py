@@ -23,7 +23,7 @@ from hpotool.storage.fleet.worker_storage import NothingToClaim, TellResult, Wor
 from hpotool.study.outcome import Outcome
 from hpotool.study.seeds import seed_for_trial
 from hpotool.study.spec import StudySpec
-from hpotool.worker.attempt.duplicates import settle_duplicate
+from hpotool.worker.attempt.duplicates import resolve_duplicate
 from hpotool.worker.attempt.pruner_check import PrunerCheck
 from hpotool.worker.attempt.runner import AttemptRunner
 from hpotool.worker.attempt.running_attempt import TAKEN_AWAY, AttemptResult, RunningAttempt
@@ -132,9 +132,9 @@ class OneTrial:
         log_event(
             "start", f"trial {attempt.number} started{again}", trial=attempt.number, root=attempt.root_number
         )
-        taken_over = settle_duplicate(self._spec, self._study, running.trial)
-        if taken_over is not None:
-            return taken_over
+        earlier = resolve_duplicate(self._spec, self._study, running.trial)
+        if earlier is not None:
+            return earlier
         result = self._runner.run_attempt(running, self._pass_on_orders)
         if not attempt.history:
             self._pruner_check.look(running.trial, result)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from hpotool.cli.screen.keys import single_keys
-from hpotool.cli.screen.times import say_duration
+from hpotool.cli.screen.times import format_elapsed
 from hpotool.cli.screen.watch_screen import Footer, WatchScreen
 from hpotool.errors import DatabaseUnreachableError, HpotoolError
 
@@ -108,7 +108,7 @@ class LiveScreen:
 
     def _draw_footer(self) -> Footer:
         if self._away_since is not None:
-            away = say_duration(time.monotonic() - self._away_since)
+            away = format_elapsed(time.monotonic() - self._away_since)
             return Footer(f"the database has not answered for {away}; this is what it said last", "bold red")
         return self._footer.draw(self._found, best_first=self._best_first)
 

@@ -39,7 +39,7 @@ class NewerFormatError(Exception):
 
 
 @dataclass(frozen=True)
-class Result:
+class SpooledResult:
     """What the attempt is to be told with."""
 
     state: TrialState
@@ -54,7 +54,7 @@ class SpooledAttempt:
     attempt: Attempt
     worker: WorkerIdentity
     content: TrialContent
-    result: Result | None
+    result: SpooledResult | None
 
     def to_json(self) -> str:
         """As text; the inverse of `from_json`."""
@@ -86,12 +86,12 @@ class SpooledAttempt:
         )
 
 
-def _result(data: dict[str, Any] | None) -> Result | None:
+def _result(data: dict[str, Any] | None) -> SpooledResult | None:
     if data is None:
         return None
     ending = Ending(**data["ending"])
     values = data["values"]
-    return Result(
+    return SpooledResult(
         TrialState[data["state"]],
         None if values is None else tuple(values),
         replace(ending, outcome=Outcome(ending.outcome)),
@@ -181,7 +181,7 @@ class Spool:
             return spooled
         ending = Ending(Outcome.COMPLETE, "its worker was gone before it could tell")
         content = replace(spooled.content, user_attrs={**spooled.content.user_attrs, **extra})
-        return replace(spooled, content=content, result=Result(TrialState.COMPLETE, values, ending))
+        return replace(spooled, content=content, result=SpooledResult(TrialState.COMPLETE, values, ending))
 
     def list(self) -> Iterator[SpooledAttempt]:
         """Everything that is kept, the oldest first."""

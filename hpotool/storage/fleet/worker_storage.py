@@ -34,7 +34,7 @@ from hpotool.storage.database.outage import GaveUpError, PatientConnection
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet import attempts
 from hpotool.storage.fleet.attempts import Attempt, Ending, NoTrial, Run
-from hpotool.storage.fleet.spool import Result, Spool, SpooledAttempt
+from hpotool.storage.fleet.spool import Spool, SpooledAttempt, SpooledResult
 from hpotool.storage.fleet.trial_content import TrialContent
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.storage.optuna.decoding import to_local_time
@@ -186,7 +186,7 @@ class WorkerStorage(PostgresStorage):
             ending = replace(ending, follow_up=attempts.follow_up_of(decision))
             if isinstance(decision, GiveUp) and ending.outcome.blames_parameters:
                 self._note_failure(trial_id, ending.outcome)
-        result = Result(state, None if values is None else tuple(values), ending)
+        result = SpooledResult(state, None if values is None else tuple(values), ending)
         self._tell(SpooledAttempt(attempt, self.worker, self._own_content(), result), result, decision)
         return True
 
@@ -196,7 +196,7 @@ class WorkerStorage(PostgresStorage):
             noted = self._add_attribute("system_attrs", trial_id, FAILED_ATTRIBUTE, outcome.value)
             self._own_trial.set_system_attr(FAILED_ATTRIBUTE, noted)
 
-    def _tell(self, spooled: SpooledAttempt, result: Result, decision: Decision | None) -> None:
+    def _tell(self, spooled: SpooledAttempt, result: SpooledResult, decision: Decision | None) -> None:
         attempt = spooled.attempt
         fault_point("tell.before")
         with self._spooling:
@@ -246,7 +246,7 @@ class WorkerStorage(PostgresStorage):
             _logger.warning("sent what trial %d had left", self._unsent.attempt.number)
         self._gave_up = self._unsent = None
 
-    def _leave_attempt(self, attempt: Attempt, result: Result, ended: datetime | None) -> None:
+    def _leave_attempt(self, attempt: Attempt, result: SpooledResult, ended: datetime | None) -> None:
         with self._spooling:
             self.attempt = self._own_trial = None
             if self._gave_up is None:
@@ -340,7 +340,9 @@ class WorkerStorage(PostgresStorage):
                 raise
 
 
-def _finish(run: Run, run_alone: Run, spooled: SpooledAttempt, result: Result) -> tuple[datetime | None, bool]:
+def _finish(
+    run: Run, run_alone: Run, spooled: SpooledAttempt, result: SpooledResult
+) -> tuple[datetime | None, bool]:
     """When the trial ended (None: it was not the attempt's any more), and whether the result is kept."""
     actor = spooled.worker.worker_id
     ended = attempts.finish_attempt(run, spooled.attempt, actor, result.state, result.values, result.ending)

@@ -14,7 +14,7 @@ from hpotool.errors import HpotoolError
 from hpotool.settings import GRACE_PERIOD, HEARTBEAT_INTERVAL
 from hpotool.storage.control.orders import (
     change_running_study,
-    count_places,
+    count_budget,
     end_worker,
     read_ended_attempts,
     read_settings,
@@ -26,7 +26,7 @@ from hpotool.study.outcome import Outcome
 from hpotool.study.rules.retry import BreakerOpen, decide_retry, judge_worker
 from hpotool.study.spec import RetrySpec
 from hpotool.worker.log import log_event
-from hpotool.worker.membership.budget_watch import BudgetWatch
+from hpotool.worker.membership.budget_monitor import BudgetMonitor
 from hpotool.worker.membership.heartbeat import Heartbeat
 from hpotool.worker.membership.identity import has_left_this_host, is_provably_gone
 from hpotool.worker.membership.reaper import Reaper
@@ -45,7 +45,7 @@ class Membership:
     """A worker's registration, heartbeat and reaper.
 
     ``stopping`` hears what people want of the worker, ``stop_attempt`` what they want of one attempt; both are
-    called from another thread. ``watch`` ends the study at its limits.
+    called from another thread. ``monitor`` ends the study at its limits.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Membership:
         retry: RetrySpec,
         stopping: Stopping,
         stop_attempt: StopAttempt,
-        watch: BudgetWatch | None = None,
+        monitor: BudgetMonitor | None = None,
         *,
         interval: timedelta = HEARTBEAT_INTERVAL,
         grace: timedelta = GRACE_PERIOD,
@@ -87,9 +87,9 @@ class Membership:
             rescue=storage.rescue,
             is_gone=is_provably_gone,
         )
-        self._watch = watch
+        self._monitor = monitor
         steps = {"heartbeat": heartbeat.step, "reaper": reaper.step}
-        self._threads = SideThreads(steps if watch is None else steps | {"budget": watch.step})
+        self._threads = SideThreads(steps if monitor is None else steps | {"budget": monitor.step})
 
     def __enter__(self) -> Membership:
         found = self._storage.rescue_all(has_left_this_host)
@@ -110,8 +110,8 @@ class Membership:
     def before_claim(self) -> None:
         """Start a side thread that died again, and end the study if it has reached a limit."""
         self._threads.ensure_alive()
-        if self._watch is not None:
-            self._watch.before_claim()
+        if self._monitor is not None:
+            self._monitor.before_claim()
 
     def judge(self) -> BreakerOpen | None:
         """Whether this worker fails whatever it is given; asked after each failure."""
@@ -125,7 +125,7 @@ class Membership:
                 settings = read_settings(self._storage.run, self._study_id)
                 if settings is None or settings.state not in ("running", "paused"):
                     return False
-                finished = count_places(self._storage.run, self._study_id).finished
+                finished = count_budget(self._storage.run, self._study_id).finished
         except HpotoolError:  # away, or its tables or the rights to them are gone
             return True
         return settings.budget_trials is None or finished < settings.budget_trials

@@ -320,12 +320,12 @@ class CommandObjective:
             why = "; ".join(f"{name!r}: {self._series.unknown[name]}" for name in unknown)
             raise AttemptEnded(Outcome.ERROR, f"the command's last line with a metric could not be taken: {why}")
         if missing:
-            raise AttemptEnded(Outcome.ERROR, self._say_missing(missing))
+            raise AttemptEnded(Outcome.ERROR, self._describe_missing(missing))
         if self._told:
             raise AttemptEnded(Outcome.COMPLETE, "; ".join(self._told), values)
         return values
 
-    def _say_missing(self, missing: list[str]) -> str:
+    def _describe_missing(self, missing: list[str]) -> str:
         sentence = f"the command ended well, but reported no value for {', '.join(map(repr, missing))}"
         hints = [hint for name in missing if (hint := self._reader.why_missing(name))]
         return "; ".join([sentence, *hints, *self._told])
