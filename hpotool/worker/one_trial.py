@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from optuna import Study, Trial, TrialPruned
 from optuna.exceptions import UpdateFinishedTrialError
@@ -195,7 +195,10 @@ def _for_optuna(result: AttemptResult) -> float | Sequence[float]:
 
 
 def _ending_of(result: AttemptResult) -> Ending:
-    return Ending(result.outcome, result.reason or "", result.output_tail, _gpu_figures(result))
+    """What is stored of the attempt: the fields of ``Ending`` that its result has too, and what its GPUs did."""
+    shared = {field.name for field in fields(Ending)} & {field.name for field in fields(result)}
+    stored = {name: getattr(result, name) for name in shared}
+    return Ending(**stored | {"reason": result.reason or "", "gpu": _gpu_figures(result)})
 
 
 def _gpu_figures(result: AttemptResult) -> dict[str, float] | None:

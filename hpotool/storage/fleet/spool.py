@@ -17,10 +17,10 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from optuna.trial import TrialState
 
@@ -75,21 +75,30 @@ class SpooledAttempt:
         data = json.loads(text)
         if data["format"] != _FORMAT:
             raise NewerFormatError(f"format {data['format']}")
-        attempt = Attempt(**data["attempt"])
+        attempt = _read_as(Attempt, data["attempt"])
         outcomes = tuple(Outcome(outcome) for outcome in attempt.history)
         started = datetime.fromisoformat(data["attempt"]["started"])
         return cls(
             replace(attempt, started=started, history=outcomes),
-            WorkerIdentity(**data["worker"]),
-            TrialContent(**data["content"]),
+            _read_as(WorkerIdentity, data["worker"]),
+            _read_as(TrialContent, data["content"]),
             _result(data["result"]),
         )
+
+
+_Kind = TypeVar("_Kind", Attempt, WorkerIdentity, TrialContent, Ending)
+
+
+def _read_as(kind: type[_Kind], data: dict[str, Any]) -> _Kind:
+    """``data`` as a ``kind``, without what a newer hpotool has added to it."""
+    known = {field.name for field in fields(kind)}
+    return kind(**{name: value for name, value in data.items() if name in known})
 
 
 def _result(data: dict[str, Any] | None) -> SpooledResult | None:
     if data is None:
         return None
-    ending = Ending(**data["ending"])
+    ending = _read_as(Ending, data["ending"])
     values = data["values"]
     return SpooledResult(
         TrialState[data["state"]],

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hpotool.study.document import Entry, Node, Place, Problems, did_you_mean
+from hpotool.study.spec import defaults_of
 from hpotool.study.units import format_duration, format_size, parse_duration, parse_size
 
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
@@ -355,10 +356,11 @@ class Record:
 
     def write(self, value: Any) -> dict[str, Any]:
         """The keys that describe something; ``value`` has an attribute of each key's name."""
+        defaults = defaults_of(type(value))
         written = {
             name: key.kind.write(getattr(value, name))
             for name, key in self.keys.items()
-            if not key.is_silent or getattr(value, name) != getattr(type(value), name)
+            if not key.is_silent or getattr(value, name) != defaults[name]
         }
         return {name: inner for name, inner in written.items() if inner is not None}
 
