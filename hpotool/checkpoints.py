@@ -62,7 +62,7 @@ def save_checkpoint(step: int) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
-    _take_over_name(final, number)
+    _take_final_name(final, number)
     remove_old_checkpoints(parent, int(os.environ.get("HPOTOOL_KEEP_CHECKPOINTS", _KEEP_BY_DEFAULT)))
 
 
@@ -132,7 +132,7 @@ def _publish(unfinished: Path, step: int) -> Path:
             revision += 1  # another rank saved the same step in this moment
 
 
-def _take_over_name(final: Path, step: int) -> None:
+def _take_final_name(final: Path, step: int) -> None:
     """Remove the earlier checkpoints of the step, and give this one the plain name."""
     for path in _all_in(final.parent):
         if checkpoint_step(path) == step and _order(path) < _order(final):

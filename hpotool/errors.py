@@ -61,8 +61,8 @@ class DatabaseUnreachableError(HpotoolError):
     exit_code = EXIT_DATABASE_UNREACHABLE
 
 
-class CheckpointPlaceError(HpotoolError):
-    """The place of the checkpoints does not answer, or refuses; whatever its libraries raised is the cause."""
+class CheckpointStoreError(HpotoolError):
+    """The location of the checkpoints does not answer, or refuses; whatever its libraries raised is the cause."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ class Problem:
     column: int | None = None
 
     def __str__(self) -> str:
-        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
-        return f"{place}: {self.message}" if place else self.message
+        where = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+        return f"{where}: {self.message}" if where else self.message
 
 
 class StudyFileError(InputError):

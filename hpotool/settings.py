@@ -19,7 +19,6 @@ import tempfile
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from hpotool.errors import InputError
@@ -36,13 +35,6 @@ class Pulse:
 
     interval: timedelta = HEARTBEAT_INTERVAL
     grace: timedelta = GRACE_PERIOD
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What holds for every command on this machine. ``storage`` is None where none is configured."""
-
-    storage: str | None
 
 
 def home_folder() -> Path:
@@ -86,14 +78,13 @@ def config_file() -> Path:
     return Path(named) if named else Path(platformdirs.user_config_dir("hpotool", appauthor=False)) / "config.yaml"
 
 
-def read_settings(storage_option: str | None = None) -> Settings:
-    """The settings in force: the option, else HPOTOOL_STORAGE, else the config file, else nothing.
+def configured_storage(option: str | None = None) -> str | None:
+    """The database's URL: the option, else HPOTOOL_STORAGE, else the config file's, else None.
 
     Raises:
         InputError: the config file is not a mapping, or has a key that does not exist.
     """
-    chosen = storage_option or os.environ.get("HPOTOOL_STORAGE") or _read_config(config_file()).get("storage")
-    return Settings(chosen or None)
+    return option or os.environ.get("HPOTOOL_STORAGE") or _read_config(config_file()).get("storage") or None
 
 
 def read_pulse() -> Pulse:
@@ -126,7 +117,7 @@ def _seconds(name: str, default: timedelta) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def _read_config(path: Path) -> dict[str, str]:
     import yaml
 
     try:
@@ -150,4 +141,6 @@ def _read_config(path: Path) -> dict[str, Any]:
             f"the config file {path} has an unknown key: {', '.join(unknown)}",
             f"known keys: {', '.join(sorted(_CONFIG_KEYS))}",
         )
+    if not isinstance(content.get("storage"), str | None):
+        raise InputError(f"the config file {path} has a storage that is no URL", "write storage: postgresql://…")
     return content

@@ -331,7 +331,7 @@ class _Run:
                     return
 
     def _count(self, connection: Connection) -> None:
-        self._figures.finished = orders.count_places(connection.run, self._study_id).finished
+        self._figures.finished = orders.count_budget(connection.run, self._study_id).finished
         [(self._figures.numbers_given_twice,)] = connection.run(
             "SELECT count(*) - count(DISTINCT number) FROM trials WHERE study_id = %s", (self._study_id,)
         )

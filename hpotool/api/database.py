@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from hpotool.errors import InputError, NotFoundError
-from hpotool.settings import home_folder, read_settings
+from hpotool.settings import configured_storage, home_folder
 from hpotool.study.doors import refuse_name
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ def resolve_url(storage: str | None, say: Callable[[str], None]) -> DatabaseUrl:
     """
     from hpotool.storage.database.url import DatabaseUrl
 
-    settings = read_settings(storage)
-    if settings.storage:
-        return DatabaseUrl.parse(settings.storage)
+    configured = configured_storage(storage)
+    if configured is not None:
+        return DatabaseUrl.parse(configured)
     started = embedded_postgres().start()
     if not started.was_running:
         for sentence in describe_start(started):

@@ -66,7 +66,7 @@ class _Kept:
                 self.process.send_signal(number)
                 self.passed_on += 1
 
-    def settle(self) -> None:
+    def note_exit(self) -> None:
         """Note how the process ended; plan its next start if it did not end by itself."""
         assert self.process is not None
         code = self.process.returncode
@@ -110,7 +110,7 @@ def _look_after(worker: _Kept, environment: Mapping[str, str], heard: Sequence[i
         return
     worker.pass_on(heard)
     if worker.process is not None and worker.process.poll() is not None:
-        worker.settle()
+        worker.note_exit()
     if worker.process is None and worker.exit_code is None:
         if heard:
             worker.exit_code = exit_code_of_signal(heard[0])

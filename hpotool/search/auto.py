@@ -138,7 +138,7 @@ class AutoSampler(BaseSampler):
     def _is_turn_of_tpe(self, study: Study, history: History, trial: FrozenTrial) -> bool:
         """Whether TPE chooses this trial, as soon as it can choose any."""
         share = _MODEL_SHARE if len(study.directions) == 1 else _MODEL_SHARE_OF_SEVERAL_METRICS
-        return _place_of(trial) >= share and len(history.finished) >= self._startup
+        return _turn_of(trial) >= share and len(history.finished) >= self._startup
 
     def _leaves_to_tpe(
         self, study: Study, trial: FrozenTrial, outlook: Outlook, space: dict[str, BaseDistribution]
@@ -146,7 +146,7 @@ class AutoSampler(BaseSampler):
         """Whether measurements turn out to be so noisy that TPE, which averages over many, gets this trial."""
         return (
             outlook.model.noise_share > _NOISY
-            and _place_of(trial) >= _MODEL_SHARE_UNDER_NOISE
+            and _turn_of(trial) >= _MODEL_SHARE_UNDER_NOISE
             and bool(outlook.cube.is_continuous.any())
             and space == self._tpe.infer_relative_search_space(study, trial)
         )
@@ -154,7 +154,7 @@ class AutoSampler(BaseSampler):
     def _sample_with_tpe(
         self, study: Study, trial: FrozenTrial, history: History, joint: JointSpace, cube: UnitCube
     ) -> dict[str, Any]:
-        is_curious = _place_of(trial) >= 1.0 - _CURIOUS_SHARE
+        is_curious = _turn_of(trial) >= 1.0 - _CURIOUS_SHARE
         self._tpe.log_chance = None if is_curious else _log_chance(history, joint, cube)
         try:
             return self._tpe.sample_relative(study, trial, dict(cube.space))
@@ -235,7 +235,7 @@ class Outlook:
         return find_next_point(score, self.cube, leaders, tried, rng)
 
 
-def _place_of(trial: FrozenTrial) -> float:
+def _turn_of(trial: FrozenTrial) -> float:
     """Return a number between 0 and 1 that says whose turn a trial is: a function of the trial's number alone.
 
     Multiples of the golden ratio are spread evenly, and so are those of every second or third number: queued

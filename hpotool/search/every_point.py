@@ -2,7 +2,7 @@
 
 `WholeGrid` gives each trial its point by one rule, from the stored trials with smaller numbers alone: the first
 point, in the seed's order, that none of them has. So workers that claim at the same moment never take the same
-one, and points that people queue, take over or try again are not run twice. `WholeTree` is Optuna's brute force
+one, and points that people queue or take from elsewhere are not run twice. `WholeTree` is Optuna's brute force
 over what the objective suggests; there, workers that begin at the same moment may meet at one point.
 """
 
@@ -37,20 +37,20 @@ class WholeGrid(GridSampler):
 
     def __init__(self, search_space: Mapping[str, Sequence[Any]], seed: int | None = None) -> None:
         super().__init__(search_space, seed)
-        self._places = {self._key(point): place for place, point in enumerate(self._all_grids)}
+        self._indices = {self._key(point): index for index, point in enumerate(self._all_grids)}
 
     def count_points_left(self, trials: Sequence[FrozenTrial]) -> int:
         """How many points no trial has begun."""
-        return len(self._all_grids) - len({place for place in self._assign(trials).values() if place is not None})
+        return len(self._all_grids) - len({index for index in self._assign(trials).values() if index is not None})
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Note the trial's point with it, as Optuna does. A point that was queued may be outside of the grid."""
         others = study._storage.get_all_trials(study._study_id, deepcopy=False)
         trials = [other for other in others if other.number < trial.number]
-        place = self._assign([*trials, trial])[trial.number]
-        if place is None:
-            place = int(self._rng.rng.randint(len(self._all_grids)))
-        for key, value in (("search_space", self._search_space), ("grid_id", place)):
+        index = self._assign([*trials, trial])[trial.number]
+        if index is None:
+            index = int(self._rng.rng.randint(len(self._all_grids)))
+        for key, value in (("search_space", self._search_space), ("grid_id", index)):
             study._storage.set_trial_system_attr(trial._trial_id, key, value)
 
     def after_trial(
@@ -66,29 +66,29 @@ class WholeGrid(GridSampler):
         for trial in sorted(trials, key=lambda each: each.number):
             root = assigned.get(trial.system_attrs.get("failed_trial", -1))
             known = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-            place: int | None = None
+            index: int | None = None
             if root is not None:
-                place = root
+                index = root
             elif known:
-                place = self._find(known, taken)
+                index = self._find(known, taken)
             elif trial.state != TrialState.FAIL:
                 while first_free in taken:
                     first_free += 1
-                place = first_free if first_free < len(self._all_grids) else None
-            assigned[trial.number] = place
-            if place is not None:
-                taken.add(place)
+                index = first_free if first_free < len(self._all_grids) else None
+            assigned[trial.number] = index
+            if index is not None:
+                taken.add(index)
         return assigned
 
     def _find(self, known: Mapping[str, Any], taken: set[int]) -> int | None:
         """The point with these values; of several, where not all are known, one that nobody has."""
         if all(name in known for name in self._param_names):
-            return self._places.get(self._key([known[name] for name in self._param_names]))
+            return self._indices.get(self._key([known[name] for name in self._param_names]))
         wanted = [(at, _canonical(known[name])) for at, name in enumerate(self._param_names) if name in known]
         matching = (
-            place
-            for place, point in enumerate(self._all_grids)
-            if place not in taken and all(_canonical(point[at]) == value for at, value in wanted)
+            index
+            for index, point in enumerate(self._all_grids)
+            if index not in taken and all(_canonical(point[at]) == value for at, value in wanted)
         )
         return next(matching, None)
 

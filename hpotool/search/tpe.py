@@ -216,7 +216,7 @@ def _has(trial: FrozenTrial, space: dict[str, BaseDistribution]) -> bool:
 def fast_sampler(sampler: BaseSampler) -> BaseSampler:
     """The sampler that makes the same suggestions faster, or ``sampler`` itself where there is none.
 
-    The fast one takes over the state of ``sampler``, and is to be used in its place.
+    The fast one has the state of ``sampler``, and is to be used in its place.
     """
     if type(sampler) is not TPESampler:
         return sampler
@@ -267,9 +267,9 @@ def _order_complete(rows: Array, study: Study, n_below: int) -> Array:
     losses = _losses(rows, study.directions)
     if len(study.directions) == 1:
         return np.argsort(losses[:, 0], kind="stable")[:n_below]
-    trials = [_Place(place, values) for place, values in enumerate(rows[:, _values_of(study)].tolist())]
+    trials = [_Ranked(position, values) for position, values in enumerate(rows[:, _values_of(study)].tolist())]
     chosen, _ = _split_complete_trials_multi_objective(trials, study, n_below)  # type: ignore[arg-type]
-    return np.array([trial.place for trial in chosen], dtype=int)  # type: ignore[attr-defined]
+    return np.array([trial.position for trial in chosen], dtype=int)  # type: ignore[attr-defined]
 
 
 def _order_pruned(rows: Array, study: Study, n_below: int) -> Array:
@@ -282,10 +282,10 @@ def _order_infeasible(rows: Array, study: Study, n_below: int) -> Array:
     return np.argsort(rows[:, INFEASIBILITY], kind="stable")[:n_below]
 
 
-class _Place(NamedTuple):
+class _Ranked(NamedTuple):
     """As much of a trial as Optuna's multi-objective split looks at."""
 
-    place: int
+    position: int
     values: list[float]
 
 

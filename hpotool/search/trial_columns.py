@@ -28,7 +28,7 @@ class TrialColumns:
 
     def __init__(self, n_objectives: int) -> None:
         self._n_objectives = n_objectives
-        self._places: dict[str, int] = {}  # of parameters
+        self._columns: dict[str, int] = {}  # of parameters
         self._rows = 0
         self._seen = 0
         self._table = np.empty((64, FIRST_VALUE + n_objectives + 16))
@@ -50,17 +50,17 @@ class TrialColumns:
 
     def with_parameters(self, rows: Array, names: Sequence[str]) -> Array:
         """The number and these parameters of the rows that have them all."""
-        places = [self._places[name] for name in names if name in self._places]
-        if len(places) < len(names) or max(places, default=0) >= rows.shape[1]:
+        columns = [self._columns[name] for name in names if name in self._columns]
+        if len(columns) < len(names) or max(columns, default=0) >= rows.shape[1]:
             return np.empty((0, 1 + len(names)))
-        points = rows[:, [NUMBER, *places]]
+        points = rows[:, [NUMBER, *columns]]
         return points[~np.isnan(points).any(axis=1)]
 
     def _append(self, trials: Sequence[StoredTrial]) -> None:
         """Add trials that have the same parameters."""
         names = list(trials[0]._distributions)
         for name in names:
-            if name not in self._places:
+            if name not in self._columns:
                 self._add_column(name)
         while self._rows + len(trials) > len(self._table):
             self._table = np.concatenate([self._table, np.empty_like(self._table)])
@@ -72,14 +72,14 @@ class TrialColumns:
             values = trial._values or ()
             row[FIRST_VALUE : FIRST_VALUE + len(values)] = values
         packed = np.frombuffer(b"".join(trial.packed_params for trial in trials), dtype=">f8")
-        rows[:, [self._places[name] for name in names]] = packed.reshape(len(trials), len(names))
+        rows[:, [self._columns[name] for name in names]] = packed.reshape(len(trials), len(names))
         self._rows += len(trials)
 
     def _add_column(self, name: str) -> None:
-        place = FIRST_VALUE + self._n_objectives + len(self._places)
-        if place == self._table.shape[1]:
+        column = FIRST_VALUE + self._n_objectives + len(self._columns)
+        if column == self._table.shape[1]:
             self._table = np.hstack([self._table, np.full_like(self._table, math.nan)])
-        self._places[name] = place
+        self._columns[name] = column
 
 
 def _facts(trial: StoredTrial) -> tuple[float, ...]:

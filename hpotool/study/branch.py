@@ -60,6 +60,6 @@ def steps_of_trial(spec: StudySpec, branch: Branch | None) -> int | None:
     return spec.population.interval if spec.population else None
 
 
-def say_tiers(tiers: Sequence[TierSpec]) -> str:
+def describe_tiers(tiers: Sequence[TierSpec]) -> str:
     """The tiers for a person: how many trials go how far. Empty without tiers."""
     return ", ".join(f"{tier.trials} trials up to step {tier.steps}" for tier in tiers)

@@ -36,7 +36,7 @@ class Argument:
 
     Attributes:
         names: what stands in braces.
-        option: the place of the option that goes when it and the others of that option are left out.
+        option: the index of the option that goes when it and the others of that option are left out.
     """
 
     template: str
@@ -60,13 +60,13 @@ def read_arguments(command: Sequence[str], space: Sequence[ParameterSpec]) -> tu
     sometimes = {parameter.name for parameter in space if parameter.when}
     arguments: list[Argument] = []
     option: int | None = None
-    for place, template in enumerate(command):
+    for index, template in enumerate(command):
         names = template_names(template)
-        if place > 0 and is_option(template) and not stands_alone(template, by_name):
+        if index > 0 and is_option(template) and not stands_alone(template, by_name):
             arguments.append(Argument(template, names))
-            option = place
+            option = index
             continue
-        if place == 0 or stands_alone(template, by_name) or not sometimes.intersection(names):
+        if index == 0 or stands_alone(template, by_name) or not sometimes.intersection(names):
             option = None
         arguments.append(Argument(template, names, option))
     return tuple(arguments)
@@ -79,9 +79,9 @@ def present_arguments(arguments: Sequence[Argument], absent: Collection[str]) ->
     kept = {argument.option for argument, there in zip(arguments, is_there, strict=True) if there}
     return [
         argument
-        for place, argument in enumerate(arguments)
-        if is_there[place]
-        and (place not in with_values or place in kept)
+        for index, argument in enumerate(arguments)
+        if is_there[index]
+        and (index not in with_values or index in kept)
         and (argument.option is None or is_there[argument.option])
     ]
 

@@ -184,7 +184,7 @@ def _compose(text: str, file: str | None, problems: Problems) -> yaml.Node | Non
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        mark, sentence = _say_syntax(error)
+        mark, sentence = _describe_syntax(error)
         problems.add(Place(file, mark.line + 1, mark.column + 1) if mark else Place(file), sentence)
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
@@ -220,7 +220,7 @@ def _has_more_values(text: str) -> bool:
     return False
 
 
-def _say_syntax(error: yaml.MarkedYAMLError) -> tuple[yaml.Mark | None, str]:
+def _describe_syntax(error: yaml.MarkedYAMLError) -> tuple[yaml.Mark | None, str]:
     """Where to look, and what is wrong, in words for people who do not know how YAML is parsed."""
     problem, context = error.problem or "", error.context or ""
     here, start = error.problem_mark or error.context_mark, error.context_mark or error.problem_mark

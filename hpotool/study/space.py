@@ -103,10 +103,12 @@ def check_point(
         known = {parent: wanted for parent, wanted in parameter.when.items() if parent in values or not partial}
         if not is_active(replace(parameter, when=known), values):
             if values.pop(parameter.name, _ABSENT) is not _ABSENT:
-                only = f"only exists when {_say_when(parameter)}"
+                only = f"only exists when {_describe_when(parameter)}"
                 wrong[parameter.name] = f"{parameter.name!r} {only}; leave it out here"
         elif parameter.name not in {*point, *meant} and not partial:
-            wrong[parameter.name] = f"{parameter.name!r} is missing; it is {say_range(parameter.distribution)}"
+            wrong[parameter.name] = (
+                f"{parameter.name!r} is missing; it is {describe_range(parameter.distribution)}"
+            )
     return values, wrong
 
 
@@ -126,7 +128,7 @@ def transfer_point(space: Sequence[ParameterSpec], point: Mapping[str, Any]) -> 
     return None if wrong else values
 
 
-def params_taken_over(
+def complete_params(
     space: Sequence[ParameterSpec], params: Mapping[str, Any], from_code: Collection[str] = ()
 ) -> dict[str, Any] | None:
     """The parameters of a finished trial as this space gives them; None where it could not have suggested them.
@@ -145,7 +147,7 @@ def params_taken_over(
     return None if wrong else {**values, **rest}
 
 
-def _say_when(parameter: ParameterSpec) -> str:
+def _describe_when(parameter: ParameterSpec) -> str:
     return " and ".join(
         f"{parent} is {' or '.join(str(value) for value in values)}" for parent, values in parameter.when.items()
     )
@@ -171,13 +173,13 @@ def given_value(distribution: BaseDistribution, value: Any) -> Any:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     assert isinstance(distribution, (FloatDistribution, IntDistribution))
     if not is_number or (isinstance(distribution, IntDistribution) and value != value // 1):
-        raise ValueError(f"must be {say_range(distribution)}, got {value!r}")
+        raise ValueError(f"must be {describe_range(distribution)}, got {value!r}")
     if not distribution.low <= value <= distribution.high:
-        raise ValueError(f"must be {say_range(distribution)}, got {value!r}")
+        raise ValueError(f"must be {describe_range(distribution)}, got {value!r}")
     value = float(value) if isinstance(distribution, FloatDistribution) else int(value)
     if distribution.step is not None and not distribution._contains(distribution.to_internal_repr(value)):
         between = f"between the steps {_steps_around(distribution, value)}"
-        raise ValueError(f"must be {say_range(distribution)}, got {value!r} {between}")
+        raise ValueError(f"must be {describe_range(distribution)}, got {value!r} {between}")
     return canonical_value(distribution, value)
 
 
@@ -218,13 +220,13 @@ def _given_choice(distribution: CategoricalDistribution, value: Any) -> Any:
         # True == 1 in Python; in a study file they are two things.
         if choice == value and isinstance(choice, bool) == isinstance(value, bool):
             return choice
-    raise ValueError(f"must be {say_range(distribution)}, got {value!r}")
+    raise ValueError(f"must be {describe_range(distribution)}, got {value!r}")
 
 
-def say_range(distribution: BaseDistribution) -> str:
+def describe_range(distribution: BaseDistribution) -> str:
     """What ``distribution`` gives, in words."""
     if isinstance(distribution, CategoricalDistribution):
-        choices = [_say_choice(choice) for choice in distribution.choices[:_SAID_CHOICES]]
+        choices = [_describe_choice(choice) for choice in distribution.choices[:_SAID_CHOICES]]
         if len(distribution.choices) == 1:
             return f"always {choices[0]}"
         rest = len(distribution.choices) - len(choices)
@@ -259,7 +261,7 @@ def parameter_as_data(parameter: ParameterSpec) -> dict[str, Any]:
     return content
 
 
-def _say_choice(choice: Any) -> str:
+def _describe_choice(choice: Any) -> str:
     """A choice as it is typed: a text that YAML would take for a number or a truth value stands in quotes."""
     if not isinstance(choice, str):
         return repr(choice)

@@ -8,7 +8,7 @@ every worker agrees on it and a later version's defaults cannot change it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import MISSING, dataclass, field, fields, make_dataclass
 from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +24,17 @@ Duplicates = Literal["allow", "skip", "replicate"]
 OnOom = Literal["fail", "infeasible"]
 Breaker = Literal["on", "off"]
 Take = Literal["last", "min", "max"]
+
+
+def defaults_of(kind: type[Any]) -> dict[str, Any]:
+    """What the fields of the dataclass ``kind`` hold where nothing is said; not those that must be given."""
+    found = {}
+    for each in fields(kind):
+        if each.default is not MISSING:
+            found[each.name] = each.default
+        elif each.default_factory is not MISSING:
+            found[each.name] = each.default_factory()
+    return found
 
 
 class NoDefault(Enum):

@@ -64,3 +64,13 @@ def format_size(size: int) -> str:
         ((unit, factor) for unit, factor in _BYTES.items() if size % factor == 0), key=lambda u: u[1]
     )
     return f"{size // factor}{unit}"
+
+
+def format_bytes(number: int) -> str:
+    """A number of bytes for people, to four digits."""
+    amount = float(number)
+    for unit in ("B", "KiB", "MiB"):
+        if amount < 1024:
+            return f"{amount:.4g} {unit}"
+        amount /= 1024
+    return f"{amount:.4g} GiB"

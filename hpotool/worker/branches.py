@@ -5,7 +5,7 @@ from __future__ import annotations
 from optuna import Study
 from optuna.samplers import BaseSampler
 
-from hpotool.search.branches.branching import FINISHED, BranchingRule, Descent, root_of
+from hpotool.search.branches.branching import FINISHED, BranchingRule, BranchTree, root_of
 from hpotool.search.branches.population import PopulationSampler
 from hpotool.search.branches.tiers import Tiers
 from hpotool.storage.control.queueing import queue_branch
@@ -35,7 +35,7 @@ class Branches:
         """Queue one branch, if any is ready: the one that this worker, most likely, is about to claim."""
         refused = None
         for _ in range(_TRIES):
-            found = self._rule.next_branch(_read_descent(study), study.direction, self._study_seed)
+            found = self._rule.next_branch(_read_tree(study), study.direction, self._study_seed)
             if found is None or found == refused:
                 return
             branch, params, reason = found.branch, found.params, found.reason
@@ -45,10 +45,10 @@ class Branches:
 
     def unneeded_lineages(self, study: Study) -> set[int]:
         """The finished lineages whose checkpoints no trial begins with any more, as far as this worker knows."""
-        descent = _read_descent(study)
-        finished = {root_of(trial) for trial in descent.living if trial.state in FINISHED}
-        return finished - self._rule.lineages_in_use(descent, study.direction)
+        tree = _read_tree(study)
+        finished = {root_of(trial) for trial in tree.living if trial.state in FINISHED}
+        return finished - self._rule.lineages_in_use(tree, study.direction)
 
 
-def _read_descent(study: Study) -> Descent:
-    return Descent(study.get_trials(deepcopy=False))
+def _read_tree(study: Study) -> BranchTree:
+    return BranchTree(study.get_trials(deepcopy=False))

@@ -17,18 +17,18 @@ from typing_extensions import assert_never
 from hpotool.errors import EXIT_DONE, EXIT_FAILED, HpotoolError, paste
 from hpotool.storage.database.outage import GaveUpError
 from hpotool.storage.fleet.attempts import NoTrial
-from hpotool.storage.fleet.worker_storage import NothingToClaim, Told, WorkerStorage
+from hpotool.storage.fleet.worker_storage import NothingToClaim, TellResult, WorkerStorage
 from hpotool.study.outcome import Outcome
 from hpotool.study.rules.retry import Decision, GiveUp
 from hpotool.study.spec import StudySpec
 from hpotool.worker.attempt.runner import AttemptRunner
 from hpotool.worker.attempt.running_attempt import AttemptResult
 from hpotool.worker.log import log_event
-from hpotool.worker.membership.membership import Lifeline
+from hpotool.worker.membership.membership import Membership
 from hpotool.worker.one_trial import OneTrial, TrialEnd
 from hpotool.worker.signals import Level, Stopping
 
-# A worker that found nothing to claim asks again after so long: within this time it takes over what others lose.
+# A worker that found nothing to claim asks again after so long: within this time it claims what others lose.
 # Later it asks less often: a hundred idle workers would queue for the study's row, and keep Postgres busy.
 _IDLE_WAIT = timedelta(seconds=1)
 _SOON_IDLE_LONG = 10  # times that it asked in vain
@@ -54,7 +54,7 @@ class WorkerLoop:
         spec: StudySpec,
         stopping: Stopping,
         grace: timedelta,
-        lifeline: Lifeline,
+        membership: Membership,
         longest_idle_wait: timedelta = _IDLE_WAIT,
         before_claim: Callable[[Study], None] = lambda _: None,
         *,
@@ -67,15 +67,15 @@ class WorkerLoop:
         self._spec = spec
         self._stopping = stopping
         self._grace = grace
-        self._lifeline = lifeline
+        self._membership = membership
         self._long_idle_wait = max(_IDLE_WAIT, longest_idle_wait)
         self._before_claim = before_claim
         self._has_breaker = has_breaker
         self._idle_because = ""
         self._asked_in_vain = 0
         self._broken_in_a_row = 0
-        self._trial = OneTrial(study, storage, runner, spec, self._prepare_claim, self._stop_attempt_if_told)
-        stopping.listener = self._stop_attempt_if_told
+        self._trial = OneTrial(study, storage, runner, spec, self._prepare_claim, self._stop_attempt_if_asked)
+        stopping.listener = self._stop_attempt_if_asked
 
     def run(self) -> Departure:
         """Work until there is a reason to leave; the reason.
@@ -85,7 +85,7 @@ class WorkerLoop:
         """
         while self._stopping.level == Level.STAY:
             try:
-                departure = self._settle(self._trial.work())
+                departure = self._after_trial(self._trial.work())
             except GaveUpError:
                 # Told to leave in an outage: what there was to tell lies on this machine's disk.
                 if self._stopping.level == Level.STAY:
@@ -93,40 +93,40 @@ class WorkerLoop:
                 break
             except HpotoolError as error:  # tables or rights are missing for what follows from a trial
                 log_event("refused", f"the worker met an error, and goes on: {error.message}", logging.ERROR)
-                departure = self._settle_broken(error.message)
+                departure = self._after_broken(error.message)
             except NothingToClaim as nothing:
                 departure = judge_idleness(nothing.answer, self._study.study_name)
                 if departure is None:
                     self._stay_idle(nothing.answer)
             if departure is not None:
                 return departure
-        return self._depart_as_told()
+        return self._depart_as_asked()
 
     def _prepare_claim(self) -> None:
-        self._lifeline.before_claim()
+        self._membership.before_claim()
         self._before_claim(self._study)
 
-    def _depart_as_told(self) -> Departure:
+    def _depart_as_asked(self) -> Departure:
         code = self._stopping.exit_code
-        if code != EXIT_DONE and not self._lifeline.has_work_left():
+        if code != EXIT_DONE and not self._membership.has_work_left():
             code = EXIT_DONE
-        return Departure(self._stopping.say_why(), code)
+        return Departure(self._stopping.describe_reason(), code)
 
-    def _settle(self, end: TrialEnd) -> Departure | None:
+    def _after_trial(self, end: TrialEnd) -> Departure | None:
         """What the end of a trial means for the worker: go on, or leave."""
         self._idle_because = ""
         self._asked_in_vain = 0
-        if end.result is not None and end.told is not None:
-            self._log_end(end.result, end.told)
+        if end.result is not None and end.tell is not None:
+            self._log_end(end.result, end.tell)
         self._trial.speak()
         if end.stops_study and end.attempt is not None:
-            self._lifeline.drain_study(f"trial {end.attempt.number} called study.stop()")
+            self._membership.drain_study(f"trial {end.attempt.number} called study.stop()")
         if end.broke is not None and not end.is_finished:
-            return self._settle_broken(end.broke)
+            return self._after_broken(end.broke)
         self._broken_in_a_row = 0
         return self._look_at_breaker(end)
 
-    def _settle_broken(self, error: str) -> Departure | None:
+    def _after_broken(self, error: str) -> Departure | None:
         self._broken_in_a_row += 1
         departure = judge_broken(self._broken_in_a_row, error)
         if departure is None:
@@ -140,10 +140,10 @@ class WorkerLoop:
         # Told to leave, it leaves anyway; and in an outage the question would end it with an error.
         if self._stopping.level > Level.STAY:
             return None
-        breaker = self._lifeline.judge()
+        breaker = self._membership.judge()
         return None if breaker is None else Departure(f"circuit breaker: {breaker.reason}", EXIT_FAILED)
 
-    def _stop_attempt_if_told(self) -> None:
+    def _stop_attempt_if_asked(self) -> None:
         """Pass a wish to stop on to the running attempt. Safe in signal handlers and in other threads."""
         level = self._stopping.level
         if level >= Level.STOP:
@@ -160,7 +160,7 @@ class WorkerLoop:
         # Workers that became idle together do not ask together for ever.
         self._stopping.wait(wait * random.uniform(0.75, 1.25))
 
-    def _log_end(self, result: AttemptResult, told: Told) -> None:
+    def _log_end(self, result: AttemptResult, tell: TellResult) -> None:
         values = dict(zip((metric.name for metric in self._spec.metrics), result.values or (), strict=False))
         seconds = result.duration.total_seconds()
         log_event(
@@ -168,20 +168,20 @@ class WorkerLoop:
             "  ".join(
                 part
                 for part in (
-                    f"trial {told.attempt.number} {result.outcome.value} in {seconds:.1f} s",
+                    f"trial {tell.attempt.number} {result.outcome.value} in {seconds:.1f} s",
                     " ".join(f"{name}={value:.6g}" for name, value in values.items()),
                     result.reason or "",
-                    describe_fate(told),
+                    describe_fate(tell),
                 )
                 if part
             ),
             logging.INFO if result.is_answer else logging.WARNING,
-            trial=told.attempt.number,
+            trial=tell.attempt.number,
             outcome=result.outcome.value,
             reason=result.reason,
             values=values,
             duration_s=round(seconds, 3),
-            fenced=told.is_fenced,
+            fenced=tell.is_fenced,
         )
 
 
@@ -217,12 +217,12 @@ def judge_broken(in_a_row: int, error: str) -> Departure | None:
     return Departure(f"circuit breaker: {reason}", EXIT_FAILED)
 
 
-def describe_fate(told: Told) -> str:
+def describe_fate(tell: TellResult) -> str:
     """What became of the trial, where that is not what the outcome says."""
-    if told.is_fenced:
+    if tell.is_fenced:
         handed_on = "the trial was handed on while this worker was away"
-        if not told.outcome.is_finished:
+        if not tell.outcome.is_finished:
             return f"({handed_on})"
-        return f"({handed_on}; the result is kept)" if told.is_result_kept else f"(result dropped: {handed_on})"
-    decision: Decision | None = told.decision
+        return f"({handed_on}; the result is kept)" if tell.is_result_kept else f"(result dropped: {handed_on})"
+    decision: Decision | None = tell.decision
     return "" if decision is None or isinstance(decision, GiveUp) else f"({decision.reason})"

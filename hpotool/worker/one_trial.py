@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from optuna import Study, Trial, TrialPruned
 from optuna.exceptions import UpdateFinishedTrialError
@@ -19,11 +19,11 @@ from optuna.trial import TrialState
 from hpotool.errors import HpotoolError
 from hpotool.storage.database.outage import GaveUpError
 from hpotool.storage.fleet.attempts import Attempt, Ending
-from hpotool.storage.fleet.worker_storage import NothingToClaim, Told, WorkerStorage
+from hpotool.storage.fleet.worker_storage import NothingToClaim, TellResult, WorkerStorage
 from hpotool.study.outcome import Outcome
 from hpotool.study.seeds import seed_for_trial
 from hpotool.study.spec import StudySpec
-from hpotool.worker.attempt.duplicates import settle_duplicate
+from hpotool.worker.attempt.duplicates import resolve_duplicate
 from hpotool.worker.attempt.pruner_check import PrunerCheck
 from hpotool.worker.attempt.runner import AttemptRunner
 from hpotool.worker.attempt.running_attempt import TAKEN_AWAY, AttemptResult, RunningAttempt
@@ -40,20 +40,20 @@ class AttemptFailedError(Exception):
 class TrialEnd:
     """How one trial ended here.
 
-    ``result`` and ``told`` are None where nothing was claimed, or nobody could be told; ``broke`` is the error of
+    ``result`` and ``tell`` are None where nothing was claimed, or nobody could be told; ``broke`` is the error of
     the worker itself that came up on the way, in one line. ``stops_study``: somebody called ``study.stop()``.
     """
 
     attempt: Attempt | None
     result: AttemptResult | None
-    told: Told | None
+    tell: TellResult | None
     broke: str | None = None
     stops_study: bool = False
 
     @property
     def is_finished(self) -> bool:
         """Whether the trial has its result in the database, whatever else broke."""
-        return self.told is not None and self.result is not None and self.result.is_answer
+        return self.tell is not None and self.result is not None and self.result.is_answer
 
 
 class OneTrial:
@@ -86,7 +86,7 @@ class OneTrial:
             NothingToClaim: and why.
             GaveUpError: the database stayed away for longer than this worker was to wait.
         """
-        self._storage.last_told = self._result = self._broke = None
+        self._storage.last_tell = self._result = self._broke = None
         stops_study = False
         try:
             self._prepare_claim()
@@ -96,9 +96,9 @@ class OneTrial:
             raise
         except Exception as error:  # noqa: BLE001 (the trial boundary, around the claim, the sampler and the tell)
             self._end_without_optuna(error)
-        told = self._storage.last_told
-        attempt = None if told is None else told.attempt
-        return TrialEnd(attempt, self._result, told, self._broke, stops_study)
+        tell = self._storage.last_tell
+        attempt = None if tell is None else tell.attempt
+        return TrialEnd(attempt, self._result, tell, self._broke, stops_study)
 
     def speak(self) -> None:
         """Say what was found out about the pruner; the result is told by now."""
@@ -132,9 +132,9 @@ class OneTrial:
         log_event(
             "start", f"trial {attempt.number} started{again}", trial=attempt.number, root=attempt.root_number
         )
-        taken_over = settle_duplicate(self._spec, self._study, running.trial)
-        if taken_over is not None:
-            return taken_over
+        earlier = resolve_duplicate(self._spec, self._study, running.trial)
+        if earlier is not None:
+            return earlier
         result = self._runner.run_attempt(running, self._pass_on_orders)
         if not attempt.history:
             self._pruner_check.look(running.trial, result)
@@ -195,7 +195,10 @@ def _for_optuna(result: AttemptResult) -> float | Sequence[float]:
 
 
 def _ending_of(result: AttemptResult) -> Ending:
-    return Ending(result.outcome, result.reason or "", result.output_tail, _gpu_figures(result))
+    """What is stored of the attempt: the fields of ``Ending`` that its result has too, and what its GPUs did."""
+    shared = {field.name for field in fields(Ending)} & {field.name for field in fields(result)}
+    stored = {name: getattr(result, name) for name in shared}
+    return Ending(**stored | {"reason": result.reason or "", "gpu": _gpu_figures(result)})
 
 
 def _gpu_figures(result: AttemptResult) -> dict[str, float] | None:

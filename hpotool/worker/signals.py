@@ -66,11 +66,11 @@ class Stopping:
         """With which a worker leaves that still had work: 0 unless a signal told it to."""
         return EXIT_DONE if self.signal is None else exit_code_of_signal(self.signal)
 
-    def say_why(self) -> str:
+    def describe_reason(self) -> str:
         """Why the worker leaves, for people."""
         return f"{_WHY[self.level]}: {self.reason}"
 
-    def tell(self, level: Level, reason: str) -> None:
+    def request(self, level: Level, reason: str) -> None:
         """Ask for ``level``; a weaker wish than one before changes nothing."""
         if level <= self.level:
             return
@@ -80,7 +80,7 @@ class Stopping:
         if self.listener is not None:
             self.listener()
 
-    def is_told(self) -> bool:
+    def is_requested(self) -> bool:
         """Whether it was told anything."""
         return self.level > Level.STAY
 
@@ -117,7 +117,7 @@ class Stopping:
     def _hear(self, level: Level, number: signal.Signals) -> None:
         is_news = level > self.level
         self.signal = self.signal or number
-        self.tell(level, _name(number))
+        self.request(level, _name(number))
         if is_news:
             self._heard.put((level, _name(number)))
 

@@ -25,14 +25,14 @@ from hpotool.study.spec import StudySpec
 from hpotool.worker.allowed import Allowed
 from hpotool.worker.attempt.runner import AttemptRunner
 from hpotool.worker.branches import Branches, branching_rule
-from hpotool.worker.checkpoints.place import Place
+from hpotool.worker.checkpoints.location import CheckpointLocation
 from hpotool.worker.checkpoints.store import CheckpointStore
 from hpotool.worker.gpu import DeviceMeter, Slot
 from hpotool.worker.log import log_event
 from hpotool.worker.loop import Departure, WorkerLoop
-from hpotool.worker.membership.budget_watch import BudgetWatch, check_price
+from hpotool.worker.membership.budget_monitor import BudgetMonitor, check_price
 from hpotool.worker.membership.identity import identify_worker
-from hpotool.worker.membership.membership import Lifeline
+from hpotool.worker.membership.membership import Membership
 from hpotool.worker.points_left import PointsLeft
 from hpotool.worker.process.fork_server_handle import ImportInterrupted
 from hpotool.worker.signals import Level, Stopping, describe_level
@@ -79,8 +79,8 @@ def run_worker(
     check_price(spec.budget, slot.label)
     _compare_versions(spec, settings.versions if settings else {})
     home = writable_home_folder()
-    place = Place.parse(checkpoints or str(home / "checkpoints"))
-    store = CheckpointStore(place, spec, home / "checkpoint-copies")
+    location = CheckpointLocation.parse(checkpoints or str(home / "checkpoints"))
+    store = CheckpointStore(location, spec, home / "checkpoint-copies")
     sampler = sampler_for_worker(spec.sampler, spec.search_space)
     pruner = pruner_for_worker(spec.pruner)
     identity = identify_worker(slot.label)
@@ -94,24 +94,24 @@ def run_worker(
     with stopping.on_signals(), runner:
         stopping.listener = runner.interrupt_import  # the loop's, when there is one
         try:
-            cold = runner.start(stopping.is_told)
+            cold = runner.start(stopping.is_requested)
         except ImportInterrupted:
-            return _leave(Departure(stopping.say_why(), stopping.exit_code), identity.worker_id)
+            return _leave(Departure(stopping.describe_reason(), stopping.exit_code), identity.worker_id)
         if cold is not None:
             log_event("cold", f"every attempt imports the objective anew: {cold}", logging.WARNING)
         study = optuna.load_study(study_name=study_name, storage=storage, sampler=sampler, pruner=pruner)
-        watch = BudgetWatch(storage.run, study_id, spec, identity.worker_id, pulse.interval)
-        lifeline = Lifeline(
+        monitor = BudgetMonitor(storage.run, study_id, spec, identity.worker_id, pulse.interval)
+        membership = Membership(
             storage,
             study_id,
             spec.retry,
             stopping,
             runner.stop_attempt,
-            watch,
+            monitor,
             interval=pulse.interval,
             grace=pulse.grace,
         )
-        with lifeline:
+        with membership:
             log_event(
                 "ready",
                 f"{identity.worker_id} works on {study_name} ({slot.label})",
@@ -126,13 +126,13 @@ def run_worker(
                 spec,
                 stopping,
                 grace,
-                lifeline,
+                membership,
                 pulse.interval / 2,
                 _before_claim(sampler, storage, branches),
                 has_breaker=has_breaker and spec.breaker == "on",
             )
             departure = loop.run()
-            lifeline.end_reason = departure.reason
+            membership.end_reason = departure.reason
     return _leave(departure, identity.worker_id)
 
 

@@ -164,7 +164,7 @@ class Fleet:
 
     def is_done(self) -> bool:
         try:
-            return orders.count_places(self.connection.run, self.study_id).finished >= self.budget
+            return orders.count_budget(self.connection.run, self.study_id).finished >= self.budget
         except DatabaseUnreachableError:
             return False
 

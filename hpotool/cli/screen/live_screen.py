@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from hpotool.cli.screen.keys import single_keys
-from hpotool.cli.screen.times import say_duration
+from hpotool.cli.screen.times import format_elapsed
 from hpotool.cli.screen.watch_screen import Footer, WatchScreen
 from hpotool.errors import DatabaseUnreachableError, HpotoolError
 
@@ -34,7 +34,7 @@ class _Footer:
     news: str = ""
     news_until: float = 0.0
 
-    def tell(self, news: str) -> None:
+    def note(self, news: str) -> None:
         self.news, self.news_until = news, time.monotonic() + _NEWS_S
 
     def draw(self, found: StudyStatus, *, best_first: bool) -> Footer:
@@ -108,7 +108,7 @@ class LiveScreen:
 
     def _draw_footer(self) -> Footer:
         if self._away_since is not None:
-            away = say_duration(time.monotonic() - self._away_since)
+            away = format_elapsed(time.monotonic() - self._away_since)
             return Footer(f"the database has not answered for {away}; this is what it said last", "bold red")
         return self._footer.draw(self._found, best_first=self._best_first)
 
@@ -134,9 +134,9 @@ class LiveScreen:
         try:
             self._move(wish)
         except HpotoolError as error:
-            self._footer.tell(error.message)
+            self._footer.note(error.message)
             return
-        self._footer.tell("paused: what runs goes on" if wish == "paused" else "running again")
+        self._footer.note("paused: what runs goes on" if wish == "paused" else "running again")
         self._look_again()
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from hpotool.cli.screen.spark import spark
 from hpotool.cli.screen.tables import Fitted
 from hpotool.cli.screen.text import plain_cell
-from hpotool.cli.screen.times import say_duration, say_when
+from hpotool.cli.screen.times import format_elapsed, format_when
 from hpotool.errors import paste
 from hpotool.study.doors import visible
 
@@ -107,14 +107,14 @@ def pace_line(found: StudyStatus, now: datetime | None = None) -> Text | None:
     """How long it has taken, how fast it goes, and when it will be done; None before anything has begun."""
     pace, parts = found.pace, []
     if pace.elapsed_s is not None:
-        parts.append(f"{'took' if found.is_over else 'elapsed'} {say_duration(pace.elapsed_s)}")
+        parts.append(f"{'took' if found.is_over else 'elapsed'} {format_elapsed(pace.elapsed_s)}")
     if pace.trial_s is not None:
-        parts.append(f"{say_duration(pace.trial_s)} per trial")
+        parts.append(f"{format_elapsed(pace.trial_s)} per trial")
     if pace.trials_per_hour is not None:
-        parts.append(f"{_say_rate(pace.trials_per_hour)}/h")
+        parts.append(f"{_format_rate(pace.trials_per_hour)}/h")
     if pace.left_s is not None:
-        when = say_when(pace.left_s, now or datetime.now(timezone.utc).astimezone())
-        parts.append(f"done in about {say_duration(_round(pace.left_s))} ({when})")
+        when = format_when(pace.left_s, now or datetime.now(timezone.utc).astimezone())
+        parts.append(f"done in about {format_elapsed(_round(pace.left_s))} ({when})")
     return Text(" · ".join(parts), no_wrap=True, overflow="ellipsis") if parts else None
 
 
@@ -160,13 +160,13 @@ def warning_lines(found: StudyStatus) -> Iterator[Text]:
     if found.progress.warning:
         yield Text(visible(f"warning: {found.progress.warning}"), style="yellow")
     gone = [worker for worker in found.workers if worker["state"] == "gone"]
-    yield from (Text(visible(_say_gone(worker)), style="red") for worker in gone[:_DEPARTED_SHOWN])
+    yield from (Text(visible(_describe_gone(worker)), style="red") for worker in gone[:_DEPARTED_SHOWN])
     if len(gone) > _DEPARTED_SHOWN:
         yield Text(f"and {len(gone) - _DEPARTED_SHOWN} more workers are gone", style="red")
     if found.is_forsaken:
         yield Text(f"nobody works on this; start: {start_command(found.progress.summary.name)}", style="bold red")
         for worker in found.activity.departed[:_DEPARTED_SHOWN]:
-            ago = say_duration(worker["ago_s"])
+            ago = format_elapsed(worker["ago_s"])
             yield Text(visible(f"  {worker['id']} left {ago} ago: {worker['reason'] or 'no reason given'}"))
 
 
@@ -183,7 +183,7 @@ def workers_table(found: StudyStatus, *, is_compact: bool = False) -> Fitted | N
             "slot": worker["slot"],
             "trial": worker["trial"],
             "step": worker["step"],
-            "last seen": f"{say_duration(worker['last_beat_s'])} ago",
+            "last seen": f"{format_elapsed(worker['last_beat_s'])} ago",
             "state": worker["state"],
         }
         for worker in found.workers
@@ -248,7 +248,7 @@ def _latest_row(
         **(again if is_retry else {}),
         "outcome": attempt["outcome"],
         **{metric: values.get(metric) for metric in metrics},
-        "took": say_duration(attempt["duration_s"]),
+        "took": format_elapsed(attempt["duration_s"]),
         "reason": one_line(attempt["reason"]),
     }
 
@@ -261,9 +261,9 @@ def _rank(found: StudyStatus, attempt: Mapping[str, Any]) -> tuple[bool, float]:
     return False, -value if direction == "maximize" else value
 
 
-def _say_gone(worker: Mapping[str, Any]) -> str:
+def _describe_gone(worker: Mapping[str, Any]) -> str:
     trial = "" if worker["trial"] is None else f", with trial {worker['trial']}"
-    return f"{worker['id']} is gone: not heard of for {say_duration(worker['last_beat_s'])}{trial}"
+    return f"{worker['id']} is gone: not heard of for {format_elapsed(worker['last_beat_s'])}{trial}"
 
 
 def _round(seconds: float) -> float:
@@ -272,7 +272,7 @@ def _round(seconds: float) -> float:
     return round(seconds / unit) * unit
 
 
-def _say_rate(per_hour: float) -> str:
+def _format_rate(per_hour: float) -> str:
     return f"{per_hour:,.0f}" if per_hour >= 10 else f"{per_hour:.2g}"
 
 

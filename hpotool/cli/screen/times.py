@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
-def say_duration(seconds: float) -> str:
+def format_elapsed(seconds: float) -> str:
     """``0.8 s``, ``35 s``, ``3 min 20 s``, ``45 min``, ``5 h 12 min``, ``3 d 4 h``: two figures at most."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
@@ -23,7 +23,7 @@ def say_duration(seconds: float) -> str:
     return _two(whole // _DAY, "d", whole % _DAY // _HOUR, "h")
 
 
-def say_when(seconds_from_now: float, now: datetime) -> str:
+def format_when(seconds_from_now: float, now: datetime) -> str:
     """The time of day, with the weekday where that is another day, with the date where it is another week."""
     moment = now + timedelta(seconds=seconds_from_now)
     days = (moment.date() - now.date()).days
@@ -32,12 +32,12 @@ def say_when(seconds_from_now: float, now: datetime) -> str:
     return f"{moment:%a %H:%M}" if days < 7 else f"{moment:%Y-%m-%d}"
 
 
-def say_local(moment: datetime) -> str:
+def format_local(moment: datetime) -> str:
     """Date and time on the reader's wall, without the zone, which is said once for all of them: `zone`."""
     return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def say_clock(moment: datetime, now: datetime) -> str:
+def format_clock(moment: datetime, now: datetime) -> str:
     """The time of day on the reader's wall, with the date where it is another day."""
     local = moment.astimezone()
     return f"{local:%H:%M:%S}" if local.date() == now.astimezone().date() else f"{local:%m-%d %H:%M:%S}"

@@ -31,7 +31,7 @@ class NextBranch:
     reason: str
 
 
-class Descent:
+class BranchTree:
     """The trials of a study as a rule sees them, and which came from which.
 
     Attributes:
@@ -79,10 +79,10 @@ def _count_failures(trials: Sequence[FrozenTrial], living_lineages: set[int]) ->
 class BranchingRule(Protocol):
     """Chooses which trial another one goes on from next."""
 
-    def next_branch(self, descent: Descent, direction: StudyDirection, study_seed: int) -> NextBranch | None:
+    def next_branch(self, tree: BranchTree, direction: StudyDirection, study_seed: int) -> NextBranch | None:
         """The branch to queue now; None: nothing is ready to go on."""
 
-    def lineages_in_use(self, descent: Descent, direction: StudyDirection) -> set[int]:
+    def lineages_in_use(self, tree: BranchTree, direction: StudyDirection) -> set[int]:
         """The lineages whose checkpoints some branch, queued or still to come, begins with."""
 
 

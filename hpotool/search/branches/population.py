@@ -19,7 +19,7 @@ from optuna.samplers import RandomSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from hpotool.search.branches.branching import FINISHED, Descent, NextBranch, rank_key, root_of
+from hpotool.search.branches.branching import FINISHED, BranchTree, NextBranch, rank_key, root_of
 from hpotool.study.branch import Branch
 from hpotool.study.seeds import seed_for_trial
 from hpotool.study.spec import PopulationSpec
@@ -49,18 +49,16 @@ class PopulationSampler(RandomSampler):
             interval, population_size, quantile_fraction, resample_probability, tuple(explore)
         )
 
-    def next_branch(self, descent: Descent, direction: StudyDirection, study_seed: int) -> NextBranch | None:
+    def next_branch(self, tree: BranchTree, direction: StudyDirection, study_seed: int) -> NextBranch | None:
         """The next interval of the member that has waited longest, once every member has begun."""
-        if sum(descent.branch_of(trial) is None for trial in descent.living) < self.population.population_size:
+        if sum(tree.branch_of(trial) is None for trial in tree.living) < self.population.population_size:
             return None
-        ready = [
-            trial for trial in descent.living if trial.state in FINISHED and trial.number not in descent.continued
-        ]
+        ready = [trial for trial in tree.living if trial.state in FINISHED and trial.number not in tree.continued]
         if not ready:
             return None
         member = min(ready, key=_finished_at)
-        rng = RandomState(seed_for_trial(study_seed, descent.size))
-        source = self._source_for(member, descent, direction, rng)
+        rng = RandomState(seed_for_trial(study_seed, tree.size))
+        source = self._source_for(member, tree, direction, rng)
         params, explored = dict(member.params), None
         reason = f"goes on from trial {source.number}"
         if source is not member:
@@ -68,25 +66,25 @@ class PopulationSampler(RandomSampler):
             reason += f", in the place of trial {member.number}"
             if not self.population.explore_among(source.params):
                 reason += f"; it has none of {', '.join(self.population.explore)} to explore"
-        before = descent.branch_of(source)
+        before = tree.branch_of(source)
         steps = self.population.interval + (before.steps if before else self.population.interval)
         branch = Branch(member.number, source.number, root_of(source), steps, explored=explored)
         return NextBranch(branch, params, reason)
 
-    def lineages_in_use(self, descent: Descent, direction: StudyDirection) -> set[int]:
+    def lineages_in_use(self, tree: BranchTree, direction: StudyDirection) -> set[int]:
         """Those of every member's last result, and of the one before: another worker may still be choosing it."""
-        last = _last_results(descent)
-        before = {branch.source_root for branch in map(descent.branch_of, last) if branch is not None}
-        return descent.lineages_of_unfinished() | {root_of(trial) for trial in last} | before
+        last = _last_results(tree)
+        before = {branch.source_root for branch in map(tree.branch_of, last) if branch is not None}
+        return tree.lineages_of_unfinished() | {root_of(trial) for trial in last} | before
 
     def _source_for(
-        self, member: FrozenTrial, descent: Descent, direction: StudyDirection, rng: RandomState
+        self, member: FrozenTrial, tree: BranchTree, direction: StudyDirection, rng: RandomState
     ) -> FrozenTrial:
         """The trial to go on from: truncation selection (section 4.1.1)."""
-        ranked = sorted(_last_results(descent), key=lambda trial: rank_key(trial, direction))
+        ranked = sorted(_last_results(tree), key=lambda trial: rank_key(trial, direction))
         count = int(len(ranked) * self.population.quantile_fraction)
         worst = ranked[len(ranked) - count :]
-        is_stuck = member.state != TrialState.COMPLETE or descent.has_failed_often(member)
+        is_stuck = member.state != TrialState.COMPLETE or tree.has_failed_often(member)
         if member not in worst and not is_stuck:
             return member
         complete = [trial for trial in ranked if trial.state == TrialState.COMPLETE and trial is not member]
@@ -110,10 +108,10 @@ def _finished_at(trial: FrozenTrial) -> tuple[datetime, int]:
     return trial.datetime_complete, trial.number
 
 
-def _last_results(descent: Descent) -> list[FrozenTrial]:
+def _last_results(tree: BranchTree) -> list[FrozenTrial]:
     """The last finished trial of each member: nobody has finished after it."""
-    finished = [trial for trial in descent.living if trial.state in FINISHED]
-    branches = [branch for branch in map(descent.branch_of, finished) if branch is not None]
+    finished = [trial for trial in tree.living if trial.state in FINISHED]
+    branches = [branch for branch in map(tree.branch_of, finished) if branch is not None]
     finished_after = {branch.predecessor for branch in branches}
     return [trial for trial in finished if trial.number not in finished_after]
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from hpotool.search.branches.branching import FINISHED, Descent, NextBranch, rank_key, root_of
+from hpotool.search.branches.branching import FINISHED, BranchTree, NextBranch, rank_key, root_of
 from hpotool.study.branch import Branch
 from hpotool.study.spec import TierSpec
 
@@ -24,10 +24,10 @@ class Tiers:
     def __init__(self, tiers: Sequence[TierSpec]) -> None:
         self._tiers = tuple(tiers)
 
-    def next_branch(self, descent: Descent, direction: StudyDirection, study_seed: int) -> NextBranch | None:
+    def next_branch(self, tree: BranchTree, direction: StudyDirection, study_seed: int) -> NextBranch | None:
         """The best trial that may go on, of the highest tier that has one. The same for every seed."""
         for tier in range(len(self._tiers) - 1, 0, -1):
-            promoted = self._find_promotable(tier, descent, direction)
+            promoted = self._find_promotable(tier, tree, direction)
             if promoted is not None:
                 branch = Branch(
                     predecessor=promoted.number,
@@ -39,37 +39,37 @@ class Tiers:
                 return NextBranch(branch, promoted.params, f"trial {promoted.number} goes on in tier {tier + 1}")
         return None
 
-    def lineages_in_use(self, descent: Descent, direction: StudyDirection) -> set[int]:
+    def lineages_in_use(self, tree: BranchTree, direction: StudyDirection) -> set[int]:
         """Those of every trial that may still be promoted: a rank only gets worse while others finish."""
-        in_use = descent.lineages_of_unfinished()
+        in_use = tree.lineages_of_unfinished()
         for tier in range(1, len(self._tiers)):
-            finished = _finished_in(tier - 1, descent, direction)
+            finished = _finished_in(tier - 1, tree, direction)
             in_use |= {root_of(trial) for trial in finished[: self._tiers[tier].trials]}
         return in_use
 
-    def _find_promotable(self, tier: int, descent: Descent, direction: StudyDirection) -> FrozenTrial | None:
+    def _find_promotable(self, tier: int, tree: BranchTree, direction: StudyDirection) -> FrozenTrial | None:
         places = self._tiers[tier - 1].trials
-        if _count_in(tier - 1, descent) < places:
+        if _count_in(tier - 1, tree) < places:
             return None
-        finished = _finished_in(tier - 1, descent, direction)
+        finished = _finished_in(tier - 1, tree, direction)
         allowed = self._tiers[tier].trials * len(finished) // places
-        if _count_in(tier, descent) >= min(allowed, self._tiers[tier].trials):
+        if _count_in(tier, tree) >= min(allowed, self._tiers[tier].trials):
             return None
-        waiting = [trial for trial in finished if trial.number not in descent.continued]
+        waiting = [trial for trial in finished if trial.number not in tree.continued]
         # Where going on fails again and again, the place is better given to another one, if there is any.
-        return min(waiting, key=descent.has_failed_often, default=None)
+        return min(waiting, key=tree.has_failed_often, default=None)
 
 
-def _tier_of(trial: FrozenTrial, descent: Descent) -> int:
-    branch = descent.branch_of(trial)
+def _tier_of(trial: FrozenTrial, tree: BranchTree) -> int:
+    branch = tree.branch_of(trial)
     return 0 if branch is None or branch.tier is None else branch.tier
 
 
-def _count_in(tier: int, descent: Descent) -> int:
-    return sum(_tier_of(trial, descent) == tier for trial in descent.living)
+def _count_in(tier: int, tree: BranchTree) -> int:
+    return sum(_tier_of(trial, tree) == tier for trial in tree.living)
 
 
-def _finished_in(tier: int, descent: Descent, direction: StudyDirection) -> list[FrozenTrial]:
+def _finished_in(tier: int, tree: BranchTree, direction: StudyDirection) -> list[FrozenTrial]:
     """The tier's finished trials, the best first."""
-    finished = [trial for trial in descent.living if trial.state in FINISHED and _tier_of(trial, descent) == tier]
+    finished = [trial for trial in tree.living if trial.state in FINISHED and _tier_of(trial, tree) == tier]
     return sorted(finished, key=lambda trial: rank_key(trial, direction))

@@ -120,4 +120,4 @@ def _scatter(cube: UnitCube, centres: Array, each: int, radius: float, rng: Rand
     other = np.floor(rng.uniform(size=points.shape) * np.maximum(cube.choices, 1))
     kept = np.where(cube.is_choice, np.where(changed, other, points), shifted)
     # A choice that the space lost can be no candidate's.
-    return cube.settle(cube.snap(np.where(cube.is_choice & (kept < 0), other, kept)), rng)
+    return cube.repair(cube.snap(np.where(cube.is_choice & (kept < 0), other, kept)), rng)

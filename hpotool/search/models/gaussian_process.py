@@ -89,14 +89,14 @@ class GaussianProcess:
 def merge_replicates(points: Array, losses: Array) -> tuple[Array, Array, Array, float]:
     """Return the different points in their order, the mean loss of each, how many there are of it, and the sum
     of the squared deviations from those means."""
-    _, first, place = np.unique(points, axis=0, return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(points, axis=0, return_index=True, return_inverse=True)
     if len(first) == len(points):
         return points, losses, np.ones(len(points)), 0.0
     order = np.argsort(first)
-    place = np.argsort(order)[place.ravel()]
-    counts = np.bincount(place).astype(float)
-    means = np.bincount(place, losses) / counts
-    return points[first[order]], means, counts, float(((losses - means[place]) ** 2).sum())
+    inverse = np.argsort(order)[inverse.ravel()]
+    counts = np.bincount(inverse).astype(float)
+    means = np.bincount(inverse, losses) / counts
+    return points[first[order]], means, counts, float(((losses - means[inverse]) ** 2).sum())
 
 
 def squared_distances(left: Array, right: Array, is_choice: Flags) -> Array:

@@ -97,9 +97,9 @@ class UnitCube:
 
     def draw(self, rng: RandomState, count: int) -> Array:
         """Return uniformly random points."""
-        return self.settle(self._draw(rng, count), rng)
+        return self.repair(self._draw(rng, count), rng)
 
-    def settle(self, points: Array, rng: RandomState) -> Array:
+    def repair(self, points: Array, rng: RandomState) -> Array:
         """Return the points with exactly the parameters that exist there; what comes to exist is random."""
         if not self._rules and not np.isnan(points).any():
             return points

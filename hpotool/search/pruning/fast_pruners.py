@@ -34,7 +34,7 @@ from hpotool.storage.optuna.trial_memory import TrialLog
 def fast_pruner(pruner: BasePruner) -> BasePruner:
     """The pruner that gives the same verdicts faster, or ``pruner`` itself where there is none.
 
-    A subclass of one of Optuna's pruners is left alone: what it changes is not known here. The fast one takes over
+    A subclass of one of Optuna's pruners is left alone: what it changes is not known here. The fast one has
     what ``pruner`` has learned, and is to be used in its place.
     """
     fast = _FAST.get(type(pruner))

@@ -24,7 +24,7 @@ from hpotool.study.spec import StudySpec
 
 @dataclass(frozen=True)
 class Creation:
-    """What became of it. ``changes`` are sentences: what the study took over from the file."""
+    """What became of it. ``changes`` are sentences: what the study has from the file now."""
 
     spec: StudySpec
     is_new: bool
@@ -32,7 +32,7 @@ class Creation:
 
 
 def create_or_resume(connection: Connection, spec: StudySpec, actor: str) -> Creation:
-    """Create the study that ``spec`` describes; when it exists, resume it and take over what is safe to change.
+    """Create the study that ``spec`` describes; when it exists, resume it with what is safe to change.
 
     A study without a seed gets one here, and every worker uses it.
 
@@ -171,7 +171,7 @@ def _refuse_settings_of_a_newer_hpotool(stored: Any, known: Any, key: str = "") 
 
 
 def _resume(connection: Connection, spec: StudySpec, actor: str) -> Creation:
-    def take_over(stored: StudySpec) -> StudySpec:
+    def change(stored: StudySpec) -> StudySpec:
         found = differences(stored, spec)
         refused = [difference.sentence for difference in found if not difference.is_safe]
         if refused:
@@ -182,7 +182,7 @@ def _resume(connection: Connection, spec: StudySpec, actor: str) -> Creation:
         return resumed(stored, spec) if found else stored
 
     before, after = change_spec(
-        connection, spec.name, take_over, actor, lambda changed: running_versions(changed.objective)
+        connection, spec.name, change, actor, lambda changed: running_versions(changed.objective)
     )
     changes = [difference.sentence for difference in differences(before, spec)] if after != before else ()
     return Creation(after, False, changes)

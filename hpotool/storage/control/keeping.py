@@ -80,7 +80,7 @@ def rename_study(connection: Connection, old: str, name: str, actor: str) -> Non
 
 
 def _origin(study: str) -> str:
-    """How `importing.TAKEN_FROM` begins in trials that were taken over from the study."""
+    """How `taken_over.TAKEN_FROM` begins in trials that were taken over from the study."""
     return json.dumps({"study": study, "number": 0}).removesuffix("0}")
 
 

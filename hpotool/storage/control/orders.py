@@ -41,8 +41,8 @@ class StudySettings:
 
 
 @dataclass(frozen=True)
-class Places:
-    """How the places of a budget are taken, counted as a claim counts them."""
+class BudgetCounts:
+    """How much of a budget is taken, counted as a claim counts them."""
 
     finished: int
     running: int
@@ -130,10 +130,10 @@ def read_retry_spec(run: Run, study_id: int) -> RetrySpec:
     return read_study_data(settings.spec).retry
 
 
-def count_places(run: Run, study_id: int) -> Places:
+def count_budget(run: Run, study_id: int) -> BudgetCounts:
     """Count the study's trials, at a cost that does not grow with them."""
-    rows = run(query("count_places"), {"study_id": study_id})
-    return Places(*rows[0])
+    rows = run(query("count_budget"), {"study_id": study_id})
+    return BudgetCounts(*rows[0])
 
 
 def set_state(run: Run, study_id: int, state: StudyState, reason: str, actor: str) -> bool:

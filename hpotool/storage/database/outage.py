@@ -66,9 +66,9 @@ class Outage:
 class PatientConnection(Connection):
     """A connection whose owner (the thread that made it) waits an outage out inside `run`.
 
-    Other threads, and the owner inside ``impatiently``, get the error at once: they have something better to do
-    than to wait. ``give_up_after`` bounds the wait; setting ``hurry`` ends it. ``longest_delay`` is between two
-    tries.
+    Other threads, and the owner inside ``no_wait``, get the error at once: they have something better to do
+    than to wait. ``give_up_after`` bounds the wait; setting ``abort_wait`` ends it. ``longest_delay`` is between
+    two tries.
     """
 
     lock_timeout_s = 10  # a worker whose claim queues hears a signal within that time, and queues again
@@ -82,7 +82,7 @@ class PatientConnection(Connection):
     ) -> None:
         super().__init__(url)
         self.outage = Outage()
-        self.hurry = threading.Event()
+        self.abort_wait = threading.Event()
         self.on_first_failure: Callable[[], None] = lambda: None
         self._give_up_after_s = give_up_after.total_seconds() if give_up_after is not None else None
         self._longest_delay_s = longest_delay.total_seconds()
@@ -90,7 +90,7 @@ class PatientConnection(Connection):
         self._is_impatient = False
 
     @contextmanager
-    def impatiently(self) -> Iterator[None]:
+    def no_wait(self) -> Iterator[None]:
         """Inside, the owner does not wait either."""
         before, self._is_impatient = self._is_impatient, True
         try:
@@ -126,5 +126,5 @@ class PatientConnection(Connection):
         if give_up_after is not None and self.outage.lasted_s >= give_up_after:
             raise GaveUpError(f"gave up after {give_up_after:.0f} s: {error}", error.hint) from error
         # With jitter, so that a hundred workers do not come back in step.
-        if self.hurry.wait(delay * random.uniform(0.5, 1.0)):
+        if self.abort_wait.wait(delay * random.uniform(0.5, 1.0)):
             raise GaveUpError(f"told to end while {error}", error.hint) from error

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, cast
 
@@ -67,7 +67,11 @@ class NoTrial:
 
 @dataclass(frozen=True)
 class Ending:
-    """How an attempt ended, and what follows for its trial. ``gpu`` are figures as JSON data."""
+    """How an attempt ended, and what follows for its trial. ``gpu`` are figures as JSON data.
+
+    Every other field is a column of ``hpotool.attempts``, which ``finish.sql`` writes in `end_attempt` and
+    `finish_late`.
+    """
 
     outcome: Outcome
     reason: str = ""
@@ -273,7 +277,8 @@ def _content_parameters(content: TrialContent) -> dict[str, Any]:
 
 
 def _ending_parameters(actor: str, ending: Ending) -> dict[str, Any]:
-    return {
+    columns = {field.name: getattr(ending, field.name) for field in fields(ending)}
+    return columns | {
         "actor": actor,
         "outcome": ending.outcome.value,
         "reason": storable(ending.reason),

@@ -17,10 +17,10 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from optuna.trial import TrialState
 
@@ -39,7 +39,7 @@ class NewerFormatError(Exception):
 
 
 @dataclass(frozen=True)
-class Result:
+class SpooledResult:
     """What the attempt is to be told with."""
 
     state: TrialState
@@ -54,7 +54,7 @@ class SpooledAttempt:
     attempt: Attempt
     worker: WorkerIdentity
     content: TrialContent
-    result: Result | None
+    result: SpooledResult | None
 
     def to_json(self) -> str:
         """As text; the inverse of `from_json`."""
@@ -75,23 +75,32 @@ class SpooledAttempt:
         data = json.loads(text)
         if data["format"] != _FORMAT:
             raise NewerFormatError(f"format {data['format']}")
-        attempt = Attempt(**data["attempt"])
+        attempt = _read_as(Attempt, data["attempt"])
         outcomes = tuple(Outcome(outcome) for outcome in attempt.history)
         started = datetime.fromisoformat(data["attempt"]["started"])
         return cls(
             replace(attempt, started=started, history=outcomes),
-            WorkerIdentity(**data["worker"]),
-            TrialContent(**data["content"]),
+            _read_as(WorkerIdentity, data["worker"]),
+            _read_as(TrialContent, data["content"]),
             _result(data["result"]),
         )
 
 
-def _result(data: dict[str, Any] | None) -> Result | None:
+_Kind = TypeVar("_Kind", Attempt, WorkerIdentity, TrialContent, Ending)
+
+
+def _read_as(kind: type[_Kind], data: dict[str, Any]) -> _Kind:
+    """``data`` as a ``kind``, without what a newer hpotool has added to it."""
+    known = {field.name for field in fields(kind)}
+    return kind(**{name: value for name, value in data.items() if name in known})
+
+
+def _result(data: dict[str, Any] | None) -> SpooledResult | None:
     if data is None:
         return None
-    ending = Ending(**data["ending"])
+    ending = _read_as(Ending, data["ending"])
     values = data["values"]
-    return Result(
+    return SpooledResult(
         TrialState[data["state"]],
         None if values is None else tuple(values),
         replace(ending, outcome=Outcome(ending.outcome)),
@@ -181,7 +190,7 @@ class Spool:
             return spooled
         ending = Ending(Outcome.COMPLETE, "its worker was gone before it could tell")
         content = replace(spooled.content, user_attrs={**spooled.content.user_attrs, **extra})
-        return replace(spooled, content=content, result=Result(TrialState.COMPLETE, values, ending))
+        return replace(spooled, content=content, result=SpooledResult(TrialState.COMPLETE, values, ending))
 
     def list(self) -> Iterator[SpooledAttempt]:
         """Everything that is kept, the oldest first."""

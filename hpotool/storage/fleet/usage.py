@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from hpotool.storage.database.queries import query
 from hpotool.storage.fleet.attempts import Run
-from hpotool.study.rules.budget import Progress, Result, Usage, advance, hours_on_gpus, total_cost
+from hpotool.study.rules.budget import FinishedTrial, Progress, Usage, advance, hours_on_gpus, total_cost
 from hpotool.study.spec import BudgetSpec, MetricSpec
 
 
@@ -59,8 +59,8 @@ class UsageReader:
             if trial_id not in self._seen:
                 self._seen.add(trial_id)
                 violations = {name: float(violation) for name, violation in violations.items()}
-                result = Result(tuple(values) if is_complete else None, violations, point, is_taken_over)
-                self._progress = advance(self._progress, result, self._metrics)
+                trial = FinishedTrial(tuple(values) if is_complete else None, violations, point, is_taken_over)
+                self._progress = advance(self._progress, trial, self._metrics)
         if rows:
             first_open = rows[0][-1]
             self._from_id = first_open if first_open is not None else max(self._seen) + 1

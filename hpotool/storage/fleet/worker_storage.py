@@ -6,7 +6,7 @@ What differs from any other storage:
   nothing to claim, `NothingToClaim` comes out of ``study.optimize``, and says why.
 * telling ends the attempt too. What Optuna cannot carry (outcome, reason, output) is handed over before, with
   `end_attempt_with`; what follows for the trial is decided by `hpotool.study.rules.retry`.
-* a trial that was taken away (fenced) does not raise: the tell ends quietly, and `last_told` says so.
+* a trial that was taken away (fenced) does not raise: the tell ends quietly, and `last_tell` says so.
 * the thread that made it waits an outage out, but never inside an attempt: reports are buffered, and what a pruner
   asks is answered from memory. A result lies on disk before it is told.
 * heartbeats and stale trials are not Optuna's business here: `hpotool.worker` beats and reaps.
@@ -34,7 +34,7 @@ from hpotool.storage.database.outage import GaveUpError, PatientConnection
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet import attempts
 from hpotool.storage.fleet.attempts import Attempt, Ending, NoTrial, Run
-from hpotool.storage.fleet.spool import Result, Spool, SpooledAttempt
+from hpotool.storage.fleet.spool import Spool, SpooledAttempt, SpooledResult
 from hpotool.storage.fleet.trial_content import TrialContent
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.storage.optuna.decoding import to_local_time
@@ -63,7 +63,7 @@ class NothingToClaim(Exception):  # noqa: N818  (it is an answer, not an error)
 
 
 @dataclass(frozen=True)
-class Told:
+class TellResult:
     """How the last attempt was told: fenced (its trial was somebody else's by then), and what followed."""
 
     attempt: Attempt
@@ -91,7 +91,7 @@ class WorkerStorage(PostgresStorage):
     ) -> None:
         self.worker = worker
         self.attempt: Attempt | None = None
-        self.last_told: Told | None = None
+        self.last_tell: TellResult | None = None
         self.create_below: int | None = None  # a new trial only while there are fewer; for a finite list of points
         self._retry = retry or RetrySpec()
         self._ending: Ending | None = None
@@ -100,7 +100,7 @@ class WorkerStorage(PostgresStorage):
         self._is_telling = False
         self._spooled_size = -1
         self._gave_up: GaveUpError | RefusedStatementError | None = None
-        self._untold: SpooledAttempt | None = None  # what that left, and what is sent before the next claim
+        self._unsent: SpooledAttempt | None = None  # what that left, and what is sent before the next claim
         self.connection = PatientConnection(url, give_up_after=give_up_after)
         super().__init__(url)
         self._spool = Spool(home or home_folder(), self.connection.identify(), url)
@@ -186,7 +186,7 @@ class WorkerStorage(PostgresStorage):
             ending = replace(ending, follow_up=attempts.follow_up_of(decision))
             if isinstance(decision, GiveUp) and ending.outcome.blames_parameters:
                 self._note_failure(trial_id, ending.outcome)
-        result = Result(state, None if values is None else tuple(values), ending)
+        result = SpooledResult(state, None if values is None else tuple(values), ending)
         self._tell(SpooledAttempt(attempt, self.worker, self._own_content(), result), result, decision)
         return True
 
@@ -196,7 +196,7 @@ class WorkerStorage(PostgresStorage):
             noted = self._add_attribute("system_attrs", trial_id, FAILED_ATTRIBUTE, outcome.value)
             self._own_trial.set_system_attr(FAILED_ATTRIBUTE, noted)
 
-    def _tell(self, spooled: SpooledAttempt, result: Result, decision: Decision | None) -> None:
+    def _tell(self, spooled: SpooledAttempt, result: SpooledResult, decision: Decision | None) -> None:
         attempt = spooled.attempt
         fault_point("tell.before")
         with self._spooling:
@@ -215,7 +215,7 @@ class WorkerStorage(PostgresStorage):
         except (GaveUpError, RefusedStatementError) as error:
             # Optuna would turn what is raised here into an AssertionError. The result is on disk, with everything
             # that the attempt wrote; this worker sends it before it claims anything, or the next one here does.
-            self._gave_up, self._untold = error, spooled
+            self._gave_up, self._unsent = error, spooled
             _logger.warning("the outcome of trial %d waits on this machine: %s", attempt.number, error)
             self._writes.hand_over()
         finally:
@@ -225,7 +225,7 @@ class WorkerStorage(PostgresStorage):
         fault_point("tell.after")
         self._leave_attempt(attempt, result, ended)
         is_fenced = ended is None and self._gave_up is None
-        self.last_told = Told(attempt, result.ending.outcome, is_fenced, is_kept, decision)
+        self.last_tell = TellResult(attempt, result.ending.outcome, is_fenced, is_kept, decision)
 
     def _tell_again(self) -> None:
         """Send what the last tell could not: what the database refused, it may take by now.
@@ -234,19 +234,19 @@ class WorkerStorage(PostgresStorage):
             GaveUpError: nobody waits for the database any more.
             RefusedStatementError: it still refuses.
         """
-        if self._gave_up is None or self._untold is None:
+        if self._gave_up is None or self._unsent is None:
             return
         if isinstance(self._gave_up, GaveUpError):
             raise self._gave_up
         try:
-            self._send(self._untold)
+            self._send(self._unsent)
         except RefusedDataError as error:
-            self._spool.set_aside(self._untold.attempt.attempt_id, str(error))
+            self._spool.set_aside(self._unsent.attempt.attempt_id, str(error))
         else:
-            _logger.warning("sent what trial %d had left", self._untold.attempt.number)
-        self._gave_up = self._untold = None
+            _logger.warning("sent what trial %d had left", self._unsent.attempt.number)
+        self._gave_up = self._unsent = None
 
-    def _leave_attempt(self, attempt: Attempt, result: Result, ended: datetime | None) -> None:
+    def _leave_attempt(self, attempt: Attempt, result: SpooledResult, ended: datetime | None) -> None:
         with self._spooling:
             self.attempt = self._own_trial = None
             if self._gave_up is None:
@@ -319,7 +319,7 @@ class WorkerStorage(PostgresStorage):
                 return []
             return super().get_all_trials(study_id, deepcopy, states)
         if self.connection.outage.lasted_s == 0:
-            with suppress(DatabaseUnreachableError), self.connection.impatiently():
+            with suppress(DatabaseUnreachableError), self.connection.no_wait():
                 return super().get_all_trials(study_id, deepcopy, states)
         return self._memory.select(study_id, states)
 
@@ -340,7 +340,9 @@ class WorkerStorage(PostgresStorage):
                 raise
 
 
-def _finish(run: Run, run_alone: Run, spooled: SpooledAttempt, result: Result) -> tuple[datetime | None, bool]:
+def _finish(
+    run: Run, run_alone: Run, spooled: SpooledAttempt, result: SpooledResult
+) -> tuple[datetime | None, bool]:
     """When the trial ended (None: it was not the attempt's any more), and whether the result is kept."""
     actor = spooled.worker.worker_id
     ended = attempts.finish_attempt(run, spooled.attempt, actor, result.state, result.values, result.ending)

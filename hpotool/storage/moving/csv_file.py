@@ -44,7 +44,7 @@ def read_csv_study(file: str, names: Sequence[str], metrics: Sequence[str]) -> S
     params = {column: column.removeprefix("params_") for column in named or free}
     values = {column: [parse_scalar(row[column]) for row in rows if row[column].strip()] for column in params}
     space = {column: _distribution(values[column]) for column in params if values[column]}
-    trials = [_trial(place, row, path, directions, params, space) for place, row in enumerate(rows)]
+    trials = [_trial(number, row, path, directions, params, space) for number, row in enumerate(rows)]
     metric_names = [name for name, _ in directions.values()]
     return SourceStudy(
         str(path.resolve()),
@@ -107,22 +107,22 @@ def _distribution(values: Sequence[Any]) -> BaseDistribution:
 
 
 def _trial(
-    place: int,
+    number: int,
     row: Row,
     path: Path,
     directions: Mapping[str, tuple[str, str]],
     params: Mapping[str, str],
     space: Mapping[str, BaseDistribution],
 ) -> FrozenTrial:
-    where = f"{path}: trial {place}"
+    where = f"{path}: trial {number}"
     values = [_number(row[column], f"{where}, {column}") for column in directions]
     state = _state(row, values, where)
     own = {column: parse_scalar(row[column]) for column in space if row[column].strip()}
     floats = {c: _as_chosen(space[c], value) for c, value in own.items()}
     is_measured = state is TrialState.COMPLETE
     trial = FrozenTrial(
-        number=place,
-        trial_id=place,
+        number=number,
+        trial_id=number,
         state=state,
         value=None,
         values=[value for value in values if value is not None] if is_measured else None,

@@ -44,7 +44,7 @@ class SourceStudy:
     system_attrs: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_optuna_studies(place: str, names: Sequence[str] = ()) -> list[SourceStudy]:
+def read_optuna_studies(address: str, names: Sequence[str] = ()) -> list[SourceStudy]:
     """The studies of an Optuna storage, a database's URL or a file; all of them, or those of some names.
 
     Raises:
@@ -52,7 +52,7 @@ def read_optuna_studies(place: str, names: Sequence[str] = ()) -> list[SourceStu
         InputError: it is no storage of Optuna, or one that this Optuna cannot read.
         DatabaseUnreachableError: the database does not answer.
     """
-    source, storage = _open(place)
+    source, storage = _open(address)
     with _explained(source):
         found = storage.get_all_studies()
         _refuse_unknown(names, [study.study_name for study in found], source)
@@ -77,24 +77,24 @@ def _refuse_unknown(names: Sequence[str], known: Sequence[str], source: str) -> 
         raise NotFoundError(f"{source} has no study {unknown[0]!r}", f"it has {has}")
 
 
-def _open(place: str) -> tuple[str, BaseStorage]:
-    if "://" in place:
-        return _open_database(place)
-    path = Path(place)
+def _open(address: str) -> tuple[str, BaseStorage]:
+    if "://" in address:
+        return _open_database(address)
+    path = Path(address)
     if not path.exists():
-        raise NotFoundError(f"the file {place} does not exist", _HINT)
+        raise NotFoundError(f"the file {address} does not exist", _HINT)
     if not path.is_file():
-        raise InputError(f"{place} is no file", _HINT)
+        raise InputError(f"{address} is no file", _HINT)
     try:
         with path.open("rb") as file:
             head = file.read(4096)
     except OSError as error:
-        raise InputError(f"the file {place} cannot be read: {error.strerror}", f"ls -l {place}") from None
+        raise InputError(f"the file {address} cannot be read: {error.strerror}", f"ls -l {address}") from None
     if head.startswith(_SQLITE):
         return _open_database(f"sqlite:///{path.resolve()}")
     if not head.lstrip().startswith(b'{"op_code"') and b'"op_code"' not in head.partition(b"\n")[0]:
-        raise InputError(f"{place} is neither SQLite nor a journal of Optuna", _HINT)
-    with _explained(place):
+        raise InputError(f"{address} is neither SQLite nor a journal of Optuna", _HINT)
+    with _explained(address):
         return str(path.resolve()), JournalStorage(JournalFileBackend(str(path)))
 
 

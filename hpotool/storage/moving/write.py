@@ -50,7 +50,7 @@ def write_trials(
 
 def _columns(trials: Sequence[FrozenTrial]) -> dict[str, Any]:
     columns: dict[str, list[Any]] = defaultdict(list)
-    for place, trial in enumerate(trials):
+    for index, trial in enumerate(trials):
         own = _own_columns(trial)
         is_running = trial.state is TrialState.RUNNING
         columns["states"].append(TrialState.FAIL.name if is_running else own["state"])
@@ -58,7 +58,7 @@ def _columns(trials: Sequence[FrozenTrial]) -> dict[str, Any]:
         columns["ends"].append(own["datetime_complete"])
         columns["objectives"] += range(len(own["values"]))
         for places, names in _PARTS.items():
-            columns[places] += [place] * len(own[names[0]])
+            columns[places] += [index] * len(own[names[0]])
             for name in names:
                 columns[name] += own[name]
     return {

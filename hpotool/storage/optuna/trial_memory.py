@@ -167,8 +167,8 @@ class TrialMemory:
             for live in self.live.values():
                 if live.study_id == study_id:
                     trial = live.shared()
-                    place = history.position(trial) if states is None else _place(selected, trial)
-                    selected[place] = trial
+                    position = history.position(trial) if states is None else _position(selected, trial)
+                    selected[position] = trial
             return selected
 
     def log(self, study_id: int) -> TrialLog:
@@ -308,8 +308,8 @@ class TrialMemory:
             raise KeyError(NOT_FOUND)
 
 
-def _place(trials: Sequence[FrozenTrial], trial: FrozenTrial) -> int:
-    place = bisect_left(trials, trial._number, key=lambda each: each._number)
-    while trials[place]._trial_id != trial._trial_id:
-        place += 1
-    return place
+def _position(trials: Sequence[FrozenTrial], trial: FrozenTrial) -> int:
+    position = bisect_left(trials, trial._number, key=lambda each: each._number)
+    while trials[position]._trial_id != trial._trial_id:
+        position += 1
+    return position

@@ -27,7 +27,7 @@ from hpotool.study.file.kinds import (
     Record,
     Table,
     Text,
-    say,
+    reject,
 )
 
 LARGEST_SEED = 2**32 - 1  # what numpy's RandomState takes
@@ -302,8 +302,7 @@ class Algorithm:
         if isinstance(content, str):
             content = {"name": Entry(node.place, node)}
         if not isinstance(content, dict):
-            problems.add(node.place, f"expected a {self.what}'s name or a mapping with its name, got {say(node)}")
-            return BROKEN
+            return reject(node, f"a {self.what}'s name or a mapping with its name", problems)
         name = self._name(content, problems)
         if name is BROKEN:
             return BROKEN
@@ -332,10 +331,7 @@ class Algorithm:
         if isinstance(name, str) and ":" in name:
             return Text("module:Class", _check_class).read(node, problems)
         if not isinstance(name, str):
-            problems.add(
-                node.place, f"expected a {self.what}'s name, one of {', '.join(self.known)}, got {say(node)}"
-            )
-            return BROKEN
+            return reject(node, f"a {self.what}'s name, one of {', '.join(self.known)}", problems)
         plain = name.lower().removesuffix("sampler").removesuffix("pruner")  # as Optuna names its classes
         hint = did_you_mean(plain, list(self.known))
         problems.add(node.place, f"there is no {self.what} {name!r}{hint}")

@@ -16,9 +16,9 @@ from typing import Any
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from hpotool.study.branch import say_tiers
+from hpotool.study.branch import describe_tiers
 from hpotool.study.file.grammar import OBJECTIVE, STUDY
-from hpotool.study.space import say_range
+from hpotool.study.space import describe_range
 from hpotool.study.spec import NO_DEFAULT, ObjectiveSpec, ParameterSpec, StudySpec
 from hpotool.study.units import format_duration
 
@@ -46,11 +46,11 @@ def differences_in_measuring(source: StudySpec, target: StudySpec) -> list[str]:
     Search space, sampler, budget and limits may differ. Data and code are not in a study's file.
     """
     pairs = [
-        ("the metrics are", _say_metrics),
-        ("the constraints are", _say_constraints),
-        ("the objective is", lambda spec: _say_objective(spec.objective)),
+        ("the metrics are", _describe_metrics),
+        ("the constraints are", _describe_constraints),
+        ("the objective is", lambda spec: _describe_objective(spec.objective)),
         *(
-            (f"objective.{name} is", lambda spec, name=name: _say(getattr(spec.objective, name)))
+            (f"objective.{name} is", lambda spec, name=name: _format(getattr(spec.objective, name)))
             for name, key in OBJECTIVE.keys.items()
             if key.decides_values
         ),
@@ -92,19 +92,19 @@ def _plain(name: str, stored: StudySpec, new: StudySpec) -> Iterator[Difference]
     if is_dataclass(old):
         yield from _safe_fields(name, old, now)
     elif refused is not None:
-        yield from _refused(f"{name} is", _say(old), _say(now), refused)
+        yield from _refused(f"{name} is", _format(old), _format(now), refused)
     elif old != now:
-        yield Difference(f"{name} changes from {_say(old)} to {_say(now)}", True)
+        yield Difference(f"{name} changes from {_format(old)} to {_format(now)}", True)
 
 
 def _safe_fields(name: str, stored: Any, new: Any, without: Sequence[str] = ()) -> Iterator[Difference]:
     for field in fields(stored):
         old, now = getattr(stored, field.name), getattr(new, field.name)
         if old != now and field.name not in without:
-            yield Difference(f"{name}.{field.name} changes from {_say(old)} to {_say(now)}", True)
+            yield Difference(f"{name}.{field.name} changes from {_format(old)} to {_format(now)}", True)
 
 
-def _say(value: Any) -> str:
+def _format(value: Any) -> str:
     if value is None or value == {}:
         return "none"
     if isinstance(value, bool):
@@ -112,39 +112,39 @@ def _say(value: Any) -> str:
     if isinstance(value, timedelta):
         return format_duration(value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {_say(inner)}" for key, inner in value.items())
+        return ", ".join(f"{key}: {_format(inner)}" for key, inner in value.items())
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _objective(stored: ObjectiveSpec, new: ObjectiveSpec) -> Iterator[Difference]:
     reason = "its trials ran the old one"
-    yield from _refused("the objective is", _say_objective(stored), _say_objective(new), reason)
+    yield from _refused("the objective is", _describe_objective(stored), _describe_objective(new), reason)
     yield from _safe_fields("objective", stored, new, without=("python", "command"))
 
 
-def _say_objective(objective: ObjectiveSpec) -> str:
+def _describe_objective(objective: ObjectiveSpec) -> str:
     return objective.python or " ".join(objective.command or ())
 
 
-def _say_metrics(spec: StudySpec) -> str:
+def _describe_metrics(spec: StudySpec) -> str:
     return ", ".join(f"{metric.name}: {metric.direction}" for metric in spec.metrics)
 
 
-def _say_constraints(spec: StudySpec) -> str:
+def _describe_constraints(spec: StudySpec) -> str:
     return ", ".join(f"{c.name} {c.operator} {c.bound:g}" for c in spec.constraints) or "none"
 
 
-def _say_sampler(stored: StudySpec, new: StudySpec | None = None) -> str:
+def _describe_sampler(stored: StudySpec, new: StudySpec | None = None) -> str:
     sampler = (new or stored).sampler
     seed = stored.sampler.seed if sampler.seed is None else sampler.seed
-    return _say_algorithm(sampler.name, {"seed": seed, **sampler.arguments})
+    return _describe_algorithm(sampler.name, {"seed": seed, **sampler.arguments})
 
 
-def _say_pruner(spec: StudySpec) -> str:
-    return _say_algorithm(spec.pruner.name, {"metric": spec.pruner.metric, **spec.pruner.arguments})
+def _describe_pruner(spec: StudySpec) -> str:
+    return _describe_algorithm(spec.pruner.name, {"metric": spec.pruner.metric, **spec.pruner.arguments})
 
 
-def _say_algorithm(name: str, arguments: Mapping[str, Any]) -> str:
+def _describe_algorithm(name: str, arguments: Mapping[str, Any]) -> str:
     given = [f"{key}={value}" for key, value in sorted(arguments.items()) if value is not None]
     return f"{name}({', '.join(given)})" if given else name
 
@@ -159,7 +159,7 @@ def _warm_start(stored: StudySpec, new: StudySpec) -> Iterator[Difference]:
 
 
 def _tiers(stored: StudySpec, new: StudySpec) -> Iterator[Difference]:
-    old, now = (say_tiers(spec.tiers) or "none" for spec in (stored, new))
+    old, now = (describe_tiers(spec.tiers) or "none" for spec in (stored, new))
     yield from _refused("the tiers are", old, now, "its trials went as far as the old ones say")
 
 
@@ -183,23 +183,24 @@ def _search_space(stored: Sequence[ParameterSpec], new: Sequence[ParameterSpec])
 
 def _parameter(stored: ParameterSpec, new: ParameterSpec) -> Iterator[Difference]:
     if stored.distribution != new.distribution:
-        change = f"parameter {new.name!r} changes from {_say_distribution(stored)} to {_say_distribution(new)}"
+        old, now = _describe_range(stored), _describe_range(new)
+        change = f"parameter {new.name!r} changes from {old} to {now}"
         reason = _reason_to_refuse(stored.distribution, new.distribution)
         yield Difference(f"{change}; {reason}" if reason else change, reason is None)
     if dict(stored.when) != dict(new.when):
         wider = all(
             parent in stored.when and set(stored.when[parent]) <= set(new.when[parent]) for parent in new.when
         )
-        change = f"parameter {new.name!r} exists {_say_when(new)} instead of {_say_when(stored)}"
+        change = f"parameter {new.name!r} exists {_describe_when(new)} instead of {_describe_when(stored)}"
         yield Difference(change if wider else f"{change}; finished trials have it where it would not exist", wider)
 
 
-def _say_distribution(parameter: ParameterSpec) -> str:
+def _describe_range(parameter: ParameterSpec) -> str:
     log = " on a log scale" if getattr(parameter.distribution, "log", False) else ""
-    return say_range(parameter.distribution) + log
+    return describe_range(parameter.distribution) + log
 
 
-def _say_when(parameter: ParameterSpec) -> str:
+def _describe_when(parameter: ParameterSpec) -> str:
     conditions = [f"{parent} is {' or '.join(map(str, values))}" for parent, values in parameter.when.items()]
     return f"when {' and '.join(conditions)}" if parameter.when else "always"
 
@@ -232,20 +233,20 @@ _SHAPED: Mapping[str, Callable[[StudySpec, StudySpec], Iterable[Difference]]] = 
     "study": lambda stored, new: (),  # the name is how the stored one was found
     "objective": lambda stored, new: _objective(stored.objective, new.objective),
     "metrics": lambda stored, new: _refused(
-        "the metrics are", _say_metrics(stored), _say_metrics(new), "its trials would have other values"
+        "the metrics are", _describe_metrics(stored), _describe_metrics(new), "its trials would have other values"
     ),
     "constraints": lambda stored, new: _refused(
         "the constraints are",
-        _say_constraints(stored),
-        _say_constraints(new),
+        _describe_constraints(stored),
+        _describe_constraints(new),
         "its trials were judged by the old ones",
     ),
     "search_space": lambda stored, new: _search_space(stored.search_space, new.search_space),
     "sampler": lambda stored, new: _refused(
-        "the sampler is", _say_sampler(stored), _say_sampler(stored, new), "one study has one sampler"
+        "the sampler is", _describe_sampler(stored), _describe_sampler(stored, new), "one study has one sampler"
     ),
     "pruner": lambda stored, new: _refused(
-        "the pruner is", _say_pruner(stored), _say_pruner(new), "its trials were pruned by the old one"
+        "the pruner is", _describe_pruner(stored), _describe_pruner(new), "its trials were pruned by the old one"
     ),
     "tiers": _tiers,
     "warm_start": _warm_start,

@@ -22,7 +22,7 @@ from hpotool.study.file.kinds import (
     Record,
     Table,
     Text,
-    say,
+    reject,
 )
 from hpotool.study.file.space_grammar import SearchSpace, parameter_json_schema
 from hpotool.study.outcome import COUNTED
@@ -96,8 +96,7 @@ class _Constraint:
         except ValueError:
             bound = float("nan")
         if match is None or not abs(bound) < float("inf"):
-            problems.add(node.place, f'expected a bound in quotes, like "<= 50" or ">= 0.9", got {say(node)}')
-            return BROKEN
+            return reject(node, 'a bound in quotes, like "<= 50" or ">= 0.9"', problems)
         return ConstraintSpec("", "<=" if match[1] == "<=" else ">=", bound)
 
     def write(self, value: Any) -> str:
@@ -153,8 +152,7 @@ class _Keep:
         if isinstance(node.content, str):
             match = re.fullmatch(r"best\s+(\d{1,9})|all", node.content.strip())
             if match is None:
-                problems.add(node.place, f"expected all, best 3, or {{best: 3, last: 2}}, got {say(node)}")
-                return BROKEN
+                return reject(node, "all, best 3, or {best: 3, last: 2}", problems)
             return KeepSpec(best=int(match[1]) if match[1] else None)
         values = self._record.read(node, problems)
         return values if values is BROKEN or BROKEN in values.values() else KeepSpec(**values)

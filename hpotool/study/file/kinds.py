@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hpotool.study.document import Entry, Node, Place, Problems, did_you_mean
+from hpotool.study.spec import defaults_of
 from hpotool.study.units import format_duration, format_size, parse_duration, parse_size
 
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
@@ -37,7 +38,7 @@ class Kind(Protocol):
         """The JSON schema that editors check it with."""
 
 
-def say(node: Node) -> str:
+def describe(node: Node) -> str:
     """``node`` as a message shows it."""
     content = node.content
     if isinstance(content, dict):
@@ -50,6 +51,12 @@ def say(node: Node) -> str:
         return str(content).lower()
     text = repr(content)
     return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def reject(node: Node, expected: str, problems: Problems, hint: str = "") -> Broken:
+    """Note that something else was expected in place of ``node``."""
+    problems.add(node.place, f"expected {expected}, got {describe(node)}{hint}")
+    return BROKEN
 
 
 class Plain:
@@ -72,8 +79,7 @@ class Text:
     def read(self, node: Node, problems: Problems) -> Any:
         """The checked text; a number is not taken for one."""
         if not isinstance(node.content, str) or not node.content:
-            problems.add(node.place, f"expected {self.what}, got {say(node)}{self._quotes(node)}")
-            return BROKEN
+            return reject(node, self.what, problems, self._quotes(node))
         try:
             return self.check(node.content)
         except ValueError as error:
@@ -85,10 +91,10 @@ class Text:
         if not isinstance(node.content, (bool, int, float)):
             return ""
         try:
-            self.check(say(node))
+            self.check(describe(node))
         except ValueError:
             return ""
-        return f'; as a text it stands in quotes: "{say(node)}"'
+        return f'; as a text it stands in quotes: "{describe(node)}"'
 
     def write(self, value: Any) -> str | None:
         """The text that stands for ``value``."""
@@ -120,19 +126,16 @@ class Number(Plain):
         if isinstance(content, bool) or not isinstance(content, (int, float)) or not math.isfinite(content):
             hint = "; remove the quotes" if isinstance(content, str) and _NUMBER.fullmatch(content) else ""
             hint = ", which is not finite" if isinstance(content, float) else hint
-            problems.add(node.place, f"expected {self._what()}, got {say(node)}{hint}")
-            return BROKEN
+            return reject(node, self._what(), problems, hint)
         if self.whole and content != int(content):
-            problems.add(node.place, f"expected {self._what()}, got {say(node)}")
-            return BROKEN
+            return reject(node, self._what(), problems)
         outside = (
             (self.low is not None and content < self.low)
             or (self.high is not None and content > self.high)
             or (self.above is not None and content <= self.above)
         )
         if outside:
-            problems.add(node.place, f"expected {self._what()}, got {say(node)}")
-            return BROKEN
+            return reject(node, self._what(), problems)
         return int(content) if self.whole else float(content)
 
     def _what(self) -> str:
@@ -159,8 +162,7 @@ class Flag(Plain):
         """The truth value; YAML 1.1's yes, no, on and off are texts."""
         if isinstance(node.content, bool):
             return node.content
-        problems.add(node.place, f"expected true or false, got {say(node)}")
-        return BROKEN
+        return reject(node, "true or false", problems)
 
     def json_schema(self) -> dict[str, Any]:
         """A boolean."""
@@ -181,8 +183,7 @@ class OneOf(Plain):
         if "did you mean" not in hint:
             hint = ""
         expected = f"{', '.join(self.words[:-1])} or {self.words[-1]}"
-        problems.add(node.place, f"expected {expected}, got {say(node)}{hint}")
-        return BROKEN
+        return reject(node, expected, problems, hint)
 
     def json_schema(self) -> dict[str, Any]:
         """An enumeration."""
@@ -197,8 +198,7 @@ class Anything(Plain):
         """The scalar as it is."""
         content = node.content
         if isinstance(content, (dict, list)) or (isinstance(content, float) and not math.isfinite(content)):
-            problems.add(node.place, f"expected a text, a finite number, true, false or null, got {say(node)}")
-            return BROKEN
+            return reject(node, "a text, a finite number, true, false or null", problems)
         return content
 
     def json_schema(self) -> dict[str, Any]:
@@ -220,8 +220,7 @@ class Items:
         if not isinstance(node.content, list):
             if self.alone and not isinstance(node.content, dict):
                 return (self.kind.read(node, problems),)
-            problems.add(node.place, f"expected a list of {self.what}, got {say(node)}")
-            return BROKEN
+            return reject(node, f"a list of {self.what}", problems)
         if len(node.content) < self.at_least:
             got = "a single one" if node.content else "an empty one"
             problems.add(node.place, f"expected a list of {self.what}, got {got}")
@@ -274,12 +273,12 @@ class Table:
         if node.content is None and not self.at_least:
             return {}
         if not isinstance(node.content, list):
-            problems.add(node.place, f"expected {self.what}, got {say(node)}")
+            problems.add(node.place, f"expected {self.what}, got {describe(node)}")
             return None
         entries: dict[str, Entry] = {}
         for item in node.content:
             if not isinstance(item.content, dict) or len(item.content) != 1:
-                problems.add(item.place, f"expected {self.what}, got {say(item)}")
+                problems.add(item.place, f"expected {self.what}, got {describe(item)}")
                 continue
             [(key, entry)] = item.content.items()
             if key in entries:
@@ -338,8 +337,7 @@ class Record:
         if self.short is not None and not isinstance(content, (dict, list)) and content is not None:
             content = {self.short: Entry(node.place, node)}
         if not isinstance(content, dict):
-            problems.add(node.place, f"expected {self.what} as a mapping, like {self.example}, got {say(node)}")
-            return BROKEN
+            return reject(node, f"{self.what} as a mapping, like {self.example}", problems)
         values = {}
         for name, entry in content.items():
             if self.ignored_prefix and name.startswith(self.ignored_prefix):
@@ -357,11 +355,12 @@ class Record:
         return values
 
     def write(self, value: Any) -> dict[str, Any]:
-        """The keys that say something; ``value`` has an attribute of each key's name."""
+        """The keys that describe something; ``value`` has an attribute of each key's name."""
+        defaults = defaults_of(type(value))
         written = {
             name: key.kind.write(getattr(value, name))
             for name, key in self.keys.items()
-            if not key.is_silent or getattr(value, name) != getattr(type(value), name)
+            if not key.is_silent or getattr(value, name) != defaults[name]
         }
         return {name: inner for name, inner in written.items() if inner is not None}
 

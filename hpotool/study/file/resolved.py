@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields
 from typing import Any
 
 from hpotool.study.file.grammar import STUDY
-from hpotool.study.spec import StudySpec
+from hpotool.study.spec import StudySpec, defaults_of
 
 # What a spec holds in another shape than the file; every other key is written by its kind.
 _SHAPED: Mapping[str, Callable[[StudySpec], Any]] = {
@@ -19,10 +18,7 @@ _SHAPED: Mapping[str, Callable[[StudySpec], Any]] = {
     "warm_start": lambda spec: [dict(point) for point in spec.warm_start],
 }
 
-_DEFAULTS: Mapping[str, Any] = {
-    field.name: field.default if field.default_factory is MISSING else field.default_factory()
-    for field in fields(StudySpec)
-}
+_DEFAULTS = defaults_of(StudySpec)
 
 
 def to_document(spec: StudySpec) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from hpotool.study.document import Entry, Node, Place, Problems, did_you_mean
-from hpotool.study.file.kinds import BROKEN, Anything, Flag, Items, Number, Plain, Table, Text, say
-from hpotool.study.space import given_value, is_given_by, parameter_as_data, say_range
+from hpotool.study.file.kinds import BROKEN, Anything, Flag, Items, Number, Plain, Table, Text, describe
+from hpotool.study.space import describe_range, given_value, is_given_by, parameter_as_data
 from hpotool.study.spec import NO_DEFAULT, ParameterSpec
 
 _FORMS = "{float: [low, high]}, {int: [low, high]}, {choice: [a, b]}, {const: a} or {group: {…}}"
@@ -191,7 +191,7 @@ def _read_parameter(
             f"; for a value that never changes write {{const: {content}}}" if not isinstance(content, list) else ""
         )
         fix = "; write {choice: […]} around the list" if isinstance(content, list) else fix
-        problems.add(node.place, f"the parameter {name!r} is {say(node)}, but must be one of {_FORMS}{fix}")
+        problems.add(node.place, f"the parameter {name!r} is {describe(node)}, but must be one of {_FORMS}{fix}")
         yield Draft(name, node.place, None, [])
         return
     heads = [head for head in _HEADS if head in content]
@@ -220,7 +220,7 @@ def _read_when(entry: Entry, problems: Problems) -> list[tuple[str, Condition]]:
     if not isinstance(content, dict) or not content:
         problems.add(
             entry.value.place,
-            f"expected parents with their values, like when: {{booster: dart}}, got {say(entry.value)}",
+            f"expected parents with their values, like when: {{booster: dart}}, got {describe(entry.value)}",
         )
         return []
     conditions = []
@@ -359,7 +359,7 @@ def _check_values(draft: Draft, parent: Draft, condition: Condition, problems: P
         return
     for place, value in condition.values:
         if not is_given_by(parent.distribution, value):
-            problems.add(place, f"{parent.name!r} is never {value!r}: it is {say_range(parent.distribution)}")
+            problems.add(place, f"{parent.name!r} is never {value!r}: it is {describe_range(parent.distribution)}")
 
 
 def _cycles(drafts: dict[str, Draft]) -> Iterator[list[str]]:

@@ -21,7 +21,7 @@ _Front = tuple[tuple[float, ...], ...]  # lower is better
 
 
 @dataclass(frozen=True)
-class Result:
+class FinishedTrial:
     """A finished trial as the budget sees it: ``values`` in the order of the metrics, None where it was pruned.
 
     Where trials of a point are its replicates, ``point`` names it, and what counts is their mean. A trial that was
@@ -98,10 +98,10 @@ def _trials(budget: BudgetSpec, usage: Usage) -> str | None:
 _Amount = TypeVar("_Amount", timedelta, float)
 
 
-def _amount(what: str, limit: _Amount | None, used: _Amount, say: Callable[[_Amount], str]) -> str | None:
+def _amount(what: str, limit: _Amount | None, used: _Amount, describe: Callable[[_Amount], str]) -> str | None:
     if limit is None or used < limit:
         return None
-    return f"{say(used)} {what} used, of {say(limit)}"
+    return f"{describe(used)} {what} used, of {describe(limit)}"
 
 
 def _target(budget: BudgetSpec, metrics: Sequence[MetricSpec], usage: Usage) -> str | None:
@@ -136,7 +136,7 @@ def lower_is_better(value: float, metric: MetricSpec) -> float:
     return -value if metric.direction == "maximize" else value
 
 
-def advance(progress: Progress, result: Result, metrics: Sequence[MetricSpec]) -> Progress:
+def advance(progress: Progress, trial: FinishedTrial, metrics: Sequence[MetricSpec]) -> Progress:
     """``progress`` after one more finished trial.
 
     It improves when it is feasible and complete, and no earlier feasible trial is as good in every metric.
@@ -144,20 +144,20 @@ def advance(progress: Progress, result: Result, metrics: Sequence[MetricSpec]) -
     compared by their mean, with what was best before; it may lose its own place on the front.
     """
     replicates, measured = progress.replicates, None
-    if result.values is not None:
-        measured = Measurement(result.values, result.violations)
-        if result.point is not None:
-            replicates = {**replicates, result.point: (*replicates.get(result.point, ()), measured)}
-            measured = average(replicates[result.point])
+    if trial.values is not None:
+        measured = Measurement(trial.values, trial.violations)
+        if trial.point is not None:
+            replicates = {**replicates, trial.point: (*replicates.get(trial.point, ()), measured)}
+            measured = average(replicates[trial.point])
     front = progress.front if measured is None else _join_front(progress.front, measured, metrics)
     improves = front is not progress.front
-    if result.point is not None and len(replicates.get(result.point, ())) > 1:
+    if trial.point is not None and len(replicates.get(trial.point, ())) > 1:
         front = reduce(
             lambda so_far, one: _join_front(so_far, one, metrics), map(average, replicates.values()), ()
         )
     if improves or not front:
         return Progress(front, 0, replicates)
-    return Progress(front, progress.finished_since_improvement + (not result.is_taken_over), replicates)
+    return Progress(front, progress.finished_since_improvement + (not trial.is_taken_over), replicates)
 
 
 def _join_front(front: _Front, measured: Measurement, metrics: Sequence[MetricSpec]) -> _Front:

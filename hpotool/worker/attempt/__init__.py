@@ -1,4 +1,4 @@
-"""One attempt seen from the worker: sample, run, judge, with its watch and its trial's answers.
+"""One attempt seen from the worker: sample, run, judge, with its monitor and its trial's answers.
 
 For the loop.
 """

@@ -1,4 +1,4 @@
-"""What becomes of a point that was tried before: it takes over the result there is, or is a replicate."""
+"""What becomes of a point that was tried before: it gets the result that is there, or is a replicate."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from hpotool.worker.process.protocol import REPORTS_ATTRIBUTE
 _MEASURED = ("constraints", REPORTS_ATTRIBUTE)  # of the system attributes, what the earlier trial measured
 
 
-def settle_duplicate(spec: StudySpec, study: Study, trial: Trial) -> AttemptResult | None:
-    """The result that ``trial`` takes over; None: it has to run, and where it is a replicate that is noted at it.
+def resolve_duplicate(spec: StudySpec, study: Study, trial: Trial) -> AttemptResult | None:
+    """The earlier result that ``trial`` gets; None: it has to run, and a replicate gets a note of that.
 
     Of several earlier trials with exactly its parameters the first one counts. A branch is no duplicate: it goes
     further than the trial that it has its parameters from.
@@ -32,7 +32,7 @@ def settle_duplicate(spec: StudySpec, study: Study, trial: Trial) -> AttemptResu
         return None
     if not spec.has_replicates:
         same = _first(study, point, TrialState.COMPLETE, TrialState.PRUNED)
-        return None if same is None else _take_over(same, trial)
+        return None if same is None else _copy_result(same, trial)
     same = _first(study, point, TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
     if same is not None and same.number < trial.number:
         trial.set_user_attr(REPLICATE_OF, same.number)
@@ -44,7 +44,7 @@ def _first(study: Study, point: str, *states: TrialState) -> FrozenTrial | None:
     return next((trial for trial in trials if point_key(trial.params, trial.distributions) == point), None)
 
 
-def _take_over(earlier: FrozenTrial, trial: Trial) -> AttemptResult:
+def _copy_result(earlier: FrozenTrial, trial: Trial) -> AttemptResult:
     """Give ``trial`` all that the earlier one has beside its values: copying must not make it feasible."""
     for key, value in earlier.user_attrs.items():
         trial.set_user_attr(key, value)

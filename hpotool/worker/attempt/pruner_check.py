@@ -50,6 +50,6 @@ class PrunerCheck:
         if self._mismatch is None:
             return
         log_event("pruner", self._mismatch, logging.WARNING)
-        with suppress(DatabaseUnreachableError), self._storage.connection.impatiently():
+        with suppress(DatabaseUnreachableError), self._storage.connection.no_wait():
             note_pruner_mismatch(self._storage.run, self._study_id, self._mismatch, self._storage.worker.worker_id)
         self._mismatch = None

@@ -17,7 +17,7 @@ from pathlib import Path
 from optuna import Study, Trial
 from optuna.exceptions import UpdateFinishedTrialError
 
-from hpotool.errors import CheckpointPlaceError
+from hpotool.errors import CheckpointStoreError
 from hpotool.study.branch import Branch, steps_of_trial
 from hpotool.study.doors import one_line
 from hpotool.study.outcome import Outcome
@@ -143,15 +143,15 @@ class AttemptRunner:
         store, branch = self._checkpoints, _branch_of(running.trial)
         with contextlib.ExitStack() as stack:
             try:
-                place = store.attempt(
+                opened = store.attempt(
                     running.root_number,
                     branch.source_root if branch else None,
                     begins_anew=running.begins_anew,
                     number=running.trial.number,
                     is_hurried=running.is_asked_to_stop,
                 )
-                folder = stack.enter_context(place)
-            except CheckpointPlaceError as error:  # to start from the beginning would throw away what there may be
+                folder = stack.enter_context(opened)
+            except CheckpointStoreError as error:  # to start from the beginning would throw away what there may be
                 return _without_checkpoints(running, error)
             result = self._sample_run_judge(running, folder)
         if result.outcome.is_finished:
@@ -272,7 +272,7 @@ class AttemptRunner:
         self.close()
 
 
-def _without_checkpoints(running: RunningAttempt, error: CheckpointPlaceError) -> AttemptResult:
+def _without_checkpoints(running: RunningAttempt, error: CheckpointStoreError) -> AttemptResult:
     """The end of an attempt whose checkpoints cannot be had: another one tries again, with them."""
     if running.asked is not None:
         return AttemptResult(running.asked.outcome, running.asked.reason)

@@ -22,11 +22,11 @@ from hpotool.study.outcome import Outcome
 from hpotool.study.spec import ObjectiveSpec
 from hpotool.worker.attempt.in_process import call_in_process
 from hpotool.worker.attempt.memory_pressure import count_memory_kills
+from hpotool.worker.attempt.monitor import AttemptMonitor
 from hpotool.worker.attempt.trial_server import TrialServer
-from hpotool.worker.attempt.watch import AttemptWatch
 from hpotool.worker.gpu import DeviceMeter
 from hpotool.worker.process.channel import Channel, ChannelClosed, ChannelGarbled, channel_pair
-from hpotool.worker.process.classify_end import Cause, judge_ending
+from hpotool.worker.process.classify_end import Cause, classify_end
 from hpotool.worker.process.fork_server_handle import ForkServerHandle
 from hpotool.worker.process.log_file import LogFolder, tail_of
 from hpotool.worker.process.protocol import Job, read_message
@@ -95,7 +95,7 @@ class RunningAttempt:
         self.returned_file = returned_file
         self.result: AttemptResult | None = None  # stands from the moment it is known, whatever fails afterwards
         self._asked: tuple[Cause, timedelta] | None = None
-        self._watch: AttemptWatch | None = None
+        self._monitor: AttemptMonitor | None = None
 
     @property
     def asked(self) -> Cause | None:
@@ -114,9 +114,9 @@ class RunningAttempt:
         cause = Cause(outcome, reason)
         # In this order: run_child looks at them in the other one, so that nothing asked in between is lost.
         self._asked = (self._asked or (cause, grace))[0], grace
-        watch = self._watch
-        if watch is not None:
-            watch.stop(outcome, reason, grace)
+        monitor = self._monitor
+        if monitor is not None:
+            monitor.stop(outcome, reason, grace)
 
     def run_child(
         self,
@@ -131,36 +131,38 @@ class RunningAttempt:
         """Run the job in a child of the fork server, to its end."""
         ours, theirs = channel_pair()
         memory_kills = count_memory_kills()
-        with AttemptWatch(fork_server, ours, limits, meter) as watch:
+        with AttemptMonitor(fork_server, ours, limits, meter) as monitor:
             with contextlib.closing(theirs):
-                _start(fork_server, replace(job, address=watch.address), theirs, logs.open(log))
-            self._watch = watch
+                _start(fork_server, replace(job, address=monitor.address), theirs, logs.open(log))
+            self._monitor = monitor
             if self._asked is not None:
                 cause, grace = self._asked
-                watch.stop(cause.outcome, cause.reason, grace)
+                monitor.stop(cause.outcome, cause.reason, grace)
             try:
-                _serve(watch, server)
+                _serve(monitor, server)
             finally:
-                self._watch = None
+                self._monitor = None
         output = tail_of(log)
-        end = watch.end or _left_on_disk(job.returned_file)
-        outcome, reason = judge_ending(end, watch.cause, watch.status, output, count_memory_kills() > memory_kills)
+        end = monitor.end or _left_on_disk(job.returned_file)
+        outcome, reason = classify_end(
+            end, monitor.cause, monitor.status, output, count_memory_kills() > memory_kills
+        )
         return AttemptResult(
             outcome,
             reason,
             output_tail=output,
             log=log,
-            peak_memory=watch.peak_memory or None,
+            peak_memory=monitor.peak_memory or None,
             gpu_peak_memory=meter.peak_memory if meter else None,
             gpu_utilization=meter.mean_utilization if meter else None,
-            left_behind=watch.left_behind,
+            left_behind=monitor.left_behind,
             **_values_of(end),
         )
 
     def run_here(self, job: Job, server: TrialServer, objective: ObjectiveSpec) -> AttemptResult:
         """Run the job in this process, to its end: only the objective itself can end it."""
         end = call_in_process(job, objective, server, self)
-        outcome, reason = judge_ending(end, self.asked, None, "", killed_for_memory=False)
+        outcome, reason = classify_end(end, self.asked, None, "", killed_for_memory=False)
         return AttemptResult(outcome, reason, **_values_of(end))
 
 
@@ -171,12 +173,12 @@ def _start(fork_server: ForkServerHandle, job: Job, channel: Channel, log_fd: in
         os.close(log_fd)
 
 
-def _serve(watch: AttemptWatch, server: TrialServer) -> None:
-    for request, channel in watch.requests():
+def _serve(monitor: AttemptMonitor, server: TrialServer) -> None:
+    for request, channel in monitor.requests():
         try:
             answer, error = server.answer(request)
         except UpdateFinishedTrialError:
-            watch.stop(TAKEN_AWAY.outcome, TAKEN_AWAY.reason, timedelta(0))
+            monitor.stop(TAKEN_AWAY.outcome, TAKEN_AWAY.reason, timedelta(0))
             continue
         if "id" in request:
             with contextlib.suppress(ChannelClosed, OSError):  # it ended meanwhile

@@ -1,4 +1,4 @@
-"""What workers left on this machine, or at a place of checkpoints, and nobody needs any more.
+"""What workers left on this machine, or at a location of checkpoints, and nobody needs any more.
 
 Nothing here is removed that a living worker uses (a log that is being written is locked, an open trial keeps its
 checkpoints), nor a result or checkpoint that could not be sent yet. No link is followed: one that lies among the
@@ -72,7 +72,7 @@ def find_logs(
 
 
 def find_checkpoints(folder: Path, study: StudyOnDisk, rules: Rules) -> Iterator[Leftover]:
-    """Checkpoints of trials that failed for good, and what killed workers left half done, in a place's folder."""
+    """Checkpoints of trials that failed for good, and what killed workers left half done, in a folder."""
     if not study.is_over:
         return
     for entry in _folders_in(folder / study_folder_name(study.name)):
@@ -84,7 +84,7 @@ def find_remote_checkpoints(store: CheckpointStore, study: StudyOnDisk, rules: R
     """As `find_checkpoints`, at a URL, where nothing has an age.
 
     Raises:
-        CheckpointPlaceError: the place does not answer.
+        CheckpointStoreError: the location does not answer.
     """
     remote = store.remote
     if remote is None or not study.is_over or rules.older_than is not None:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hpotool.errors import CheckpointPlaceError
+from hpotool.errors import CheckpointStoreError
 from hpotool.faults import fault_point
 from hpotool.worker.checkpoints.folder_contents import FolderContents, object_name
 from hpotool.worker.checkpoints.store_calls import StoreCalls
@@ -36,7 +36,7 @@ _LINEAGE = re.compile(r"trial-\d+")
 _logger = logging.getLogger(__name__)
 
 
-class NotWholeError(CheckpointPlaceError):
+class NotWholeError(CheckpointStoreError):
     """There are copies, and of each something is missing."""
 
 
@@ -69,7 +69,7 @@ class Copy:
 class RemoteCopies:
     """The copies of one study's lineages.
 
-    Every method raises CheckpointPlaceError where the store fails. None is tried again here.
+    Every method raises CheckpointStoreError where the store fails. None is tried again here.
     """
 
     def __init__(self, file_system: Any, path: str, calls: StoreCalls) -> None:
@@ -216,7 +216,7 @@ class RemoteCopies:
                 self._calls.call(self._fs.put, sources, list(objects.values()), size=contents.size)
         except FileNotFoundError as error:
             if FolderContents.of(folder) == contents:  # not a file that went away: the bucket is not there
-                raise CheckpointPlaceError(f"{self._path}: {error}") from error
+                raise CheckpointStoreError(f"{self._path}: {error}") from error
         fault_point("copy.sent")
         if FolderContents.of(folder) != contents:
             self._remove(f"{lineage}/{copy.name}")
@@ -234,7 +234,7 @@ class RemoteCopies:
         try:
             self._calls.call(self._fs.pipe_file, f"{self._path}/{path}", text.encode())
         except FileNotFoundError as error:
-            raise CheckpointPlaceError(f"{self._path}: {error}") from error
+            raise CheckpointStoreError(f"{self._path}: {error}") from error
 
     def _remove(self, path: str) -> None:
         self._fs.invalidate_cache()

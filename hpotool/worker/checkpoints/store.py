@@ -4,8 +4,8 @@ A path is used as it is (a shared file system, or one machine). A URL (``s3://â€
 reads) is copied: down before an attempt, up while it runs and after it, so that at the URL there is always a
 whole copy or none. When a trial is finished its checkpoints go, unless it is among the best.
 
-A place that is away costs time and never a result: at an attempt's start it is waited for, and then the attempt is
-handed back; later it is tried again, and what could not be copied stays on this machine and is sent by a later
+A location that is away costs time and never a result: at an attempt's start it is waited for, and then the attempt
+is handed back; later it is tried again, and what could not be copied stays on this machine and is sent by a later
 attempt here, or resumed from here if nobody else went on meanwhile.
 """
 
@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hpotool.errors import CheckpointPlaceError
+from hpotool.errors import CheckpointStoreError
 from hpotool.faults import fault_point
 from hpotool.settings import study_folder_name
 from hpotool.study.spec import MetricSpec, StudySpec
@@ -35,7 +35,7 @@ from hpotool.worker.checkpoints.folders import (
     replace_folder,
     write_whole,
 )
-from hpotool.worker.checkpoints.place import Place
+from hpotool.worker.checkpoints.location import CheckpointLocation
 from hpotool.worker.checkpoints.remote_copies import NotWholeError, RemoteCopies
 from hpotool.worker.checkpoints.store_calls import Patience, StoreCalls
 
@@ -72,17 +72,21 @@ class _CacheNote:
 class CheckpointStore:
     """The checkpoints of one study."""
 
-    def __init__(self, place: Place, spec: StudySpec, cache: Path, patience: Patience | None = None) -> None:
-        """``cache``: where the copies of a remote place lie on this machine."""
+    def __init__(
+        self, location: CheckpointLocation, spec: StudySpec, cache: Path, patience: Patience | None = None
+    ) -> None:
+        """``cache``: where the copies of a remote location lie on this machine."""
         self._metrics = spec.metrics
         self._keep = spec.keep
         self._patience = patience or Patience()
-        self._calls = StoreCalls(place.name, self._patience)
-        self._takes_copies = True  # whether the place took the last copy that was tried
+        self._calls = StoreCalls(location.name, self._patience)
+        self._takes_copies = True  # whether the location took the last copy that was tried
         study = study_folder_name(spec.name)
-        self._remote = RemoteCopies(place.remote, f"{place.path}/{study}", self._calls) if place.remote else None
+        self._remote = (
+            RemoteCopies(location.remote, f"{location.path}/{study}", self._calls) if location.remote else None
+        )
         self._attempts: dict[str, int] = {}  # the number of the last one of each lineage that ran here
-        self._folder = cache / study if place.remote else Path(place.path) / study
+        self._folder = cache / study if location.remote else Path(location.path) / study
 
     @contextlib.contextmanager
     def attempt(
@@ -101,13 +105,13 @@ class CheckpointStore:
         attempts, the one with the greatest number may write. ``is_hurried``: whether there is no time to wait.
 
         Raises:
-            CheckpointPlaceError: when it is entered, where the place stayed away and nobody knows what there is.
+            CheckpointStoreError: when it is entered, where the location is away and nobody knows what there is.
         """
         folder = self._lineage(root_number)
         self._attempts[folder.name] = attempt = root_number if number is None else number
 
         def prepare() -> None:
-            with _as_place_error(self._folder):
+            with _as_store_error(self._folder):
                 self._prepare(folder, attempt, begins_with, begins_anew)
 
         try:
@@ -125,20 +129,20 @@ class CheckpointStore:
         """The trial is finished, with ``values`` unless it was pruned: keep checkpoints only of the best.
 
         ``unneeded``: where trials go on from each other, the lineages that none will go on from. What is not known
-        to be unneeded stays: in an outage a worker does not know what others have finished. Trouble with the place
-        is logged, and what should go stays.
+        to be unneeded stays: in an outage a worker does not know what others have finished. Trouble with the
+        location is logged, and what should go stays.
         """
         try:
-            with _as_place_error(self._folder):
+            with _as_store_error(self._folder):
                 self._finish(self._lineage(root_number), values, unneeded)
-        except CheckpointPlaceError as error:
+        except CheckpointStoreError as error:
             self._calls.note(error, "what should be removed stays")
             if self._remote is not None and values is not None:
                 self._note_unsent(self._lineage(root_number))
 
     @property
     def remote(self) -> RemoteCopies | None:
-        """The copies at the URL, where the place is one."""
+        """The copies at the URL, where the location is one."""
         return self._remote
 
     def has_checkpoint(self, root_number: int) -> bool:
@@ -222,12 +226,12 @@ class CheckpointStore:
             self._send_at_the_end(remote, folder, attempt)
 
     def _send_at_the_end(self, remote: RemoteCopies, folder: Path, attempt: int) -> None:
-        """Send; a place that is away costs a later attempt elsewhere its progress, and this one nothing."""
+        """Send; a location that is away costs a later attempt elsewhere its progress, and this one nothing."""
         within_s = self._patience.at_end if self._takes_copies else 0.0
         try:
             self._calls.retry(lambda: self._send(remote, folder, attempt), within_s)
             self._takes_copies = True
-        except CheckpointPlaceError:
+        except CheckpointStoreError:
             self._takes_copies = False
             _logger.warning("the last checkpoints of %s stay on this machine until they can be sent", folder.name)
             self._note_unsent(folder)
@@ -242,7 +246,7 @@ class CheckpointStore:
             replace(known, contains=contains, attempt=attempt).write(note)
             named.append(name)
 
-        with _as_place_error(self._folder):
+        with _as_store_error(self._folder):
             remote.send(folder.name, folder, attempt, note_copy, even_empty=even_empty)
         if named:  # from now on, none at the URL means that it was removed
             replace(_CacheNote.read(note), contains=tuple(named)).write(note)
@@ -256,7 +260,7 @@ class CheckpointStore:
             newest = remote.newest(folder.name)
             if (newest.name if newest else "") in note.contains:  # else somebody went on from the copy before
                 self._send(remote, folder, note.attempt, even_empty=True)
-            with _as_place_error(self._folder):
+            with _as_store_error(self._folder):
                 if result := read_or_empty(folder / _RESULT):
                     remote.put_result(folder.name, _RESULT, result)
                     self._remove_here(folder)
@@ -270,7 +274,7 @@ class CheckpointStore:
     def _try(self, work: Callable[[], None]) -> bool:
         try:
             work()
-        except CheckpointPlaceError as error:
+        except CheckpointStoreError as error:
             self._calls.note(error, "the attempt goes on, and the copy is tried again")
             return False
         self._calls.note(None)
@@ -343,12 +347,12 @@ class CheckpointStore:
 
 
 @contextlib.contextmanager
-def _as_place_error(folder: Path) -> Iterator[None]:
-    """What this machine's disk, or a shared one, says is trouble with the place too."""
+def _as_store_error(folder: Path) -> Iterator[None]:
+    """What this machine's disk, or a shared one, says is trouble with the location too."""
     try:
         yield
     except OSError as error:
-        raise CheckpointPlaceError(f"the checkpoints in {folder} cannot be read or written: {error}") from error
+        raise CheckpointStoreError(f"the checkpoints in {folder} cannot be read or written: {error}") from error
 
 
 def not_among_the_best(

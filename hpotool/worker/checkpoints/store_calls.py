@@ -2,7 +2,7 @@
 
 What fsspec, botocore, gcsfs and google-auth raise has no common class, and what hangs in them raises nothing. So a
 call is made in a thread of its own and waited for; whatever comes out of it but a missing file becomes a
-`CheckpointPlaceError`, and so does a call that takes too long.
+`CheckpointStoreError`, and so does a call that takes too long.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar
 
-from hpotool.errors import CheckpointPlaceError
+from hpotool.errors import CheckpointStoreError
 
 _Answer = TypeVar("_Answer")
 _SLOWEST_BYTES_PER_S = 1 << 20  # a file may take that much longer than a call that moves nothing
@@ -62,27 +62,27 @@ class StoreCalls:
 
         Raises:
             FileNotFoundError: there is no such file.
-            CheckpointPlaceError: anything else.
+            CheckpointStoreError: anything else.
         """
         self._abandoned = [thread for thread in self._abandoned if thread.is_alive()]
         if len(self._abandoned) >= _ABANDONED_CALLS:
-            raise CheckpointPlaceError(f"{self._store} does not answer: {len(self._abandoned)} calls hang")
+            raise CheckpointStoreError(f"{self._store} does not answer: {len(self._abandoned)} calls hang")
         answers: queue.SimpleQueue[_Ended] = queue.SimpleQueue()
 
         def work() -> None:
             with _Ended(answers) as ended:
                 ended.answer = function(*arguments, **options)
 
-        thread = threading.Thread(target=work, name="checkpoint-place", daemon=True)
+        thread = threading.Thread(target=work, name="checkpoint-call", daemon=True)
         thread.start()
         ended = self._wait_for(answers, self._patience.call + size / _SLOWEST_BYTES_PER_S)
         if ended is None:
             self._abandoned.append(thread)
-            raise CheckpointPlaceError(f"{self._store} does not answer")
+            raise CheckpointStoreError(f"{self._store} does not answer")
         if isinstance(ended.error, FileNotFoundError):
             raise ended.error
         if ended.error is not None:
-            raise CheckpointPlaceError(f"{self._store}: {_describe(ended.error)}") from ended.error
+            raise CheckpointStoreError(f"{self._store}: {_describe(ended.error)}") from ended.error
         answer: _Answer = ended.answer
         return answer
 
@@ -99,7 +99,7 @@ class StoreCalls:
         """Do the work, again and again while the store fails, for ``within_s`` or until ``is_hurried``.
 
         Raises:
-            CheckpointPlaceError: it failed to the end.
+            CheckpointStoreError: it failed to the end.
         """
         self._is_hurried = is_hurried or _never
         deadline = time.monotonic() + within_s
@@ -108,7 +108,7 @@ class StoreCalls:
             while True:
                 try:
                     answer = work()
-                except CheckpointPlaceError as error:
+                except CheckpointStoreError as error:
                     self.note(error, f"trying again for {max(0.0, deadline - time.monotonic()):.0f} s")
                     if not self._sleep(min(pause, deadline - time.monotonic())):
                         raise
@@ -126,7 +126,7 @@ class StoreCalls:
             time.sleep(min(_LOOKS_EVERY_S, seconds))
         return seconds > 0 and not self._is_hurried()
 
-    def note(self, error: CheckpointPlaceError | None, then: str = "") -> None:
+    def note(self, error: CheckpointStoreError | None, then: str = "") -> None:
         """Log that the store is away or back, once each."""
         if error is None and self._away_since is not None:
             _logger.warning("%s is back after %.0f s", self._store, time.monotonic() - self._away_since)

@@ -71,7 +71,7 @@ def call_objective(
         end = _end_with_values(ended.values, job, trial, stopping=False)
         return {**end, "reason": end["reason"] or ended.reason}
     except TrialPruned as pruned:
-        return _end(Outcome.PRUNED, _text_of(pruned) or trial.say_prune())
+        return _end(Outcome.PRUNED, _text_of(pruned) or trial.describe_prune())
     except InputError as error:
         return _end(Outcome.ERROR, error.message)
     except SystemExit as leaving:

@@ -88,7 +88,7 @@ class ObjectiveTrial(Trial):
         """Whether the pruner of the study would end this trial now."""
         return bool(self._link.ask({"do": "should_prune"}, within_s=VERDICT_WITHIN_S, default=False))
 
-    def say_prune(self) -> str:
+    def describe_prune(self) -> str:
         """What a pruned trial had reached: its last step that the pruner saw, and the value there."""
         reports = self._cached_frozen_trial.intermediate_values
         if not reports:

@@ -1,6 +1,6 @@
 """What ties a worker to the others while it works: it is registered, beats, hears orders, and reaps.
 
-From ``with Lifeline(…)`` to its end, whatever the worker does: attempts, waiting, an outage.
+From ``with Membership(…)`` to its end, whatever the worker does: attempts, waiting, an outage.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from hpotool.errors import HpotoolError
 from hpotool.settings import GRACE_PERIOD, HEARTBEAT_INTERVAL
 from hpotool.storage.control.orders import (
     change_running_study,
-    count_places,
+    count_budget,
     end_worker,
     read_ended_attempts,
     read_settings,
@@ -26,7 +26,7 @@ from hpotool.study.outcome import Outcome
 from hpotool.study.rules.retry import BreakerOpen, decide_retry, judge_worker
 from hpotool.study.spec import RetrySpec
 from hpotool.worker.log import log_event
-from hpotool.worker.membership.budget_watch import BudgetWatch
+from hpotool.worker.membership.budget_monitor import BudgetMonitor
 from hpotool.worker.membership.heartbeat import Heartbeat
 from hpotool.worker.membership.identity import has_left_this_host, is_provably_gone
 from hpotool.worker.membership.reaper import Reaper
@@ -41,11 +41,11 @@ _LAST_WAIT_S = 10.0
 _logger = logging.getLogger(__name__)
 
 
-class Lifeline:
+class Membership:
     """A worker's registration, heartbeat and reaper.
 
     ``stopping`` hears what people want of the worker, ``stop_attempt`` what they want of one attempt; both are
-    called from another thread. ``watch`` ends the study at its limits.
+    called from another thread. ``monitor`` ends the study at its limits.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Lifeline:
         retry: RetrySpec,
         stopping: Stopping,
         stop_attempt: StopAttempt,
-        watch: BudgetWatch | None = None,
+        monitor: BudgetMonitor | None = None,
         *,
         interval: timedelta = HEARTBEAT_INTERVAL,
         grace: timedelta = GRACE_PERIOD,
@@ -87,11 +87,11 @@ class Lifeline:
             rescue=storage.rescue,
             is_gone=is_provably_gone,
         )
-        self._watch = watch
+        self._monitor = monitor
         steps = {"heartbeat": heartbeat.step, "reaper": reaper.step}
-        self._threads = SideThreads(steps if watch is None else steps | {"budget": watch.step})
+        self._threads = SideThreads(steps if monitor is None else steps | {"budget": monitor.step})
 
-    def __enter__(self) -> Lifeline:
+    def __enter__(self) -> Membership:
         found = self._storage.rescue_all(has_left_this_host)
         if found:
             _logger.warning("sent %d results that earlier workers had left on this machine", found)
@@ -102,7 +102,7 @@ class Lifeline:
     def __exit__(self, *_: object) -> None:
         self._threads.close()
         try:
-            with self._storage.connection.impatiently():
+            with self._storage.connection.no_wait():
                 end_worker(self._storage.run, self._storage.worker.worker_id, self.end_reason)
         except HpotoolError as error:  # away, or its tables are gone
             _logger.warning("left without saying goodbye: %s", error)
@@ -110,8 +110,8 @@ class Lifeline:
     def before_claim(self) -> None:
         """Start a side thread that died again, and end the study if it has reached a limit."""
         self._threads.ensure_alive()
-        if self._watch is not None:
-            self._watch.before_claim()
+        if self._monitor is not None:
+            self._monitor.before_claim()
 
     def judge(self) -> BreakerOpen | None:
         """Whether this worker fails whatever it is given; asked after each failure."""
@@ -121,11 +121,11 @@ class Lifeline:
     def has_work_left(self) -> bool:
         """Whether another worker would find something to do now; yes where the database does not say."""
         try:
-            with self._storage.connection.impatiently():
+            with self._storage.connection.no_wait():
                 settings = read_settings(self._storage.run, self._study_id)
                 if settings is None or settings.state not in ("running", "paused"):
                     return False
-                finished = count_places(self._storage.run, self._study_id).finished
+                finished = count_budget(self._storage.run, self._study_id).finished
         except HpotoolError:  # away, or its tables or the rights to them are gone
             return True
         return settings.budget_trials is None or finished < settings.budget_trials
@@ -146,7 +146,7 @@ class Lifeline:
         waited = self._told_to_stop_at is not None and time.monotonic() - self._told_to_stop_at > _LAST_WAIT_S
         is_idle = self._storage.attempt is None
         if level == Level.NOW or (level > Level.STAY and is_idle) or waited:
-            self._storage.connection.hurry.set()
+            self._storage.connection.abort_wait.set()
 
     def _grace_left(self, attempt: Attempt) -> timedelta:
         now = time.monotonic()
@@ -169,4 +169,4 @@ class Lifeline:
             # Done while an attempt runs: a limit was reached. The trial is handed back, for a larger budget.
             level = Level.DRAIN if orders.study_state == "draining" else Level.STOP
             why = f": {orders.study_reason}" if orders.study_reason else ""
-            self._stopping.tell(level, f"the study is {orders.study_state}{why}")
+            self._stopping.request(level, f"the study is {orders.study_state}{why}")

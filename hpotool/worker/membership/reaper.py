@@ -55,7 +55,7 @@ class RunningTrial:
 
 
 @dataclass(frozen=True)
-class _Watch:
+class _Sighting:
     beat: datetime
     since: float
 
@@ -97,7 +97,7 @@ class Reaper:
         self._longest_gap_s = (self._grace_s - interval.total_seconds()) / 2
         self._look_every_s = min(interval.total_seconds() / 2, self._longest_gap_s / 2)
         self._last_look: float | None = None
-        self._watches: dict[int, _Watch] = {}
+        self._sightings: dict[int, _Sighting] = {}
 
     def step(self) -> float:
         """Look once, and reap what has been silent for long enough; the seconds until the next look."""
@@ -118,18 +118,18 @@ class Reaper:
         running = self._find_running()
         answered_at = self._clock()
         if last_look is None or answered_at - last_look > self._longest_gap_s:
-            self._watches.clear()
+            self._sightings.clear()
         self._last_look = answered_at
-        self._watches = {trial.trial_id: self._watch(trial, answered_at) for trial in running}
+        self._sightings = {trial.trial_id: self._sight(trial, answered_at) for trial in running}
         return sum(self._reap_if_dead(trial, asked_at) for trial in running)
 
     def _find_running(self) -> list[RunningTrial]:
         parameters = {"study_id": self._study_id, "attempt_id": self._current_attempt_id()}
         return [_running_trial(row) for row in self._run(query("find_running"), parameters)]
 
-    def _watch(self, trial: RunningTrial, now: float) -> _Watch:
-        watch = self._watches.get(trial.trial_id)
-        return watch if watch is not None and watch.beat == trial.beat else _Watch(trial.beat, now)
+    def _sight(self, trial: RunningTrial, now: float) -> _Sighting:
+        sighting = self._sightings.get(trial.trial_id)
+        return sighting if sighting is not None and sighting.beat == trial.beat else _Sighting(trial.beat, now)
 
     def _reap_if_dead(self, trial: RunningTrial, now: float) -> bool:
         if trial.worker is not None and self._is_gone(trial.worker):
@@ -137,7 +137,7 @@ class Reaper:
                 return False
             return self._reap(trial, f"the process of worker {trial.worker.worker_id} is gone", None)
         patience = self._grace_s if trial.attempt_id else FOREIGN_PATIENCE * self._grace_s
-        watched_s = now - self._watches[trial.trial_id].since
+        watched_s = now - self._sightings[trial.trial_id].since
         if watched_s < patience:
             return False
         return self._reap(trial, f"no heartbeat for {watched_s:.0f} s", trial.beat)

@@ -30,7 +30,7 @@ class Cause:
     reason: str
 
 
-def judge_ending(
+def classify_end(
     end: Mapping[str, Any] | None, cause: Cause | None, status: int | None, output: str, killed_for_memory: bool
 ) -> tuple[Outcome, str | None]:
     """The outcome and its reason.
@@ -53,10 +53,10 @@ def judge_ending(
         return Outcome(end["end"]), end["reason"]
     if status is None:
         return Outcome.CRASH, "its process was lost together with the fork server"
-    return judge_status(os.waitstatus_to_exitcode(status), output, killed_for_memory)
+    return classify_exit(os.waitstatus_to_exitcode(status), output, killed_for_memory)
 
 
-def judge_status(exit_code: int, output: str, killed_for_memory: bool) -> tuple[Outcome, str]:
+def classify_exit(exit_code: int, output: str, killed_for_memory: bool) -> tuple[Outcome, str]:
     """The outcome of a process that ended without a result. ``exit_code`` is negative for a signal."""
     if exit_code >= 0:  # it chose to end: the same parameters would end it again
         return Outcome.ERROR, f"its process ended with exit code {exit_code} and without a result"

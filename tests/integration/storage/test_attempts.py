@@ -214,7 +214,7 @@ def test_the_count_stays_right_when_plain_optuna_writes_the_same_study(make_stud
     states = list(study.states().values())
     finished = states.count("COMPLETE") + states.count("PRUNED")
 
-    places = orders.count_places(study.connection.run, study.study_id)
+    places = orders.count_budget(study.connection.run, study.study_id)
     assert (places.finished, places.running, places.failed) == (finished, 1, states.count("FAIL"))
     _finish(study, waiting)
     while isinstance(attempt := study.claim(worker), Attempt):
@@ -234,7 +234,7 @@ def test_failures_that_were_settled_once_are_still_counted(make_study) -> None:
     assert settled > 50
     assert failed > 50
     assert study.claim(worker).kind == "done"
-    assert orders.count_places(study.connection.run, study.study_id) == orders.Places(3, 0, 0, 60)
+    assert orders.count_budget(study.connection.run, study.study_id) == orders.BudgetCounts(3, 0, 0, 60)
 
 
 def test_a_paused_study_gives_nothing_and_a_resumed_one_does(make_study) -> None:

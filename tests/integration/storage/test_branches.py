@@ -73,7 +73,7 @@ def test_no_more_branches_are_queued_than_there_are_places(make_study: Make) -> 
         _run(study)
     assert [_branch(study, number) is not None for number in range(3)] == [True, True, False]
     assert [isinstance(_run(study), Attempt) for _ in range(3)] == [True, True, False]
-    assert orders.count_places(study.connection.run, study.study_id).finished == 5
+    assert orders.count_budget(study.connection.run, study.study_id).finished == 5
 
 
 def test_a_branch_that_failed_for_good_gives_its_place_to_another_one(make_study: Make) -> None:

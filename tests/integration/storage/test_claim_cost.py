@@ -40,7 +40,7 @@ def _scans_of_all_trials(node: object) -> list[str]:
     return found + [scan for part in node.values() for scan in _scans_of_all_trials(part)]
 
 
-@pytest.mark.parametrize("name", ["claim", "beat", "find_running", "finish", "fail_and_queue", "count_places"])
+@pytest.mark.parametrize("name", ["claim", "beat", "find_running", "finish", "fail_and_queue", "count_budget"])
 def test_no_statement_reads_more_trials_than_are_open(long_study, name: str) -> None:
     worker = long_study.worker()
     running = long_study.claim(worker)

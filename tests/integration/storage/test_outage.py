@@ -82,7 +82,7 @@ def test_a_tell_waits_the_outage_out_and_training_goes_on_meanwhile(stage: Stage
     [trial] = stage.trials()
     assert trial.state == TrialState.COMPLETE
     assert trial.intermediate_values == {1: 0.1, 2: 0.2}
-    assert not storage.last_told.is_fenced
+    assert not storage.last_tell.is_fenced
 
 
 def test_a_claim_waits_the_outage_out(stage: Stage) -> None:
@@ -111,7 +111,7 @@ def test_a_result_that_a_worker_took_into_its_grave_is_sent_by_the_next_one(stag
         study.optimize(objective, n_trials=2)
     stage.server.start()
     if was_reaped:
-        fail_and_queue(storage.run, stage.study_id, storage.last_told.attempt.trial_id, "reaper", LOST)
+        fail_and_queue(storage.run, stage.study_id, storage.last_tell.attempt.trial_id, "reaper", LOST)
 
     successor, _ = stage.open("successor")
     assert successor.rescue_all(lambda worker: worker.worker_id == "w") == 1
@@ -206,9 +206,9 @@ def test_other_threads_never_wait(stage: Stage) -> None:
     assert len(errors) == 1
 
 
-def test_who_is_told_to_hurry_waits_no_longer(stage: Stage) -> None:
+def test_aborting_the_wait_ends_it_at_once(stage: Stage) -> None:
     connection = PatientConnection(stage.url)
-    connection.hurry.set()
+    connection.abort_wait.set()
     stage.server.stop()
 
     with pytest.raises(GaveUpError, match="told to end"):

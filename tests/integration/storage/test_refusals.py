@@ -98,15 +98,15 @@ def test_who_holds_a_lock_for_ever_keeps_nobody_from_hearing_a_signal(
     connection = PatientConnection(DatabaseUrl.parse(study_database_url))
     holder = psycopg2.connect(connection.url.libpq)
     holder.cursor().execute("LOCK TABLE trials")
-    hurry = threading.Thread(
-        target=lambda: (_wait_for(lambda: connection.outage.lasted_s > 0), connection.hurry.set())
+    aborter = threading.Thread(
+        target=lambda: (_wait_for(lambda: connection.outage.lasted_s > 0), connection.abort_wait.set())
     )
-    hurry.start()
+    aborter.start()
 
     with pytest.raises(DatabaseUnreachableError, match="told to end"):
         connection.run("SELECT count(*) FROM trials")
 
-    hurry.join()
+    aborter.join()
     holder.close()
 
 

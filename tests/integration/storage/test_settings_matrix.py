@@ -48,7 +48,7 @@ def test_a_reader_reads_and_writes_nothing(study_database_url: str, postgres, ma
 
     [summary] = list_studies(reader)
     assert summary.trials == {"RUNNING": 1}
-    assert orders.count_places(reader.run, study.study_id).running == 1
+    assert orders.count_budget(reader.run, study.study_id).running == 1
     with pytest.raises(RefusedStatementError, match="permission denied") as refused:
         orders.set_state(reader.run, study.study_id, "paused", "", "reader")
     assert "Roles" in (refused.value.hint or "")

@@ -12,8 +12,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from hpotool.errors import InputError
 from hpotool.storage.control import orders
 from hpotool.storage.control.creation import create_or_resume, find_study_id
-from hpotool.storage.control.importing import TAKEN_FROM, take_over
 from hpotool.storage.control.studies import list_studies, read_progress
+from hpotool.storage.control.taken_over import TAKEN_FROM, take_over
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.attempts import Ending, NoTrial, claim_trial, finish_attempt, new_attempt_id
@@ -197,7 +197,7 @@ def test_four_workers_fill_the_budget_exactly_while_trials_are_taken_over(connec
     assert sum(trial.state == TrialState.COMPLETE for trial in own) == 25
     assert len(trials) - len(own) == 20
     assert [trial.number for trial in trials] == list(range(len(trials)))
-    places = orders.count_places(connection.run, study_id)
+    places = orders.count_budget(connection.run, study_id)
     failed = sum(trial.state == TrialState.FAIL for trial in own)
     assert (places.finished, places.running, places.waiting, places.failed) == (25, 0, 0, failed)
     progress = read_progress(connection, list_studies(connection, "b")[0])
@@ -225,7 +225,7 @@ def test_the_count_stays_right_when_old_failures_are_settled(connection: Connect
     answer = claim_trial(connection.run, study_id, worker, new_attempt_id())
     assert isinstance(answer, NoTrial)
     assert (answer.kind, answer.finished) == ("done", 3)
-    assert orders.count_places(connection.run, study_id).failed == 60
+    assert orders.count_budget(connection.run, study_id).failed == 60
 
 
 def test_what_was_taken_over_reaches_a_target_and_costs_no_patience(connection: Connection) -> None:

@@ -11,7 +11,7 @@ from optuna.trial import TrialState, create_trial
 from hpotool.storage.fleet.attempts import Ending, fail_and_queue, finish_attempt
 from hpotool.storage.fleet.usage import UsageReader
 from hpotool.study.outcome import Outcome
-from hpotool.study.rules.budget import Progress, Result
+from hpotool.study.rules.budget import FinishedTrial, Progress
 from hpotool.study.spec import BudgetSpec, MetricSpec
 from tests.unit.study.rules.progress import progress_of
 
@@ -19,7 +19,7 @@ LOSS = (MetricSpec("loss", "minimize"),)
 PATIENCE = BudgetSpec(patience=100)
 
 
-def add(study: optuna.Study, value: float | None, violation: float | None = None) -> Result:
+def add(study: optuna.Study, value: float | None, violation: float | None = None) -> FinishedTrial:
     """A finished trial as plain Optuna writes it; what the budget should see of it."""
     trial = study.ask()
     if violation is not None:
@@ -27,9 +27,9 @@ def add(study: optuna.Study, value: float | None, violation: float | None = None
     if value is None:
         trial.report(1.0, 0)
         study.tell(trial, state=TrialState.PRUNED)
-        return Result(None)
+        return FinishedTrial(None)
     study.tell(trial, value)
-    return Result((value,), {} if violation is None else {"constraints:size": violation})
+    return FinishedTrial((value,), {} if violation is None else {"constraints:size": violation})
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")

@@ -63,9 +63,9 @@ def test_an_attempt_that_was_taken_away_does_not_end_the_worker(make_study, make
         return 1.0
 
     own.optimize(objective, n_trials=1, catch=(RuntimeError,))
-    assert storage.last_told.is_fenced
+    assert storage.last_tell.is_fenced
     own.optimize(objective, n_trials=1)
-    assert not storage.last_told.is_fenced
+    assert not storage.last_tell.is_fenced
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
@@ -125,5 +125,5 @@ def test_a_new_trial_sees_those_with_smaller_numbers(make_study, make_worker_stu
     own.get_trials(deepcopy=False)
     other.optimize(lambda trial: 1.0, n_trials=1)
     own.optimize(objective, n_trials=1)
-    assert storage.last_told.is_fenced is False
+    assert storage.last_tell.is_fenced is False
     assert seen == [[0, 1]]

@@ -19,7 +19,7 @@ from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import MetricSpec, ObjectiveSpec, ParameterSpec, StudySpec, TierSpec
 from hpotool.worker.attempt.runner import AttemptResult, AttemptRunner
-from hpotool.worker.checkpoints.place import Place
+from hpotool.worker.checkpoints.location import CheckpointLocation
 from hpotool.worker.checkpoints.store import CheckpointStore
 from hpotool.worker.process.process_tree import descendants
 
@@ -47,7 +47,7 @@ class Given:
     ) -> AttemptRunner:
         objective = ObjectiveSpec(command=command, **more)
         spec = StudySpec("s", objective, metrics, SPACE, tiers=tiers)
-        store = CheckpointStore(Place(str(self.folder)), spec, self.folder)
+        store = CheckpointStore(CheckpointLocation(str(self.folder)), spec, self.folder)
         runner = AttemptRunner(spec, self.folder / "logs", checkpoints=store)
         self.runners.append(runner)
         return runner

@@ -167,9 +167,9 @@ def test_a_lost_fork_server_costs_one_attempt_and_is_replaced(make_runner: Any) 
     seen: list[psutil.Process] = []
 
     def kill_fork_server(trial: optuna.Trial) -> None:
-        watch = runner._running._watch
-        wait_for(lambda: len(watch.seen) == 3)
-        seen.extend(watch.seen)
+        monitor = runner._running._monitor
+        wait_for(lambda: len(monitor.seen) == 3)
+        seen.extend(monitor.seen)
         os.kill(trial.user_attrs["pids"][0], signal.SIGKILL)
 
     result = run_and_meanwhile(runner, kill_fork_server)

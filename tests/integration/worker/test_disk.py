@@ -12,7 +12,7 @@ import pytest
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import MetricSpec, ObjectiveSpec, StudySpec
 from hpotool.worker.attempt.runner import AttemptResult, AttemptRunner
-from hpotool.worker.checkpoints.place import Place
+from hpotool.worker.checkpoints.location import CheckpointLocation
 from hpotool.worker.checkpoints.store import CheckpointStore
 from tests.faults.fleet import Fleet, wait_until
 
@@ -66,9 +66,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def run(objective: ObjectiveSpec, logs: Path, place: Path) -> tuple[AttemptResult, optuna.Trial]:
+def run(objective: ObjectiveSpec, logs: Path, location: Path) -> tuple[AttemptResult, optuna.Trial]:
     spec = StudySpec("s", objective, SPEC.metrics)
-    store = CheckpointStore(Place(str(place)), spec, place)
+    store = CheckpointStore(CheckpointLocation(str(location)), spec, location)
     trial = optuna.create_study().ask()
     with AttemptRunner(spec, logs, checkpoints=store) as runner:
         return runner.run(trial), trial

@@ -13,11 +13,11 @@ import optuna
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from hpotool.errors import CheckpointPlaceError
+from hpotool.errors import CheckpointStoreError
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import KeepSpec, MetricSpec, ObjectiveSpec, StudySpec
 from hpotool.worker.attempt.runner import AttemptRunner
-from hpotool.worker.checkpoints.place import Place
+from hpotool.worker.checkpoints.location import CheckpointLocation
 from hpotool.worker.checkpoints.store import CheckpointStore
 from hpotool.worker.checkpoints.store_calls import Patience
 from tests.object_store import ObjectStore, object_store
@@ -45,7 +45,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def store(url: str, machine: Path, patience: Patience = QUICK, spec: StudySpec = SPEC) -> CheckpointStore:
-    return CheckpointStore(Place.parse(url), spec, machine, patience)
+    return CheckpointStore(CheckpointLocation.parse(url), spec, machine, patience)
 
 
 def found(url: str, machine: Path, root: int = 7) -> dict[str, str]:
@@ -124,7 +124,7 @@ def test_an_attempt_that_lost_its_trial_does_not_overwrite_the_later_ones_copy(u
         with store(url, tmp_path / "two").attempt(7, number=9) as new:
             save(new, "new")
         save(old, "old but later")
-        remote = CheckpointStore(Place.parse(url), SPEC, tmp_path).remote
+        remote = CheckpointStore(CheckpointLocation.parse(url), SPEC, tmp_path).remote
         assert remote is not None
         # As if it had read what is newest before the later one named its copy, and named its own after that.
         remote._write("trial-00007/newest", "copy-000009-00007-abcdef00")
@@ -194,7 +194,9 @@ def test_a_store_that_stays_away_hands_the_attempt_back(how: str, s3: ObjectStor
     spec = StudySpec("s", ObjectiveSpec(python="study_code:objective", isolation="none"), SPEC.metrics)
     patience = Patience(call=0.5, at_start=0.5, at_end=0.1, first_pause=0.1)
     runner = AttemptRunner(
-        spec, tmp_path / "logs", checkpoints=CheckpointStore(Place.parse(s3.url), spec, tmp_path, patience)
+        spec,
+        tmp_path / "logs",
+        checkpoints=CheckpointStore(CheckpointLocation.parse(s3.url), spec, tmp_path, patience),
     )
     s3.go_away() if how == "refuses" else s3.proxy.cut()
     result = runner.run(optuna.create_study().ask())
@@ -207,8 +209,8 @@ def test_an_attempt_that_is_told_to_stop_waits_for_no_store(s3: ObjectStore, tmp
     s3.proxy.cut()
     started = time.monotonic()
     patience = Patience(call=200, at_start=200)
-    place = store(s3.url, tmp_path, patience).attempt(7, is_hurried=lambda: time.monotonic() > started + 0.2)
-    with pytest.raises(CheckpointPlaceError, match="does not answer"), place:
+    attempt = store(s3.url, tmp_path, patience).attempt(7, is_hurried=lambda: time.monotonic() > started + 0.2)
+    with pytest.raises(CheckpointStoreError, match="does not answer"), attempt:
         pass
     assert time.monotonic() - started < 100
 
@@ -250,28 +252,28 @@ def bad(tmp_path: Path) -> BadStore:
 def test_a_store_that_refuses_one_file_keeps_the_whole_copy_before(
     bad: BadStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    place = Place(f"/{tmp_path.name}/refusing", bad)
-    with CheckpointStore(place, SPEC, tmp_path / "one", QUICK).attempt(7) as folder:
+    location = CheckpointLocation(f"/{tmp_path.name}/refusing", bad)
+    with CheckpointStore(location, SPEC, tmp_path / "one", QUICK).attempt(7) as folder:
         save(folder, "whole")
     bad.refused = "two"
-    with CheckpointStore(place, SPEC, tmp_path / "one", QUICK).attempt(7) as folder:
+    with CheckpointStore(location, SPEC, tmp_path / "one", QUICK).attempt(7) as folder:
         save(folder, "half")
-    with CheckpointStore(place, SPEC, tmp_path / "two", QUICK).attempt(7) as folder:
+    with CheckpointStore(location, SPEC, tmp_path / "two", QUICK).attempt(7) as folder:
         assert [path.read_text() for path in (folder / "step-000000001").iterdir()] == ["whole"] * 3
         bad.refused = ""
         save(folder, "whole again")
-    copies = [path for path in bad.ls(f"{place.path}/a%2Fb%20c/trial-00007", detail=False) if "copy" in path]
+    copies = [path for path in bad.ls(f"{location.path}/a%2Fb%20c/trial-00007", detail=False) if "copy" in path]
     assert len(copies) == 2, "one copy and its manifest: what was begun in vain is gone"
     assert "HttpError: Forbidden, 403" in caplog.text
 
 
 def test_a_store_that_lists_nothing_of_what_it_holds_is_read_by_names(bad: BadStore, tmp_path: Path) -> None:
-    place = Place(f"/{tmp_path.name}/stale", bad)
+    location = CheckpointLocation(f"/{tmp_path.name}/stale", bad)
     bad.lists_nothing = True
     for content in ("first", "second"):
-        with CheckpointStore(place, SPEC, tmp_path / content, QUICK).attempt(7) as folder:
+        with CheckpointStore(location, SPEC, tmp_path / content, QUICK).attempt(7) as folder:
             save(folder, content)
-    with CheckpointStore(place, SPEC, tmp_path / "three", QUICK).attempt(7) as folder:
+    with CheckpointStore(location, SPEC, tmp_path / "three", QUICK).attempt(7) as folder:
         assert [path.read_text() for path in (folder / "step-000000001").iterdir()] == ["second"] * 3
 
 
@@ -326,9 +328,9 @@ def test_a_place_that_is_known_to_be_away_is_not_waited_for_again_and_again(tmp_
     class Unwritable(CheckpointStore):
         def _send(self, *arguments: Any, **options: Any) -> None:
             tries.append(1)
-            raise CheckpointPlaceError("the place is away")
+            raise CheckpointStoreError("the place is away")
 
-    away = Unwritable(Place.parse(f"file://{tmp_path}/shared"), SPEC, tmp_path / "machine", patience)
+    away = Unwritable(CheckpointLocation.parse(f"file://{tmp_path}/shared"), SPEC, tmp_path / "machine", patience)
     for root in (1, 2, 3):
         tries.clear()
         with away.attempt(root) as folder:

@@ -15,7 +15,7 @@ import pytest
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import MetricSpec, ObjectiveSpec, StudySpec
 from hpotool.worker.attempt.runner import AttemptResult, AttemptRunner
-from hpotool.worker.checkpoints.place import Place
+from hpotool.worker.checkpoints.location import CheckpointLocation
 from hpotool.worker.checkpoints.store import CheckpointStore
 
 pytest.importorskip("torch")
@@ -33,8 +33,8 @@ attempt(make_runner(sys.argv[1], Path(sys.argv[2])), lambda trial: print("waitin
 """
 
 
-def make_runner(place: str, machine: Path) -> AttemptRunner:
-    store = CheckpointStore(Place.parse(place), SPEC, machine / "cache")
+def make_runner(location: str, machine: Path) -> AttemptRunner:
+    store = CheckpointStore(CheckpointLocation.parse(location), SPEC, machine / "cache")
     return AttemptRunner(SPEC, machine / "logs", checkpoints=store)
 
 
@@ -88,12 +88,12 @@ def test_after_a_preemption_on_another_machine_with_only_a_url_in_common(
     ending: Callable[[str], None], tmp_path: Path, uninterrupted: AttemptResult
 ) -> None:
     ending("wait")
-    place = f"memory://{tmp_path.name}"
-    runner = make_runner(place, tmp_path / "one")
+    location = f"memory://{tmp_path.name}"
+    runner = make_runner(location, tmp_path / "one")
     grace = timedelta(seconds=0.5)
     stopped = attempt(runner, lambda _: runner.stop(Outcome.PREEMPTED, "SIGTERM", grace))
     assert stopped.outcome is Outcome.PREEMPTED
-    check_resumed(attempt(make_runner(place, tmp_path / "two")), uninterrupted)
+    check_resumed(attempt(make_runner(location, tmp_path / "two")), uninterrupted)
 
 
 def test_after_a_killed_worker(

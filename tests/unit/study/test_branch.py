@@ -1,4 +1,4 @@
-from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch, has_branches, say_tiers, steps_of_trial
+from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch, describe_tiers, has_branches, steps_of_trial
 from hpotool.study.spec import MetricSpec, ObjectiveSpec, SamplerSpec, StudySpec, TierSpec
 
 PLAIN = StudySpec("s", ObjectiveSpec(python="m:f"), (MetricSpec("loss", "minimize"),))
@@ -22,5 +22,5 @@ def test_a_trial_goes_as_far_as_its_branch_its_tier_or_its_interval_says() -> No
 
 
 def test_tiers_are_said_in_words() -> None:
-    assert say_tiers(TIERED.tiers) == "60 trials up to step 3, 10 trials up to step 30"
-    assert say_tiers(()) == ""
+    assert describe_tiers(TIERED.tiers) == "60 trials up to step 3, 10 trials up to step 30"
+    assert describe_tiers(()) == ""

@@ -12,9 +12,9 @@ from hpotool.study.file.reader import read_study_file
 from hpotool.study.space import (
     canonical_point,
     check_point,
+    complete_params,
     given_value,
     order_parameters,
-    params_taken_over,
     suggest_search_space,
     transfer_point,
 )
@@ -211,4 +211,4 @@ search_space:
 )
 def test_a_finished_point_is_taken_over_whole_or_not_at_all(params: dict[str, Any], taken: Any) -> None:
     space = read_study_file(CONDITIONAL).search_space
-    assert params_taken_over(space, params, from_code={"own", "lr"}) == taken
+    assert complete_params(space, params, from_code={"own", "lr"}) == taken

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hpotool.storage.fleet.attempts import Attempt, NoTrial
-from hpotool.storage.fleet.worker_storage import Told
+from hpotool.storage.fleet.worker_storage import TellResult
 from hpotool.study.outcome import Outcome
 from hpotool.study.rules.retry import GiveUp, Retry
 from hpotool.worker.loop import (
@@ -63,13 +63,16 @@ GIVEN_ON = "the trial was handed on while this worker was away"
 @pytest.mark.parametrize(
     ("told", "said"),
     [
-        (Told(ATTEMPT, Outcome.CRASH, False, True, Retry("crash; retry 1 of 1", 1, 1)), "(crash; retry 1 of 1)"),
-        (Told(ATTEMPT, Outcome.ERROR, False, True, GiveUp("error; not retried")), ""),
-        (Told(ATTEMPT, Outcome.COMPLETE, False, True, None), ""),
-        (Told(ATTEMPT, Outcome.COMPLETE, True, False, None), f"(result dropped: {GIVEN_ON})"),
-        (Told(ATTEMPT, Outcome.COMPLETE, True, True, None), f"({GIVEN_ON}; the result is kept)"),
-        (Told(ATTEMPT, Outcome.ERROR, True, True, None), f"({GIVEN_ON})"),
+        (
+            TellResult(ATTEMPT, Outcome.CRASH, False, True, Retry("crash; retry 1 of 1", 1, 1)),
+            "(crash; retry 1 of 1)",
+        ),
+        (TellResult(ATTEMPT, Outcome.ERROR, False, True, GiveUp("error; not retried")), ""),
+        (TellResult(ATTEMPT, Outcome.COMPLETE, False, True, None), ""),
+        (TellResult(ATTEMPT, Outcome.COMPLETE, True, False, None), f"(result dropped: {GIVEN_ON})"),
+        (TellResult(ATTEMPT, Outcome.COMPLETE, True, True, None), f"({GIVEN_ON}; the result is kept)"),
+        (TellResult(ATTEMPT, Outcome.ERROR, True, True, None), f"({GIVEN_ON})"),
     ],
 )
-def test_what_became_of_a_trial_is_said_where_the_outcome_does_not(told: Told, said: str) -> None:
+def test_what_became_of_a_trial_is_said_where_the_outcome_does_not(told: TellResult, said: str) -> None:
     assert describe_fate(told) == said

@@ -47,16 +47,16 @@ def test_signals_only_ever_ask_for_more(numbers: list[int], level: Level, code: 
 
 def test_what_people_ask_for_through_the_database_is_no_signal() -> None:
     stopping = Stopping()
-    stopping.tell(Level.STOP, "the study is stopped")
-    stopping.tell(Level.DRAIN, "the study is draining")
+    stopping.request(Level.STOP, "the study is stopped")
+    stopping.request(Level.DRAIN, "the study is draining")
     assert (stopping.level, stopping.exit_code) == (Level.STOP, 0)
-    assert stopping.say_why() == "asked to leave: the study is stopped"
+    assert stopping.describe_reason() == "asked to leave: the study is stopped"
 
 
 def test_a_rise_wakes_whoever_waits_and_tells_the_listener() -> None:
     stopping, heard = Stopping(), threading.Event()
     stopping.listener = heard.set
-    threading.Timer(0.01, stopping.tell, (Level.DRAIN, "test")).start()
+    threading.Timer(0.01, stopping.request, (Level.DRAIN, "test")).start()
     stopping.wait(timedelta(minutes=5))
     assert heard.wait(5)
 

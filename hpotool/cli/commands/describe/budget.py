@@ -72,11 +72,11 @@ def _usage(connection: Connection, study_id: int, spec: StudySpec) -> tuple[Usag
     """What the study has used, and the limit that it has reached, if any."""
     from dataclasses import replace
 
-    from hpotool.storage.control.orders import count_places
+    from hpotool.storage.control.orders import count_budget
     from hpotool.storage.fleet.usage import UsageReader
     from hpotool.study.rules.budget import reached_limit
 
-    places = count_places(connection.run, study_id)
+    places = count_budget(connection.run, study_id)
     reader = UsageReader(connection.run, study_id, spec.metrics, replicates=spec.has_replicates)
     used = replace(reader.read(spec.budget), complete=places.finished)
     return used, reached_limit(spec.budget, spec.metrics, used)

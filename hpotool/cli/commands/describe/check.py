@@ -38,13 +38,13 @@ def check(
     from hpotool.study.branch import has_branches
     from hpotool.worker.attempt.pruner_check import read_step_mismatch
     from hpotool.worker.attempt.runner import AttemptRunner
-    from hpotool.worker.checkpoints.place import Place
+    from hpotool.worker.checkpoints.location import CheckpointLocation
     from hpotool.worker.checkpoints.store import CheckpointStore
 
     spec = read_study(file, assignments)
     first = _first_points(spec, _build_study(spec), points)
     with tempfile.TemporaryDirectory() as folder:
-        store = CheckpointStore(Place(folder), spec, Path(folder))
+        store = CheckpointStore(CheckpointLocation(folder), spec, Path(folder))
         with AttemptRunner(spec, Path(folder, "logs"), checkpoints=store) as runner:
             runner.start()
             trial = _build_study(spec).ask()

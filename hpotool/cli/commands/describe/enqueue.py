@@ -94,8 +94,8 @@ def _take_over(connection: Connection, name: str, source: str, top: int) -> list
     from hpotool.analysis.exports.transfer import best_trials
     from hpotool.cli.actor import current_actor
     from hpotool.cli.database import load_study
-    from hpotool.storage.control.importing import take_over
     from hpotool.storage.control.studies import has_replicates
+    from hpotool.storage.control.taken_over import take_over
 
     trials = best_trials(load_study(connection, source), top, replicates=has_replicates(connection, source))
     done = take_over(connection, name, source, trials, f"enqueue by {current_actor()}")

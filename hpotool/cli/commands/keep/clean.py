@@ -98,17 +98,17 @@ def _find_of_study(home: Path, study: StudyOnDisk, checkpoints: str | None, rule
         find_logs,
         find_remote_checkpoints,
     )
-    from hpotool.worker.checkpoints.place import Place
+    from hpotool.worker.checkpoints.location import CheckpointLocation
     from hpotool.worker.checkpoints.store import CheckpointStore
 
     yield from find_logs(home, study, rules)
     yield from find_copies(home, study, rules)
-    place = Place.parse(checkpoints or str(home / "checkpoints"))
-    if place.remote is None:
-        yield from find_checkpoints(Path(place.path), study, rules)
+    location = CheckpointLocation.parse(checkpoints or str(home / "checkpoints"))
+    if location.remote is None:
+        yield from find_checkpoints(Path(location.path), study, rules)
         return
     spec = StudySpec(study.name, ObjectiveSpec(), (MetricSpec("value", "minimize"),))
-    yield from find_remote_checkpoints(CheckpointStore(place, spec, home), study, rules)
+    yield from find_remote_checkpoints(CheckpointStore(location, spec, home), study, rules)
 
 
 def _missing(home: Path, study: str | None, known: set[str], deleted: bool) -> list[StudyOnDisk]:
@@ -140,9 +140,9 @@ def _say_what(found: list[Leftover]) -> None:
 
 
 def _bytes(leftovers: list[Leftover]) -> str:
-    from hpotool.worker.attempt.watch import show_bytes
+    from hpotool.study.units import format_bytes
 
-    return show_bytes(sum(leftover.size for leftover in leftovers))
+    return format_bytes(sum(leftover.size for leftover in leftovers))
 
 
 def _ask() -> None:

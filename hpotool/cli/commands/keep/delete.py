@@ -77,9 +77,9 @@ def _logs(name: str, contents: Contents) -> list[Leftover]:
 
 
 def _what_goes(name: str, contents: Contents, logs: list[Leftover]) -> str:
-    from hpotool.worker.attempt.watch import show_bytes
+    from hpotool.study.units import format_bytes
 
-    size = show_bytes(sum(log.size for log in logs))
+    size = format_bytes(sum(log.size for log in logs))
     what = f"{_count(contents.trials, 'trial')}, {_count(contents.attempts, 'attempt')} with their events"
     return f"study {name!r} goes for ever: {what}, {_count(len(logs), 'log')} on this machine ({size})"
 

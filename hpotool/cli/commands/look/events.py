@@ -13,7 +13,7 @@ import typer
 
 from hpotool.cli.options import StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show
-from hpotool.cli.screen.times import say_clock, zone
+from hpotool.cli.screen.times import format_clock, zone
 from hpotool.study.doors import visible
 
 if TYPE_CHECKING:
@@ -102,9 +102,9 @@ def _draw(events: Sequence[Event]) -> RenderableType:
     now = datetime.now(timezone.utc)
     rows = [
         {
-            zone(now): say_clock(event.at, now),
+            zone(now): format_clock(event.at, now),
             "trial": event.number,
-            "event": _say_kind(event),
+            "event": _describe_kind(event),
             "reason": " ".join(event.reason.split()),
             "by": event.actor,
         }
@@ -113,7 +113,7 @@ def _draw(events: Sequence[Event]) -> RenderableType:
     return Fitted(rows, style=_style)
 
 
-def _say_kind(event: Event) -> str:
+def _describe_kind(event: Event) -> str:
     """What happened, in a word or two that the log of a worker uses as well."""
     to = event.to_state or ""
     words = {
@@ -144,4 +144,4 @@ def _sentence(event: Event) -> str:
     moved = f" ({event.from_state} → {event.to_state})" if is_moved else ""
     reason = f": {event.reason}" if event.reason else ""
     at = event.at.astimezone(timezone.utc)
-    return visible(f"{at:%Y-%m-%d %H:%M:%S} UTC {trial}{_say_kind(event)}{moved} by {event.actor}{reason}")
+    return visible(f"{at:%Y-%m-%d %H:%M:%S} UTC {trial}{_describe_kind(event)}{moved} by {event.actor}{reason}")

@@ -12,7 +12,7 @@ from hpotool.cli.commands.look.best import edge_lines
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show, table
 from hpotool.cli.screen.text import count_of, plain_cell, words
-from hpotool.cli.screen.times import say_duration, say_local, zone
+from hpotool.cli.screen.times import format_elapsed, format_local, zone
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -86,37 +86,37 @@ def _draw_study(description: StudyDescription, status: StudyStatus, study: Study
     from rich.console import Group
 
     from hpotool.cli.screen.tables import record
-    from hpotool.study.branch import say_tiers
+    from hpotool.study.branch import describe_tiers
     from hpotool.study.spec import TierSpec
 
     data = description.as_data()
     lines = {
         "study": f"{data['study']}, {data['state']}, {count_of(data['workers'], 'worker')}",
-        **_say_progress(status),
+        **_describe_progress(status),
         "objective": data["objective"].get("python") or " ".join(data["objective"]["command"]),
         "metrics": _pairs(data["metrics"]),
         "constraints": _pairs(data["constraints"]),
         "sampler": _named(data["sampler"]),
         "search": description.search.sentence,
         "pruner": _named(data["pruner"]),
-        "tiers": say_tiers([TierSpec(**tier) for tier in data.get("tiers", ())]),
+        "tiers": describe_tiers([TierSpec(**tier) for tier in data.get("tiers", ())]),
         "budget": _pairs(data["budget"]) or "no limit",
     }
     parts: list[RenderableType] = [record({key: value or None for key, value in lines.items()}, _NAMES_WIDTH)]
     if status.best.trials:
         parts += edge_lines(study, status.best.trials[0].number)
-    rows = [_say_scale(row) for row in description.parameters()]
+    rows = [_describe_scale(row) for row in description.parameters()]
     parts += ["", table(rows, "search space") if rows else words("the objective suggests its parameters itself")]
     return Group(*parts)
 
 
-def _say_progress(status: StudyStatus) -> dict[str, str]:
+def _describe_progress(status: StudyStatus) -> dict[str, str]:
     """When it was made and begun, how far it is, and the best so far."""
     now = datetime.now(timezone.utc)
     activity, progress = status.activity, status.progress
     ages = {"created": activity.made_s, "started": activity.begun_s}
     lines = {
-        key: f"{say_local(now - timedelta(seconds=age))} ({zone(now)}), {say_duration(age)} ago"
+        key: f"{format_local(now - timedelta(seconds=age))} ({zone(now)}), {format_elapsed(age)} ago"
         for key, age in ages.items()
         if age is not None
     }
@@ -132,7 +132,7 @@ def _say_progress(status: StudyStatus) -> dict[str, str]:
     return lines
 
 
-def _say_scale(row: Mapping[str, Any]) -> dict[str, Any]:
+def _describe_scale(row: Mapping[str, Any]) -> dict[str, Any]:
     """A parameter's row with a word for its scale."""
     shown = {key: value for key, value in row.items() if key != "log"}
     return {**shown, "scale": "log"} if row.get("log") else shown
@@ -147,7 +147,7 @@ def _pairs(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in values.items())
 
 
-def _say_branch(branch: Mapping[str, Any], ancestry: Sequence[int]) -> Iterator[tuple[str, str]]:
+def _describe_branch(branch: Mapping[str, Any], ancestry: Sequence[int]) -> Iterator[tuple[str, str]]:
     replaced = branch["predecessor"] if branch["predecessor"] != branch["source"] else None
     place = "" if replaced is None else f", in the place of trial {replaced}"
     yield "comes from", f"trial {branch['source']}{place}, up to step {branch['steps']}"
@@ -160,24 +160,24 @@ def _say_branch(branch: Mapping[str, Any], ancestry: Sequence[int]) -> Iterator[
     yield "ancestry", " <- ".join(map(str, ancestry))
 
 
-def _say_trial(data: Mapping[str, Any]) -> dict[str, str]:
+def _describe_trial(data: Mapping[str, Any]) -> dict[str, str]:
     now = datetime.now(timezone.utc)
     lines = {"trial": str(data["number"]), "state": data["state"], "outcome": data["outcome"] or ""}
     for key in ("started", "ended"):
         if data[key]:
-            lines[key] = f"{say_local(datetime.fromisoformat(data[key]))} ({zone(now)})"
+            lines[key] = f"{format_local(datetime.fromisoformat(data[key]))} ({zone(now)})"
     if data["duration_s"] is not None:
-        lines["took"] = say_duration(data["duration_s"])
+        lines["took"] = format_elapsed(data["duration_s"])
     if data["lineage"]:
         lines["retry of"] = f"trial {', '.join(map(str, data['lineage']))}"
     return {key: value for key, value in lines.items() if value}
 
 
-def _say_attempt(attempt: Mapping[str, Any]) -> dict[str, Any]:
+def _describe_attempt(attempt: Mapping[str, Any]) -> dict[str, Any]:
     """An attempt's row, its start by the reader's clock."""
     shown = {key: value for key, value in attempt.items() if key != "output_tail"}
     if shown.get("started"):
-        shown["started"] = say_local(datetime.fromisoformat(shown["started"]))
+        shown["started"] = format_local(datetime.fromisoformat(shown["started"]))
     return shown
 
 
@@ -186,7 +186,10 @@ def _draw(data: Mapping[str, Any]) -> RenderableType:
 
     from hpotool.cli.screen.tables import record
 
-    lines = {**_say_trial(data), **(dict(_say_branch(data["branch"], data["ancestry"])) if data["branch"] else {})}
+    lines = {
+        **_describe_trial(data),
+        **(dict(_describe_branch(data["branch"], data["ancestry"])) if data["branch"] else {}),
+    }
     parts: list[RenderableType] = [record(lines, _NAMES_WIDTH)]
     for key in _TABLES:
         rows = [
@@ -201,7 +204,7 @@ def _draw(data: Mapping[str, Any]) -> RenderableType:
         title = "reports" if len(shown) == len(reports) else f"the last {len(shown)} of {len(reports)} reports"
         parts.append(table(shown, title))
     if data["attempts"]:
-        parts.append(table([_say_attempt(one) for one in data["attempts"]], "attempts"))
+        parts.append(table([_describe_attempt(one) for one in data["attempts"]], "attempts"))
         parts += [
             Group(words(f"\nlast output of attempt {count}"), words(one["output_tail"], "dim"))
             for count, one in enumerate(data["attempts"], start=1)

@@ -9,7 +9,7 @@ import typer
 
 from hpotool.cli.options import FormatOption, StorageOption
 from hpotool.cli.output import Answer, Format, show
-from hpotool.cli.screen.times import say_duration
+from hpotool.cli.screen.times import format_elapsed
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -71,7 +71,7 @@ def _row(overview: StudyOverview) -> dict[str, Any]:
     summary = overview.summary
     return {
         "study": summary.name,
-        "metrics": _say_metrics(overview),
+        "metrics": _describe_metrics(overview),
         **{state.lower(): summary.trials.get(state, 0) for state in _STATES},
         "state": overview.shown_state,
         "budget": overview.budget_trials,
@@ -89,30 +89,30 @@ def _draw(overviews: Sequence[StudyOverview]) -> RenderableType:
         {
             "study": overview.summary.name,
             "state": overview.shown_state or "plain Optuna",
-            "finished": _say_progress(overview),
+            "finished": _describe_progress(overview),
             "best": overview.best,
             "workers": overview.workers,
             "failed": overview.summary.trials.get("FAIL", 0),
-            "made": _say_ago(overview.made_s),
-            "last active": _say_ago(overview.heard_s),
-            "metrics": _say_metrics(overview),
+            "made": _format_ago(overview.made_s),
+            "last active": _format_ago(overview.heard_s),
+            "metrics": _describe_metrics(overview),
         }
         for overview in overviews
     ]
     return Fitted(rows, style=_style)
 
 
-def _say_progress(overview: StudyOverview) -> str:
+def _describe_progress(overview: StudyOverview) -> str:
     limit = "" if overview.budget_trials is None else f"/{overview.budget_trials}"
     return f"{overview.finished}{limit}"
 
 
-def _say_metrics(overview: StudyOverview) -> str:
+def _describe_metrics(overview: StudyOverview) -> str:
     return ", ".join(f"{metric} ({direction})" for metric, direction in overview.summary.metrics.items())
 
 
-def _say_ago(seconds: float | None) -> str:
-    return "" if seconds is None else f"{say_duration(max(0.0, seconds))} ago"
+def _format_ago(seconds: float | None) -> str:
+    return "" if seconds is None else f"{format_elapsed(max(0.0, seconds))} ago"
 
 
 def _style(row: Mapping[str, Any]) -> str:

@@ -86,7 +86,7 @@ WITH before AS (
 )
 SELECT EXISTS (SELECT FROM changed) FROM before
 
--- name: count_places
+-- name: count_budget
 -- The budget's places as a claim counts them; a study that plain Optuna made needs no settings row for it.
 WITH settings AS (
     SELECT COALESCE(s.settled_below, 0) AS settled_below, COALESCE(s.failed_below, 0) AS failed_below,

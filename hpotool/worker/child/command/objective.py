@@ -49,7 +49,7 @@ from hpotool.worker.child.command.output import (
 )
 from hpotool.worker.child.command.report_socket import SCRATCH_PREFIX, ReportSocket
 from hpotool.worker.child.objective_trial import ObjectiveTrial
-from hpotool.worker.process.classify_end import judge_status, name_signal
+from hpotool.worker.process.classify_end import classify_exit, name_signal
 from hpotool.worker.process.process_tree import die_with_parent
 from hpotool.worker.process.protocol import AttemptEnded, Job
 
@@ -298,7 +298,7 @@ class CommandObjective:
                 Outcome.CRASH, f"the command ended with exit code {code}: {name_signal(code - 128)}"
             )
         if code < 0:
-            outcome, reason = judge_status(code, "", killed_for_memory=False)
+            outcome, reason = classify_exit(code, "", killed_for_memory=False)
             raise AttemptEnded(outcome, reason.replace("its process", "the command"))
         raise AttemptEnded(Outcome.ERROR, self._last_words.explain(f"the command ended with exit code {code}"))
 
@@ -320,12 +320,12 @@ class CommandObjective:
             why = "; ".join(f"{name!r}: {self._series.unknown[name]}" for name in unknown)
             raise AttemptEnded(Outcome.ERROR, f"the command's last line with a metric could not be taken: {why}")
         if missing:
-            raise AttemptEnded(Outcome.ERROR, self._say_missing(missing))
+            raise AttemptEnded(Outcome.ERROR, self._describe_missing(missing))
         if self._told:
             raise AttemptEnded(Outcome.COMPLETE, "; ".join(self._told), values)
         return values
 
-    def _say_missing(self, missing: list[str]) -> str:
+    def _describe_missing(self, missing: list[str]) -> str:
         sentence = f"the command ended well, but reported no value for {', '.join(map(repr, missing))}"
         hints = [hint for name in missing if (hint := self._reader.why_missing(name))]
         return "; ".join([sentence, *hints, *self._told])

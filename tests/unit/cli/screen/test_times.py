@@ -2,7 +2,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from hpotool.cli.screen.times import say_duration, say_when
+from hpotool.cli.screen.times import format_elapsed, format_when
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=timezone.utc)  # a Wednesday
 
@@ -24,9 +24,9 @@ NOON = datetime(2026, 3, 4, 12, 0, tzinfo=timezone.utc)  # a Wednesday
     ],
 )
 def test_a_duration_has_two_figures_at_most(seconds: float, text: str) -> None:
-    assert say_duration(seconds) == text
+    assert format_elapsed(seconds) == text
 
 
 @pytest.mark.parametrize(("hours", "text"), [(2, "14:00"), (24, "Thu 12:00"), (24 * 9, "2026-03-13")])
 def test_a_moment_says_no_more_of_its_day_than_is_needed(hours: float, text: str) -> None:
-    assert say_when(hours * 3600, NOON) == text
+    assert format_when(hours * 3600, NOON) == text

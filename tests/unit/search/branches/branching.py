@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from hpotool.search.branches.branching import BranchingRule, Descent
+from hpotool.search.branches.branching import BranchingRule, BranchTree
 from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
 
 SPACE: dict[str, BaseDistribution] = {"lr": FloatDistribution(1e-4, 1.0, log=True)}
@@ -53,7 +53,9 @@ def run_fleet(
     while True:
         while len(running) < workers:
             found = (
-                rule.next_branch(Descent(trials), StudyDirection.MINIMIZE, 1) if branches < branch_places else None
+                rule.next_branch(BranchTree(trials), StudyDirection.MINIMIZE, 1)
+                if branches < branch_places
+                else None
             )
             number = len(trials)
             if found is not None:

@@ -9,7 +9,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from hpotool.search.branches.branching import Descent, NextBranch
+from hpotool.search.branches.branching import BranchTree, NextBranch
 from hpotool.search.branches.population import PopulationSampler
 from hpotool.study.branch import Branch
 from tests.unit.search.branches.branching import run_fleet, trial
@@ -22,14 +22,14 @@ def population(**arguments: Any) -> PopulationSampler:
 
 
 def next_of(trials: Sequence[FrozenTrial], seed: int = 1, **arguments: Any) -> NextBranch:
-    found = population(**arguments).next_branch(Descent(trials), MINIMIZE, seed)
+    found = population(**arguments).next_branch(BranchTree(trials), MINIMIZE, seed)
     assert found is not None
     return found
 
 
 def test_nobody_goes_on_before_every_member_has_begun() -> None:
     begun = [trial(0, 1.0), trial(1, 2.0), trial(2, 3.0)]
-    assert population().next_branch(Descent(begun), MINIMIZE, 1) is None
+    assert population().next_branch(BranchTree(begun), MINIMIZE, 1) is None
     assert next_of([*begun, trial(3)]).branch == Branch(0, 0, 0, 10)
 
 
@@ -157,4 +157,4 @@ def test_checkpoints_stay_of_every_member_and_of_what_it_came_from() -> None:
         trial(5, 0.4, Branch(4, 4, 4, 15)),
         trial(6, None, Branch(3, 1, 1, 10)),
     ]
-    assert population().lineages_in_use(Descent(trials), MINIMIZE) == {4, 5, 1, 2, 3, 6}
+    assert population().lineages_in_use(BranchTree(trials), MINIMIZE) == {4, 5, 1, 2, 3, 6}

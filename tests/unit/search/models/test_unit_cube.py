@@ -91,12 +91,12 @@ def test_what_comes_to_exist_is_drawn_and_what_ceases_to_is_absent() -> None:
     assert not np.isnan(cube.fill(point[None])).any()
     switched = point.copy()
     switched[columns.index("act")] = 1.0
-    [settled] = cube.settle(switched[None], rng)
-    params = cube.decode(settled)
+    [repaired] = cube.repair(switched[None], rng)
+    params = cube.decode(repaired)
     assert params["act"] is None
     assert 0.5 <= params["momentum"] <= 0.9
-    settled[columns.index("act")] = 0.0
-    assert "momentum" not in cube.decode(cube.settle(settled[None], rng)[0])
+    repaired[columns.index("act")] = 0.0
+    assert "momentum" not in cube.decode(cube.repair(repaired[None], rng)[0])
 
 
 def test_a_choice_that_the_space_lost_is_like_no_other() -> None:

@@ -1,5 +1,6 @@
 """The JSON schema for editors says what the reader says."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,14 @@ import pytest
 from hpotool.errors import StudyFileError
 from hpotool.study.document import format_yaml, parse_yaml
 from hpotool.study.file.algorithms import PRUNERS, SAMPLERS
-from hpotool.study.file.grammar import STUDY, json_schema
+from hpotool.study.file.grammar import RETRY, STUDY, json_schema
 from hpotool.study.file.kinds import Record
 from hpotool.study.file.reader import read_study_file
 from hpotool.study.file.resolved import to_document
 
 ROOT = Path(__file__).parents[4]
 EVERY_KEY = Path(__file__).parent / "every_key.yaml"
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "study-file.md").read_text(), re.DOTALL)
 SMALL = "study: s\nobjective: {python: m:f}\nmetrics: {loss: minimize}\n"
 
 
@@ -72,12 +74,18 @@ def test_the_schema_and_the_reader_refuse_the_same(line: str) -> None:
         read_study_file(SMALL + line)
 
 
-def test_every_key_of_the_grammar_stands_in_the_file_that_has_them_all() -> None:
-    content: Any = parse_yaml(EVERY_KEY.read_text(), None).plain()
-    written = set(_keys(content))
-    # A command excludes the first two; several metrics exclude tiers, which have a test of their own.
-    known = set(_record_keys(STUDY)) - {"python", "isolation", "tiers"}
-    assert known - written == set()
+def test_every_key_of_the_grammar_is_tried_in_the_file_that_has_them_all_or_in_the_docs() -> None:
+    """A test reads the examples of the docs. The keys of ``retry`` are made from the outcomes."""
+    texts = [EVERY_KEY.read_text(), *EXAMPLES]
+    written = {key for text in texts for key in _keys(parse_yaml(text, None).plain())}
+    assert set(_record_keys(STUDY)) - set(RETRY.keys) - written == set()
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_schema_accepts_every_example_of_the_docs(example: str) -> None:
+    content: Any = parse_yaml(example, None).plain()
+    head = [line for line in SMALL.splitlines() if line.partition(":")[0] not in content]
+    assert is_accepted("\n".join([*head, example]))
 
 
 def _keys(data: Any) -> list[str]:

@@ -1,6 +1,6 @@
 """A key of the study file is declared once, in ``grammar.py``; what else it needs is asked for here."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -42,6 +42,17 @@ def test_a_key_younger_than_the_first_release_is_silent() -> None:
         "set is_silent on the new key in study/file/grammar.py: old studies keep their hash"
     )
     assert set(to_document(read_study_file(SMALLEST))) == STORED_SINCE_0_1
+
+
+def test_a_silent_key_that_holds_a_table_is_stored_where_it_has_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = replace(OBJECTIVE.keys["environment"], is_silent=True)
+    monkeypatch.setitem(OBJECTIVE.keys, "environment", declared)  # type: ignore[arg-type]
+    text = SMALLEST.replace("python: m:f", "python: m:f, environment: {A: b}")
+    plain, given = read_study_file(SMALLEST), read_study_file(text)
+
+    assert "environment" not in to_document(plain)["objective"]
+    assert to_document(given)["objective"]["environment"] == {"A": "b"}
+    assert read_study_data(to_document(plain)) == plain
 
 
 def test_a_key_is_read_written_and_compared_by_its_declaration_alone(monkeypatch: pytest.MonkeyPatch) -> None:

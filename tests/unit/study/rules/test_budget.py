@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpotool.study.rules.budget import (
+    FinishedTrial,
     Progress,
-    Result,
     Usage,
     gpus_of_slot,
     hours_on_gpus,
@@ -24,7 +24,7 @@ HOUR = timedelta(hours=1)
 
 
 def done(*values: float) -> Usage:
-    return Usage(complete=len(values), progress=progress_of([Result((value,)) for value in values], LOSS))
+    return Usage(complete=len(values), progress=progress_of([FinishedTrial((value,)) for value in values], LOSS))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ VALUES = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=25)
 def test_with_several_metrics_an_improvement_is_a_new_point_of_the_pareto_front(
     points: list[tuple[int, int]],
 ) -> None:
-    results = [Result((float(accuracy), float(size))) for accuracy, size in points]
+    results = [FinishedTrial((float(accuracy), float(size))) for accuracy, size in points]
     since = 0
     for index, (accuracy, size) in enumerate(points):
         improves = not any(a >= accuracy and s <= size for a, s in points[:index])
@@ -80,16 +80,20 @@ def test_with_several_metrics_an_improvement_is_a_new_point_of_the_pareto_front(
 
 
 def test_infeasible_and_pruned_trials_improve_nothing_and_count_once_there_is_something_to_improve() -> None:
-    pruned, infeasible = Result(None), Result((0.9,), violations={"size": 1.0})
+    pruned, infeasible = FinishedTrial(None), FinishedTrial((0.9,), violations={"size": 1.0})
     assert progress_of([pruned, infeasible, pruned], ACCURACY) == Progress()
-    assert progress_of([pruned, Result((0.5,)), infeasible, pruned], ACCURACY) == Progress(((-0.5,),), 2)
+    assert progress_of([pruned, FinishedTrial((0.5,)), infeasible, pruned], ACCURACY) == Progress(((-0.5,),), 2)
 
 
 def test_a_target_is_reached_by_a_feasible_trial_that_reaches_all_of_it() -> None:
     budget = BudgetSpec(target={"accuracy": 0.9, "size": 10})
-    apart = [Result((0.95, 50.0)), Result((0.5, 5.0)), Result((0.95, 5.0), violations={"size": 1.0})]
+    apart = [
+        FinishedTrial((0.95, 50.0)),
+        FinishedTrial((0.5, 5.0)),
+        FinishedTrial((0.95, 5.0), violations={"size": 1.0}),
+    ]
     assert reached_limit(budget, TWO, Usage(progress=progress_of(apart, TWO))) is None
-    together = [*apart, Result((0.9, 10.0))]
+    together = [*apart, FinishedTrial((0.9, 10.0))]
     assert reached_limit(budget, TWO, Usage(progress=progress_of(together, TWO))) is not None
 
 
@@ -110,13 +114,13 @@ def test_a_slot_says_how_many_gpus_it_has(slot: str, gpus: int) -> None:
 
 
 def test_a_trial_that_was_taken_over_can_reach_the_target_and_costs_no_patience() -> None:
-    def taken(value: float) -> Result:
-        return Result((value,), is_taken_over=True)
+    def taken(value: float) -> FinishedTrial:
+        return FinishedTrial((value,), is_taken_over=True)
 
-    progress = progress_of([taken(0.2), taken(0.5), Result((0.3,)), Result((0.3,))], LOSS)
+    progress = progress_of([taken(0.2), taken(0.5), FinishedTrial((0.3,)), FinishedTrial((0.3,))], LOSS)
     assert progress == Progress(((0.2,),), 2)
     assert reached_limit(BudgetSpec(target={"loss": 0.2}), LOSS, Usage(progress=progress)) is not None
-    assert progress_of([Result((0.3,)), Result((0.4,)), taken(0.1)], LOSS) == Progress(((0.1,),), 0)
+    assert progress_of([FinishedTrial((0.3,)), FinishedTrial((0.4,)), taken(0.1)], LOSS) == Progress(((0.1,),), 0)
 
 
 def test_hours_count_for_each_gpu_of_a_slot() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution
 
-from hpotool.study.rules.budget import Progress, Result, Usage, reached_limit
+from hpotool.study.rules.budget import FinishedTrial, Progress, Usage, reached_limit
 from hpotool.study.rules.replicates import Measurement, average, point_key, standard_errors
 from hpotool.study.spec import BudgetSpec, MetricSpec
 from tests.unit.study.rules.progress import progress_of
@@ -73,39 +73,45 @@ def test_a_point_is_feasible_when_each_violation_is_met_on_average() -> None:
 
 
 def test_one_lucky_replicate_reaches_no_target_once_the_mean_is_known() -> None:
-    def reached(*results: Result) -> bool:
+    def reached(*results: FinishedTrial) -> bool:
         usage = Usage(progress=progress_of(results, LOSS))
         return reached_limit(BudgetSpec(target={"loss": 1.0}), LOSS, usage) is not None
 
-    assert reached(Result((0.5,), point="p"))
-    assert not reached(Result((2.0,), point="p"), Result((0.5,), point="p"))
-    assert reached(Result((2.0,), point="p"), Result((0.5,), point="p"), Result((0.1,), point="p"))
-    assert reached(Result((2.0,)), Result((0.5,)))  # trials that stand for themselves
+    assert reached(FinishedTrial((0.5,), point="p"))
+    assert not reached(FinishedTrial((2.0,), point="p"), FinishedTrial((0.5,), point="p"))
+    assert reached(
+        FinishedTrial((2.0,), point="p"), FinishedTrial((0.5,), point="p"), FinishedTrial((0.1,), point="p")
+    )
+    assert reached(FinishedTrial((2.0,)), FinishedTrial((0.5,)))  # trials that stand for themselves
 
 
 def test_a_worse_replicate_of_the_best_point_is_no_improvement_and_gives_the_front_to_another() -> None:
-    results = [Result((1.0,), point="lucky"), Result((2.0,), point="steady"), Result((9.0,), point="lucky")]
+    results = [
+        FinishedTrial((1.0,), point="lucky"),
+        FinishedTrial((2.0,), point="steady"),
+        FinishedTrial((9.0,), point="lucky"),
+    ]
     progress = progress_of(results, LOSS)
     assert progress.front == ((2.0,),)
     assert progress.finished_since_improvement == 2
-    better = progress_of([*results, Result((1.0,), point="steady")], LOSS)
+    better = progress_of([*results, FinishedTrial((1.0,), point="steady")], LOSS)
     assert (better.front, better.finished_since_improvement) == (((1.5,),), 0)
 
 
 def test_a_replicate_that_takes_the_last_feasible_point_away_leaves_no_front() -> None:
-    results = [Result((1.0,), {"c": -1.0}, "p"), Result((1.0,), {"c": 5.0}, "p")]
+    results = [FinishedTrial((1.0,), {"c": -1.0}, "p"), FinishedTrial((1.0,), {"c": 5.0}, "p")]
     assert progress_of(results, LOSS).front == ()
     assert progress_of(results, LOSS).finished_since_improvement == 0
 
 
 def test_a_pruned_replicate_measures_nothing() -> None:
-    progress = progress_of([Result((1.0,), point="p"), Result(None, point="p")], LOSS)
+    progress = progress_of([FinishedTrial((1.0,), point="p"), FinishedTrial(None, point="p")], LOSS)
     assert progress == Progress(((1.0,),), 1, {"p": (Measurement((1.0,)),)})
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9)), max_size=20))
 def test_the_front_is_the_best_mean_whatever_the_order(measured: list[tuple[str, int]]) -> None:
-    progress = progress_of([Result((float(value),), point=point) for point, value in measured], LOSS)
+    progress = progress_of([FinishedTrial((float(value),), point=point) for point, value in measured], LOSS)
     values = {point: [value for other, value in measured if other == point] for point, _ in measured}
     means = [sum(of_point) / len(of_point) for of_point in values.values()]
     assert progress.front == ((min(means),),) if means else progress.front == ()

@@ -9,7 +9,7 @@ from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
 from hpotool.study.outcome import Outcome
 from hpotool.study.rules.replicates import REPLICATE_OF
 from hpotool.study.spec import MetricSpec, ObjectiveSpec, ParameterSpec, StudySpec
-from hpotool.worker.attempt.duplicates import settle_duplicate
+from hpotool.worker.attempt.duplicates import resolve_duplicate
 
 SKIP = StudySpec(
     "s",
@@ -36,7 +36,7 @@ def study() -> optuna.Study:
 
 def test_a_point_that_was_tried_takes_the_result_over_with_all_that_was_measured(study: optuna.Study) -> None:
     trial = study.ask()
-    result = settle_duplicate(SKIP, study, trial)
+    result = resolve_duplicate(SKIP, study, trial)
     assert result is not None
     assert (result.outcome, result.values) == (Outcome.COMPLETE, (0.3,))
     assert result.reason == "the same point as trial 0; not run again"
@@ -51,22 +51,22 @@ def test_a_pruned_point_is_pruned_again(study: optuna.Study) -> None:
     other.enqueue_trial({"x": 0.5})
     other.tell(other.ask({"x": FloatDistribution(0, 1)}), state=TrialState.PRUNED)
     other.enqueue_trial({"x": 0.5})
-    result = settle_duplicate(SKIP, other, other.ask())
+    result = resolve_duplicate(SKIP, other, other.ask())
     assert result is not None
     assert (result.outcome, result.values) == (Outcome.PRUNED, None)
 
 
 def test_a_replicate_runs_and_names_the_first_trial_of_its_point(study: optuna.Study) -> None:
     trial = study.ask()
-    assert settle_duplicate(replace(SKIP, duplicates="replicate"), study, trial) is None
+    assert resolve_duplicate(replace(SKIP, duplicates="replicate"), study, trial) is None
     assert study.trials[1].user_attrs == {REPLICATE_OF: 0}
 
 
 def test_a_new_point_and_a_branch_run(study: optuna.Study) -> None:
     branch = study.ask()
     study._storage.set_trial_system_attr(branch._trial_id, BRANCH_ATTRIBUTE, Branch(0, 0, 0, 9).to_attribute())
-    assert settle_duplicate(SKIP, study, optuna.Trial(study, branch._trial_id)) is None
+    assert resolve_duplicate(SKIP, study, optuna.Trial(study, branch._trial_id)) is None
     study.enqueue_trial({"x": 0.25})
-    assert settle_duplicate(SKIP, study, study.ask()) is None
+    assert resolve_duplicate(SKIP, study, study.ask()) is None
     study.enqueue_trial({"x": 0.5})
-    assert settle_duplicate(replace(SKIP, duplicates="allow"), study, study.ask()) is None
+    assert resolve_duplicate(replace(SKIP, duplicates="allow"), study, study.ask()) is None

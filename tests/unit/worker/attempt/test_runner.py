@@ -3,12 +3,12 @@ from datetime import timedelta
 import optuna
 import pytest
 
-from hpotool.errors import CheckpointPlaceError
+from hpotool.errors import CheckpointStoreError
 from hpotool.study.outcome import Outcome
 from hpotool.worker.attempt.runner import _with_unheard, _without_checkpoints
 from hpotool.worker.attempt.running_attempt import AttemptResult, RunningAttempt
 
-AWAY = CheckpointPlaceError("s3://b is away")
+AWAY = CheckpointStoreError("s3://b is away")
 
 
 @pytest.mark.parametrize(("begins_anew", "outcome"), [(False, Outcome.PREEMPTED), (True, Outcome.LOST)])

@@ -5,7 +5,7 @@ import pytest
 import hpotool
 from hpotool.errors import InputError
 from hpotool.study.spec import KeepSpec, MetricSpec, ObjectiveSpec, StudySpec
-from hpotool.worker.checkpoints.place import Place
+from hpotool.worker.checkpoints.location import CheckpointLocation
 from hpotool.worker.checkpoints.store import CheckpointStore, not_among_the_best
 
 ONE = (MetricSpec("loss", "minimize"),)
@@ -69,63 +69,65 @@ def test_only_the_best_stay(
 
 
 @pytest.fixture(params=["path", "url"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(tmp_path / "shared") if request.param == "path" else f"memory://{tmp_path.name}/shared"
 
 
-def store(place: str, machine: Path, best: int = 3) -> CheckpointStore:
+def store(location: str, machine: Path, best: int = 3) -> CheckpointStore:
     spec = StudySpec("a/b c", ObjectiveSpec(python="m:f"), ONE, keep=KeepSpec(best))
-    return CheckpointStore(Place.parse(place), spec, machine)
+    return CheckpointStore(CheckpointLocation.parse(location), spec, machine)
 
 
-def test_a_retry_on_another_machine_finds_what_the_first_attempt_left(place: str, tmp_path: Path) -> None:
-    with store(place, tmp_path / "one").attempt(7) as folder:
+def test_a_retry_on_another_machine_finds_what_the_first_attempt_left(location: str, tmp_path: Path) -> None:
+    with store(location, tmp_path / "one").attempt(7) as folder:
         assert list(folder.iterdir()) == []
         (folder / "step-000000001").mkdir()
         (folder / "step-000000001" / "state").write_text("17")
         (folder / ".unfinished-x").mkdir()
         (folder / ".unfinished-x" / "state").write_text("half")
-    with store(place, tmp_path / "two").attempt(7) as folder:
+    with store(location, tmp_path / "two").attempt(7) as folder:
         assert (folder / "step-000000001" / "state").read_text() == "17"
-    with store(place, tmp_path / "two").attempt(8) as folder:
+    with store(location, tmp_path / "two").attempt(8) as folder:
         assert list(folder.iterdir()) == []
 
 
-def test_finished_trials_lose_their_checkpoints_unless_they_are_among_the_best(place: str, tmp_path: Path) -> None:
+def test_finished_trials_lose_their_checkpoints_unless_they_are_among_the_best(
+    location: str, tmp_path: Path
+) -> None:
     for number, values in enumerate([(3.0,), (1.0,), None, (2.0,)]):
-        machine = store(place, tmp_path / str(number % 2), 2)
+        machine = store(location, tmp_path / str(number % 2), 2)
         with machine.attempt(number) as folder:
             (folder / "state").write_text(str(number))
         machine.finish(number, values)
     found = {}
     for number in range(4):
-        with store(place, tmp_path / "later").attempt(number) as folder:
+        with store(location, tmp_path / "later").attempt(number) as folder:
             found[number] = (folder / "state").exists()
     assert found == {0: False, 1: True, 2: False, 3: True}
 
 
-def test_a_branch_begins_with_anothers_checkpoints_and_goes_on_from_its_own(place: str, tmp_path: Path) -> None:
-    machine = store(place, tmp_path / "one")
+def test_a_branch_begins_with_anothers_checkpoints_and_goes_on_from_its_own(location: str, tmp_path: Path) -> None:
+    machine = store(location, tmp_path / "one")
     with machine.attempt(1) as folder:
         (folder / "state").write_text("good")
     machine.finish(1, (0.9,))
-    with store(place, tmp_path / "two").attempt(2, begins_with=1) as folder:
+    with store(location, tmp_path / "two").attempt(2, begins_with=1) as folder:
         assert [path.name for path in folder.iterdir()] == ["state"]
         (folder / "state").write_text("better")
-    with store(place, tmp_path / "three").attempt(2, begins_with=1) as folder:
+    with store(location, tmp_path / "three").attempt(2, begins_with=1) as folder:
         assert (folder / "state").read_text() == "better"
 
 
 def test_a_branch_whose_source_is_gone_begins_from_the_start_and_says_so(
-    place: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    location: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with store(place, tmp_path).attempt(2, begins_with=1) as folder:
+    with store(location, tmp_path).attempt(2, begins_with=1) as folder:
         assert list(folder.iterdir()) == []
     assert "trial-00001 has no checkpoints here; trial-00002 begins from the start" in caplog.text
 
 
-def test_checkpoints_that_others_go_on_from_stay_however_bad_they_are(place: str, tmp_path: Path) -> None:
-    machine = store(place, tmp_path)
+def test_checkpoints_that_others_go_on_from_stay_however_bad_they_are(location: str, tmp_path: Path) -> None:
+    machine = store(location, tmp_path)
     for number in range(6):
         with machine.attempt(number) as folder:
             (folder / "state").write_text("x")
@@ -139,7 +141,7 @@ def test_checkpoints_that_others_go_on_from_stay_however_bad_they_are(place: str
 
 def test_a_url_that_nothing_reads_is_an_input_error() -> None:
     with pytest.raises(InputError, match="cannot be used"):
-        Place.parse("nosuch://bucket")
+        CheckpointLocation.parse("nosuch://bucket")
 
 
 def test_whatever_a_file_system_raises_is_an_input_error_without_the_password(
@@ -153,5 +155,5 @@ def test_whatever_a_file_system_raises_is_an_input_error_without_the_password(
 
     monkeypatch.setattr("fsspec.core.url_to_fs", refuse)
     with pytest.raises(InputError, match="could not determine credentials") as caught:
-        Place.parse("ftp://me:secret@host/path")
+        CheckpointLocation.parse("ftp://me:secret@host/path")
     assert "secret" not in caught.value.message

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hpotool.study.outcome import Outcome
-from hpotool.worker.process.classify_end import Cause, judge_ending, judge_status
+from hpotool.worker.process.classify_end import Cause, classify_end, classify_exit
 
 COMPLETE = {"end": "complete", "reason": None, "values": [1.0]}
 ERROR = {"end": "error", "reason": "ValueError: no"}
@@ -32,7 +32,7 @@ KILLED = signal.SIGKILL
 def test_a_result_counts_first_then_who_ended_it_then_what_it_said_then_the_process(
     end: Any, cause: Cause | None, status: int | None, outcome: Outcome, reason: str | None
 ) -> None:
-    assert judge_ending(end, cause, status, "", killed_for_memory=False) == (outcome, reason)
+    assert classify_end(end, cause, status, "", killed_for_memory=False) == (outcome, reason)
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_a_result_counts_first_then_who_ended_it_then_what_it_said_then_the_proc
 def test_a_signal_is_a_crash_or_memory_and_an_exit_code_an_error(
     exit_code: int, output: str, killed_for_memory: bool, outcome: Outcome
 ) -> None:
-    assert judge_status(exit_code, output, killed_for_memory)[0] is outcome
+    assert classify_exit(exit_code, output, killed_for_memory)[0] is outcome

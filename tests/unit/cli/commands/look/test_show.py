@@ -3,7 +3,7 @@ from typing import Any
 
 from rich.console import Console
 
-from hpotool.cli.commands.look.show import _draw, _say_scale
+from hpotool.cli.commands.look.show import _describe_scale, _draw
 from hpotool.cli.screen.text import count_of
 
 BRANCH = {
@@ -54,6 +54,6 @@ def test_a_trial_is_a_list_of_names_and_values() -> None:
 
 
 def test_a_scale_and_a_count_are_words() -> None:
-    assert _say_scale({"parameter": "lr", "log": True}) == {"parameter": "lr", "scale": "log"}
-    assert _say_scale({"parameter": "lr", "log": False}) == {"parameter": "lr"}
+    assert _describe_scale({"parameter": "lr", "log": True}) == {"parameter": "lr", "scale": "log"}
+    assert _describe_scale({"parameter": "lr", "log": False}) == {"parameter": "lr"}
     assert (count_of(1, "worker"), count_of(2, "worker")) == ("1 worker", "2 workers")

@@ -18,7 +18,7 @@ from hpotool.study.spec import BudgetSpec, StudySpec
 from hpotool.worker.log import log_event
 
 
-class BudgetWatch:
+class BudgetMonitor:
     """Looks at a study's limits before each claim and now and then while an attempt runs.
 
     Whoever sees a limit first moves the study to ``done``; the others learn it with their next claim or beat,
@@ -37,7 +37,7 @@ class BudgetWatch:
 
     def before_claim(self) -> None:
         """Look once, if the study had other limits than trials when the worker began; a later one is a step's."""
-        if has_watched_limits(self._spec.budget):
+        if has_monitored_limits(self._spec.budget):
             self.step()
 
     def step(self) -> float:
@@ -54,7 +54,7 @@ class BudgetWatch:
         """
         with self._lock:
             budget = self._current_budget()
-            if not has_watched_limits(budget):
+            if not has_monitored_limits(budget):
                 return
             reached = reached_limit(budget, self._spec.metrics, self._reader.read(budget))
             if reached is None:
@@ -85,7 +85,7 @@ class BudgetWatch:
         return BudgetSpec(**budget)
 
 
-def has_watched_limits(budget: BudgetSpec) -> bool:
+def has_monitored_limits(budget: BudgetSpec) -> bool:
     """Whether there is a limit beside the number of trials."""
     limits = (budget.wall, budget.gpu_hours, budget.cost, budget.patience, budget.failed)
     return bool(budget.target) or any(limit is not None for limit in limits)

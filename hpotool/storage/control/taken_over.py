@@ -24,7 +24,7 @@ from hpotool.storage.optuna.new_trial import template_columns
 from hpotool.study.file.differences import differences_in_measuring
 from hpotool.study.file.reader import read_study_data
 from hpotool.study.rules.replicates import REPLICATE_OF
-from hpotool.study.space import params_taken_over
+from hpotool.study.space import complete_params
 from hpotool.study.spec import ParameterSpec, StudySpec
 
 TAKEN_FROM = "hpotool:taken_from"  # {"study", "number"}: where the trial ran
@@ -103,7 +103,7 @@ def _moved(
     trial: FrozenTrial, space: Sequence[ParameterSpec], from_code: set[str], origin: dict[str, object]
 ) -> FrozenTrial | None:
     """The trial as it would be had it run in the other study; None where its space does not have that point."""
-    params = params_taken_over(space, trial.params, from_code)
+    params = complete_params(space, trial.params, from_code)
     if params is None:
         return None
     taken = copy.deepcopy(trial)

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hpotool.errors import CheckpointPlaceError, InputError
+from hpotool.errors import CheckpointStoreError, InputError
 from hpotool.worker.checkpoints.store_calls import Patience, StoreCalls
 
 _PASSWORD = re.compile("://[^/@]*@")
 
 
 @dataclass(frozen=True)
-class Place:
+class CheckpointLocation:
     """``--checkpoints``: a folder, or a URL with the file system that reads it."""
 
     path: str
     remote: Any = None  # fsspec's AbstractFileSystem
 
     @classmethod
-    def parse(cls, text: str) -> Place:
+    def parse(cls, text: str) -> CheckpointLocation:
         """Read a path or a URL.
 
         Raises:
@@ -35,7 +35,7 @@ class Place:
             raise InputError(f"{text} needs fsspec", "pip install 'hpotool[fsspec]'") from error
         try:
             remote, path = StoreCalls(text, Patience()).call(fsspec.core.url_to_fs, text)
-        except (CheckpointPlaceError, FileNotFoundError) as error:
+        except (CheckpointStoreError, FileNotFoundError) as error:
             shown = _PASSWORD.sub("://…@", text)
             raise InputError(
                 f"the checkpoints' place {shown} cannot be used: {error.__cause__ or error}"

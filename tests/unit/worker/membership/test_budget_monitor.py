@@ -4,13 +4,13 @@ import pytest
 
 from hpotool.errors import InputError
 from hpotool.study.spec import BudgetSpec
-from hpotool.worker.membership.budget_watch import check_price, has_watched_limits
+from hpotool.worker.membership.budget_monitor import check_price, has_monitored_limits
 
 
 def test_the_number_of_trials_alone_is_not_watched() -> None:
-    assert not has_watched_limits(BudgetSpec(trials=9))
+    assert not has_monitored_limits(BudgetSpec(trials=9))
     for budget in (BudgetSpec(wall=timedelta(hours=1)), BudgetSpec(target={"loss": 0.1}), BudgetSpec(failed=0)):
-        assert has_watched_limits(budget)
+        assert has_monitored_limits(budget)
 
 
 def test_a_cost_needs_the_price_of_the_slot() -> None:

@@ -25,6 +25,7 @@ import psutil
 
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import ObjectiveSpec
+from hpotool.study.units import format_bytes, format_duration
 from hpotool.worker.gpu import DeviceMeter
 from hpotool.worker.process.attempt_socket import AttemptSocket
 from hpotool.worker.process.channel import Channel, ChannelClosed, ChannelGarbled, is_readable
@@ -52,8 +53,8 @@ _GARBLED = Cause(
 )
 
 
-class AttemptWatch:
-    """The thread that watches one attempt, from its start until nothing of it is left."""
+class AttemptMonitor:
+    """The thread that monitors one attempt, from its start until nothing of it is left."""
 
     def __init__(
         self,
@@ -91,9 +92,9 @@ class AttemptWatch:
         self._kill_at: float | None = None
         self._exits_by: float | None = None
         self._ended = False
-        self._thread = threading.Thread(target=self._watch, name="attempt-watch", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="attempt-monitor", daemon=True)
 
-    def __enter__(self) -> AttemptWatch:
+    def __enter__(self) -> AttemptMonitor:
         self._thread.start()
         return self
 
@@ -130,7 +131,7 @@ class AttemptWatch:
             if not self._is_closed:
                 os.write(self._wake_writing, b".")
 
-    def _watch(self) -> None:
+    def _run(self) -> None:
         try:
             while not self._ended:
                 self._look()
@@ -268,13 +269,13 @@ class AttemptWatch:
     def _look_at_time(self, now: float) -> None:
         timeout, stall = self._limits.timeout, self._limits.stall
         if timeout is not None and now > self._times_out_at():
-            reason = f"it ran longer than the timeout of {show_duration(timeout)}"
+            reason = f"it ran longer than the timeout of {format_duration(timeout)}"
             self._end_with_traceback(Outcome.TIMEOUT, reason)
             return
         serving_since = self._serving_since
         is_waiting_for_us = serving_since is not None or not self._requests.empty()
         if stall is not None and not is_waiting_for_us and now - self._last_progress > stall.total_seconds():
-            self._end_with_traceback(Outcome.STALLED, f"it reported nothing for {show_duration(stall)}")
+            self._end_with_traceback(Outcome.STALLED, f"it reported nothing for {format_duration(stall)}")
 
     def _times_out_at(self) -> float:
         """When the attempt's time is over. The time that the worker takes over its requests is not counted."""
@@ -292,7 +293,7 @@ class AttemptWatch:
         if limit is not None and used > limit:
             used = proportional_memory(pids)
             if used > limit:
-                reason = f"it used {show_bytes(used)}, more than max_memory {show_bytes(limit)}"
+                reason = f"it used {format_bytes(used)}, more than max_memory {format_bytes(limit)}"
                 self.cause = Cause(Outcome.OOM, reason)
                 self._kill_no_later_than(0)
         self.peak_memory = max(self.peak_memory, used)
@@ -316,22 +317,3 @@ class AttemptWatch:
     def _kill_no_later_than(self, seconds: float) -> None:
         at = time.monotonic() + seconds
         self._kill_at = at if self._kill_at is None else min(self._kill_at, at)
-
-
-def show_duration(duration: timedelta) -> str:
-    """A duration as a study file writes it."""
-    seconds = duration.total_seconds()
-    for unit, size in (("h", 3600), ("m", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{int(seconds // size)}{unit}"
-    return f"{seconds:g}s"
-
-
-def show_bytes(number: int) -> str:
-    """A number of bytes for people."""
-    amount = float(number)
-    for unit in ("B", "KiB", "MiB"):
-        if amount < 1024:
-            return f"{amount:.4g} {unit}"
-        amount /= 1024
-    return f"{amount:.4g} GiB"
