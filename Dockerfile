@@ -8,16 +8,15 @@ ARG PYTHON=3.13
 FROM python:${PYTHON}-slim
 
 # The dependencies change rarely and take minutes: they have a layer of their own, which the code does not touch.
-# What the empty stand-in for the code leaves behind goes: its files are newer than the code's, and setuptools would
-# put them into the real package.
 ARG EXTRAS=dashboard,xgboost
 WORKDIR /source
 COPY pyproject.toml constraints.txt README.md LICENSE ./
-RUN mkdir hpotool objectives && touch hpotool/__init__.py objectives/__init__.py \
+RUN mkdir hpotool objectives studies && touch hpotool/__init__.py \
     && pip install --no-cache-dir --constraint constraints.txt ".[${EXTRAS}]" \
-    && rm -rf build *.egg-info hpotool objectives
+    && rm -r hpotool objectives studies
 COPY hpotool hpotool
 COPY objectives objectives
+COPY studies studies
 RUN pip install --no-cache-dir --no-deps --force-reinstall .
 
 # What workers keep (checkpoints, output, results that wait for the database) belongs to the user that they run as.

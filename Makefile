@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 EXTRAS ?= torch,xgboost,dashboard,cmaes,fsspec,plot,parquet,dev
 
 .PHONY: help install demo test test-chaos check bench settings-matrix sql docs-tables clean
-.PHONY: test-containers test-lowest test-newest test-pythons test-one-core test-busy
+.PHONY: test-install test-containers test-lowest test-newest test-pythons test-one-core test-busy
 .DEFAULT_GOAL := help
 
 # A target's line ends in a comment that begins with two signs; this prints them, and a test asks for each.
@@ -17,7 +17,7 @@ install: $(VENV)/.installed  ## only make .venv
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@
 
 DEMO := xgboost-digits
@@ -56,6 +56,9 @@ test-chaos: install  ## random faults on fifty fleets, about an hour
 	HPOTOOL_TEST_CHAOS_SEEDS=$(SEEDS) HPOTOOL_TEST_CHAOS_TRIALS=100 HPOTOOL_TEST_CHAOS_WORKERS=8 \
 	 $(BIN)/pytest -q -s tests/faults/test_chaos.py
 
+test-install:  ## the wheel in environments that pip, pipx and uv make, each running an example (about five minutes)
+	.ci/test-install $(PYTHON)
+
 test-containers: install  ## build docker-compose.yml's image and run it on a real engine (about ten minutes)
 	.ci/containers/with-engine $(BIN)/pytest -q tests/containers/run_compose.py
 
@@ -90,4 +93,4 @@ docs-tables: install  ## write the docs' tables that follow from the code
 	$(BIN)/python -m tests.docs_tables
 
 clean:  ## remove what make made
-	rm -rf $(VENV) .venv-* build *.egg-info
+	rm -rf $(VENV) .venv-* build

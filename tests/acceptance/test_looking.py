@@ -108,6 +108,17 @@ def test_watch_in_a_real_terminal(hpotool: CommandLine, tmp_path: Path) -> None:
             terminal.press("y")
             shows("held  paused")
             assert here.json("status")["state"] == "paused"
+            terminal.press("o")
+            shows("open trial: ▏")
+            terminal.press("9", "9", "Enter")
+            shows("has no trial 99")
+            terminal.press("o")
+            shows("open trial: ▏")
+            terminal.press("0", "Enter")
+            shows("trial        0")
+            shows("q back · n next · p previous")
+            terminal.press("q")
+            shows("o open a trial")
             terminal.press("q")
             shows("ended with 0")
     with open_terminal(words, tmp_path, environment, width=80, height=24) as terminal:

@@ -47,8 +47,12 @@ def test_the_second_build_of_the_image_puts_the_real_package_into_its_wheel(tmp_
     [wheel] = (tmp_path / "wheels").glob("hpotool-*.whl")
     with zipfile.ZipFile(wheel) as built:
         inside = {name: built.read(name) for name in built.namelist()}
-    wanted = [path for folder in ("hpotool", "objectives") for path in (ROOT / folder).rglob("*")]
-    for path in wanted:
-        if path.suffix in (".py", ".sql") or path.name == "py.typed":
-            name = path.relative_to(ROOT).as_posix()
-            assert inside.get(name) == path.read_bytes(), f"{name} is not in the image as it is here"
+    for folder, place in {
+        "hpotool": "",
+        "objectives": "hpotool/examples/",
+        "studies": "hpotool/examples/",
+    }.items():
+        for path in (ROOT / folder).rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                name = f"{place}{path.relative_to(ROOT).as_posix()}"
+                assert inside.get(name) == path.read_bytes(), f"{name} is not in the image as it is here"

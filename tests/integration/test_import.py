@@ -14,11 +14,13 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.engine import make_url
 
 import hpotool
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
 from tests.commands import Commands
+from tests.mysql import mariadb
 
 SPACE: dict[str, Any] = {
     "Lernrate λ": FloatDistribution(1e-5, 1.0, log=True),
@@ -163,6 +165,32 @@ def test_a_journal_and_another_postgres(run: Commands, database_url: str, postgr
         fill(hpotool.open_storage(url), "far", 20)
         run(f"import {url}")
     assert len(run.json("trials far")) == 20
+
+
+def test_a_study_of_mysql_comes_whole(run: Commands, database_url: str) -> None:
+    with mariadb() as url:
+        driver = url.replace("mysql://", "mysql+pymysql://", 1)
+        old = fill(driver, "alt ☃", 12)
+        done = run(f"import {url}")
+        assert "12 trials imported" in done.stderr
+        name = done.stdout.strip()
+        new = optuna.load_study(study_name=name, storage=hpotool.open_storage(database_url))
+        assert [as_compared(trial) for trial in new.trials] == [as_compared(trial) for trial in old.trials]
+        assert (new.directions, new.user_attrs) == (old.directions, old.user_attrs)
+        assert new.metric_names == old.metric_names
+        assert "nothing new" in run(f"import {url}").stderr
+
+        parsed = make_url(url)
+        refused = {
+            parsed.set(password="wrong"): "Access denied",
+            parsed.set(database="none"): "Access denied",
+        }
+        for wrong, reason in refused.items():
+            said = run(f"import {wrong.render_as_string(False)}", 4).stderr
+            assert reason in said
+            assert "p:w" not in said
+    said = run(f"import {url}", 4).stderr
+    assert "Can't connect to MySQL server" in said
 
 
 def test_a_csv_file_of_trials_is_a_study(run: Commands, database_url: str, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from hpotool.cli.screen.keys import single_keys
 from hpotool.cli.screen.times import format_elapsed
+from hpotool.cli.screen.trial_page import OpenTrial, TrialPage
 from hpotool.cli.screen.watch_screen import Footer, WatchScreen
 from hpotool.errors import DatabaseUnreachableError, HpotoolError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from hpotool.analysis.status import StudyStatus
 
 _NOTICES_S = 0.2  # how soon a change of the terminal's size is noticed
+_MOST_DIGITS = 9
 _NEWS_S = 5.0  # how long the footer keeps a piece of news
 
 Wish = Literal["running", "paused"]
@@ -31,6 +33,7 @@ class _Footer:
 
     has_keys: bool
     question: Wish | None = None
+    number: str | None = None  # of the trial to open, as far as it is typed
     news: str = ""
     news_until: float = 0.0
 
@@ -41,28 +44,36 @@ class _Footer:
         if self.question is not None:
             verb = "pause" if self.question == "paused" else "resume"
             return Footer(f"{verb} {found.progress.summary.name}? y yes, any other key no", "bold yellow")
+        if self.number is not None:
+            return Footer(f"open trial: {self.number}▏ Enter opens it, Esc does not", "bold yellow")
         if time.monotonic() < self.news_until:
             return Footer(self.news, "yellow")
         if not self.has_keys:
             return Footer("Ctrl-C leaves")
         verb = "resume" if _wish(found) == "running" else "pause"
         other = "latest" if best_first else "best"
-        return Footer(f"q leave · p {verb} · s {other} trials first")
+        return Footer(f"q leave · p {verb} · s {other} trials first · o open a trial")
 
 
 class LiveScreen:
-    """A study's screen, until the study is over or somebody leaves; ``move`` pauses and resumes the study."""
+    """A study's screen, until the study is over or somebody leaves.
+
+    ``move`` pauses and resumes the study, ``open_trial`` draws one of its trials.
+    """
 
     def __init__(
         self,
         console: Console,
         look: Callable[[], StudyStatus],
         move: Callable[[Wish], None],
+        open_trial: OpenTrial,
         interval_s: float,
     ) -> None:
         self._console = console
         self._look = look
         self._move = move
+        self._open_trial = open_trial
+        self._page: TrialPage | None = None
         self._interval_s = interval_s
         self._found = look()
         self._footer = _Footer(has_keys=sys.stdin.isatty())
@@ -81,7 +92,7 @@ class LiveScreen:
             single_keys() as read_key,
             Live(console=self._console, screen=True, auto_refresh=False, vertical_overflow="crop") as live,
         ):
-            while not self._found.is_over:
+            while not self._found.is_over or self._page is not None:
                 if not self._wait(live, read_key):
                     break
                 self._look_again()
@@ -96,7 +107,7 @@ class LiveScreen:
             while (left := look_at - time.monotonic()) > 0 and self._console.size == size:
                 key = read_key(min(_NOTICES_S, left))
                 if key is not None:
-                    if key in "qQ":
+                    if key in ("q", "Q") and self._page is None and self._footer.number is None:
                         return False
                     self._obey(key)
                     break
@@ -104,6 +115,9 @@ class LiveScreen:
                 return True
 
     def _draw(self, live: Live) -> None:
+        if self._page is not None:
+            live.update(self._page.draw(), refresh=True)
+            return
         live.update(WatchScreen(self._found, self._draw_footer(), self._best_first), refresh=True)
 
     def _draw_footer(self) -> Footer:
@@ -115,6 +129,8 @@ class LiveScreen:
     def _look_again(self) -> None:
         try:
             self._found = self._look()
+            if self._page is not None:
+                self._page.look_again()
         except DatabaseUnreachableError:
             self._away_since = self._away_since or time.monotonic()
         else:
@@ -122,13 +138,42 @@ class LiveScreen:
 
     def _obey(self, key: str) -> None:
         wish, self._footer.question = self._footer.question, None
-        if wish is not None:
-            if key in "yY":
+        if self._page is not None:
+            self._page = self._page if self._page.press(key) else None
+        elif self._footer.number is not None:
+            self._type_number(self._footer.number, key)
+        elif wish is not None:
+            if key in ("y", "Y"):
                 self._ask_for(wish)
-        elif key in "pP":
+        elif key in ("p", "P"):
             self._footer.question = _wish(self._found)
-        elif key in "sS":
+        elif key in ("s", "S"):
             self._best_first = not self._best_first
+        elif key in ("o", "O"):
+            self._footer.number = ""
+
+    def _type_number(self, typed: str, key: str) -> None:
+        """Take a digit of the trial's number, open that trial, or give it up."""
+        if key.isdecimal() and key.isascii() and len(typed) < _MOST_DIGITS:
+            self._footer.number = typed + key
+        elif key == "backspace":
+            self._footer.number = typed[:-1]
+        elif key == "enter":
+            self._footer.number = None
+            self._open(int(typed) if typed else self._newest())
+        elif key in ("escape", "q", "Q"):
+            self._footer.number = None
+
+    def _newest(self) -> int:
+        """The trial that ended last, else the first one."""
+        latest = self._found.activity.latest
+        return int(latest[0]["trial"]) if latest else 0
+
+    def _open(self, number: int) -> None:
+        try:
+            self._page = TrialPage(self._console, self._open_trial, number)
+        except HpotoolError as error:
+            self._footer.note(f"{error.message}; {error.hint}" if error.hint else error.message)
 
     def _ask_for(self, wish: Wish) -> None:
         try:

@@ -30,6 +30,8 @@ from hpotool.search.pruning.pruning_columns import RungTable, StepTable
 from hpotool.storage.optuna.postgres import PostgresStorage
 from hpotool.storage.optuna.trial_memory import TrialLog
 
+_NOT_A_NUMBER = "it is not a number"
+
 
 def fast_pruner(pruner: BasePruner) -> BasePruner:
     """The pruner that gives the same verdicts faster, or ``pruner`` itself where there is none.
@@ -46,8 +48,12 @@ def fast_pruner(pruner: BasePruner) -> BasePruner:
 
 
 class _Following:
-    """Keeps tables of one study's trials, and leaves them behind when it is pickled."""
+    """Keeps tables of one study's trials, and leaves them behind when it is pickled.
 
+    ``held_against`` says what the last trial that was pruned was compared with; None after another verdict.
+    """
+
+    held_against: str | None = None
     _log: TrialLog | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -79,6 +85,7 @@ class FastPercentilePruner(_Following, PercentilePruner):
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         """See BasePruner. The order of the questions is Optuna's."""
+        self.held_against = None
         if not isinstance(study._storage, PostgresStorage):
             return super().prune(study, trial)
         storage, log, is_new = self._follow(study, with_steps=True)
@@ -96,6 +103,7 @@ class FastPercentilePruner(_Following, PercentilePruner):
         maximize = study.direction == StudyDirection.MAXIMIZE
         best = _get_best_intermediate_result_over_steps(trial, study.direction)
         if math.isnan(best):
+            self.held_against = _NOT_A_NUMBER
             return True
         return self._is_beaten(best, step, maximize=maximize)
 
@@ -103,7 +111,15 @@ class FastPercentilePruner(_Following, PercentilePruner):
         if self._steps.reported(step) < self._n_min_trials:
             return False
         threshold = self._steps.percentile(step, 100 - self._percentile if maximize else self._percentile)
-        return bool(best < threshold if maximize else best > threshold)  # NaN beats nobody
+        is_beaten = bool(best < threshold if maximize else best > threshold)  # NaN beats nobody
+        if is_beaten:
+            middle = "median" if self._percentile == 50 else f"best {self._percentile:g} percent"
+            border = "is" if self._percentile == 50 else "end at"
+            self.held_against = (
+                f"its best so far is {best:.4g}; the {middle} of {self._steps.reported(step)} trials "
+                f"at this step {border} {threshold:.4g}"
+            )
+        return is_beaten
 
 
 class FastMedianPruner(FastPercentilePruner, MedianPruner):
@@ -117,6 +133,7 @@ class FastSuccessiveHalvingPruner(_Following, SuccessiveHalvingPruner):
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         """See BasePruner."""
+        self.held_against = None
         if not isinstance(study._storage, PostgresStorage):
             return super().prune(study, trial)
         _, log, is_new = self._follow(study, with_steps=False)
@@ -125,7 +142,8 @@ class FastSuccessiveHalvingPruner(_Following, SuccessiveHalvingPruner):
         self._rungs.catch_up(log.finished)
         if self._min_resource is None and self._rungs.longest_complete is not None and trial.last_step is not None:
             self._min_resource = max(self._rungs.longest_complete // 100, 1)
-        return _halve(self, study, trial, self._rungs, log.unfinished, 0)
+        self.held_against = _halve(self, study, trial, self._rungs, log.unfinished, 0)
+        return self.held_against is not None
 
 
 class FastHyperbandPruner(_Following, HyperbandPruner):
@@ -140,6 +158,7 @@ class FastHyperbandPruner(_Following, HyperbandPruner):
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         """See BasePruner."""
+        self.held_against = None
         if not isinstance(study._storage, PostgresStorage):
             return super().prune(study, trial)
         if not self._pruners:
@@ -152,7 +171,8 @@ class FastHyperbandPruner(_Following, HyperbandPruner):
         self._rungs.catch_up(log.finished)
         bracket = self._get_bracket_id(study, trial)
         others = [other for other in log.unfinished if self._get_bracket_id(study, other) == bracket]
-        return _halve(self._pruners[bracket], study, trial, self._rungs, others, bracket)
+        self.held_against = _halve(self._pruners[bracket], study, trial, self._rungs, others, bracket)
+        return self.held_against is not None
 
 
 def _halve(
@@ -162,31 +182,32 @@ def _halve(
     rungs: RungTable,
     others: Sequence[FrozenTrial],
     group: int,
-) -> bool:
-    """Optuna's successive halving; the trial's own rungs are written as there."""
+) -> str | None:
+    """Optuna's successive halving; the trial's own rungs are written as there. What it is pruned for, or None."""
     step = trial.last_step
     if step is None or pruner._min_resource is None:
-        return False
+        return None
     value = trial.intermediate_values[step]
     maximize = study.direction == StudyDirection.MAXIMIZE
     rung = _get_current_rung(trial)
     while True:
         exponent = pruner._min_early_stopping_rate + rung
         if step < pruner._min_resource * pruner._reduction_factor**exponent:
-            return False
+            return None
         if math.isnan(value):
-            return True
+            return _NOT_A_NUMBER
         key = _completed_rung_key(rung)
         study._storage.set_trial_system_attr(trial._trial_id, key, value)
         unfinished = [other._system_attrs[key] for other in others if key in other._system_attrs]
         competing = rungs.count(key, group) + len(unfinished) + 1
         if competing <= pruner._bootstrap_count:
-            return True
+            return f"the first {pruner._bootstrap_count} trials at rung {rung} are for others to be held against"
         better = rungs.count_better(key, group, value, maximize=maximize)
         better += sum(other > value if maximize else other < value for other in unfinished)
         # Of `competing` values in order, the one at this place is the last to be promoted.
-        if better > max(competing // pruner._reduction_factor - 1, 0):
-            return True
+        promoted = max(competing // pruner._reduction_factor, 1)
+        if better >= promoted:
+            return f"{better} of {competing} trials at rung {rung} are better, and {promoted} go on"
         rung += 1
 
 

@@ -170,7 +170,7 @@ class AttemptRunner:
         job = self._job(running, checkpoint_dir)
         server = TrialServer(trial, self._spec.metrics, job.study.pruning_metric)
         running.result = self._run_job(running, job, server)
-        result = running.result = _with_unheard(running.result, server.unheard)
+        result = running.result = _with_verdict(_with_unheard(running.result, server.unheard), server.verdict)
         # When the trial is somebody else's by now, what it says of itself is not ours to write; the value is kept.
         with contextlib.suppress(UpdateFinishedTrialError):
             server.write_series()
@@ -287,6 +287,13 @@ def _with_unheard(result: AttemptResult, unheard: Exception | None) -> AttemptRe
         return result
     told = f"something that it told was not stored: {type(unheard).__name__}: {unheard}"
     return replace(result, reason=one_line("; ".join(filter(None, (result.reason, told)))))
+
+
+def _with_verdict(result: AttemptResult, verdict: str | None) -> AttemptResult:
+    """The result, whose reason also says what the pruner held against the trial that it ended."""
+    if verdict is None or result.outcome is not Outcome.PRUNED:
+        return result
+    return replace(result, reason=one_line("; ".join(filter(None, (result.reason, verdict)))))
 
 
 def _branch_of(trial: Trial) -> Branch | None:

@@ -24,6 +24,7 @@ from optuna.distributions import (
 from optuna.exceptions import OptunaError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
+from hpotool.search.pruning.verdict import say_verdict
 from hpotool.study.doors import check_name, check_step
 from hpotool.study.spec import MetricSpec
 from hpotool.worker.process.protocol import CONSTRAINT_ATTRIBUTE, OWN_SYSTEM_ATTRIBUTES, REPORTS_ATTRIBUTE
@@ -37,6 +38,7 @@ class TrialServer:
     """Answers one attempt's requests. Used by one thread, the one that ``study.optimize`` runs in.
 
     ``unheard`` is the first error of a request that waits for no answer. It is raised by the next one that does.
+    ``verdict`` is what the pruner held against the trial, where its last answer was to end it.
     """
 
     def __init__(self, trial: Trial, metrics: tuple[MetricSpec, ...], pruning_metric: str) -> None:
@@ -45,6 +47,7 @@ class TrialServer:
         self._pruning_metric = pruning_metric
         self._series: dict[str, dict[int, float]] = {}
         self.unheard: Exception | None = None
+        self.verdict: str | None = None
         self._answers: dict[str, Callable[[dict[str, Any]], Any]] = {
             "suggest": self._suggest,
             "report": self._report,
@@ -124,6 +127,11 @@ class TrialServer:
             trial._cached_frozen_trial.intermediate_values[step] = value
 
     def _should_prune(self, _: dict[str, Any]) -> bool:
+        is_pruned = self._ask_pruner()
+        self.verdict = say_verdict(self._trial.study.pruner) if is_pruned else None
+        return is_pruned
+
+    def _ask_pruner(self) -> bool:
         trial = self._trial
         if len(self._metrics) == 1:
             return trial.should_prune()

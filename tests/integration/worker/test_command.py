@@ -194,7 +194,10 @@ def test_a_pruned_command_is_asked_to_end(given: Given) -> None:
         while true; do echo "{\\"step\\": $step, \\"accuracy\\": 0.5}"; step=$((step + 1)); sleep 0.05; done
     """
     result = given.shell(script).run(ask(optuna.pruners.ThresholdPruner(upper=0.1, n_warmup_steps=2)))
-    assert (result.outcome, result.reason) == (Outcome.PRUNED, "pruned at step 2")
+    assert (result.outcome, result.reason) == (
+        Outcome.PRUNED,
+        "at step 2: accuracy 0.5; the pruner admits at most 0.1",
+    )
     assert "bye" in result.output_tail
 
 

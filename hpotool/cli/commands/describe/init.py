@@ -15,7 +15,13 @@ from hpotool.errors import InputError, NotFoundError, StudyFileError, paste
 if TYPE_CHECKING:
     from hpotool.study.draft.write import Draft
 
-_HINT = "hpotool init train.py, or hpotool init sweep.yaml, or hpotool init --from-study NAME"
+_HINT = "hpotool init train.py, or init sweep.yaml, or init --from-study NAME, or init --example quadratic"
+
+
+def _complete_example(incomplete: str) -> list[str]:
+    from hpotool.cli.example_files import list_examples
+
+    return [name for name in list_examples() if name.startswith(incomplete)]
 
 
 def init(
@@ -33,6 +39,17 @@ def init(
             "--from-study", metavar="NAME", help="A study of plain Optuna, or an imported one.", show_default=False
         ),
     ] = None,
+    example: Annotated[
+        str | None,
+        typer.Option(
+            "--example",
+            metavar="NAME",
+            help="An example with its model: forest_tradeoff, pytorch_digits, pytorch_population, pytorch_tiers, "
+            "quadratic, quadratic_shell, sgd_digits, xgboost_digits.",
+            show_default=False,
+            autocompletion=_complete_example,
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -44,8 +61,11 @@ def init(
     """Write a commented study file to begin with; nothing is run, and no file is overwritten."""
     from hpotool.study.draft.write import format_draft
 
-    if (source is None) == (from_study is None):
-        raise InputError("init reads one thing: a file, or a study", _HINT)
+    if sum(one is not None for one in (source, from_study, example)) != 1:
+        raise InputError("init reads one thing: a file, a study or an example", _HINT)
+    if example is not None:
+        _write_example(example, output)
+        return
     if from_study is not None:
         text, name = _text_of_study(from_study, storage)
     else:
@@ -57,6 +77,20 @@ def init(
     say(f"wrote {path}")
     _say_what_next(path, text)
     sys.stdout.write(f"{path}\n")
+
+
+def _write_example(name: str, output: Path | None) -> None:
+    from hpotool.cli.example_files import read_example, write_new_files
+
+    if output is not None:
+        raise InputError("the files of an example have names of their own", paste("init", "--example", name))
+    files = read_example(name)
+    write_new_files(files)
+    study, *_ = files
+    say(f"wrote {', '.join(map(str, files))}")
+    say(f"next: {paste('check', str(study))}")
+    say(f"then: {paste('create-study', str(study))}")
+    sys.stdout.write(f"{study}\n")
 
 
 def _draft_file(source: Path) -> Draft:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from hpotool.storage.database.connection import Connection
 
 _TABLES = ("values", "params", "constraints", "user_attributes", "system_attributes")
-_SAID_ELSEWHERE = ("failed_trial", "retry_history")  # Optuna's names for what "retry of" says
+# Optuna's names for what "retry of" says, and the mark for its sampler of what "outcome" says.
+_SAID_ELSEWHERE = ("failed_trial", "retry_history", "hpotool:failed")
 _REPORTS_SHOWN = 20
 _NAMES_WIDTH = 11  # of the longest name in a description
 
@@ -68,18 +69,31 @@ def _ask_study(connection: Connection, name: str | None) -> Answer:
 
 
 def _ask_trial(connection: Connection, study: str | None, number: int) -> Answer:
-    from hpotool.analysis.trials import describe_trial
     from hpotool.cli.database import load_study
-    from hpotool.storage.control.studies import list_attempts
 
-    loaded = load_study(connection, study)
-    data = describe_trial(loaded, number, list_attempts(connection, loaded.study_name, number)).as_data()
+    data = _describe(connection, load_study(connection, study), number)
     return Answer(
         data=data,
         rows=[{key: value for key, value in data.items() if key != "attempts"}],
         value=" ".join(repr(value) for value in data["values"].values()),
         picture=lambda: _draw(data),
     )
+
+
+def draw_trial(connection: Connection, study: Study, number: int) -> RenderableType:
+    """A trial as ``show`` describes it.
+
+    Raises:
+        NotFoundError: there is no such trial.
+    """
+    return _draw(_describe(connection, study, number))
+
+
+def _describe(connection: Connection, study: Study, number: int) -> dict[str, Any]:
+    from hpotool.analysis.trials import describe_trial
+    from hpotool.storage.control.studies import list_attempts
+
+    return describe_trial(study, number, list_attempts(connection, study.study_name, number)).as_data()
 
 
 def _draw_study(description: StudyDescription, status: StudyStatus, study: Study) -> RenderableType:

@@ -15,6 +15,7 @@ from hpotool.cli.screen.text import cell
 
 if TYPE_CHECKING:
     from optuna import Study
+    from rich.console import RenderableType
 
     from hpotool.analysis.status import StudyStatus
     from hpotool.storage.database.connection import Connection
@@ -29,7 +30,7 @@ def watch(
 ) -> None:
     """Follow a study until it is done: a screen in a terminal, one line per change elsewhere.
 
-    Keys: q leaves, p pauses or resumes the study, s sorts the latest trials.
+    Keys: q leaves, p pauses or resumes the study, s sorts the latest trials, o opens a trial.
     """
     from hpotool.analysis.status import read_status
     from hpotool.cli.database import connect, load_study
@@ -48,6 +49,7 @@ def watch(
 
 def _watch_live(connection: Connection, study: Study, look: Callable[[], StudyStatus], interval: float) -> None:
     from hpotool.cli.actor import current_actor
+    from hpotool.cli.commands.look.show import draw_trial
     from hpotool.cli.commands.look.status import draw_status
     from hpotool.cli.screen.live_screen import LiveScreen, Wish
     from hpotool.storage.control.orders import adopt_study, set_state
@@ -56,7 +58,10 @@ def _watch_live(connection: Connection, study: Study, look: Callable[[], StudySt
         adopt_study(connection.run, study._study_id)
         set_state(connection.run, study._study_id, state, "", current_actor())
 
-    found = LiveScreen(console(), look, move, interval).run()
+    def open_trial(number: int) -> RenderableType:
+        return draw_trial(connection, study, number)
+
+    found = LiveScreen(console(), look, move, open_trial, interval).run()
     console().print(draw_status(found))
 
 

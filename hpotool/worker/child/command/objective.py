@@ -218,7 +218,7 @@ class CommandObjective:
                 self._last_words.add(line.text)
             stepped = [part.step for part in found if isinstance(part, Report) and part.step is not None]
             if stepped and self._told_to_end is None and trial.should_prune():
-                self._tell_to_end(Outcome.PRUNED, f"pruned at step {stepped[-1]}", _ENDS_WITHIN_S)
+                self._tell_to_end(Outcome.PRUNED, trial.describe_prune(), _ENDS_WITHIN_S)
 
     def _take(self, found: Iterable[Report | Untaken], trial: ObjectiveTrial) -> None:
         for part in found:
@@ -246,7 +246,7 @@ class CommandObjective:
             return trial.should_stop()
         if question == "should_prune":
             if trial.should_prune():
-                self._tell_to_end(Outcome.PRUNED, "pruned", _ENDS_WITHIN_S, ask=False)
+                self._tell_to_end(Outcome.PRUNED, trial.describe_prune(), _ENDS_WITHIN_S, ask=False)
                 return True
             return False
         self._take(read_object(request, self._wanted), trial)
