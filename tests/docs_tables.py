@@ -1,4 +1,4 @@
-"""The tables of the docs that follow from declarations in the code; ``make docs-tables`` writes them anew.
+"""The tables of the docs that are generated from declarations in the code; ``make docs-tables`` rewrites them.
 
 A table stands below a line ``<!-- table: NAME -->``, up to the next empty line.
 """
@@ -19,7 +19,7 @@ KNOWN = [outcome for outcome in Outcome if outcome is not Outcome.UNKNOWN]
 
 
 def outcomes() -> Iterator[str]:
-    """When an attempt ends how."""
+    """When an attempt has which outcome."""
     yield from ("| outcome | when |", "|---|---|")
     for outcome in KNOWN:
         yield f"| `{outcome.value}` | {outcome.facts.meaning} |"
@@ -27,7 +27,7 @@ def outcomes() -> Iterator[str]:
 
 def consequences() -> Iterator[str]:
     """What follows from each outcome."""
-    yield from ("| outcome | Optuna's state | what follows |", "|---|---|---|")
+    yield from ("| outcome | Optuna's state | consequence |", "|---|---|---|")
     for outcome in KNOWN:
         yield f"| {outcome.value} | {outcome.facts.state} | {_what_follows(outcome)} |"
 
@@ -41,7 +41,7 @@ def _what_follows(outcome: Outcome) -> str:
 
 def retries() -> Iterator[str]:
     """The keys of ``retry``."""
-    yield from ("| key | what is tried again | default |", "|---|---|---|")
+    yield from ("| key | which trials are retried | default |", "|---|---|---|")
     for outcome, default in COUNTED.items():
         yield f"| `{outcome.value}` | {outcome.facts.after_failure} | {default} |"
 
@@ -57,11 +57,11 @@ def pruners() -> Iterator[str]:
 
 
 def _algorithms(rows: Mapping[str, Row]) -> Iterator[str]:
-    yield from ("| name | its own keys |", "|---|---|")
+    yield from ("| name | keys |", "|---|---|")
     for name, row in rows.items():
         keys = [f"`{key}`" + (" (required)" if about.required else "") for key, about in row.keys.items()]
         yield f"| `{name}`{' (default)' if row.is_default else ''} | {', '.join(keys) or '–'} |"
-    yield "| `module:Class` | what its constructor takes |"
+    yield "| `module:Class` | the arguments of its constructor |"
 
 
 TABLES = {

@@ -1,7 +1,7 @@
-"""How an attempt can end, and what each ending means for its trial and its worker: the one place that says so.
+"""The outcomes of an attempt, and what each means for its trial and its worker.
 
-``retry`` in the study file, the decisions of ``study.rules.retry`` and the tables in the docs follow from these
-declarations.
+These declarations are the only list of outcomes: ``retry`` in the study file, the decisions of ``study.rules.retry``
+and the tables in the docs follow from them.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ State = Literal["COMPLETE", "PRUNED", "FAIL"]
 
 
 class Blame(Enum):
-    """What an ending speaks against."""
+    """What is at fault for an outcome."""
 
     PARAMETERS = "the parameters"
-    WORKER = "the worker it ended on, unless the same parameters end so elsewhere too"
+    WORKER = "the worker, unless the same parameters also fail on other workers"
     NOBODY = "nobody"
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What follows from one outcome.
+    """The consequences of one outcome.
 
     Attributes:
-        meaning: when it is the outcome
+        meaning: when an attempt has this outcome
         state: Optuna's state of the trial
-        retries: how often a trial is tried again by default; None where that is not counted
-        blames: what it speaks against
-        shows_worker: its worker is fit to run attempts
+        retries: the default number of retries; None if retries are not counted
+        blames: what is at fault
+        shows_worker: the outcome shows that its worker is able to run attempts
         hands_back: the trial goes back to the queue, uncounted
-        consequence: what is said to follow where no retry is counted
-        after_failure: completes "how often … is tried again", where retries are counted
-        is_silent: ``retry`` does not store it while it has its default. Every counted outcome that is younger than
-            the first release is: a study from before it keeps its hash.
+        consequence: what happens next, in words, if retries are not counted
+        after_failure: completes "how often … is retried", if retries are counted
+        is_silent: ``retry`` does not store this outcome while it has its default. Needed for every counted outcome
+            that was added after the first release, so that older studies keep their hash.
     """
 
     meaning: str
@@ -49,7 +49,7 @@ class Facts:
     is_silent: bool = False
 
 
-# The system attribute of a failed trial that says how its parameters made it fail, once nothing more is tried.
+# The system attribute of a failed trial that records how its parameters made it fail, once it is not retried any more.
 FAILED_ATTRIBUTE = "hpotool:failed"
 
 
@@ -60,7 +60,7 @@ class Outcome(str, Enum):
     facts: Facts
 
     def __new__(cls, value: str, facts: Facts = Facts("")) -> Outcome:
-        """The member ``value``, which carries what follows from it."""
+        """Return the member ``value`` with its facts."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.facts = facts
@@ -69,7 +69,7 @@ class Outcome(str, Enum):
     COMPLETE = (
         "complete",
         Facts(
-            "values for all metrics; it counts whatever happens to the process afterwards",
+            "values for all metrics; they count whatever happens to the process afterwards",
             "COMPLETE",
             shows_worker=True,
         ),
@@ -77,7 +77,7 @@ class Outcome(str, Enum):
     PRUNED = (
         "pruned",
         Facts(
-            "`TrialPruned`, a command that was pruned, or one that said it is infeasible",
+            "`TrialPruned`, a command that was pruned, or one that reported infeasible parameters",
             "PRUNED",
             shows_worker=True,
         ),
@@ -85,7 +85,7 @@ class Outcome(str, Enum):
     LOST = (
         "lost",
         Facts(
-            "no heartbeat: told by another worker",
+            "its worker sent no heartbeat; recorded by another worker",
             retries=3,
             after_failure="a trial whose worker fell silent",
         ),
@@ -93,7 +93,7 @@ class Outcome(str, Enum):
     CRASH = (
         "crash",
         Facts(
-            "the process was ended by a signal, which is named",
+            "a signal ended the process; the reason names it",
             retries=1,
             blames=Blame.WORKER,
             after_failure="a trial whose process died",
@@ -102,8 +102,8 @@ class Outcome(str, Enum):
     ERROR = (
         "error",
         Facts(
-            "an exception, `sys.exit`, something returned that is no value, or a process that ended with an exit "
-            "code and no result",
+            "an exception, `sys.exit`, an invalid return value, or a process that exited with a code and without "
+            "a result",
             retries=0,
             blames=Blame.WORKER,
             after_failure="a trial whose objective raised",
@@ -132,7 +132,7 @@ class Outcome(str, Enum):
     TIMEOUT = (
         "timeout",
         Facts(
-            "it ran longer than `timeout`; the log ends with what every Python thread was doing",
+            "it ran longer than `timeout`; the log ends with the stack of every Python thread",
             retries=0,
             blames=Blame.PARAMETERS,
             after_failure="a trial that took too long",
@@ -141,7 +141,7 @@ class Outcome(str, Enum):
     STALLED = (
         "stalled",
         Facts(
-            "it reported nothing for longer than `stall`; the log ends as after a timeout",
+            "it reported nothing for longer than `stall`; the log ends as for `timeout`",
             retries=1,
             after_failure="a trial that reported nothing for too long",
         ),
@@ -149,7 +149,7 @@ class Outcome(str, Enum):
     PREEMPTED = (
         "preempted",
         Facts(
-            "asked to stop (SIGTERM, Slurm, a spot machine), and it did, or its grace was over",
+            "it was asked to stop (SIGTERM, Slurm, a spot machine) and did, or its grace period ended",
             hands_back=True,
             consequence="preempted; handed back, not counted",
         ),
@@ -157,14 +157,14 @@ class Outcome(str, Enum):
     CANCELLED = (
         "cancelled",
         Facts(
-            "`hpotool stop --trial`, or its trial belongs to another attempt",
+            "`hpotool stop --trial`, or its trial now belongs to another attempt",
             consequence="cancelled on request",
         ),
     )
     UNKNOWN = (
         "unknown",
         Facts(
-            "what a newer hpotool wrote; it counts neither for nor against a trial or a worker",
+            "written by a newer hpotool; it counts neither for nor against a trial or a worker",
             consequence="ended in a way that only a newer hpotool knows",
         ),
     )
@@ -180,7 +180,7 @@ class Outcome(str, Enum):
 
     @property
     def blames_parameters(self) -> bool:
-        """Whether the trial's parameters are the likeliest cause, not a machine, a person or chance."""
+        """Whether the trial's parameters are the most likely cause, rather than a machine, a person or chance."""
         return self.facts.blames is not Blame.NOBODY
 
 

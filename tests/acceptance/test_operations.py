@@ -46,7 +46,7 @@ def login(server: TestServer, role: str, password: str) -> str:
 @pytest.fixture
 def owner(own_postgres: TestServer) -> CommandLine:
     """The command line with the role and the database that the section on an own Postgres creates."""
-    [statements] = blocks("sql", "One of your own")
+    [statements] = blocks("sql", "Your own Postgres")
     run_sql(own_postgres.url("postgres"), statements)
     hpotool = CommandLine(login(own_postgres, "hpotool", "choose-one"))
     hpotool.run("create-study", "studies/quadratic.yaml", "--set", "budget.trials=3")
@@ -55,7 +55,7 @@ def owner(own_postgres: TestServer) -> CommandLine:
 
 @pytest.fixture
 def narrow_roles(own_postgres: TestServer, owner: CommandLine) -> None:
-    [statements] = blocks("sql", "Roles and rights")
+    [statements] = blocks("sql", "Roles and privileges")
     run_sql(own_postgres.url("hpotool"), statements)
 
 

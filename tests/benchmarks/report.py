@@ -26,12 +26,12 @@ _GOALS = {
     "memory_mb": {1_000: 130, 10_000: 180, 100_000: 450},
 }
 
-_HEAD = """# What coordination costs
+_HEAD = """# Benchmarks: the cost of coordination
 
-Plain Optuna and hpotool side by side in one run (`make bench`): the same objective (10 float parameters, 20
-reports, each followed by `should_prune`), TPE, heartbeats on, one Postgres. Round trips are counted on the wire;
-processor time is that of the processes themselves. Figures are per trial, after the worker's first.
-This page is made from [benchmarks.json](benchmarks.json).
+The overhead of a trial, for plain Optuna and hpotool in the same run (`make bench`): the same objective (10 float
+parameters, 20 reports, each followed by `should_prune`), TPE, heartbeats on, one Postgres. Round trips are counted on the
+wire, and CPU time is that of the processes themselves. Figures are per trial and exclude the worker's first trial.
+This page is generated from [benchmarks.json](benchmarks.json).
 
 {machine}
 """
@@ -51,7 +51,7 @@ def write_report(figures: dict[str, Any], page: Path) -> None:
         _table(_grown(single, "none"), "finished", list(_COLUMNS)),
         "## Several workers at once, 1,000 finished trials\n",
         _table(_varied(results, "workers"), "workers", ["trials_per_s", "round_trips", "postgres_cpu_ms"]),
-        "## A database that is far away, 1,000 finished trials\n",
+        "## A distant database, 1,000 finished trials\n",
         _table(_varied(results, "round_trip_ms"), "round_trip_ms", ["round_trips", "wall_ms"]),
     ]
     if "bounded_history" in figures:
@@ -113,23 +113,23 @@ def _missed(results: Sequence[Result]) -> str:
     return (f"{sentence}. Missed: {'; '.join(missed)}." if missed else f"{sentence}.") + "\n"
 
 
-_REMAINS = """What grows is TPE: in an empty study a trial costs {empty:.1f} ms of the worker's processor (Optuna's
-own trial object, the storage and the pruner), with {size:,} finished trials {full:.1f} ms. The difference is
-Optuna's Parzen densities, used as they are, over at most 3,000 trials; a shorter history would make them cheaper.
-Before its first trial a worker waits mostly for Postgres, which reads and packs the whole history once. The
-figures for Postgres hold its background processes too.
+_REMAINS = """Only the cost of TPE grows. In an empty study, a trial takes {empty:.1f} ms of the worker's CPU time (Optuna's own trial
+object, the storage and the pruner); with {size:,} finished trials, {full:.1f} ms. The difference is the time for Optuna's
+Parzen densities, which hpotool uses unchanged over at most 3,000 trials; a shorter history would make them cheaper.
+Before its first trial, a worker mostly waits for Postgres, which reads and packs the whole history once. The figures
+for Postgres include its background processes.
 
-Other programs on the machine (its load average stands above) lengthen wall times and the first trial of both, and
-processor times less: compare the two with each other.
+Other programs on the machine (see its load average above) increase the wall times and first-trial times of both, and CPU
+times less, so compare the two with each other.
 """
 
 _BOUNDED = """## Does a bounded history find less?
 
-Beyond {bound:,} finished trials TPE looks at the newest and the best of them only. From {history:,} trials, the
-best of the next {next}, as regret (0 is the optimum, 1 a median random point), over {pairs_compared} pairs of
-problem and seed: {mean_bounded:.3f} with the bounded history, {mean_whole:.3f} with the whole one. The difference
-is {mean_difference:+.3f} ± {standard_error:.3f} (standard error), and the bounded one found more in
-{bounded_is_better} of {pairs_compared} pairs. `python -m tests.benchmarks.bounded_history` measures it again.
+Beyond {bound:,} finished trials, TPE uses only the newest and the best of them. After {history:,} trials, the regret of
+the best of the next {next} (0 is the optimum, 1 a median random point) was {mean_bounded:.3f} with the bounded history and
+{mean_whole:.3f} with the whole one, as means over {pairs_compared} pairs of problem and seed. The difference is
+{mean_difference:+.3f} ± {standard_error:.3f} (standard error), and the bounded history found better points in
+{bounded_is_better} of {pairs_compared} pairs. `python -m tests.benchmarks.bounded_history` repeats the measurement.
 """
 
 
