@@ -103,7 +103,7 @@ class Channel:
         messages: list[bytes] = []
         while (body := self._next_whole_message()) is not None:
             messages.append(body)
-        if not messages and self._missing() > LONGEST:
+        if not messages and self._next_length() > LONGEST:
             raise ChannelGarbled
         return messages
 
@@ -119,10 +119,12 @@ class Channel:
             pass
         return messages
 
+    def _next_length(self) -> int:
+        """How long the next message says it is; 0 while that has not arrived."""
+        return int(_LENGTH.unpack_from(self._received)[0]) if len(self._received) >= _LENGTH.size else 0
+
     def _next_whole_message(self) -> bytes | None:
-        if len(self._received) < _LENGTH.size:
-            return None
-        end = _LENGTH.size + _LENGTH.unpack_from(self._received)[0]
+        end = _LENGTH.size + self._next_length()
         if len(self._received) < end:
             return None
         body = bytes(self._received[_LENGTH.size : end])
@@ -131,9 +133,7 @@ class Channel:
 
     def _missing(self) -> int:
         """How many bytes the next message still needs, as far as that is known."""
-        if len(self._received) < _LENGTH.size:
-            return _LENGTH.size - len(self._received)
-        return _LENGTH.size + int(_LENGTH.unpack_from(self._received)[0]) - len(self._received)
+        return _LENGTH.size + self._next_length() - len(self._received)
 
     def _read_some(self, most: int = _CHUNK) -> None:
         try:

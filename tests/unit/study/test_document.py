@@ -1,0 +1,149 @@
+"""A document reads back as what was written, and each part of it knows its place."""
+
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpotool.errors import StudyFileError
+from hpotool.study.document import (
+    Node,
+    Place,
+    Problems,
+    assign,
+    did_you_mean,
+    format_yaml,
+    from_plain,
+    override,
+    parse_yaml,
+)
+
+WRITABLE = st.text(st.characters(exclude_categories=["Cs", "Cc", "Co", "Cn"]), max_size=12)
+SCALARS = st.none() | st.booleans() | st.integers(-(2**62), 2**62) | st.floats(allow_nan=False) | WRITABLE
+DATA = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WRITABLE, inner, max_size=3),
+    max_leaves=12,
+)
+MAPPINGS = st.dictionaries(WRITABLE, DATA, min_size=1, max_size=3)
+
+
+@given(MAPPINGS)
+def test_what_is_written_reads_back_here_and_elsewhere(data: dict[str, Any]) -> None:
+    text = format_yaml(data)
+    assert parse_yaml(text, None).plain() == data
+    assert yaml.safe_load(text) == data
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 0.001), ("1.", 1.0), (".5", 0.5), ("-.inf", float("-inf")), ("0x1F", 31), ("0o17", 15),
+        ("017", 17), ("~", None), ("", None), ("True", True), ("yes", "yes"), ("on", "on"), ("1:30", "1:30"),
+        ("1_000", "1_000"), ("2026-01-01", "2026-01-01"), ("'1'", "1"), ("+3", 3),
+    ],
+)  # fmt: skip
+def test_scalars_follow_yaml_1_2(text: str, value: object) -> None:
+    read = parse_yaml(f"k: {text}", None).plain()
+    assert read == {"k": value}
+    assert type(read["k"]) is type(value)  # type: ignore[index,call-overload]
+
+
+def test_each_key_and_value_knows_its_line_and_column() -> None:
+    content = parse_yaml("one: 1\ntwo:\n  - a\n  - {b: c}\n", "s.yaml").content
+    assert isinstance(content, dict)
+    assert content["two"].key_place == Place("s.yaml", 2, 1)
+    items = content["two"].value.content
+    assert isinstance(items, list)
+    assert [item.place for item in items] == [Place("s.yaml", 3, 5), Place("s.yaml", 4, 5)]
+
+
+def test_problems_are_raised_as_a_reader_meets_them_each_once() -> None:
+    problems = Problems()
+    problems.add(Place("--set x=1"), "a flag")
+    problems.add(Place("s.yaml", 9, 1), "late")
+    problems.add(Place("s.yaml", 2, 5), "early")
+    problems.add(Place("s.yaml", 2, 5), "early")
+    with pytest.raises(StudyFileError) as raised:
+        problems.raise_if_any()
+    assert str(raised.value).splitlines() == ["s.yaml:2:5: early", "s.yaml:9:1: late", "--set x=1: a flag"]
+
+
+def test_nothing_is_raised_without_a_problem() -> None:
+    Problems().raise_if_any()
+
+
+def test_what_is_put_replaces_what_was_noted_there() -> None:
+    problems, here = Problems(), Place("s.yaml", 1, 1)
+    problems.add(here, "one")
+    problems.add(Place("s.yaml", 2, 1), "two")
+    problems.put(here, "instead")
+    assert [message for _, message in problems.found] == ["two", "instead"]
+
+
+def test_an_unknown_key_is_passed_over_where_a_newer_release_may_have_written_it() -> None:
+    strict, lenient = Problems(), Problems(allows_unknown_keys=True)
+    for problems in (strict, lenient):
+        problems.add_unknown_key(Place(), "unknown")
+    assert (len(strict.found), len(lenient.found)) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("minimise", "; did you mean 'minimize'?"), ("zebra", "; known are minimize, maximize")],
+)
+def test_a_near_miss_is_named_and_else_all_that_is_known(name: str, hint: str) -> None:
+    assert did_you_mean(name, ["minimize", "maximize"]) == hint
+
+
+def test_where_nothing_is_known_there_is_no_hint() -> None:
+    assert did_you_mean("x", []) == ""
+
+
+def document(data: object) -> Node:
+    return from_plain(data, Place("s.yaml", 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("before", "assignment", "after"),
+    [
+        ({"budget": {"trials": 3}}, "budget.trials=400", {"budget": {"trials": 400}}),
+        ({}, "budget.trials=4", {"budget": {"trials": 4}}),
+        ({"sampler": "tpe"}, "sampler.seed=3", {"sampler": {"name": "tpe", "seed": 3}}),
+        ({"a.b": {"c": 1}}, "a.b.c=2", {"a.b": {"c": 2}}),
+        ({"a": 1}, "a=", {"a": None}),
+        ({"a": 1}, "a=[1, x]", {"a": [1, "x"]}),
+        ({"a": 1}, " a =2", {"a": 2}),
+    ],
+)
+def test_an_assignment_is_put_in(before: object, assignment: str, after: object) -> None:
+    problems = Problems()
+    assert override(document(before), [assignment], problems).plain() == after
+    assert problems.found == []
+
+
+def test_the_last_assignment_wins_and_the_document_is_not_changed() -> None:
+    before = document({"a": 1})
+    assert override(before, ["a=2", "a=3"], Problems()).plain() == {"a": 3}
+    assert before.plain() == {"a": 1}
+
+
+@pytest.mark.parametrize("assignment", ["nothing", "=3", ".=3", "a=[1", "a.b=3"])
+def test_an_assignment_that_says_nothing_changes_nothing(assignment: str) -> None:
+    problems = Problems()
+    assert override(document({"a": 1}), [assignment], problems).plain() == {"a": 1}
+    [(place, _)] = problems.found
+    assert place.file == f"--set {assignment}"
+
+
+def test_what_has_no_keys_gets_none() -> None:
+    problems = Problems()
+    assert assign(document([1]), "a.b", document(2), problems).plain() == [1]
+    assert problems.found[0][1] == "what stands before .a.b has no keys; set the whole of it"
+
+
+def test_what_is_no_data_cannot_stand_in_a_document() -> None:
+    with pytest.raises(TypeError, match="object cannot stand in a document"):
+        document({"a": object()})
