@@ -1,4 +1,4 @@
-"""Single keys of a terminal, without Enter."""
+"""Reads single keys from a terminal, without Enter."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ ReadKey = Callable[[float], str | None]
 
 @contextmanager
 def single_keys() -> Iterator[ReadKey]:
-    """What waits so many seconds for a key, and returns it; only waits where stdin is no terminal.
+    """Return a function that waits for a key for a number of seconds; without a terminal, it only waits.
 
-    Ctrl-C stays an interrupt. The terminal is left as it was found.
+    Ctrl-C still interrupts. The terminal's settings are restored.
     """
     if not sys.stdin.isatty():
         yield _only_wait
@@ -37,8 +37,8 @@ def _read_key(descriptor: int, seconds: float) -> str | None:
     readable, _, _ = select.select([descriptor], [], [], max(0.0, seconds))
     if not readable:
         return None
-    pressed = os.read(descriptor, 32)  # an arrow key is several bytes, and no key of ours
-    if not pressed:  # the terminal is closed
+    pressed = os.read(descriptor, 32)  # an arrow key is several bytes, and is not used here
+    if not pressed:  # the terminal was closed
         time.sleep(max(0.0, seconds))
         return None
     return pressed.decode("utf-8", "replace") if len(pressed) == 1 else None
