@@ -1,7 +1,7 @@
-"""hpotool: hyperparameter studies on any number of GPU machines with one Postgres between them.
+"""hpotool: hyperparameter studies on any number of GPU machines that share one Postgres.
 
-The names here are the ones a script or an objective may use; importing this package costs nothing,
-each name loads what it needs when it is first used.
+These are the names for scripts and objectives. Importing the package is cheap: each name loads its dependencies
+when it is first used.
 """
 
 from __future__ import annotations

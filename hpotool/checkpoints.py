@@ -1,16 +1,16 @@
-"""Checkpoints that are complete or absent, for objectives and scripts; needs only the standard library.
+"""Checkpoints that are either complete or absent, for objectives and scripts; needs only the standard library.
 
     with hpotool.save_checkpoint(epoch) as folder:
         torch.save(state, folder / "state.pt")
     …
     newest = hpotool.latest_checkpoint()      # a folder, or None
 
-They live below ``HPOTOOL_CHECKPOINT_DIR``, which all attempts of a trial share. Run by hand, where there is none,
-what is saved is thrown away and there is never a latest one.
+They are stored below ``HPOTOOL_CHECKPOINT_DIR``, which all attempts of a trial share. If a script is run by hand,
+that variable is not set: saved checkpoints are thrown away, and there is no latest one.
 
 A folder becomes a checkpoint by one rename, to a name that is not in use. A step that is saved again becomes
-``step-000000007.2`` beside ``step-000000007`` and takes over the plain name when that has gone: whoever is killed
-in between leaves one whole checkpoint of the step, or two.
+``step-000000007.2`` beside ``step-000000007``, and gets the plain name once the earlier one is removed. A process
+that is killed in between leaves one or two whole checkpoints of the step.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _KEEP_BY_DEFAULT = 2
 
 @contextmanager
 def save_checkpoint(step: int) -> Iterator[Path]:
-    """A folder to write files into; it becomes the checkpoint of ``step`` when the block ends without an error.
+    """Yield a folder for the files of a checkpoint; it becomes the checkpoint of ``step`` if the block succeeds.
 
-    Whoever is killed before that leaves the earlier checkpoints as they are, also one of the same step. The last
-    few are kept (``keep: {last: …}`` in the study file).
+    If the process is killed before that, earlier checkpoints are unchanged, even one of the same step. Only the
+    last few checkpoints are kept (``keep: {last: …}`` in the study file).
 
     Raises:
         ValueError: the step is negative.
-        OSError: the files cannot be written, because the disk is full for one; nothing has changed.
+        OSError: the files cannot be written, for example because the disk is full; nothing has changed.
     """
     number = operator.index(step)
     if number < 0:
@@ -55,7 +55,8 @@ def save_checkpoint(step: int) -> Iterator[Path]:
     unfinished = Path(tempfile.mkdtemp(prefix=_own_prefix(), dir=parent))
     try:
         yield unfinished
-        # Before the rename: after a power cut no name may stand for files whose content never reached the disk.
+        # Sync before the rename: after a power cut, no name may refer to files whose content never reached the
+        # disk.
         _sync(unfinished)
         final = _publish(unfinished, number)
         _sync_folder(parent)
@@ -67,7 +68,7 @@ def save_checkpoint(step: int) -> Iterator[Path]:
 
 
 def latest_checkpoint() -> Path | None:
-    """The folder of the newest checkpoint of this trial, by any of its attempts; None where there is none."""
+    """The folder of this trial's newest checkpoint, from any of its attempts; None if there is none."""
     parent = _parent()
     found = checkpoints_in(parent) if parent is not None else []
     return found[-1] if found else None
@@ -79,19 +80,19 @@ def checkpoint_step(checkpoint: Path) -> int:
 
 
 def checkpoints_in(folder: Path) -> list[Path]:
-    """The complete checkpoints in ``folder``, oldest step first; of a step that was saved again, the last one."""
+    """The complete checkpoints in ``folder``, oldest step first; for a step that was saved again, the newest."""
     newest = {checkpoint_step(path): path for path in _all_in(folder)}
     return list(newest.values())
 
 
 def remove_old_checkpoints(folder: Path, keep: int) -> None:
-    """Leave the last ``keep`` checkpoints in ``folder``, and nothing that an earlier attempt did not finish."""
+    """Keep the last ``keep`` checkpoints in ``folder``; remove older ones and leftovers of other attempts."""
     kept = checkpoints_in(folder)[-keep:]
     for path in _all_in(folder):
         if path not in kept:
             _remove(path)
     for path in folder.glob(f"{_UNFINISHED}*"):
-        if not path.name.startswith(_own_prefix()):  # another thread or rank of this attempt writes it right now
+        if not path.name.startswith(_own_prefix()):  # another thread or rank of this attempt is writing it
             shutil.rmtree(path, ignore_errors=True)
 
 
@@ -114,12 +115,12 @@ def _order(checkpoint: Path) -> tuple[int, int]:
 
 
 def _own_prefix() -> str:
-    # A retry is a trial with a number of its own, so this number stands for the attempt.
+    # A retry is a trial with its own number, so this number identifies the attempt.
     return f"{_UNFINISHED}{os.environ.get('HPOTOOL_TRIAL', 'x')}-"
 
 
 def _publish(unfinished: Path, step: int) -> Path:
-    """Give the folder the first name of its step that is not in use, and is newer than those that are."""
+    """Rename the folder to the first name of its step that is unused and newer than all used ones."""
     taken = [_order(path)[1] for path in _all_in(unfinished.parent) if checkpoint_step(path) == step]
     revision = max(taken, default=0) + 1
     while True:
@@ -129,24 +130,24 @@ def _publish(unfinished: Path, step: int) -> Path:
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            revision += 1  # another rank saved the same step in this moment
+            revision += 1  # another rank saved the same step at the same moment
 
 
 def _take_final_name(final: Path, step: int) -> None:
-    """Remove the earlier checkpoints of the step, and give this one the plain name."""
+    """Remove earlier checkpoints of the step, and give this one the plain name."""
     for path in _all_in(final.parent):
         if checkpoint_step(path) == step and _order(path) < _order(final):
             _remove(path)
-    with contextlib.suppress(OSError):  # it keeps its name, which says the same
+    with contextlib.suppress(OSError):  # it keeps its name, which means the same
         plain = final.with_name(f"step-{step:09d}")
         if not plain.exists():
             final.rename(plain)
 
 
 def _remove(checkpoint: Path) -> None:
-    # Renamed first: a checkpoint that is half removed must not look like one.
+    # Rename first: a half-removed checkpoint must not look like a complete one.
     doomed = checkpoint.with_name(f"{_own_prefix()}{secrets.token_hex(4)}")
-    with contextlib.suppress(OSError):  # somebody else removes it
+    with contextlib.suppress(OSError):  # another process is removing it
         checkpoint.rename(doomed)
     shutil.rmtree(doomed, ignore_errors=True)
 

@@ -1,7 +1,7 @@
-"""Every error a person can meet: one sentence, a hint with the next command, and an exit code.
+"""All errors shown to users: a message, a hint with the next command, and an exit code.
 
-Code below the command line raises these; only ``hpotool.cli.app`` turns them into text.
-A message never holds a password: whoever puts a URL into one redacts it first.
+Code below the command line raises these errors; only ``hpotool.cli.app`` prints them.
+A message never contains a password: code that puts a URL into a message redacts it first.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ EXIT_FAILED = 1
 EXIT_WRONG_INPUT = 2
 EXIT_NOT_FOUND = 3
 EXIT_DATABASE_UNREACHABLE = 4
-EXIT_TOLD_TO_LEAVE = 75  # by a signal, with work left: start it again (EX_TEMPFAIL of sysexits.h)
+EXIT_TOLD_TO_LEAVE = 75  # ended by a signal with work left: start it again (EX_TEMPFAIL of sysexits.h)
 EXIT_INTERRUPTED = 130
 
 
 def exit_code_of_signal(number: int) -> int:
-    """With which a worker leaves that a signal ended while there was work left."""
+    """The exit code of a worker that a signal ended before the study was done."""
     return EXIT_INTERRUPTED if number == signal.SIGINT else EXIT_TOLD_TO_LEAVE
 
 
 def paste(*words: str) -> str:
-    """The command ``hpotool WORDS`` as it can be pasted into a shell, whatever the words hold."""
+    """The command ``hpotool WORDS``, quoted so that it can be pasted into a shell."""
     return shlex.join(["hpotool", *words])
 
 
 class HpotoolError(Exception):
-    """An error with a sentence for a person, an optional hint and the exit code of the command it ends."""
+    """An error with a message for people, an optional hint, and the exit code of the command that it ends."""
 
     exit_code = EXIT_FAILED
 
@@ -39,18 +39,18 @@ class HpotoolError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
-        if hint:  # what a traceback shows below the message, in a notebook or a script (Python 3.11)
+        if hint:  # shown below the message in the traceback of a notebook or a script (Python 3.11)
             self.__notes__ = [f"hint: {hint}"]
 
 
 class InputError(HpotoolError):
-    """What was typed or written in a file cannot be used as it is."""
+    """The user's input, typed or in a file, is invalid."""
 
     exit_code = EXIT_WRONG_INPUT
 
 
 class NotFoundError(HpotoolError):
-    """The study, trial or file that was asked for does not exist."""
+    """The requested study, trial or file does not exist."""
 
     exit_code = EXIT_NOT_FOUND
 
@@ -62,12 +62,12 @@ class DatabaseUnreachableError(HpotoolError):
 
 
 class CheckpointStoreError(HpotoolError):
-    """The location of the checkpoints does not answer, or refuses; whatever its libraries raised is the cause."""
+    """The checkpoint store does not answer, or refuses a call; the exception of its library is the cause."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong in a file: where, what, and what would be right. Lines and columns count from 1."""
+    """One mistake in a file: its place, what is wrong, and a correction. Lines and columns count from 1."""
 
     message: str
     file: str | None = None
@@ -80,9 +80,9 @@ class Problem:
 
 
 class StudyFileError(InputError):
-    """A study file with problems: all of them, in the order in which they stand in the file."""
+    """A study file with mistakes: all of them, in the order of the file."""
 
     def __init__(self, problems: Sequence[Problem], hint: str | None = None) -> None:
         said = "\n".join(str(problem) for problem in problems)
-        super().__init__(said, hint or "put that right there, and run the same command again")
+        super().__init__(said, hint or "correct the file, and run the command again")
         self.problems = tuple(problems)

@@ -1,12 +1,12 @@
-"""Named points at which tests break a worker on purpose. Off, a point costs one comparison.
+"""Fault points: named places at which tests break a worker on purpose. When off, a point costs one comparison.
 
 ``HPOTOOL_FAULT=POINT:ACTION:FOLDER``: the first process that reaches POINT writes its pid to FOLDER/fired, and
 then
 
     kill    is killed, as by ``kill -9``
-    stop    is stopped, as by ``kill -STOP``
+    stop    is suspended, as by ``kill -STOP``
     raise   raises `InjectedFaultError`
-    wait    goes on when FOLDER/go exists
+    wait    waits until FOLDER/go exists
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _PLANNED = os.environ.get("HPOTOOL_FAULT", "")
 
 
 class InjectedFaultError(Exception):
-    """Raised by a fault point, and by nothing else."""
+    """Raised only by fault points."""
 
 
 def fault_point(name: str) -> None:
-    """Break here, if it is planned."""
+    """Break here if this fault is requested."""
     if _PLANNED and _PLANNED.partition(":")[0] == name:
         _, action, folder = _PLANNED.split(":", 2)
         _break(name, action, Path(folder))
@@ -35,7 +35,7 @@ def _break(name: str, action: str, folder: Path) -> None:
         with (folder / "fired").open("x") as file:
             file.write(str(os.getpid()))
     except FileExistsError:
-        return  # it has happened
+        return  # it has already happened
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     elif action == "stop":

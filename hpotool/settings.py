@@ -1,14 +1,14 @@
-"""Where hpotool finds its settings: HPOTOOL_* environment variables, then the config file, then defaults.
+"""The settings of this machine, from HPOTOOL_* environment variables, the config file, or defaults, in that order.
 
 Environment variables
     HPOTOOL_STORAGE     URL of the Postgres database
     HPOTOOL_CONFIG      path of the config file (YAML; default: ``config.yaml`` in the user's config folder)
-    HPOTOOL_HOME        folder of the embedded Postgres and of everything else kept on this machine
+    HPOTOOL_HOME        folder of the embedded Postgres and all other files kept on this machine
     HPOTOOL_HEARTBEAT_INTERVAL_S, HPOTOOL_GRACE_PERIOD_S
-                        seconds between two beats of a worker, and of silence after which it is taken for lost;
-                        the same for all workers of a study
+                        seconds between two heartbeats of a worker, and seconds of silence after which it is lost;
+                        must be the same for all workers of a study
     HPOTOOL_LOG_LIMIT, HPOTOOL_LOGS_LIMIT
-                        the most that one attempt's log, and all logs of a study on this machine, may take
+                        maximum size of one attempt's log, and of all logs of a study on this machine
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _CONFIG_KEYS = frozenset({"storage"})
 
 @dataclass(frozen=True)
 class Pulse:
-    """How often a worker beats, and after how long a silence others take it for lost."""
+    """The heartbeat interval of a worker, and the silence after which others consider it lost."""
 
     interval: timedelta = HEARTBEAT_INTERVAL
     grace: timedelta = GRACE_PERIOD
 
 
 def home_folder() -> Path:
-    """The folder of what hpotool keeps on this machine."""
+    """The folder for all files that hpotool keeps on this machine."""
     import platformdirs
 
     return Path(os.environ.get("HPOTOOL_HOME") or platformdirs.user_data_dir("hpotool", appauthor=False))
@@ -65,7 +65,7 @@ def writable_home_folder() -> Path:
 
 
 def study_folder_name(study: str) -> str:
-    """The name of a folder that belongs to this study alone, whatever its name holds: never one above."""
+    """A folder name unique to this study; for any study name, it never leads to a parent folder."""
     name = quote(study, safe="")
     return name.replace(".", "%2E") if set(name) <= {"."} else name
 
@@ -88,10 +88,10 @@ def configured_storage(option: str | None = None) -> str | None:
 
 
 def read_pulse() -> Pulse:
-    """The heartbeat interval and grace period in force.
+    """The current heartbeat interval and grace period.
 
     Raises:
-        InputError: one is no positive number, or the grace period is shorter than two intervals.
+        InputError: one is not a positive number, or the grace period is shorter than two intervals.
     """
     interval = _seconds("HPOTOOL_HEARTBEAT_INTERVAL_S", HEARTBEAT_INTERVAL)
     grace = _seconds("HPOTOOL_GRACE_PERIOD_S", GRACE_PERIOD)

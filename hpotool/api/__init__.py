@@ -1,1 +1,1 @@
-"""What a script or a notebook uses: studies, workers and results by the same words as the command line."""
+"""The interface for scripts and notebooks: studies, workers and results, with the command line's vocabulary."""

@@ -1,4 +1,4 @@
-"""Which database is meant, and which study in it: one answer for the command line and for Python."""
+"""Finds the database and the study to use, for the command line and for Python."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def resolve_url(storage: str | None, say: Callable[[str], None]) -> DatabaseUrl:
-    """The database that is meant: what is configured, else the embedded Postgres, which is started if need be.
+    """The URL of the configured database, else of the embedded Postgres, which is started if necessary.
 
-    ``say`` hears of a start, and of nothing else.
+    ``say`` is called only if the embedded Postgres is started.
 
     Raises:
-        InputError: the URL that is configured is not one of a Postgres database.
+        InputError: the configured URL is not that of a Postgres database.
     """
     from hpotool.storage.database.url import DatabaseUrl
 
@@ -45,7 +45,7 @@ def embedded_postgres() -> EmbeddedPostgres:
 
 
 def describe_start(started: Started) -> list[str]:
-    """What starting the server did, in sentences."""
+    """What starting the server did, as sentences."""
     moved = [f"port {started.moved_from} is taken; the embedded Postgres has moved to {started.url.url.port}"]
     said = moved if started.moved_from is not None else []
     if started.was_running:
@@ -55,30 +55,30 @@ def describe_start(started: Started) -> list[str]:
 
 
 def find_study(connection: Connection, name: str | None, pick: Callable[[str], str]) -> StudySummary:
-    """The study of that name; the only one of the database where no name is given.
+    """The study of that name; without a name, the only study in the database.
 
     Args:
-        pick: how the caller's user names a study, for the hint where there are several.
+        pick: how a user would name a study here, for the hint if there are several.
 
     Raises:
-        NotFoundError: there is no such study, or none at all.
-        InputError: no name is given and there are several.
+        NotFoundError: there is no such study, or no study at all.
+        InputError: no name is given and there are several studies.
     """
     from hpotool.storage.control.studies import list_studies
 
-    # No study has a name that no database holds, as a word of a command line may be.
+    # A command-line argument may contain characters that no database can store; no study has such a name.
     found = [] if name is not None and refuse_name(name) else list_studies(connection, name)
-    if name is None:  # what is archived is meant only when it is named, or alone
+    if name is None:  # an archived study is chosen only by name, or if it is the only study
         found = [study for study in found if not study.is_archived] or found
     if len(found) == 1:
         return found[0]
     if found:
         names = ", ".join(sorted(study.name for study in found))
-        hint = f"say which one, like {pick(min(study.name for study in found))}"
+        hint = f"name one, like {pick(min(study.name for study in found))}"
         raise InputError(f"the database has several studies: {names}", hint)
     if name is None:
         raise NotFoundError("the database has no studies", "hpotool create-study FILE")
     known = [study.name for study in list_studies(connection)]
     alike = get_close_matches(name, known, n=1)
-    hint = f"did you mean {alike[0]!r}?" if alike else "hpotool studies lists those that do"
+    hint = f"did you mean {alike[0]!r}?" if alike else "hpotool studies lists all studies"
     raise NotFoundError(f"study {name!r} does not exist", hint)

@@ -1,4 +1,4 @@
-"""A study's trials as a pandas data frame, with what hpotool knows of each beyond Optuna."""
+"""A study's trials as a pandas data frame, with hpotool's data in addition to Optuna's."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 def trials_dataframe(
     study: str | Study | None = None, *, storage: str | PostgresStorage | None = None
 ) -> pandas.DataFrame:
-    """One row per trial: Optuna's columns with the metrics' names, then outcome, reason, attempts, time and cost.
+    """Return one row per trial: Optuna's columns with the metrics' names, then hpotool's columns.
 
-    ``attempts`` counts how often the trial was tried, ``slot_hours`` and ``cost`` add up over all of them; a
-    trial that plain Optuna ran has none. ``cost`` is by the prices of the study's budget.
+    ``attempts`` is the number of attempts, and ``slot_hours`` and ``cost`` are summed over them; trials that plain
+    Optuna ran have none. ``cost`` uses the prices in the study's budget.
 
     Args:
-        study: its name, or the study itself; HPOTOOL_STUDY, or the only one of the database, by default.
-        storage: the database's URL, or an open storage; the one that ``hpotool`` itself uses by default.
+        study: its name, or the study itself. Default: HPOTOOL_STUDY, or the only study in the database.
+        storage: the database's URL, or an open storage. Default: the database that ``hpotool`` uses.
 
     Raises:
         NotFoundError: there is no such study.

@@ -1,6 +1,6 @@
-"""Studies in a script: Optuna's own `Study`, with the sampler and pruner that the study file names.
+"""Studies in a script: Optuna's own `Study`, with the sampler and pruner from the study file.
 
-Promise: what a script runs with ``study.optimize`` is proposed and pruned as on a worker, at the same cost.
+Promise: ``study.optimize`` in a script samples and prunes exactly as a worker does, at the same cost.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ def open_storage(
     grace_period: int | None = None,
     heartbeat_stale_trial_callback: StaleTrialCallback | None = None,
 ) -> PostgresStorage:
-    """Open a Postgres database as an Optuna storage: the one at ``url``, else the one ``hpotool`` itself uses.
+    """Open a Postgres database as an Optuna storage: the one at ``url``, else the one that ``hpotool`` uses.
 
-    It serves plain Optuna scripts too: ``optuna.load_study(storage=hpotool.open_storage(), …)``. Optuna's tables
-    are made where they are missing. The other arguments are those of Optuna's ``RDBStorage``.
+    It can be used in plain Optuna scripts: ``optuna.load_study(storage=hpotool.open_storage(), …)``. Missing
+    Optuna tables are created. The other arguments are those of Optuna's ``RDBStorage``.
 
     Raises:
         InputError: ``url`` is not a Postgres URL, or its tables belong to another version of Optuna.
@@ -63,19 +63,19 @@ def load_study(
     sampler: BaseSampler | None = None,
     pruner: BasePruner | None = None,
 ) -> Study:
-    """Load a study as Optuna's `Study`, with the study's own sampler and pruner, seeded as every worker's are.
+    """Load a study as Optuna's `Study`, with its own sampler and pruner, seeded as on every worker.
 
-    A study that plain Optuna made has no settings, and gets Optuna's defaults, made fast.
+    A study created by plain Optuna has no settings and gets fast versions of Optuna's defaults.
 
     Args:
-        study: its name; HPOTOOL_STUDY, or the only study of the database, by default.
-        storage: the database's URL, or an open storage; the one that ``hpotool`` itself uses by default.
-        sampler: instead of the study's own; it is used as it is.
-        pruner: instead of the study's own; it is used as it is.
+        study: its name. Default: HPOTOOL_STUDY, or the only study in the database.
+        storage: the database's URL, or an open storage. Default: the database that ``hpotool`` uses.
+        sampler: used unchanged instead of the study's own sampler.
+        pruner: used unchanged instead of the study's own pruner.
 
     Raises:
         NotFoundError: there is no such study.
-        InputError: no name is given and there are several; or the sampler or pruner cannot be built.
+        InputError: no name is given and there are several studies, or the sampler or pruner cannot be created.
         DatabaseUnreachableError: the database does not answer, or refuses the login.
     """
     import optuna
@@ -93,17 +93,17 @@ def load_study(
 
 
 def create_study(file: str | Path | Mapping[str, Any], /, storage: str | None = None, **overrides: Any) -> Study:
-    """Create the study that a file or a mapping describes, or resume it; load it as `load_study` does.
+    """Create or resume the study that a file or a mapping describes, and load it like `load_study`.
 
     Args:
-        file: the path of a study file, or what stands in one as dicts, lists, texts and numbers.
-        storage: the database's URL; the one that ``hpotool`` itself uses by default.
-        overrides: what the file says otherwise; two underscores are a dot: ``budget__trials=50``.
+        file: the path of a study file, or its content as dicts, lists, strings and numbers.
+        storage: the database's URL. Default: the database that ``hpotool`` uses.
+        overrides: values that override the file; two underscores stand for a dot: ``budget__trials=50``.
 
     Raises:
         NotFoundError: there is no such file.
-        StudyFileError: all that is wrong in it.
-        InputError: the study exists and differs in what cannot change; nothing was written.
+        StudyFileError: the file has mistakes; the error lists all of them.
+        InputError: the study exists and differs in settings that cannot change; nothing was written.
         DatabaseUnreachableError: the database does not answer, or refuses the login.
     """
     spec = _read_study(file, overrides)
@@ -111,24 +111,24 @@ def create_study(file: str | Path | Mapping[str, Any], /, storage: str | None = 
     with closing(Connection(url)) as connection:
         done = create_or_resume(connection, spec, "hpotool.create_study")
     for change in done.changes:
-        logger.info("study %r takes over: %s", spec.name, change)
+        logger.info("study %r changed: %s", spec.name, change)
     return load_study(done.spec.name, url.libpq)
 
 
 @dataclass(frozen=True)
 class ChosenStudy:
-    """A study that is there, and a connection to its database."""
+    """An existing study, and a connection to its database."""
 
     connection: Connection
     name: str
 
 
 def choose_study(study: str | Study | None, storage: str | PostgresStorage | None) -> ChosenStudy:
-    """The study that is meant: an open one, the one of that name, HPOTOOL_STUDY, or the only one.
+    """The chosen study: an open one, one by name, HPOTOOL_STUDY, or the only study.
 
     Raises:
         NotFoundError: there is no such study.
-        InputError: no name is given and there are several.
+        InputError: no name is given and there are several studies.
     """
     if study is not None and not isinstance(study, str):
         storage = study._storage if isinstance(study._storage, PostgresStorage) else storage
@@ -165,17 +165,15 @@ def _read_study(file: str | Path | Mapping[str, Any], overrides: Mapping[str, An
             document = assign(document, key.replace("__", "."), from_plain(value, place), problems)
         return read_document(document, problems)
     except TypeError as error:
-        raise InputError(str(error), "write it with dicts, lists, texts and plain numbers") from None
+        raise InputError(str(error), "use dicts, lists, strings and plain numbers") from None
 
 
 def _read_text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise NotFoundError(
-            f"the study file {file} does not exist", f"it was looked for in {Path.cwd()}"
-        ) from None
+        raise NotFoundError(f"the study file {file} does not exist", f"it was looked up in {Path.cwd()}") from None
     except UnicodeDecodeError:
-        raise InputError(f"the study file {file} is not text in UTF-8") from None
+        raise InputError(f"the study file {file} is not UTF-8 text") from None
     except OSError as error:
         raise InputError(f"the study file {file} cannot be read: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""A worker in this process, and waiting for the others': for notebooks, Ray tasks and pipelines."""
+"""Run a worker in this process, or wait for a study: for notebooks, Ray tasks and pipelines."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ def run_worker(
     give_up_after: Duration | None = None,
     breaker: bool = True,
 ) -> Departure:
-    """Work on a study in this process until there is a reason to leave; the reason, as ``hpotool worker`` does.
+    """Run a worker in this process, like ``hpotool worker``, and return the reason why it left.
 
-    Attempts run in processes of their own. In the main thread Ctrl-C (a notebook's stop button) and SIGTERM are
-    heard as the command hears them; elsewhere the study is drained with ``hpotool drain``. Where no logging is set
-    up, the worker's log goes to stderr.
+    Attempts run in separate processes. In the main thread, Ctrl-C (a notebook's stop button) and SIGTERM work as
+    for the command; in other threads, use ``hpotool drain`` to end it. If no logging is configured, the worker
+    logs to stderr.
 
     Args:
-        study: its name, or the study itself; HPOTOOL_STUDY, or the only one of the database, by default.
-        gpu: as ``--gpu``: "none", 0, "0,1", a UUID or a MIG name; the only GPU, else none, by default.
-        storage: the database's URL, or an open storage; the one that ``hpotool`` itself uses by default.
-        checkpoints: the folder or fsspec URL that all machines share.
-        grace: how long an attempt that is asked to stop may take for its checkpoint.
-        give_up_after: leave when the database is away for so long; wait for as long as it takes by default.
-        breaker: leave when everything fails on this worker, and on no other one.
+        study: its name, or the study itself. Default: HPOTOOL_STUDY, or the only study in the database.
+        gpu: as ``--gpu``: "none", 0, "0,1", a UUID or a MIG name. Default: the only GPU, else none.
+        storage: the database's URL, or an open storage. Default: the database that ``hpotool`` uses.
+        checkpoints: the folder or fsspec URL for checkpoints, shared by all machines.
+        grace: the time for an attempt to save its checkpoint when it is asked to stop.
+        give_up_after: leave after a database outage of this length. Default: wait as long as it takes.
+        breaker: leave if everything fails on this worker but not on others.
 
     Raises:
-        NotFoundError: there is no such study, or plain Optuna made it and nobody has described it yet.
+        NotFoundError: there is no such study, or it was created by plain Optuna and has no study file yet.
         InputError: the objective cannot be imported, or there is no such GPU, or there are several.
-        GaveUpError: the database stayed away for too long.
+        GaveUpError: the database outage lasted too long.
     """
     from hpotool.worker import start
     from hpotool.worker.allowed import Allowed
@@ -65,7 +65,9 @@ def run_worker(
     nvml = Nvml()
     slots = choose_slots(None if gpu is None else str(gpu), nvml)
     if len(slots) > 1:
-        raise InputError(f"one process is one worker, and this machine has {len(slots)} GPUs", "run_worker(gpu=0)")
+        raise InputError(
+            f"one process runs one worker, but this machine has {len(slots)} GPUs", "run_worker(gpu=0)"
+        )
     with _heard_on_stderr():
         return start.run_worker(
             chosen.connection.url,
@@ -87,12 +89,12 @@ def wait(
     timeout: Duration | None = None,
     interval: Duration = "1s",
 ) -> str:
-    """Return when the study is over and no trial of it runs any more: ``done`` or ``stopped``.
+    """Wait until the study is over and none of its trials is running; return ``done`` or ``stopped``.
 
-    It only looks: workers run elsewhere. An outage of the database is waited out.
+    It only watches; workers run elsewhere. Database outages are waited out.
 
     Raises:
-        TimeoutError: it was not over in all that time.
+        TimeoutError: the study was not over in time.
         NotFoundError: there is no such study.
     """
     chosen = choose_study(study, storage)
@@ -100,7 +102,7 @@ def wait(
     until = None if timeout is None else time.monotonic() + _duration("timeout", timeout).total_seconds()
     progress = _look(chosen)
     if not _is_over(progress) and not progress.workers:
-        logger.warning("nobody works on study %r: %s", chosen.name, paste("worker", "--study", chosen.name))
+        logger.warning("study %r has no workers: %s", chosen.name, paste("worker", "--study", chosen.name))
     while not _is_over(progress):
         if until is not None and time.monotonic() >= until:
             raise TimeoutError(f"study {chosen.name!r} is {progress.state} after {timeout}")
@@ -108,14 +110,14 @@ def wait(
         try:
             progress = _look(chosen)
         except DatabaseUnreachableError as error:
-            logger.warning("%s; waiting for it", error.message)
+            logger.warning("%s; waiting", error.message)
     chosen.connection.close()
     return progress.state
 
 
 @contextmanager
 def _heard_on_stderr() -> Iterator[None]:
-    """The worker's log goes to stderr, where nobody has set up another place for it."""
+    """Send the worker's log to stderr, unless logging is configured."""
     import optuna
 
     from hpotool.worker.log import set_up_logging
@@ -137,7 +139,7 @@ def _heard_on_stderr() -> Iterator[None]:
 def _look(chosen: ChosenStudy) -> StudyProgress:
     for summary in list_studies(chosen.connection, chosen.name):
         return read_progress(chosen.connection, summary)
-    raise InputError(f"study {chosen.name!r} was deleted while it was waited for")
+    raise InputError(f"study {chosen.name!r} was deleted during the wait")
 
 
 def _is_over(progress: StudyProgress) -> bool:

@@ -1,1 +1,1 @@
-"""Talks to people and scripts; decides nothing. Typer and Rich live here only."""
+"""The command line, for people and shell scripts. Makes no decisions; the only user of Typer and Rich."""

@@ -1,4 +1,4 @@
-"""Who is at the keyboard, for the event log."""
+"""The person at the keyboard, for the event log."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The ``hpotool`` command: registers the commands, and turns errors into a sentence, a hint and an exit code.
+"""The ``hpotool`` command: registers the commands, and turns errors into a message, a hint and an exit code.
 
-Commands import what they need inside themselves, so that ``hpotool --help`` answers at once.
+Commands import their dependencies when they are called, so that ``hpotool --help`` is fast.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from hpotool.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_
 
 app = typer.Typer(
     name="hpotool",
-    help="Hyperparameter studies on any number of GPU machines with one Postgres between them.",
+    help="Run hyperparameter studies on any number of GPU machines that share one Postgres.",
     epilog="Exit codes: 0 done, 1 the study or worker failed, 2 wrong input, 3 not found, "
     "4 database unreachable, 130 interrupted.",
     no_args_is_help=True,
@@ -61,7 +61,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
         "budget": budget.budget,
         "enqueue": enqueue.enqueue,
     },
-    "Run it": {
+    "Run a study": {
         "worker": worker.worker,
         "pause": control.pause,
         "resume": control.resume,
@@ -70,7 +70,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
         "retry": retry.retry,
         "reap": reap.reap,
     },
-    "Look at it": {
+    "See results": {
         "studies": studies.studies,
         "status": status.status,
         "watch": watch.watch,
@@ -85,7 +85,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
         "export": export.export,
         "dashboard": dashboard.dashboard,
     },
-    "Keep it in order": {
+    "Manage studies": {
         "note": note.note,
         "tag": note.tag,
         "archive": archive.archive,
@@ -100,9 +100,11 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
 for panel, commands in _COMMANDS.items():
     for name, command in commands.items():
         study = signature(command).parameters.get("study")
-        is_of_a_study = study is not None and study.annotation == "StudyOption"  # a text until Typer looks at it
+        is_of_a_study = (
+            study is not None and study.annotation == "StudyOption"
+        )  # annotations are strings until Typer evaluates them
         app.command(name, cls=StudyCommand if is_of_a_study else None, rich_help_panel=panel)(command)
-app.add_typer(db.app, name="db", rich_help_panel="Keep the database")
+app.add_typer(db.app, name="db", rich_help_panel="Manage the database")
 
 
 def _show_version(is_asked: bool) -> None:
@@ -117,14 +119,14 @@ def _global_options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of an error; anywhere on the line.")
+        bool, typer.Option("--debug", help="Show the traceback of an error; can be anywhere on the line.")
     ] = False,
 ) -> None:
-    """Take what belongs to no command; ``main`` itself looks for ``--debug``."""
+    """Accept the options that belong to no command; ``main`` itself handles ``--debug``."""
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and leave with its exit code."""
+    """Run the command line and exit with its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
@@ -132,13 +134,13 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def command_line() -> Any:
-    """The commands as one; what their help says in square brackets is shown, not taken for Rich's markup."""
+    """All commands as one; square brackets in their help texts are shown instead of read as Rich markup."""
     whole = get_command(app)
     _escape_markup(whole)
     return whole
 
 
-# Rich's own rule for what is a tag (rich.markup.escape), without importing Rich for every command.
+# Rich's own pattern for a tag (rich.markup.escape), without importing Rich for every command.
 _TAG = re.compile(r"(\\*)(\[[a-z#/@][^[]*?])")
 
 
@@ -156,7 +158,7 @@ def _run(words: list[str], debug: bool) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader of a pipe has left (`hpotool trials | head`). Python would complain once more when it
+        # The reader of a pipe is gone (`hpotool trials | head`). Without this, Python would complain again when it
         # flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
@@ -168,11 +170,11 @@ def _run(words: list[str], debug: bool) -> int:
 
 
 def _explain(error: Exception) -> int:
-    """Say what went wrong; return the exit code."""
+    """Print the error and its hint; return the exit code."""
     if isinstance(error, HpotoolError):
         _say_error(error.message, error.hint)
         return error.exit_code
-    if hasattr(error, "format_message"):  # Typer's usage errors, whichever Click it carries
+    if hasattr(error, "format_message"):  # Typer's usage errors, whichever Click it contains
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "hpotool"
         if type(error).__name__ == "NoArgsIsHelpError":
@@ -183,12 +185,14 @@ def _explain(error: Exception) -> int:
     if type(error).__name__ == "Abort":
         return EXIT_INTERRUPTED
     reason = " ".join(str(error).split()) or type(error).__name__
-    _say_error(f"unexpected {type(error).__name__}: {reason}", "run it again with --debug to see where")
+    _say_error(
+        f"unexpected {type(error).__name__}: {reason}", "run the command again with --debug for the traceback"
+    )
     return EXIT_FAILED
 
 
 def _plain_usage_error(message: str) -> str:
-    """Typer's sentence about a wrong choice without its prefixes, and with what was probably meant."""
+    """Typer's message about a wrong choice, without its prefixes and with a suggestion."""
     found = re.search(r"('[^']*') is not one of (.+)$", message)
     if found is None:
         return message

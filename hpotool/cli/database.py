@@ -1,4 +1,4 @@
-"""From a command's options to an open database and a study in it."""
+"""Open the database and find the study that a command's options name."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 
 def resolve_url(storage_option: str | None) -> DatabaseUrl:
-    """The database that is meant; a start of the embedded Postgres is said."""
+    """The URL of the chosen database; prints a note if the embedded Postgres is started."""
     return api.resolve_url(storage_option, say)
 
 
 def connect(storage_option: str | None) -> Connection:
-    """A connection to the database that is meant."""
+    """A connection to the chosen database."""
     from hpotool.storage.database.connection import Connection
 
     return Connection(resolve_url(storage_option))
 
 
 def wait_for_database(connection: Connection, patience: timedelta) -> None:
-    """Return when the database answers.
+    """Wait until the database answers.
 
     Raises:
-        DatabaseUnreachableError: it did not in all that time.
+        DatabaseUnreachableError: it did not answer in time.
     """
     import time
 
@@ -48,7 +48,7 @@ def wait_for_database(connection: Connection, patience: timedelta) -> None:
             if time.monotonic() >= give_up_at:
                 raise
             if not has_said:
-                say(f"{error.message}; waiting for it")
+                say(f"{error.message}; waiting")
                 has_said = True
             time.sleep(min(1.0, max(0.0, give_up_at - time.monotonic())))
         else:
@@ -56,17 +56,17 @@ def wait_for_database(connection: Connection, patience: timedelta) -> None:
 
 
 def find_study(connection: Connection, name: str | None) -> StudySummary:
-    """The study of that name; the only one of the database where no name is given.
+    """The study of that name; without a name, the only study in the database.
 
     Raises:
-        NotFoundError: there is no such study, or none at all.
-        InputError: no name is given and there are several.
+        NotFoundError: there is no such study, or no study at all.
+        InputError: no name is given and there are several studies.
     """
     return api.find_study(connection, name, lambda known: f"--study {quote(known)}")
 
 
 def identify_study(connection: Connection, name: str | None) -> tuple[int, str]:
-    """The id and the name of the study that is meant; see `find_study`."""
+    """The id and the name of the study; see `find_study`."""
     from hpotool.storage.control.creation import find_study_id
 
     found = find_study(connection, name).name
@@ -74,7 +74,7 @@ def identify_study(connection: Connection, name: str | None) -> tuple[int, str]:
 
 
 def adopt_study(connection: Connection, name: str | None) -> tuple[int, str]:
-    """As `identify_study`, for what hpotool itself notes about a study: one of plain Optuna gets its row."""
+    """Like `identify_study`, but also gives a study of plain Optuna its row in hpotool's tables."""
     from hpotool.storage.control import orders
     from hpotool.storage.database.schema import ensure_schema
 
@@ -85,7 +85,7 @@ def adopt_study(connection: Connection, name: str | None) -> tuple[int, str]:
 
 
 def load_study(connection: Connection, name: str | None) -> Study:
-    """The study of that name as an Optuna study, for reading."""
+    """The study of that name as a read-only Optuna study."""
     import optuna
 
     from hpotool.storage.open import open_storage

@@ -1,4 +1,4 @@
-"""The embedded Postgres from the command line: what a person hears of its start."""
+"""Messages to people about the start of the embedded Postgres."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ __all__ = ["embedded_postgres", "say_started"]
 
 
 def say_started(started: Started) -> None:
-    """Say on stderr what starting the server did."""
+    """Print to stderr what starting the server did."""
     for sentence in describe_start(started):
         say(sentence)

@@ -1,6 +1,6 @@
-"""Imported before anything else of the command line: signals for a worker are held back until it can hear them.
+"""Imported before everything else in the command line: holds back a worker's signals until it can handle them.
 
-What comes while Python imports the rest would otherwise kill it, and say nothing of why.
+Otherwise, a signal that arrives while Python imports the rest would kill the worker without a message.
 """
 
 from __future__ import annotations

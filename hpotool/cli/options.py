@@ -1,4 +1,4 @@
-"""The options that several commands share, each defined once."""
+"""Options shared by several commands, each defined once."""
 
 from __future__ import annotations
 
@@ -25,16 +25,18 @@ StudyOption = Annotated[
         "--study",
         "-s",
         metavar="NAME",
-        help="The study, also as the first word [default: HPOTOOL_STUDY, or the only one].",
+        help="The study; can also be the first argument [default: HPOTOOL_STUDY, or the only study].",
         envvar="HPOTOOL_STUDY",
         show_envvar=False,
         show_default=False,
         autocompletion=complete_study,
     ),
 ]
-FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to write the answer.")]
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="Output format.")]
 TrialArgument = Annotated[int, typer.Argument(metavar="TRIAL", help="The trial's number.", min=0)]
 OutputFileOption = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Write to a file, not to stdout.", show_default=False),
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Write to this file instead of stdout.", show_default=False
+    ),
 ]

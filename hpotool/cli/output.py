@@ -1,4 +1,4 @@
-"""What commands say: data to stdout, talk to stderr. No command prints by itself."""
+"""All output of commands: data goes to stdout, messages to stderr. No command prints by itself."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Format(str, Enum):
-    """How a read command writes its answer."""
+    """The output format of a command that reads."""
 
     TABLE = "table"
     JSON = "json"
@@ -31,13 +31,13 @@ class Format(str, Enum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a read command found out, in every form it can be written in.
+    """The result of a command that reads, in every form in which it can be written.
 
     Attributes:
-        data: plain JSON data, in the shape that other programs rely on.
-        rows: one flat mapping per line of a table or a CSV file, in order.
-        value: the one thing that a shell script would ask for, as text.
-        picture: what a person sees instead of the plain table of ``rows``, where that says more.
+        data: plain JSON data, in a stable shape that other programs rely on.
+        rows: one flat mapping for each line of a table or a CSV file, in order.
+        value: the single value that a shell script would ask for, as text.
+        picture: a richer form for people, instead of the plain table of ``rows``.
     """
 
     data: Any
@@ -67,31 +67,31 @@ def show(answer: Answer, format: Format) -> None:
 
 
 def say(text: str) -> None:
-    """Tell a person something that is not the answer. What a terminal would obey is written out."""
+    """Print a message to stderr, with control sequences escaped."""
     sys.stderr.write(visible_lines(text) + "\n")
     sys.stderr.flush()
 
 
 def console(stream: Any = None) -> Console:
-    """A Rich console: as wide as the terminal, or as wide as its content where there is none."""
+    """A Rich console as wide as the terminal, or as wide as its content if there is no terminal."""
     from rich.console import Console
 
     target = stream or sys.stdout
     width = None if target.isatty() else 500
-    # An exported COLUMNS says how wide a terminal once was.
+    # An exported COLUMNS may be out of date.
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
     return Console(file=target, width=width, highlight=False, soft_wrap=False, _environ=environment)
 
 
 def table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> RenderableType:
-    """Some rows as a table that fits the terminal; numbers stand at the right."""
+    """Rows as a table that fits the terminal, with numbers aligned to the right."""
     from hpotool.cli.screen.tables import Fitted
 
     return Fitted(rows, title)
 
 
 def plain(data: Any) -> Any:
-    """The same data made of JSON types only."""
+    """The same data, with JSON types only."""
     return json.loads(json.dumps(data, default=str))
 
 
@@ -112,7 +112,7 @@ def _write_csv(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _csv_cell(value: Any) -> Any:
-    """What a file is to hold exactly; on a terminal, nothing that the terminal would obey."""
+    """The exact text for a file; for a terminal, with control sequences escaped."""
     text = json.dumps(value, default=str) if isinstance(value, (dict, list, tuple)) else value
     return visible(text) if isinstance(text, str) and sys.stdout.isatty() else text
 

@@ -1,4 +1,4 @@
-"""Parameter values as people write them: ``lr=0.01 depth=6`` on the command line, or a CSV, JSON or YAML file."""
+"""Points given by people: ``lr=0.01 depth=6`` on the command line, or a CSV, JSON or YAML file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SUFFIXES = (".csv", ".json", ".yaml", ".yml")
 
 
 def read_points(words: Sequence[str]) -> list[dict[str, Any]]:
-    """The points that ``words`` name, each a mapping from parameter to value, in order.
+    """The points given by ``words``, in order, each a mapping from parameter to value.
 
     Raises:
         InputError: the words or the file's content are not points.
@@ -34,7 +34,8 @@ def read_points(words: Sequence[str]) -> list[dict[str, Any]]:
             raise InputError(f"{word!r} is not NAME=VALUE", _HINT)
         if name in point:
             raise InputError(
-                f"{name!r} is given twice", "give each parameter once; enqueue two points from a file"
+                f"parameter {name!r} is given twice",
+                "give each parameter once; to queue several points, use a file",
             )
         point[name] = parse_scalar(text)
     return [point]
@@ -52,7 +53,7 @@ def _read_file(path: Path) -> list[dict[str, Any]]:
     is_empty = all(line.strip() == "" or line.lstrip().startswith("#") for line in text.splitlines())
     points = [] if is_empty else _parse(path, text)
     if not points:
-        raise InputError(f"the file {path} holds no points", _HINT)
+        raise InputError(f"the file {path} contains no points", _HINT)
     return points
 
 
@@ -70,13 +71,13 @@ def _parse_csv(path: Path, text: str) -> list[dict[str, Any]]:
     names = [name.strip() for name in next(reader)]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise InputError(f"{path}:1: the column {twice!r} stands there twice", "keep one column of each name")
+        raise InputError(f"{path}:1: duplicate column {twice!r}", "keep one column of each name")
     points = []
     for row in filter(None, reader):
         if len(row) != len(names):
-            sentence = f"this line has {len(row)} values, and the header {len(names)} names"
+            sentence = f"this line has {len(row)} values, but the header has {len(names)} names"
             raise InputError(f"{path}:{reader.line_num}: {sentence}", _HINT)
-        # An empty cell is a parameter that the point leaves to the sampler.
+        # An empty cell leaves the parameter to the sampler.
         points.append({name: parse_scalar(cell) for name, cell in zip(names, row, strict=True) if cell.strip()})
     return points
 

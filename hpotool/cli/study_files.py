@@ -1,4 +1,4 @@
-"""From a study file on the command line to a study."""
+"""Reads the study file that a command line names."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override: --set budget.trials=400.", show_default=False),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override a value: --set budget.trials=400.", show_default=False
+    ),
 ]
 
 
 def read_study(file: Path, assignments: Sequence[str] | None) -> StudySpec:
-    """The study that ``file`` describes, with what ``--set`` says put in.
+    """The study described by ``file``, with the overrides of ``--set`` applied.
 
     Raises:
         NotFoundError: there is no such file.
-        InputError: it is not text; as StudyFileError, everything that is wrong in it.
+        InputError: the file is not text; as StudyFileError, all mistakes in it.
     """
     from hpotool.study.file.reader import read_study_file
 
@@ -39,6 +41,6 @@ def _read_text(file: Path) -> str:
             f"the study file {file} does not exist", "hpotool create-study studies/….yaml"
         ) from None
     except UnicodeDecodeError:
-        raise InputError(f"the study file {file} is not text in UTF-8", f"file {file} says what it is") from None
+        raise InputError(f"the study file {file} is not UTF-8 text", f"to see what it is: file {file}") from None
     except OSError as error:
         raise InputError(f"the study file {file} cannot be read: {error.strerror}", f"ls -ld {file}") from None

@@ -1,6 +1,6 @@
-"""A study is named by a word of its own: ``hpotool status my-model``, ``hpotool show my-model 15``.
+"""Lets the first argument name the study: ``hpotool status my-model``, ``hpotool show my-model 15``.
 
-``--study``, HPOTOOL_STUDY and the only study of the database mean the same; `find_study` decides between those.
+``--study``, HPOTOOL_STUDY and the only study in the database are alternatives; `find_study` chooses among them.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _POINT_FILES = (".csv", ".json", ".yaml", ".yml")
 
 
 class _Word(str):
-    """A word of the command line that is told from an equal one elsewhere on it."""
+    """A word of the command line, distinguished by identity from equal words elsewhere on it."""
 
     __slots__ = ()
 
 
 class StudyCommand(TyperCommand):
-    """A command with ``--study`` whose first word may be the study's name."""
+    """A command with ``--study`` whose first argument may be the study's name."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the study's word behind ``--study``, and parse as ever.
+        """Move the study's name behind ``--study``, then parse as usual.
 
         Raises:
-            InputError: several studies are named.
+            InputError: more than one study is named.
         """
         words = [_Word(word) for word in args]
         options = copy.copy(self)
@@ -52,20 +52,20 @@ class StudyCommand(TyperCommand):
         return super().parse_args(ctx, list(words))
 
     def _is_study(self, words: Sequence[str], *, is_named: bool) -> bool:
-        """Whether the first of ``words`` names the study rather than what the command itself takes."""
+        """Whether the first of ``words`` names the study rather than one of the command's own arguments."""
         own = [str(param.name) for param in self.params if param.param_type_name == "argument"]
-        if not own or is_named:  # named already, every word is the command's own
+        if not own or is_named:  # the study is already named, so every word belongs to the command
             return not own
         taken = get_type_hints(inspect.unwrap(self.callback or self.parse_args))[own[0]]
         return not _is_taken(words[0], taken, is_alone=len(words) == 1)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Return the usage line's pieces: the study comes before the command's own words."""
+        """Return the pieces of the usage line: the study comes before the command's own arguments."""
         options, *own = super().collect_usage_pieces(ctx)
         return [options, "[STUDY]", *own]
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
-        """Complete the study's name where a shell asks for a word."""
+        """Complete the study's name for a shell."""
         found = super().shell_complete(ctx, incomplete)
         if incomplete.startswith("-") or ctx.params.get("study"):
             return found
@@ -74,7 +74,7 @@ class StudyCommand(TyperCommand):
 
 
 def _is_taken(word: str, kind: Any, *, is_alone: bool) -> bool:
-    """Whether ``word`` is what an argument of ``kind`` takes: a choice, a trial, a point or a file."""
+    """Whether an argument of ``kind`` accepts ``word``: a choice, a trial, a point or a file."""
     if isinstance(kind, type) and issubclass(kind, Enum):
         known = [str(choice.value) for choice in kind]
         return word in known or (is_alone and bool(get_close_matches(word, known, n=1)))
@@ -82,7 +82,7 @@ def _is_taken(word: str, kind: Any, *, is_alone: bool) -> bool:
 
 
 def complete_study(incomplete: str) -> list[str]:
-    """The names of the database's studies that begin like ``incomplete``; none where it does not answer."""
+    """The names of studies that start with ``incomplete``; none if the database does not answer."""
     from hpotool.cli.database import connect
     from hpotool.errors import HpotoolError
     from hpotool.storage.control.studies import list_studies

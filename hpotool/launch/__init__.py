@@ -1,1 +1,1 @@
-"""Starts workers somewhere; knows nothing about trials."""
+"""Starts workers. Knows nothing about trials."""

@@ -1,9 +1,9 @@
-"""Several workers on this machine under one parent command, which keeps them alive.
+"""Runs several workers on this machine under one parent process, which restarts them if they crash.
 
-The parent knows nothing about trials. It starts each worker in a process group of its own, passes signals on
-(a terminal's Ctrl-C would otherwise reach a worker twice, and the second one means "now"), and starts a worker
-again that was killed or crashed. A worker that ended by itself stays ended: it was done, was told to, or has
-said what is wrong.
+The parent knows nothing about trials. It starts each worker in its own process group and passes signals on;
+otherwise a terminal's Ctrl-C would reach a worker twice, and the second one means "now". It restarts workers that
+were killed or crashed. A worker that exited by itself is not restarted: it was done, was asked to leave, or has
+reported an error.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hpotool.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_TOLD_TO_LEAVE, exit
 
 logger = logging.getLogger(__name__)
 
-# What a worker says by its exit code; any other end is a crash.
+# The exit codes of a worker that ended on its own; any other end is a crash.
 _OWN_EXIT_CODES = frozenset({0, 1, 2, 3, 4, EXIT_TOLD_TO_LEAVE, EXIT_INTERRUPTED})
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
 _FIRST_DELAY_S = 1.0
@@ -32,7 +32,7 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class WorkerCommand:
-    """One worker to keep alive: its argument list, and what its environment has beyond ours."""
+    """A worker to keep running: its argument list, and additions to the environment."""
 
     name: str
     arguments: Sequence[str]
@@ -40,7 +40,7 @@ class WorkerCommand:
 
 
 class _Kept:
-    """One worker, its process and when it may be started again."""
+    """A worker, its process, and the earliest time of its next start."""
 
     def __init__(self, command: WorkerCommand) -> None:
         self.command = command
@@ -48,7 +48,7 @@ class _Kept:
         self.exit_code: int | None = None
         self.delay_s = _FIRST_DELAY_S
         self.start_at = time.monotonic()
-        self.passed_on = 0  # of the signals that the parent heard
+        self.passed_on = 0  # the number of the parent's signals already sent
 
     def start(self, environment: Mapping[str, str]) -> None:
         self.process = subprocess.Popen(
@@ -60,14 +60,14 @@ class _Kept:
         )
 
     def pass_on(self, heard: Sequence[int]) -> None:
-        """Send the process the signals that it has not had yet; one that starts right now has them later."""
+        """Send the process the signals it has not received yet; a process that is starting gets them later."""
         if self.process is not None and self.process.poll() is None:
             for number in heard[self.passed_on :]:
                 self.process.send_signal(number)
                 self.passed_on += 1
 
     def note_exit(self) -> None:
-        """Note how the process ended; plan its next start if it did not end by itself."""
+        """Record how the process ended, and schedule its next start if it crashed."""
         assert self.process is not None
         code = self.process.returncode
         self.process = None
@@ -75,16 +75,16 @@ class _Kept:
             self.exit_code = code
             return
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-        logger.warning("%s ended %s; started again in %.0f s", self.command.name, how, self.delay_s)
+        logger.warning("%s ended %s; restarting in %.0f s", self.command.name, how, self.delay_s)
         self.start_at = time.monotonic() + self.delay_s
         self.delay_s = min(self.delay_s * 2, _LONGEST_DELAY_S)
 
 
 def keep_workers(commands: Sequence[WorkerCommand], environment: Mapping[str, str]) -> int:
-    """Run all workers until each has ended by itself; the exit code of the whole.
+    """Run all workers until each has exited by itself; return the common exit code.
 
-    The exit code is 0 when every worker's was, else the largest. A worker that a signal found between two starts
-    counts as one that it stopped.
+    It is 0 if every worker's was, else the largest. A worker that was waiting for its restart when a signal came
+    counts as stopped by the signal.
     """
     kept = [_Kept(command) for command in commands]
     heard: list[int] = []
@@ -97,7 +97,7 @@ def keep_workers(commands: Sequence[WorkerCommand], environment: Mapping[str, st
         while any(worker.exit_code is None for worker in kept):
             for worker in kept:
                 _look_after(worker, environment, heard)
-            # A child's end interrupts no sleep in Python; this is how long its slot stays empty at most.
+            # The end of a child does not interrupt a sleep in Python, so a slot stays empty for at most this long.
             time.sleep(0.1)
     finally:
         for number, handler in previous.items():
@@ -119,6 +119,6 @@ def _look_after(worker: _Kept, environment: Mapping[str, str], heard: Sequence[i
 
 
 def _end_with_parent() -> None:
-    """Have the kernel ask this process to stop when the parent is gone, so that no worker is left behind."""
+    """Have the kernel signal this process when its parent dies, so that no worker is left behind."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,1 +1,1 @@
-"""Everything that speaks SQL to a study."""
+"""All access to studies through SQL."""

@@ -1,4 +1,4 @@
-"""The one door to a study's storage."""
+"""Opens a study's storage; the only entry point."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def open_storage(
     grace_period: int | None = None,
     heartbeat_stale_trial_callback: StaleTrialCallback | None = None,
 ) -> PostgresStorage:
-    """Open the Postgres database at ``url`` as an Optuna storage; Optuna's tables are made where they are missing.
+    """Open the Postgres database at ``url`` as an Optuna storage; missing Optuna tables are created.
 
-    It serves plain Optuna scripts too: ``optuna.load_study(storage=hpotool.open_storage(url), …)``. The other
+    It can be used in plain Optuna scripts: ``optuna.load_study(storage=hpotool.open_storage(url), …)``. The other
     arguments are those of Optuna's ``RDBStorage``.
 
     Raises:

@@ -1,1 +1,1 @@
-"""What a study is and what follows from it: pure functions and values, no I/O, no clock, no SQL."""
+"""The definition of a study, and decisions based on it: pure functions and values, no I/O, no clock, no SQL."""

@@ -1,7 +1,7 @@
-"""A branch: a trial that goes on from the checkpoint of a finished one. How far it goes, and what it was made of.
+"""A branch: a trial that continues from the checkpoint of a finished one. Records its origin and how far it goes.
 
-Tiers branch the best of the tier before; population based training branches every member after each interval. Both
-write the same attribute into the new trial, and its retries inherit it.
+Tiers branch the best trials of the previous tier; population based training branches every member after each
+interval. Both write the same attribute into the new trial, and its retries inherit it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ BRANCH_ATTRIBUTE = "hpotool:branch"
 
 @dataclass(frozen=True)
 class Branch:
-    """Where a trial comes from. A trial is named by its number, a lineage by that of the trial tried first.
+    """The origin of a trial. A trial is identified by its number, a lineage by the number of its first trial.
 
     Attributes:
-        predecessor: the finished trial whose place this one takes; each has at most one successor.
-        source: the finished trial whose checkpoint it begins with; another one where the predecessor was replaced.
-        source_root: the lineage of ``source``, which names the folder of its checkpoints.
-        steps: up to which step it goes, counted from the beginning of all training.
-        tier: the tier that it runs in, counted from 0; None in a population.
-        explored: parameters whose value is not the source's: [value there, value here].
+        predecessor: the finished trial that this one succeeds; each trial has at most one successor.
+        source: the finished trial whose checkpoint this one starts with; differs from the predecessor if that was
+        replaced.
+        source_root: the lineage of ``source``, which names its checkpoint folder.
+        steps: the step to train to, counted from the start of all training.
+        tier: the tier of this trial, counted from 0; None in a population.
+        explored: parameters whose value differs from the source's: [value there, value here].
     """
 
     predecessor: int
@@ -41,18 +42,18 @@ class Branch:
 
     @classmethod
     def of(cls, system_attrs: Mapping[str, Any]) -> Branch | None:
-        """The branch that a trial with these attributes is; None: it began by itself."""
+        """The branch recorded in a trial's attributes; None if the trial started from scratch."""
         data = system_attrs.get(BRANCH_ATTRIBUTE)
         return None if data is None else cls(**data)
 
 
 def has_branches(spec: StudySpec) -> bool:
-    """Whether trials of the study go on from each other."""
+    """Whether trials of the study continue each other."""
     return bool(spec.tiers) or spec.population is not None
 
 
 def steps_of_trial(spec: StudySpec, branch: Branch | None) -> int | None:
-    """Up to which step the trial goes; None where the study leaves that to the objective."""
+    """The step to which the trial trains; None if the objective decides."""
     if branch is not None:
         return branch.steps
     if spec.tiers:
@@ -61,5 +62,5 @@ def steps_of_trial(spec: StudySpec, branch: Branch | None) -> int | None:
 
 
 def describe_tiers(tiers: Sequence[TierSpec]) -> str:
-    """The tiers for a person: how many trials go how far. Empty without tiers."""
+    """The tiers in words: how many trials train to which step. Empty without tiers."""
     return ", ".join(f"{tier.trials} trials up to step {tier.steps}" for tier in tiers)

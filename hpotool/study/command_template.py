@@ -1,10 +1,11 @@
-"""The structure of a command, read from its templates and the search space alone, never from a trial's values.
+"""The structure of a command, derived only from its templates and the search space, never from a trial's values.
 
-An argument whose parameter does not exist in a trial is left out, and so is an option (what begins with ``-``)
-right before it: ``--momentum {momentum}`` and ``--betas {beta1} {beta2}`` disappear as a whole. An option stays
-where a constant or a parameter that always exists comes first after it, and before what belongs to nothing:
-another option, a switch that a parameter spells (a constant ``--amp``), ``{args}`` and ``{overrides}``. What
-carries its value in itself (``--lr={lr}``, ``-j{jobs}``) takes nothing with it.
+If a parameter does not exist in a trial, its argument is left out, together with an option (an argument that
+begins with ``-``) right before it: ``--momentum {momentum}`` and ``--betas {beta1} {beta2}`` disappear as a whole.
+An option stays if the first argument after it is a constant or a parameter that always exists, or one that belongs
+to no
+option: another option, a switch that is the value of a parameter (a constant ``--amp``), ``{args}`` or
+``{overrides}``. An argument that contains its own option (``--lr={lr}``, ``-j{jobs}``) leaves the others in place.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from optuna.distributions import CategoricalDistribution
 
 from hpotool.study.spec import ParameterSpec
 
-# Placeholders that become any number of arguments, so they stand alone.
+# Placeholders that become any number of arguments, so they must be an argument by themselves.
 SEVERAL_ARGUMENTS = ("args", "overrides")
 COMMAND_FIELDS = ("params_file", "checkpoint_dir", "trial", "seed", "steps", *SEVERAL_ARGUMENTS, "args_json")
-# The doubled dollar keeps ${NAME} as it is, for programs that want to read it themselves.
+# A doubled dollar keeps ${NAME} unexpanded, for programs that expand it themselves.
 ENVIRONMENT = re.compile(r"(?<!\$)\$\{(\w+)\}")
 _ATTACHED_VALUE = re.compile(r"-\w\{")
 _INTERPRETER = re.compile(r"(python|pypy)[\d.]*|sh|bash|dash|ksh|zsh|Rscript|julia|node|perl|ruby|lua")
-_VALUED_OPTIONS = frozenset({"-W", "-X"})  # of Python: what follows is their value, not the script
+_VALUED_OPTIONS = frozenset({"-W", "-X"})  # options of Python that are followed by a value, not by the script
 _NEGATIVE_NUMBER = re.compile(r"-\.?\d.*")
 
 
@@ -35,8 +36,8 @@ class Argument:
     """One argument of a command.
 
     Attributes:
-        names: what stands in braces.
-        option: the index of the option that goes when it and the others of that option are left out.
+        names: the names in braces.
+        option: the index of its option, which is left out together with all arguments of that option.
     """
 
     template: str
@@ -45,7 +46,7 @@ class Argument:
 
 
 def template_names(template: str) -> tuple[str, ...]:
-    """The names in braces; ``${NAME}`` is left to the worker's environment.
+    """The names in braces, without ``${NAME}``, which comes from the worker's environment.
 
     Raises:
         ValueError: the braces do not match.
@@ -55,7 +56,7 @@ def template_names(template: str) -> tuple[str, ...]:
 
 
 def read_arguments(command: Sequence[str], space: Sequence[ParameterSpec]) -> tuple[Argument, ...]:
-    """The arguments, each with the option that it belongs to."""
+    """The arguments, each with its option."""
     by_name = {parameter.name: parameter for parameter in space}
     sometimes = {parameter.name for parameter in space if parameter.when}
     arguments: list[Argument] = []
@@ -73,7 +74,7 @@ def read_arguments(command: Sequence[str], space: Sequence[ParameterSpec]) -> tu
 
 
 def present_arguments(arguments: Sequence[Argument], absent: Collection[str]) -> list[Argument]:
-    """The arguments of a trial in which the parameters ``absent`` do not exist."""
+    """The arguments for a trial without the parameters ``absent``."""
     is_there = [not any(name in absent for name in argument.names) for argument in arguments]
     with_values = {argument.option for argument in arguments}
     kept = {argument.option for argument, there in zip(arguments, is_there, strict=True) if there}
@@ -87,12 +88,12 @@ def present_arguments(arguments: Sequence[Argument], absent: Collection[str]) ->
 
 
 def is_option(template: str) -> bool:
-    """Whether it begins as an option does; ``-``, ``--`` and negative numbers do not."""
+    """Whether the argument looks like an option; ``-``, ``--`` and negative numbers do not."""
     return template.startswith("-") and template not in ("-", "--") and not _NEGATIVE_NUMBER.fullmatch(template)
 
 
 def spells_switches(parameter: ParameterSpec) -> bool | None:
-    """Whether its values are options themselves, like a constant ``--amp``; None where only some of them are."""
+    """Whether the parameter's values are options, like a constant ``--amp``; None if only some of them are."""
     if not isinstance(parameter.distribution, CategoricalDistribution):
         return False
     found = {isinstance(choice, str) and is_option(choice) for choice in parameter.distribution.choices}
@@ -100,12 +101,12 @@ def spells_switches(parameter: ParameterSpec) -> bool | None:
 
 
 def parameter_variable(name: str) -> str:
-    """The environment variable of a parameter: in capitals, with ``_`` for what is no letter and no digit."""
+    """The environment variable of a parameter: in capitals, with ``_`` for all but letters and digits."""
     return "HPOTOOL_PARAM_" + re.sub(r"\W", "_", unicodedata.normalize("NFC", name).upper())
 
 
 def script_of(command: Sequence[str]) -> str | None:
-    """The script that the command has an interpreter run; None where it runs none, or that cannot be told."""
+    """The script that the command's interpreter runs; None if there is none, or it cannot be determined."""
     if not _INTERPRETER.fullmatch(command[0].rsplit("/", 1)[-1]):
         return None
     arguments = iter(command[1:])
@@ -114,13 +115,15 @@ def script_of(command: Sequence[str]) -> str | None:
             return argument
         if argument in _VALUED_OPTIONS:
             next(arguments, None)
-        elif not re.fullmatch(r"-[uBEIOsSivxe]+", argument):  # -m and -c run no file, others are not known here
+        elif not re.fullmatch(
+            r"-[uBEIOsSivxe]+", argument
+        ):  # -m and -c run no file; other options are unknown here
             return None
     return None
 
 
 def stands_alone(template: str, space: Mapping[str, ParameterSpec]) -> bool:
-    """Whether it is neither an option with values nor the value of one."""
+    """Whether the argument is neither an option with values nor the value of an option."""
     if template == "--" or template in [f"{{{name}}}" for name in SEVERAL_ARGUMENTS]:
         return True
     if template.startswith("{"):

@@ -1,7 +1,7 @@
-"""A document is data that remembers where each part of it was written, so that every problem can name its place.
+"""A document: data that remembers where each of its parts was written, so that every problem can name its place.
 
-It comes from YAML, from plain data, or from flags; overrides (``--set``) change it before it is read.
-Scalars follow YAML 1.2: ``1e-3`` is a number, and ``no``, ``on`` and ``1:30`` are texts.
+It is created from YAML, plain data or flags, and overrides (``--set``) change it before it is read. Scalars follow
+YAML 1.2: ``1e-3`` is a number, and ``no``, ``on`` and ``1:30`` are text.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import yaml
 from hpotool.errors import Problem, StudyFileError
 
 Scalar = Union[None, bool, int, float, str]  # noqa: UP007 -- evaluated at run time, on Python 3.10 too
-_LARGEST = 50_000  # nodes, aliases expanded: a few lines of nested aliases can stand for billions
-_TOO_MANY = f"more than {_LARGEST} values, aliases counted; write it smaller"
-_LONG = 20_000  # characters: from here on libyaml reads it, where PyYAML has that, ten times faster
-_LARGEST_INT = 2**63 - 1  # what Postgres's bigint and numpy's integers hold
+_LARGEST = 50_000  # nodes, with aliases expanded: a few lines of nested aliases can stand for billions
+_TOO_MANY = f"more than {_LARGEST} values, counting aliases; make it smaller"
+_LONG = 20_000  # characters: longer files are read by libyaml, if PyYAML has it, which is ten times faster
+_LARGEST_INT = 2**63 - 1  # the range of Postgres's bigint and NumPy's integers
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where something was written: a file with line and column from 1, or only the name of a flag."""
+    """A place in the input: a file with line and column (from 1), or the name of a flag."""
 
     file: str | None = None
     line: int | None = None
@@ -33,7 +33,7 @@ class Place:
 
     @property
     def order(self) -> tuple[int, int, int]:
-        """Sorts places as a reader meets them: the file first, flags after it."""
+        """Sort key in reading order: the file first, then flags."""
         return (self.line is None, self.line or 0, self.column or 0)
 
 
@@ -45,7 +45,7 @@ class Node:
     content: Scalar | list[Node] | dict[str, Entry]
 
     def plain(self) -> object:
-        """The value without its places."""
+        """The value, without places."""
         if isinstance(self.content, dict):
             return {key: entry.value.plain() for key, entry in self.content.items()}
         if isinstance(self.content, list):
@@ -55,7 +55,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Entry:
-    """The value of a mapping's key, and where the key stands."""
+    """The value of a mapping's key, and the place of the key."""
 
     key_place: Place
     value: Node
@@ -63,30 +63,31 @@ class Entry:
 
 @dataclass
 class Problems:
-    """Collects what is wrong, so that a reader can go on after the first problem.
+    """Collects problems, so that reading can continue after the first one.
 
-    ``allows_unknown_keys``: what is read was stored by an hpotool, perhaps a newer one, and was right there.
+    ``allows_unknown_keys``: for stored data, which was valid for the version of hpotool that wrote it, perhaps a
+    newer one.
     """
 
     found: list[tuple[Place, str]] = field(default_factory=list)
     allows_unknown_keys: bool = False
 
     def add(self, place: Place, message: str) -> None:
-        """Note one problem: one sentence that says what would be right."""
+        """Record one problem: a sentence that includes the correction."""
         self.found.append((place, message))
 
     def add_unknown_key(self, place: Place, message: str) -> None:
-        """Note a key that this hpotool does not know."""
+        """Record an unknown key."""
         if not self.allows_unknown_keys:
             self.add(place, message)
 
     def put(self, place: Place, message: str) -> None:
-        """Note one problem in the place of all that were noted there."""
+        """Record one problem, replacing all others recorded at its place."""
         self.found = [found for found in self.found if found[0] != place]
         self.add(place, message)
 
     def raise_if_any(self) -> None:
-        """End with all problems, each once, in the order in which they stand in the file.
+        """Raise all problems, without duplicates, in the order of the file.
 
         Raises:
             StudyFileError: there is at least one.
@@ -99,28 +100,28 @@ class Problems:
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """``; did you mean 'x'?`` where one of ``known`` is close to ``name``, else all of them."""
+    """``; did you mean 'x'?`` if one of ``known`` is close to ``name``, else a list of all of them."""
     close = get_close_matches(name, known, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {close[0]!r}?"
-    return f"; known are {', '.join(known)}" if known else ""
+    return f"; known: {', '.join(known)}" if known else ""
 
 
 _BREAKS = "\x85\u2028\u2029"
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML with the scalars of YAML 1.2's core schema."""
+    """PyYAML's loader with the scalars of YAML 1.2's core schema."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 -- PyYAML's own way
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML that puts in quotes whatever text YAML 1.1 or 1.2 would take for something else."""
+    """PyYAML's dumper, which quotes all text that YAML 1.1 or 1.2 would read as something else."""
 
 
 _FastLoader: type[yaml.CSafeLoader] | None = None
-if yaml.__with_libyaml__:  # with the scalars of the other loader: the table is shared
+if yaml.__with_libyaml__:  # also has the scalars of the other loader, because they share the table
     _FastLoader = type(
         "_FastLoader", (yaml.CSafeLoader,), {"yaml_implicit_resolvers": _Loader.yaml_implicit_resolvers}
     )
@@ -141,18 +142,18 @@ for _tag, _pattern, _first in [
 
 
 def format_yaml(data: object) -> str:
-    """``data`` as YAML that ``parse_yaml`` reads back as the same, and other readers too."""
+    """``data`` as YAML that ``parse_yaml``, and any other YAML reader, reads back as equal."""
     text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
-    if any(character in text for character in _BREAKS):  # PyYAML writes them as they are, and reads line breaks
+    if any(character in text for character in _BREAKS):  # PyYAML writes these unescaped, and reads line breaks
         text = yaml.dump(data, Dumper=_Dumper, sort_keys=False)
     return text
 
 
 def parse_yaml(text: str, file: str | None) -> Node:
-    """The document that ``text`` holds.
+    """The document in ``text``.
 
     Raises:
-        StudyFileError: it is not YAML, with the line and column, or has keys that stand twice.
+        StudyFileError: it is not YAML, or has duplicate keys.
     """
     problems = Problems()
     node = _compose(text, file, problems)
@@ -164,7 +165,7 @@ def parse_yaml(text: str, file: str | None) -> Node:
 
 
 def parse_scalar(text: str) -> Scalar:
-    """A single value as a study file reads it; as it is where that would be no scalar, or where it is no YAML."""
+    """A single value, read as in a study file; unchanged if it is not a YAML scalar."""
     try:
         content = parse_yaml(text, None).content
     except StudyFileError:
@@ -180,7 +181,7 @@ def _compose(text: str, file: str | None, problems: Problems) -> yaml.Node | Non
                 return None
             return yaml.compose(text, Loader=_FastLoader)
         except yaml.YAMLError:
-            pass  # PyYAML's own reader says it in the words that we know
+            pass  # the pure Python reader gives the messages that `_explain` knows
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
@@ -189,9 +190,9 @@ def _compose(text: str, file: str | None, problems: Problems) -> yaml.Node | Non
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         place = Place(file, before.count("\n") + 1, error.position - (before.rfind("\n") + 1) + 1)
-        problems.add(place, f"the character {chr(error.character)!r} cannot stand in YAML; remove it")
+        problems.add(place, f"the character {chr(error.character)!r} is not allowed in YAML; remove it")
     except RecursionError:
-        problems.add(Place(file), "this is nested too deeply to be a study; write it flatter")
+        problems.add(Place(file), "this is nested too deeply for a study; flatten it")
     else:
         if node is None:
             problems.add(
@@ -202,7 +203,7 @@ def _compose(text: str, file: str | None, problems: Problems) -> yaml.Node | Non
 
 
 def _has_more_values(text: str) -> bool:
-    """Whether the text alone has more values than a document may have, before any of them is kept."""
+    """Whether the text has more values than a document may have; checked before any of them is kept."""
     assert _FastLoader is not None
     count, is_key, outer = 0, False, []
     for event in yaml.parse(text, Loader=_FastLoader):
@@ -221,31 +222,31 @@ def _has_more_values(text: str) -> bool:
 
 
 def _describe_syntax(error: yaml.MarkedYAMLError) -> tuple[yaml.Mark | None, str]:
-    """Where to look, and what is wrong, in words for people who do not know how YAML is parsed."""
+    """The place and the problem, in words for people who do not know how YAML is parsed."""
     problem, context = error.problem or "", error.context or ""
     here, start = error.problem_mark or error.context_mark, error.context_mark or error.problem_mark
     if r"'\t'" in problem:
         return here, "a tab cannot be used here; indent with spaces"
     if "document" in problem:
-        return here, "a second document starts here; a study file holds one, so remove the line ---"
+        return here, "a second document starts here, but a study file has only one; remove the line ---"
     if "mapping values are not allowed" in problem:
-        return here, "a second ': ' on one line; put the inner key on its own line, or the text in quotes"
+        return here, "a second ': ' on one line; put the inner key on its own line, or quote the text"
     if "undefined alias" in problem:
         return here, f"{problem.removeprefix('found ')}; write &name before the value that *name repeats"
     if "could not find expected ':'" in problem:
         return start, "a key without ':' after it; write it as key: value"
     if "flow" in context:
         bracket = "{" if "mapping" in context else "["
-        return start, f"this {bracket} is not closed; close it, or put a ',' between what stands in it"
+        return start, f"this {bracket} is not closed; close it, or put a ',' between its items"
     if "quoted scalar" in context:
-        return start, "this quote is not closed; close it in the same line"
+        return start, "this quote is not closed; close it on the same line"
     if "block" in context:
-        return here, "this does not fit the lines above it; indent what belongs together alike"
+        return here, "this is not aligned with the lines above; indent lines that belong together equally"
     return here, f"this is not YAML: {context} {problem}".strip()
 
 
 class _Converter:
-    """Turns PyYAML's nodes into ours: anchors resolved, scalars typed, keys that stand twice refused."""
+    """Turns PyYAML's nodes into ours: resolves anchors, types scalars, refuses duplicate keys."""
 
     def __init__(self, file: str | None, problems: Problems) -> None:
         self._file = file
@@ -258,7 +259,7 @@ class _Converter:
         place = self._place(node)
         self._count += 1
         if id(node) in self._open:
-            self._problems.add(place, "an alias (*) inside what it stands for; it would never end")
+            self._problems.add(place, "this alias (*) is inside its own anchor (&) and would never end; remove it")
             return Node(place, None)
         if self._count > _LARGEST:
             self._problems.add(Place(self._file), _TOO_MANY)
@@ -287,9 +288,7 @@ class _Converter:
             key = self._key(key_node)
             if key in own:
                 first = own[key].key_place
-                self._problems.add(
-                    place, f"the key {key!r} stands here again, first in line {first.line}; keep one"
-                )
+                self._problems.add(place, f"duplicate key {key!r}, first on line {first.line}; keep one")
                 continue
             own[key] = Entry(place, self.convert(value_node))
         return {**merged, **own}
@@ -319,7 +318,8 @@ class _Converter:
             return str(node.value)
         if node.tag not in known:
             self._problems.add(
-                self._place(node), f"the tag {_short_tag(node.tag)} has no meaning in a study file; remove it"
+                self._place(node),
+                f"the YAML tag {_short_tag(node.tag)} is not supported in a study file; remove it",
             )
             return None
         if node.tag == "tag:yaml.org,2002:int":
@@ -344,18 +344,18 @@ def _short_tag(tag: str) -> str:
 
 
 def from_plain(data: object, place: Place) -> Node:
-    """A document of plain data, all of it written at ``place``."""
+    """A document of plain data, with ``place`` as the place of all its parts."""
     if isinstance(data, Mapping):
         return Node(place, {str(key): Entry(place, from_plain(value, place)) for key, value in data.items()})
     if isinstance(data, (list, tuple)):
         return Node(place, [from_plain(item, place) for item in data])
     if data is None or isinstance(data, (bool, int, float, str)):
         return Node(place, data)
-    raise TypeError(f"{type(data).__name__} cannot stand in a document")
+    raise TypeError(f"a document cannot contain {type(data).__name__}")
 
 
 def override(document: Node, assignments: Sequence[str], problems: Problems, typed: Place | None = None) -> Node:
-    """``document`` with ``key.key=value`` put in, the last one winning, ``typed`` there or by ``--set``."""
+    """``document`` with ``key.key=value`` assignments applied, the last one winning; ``typed`` is their place."""
     for assignment in assignments:
         place = typed or Place(f"--set {assignment}")
         path, equals, text = assignment.partition("=")
@@ -372,14 +372,14 @@ def override(document: Node, assignments: Sequence[str], problems: Problems, typ
 
 
 def assign(node: Node, path: str, value: Node, problems: Problems) -> Node:
-    """``node`` with ``value`` put in at the ``key.key`` of ``path``."""
+    """``node`` with ``value`` set at the ``key.key`` of ``path``."""
     content = node.content
     if content is None:
         content = {}
     if isinstance(content, str):  # the short form: `sampler: tpe` means `sampler: {name: tpe}`
         content = {"name": Entry(node.place, node)}
     if not isinstance(content, dict):
-        problems.add(value.place, f"what stands before .{path} has no keys; set the whole of it")
+        problems.add(value.place, f"the value before .{path} has no keys; set the whole value")
         return node
     key, rest = _first_key(path, content)
     if rest:
@@ -390,7 +390,7 @@ def assign(node: Node, path: str, value: Node, problems: Problems) -> Node:
 
 
 def _first_key(path: str, content: dict[str, Entry]) -> tuple[str, str]:
-    """The first key of ``path`` and the rest: names with dots in them are found where they exist."""
+    """The first key of ``path`` and the rest; an existing name that contains dots is recognized."""
     parts = path.split(".")
     for length in range(len(parts), 0, -1):
         key = ".".join(parts[:length])

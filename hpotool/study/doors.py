@@ -1,7 +1,8 @@
-"""What comes in from an objective, and what goes out to a terminal: checked, or cleaned, in this one place. Pure.
+"""The one place where data from objectives is checked and text for terminals is escaped. Pure.
 
-Promise: what passes here can be stored and reads back equal; what cannot is refused with a sentence, in the
-objective's own process, while somebody can still be told. Texts that only people read (reasons) are cleaned.
+Promise: an accepted value can be stored and reads back equal. Any other is refused with a message, in the
+    objective's
+own process, where the author sees it. Text that only people read (reasons) is cleaned instead.
 """
 
 from __future__ import annotations
@@ -15,29 +16,29 @@ from typing import Any
 
 from hpotool.reporting import HIGHEST_STEP
 
-LONGEST_NAME = 512  # characters; the width of Optuna's columns
-LONGEST_VALUE = 4 << 20  # characters of JSON; every worker of the study reads it
+LONGEST_NAME = 512  # characters: the width of Optuna's columns
+LONGEST_VALUE = 4 << 20  # characters of JSON: every worker of the study reads it
 LONGEST_REASON = 2_000  # characters
 
-_DEEPEST = 100  # Optuna copies attributes by recursion, and Python ends that at a thousand calls
-_LONGEST_INTEGER_BITS = 13_287  # 4,000 digits: Python refuses to read more than 4,300
+_DEEPEST = 100  # Optuna copies attributes by recursion, which Python limits to a thousand calls
+_LONGEST_INTEGER_BITS = 13_287  # 4,000 digits: Python does not parse more than 4,300
 
 _NAME_OF_TYPE = type.__dict__["__name__"]
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# Control characters, line breaks that only some programs know, and what turns the direction of writing around.
+# Control characters, line breaks that only some programs know, and characters that change the writing direction.
 _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _INVISIBLE_IN_LINES = re.compile(_INVISIBLE.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
 
 
 def refuse_name(name: Any, longest: int = LONGEST_NAME) -> str | None:
-    """Why ``name`` cannot be the name of an attribute, a parameter or a metric; None: it can."""
+    """Why ``name`` cannot be the name of an attribute, a parameter or a metric; None if it can."""
     if not issubclass(type(name), str):
-        return f"a name must be text, and this one is of type {kind_of(name)}"
+        return f"a name must be text, not {kind_of(name)}"
     text = str.__str__(name)
     if len(text) > longest:
-        return f"the name {text[:40]!r}… has {len(text)} characters, and {longest} are the most"
+        return f"the name {text[:40]!r}… has {len(text)} characters; at most {longest} are allowed"
     if "\0" in text or _SURROGATE.search(text):
-        return f"the name {text!r} has a character that no database can hold; write it in UTF-8, without NUL"
+        return f"the name {text!r} has a character that no database can store; use UTF-8, without NUL"
     return None
 
 
@@ -45,8 +46,8 @@ def check_name(name: Any, longest: int = LONGEST_NAME) -> str:
     """The name as plain text.
 
     Raises:
-        TypeError: it is no text.
-        ValueError: it is too long, or has characters that a database cannot hold.
+        TypeError: it is not text.
+        ValueError: it is too long, or has characters that a database cannot store.
     """
     problem = refuse_name(name, longest)
     if problem is None:
@@ -55,17 +56,17 @@ def check_name(name: Any, longest: int = LONGEST_NAME) -> str:
 
 
 def check_step(step: Any) -> int:
-    """The step of a report as an int; a float is cut off, as Optuna does it.
+    """The step of a report as an int; a float is truncated, as in Optuna.
 
     Raises:
-        TypeError: it is no number.
-        ValueError: it is negative, or beyond what Optuna's column holds.
+        TypeError: it is not a number.
+        ValueError: it is negative, or too large for Optuna's column.
     """
     try:
         number = int.__int__(int(step))
     except (TypeError, ValueError, OverflowError):
         raise TypeError(
-            f"The `step` argument is of type '{type(step)}' but supposed to be an int; it is no whole number."
+            f"The `step` argument is of type '{type(step)}' but supposed to be an int; it is not a whole number."
         ) from None
     if number < 0:
         raise ValueError(f"`step={shorten(repr(number))}` must be non-negative.")
@@ -77,31 +78,31 @@ def check_step(step: Any) -> int:
 
 
 def to_json(value: Any) -> Any:
-    """``value`` made of JSON's own types, as it reads back: tuples are lists, keys are text, numbers are plain.
+    """``value`` in JSON's types, as it will read back: tuples become lists, keys text, numbers plain numbers.
 
     Raises:
-        TypeError: something in it cannot be stored and read back; the message is the end of a sentence.
+        TypeError: part of it cannot be stored and read back; the message is the end of a sentence.
     """
     return _Copy().of(value, depth=0)
 
 
 def kind_of(value: Any) -> str:
-    """The name of its type, whatever the type itself makes of that."""
+    """The name of its type, even if the type overrides it."""
     return str(_NAME_OF_TYPE.__get__(type(value)))
 
 
 def shorten(text: str, longest: int = 60) -> str:
-    """The beginning of a text that may be long."""
+    """The beginning of a possibly long text."""
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def storable(text: str) -> str:
-    """``text`` as a database can hold it: no NUL, and lone surrogates written out."""
+    """``text`` as a database can store it: without NUL, and with lone surrogates escaped."""
     return _SURROGATE.sub(_escape, text.replace("\0", "�"))
 
 
 def one_line(text: str, longest: int = LONGEST_REASON) -> str:
-    """``text`` as one sentence for people and databases: one line, nothing invisible, not endless."""
+    """``text`` as one sentence for people and databases: one line, no invisible characters, limited length."""
     head = visible(" ".join(text[: 10 * longest].split()))
     if len(head) <= longest and len(text) <= 10 * longest:
         return head
@@ -109,29 +110,29 @@ def one_line(text: str, longest: int = LONGEST_REASON) -> str:
 
 
 def visible(text: str) -> str:
-    """``text`` in one line, with every control character written out: nothing that a terminal would obey."""
+    """``text`` as one line with control characters escaped, so that a terminal cannot interpret any."""
     return _INVISIBLE.sub(_escape, text)
 
 
 def visible_lines(text: str) -> str:
-    """``text`` in its own lines, otherwise as `visible`; a carriage return begins a new line too."""
+    """Like `visible`, but keeps the lines of ``text``; a carriage return also starts a new line."""
     return _INVISIBLE_IN_LINES.sub(_escape, text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 class _Copy:
-    """One copying of a value, which may be endless: it ends at the size that can be stored."""
+    """Copies one value, which may be infinite; stops at the largest size that can be stored."""
 
     def __init__(self) -> None:
         self._room = LONGEST_VALUE
 
     def of(self, value: Any, depth: int) -> Any:
-        """A copy of plain types. Asks the type and not the value, which may claim to be anything."""
+        """A copy in plain types. Checks the type rather than the value, which may claim to be anything."""
         kind = type(value)
-        self._use(4)  # a digit, a comma, a space; and a million parts take this a second
+        self._use(4)  # a digit, a comma, a space; a million parts take a second here
         if value is None or kind is float or kind is bool:
             return value
         if depth > _DEEPEST:
-            raise TypeError(f"is nested more than {_DEEPEST} deep, or holds itself")
+            raise TypeError(f"is nested more than {_DEEPEST} levels deep, or contains itself")
         if issubclass(kind, str):
             self._use(len(str.__str__(value)))
             return str.__str__(value)
@@ -151,21 +152,21 @@ class _Copy:
         for key, part in dict.items(mapping):
             plain = self.of(key, depth + 1)
             if isinstance(plain, (list, dict)):
-                raise TypeError(f"has a {kind_of(key)} as a key, which JSON cannot hold")
+                raise TypeError(f"has a key of type {kind_of(key)}, which JSON cannot represent")
             name = plain if isinstance(plain, str) else json.dumps(plain)
             if name in copied:
-                raise TypeError(f"has two keys that JSON writes as {shorten(name)!r}")
+                raise TypeError(f"has two keys that both become {shorten(name)!r} in JSON")
             copied[name] = self.of(part, depth + 1)
         return copied
 
     def _integer(self, number: int) -> int:
         self._use(number.bit_length() // 3)
         if number.bit_length() > _LONGEST_INTEGER_BITS:
-            raise TypeError("holds an integer of more than 4,000 digits")
+            raise TypeError("contains an integer of more than 4,000 digits")
         return number
 
     def _number(self, value: Any, depth: int) -> Any:
-        """A number of another library: NumPy's, torch's and the like say what they are in Python's own types."""
+        """A number of another library (NumPy, torch and others) as one of Python's own types."""
         if getattr(value, "shape", None) == () and hasattr(value, "item"):
             item = value.item()
             if type(item) in (bool, int, float, str):
@@ -177,9 +178,9 @@ class _Copy:
                 number = math.inf
             if math.isfinite(number) or number == value or number != number:
                 return number
-            raise TypeError("holds a number that is too large for a float")
+            raise TypeError("contains a number that is too large for a float")
         verb = "holds" if depth else "is"
-        raise TypeError(f"{verb} a {kind_of(value)}, which JSON cannot hold")
+        raise TypeError(f"{verb} a {kind_of(value)}, which JSON cannot represent")
 
     def _use(self, characters: int) -> None:
         self._room -= characters

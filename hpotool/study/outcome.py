@@ -1,7 +1,7 @@
 """The outcomes of an attempt, and what each means for its trial and its worker.
 
-These declarations are the only list of outcomes: ``retry`` in the study file, the decisions of ``study.rules.retry``
-and the tables in the docs follow from them.
+These declarations are the only list of outcomes: ``retry`` in the study file, the decisions of
+``study.rules.retry`` and the tables in the docs follow from them.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Facts:
     is_silent: bool = False
 
 
-# The system attribute of a failed trial that records how its parameters made it fail, once it is not retried any more.
+# The system attribute that records how a trial's parameters made it fail, set once it is not retried any more.
 FAILED_ATTRIBUTE = "hpotool:failed"
 
 
@@ -165,7 +165,7 @@ class Outcome(str, Enum):
         "unknown",
         Facts(
             "written by a newer hpotool; it counts neither for nor against a trial or a worker",
-            consequence="ended in a way that only a newer hpotool knows",
+            consequence="ended with an outcome that only a newer hpotool knows",
         ),
     )
 

@@ -1,4 +1,4 @@
-"""What follows from a search space: which parameters exist for given values, whether a given point is in it."""
+"""Operations on a search space: which parameters exist for given values, and whether a point lies in the space."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ _SAID_CHOICES = 50
 
 
 class Suggests(Protocol):
-    """What of ``optuna.Trial`` a search space needs."""
+    """The part of ``optuna.Trial`` that a search space needs."""
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        """As ``optuna.Trial.suggest_float``."""
+        """Like ``optuna.Trial.suggest_float``."""
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        """As ``optuna.Trial.suggest_int``."""
+        """Like ``optuna.Trial.suggest_int``."""
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """As ``optuna.Trial.suggest_categorical``."""
+        """Like ``optuna.Trial.suggest_categorical``."""
 
 
 def order_parameters(space: Sequence[ParameterSpec]) -> tuple[ParameterSpec, ...]:
-    """The parameters with each after its parents, else as they stand."""
+    """The parameters, each after its parents and otherwise in their own order."""
     by_name = {parameter.name: parameter for parameter in space}
     parents = {parameter.name: [name for name in parameter.when if name in by_name] for parameter in space}
     return tuple(by_name[name] for name in TopologicalSorter(parents).static_order())
 
 
 def is_active(parameter: ParameterSpec, values: Mapping[str, Any]) -> bool:
-    """Whether ``parameter`` exists, given the values of the active parameters before it."""
+    """Whether ``parameter`` exists, given the values of the parameters before it that exist."""
     return all(parent in values and values[parent] in wanted for parent, wanted in parameter.when.items())
 
 
 def suggest_search_space(space: Sequence[ParameterSpec], trial: Suggests) -> dict[str, Any]:
-    """Suggest every parameter that exists in this trial, parents first; gives their values by name."""
+    """Suggest every parameter that exists in this trial, parents first; return their values by name."""
     values: dict[str, Any] = {}
     for parameter in order_parameters(space):
         if is_active(parameter, values):
@@ -77,14 +77,14 @@ def _suggest(parameter: ParameterSpec, trial: Suggests) -> Any:
 def check_point(
     space: Sequence[ParameterSpec], point: Mapping[str, Any], *, partial: bool = False
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """``point`` with its values as the space gives them, and what is wrong with it: parameter name → sentence.
+    """``point`` with its values in the space's own form, and its problems: parameter name → sentence.
 
-    A missing parameter that would exist is wrong too, unless ``partial`` leaves it to the sampler.
+    A missing parameter that would exist is a problem too, unless ``partial`` leaves it to the sampler.
     """
     by_name = {parameter.name: parameter for parameter in space}
     values: dict[str, Any] = {}
     wrong: dict[str, str] = {}
-    meant: set[str] = set()  # what misspelt names stand for: not missing
+    meant: set[str] = set()  # the parameters that misspelled names stand for are not missing
     for name, value in point.items():
         if name not in by_name:
             close = get_close_matches(name, list(by_name), n=1, cutoff=0.6)
@@ -99,7 +99,7 @@ def check_point(
     for parameter in order_parameters(space):
         if set(parameter.when) & set(wrong):
             continue
-        # A partial point leaves parents to the sampler: only a parent that is given can rule a parameter out.
+        # A partial point leaves parents to the sampler, so only a given parent can rule a parameter out.
         known = {parent: wanted for parent, wanted in parameter.when.items() if parent in values or not partial}
         if not is_active(replace(parameter, when=known), values):
             if values.pop(parameter.name, _ABSENT) is not _ABSENT:
@@ -113,10 +113,10 @@ def check_point(
 
 
 def transfer_point(space: Sequence[ParameterSpec], point: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A point of another study in this space; None where a value of it does not exist here.
+    """A point of another study, moved into this space; None if one of its values does not exist here.
 
-    Parameters that this space lacks are left out. A parameter that the point lacks gets its default, which is what
-    the other study used in effect; without one the sampler chooses.
+    Parameters that are not in this space are left out. A parameter that the point lacks gets its default, the
+    value that the other study effectively used; without a default, the sampler chooses.
     """
     moved: dict[str, Any] = {}
     for parameter in order_parameters(space):
@@ -131,10 +131,11 @@ def transfer_point(space: Sequence[ParameterSpec], point: Mapping[str, Any]) -> 
 def complete_params(
     space: Sequence[ParameterSpec], params: Mapping[str, Any], from_code: Collection[str] = ()
 ) -> dict[str, Any] | None:
-    """The parameters of a finished trial as this space gives them; None where it could not have suggested them.
+    """A finished trial's parameters in this space's form; None if this space could not have suggested them.
 
-    Nothing is left out or left to a sampler, as something was measured there; only a parameter with a default gets
-    what trials without it used in effect. ``from_code`` the objective itself suggests, within bounds of its own.
+    Because a result was measured, no parameter is left out or left to the sampler; only a parameter with a default
+    gets the value that trials without it effectively used. The objective itself suggests those in ``from_code``,
+    within bounds of its own.
     """
     known = {parameter.name for parameter in space}
     rest = {name: value for name, value in params.items() if name in from_code and name not in known}
@@ -163,10 +164,10 @@ def is_given_by(distribution: BaseDistribution, value: Any) -> bool:
 
 
 def given_value(distribution: BaseDistribution, value: Any) -> Any:
-    """``value`` as ``distribution`` gives it, in the one form that stands for it: see ``canonical_value``.
+    """``value`` in the form in which ``distribution`` would suggest it; see ``canonical_value``.
 
     Raises:
-        ValueError: it cannot give it; the sentence goes after the parameter's name.
+        ValueError: the distribution cannot suggest it; the message completes a sentence that begins with the name.
     """
     if isinstance(distribution, CategoricalDistribution):
         return _given_choice(distribution, value)
@@ -184,10 +185,10 @@ def given_value(distribution: BaseDistribution, value: Any) -> Any:
 
 
 def canonical_value(distribution: BaseDistribution, value: Any) -> Any:
-    """Of the numbers that stand for the same value of ``distribution``, the one that a person writes.
+    """``value`` as a person would write it, among the numbers that stand for the same value of ``distribution``.
 
-    1 is 1.0 for a float, and a step of 0.1 that a sampler multiplied out to 0.30000000000000004 is 0.3. A value
-    that ``distribution`` cannot give stays as it is: it is of a trial from before the range was changed.
+    For a float, 1 is 1.0; with a step of 0.1, the 0.30000000000000004 that a sampler computes is 0.3. A value that
+    ``distribution`` cannot suggest is unchanged: it belongs to a trial from before the range was changed.
     """
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     if not is_number or isinstance(distribution, CategoricalDistribution):
@@ -202,7 +203,7 @@ def canonical_value(distribution: BaseDistribution, value: Any) -> Any:
 
 
 def canonical_point(distributions: Mapping[str, BaseDistribution], point: Mapping[str, Any]) -> dict[str, Any]:
-    """``point`` with the canonical value of each parameter that ``distributions`` knows."""
+    """``point`` with canonical values for all parameters in ``distributions``."""
     return {
         name: canonical_value(distributions[name], value) if name in distributions else value
         for name, value in point.items()
@@ -217,14 +218,14 @@ def _steps_around(distribution: FloatDistribution | IntDistribution, value: floa
 
 def _given_choice(distribution: CategoricalDistribution, value: Any) -> Any:
     for choice in distribution.choices:
-        # True == 1 in Python; in a study file they are two things.
+        # True == 1 in Python; in a study file, they are different values.
         if choice == value and isinstance(choice, bool) == isinstance(value, bool):
             return choice
     raise ValueError(f"must be {describe_range(distribution)}, got {value!r}")
 
 
 def describe_range(distribution: BaseDistribution) -> str:
-    """What ``distribution`` gives, in words."""
+    """The values of ``distribution``, in words."""
     if isinstance(distribution, CategoricalDistribution):
         choices = [_describe_choice(choice) for choice in distribution.choices[:_SAID_CHOICES]]
         if len(distribution.choices) == 1:
@@ -241,7 +242,7 @@ def describe_range(distribution: BaseDistribution) -> str:
 
 
 def parameter_as_data(parameter: ParameterSpec) -> dict[str, Any]:
-    """Return what a study file says of ``parameter``: its form, its conditions and its default."""
+    """Return the entry of ``parameter`` in a study file: its kind, conditions and default."""
     distribution = parameter.distribution
     content: dict[str, Any]
     if isinstance(distribution, CategoricalDistribution):
@@ -262,7 +263,7 @@ def parameter_as_data(parameter: ParameterSpec) -> dict[str, Any]:
 
 
 def _describe_choice(choice: Any) -> str:
-    """A choice as it is typed: a text that YAML would take for a number or a truth value stands in quotes."""
+    """A choice as it would be typed: text that YAML would read as a number or a boolean is quoted."""
     if not isinstance(choice, str):
         return repr(choice)
     return choice if parse_scalar(choice) == choice else f'"{choice}"'

@@ -1,8 +1,8 @@
-"""What a study is, as one frozen value: the resolved content of a study file.
+"""The definition of a study as one frozen value: the resolved content of a study file.
 
-Parsing and validation live in ``hpotool.study.file``, which also gives it back as plain JSON data in the study
-file's own grammar, with every default written out (``resolved``): that is what is stored with the study, so that
-every worker agrees on it and a later version's defaults cannot change it.
+``hpotool.study.file`` parses and validates it, and converts it back to JSON data in the study file's own grammar,
+with every default written out (``resolved``). That form is stored with the study, so that all workers use the same
+settings and the defaults of a later version cannot change them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def defaults_of(kind: type[Any]) -> dict[str, Any]:
 
 
 class NoDefault(Enum):
-    """The type of NO_DEFAULT: None cannot mean "no default", as a choice may well be None."""
+    """The type of NO_DEFAULT; None cannot mean "no default", because None can be a choice."""
 
     NO_DEFAULT = "no default"
 
@@ -48,10 +48,10 @@ NO_DEFAULT = NoDefault.NO_DEFAULT
 
 @dataclass(frozen=True)
 class ObjectiveSpec:
-    """What one attempt runs: a Python callable ``module:function``, or the argument list of a command.
+    """The objective: a Python callable ``module:function``, or the argument list of a command.
 
-    ``command`` and ``environment`` may hold ``${NAME}``: it stays as it is here and in the database, and each
-    worker puts in its own environment's value when it starts the command.
+    ``command`` and ``environment`` may contain ``${NAME}``. It is unexpanded here and in the database; each worker
+    replaces it from its own environment when it starts the command.
     """
 
     python: str | None = None
@@ -66,13 +66,13 @@ class ObjectiveSpec:
     )  # metric -> regex with one group, for a command's output
     take: Mapping[str, Take] = field(
         default_factory=dict
-    )  # metric -> which of a series is its value; default last
-    result_file: str | None = None  # JSON that a command leaves in its working folder
+    )  # metric -> which of its reports is the value; default last
+    result_file: str | None = None  # a JSON file that a command writes to its working folder
 
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """One value that the objective returns, and which way is better."""
+    """A value that the objective returns, and whether to minimize or maximize it."""
 
     name: str
     direction: Direction
@@ -80,30 +80,30 @@ class MetricSpec:
 
 @dataclass(frozen=True)
 class ConstraintSpec:
-    """A bound on something that the objective reports: only trials within it are feasible."""
+    """A bound on a value that the objective reports; only trials that meet it are feasible."""
 
     name: str
     operator: Literal["<=", ">="]
     bound: float
 
     def violation(self, value: float) -> float:
-        """How far ``value`` is outside: zero or less is feasible, as ``Trial.set_constraint`` wants it."""
+        """How far ``value`` is beyond the bound; zero or less is feasible, as for ``Trial.set_constraint``."""
         return value - self.bound if self.operator == "<=" else self.bound - value
 
 
 @dataclass(frozen=True)
 class ParameterSpec:
-    """One parameter: its distribution, and the conditions under which it exists at all."""
+    """A parameter: its distribution, and the conditions under which it exists."""
 
     name: str
     distribution: BaseDistribution
-    when: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # parent -> the values that switch it on
-    default: Any = NO_DEFAULT  # what trials from before it was added used in effect
+    when: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # parent -> values for which it exists
+    default: Any = NO_DEFAULT  # the value that trials from before the parameter was added effectively used
 
 
 @dataclass(frozen=True)
 class SamplerSpec:
-    """The sampler by name, with its seed and what else its constructor takes."""
+    """The sampler's name, its seed and its constructor's other arguments."""
 
     name: str = "auto"
     seed: int | None = None
@@ -112,7 +112,7 @@ class SamplerSpec:
 
 @dataclass(frozen=True)
 class PrunerSpec:
-    """The pruner by name, what its constructor takes, and the metric it judges when there are several."""
+    """The pruner's name, its constructor's arguments, and the metric it uses if there are several."""
 
     name: str = "none"
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -121,36 +121,37 @@ class PrunerSpec:
 
 @dataclass(frozen=True)
 class BudgetSpec:
-    """When the study is done. ``None`` means no such limit."""
+    """The limits that end a study. ``None`` means no limit."""
 
     trials: int | None = None  # COMPLETE or PRUNED
-    wall: timedelta | None = None  # since the study's first attempt, over restarts and idle times
+    wall: timedelta | None = None  # since the study's first attempt, including restarts and idle time
     gpu_hours: float | None = None
     cost: float | None = None  # in the currency of ``prices``
-    prices: Mapping[str, float] = field(default_factory=dict)  # part of a device's name -> price of an hour
-    target: Mapping[str, float] = field(default_factory=dict)  # metric -> the value that is good enough
+    prices: Mapping[str, float] = field(default_factory=dict)  # part of a device's name -> price per hour
+    target: Mapping[str, float] = field(default_factory=dict)  # metric -> a value that is good enough
     patience: int | None = None  # finished trials without an improvement
     failed: int | None = None  # trials that ended FAIL
 
 
 @dataclass(frozen=True)
 class PopulationSpec:
-    """How ``sampler: pbt`` trains a population: the arguments that the study file may give it."""
+    """The settings of a population: the arguments of ``sampler: pbt`` in the study file."""
 
-    interval: int  # steps that a member trains in one trial
+    interval: int  # steps that a member trains per trial
     population_size: int = 8
-    quantile_fraction: float = 0.25  # so many of the worst go on from one of so many of the best
-    resample_probability: float = 0.25  # of each parameter, when it is explored; else it is perturbed
-    explore: tuple[str, ...] = ()  # parameters that may change on the way; empty: all
+    # this fraction of the worst members restarts from a random member of the same fraction of the best
+    quantile_fraction: float = 0.25
+    resample_probability: float = 0.25  # probability that a parameter is drawn anew, not perturbed
+    explore: tuple[str, ...] = ()  # parameters that may change during training; empty: all
 
     def explore_among(self, params: Mapping[str, Any]) -> list[str]:
-        """The names of those parameters that may change, in the order of the alphabet."""
+        """The names of the parameters that may change, sorted."""
         return sorted(params.keys() & self.explore if self.explore else params)
 
 
 @dataclass(frozen=True)
 class TierSpec:
-    """One tier of a study: how many trials run in it, and up to which step each of them goes."""
+    """A tier of a study: its number of trials, and the step to which each trains."""
 
     trials: int
     steps: int
@@ -160,10 +161,10 @@ _RETRY_LIMITS = [(outcome.value, int, field(default=retries)) for outcome, retri
 
 
 class RetrySpec(make_dataclass("_RetryLimits", _RETRY_LIMITS, frozen=True)):  # type: ignore[misc]
-    """How many times a trial is tried again: a field for each outcome after which that is counted."""
+    """The number of retries: one field for each outcome whose retries are counted."""
 
     def limit_after(self, outcome: Outcome) -> int | None:
-        """How often a trial is tried again after ``outcome``; None where that is not counted."""
+        """The number of retries after ``outcome``; None if they are not counted."""
         return getattr(self, outcome.value) if outcome in COUNTED else None
 
 
@@ -172,7 +173,7 @@ DEFAULT_RETRY = RetrySpec()
 
 @dataclass(frozen=True)
 class KeepSpec:
-    """Which checkpoints stay: those of the ``best`` finished trials (None: of all), the ``last`` ones of each."""
+    """The checkpoints to keep: those of the ``best`` finished trials (None: of all), and the ``last`` of each."""
 
     best: int | None = 3
     last: int = 2
@@ -180,7 +181,7 @@ class KeepSpec:
 
 @dataclass(frozen=True)
 class StudySpec:
-    """Everything a study is."""
+    """The complete definition of a study."""
 
     name: str
     objective: ObjectiveSpec
@@ -203,13 +204,13 @@ class StudySpec:
 
     @property
     def has_replicates(self) -> bool:
-        """Whether trials of the same point are replicates, compared by their mean."""
+        """Whether trials of the same point are replicates, which are compared by their mean."""
         return self.duplicates == "replicate"
 
     @property
     def branch_places(self) -> int:
-        """How many of the budget's trials go on from another trial: all but a tiered study's first tier, and all
-        but the first of each member of a population."""
+        """The number of the budget's trials that continue another one: all but a tiered study's first tier, or all
+        but the first trial of each member of a population."""
         if self.tiers:
             return sum(tier.trials for tier in self.tiers[1:])
         if self.population is None or self.budget.trials is None:
@@ -218,7 +219,7 @@ class StudySpec:
 
     @property
     def population(self) -> PopulationSpec | None:
-        """How the study trains a population; None where it does not."""
+        """The settings of the study's population; None if it has none."""
         if self.sampler.name != "pbt":
             return None
         arguments = dict(self.sampler.arguments)

@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them: ``90s``, ``30m``, ``1h30m``, ``1d``; ``512MB``, ``2GB``, ``1GiB``."""
+"""Parses and formats durations and sizes: ``90s``, ``30m``, ``1h30m``, ``1d``; ``512MB``, ``2GB``, ``1GiB``."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(f"{text!r} is not a duration: write a number with a unit, like 90s, 30m, 12h or 1h30m")
     seconds = sum(Decimal(number) * _SECONDS[unit] for number, unit in re.findall(_DURATION_PART, text))
     if seconds > _LONGEST_S:
-        raise ValueError(f"{text!r} is longer than a hundred years; leave the key out where there is no limit")
+        raise ValueError(f"{text!r} is longer than a hundred years; for no limit, leave the key out")
     duration = timedelta(microseconds=int(seconds * 10**6))
     if duration <= timedelta():
-        raise ValueError(f"{text!r} must be longer than zero; leave the key out where there is no limit")
+        raise ValueError(f"{text!r} must be longer than zero; for no limit, leave the key out")
     return duration
 
 
@@ -47,7 +47,7 @@ def parse_size(text: str) -> int:
     """``text`` as a number of bytes above zero; ``GB`` is 10^9, ``GiB`` is 2^30.
 
     Raises:
-        ValueError: it is not one, with a sentence that says what would be.
+        ValueError: it is not one; the message says how to write it.
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:

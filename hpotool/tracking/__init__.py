@@ -1,1 +1,1 @@
-"""Is told about trials and can never fail one."""
+"""Observers of trials, which can never make a trial fail."""

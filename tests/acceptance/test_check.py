@@ -47,11 +47,11 @@ def test_a_good_file_shows_its_first_points_and_runs_a_dry_trial(here: CommandLi
     assert len(found["points"]) == 3
     assert found["run"]["outcome"] == "complete"
     assert found["run"]["values"] == {"loss": 0.5}
-    assert "study.yaml is good: study 'checked', 3 parameters, minimize loss" in done.stderr
-    assert "what searches is a Gaussian process and TPE in turns: " in done.stderr
-    assert "those that only some trials have, y" in done.stderr
+    assert "study.yaml is valid: study 'checked', 3 parameters, minimize loss" in done.stderr
+    assert "search: a Gaussian process and TPE in turns: " in done.stderr
+    assert "those that only some trials have: y" in done.stderr
     assert found["search"]["chosen"] == "a Gaussian process and TPE in turns"
-    assert "the dry trial ended complete" in done.stderr
+    assert "the trial ended complete" in done.stderr
     again = json.loads(here.run("check", "study.yaml", "--format", "json").stdout)
     assert again["points"] == found["points"]
     assert again["run"] is None
@@ -68,7 +68,7 @@ def test_a_dry_trial_of_tiers_tells_whether_others_could_go_on_from_it(here: Com
 
 def test_a_failing_dry_trial_shows_what_it_said(here: CommandLine) -> None:
     done = here.run("check", write(here, "mine:bad"), "--run", code=1)
-    assert "the dry trial ended error: ValueError: no data here" in done.stderr
+    assert "the trial ended error: ValueError: no data here" in done.stderr
 
 
 def test_an_objective_that_cannot_be_imported_is_found_without_running_it(here: CommandLine) -> None:
@@ -139,11 +139,11 @@ def test_the_command_of_an_example_point_is_shown_and_what_it_can_lack(tmp_path:
     done = here.run("check", "study.yaml", "--format", "json")
     command = ["python", "train.py", "--lr", "-0.00001", "-v", "${DATA}", "{seed}"]
     assert json.loads(done.stdout)["command"] == command
-    assert "its first point runs: python train.py --lr -0.00001 -v '${DATA}' '{seed}'" in done.stderr
-    assert "without beta1, beta2 it lacks: --betas {beta1} {beta2}" in done.stderr
+    assert "the first point runs: python train.py --lr -0.00001 -v '${DATA}' '{seed}'" in done.stderr
+    assert "left out without beta1, beta2: --betas {beta1} {beta2}" in done.stderr
     failed = here.run("check", "study.yaml", "--run", code=1)
     assert r"its pattern 'loss=([\\d.]+)' matched none of 2 lines" in failed.stderr
-    assert "the end of what the dry trial printed:\n  epoch 0 val_loss 0.2\n" in failed.stderr
+    assert "last output of the trial:\n  epoch 0 val_loss 0.2\n" in failed.stderr
     assert "hint" not in failed.stderr
     (tmp_path / "study.yaml").write_text(COMMAND.format(script="trainn.py"))
     missing = here.run("check", "study.yaml", code=2)

@@ -118,12 +118,12 @@ def test_clean_removes_a_deleted_studys_things_only_when_it_is_told_to(
         (hpotool_home / kind).mkdir(parents=True)
         (hpotool_home / kind / "trial-00001-1.log").write_text("x")
     done = command_line.run("clean", "--yes")
-    assert "left alone, because the database has no such study: gone and" in done.stderr
+    assert "kept, because the database has no such study: gone and" in done.stderr
     assert "there is nothing to remove" in done.stderr
     command_line.run("clean", "--yes", "--study", "gone and")
     assert names(hpotool_home, "checkpoints/*/*") == names(hpotool_home, "logs/gone%20and") == []
     missing = command_line.run("clean", "--yes", "--study", "never", code=3)
-    assert "study 'never' is neither in the database nor here" in missing.stderr
+    assert "study 'never' is neither in the database nor on this machine" in missing.stderr
     wrong = command_line.run("clean", "--older-than", "7", code=2)
     assert "hint: write it like --older-than 7d" in wrong.stderr
 

@@ -40,7 +40,7 @@ def test_one_trial_is_stopped_and_tried_again(hpotool: CommandLine, study: optun
     study.enqueue_trial({"x": 0.5})
 
     hpotool.run("stop", "--trial", "0")
-    assert "trial 0 is queued again as trial 1" in hpotool.run("retry", "0").stderr
+    assert "trial 0 is queued again, as trial 1" in hpotool.run("retry", "0").stderr
 
     states = [trial.state.name for trial in study.get_trials()]
     assert states == ["FAIL", "WAITING"]

@@ -62,7 +62,7 @@ def test_opening_prints_the_line_for_the_other_machines(alone: CommandLine) -> N
     assert f"@{address}:" in there
     assert there == alone.run("db", "url").stdout.strip()
     assert "@127.0.0.1:" in alone.run("db", "url", "--local").stdout
-    assert "here is both" in alone.run("db", "url", "--local", "--remote", code=2).stderr
+    assert "not both" in alone.run("db", "url", "--local", "--remote", code=2).stderr
     psycopg2.connect(there).close()
 
 
@@ -79,7 +79,7 @@ def test_destroy_asks_a_person_and_refuses_a_script(alone: CommandLine, hpotool_
 
 def test_destroy_with_yes_asks_nobody(alone: CommandLine, hpotool_home: Path) -> None:
     EmbeddedPostgres(hpotool_home).start()
-    assert "are gone" in alone.run("db", "destroy", "--yes").stderr
+    assert "are deleted" in alone.run("db", "destroy", "--yes").stderr
     assert not (hpotool_home / "postgres").exists()
 
 

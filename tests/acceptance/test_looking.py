@@ -75,7 +75,7 @@ def test_show_says_that_a_study_of_plain_optuna_has_no_settings(hpotool: Command
     assert hpotool.url is not None
     optuna.create_study(study_name="plain", storage=DatabaseUrl.parse(hpotool.url).sqlalchemy)
     done = hpotool.run("show", "--study", "plain", code=3)
-    assert "was made by plain Optuna and has no settings" in done.stderr
+    assert "was created by plain Optuna and has no settings" in done.stderr
 
 
 def test_watch_in_a_real_terminal(hpotool: CommandLine, tmp_path: Path) -> None:
@@ -89,11 +89,11 @@ def test_watch_in_a_real_terminal(hpotool: CommandLine, tmp_path: Path) -> None:
         def shows(text: str) -> None:
             wait_until(lambda: text in terminal.screen(), f"the screen shows {text!r}")
 
-        shows("nobody works on this; start: hpotool worker held")
+        shows("no workers; to start one: hpotool worker held")
         lines = terminal.screen().splitlines()
         assert lines[0] == "held  running"
         assert len(lines[1]) == 80
-        assert "q leave · p pause" in lines[23]
+        assert "q quit · p pause" in lines[23]
         with here.start("worker", "--gpu", "none", log=tmp_path / "log"):
             shows("alive")
             terminal.resize(120, 40)
@@ -101,7 +101,7 @@ def test_watch_in_a_real_terminal(hpotool: CommandLine, tmp_path: Path) -> None:
             terminal.press("p")
             shows("pause held?")
             terminal.press("n")
-            shows("q leave · p pause")
+            shows("q quit · p pause")
             assert here.json("status")["state"] == "running"
             terminal.press("p")
             shows("pause held?")
@@ -122,7 +122,7 @@ def test_watch_in_a_real_terminal(hpotool: CommandLine, tmp_path: Path) -> None:
             terminal.press("q")
             shows("ended with 0")
     with open_terminal(words, tmp_path, environment, width=80, height=24) as terminal:
-        wait_until(lambda: "q leave" in terminal.screen(), "it is there")
+        wait_until(lambda: "q quit" in terminal.screen(), "it is there")
         terminal.press("C-c")
         wait_until(lambda: "ended with 130" in terminal.screen(), "Ctrl-C leaves")
 
@@ -142,7 +142,7 @@ def test_status_says_what_happens_and_who_left_why(hpotool: CommandLine, tmp_pat
     [departed] = found["departed"]
     assert "circuit breaker" in departed["reason"]
     shown = here.run("status").stdout
-    assert "nobody works on this; start: hpotool worker held" in shown
+    assert "no workers; to start one: hpotool worker held" in shown
     assert f"{departed['id']} left " in shown
     assert "ValueError: no data" in shown
 
@@ -164,7 +164,7 @@ def test_studies_are_told_apart_and_trials_chosen_and_sorted(hpotool: CommandLin
     assert (held["state"], held["trials"], held["best"], held["workers"]) == ("running", {}, None, 0)
     assert (other["state"], other["trials"], other["best"]) == (None, {"COMPLETE": 6}, 3.0)
     assert [study["name"] for study in here.json("studies", "pl*")] == ["plain"]
-    assert "no study has a name like 'zz'" in here.run("studies", "zz").stderr
+    assert "no study's name matches 'zz'" in here.run("studies", "zz").stderr
     shown = here.run("studies").stdout
     assert "0/1" in shown
     assert "plain Optuna" in shown

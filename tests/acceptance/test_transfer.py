@@ -22,13 +22,13 @@ def test_the_best_points_of_another_study_are_queued_once(hpotool: CommandLine) 
     hpotool.run("create-study", "--study", "new", *common, *params)
 
     done = hpotool.run("enqueue", "--study", "new", "--from-study", "old", "--top", "3")
-    assert "1 of the best trials of 'old' lie outside the search space of 'new'; left out" in done.stderr
+    assert "left out 1 of the best trials of 'old': outside the search space of 'new'" in done.stderr
     new = optuna.load_study(study_name="new", storage=DatabaseUrl.parse(hpotool.url).sqlalchemy)
     queued = [trial.system_attrs["fixed_params"] for trial in new.trials]
     assert queued == [{"x": 2.0, "n": 2}, {"x": 3.0, "n": 2}]
 
     again = hpotool.run("enqueue", "--study", "new", "--from-study", "old", "--top", "3")
-    assert "2 of them are in 'new' already; left out" in again.stderr
+    assert "left out 2 of them: already in 'new'" in again.stderr
     assert len(hpotool.json("trials", "--study", "new")) == 2
     assert "no complete trial" in hpotool.run("enqueue", "-s", "old", "--from-study", "new", code=2).stderr
 
@@ -58,7 +58,7 @@ def test_finished_trials_of_another_study_are_taken_over_outside_the_budget(here
     create(here, "new", "--param", "x=float(0, 20)", "--trials", "4")
     best = here.json("best", "--study", "old", "-n", "5")["trials"]
     done = here.run("enqueue", "--study", "new", "--from-study", "old", "--top", "5", "--finished")
-    assert "took 5 finished trials over into study 'new'" in done.stderr
+    assert "copied 5 finished trials into study 'new'" in done.stderr
     assert done.stdout == "0\n1\n2\n3\n4\n"
     taken = here.json("trials", "--study", "new")
     assert [(trial["state"], trial["values"], trial["params"]) for trial in taken] == [
@@ -69,7 +69,7 @@ def test_finished_trials_of_another_study_are_taken_over_outside_the_budget(here
     assert list(shown["reports"]) == ["0", "1", "2"]
 
     again = here.run("enqueue", "--study", "new", "--from-study", "old", "--top", "5", "--finished")
-    assert "5 of them are in 'new' already; left out" in again.stderr
+    assert "left out 5 of them: already in 'new'" in again.stderr
     assert again.stdout == ""
 
     here.run("worker", "--study", "new", "--workers", "2")
@@ -92,11 +92,11 @@ def test_trials_of_another_objective_are_refused_with_what_differs_and_what_to_d
     (here.folder / "mine.py").write_text(MODULE + "# other data\n")
     create(here, "new", "--param", "x=float(0, 10)", "--constraint", "size <= 3")
     refused = here.run("enqueue", "--study", "new", "--from-study", "old", "--finished", code=2).stderr
-    assert "error: finished trials of 'old' cannot be taken over into 'new'" in refused
+    assert "error: finished trials of 'old' cannot be copied into 'new'" in refused
     assert "error: the constraints are none in 'old' and size <= 3 in 'new'" in refused
     assert "error: the objective's code (SHA-256) is" in refused
-    assert "hint: without --finished the points are queued, to be run here" in refused
+    assert "hint: without --finished, the points are queued to run here" in refused
     assert here.json("trials", "--study", "new") == []
     assert "queued 5 trials" in here.run("enqueue", "--study", "new", "--from-study", "old").stderr
     alone = here.run("enqueue", "x=1", "--study", "new", "--finished", code=2).stderr
-    assert "--finished takes the trials of another study over, and none is named" in alone
+    assert "--finished copies trials of another study, but no --from-study is given" in alone

@@ -28,10 +28,10 @@ _GOALS = {
 
 _HEAD = """# Benchmarks: the cost of coordination
 
-The overhead of a trial, for plain Optuna and hpotool in the same run (`make bench`): the same objective (10 float
-parameters, 20 reports, each followed by `should_prune`), TPE, heartbeats on, one Postgres. Round trips are counted on the
-wire, and CPU time is that of the processes themselves. Figures are per trial and exclude the worker's first trial.
-This page is generated from [benchmarks.json](benchmarks.json).
+The overhead of a trial, for plain Optuna and hpotool in the same run (`make bench`): the same objective (10
+float parameters, 20 reports, each followed by `should_prune`), TPE, heartbeats on, one Postgres. Round trips
+are counted on the wire, and CPU time is that of the processes themselves. Figures are per trial and exclude the
+worker's first trial. This page is generated from [benchmarks.json](benchmarks.json).
 
 {machine}
 """
@@ -113,23 +113,24 @@ def _missed(results: Sequence[Result]) -> str:
     return (f"{sentence}. Missed: {'; '.join(missed)}." if missed else f"{sentence}.") + "\n"
 
 
-_REMAINS = """Only the cost of TPE grows. In an empty study, a trial takes {empty:.1f} ms of the worker's CPU time (Optuna's own trial
-object, the storage and the pruner); with {size:,} finished trials, {full:.1f} ms. The difference is the time for Optuna's
-Parzen densities, which hpotool uses unchanged over at most 3,000 trials; a shorter history would make them cheaper.
-Before its first trial, a worker mostly waits for Postgres, which reads and packs the whole history once. The figures
-for Postgres include its background processes.
+_REMAINS = """Only the cost of TPE grows. In an empty study, a trial takes {empty:.1f} ms of the worker's CPU time
+(Optuna's own trial object, the storage and the pruner); with {size:,} finished trials, {full:.1f} ms. The difference is
+the time for Optuna's Parzen densities, which hpotool uses unchanged over at most 3,000 trials; a shorter
+history would make them cheaper. Before its first trial, a worker mostly waits for Postgres, which reads and
+packs the whole history once. The figures for Postgres include its background processes.
 
-Other programs on the machine (see its load average above) increase the wall times and first-trial times of both, and CPU
-times less, so compare the two with each other.
+Other programs on the machine (see its load average above) increase the wall times and first-trial times of
+both, and CPU times less, so compare the two with each other.
 """
 
 _BOUNDED = """## Does a bounded history find less?
 
-Beyond {bound:,} finished trials, TPE uses only the newest and the best of them. After {history:,} trials, the regret of
-the best of the next {next} (0 is the optimum, 1 a median random point) was {mean_bounded:.3f} with the bounded history and
-{mean_whole:.3f} with the whole one, as means over {pairs_compared} pairs of problem and seed. The difference is
-{mean_difference:+.3f} ± {standard_error:.3f} (standard error), and the bounded history found better points in
-{bounded_is_better} of {pairs_compared} pairs. `python -m tests.benchmarks.bounded_history` repeats the measurement.
+Beyond {bound:,} finished trials, TPE uses only the newest and the best of them. After {history:,} trials, the
+regret of the best of the next {next} (0 is the optimum, 1 a median random point) was {mean_bounded:.3f} with
+the bounded history and {mean_whole:.3f} with the whole one, as means over {pairs_compared} pairs of problem and
+seed. The difference is {mean_difference:+.3f} ± {standard_error:.3f} (standard error), and the bounded history
+found better points in {bounded_is_better} of {pairs_compared} pairs. `python -m
+tests.benchmarks.bounded_history` repeats the measurement.
 """
 
 

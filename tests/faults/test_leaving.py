@@ -134,7 +134,7 @@ def test_a_worker_waits_for_its_database(own_postgres: TestServer, tmp_path: Pat
     assert impatient.wait(60) == 4
     assert fleet.start_worker(more=["--wait-for-database", "1s"]).wait(60) == 4
     patient = fleet.start_worker(more=["--wait-for-database", "5m"])
-    wait_until(lambda: "waiting for it" in (tmp_path / "worker-2.log").read_text(), "that it waits")
+    wait_until(lambda: "; waiting" in (tmp_path / "worker-2.log").read_text(), "that it waits")
     own_postgres.start()
     assert patient.wait(60) == 0, fleet.logs()
     assert fleet.is_done()

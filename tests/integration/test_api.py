@@ -103,7 +103,7 @@ def test_studies_are_named_as_on_the_command_line(monkeypatch: pytest.MonkeyPatc
     hpotool.create_study(STUDY, study="second")
     with pytest.raises(InputError, match="several studies: first, second") as several:
         hpotool.load_study()
-    assert several.value.hint == "say which one, like 'first'"
+    assert several.value.hint == "name one, like 'first'"
     monkeypatch.setenv("HPOTOOL_STUDY", "second")
     assert hpotool.load_study().study_name == "second"
     with pytest.raises(NotFoundError, match="'frist' does not exist") as unknown:
@@ -128,7 +128,7 @@ def test_a_study_is_created_from_a_file_and_resumed(tmp_path: Path) -> None:
     [
         (STUDY, {"budget__trails": 3}, StudyFileError, "budget__trails=3: unknown key 'trails'"),
         (STUDY, {"budget__trials": "many"}, StudyFileError, "budget__trials='many'"),
-        ({**STUDY, "metrics": {"height": object()}}, {}, InputError, "object cannot stand in a document"),
+        ({**STUDY, "metrics": {"height": object()}}, {}, InputError, "a document cannot contain object"),
         ({}, {}, StudyFileError, "objective"),
         ("nowhere.yaml", {}, NotFoundError, "the study file nowhere.yaml does not exist"),
     ],

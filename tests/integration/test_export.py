@@ -66,8 +66,8 @@ def test_trials_steps_and_params_in_every_format(run: Commands, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("export trials -o t.txt", "ends with .txt, and what is written ends with"),
-        ("export trials -f parquet", "nothing for a terminal"),
+        ("export trials -o t.txt", "ends with .txt, but the known endings are"),
+        ("export trials -f parquet", "cannot be written to a terminal"),
         ("export params -o p.parquet", "for trials, not for params"),
         ("export trials -n 3", "-n goes with params"),
         ("export params --steps", "--steps goes with trials"),

@@ -122,15 +122,15 @@ def test_a_thousand_trials_of_sqlite_are_the_same_here(
     assert "hpotool init --from-study alt-1" in run("show alt-1", 3).stderr
 
     again = run(f"import {path}")  # the same file by its path
-    assert "nothing new; its 1000 trials are here already" in again.stderr
+    assert "nothing new; its 1000 trials are already here" in again.stderr
     old.add_trial(create_trial(state=TrialState.COMPLETE, values=[0.0, 1.0]))
     old.ask()
     grown = run(f"import {path}").stderr
-    assert "2 trials imported; 1000 were here already" in grown
+    assert "2 trials imported; 1000 were already here" in grown
     assert "1 of them had not ended there" in grown
     states = [t["state"] for t in run.json("trials alt-1")[1000:]]
     assert states == ["COMPLETE", "FAIL"]
-    assert "is here already, as 'alt-1'" in run(f"import {path} --as other", 2).stderr
+    assert "is already here, as 'alt-1'" in run(f"import {path} --as other", 2).stderr
 
 
 def test_several_studies_and_names_that_no_file_can_bear(run: Commands, tmp_path: Path) -> None:
@@ -139,18 +139,18 @@ def test_several_studies_and_names_that_no_file_can_bear(run: Commands, tmp_path
         fill(f"sqlite:///{path}", name, 3)
     done = run(f"import {path} --study fine --study 'a b'")
     assert done.stdout == "a-b\nfine\n" or done.stdout.split() == ["a-b", "fine"]
-    assert "a-b, which was called 'a b': 3 trials imported" in done.stderr
+    assert "a-b (named 'a b' there): 3 trials imported" in done.stderr
     rest = run(f"import {path}")
     assert rest.stdout.split() == ["study", "up", "a-b", "fine"]
     run("rename a-b renamed")
-    assert "renamed, which was called 'a b': nothing new" in run(f"import {path}").stderr
+    assert "renamed (named 'a b' there): nothing new" in run(f"import {path}").stderr
     assert "--as names one study" in run(f"import {path} --as x", 2).stderr
     assert "has no study 'c'" in run(f"import {path} --study c", 3).stderr
 
     other = tmp_path / "other.db"
     fill(f"sqlite:///{other}", "fine", 2)
     taken = run(f"import {other}", 2).stderr
-    assert "there is a study 'fine' already, which did not come from" in taken
+    assert "there is already a study 'fine', which did not come from" in taken
     assert "--as fine-2" in taken
     run(f"import {other} --as fine-2")
 

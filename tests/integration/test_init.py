@@ -35,13 +35,13 @@ def test_a_study_of_plain_optuna_is_adopted_by_the_file_that_is_written(
     text = Path("plain.yaml").read_text()
     assert "drop: {float: [0.0, 0.5], step: 0.1, when: {booster: [dart]}}" in text
     assert "budget: {trials: 120}" in text
-    assert "exists already, and is not overwritten" in run("init --from-study plain", 2).stderr
+    assert "already exists, and init overwrites no file" in run("init --from-study plain", 2).stderr
     Path("plain.yaml").write_text(text.replace("my_module", "objectives.quadratic"))
     run("create-study plain.yaml")
     assert run.json("budget plain")["limits"]["trials"] == {"limit": 120, "used": 20}
 
     again = run("init --from-study plain -o again.yaml")
-    assert "put right" not in again.stderr
+    assert "to fix" not in again.stderr
     assert "is resumed" in run("create-study again.yaml").stderr
 
     with warnings.catch_warnings():
@@ -61,9 +61,9 @@ def test_a_study_of_plain_optuna_is_adopted_by_the_file_that_is_written(
     run("init train.py -o made.yaml")
     assert "choose a range" in Path("made.yaml").read_text()
     refused = {
-        "init": "init reads one thing",
-        "init train.py --from-study plain": "init reads one thing",
-        "init lists.yaml": "is no sweep",
+        "init": "either a file or --from-study",
+        "init train.py --from-study plain": "either a file or --from-study",
+        "init lists.yaml": "is not a sweep",
         "init .": "cannot be read",
         "init train.py -o no/such.yaml": "cannot be written",
     }

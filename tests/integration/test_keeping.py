@@ -73,7 +73,7 @@ def test_delete_says_what_goes_and_spares_living_workers(
     refused = run("delete old --yes", 2).stderr
     assert "error: 1 worker is alive in study 'old', on gpu-b" in refused
     assert "hpotool delete old --force" in refused
-    assert "nobody to ask" in run("delete old --force", 2).stderr
+    assert "nobody can confirm it" in run("delete old --force", 2).stderr
     assert len(load(connection, "old").trials) == 3
 
     done = run("delete old --force --yes").stderr
@@ -90,13 +90,13 @@ def test_a_renamed_study_is_the_same_study(run: Commands, connection: Connection
     run(CREATE.format("taken"))
     add_trials(connection, "first", 4)
     (home_folder() / "checkpoints" / "first" / "trial-1").mkdir(parents=True)
-    assert "there is a study 'taken' already" in run("rename first taken", 2).stderr
+    assert "there is already a study 'taken'" in run("rename first taken", 2).stderr
     assert "like my-study" in run("rename first 'my study'", 2).stderr
-    assert "called 'first' already" in run("rename first first", 2).stderr
+    assert "already named 'first'" in run("rename first first", 2).stderr
     add_worker(connection, "taken")
     assert "worker is alive" in run("rename taken new", 2).stderr
 
-    assert "study 'first' is called 'second' now" in run("rename first second").stderr
+    assert "study 'first' is now named 'second'" in run("rename first second").stderr
     _, spec = read_spec(connection, "second")
     assert (spec.name, spec.budget.trials) == ("second", 20)
     assert (home_folder() / "checkpoints" / "second" / "trial-1").is_dir()
@@ -112,7 +112,7 @@ def test_what_was_taken_over_is_known_under_the_new_name(run: Commands, connecti
     run("enqueue --study next --from-study first --finished")
     run("rename first again")
     done = run("enqueue --study next --from-study again --finished").stderr
-    assert "3 of them are in 'next' already" in done
+    assert "3 of them: already in 'next'" in done
 
 
 @pytest.mark.parametrize("what", ["settings", "points", "trials"])
@@ -122,7 +122,7 @@ def test_a_clone_has_what_was_asked_for(run: Commands, connection: Connection, w
     add_trials(connection, "a", 3)
     add_trials(connection, "a", 1, TrialState.FAIL)
     run(f"clone a b --with {what}")
-    assert "there is a study 'b' already" in run("clone a b", 2).stderr
+    assert "there is already a study 'b'" in run("clone a b", 2).stderr
     _, spec = read_spec(connection, "b")
     assert spec.tags == {"owner": "ann"}
     trials = load(connection, "b").trials
@@ -145,8 +145,8 @@ def test_a_study_of_plain_optuna_is_cloned_with_its_trials(run: Commands, connec
 def test_an_archived_study_is_hidden_and_nothing_else(run: Commands, connection: Connection) -> None:
     run(CREATE.format("old"))
     run(CREATE.format("new"))
-    assert "back with: hpotool unarchive old" in run("archive old").stderr
-    assert "archived already" in run("archive old").stderr
+    assert "to undo: hpotool unarchive old" in run("archive old").stderr
+    assert "already archived" in run("archive old").stderr
     assert [study["name"] for study in run.json("studies")] == ["new"]
     assert [study["name"] for study in run.json("studies --all")] == ["old", "new"]
     assert run.json("status")["study"] == "new"  # the only one that is not archived
@@ -171,7 +171,7 @@ def test_notes_are_the_dashboards(run: Commands, connection: Connection) -> None
     assert run("note s 1").stdout == "short\n"
     assert run("note s").stdout == "the **first** try\n"
     run("note s --remove")
-    assert "no note about s" in run("note s").stderr
+    assert "no note on s" in run("note s").stderr
     assert "no trial 7" in run("note s 7 text", 3).stderr
     assert "in quotes" in run("note s two words", 2).stderr
 
@@ -185,7 +185,7 @@ def test_tags_and_a_description_are_settings(run: Commands, connection: Connecti
     file.write_text(text)
     run(f"create-study {file}")
     file.write_text(text + "description: how deep\ntags: {owner: ann, paper: '3'}\n")
-    assert "taken over: tags changes from none to" in run(f"create-study {file}").stderr
+    assert "changed: tags changes from none to" in run(f"create-study {file}").stderr
     assert run("tag s paper= gpu=h100").stdout == "gpu=h100\nowner=ann\n"
     assert run("tag s").stdout.splitlines() == ["gpu=h100", "owner=ann"]
     assert "a tag is key=value" in run("tag --study s owner", 2).stderr
@@ -207,24 +207,24 @@ def test_failed_trials_are_tried_again_by_number_all_and_some(run: Commands, con
             " FROM trials WHERE study_id = %s AND number = %s",
             (outcome, study_id, number),
         )
-    assert "no trial is named" in run("retry s", 2).stderr
+    assert "no trial is given" in run("retry s", 2).stderr
     assert "there is no outcome 'crsh'; did you mean 'crash'?" in run("retry s --where outcome=crsh", 2).stderr
-    assert "takes outcome=" in run("retry s --where state=fail", 2).stderr
-    assert "trial 0 is queued again as trial 6" in run("retry s --where outcome=crash --where host=gpu-b").stderr
+    assert "expected outcome=" in run("retry s --where state=fail", 2).stderr
+    assert "trial 0 is queued again, as trial 6" in run("retry s --where outcome=crash --where host=gpu-b").stderr
     partly = run("retry s 3 5 0", 2)
-    assert "trial 3 is queued again as trial 8" in partly.stderr
+    assert "trial 3 is queued again, as trial 8" in partly.stderr
     assert "trial 5 is COMPLETE" in partly.stderr
-    assert "trial 0 is tried again as trial 6" in partly.stderr
+    assert "trial 0 is already being retried, as trial 6" in partly.stderr
     done = run("retry s --failed").stderr
     assert [line.split()[1] for line in done.splitlines()] == ["2", "4"]
-    assert "no failed trial to try again" in run("retry s --failed", 3).stderr
+    assert "no failed trial to retry" in run("retry s --failed", 3).stderr
 
 
 def test_a_budget_grows_by_what_is_added(run: Commands, connection: Connection) -> None:
     run(CREATE.format("s"))
     add_trials(connection, "s", 5)
     assert "budget.trials changes from 20 to 30" in run("budget s --trials +10").stderr
-    assert "5 of 3 trials are finished: with this limit the study is done" in run("budget s --trials 3").stderr
+    assert "5 of 3 trials are finished: with this limit, the study is done" in run("budget s --trials 3").stderr
     run("budget s --wall 1h --trials none --gpu-hours 2.5")
     run("budget s --wall +30m --gpu-hours +1.5")
     _, spec = read_spec(connection, "s")

@@ -1,4 +1,4 @@
-"""What a terminal shows: tables that fit, short values, the live screen.
+"""Terminal output: tables that fit, short values, the live screen.
 
-Draws data that others found.
+Draws data, and does not query it.
 """

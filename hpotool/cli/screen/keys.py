@@ -1,4 +1,4 @@
-"""Single keys of a terminal, without Enter."""
+"""Reads single keys from a terminal, without Enter."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _ONE_KEY = re.compile(r"\x1b(?:\[[0-9;]*[A-Za-z~]|O[A-Z])?|.", re.DOTALL)
 
 @contextmanager
 def single_keys() -> Iterator[ReadKey]:
-    """What waits so many seconds for a key, and returns its character or name; only waits without a terminal.
+    """Return a function that waits for a key for a number of seconds, and returns its character or name.
 
-    Ctrl-C stays an interrupt. The terminal is left as it was found.
+    Without a terminal, the function only waits. Ctrl-C still interrupts. The terminal's settings are restored.
     """
     if not sys.stdin.isatty():
         yield _only_wait

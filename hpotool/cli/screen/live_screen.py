@@ -1,4 +1,4 @@
-"""`watch` in a terminal: looks again and again, obeys keys, follows the terminal's size, outlives an outage."""
+"""`watch` in a terminal: refreshes, reacts to keys, follows the terminal's size, survives outages."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
     from hpotool.analysis.status import StudyStatus
 
-_NOTICES_S = 0.2  # how soon a change of the terminal's size is noticed
+_NOTICES_S = 0.2  # how soon a resized terminal is noticed
 _MOST_DIGITS = 9
-_NEWS_S = 5.0  # how long the footer keeps a piece of news
+_NEWS_S = 5.0  # how long the footer shows a message
 
 Wish = Literal["running", "paused"]
 
 
 @dataclass
 class _Footer:
-    """What the last line says: a question before news, and news before the keys."""
+    """The text of the last line: a question takes precedence over a message, and a message over the keys."""
 
     has_keys: bool
     question: Wish | None = None
@@ -43,20 +43,20 @@ class _Footer:
     def draw(self, found: StudyStatus, *, best_first: bool) -> Footer:
         if self.question is not None:
             verb = "pause" if self.question == "paused" else "resume"
-            return Footer(f"{verb} {found.progress.summary.name}? y yes, any other key no", "bold yellow")
+            return Footer(f"{verb} {found.progress.summary.name}? y for yes, any other key for no", "bold yellow")
         if self.number is not None:
-            return Footer(f"open trial: {self.number}▏ Enter opens it, Esc does not", "bold yellow")
+            return Footer(f"open trial: {self.number}▏ Enter to open, Esc to cancel", "bold yellow")
         if time.monotonic() < self.news_until:
             return Footer(self.news, "yellow")
         if not self.has_keys:
-            return Footer("Ctrl-C leaves")
+            return Footer("Ctrl-C to quit")
         verb = "resume" if _wish(found) == "running" else "pause"
         other = "latest" if best_first else "best"
-        return Footer(f"q leave · p {verb} · s {other} trials first · o open a trial")
+        return Footer(f"q quit · p {verb} · s {other} trials first · o open a trial")
 
 
 class LiveScreen:
-    """A study's screen, until the study is over or somebody leaves.
+    """A study's screen, shown until the study ends or the user quits.
 
     ``move`` pauses and resumes the study, ``open_trial`` draws one of its trials.
     """
@@ -81,10 +81,10 @@ class LiveScreen:
         self._away_since: float | None = None
 
     def run(self) -> StudyStatus:
-        """Show it; the last state that was seen.
+        """Show the screen; return the last state seen.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C; the terminal is as it was.
+            KeyboardInterrupt: Ctrl-C; the terminal is restored.
         """
         from rich.live import Live
 
@@ -99,7 +99,7 @@ class LiveScreen:
         return self._found
 
     def _wait(self, live: Live, read_key: Callable[[float], str | None]) -> bool:
-        """Show the screen until it is time for the next look; False: somebody leaves."""
+        """Show the screen until the next refresh; False: the user quits."""
         look_at = time.monotonic() + self._interval_s
         while True:
             self._draw(live)
@@ -123,7 +123,7 @@ class LiveScreen:
     def _draw_footer(self) -> Footer:
         if self._away_since is not None:
             away = format_elapsed(time.monotonic() - self._away_since)
-            return Footer(f"the database has not answered for {away}; this is what it said last", "bold red")
+            return Footer(f"the database has not answered for {away}; these are its last figures", "bold red")
         return self._footer.draw(self._found, best_first=self._best_first)
 
     def _look_again(self) -> None:
@@ -181,7 +181,7 @@ class LiveScreen:
         except HpotoolError as error:
             self._footer.note(error.message)
             return
-        self._footer.note("paused: what runs goes on" if wish == "paused" else "running again")
+        self._footer.note("paused: running trials will finish" if wish == "paused" else "running again")
         self._look_again()
 
 

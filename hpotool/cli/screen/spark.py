@@ -1,4 +1,4 @@
-"""A line of small bars: how a value has moved."""
+"""A sparkline: the history of a value as a line of small bars."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 
 def spark(values: Sequence[float], width: int) -> str:
-    """``values``, the first to the last, in at most ``width`` characters; blank where one is not finite."""
+    """``values``, from first to last, in at most ``width`` characters; blank for values that are not finite."""
     shown = _thin(values, width)
     finite = [value for value in shown if math.isfinite(value)]
     if not finite:

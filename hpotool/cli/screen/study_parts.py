@@ -1,4 +1,4 @@
-"""What `status` and `watch` are made of: each part of a study's state as it is drawn, at any width."""
+"""The parts of `status` and `watch`: draws each part of a study's state at any width."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _DEPARTED_SHOWN = 3
 
 @dataclass(frozen=True)
 class ProgressLine:
-    """A bar over the whole width, and the count behind it; only the count where there is no limit."""
+    """A progress bar over the whole width, followed by the count; without a limit, only the count."""
 
     finished: int
     budget: int | None
@@ -52,7 +52,7 @@ class ProgressLine:
 
 @dataclass(frozen=True)
 class BestLine:
-    """The best value, the trial it is of, and over the rest of the width how it came about."""
+    """The best value, its trial, and in the remaining width its history."""
 
     label: str
     values: Sequence[float]
@@ -67,7 +67,7 @@ class BestLine:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Names and values in running lines; a pair is never taken apart."""
+    """Names and values in lines of text; a pair is never split."""
 
     pairs: Sequence[tuple[str, str]]
 
@@ -86,7 +86,7 @@ class Pairs:
 
 
 def headline(found: StudyStatus) -> Text:
-    """The study's name, its state, and why it is in it."""
+    """The study's name, its state, and the reason for that state."""
     progress = found.progress
     line = Text(no_wrap=True, overflow="ellipsis")
     line.append(visible(progress.summary.name), style="bold")
@@ -97,14 +97,14 @@ def headline(found: StudyStatus) -> Text:
 
 
 def progress_line(found: StudyStatus, widest: int = 10_000) -> ProgressLine:
-    """How much of the budget is used, in at most ``widest`` characters."""
+    """The used share of the budget, in at most ``widest`` characters."""
     progress = found.progress
     other = f" (+{progress.taken_over} from another study)" if progress.taken_over else ""
     return ProgressLine(progress.finished, progress.budget_trials, other, widest)
 
 
 def pace_line(found: StudyStatus, now: datetime | None = None) -> Text | None:
-    """How long it has taken, how fast it goes, and when it will be done; None before anything has begun."""
+    """The elapsed time, the pace, and when the study will be done; None before it has started."""
     pace, parts = found.pace, []
     if pace.elapsed_s is not None:
         parts.append(f"{'took' if found.is_over else 'elapsed'} {format_elapsed(pace.elapsed_s)}")
@@ -119,7 +119,7 @@ def pace_line(found: StudyStatus, now: datetime | None = None) -> Text | None:
 
 
 def counts_line(found: StudyStatus) -> Text:
-    """How many trials are in which state; those that failed for good apart from those that are tried again."""
+    """The number of trials in each state; trials that failed for good are separate from retried ones."""
     counts, activity = found.progress.summary.trials, found.activity
     shown = [
         (counts.get("RUNNING", 0), "running", "cyan"),
@@ -135,13 +135,13 @@ def counts_line(found: StudyStatus) -> Text:
 
 
 def tier_lines(found: StudyStatus) -> Iterator[Text]:
-    """How far each tier is."""
+    """The progress of each tier."""
     for number, tier in enumerate(found.tiers, start=1):
         yield Text(f"tier {number}: {tier.finished}/{tier.trials} up to step {tier.steps}, {tier.running} running")
 
 
 def best_parts(found: StudyStatus, *, title: bool = True) -> Iterator[Any]:
-    """The best trial with its parameters and how its value came about, or the front of several metrics."""
+    """The best trial with its parameters and the history of the best value; with several metrics, the front."""
     trials = found.best.trials
     if not trials:
         yield Text(visible(found.best.why_none or ""), style="dim")
@@ -152,31 +152,31 @@ def best_parts(found: StudyStatus, *, title: bool = True) -> Iterator[Any]:
         yield Pairs([(visible(k), plain_cell(v)) for k, v in row.items() if k not in ("trial", metric)])
     else:
         rows = [trial.as_row() for trial in trials]
-        yield Fitted(rows, f"{len(rows)} trials that no other beats in every metric" if title else None)
+        yield Fitted(rows, f"{len(rows)} trials that no other trial beats in every metric" if title else None)
 
 
 def warning_lines(found: StudyStatus) -> Iterator[Text]:
-    """What somebody should look at: a warning, a study that nobody works on, and workers that are gone."""
+    """Problems that need attention: a warning, a study without workers, workers that are gone."""
     if found.progress.warning:
         yield Text(visible(f"warning: {found.progress.warning}"), style="yellow")
     gone = [worker for worker in found.workers if worker["state"] == "gone"]
     yield from (Text(visible(_describe_gone(worker)), style="red") for worker in gone[:_DEPARTED_SHOWN])
     if len(gone) > _DEPARTED_SHOWN:
-        yield Text(f"and {len(gone) - _DEPARTED_SHOWN} more workers are gone", style="red")
+        yield Text(f"{len(gone) - _DEPARTED_SHOWN} more workers are gone", style="red")
     if found.is_forsaken:
-        yield Text(f"nobody works on this; start: {start_command(found.progress.summary.name)}", style="bold red")
+        yield Text(f"no workers; to start one: {start_command(found.progress.summary.name)}", style="bold red")
         for worker in found.activity.departed[:_DEPARTED_SHOWN]:
             ago = format_elapsed(worker["ago_s"])
             yield Text(visible(f"  {worker['id']} left {ago} ago: {worker['reason'] or 'no reason given'}"))
 
 
 def start_command(study: str) -> str:
-    """What starts a worker of the study."""
+    """The command that starts a worker of the study."""
     return paste("worker", f"--study={study}") if study.startswith("-") else paste("worker", study)
 
 
 def workers_table(found: StudyStatus, *, is_compact: bool = False) -> Fitted | None:
-    """Who works on the study, and with what; None where nobody does."""
+    """The study's workers and their trials; None if there are none."""
     rows = [
         {
             "worker": worker["id"],
@@ -194,7 +194,7 @@ def workers_table(found: StudyStatus, *, is_compact: bool = False) -> Fitted | N
 
 
 def failures_table(found: StudyStatus, *, is_compact: bool = False) -> Fitted | None:
-    """What went wrong, how often, and the last time why; None where nothing did."""
+    """Each kind of failure with its count and latest reason; None if there are none."""
     rows = [
         {
             "failure": failure["outcome"],
@@ -223,7 +223,7 @@ def say_region(region: FailureRegion) -> str:
 
 
 def latest_table(found: StudyStatus, count: int, *, best_first: bool = False) -> Fitted | None:
-    """The attempts that ended last, with their values or their reason; None before the first one."""
+    """The attempts that ended last, with their values or reasons; None before the first."""
     attempts = found.activity.latest
     if best_first:
         attempts = tuple(sorted(attempts, key=lambda attempt: _rank(found, attempt)))
@@ -234,7 +234,7 @@ def latest_table(found: StudyStatus, count: int, *, best_first: bool = False) ->
 
 
 def one_line(text: str | None) -> str:
-    """A reason in one line."""
+    """A reason as one line."""
     return " ".join((text or "").split())
 
 
@@ -267,7 +267,7 @@ def _describe_gone(worker: Mapping[str, Any]) -> str:
 
 
 def _round(seconds: float) -> float:
-    """An estimate without figures that nobody can know."""
+    """An estimate, rounded to a plausible precision."""
     unit = 3600 if seconds > 20 * 3600 else 60 if seconds > 120 else 1
     return round(seconds / unit) * unit
 

@@ -1,7 +1,7 @@
-"""Tables for people: every number in one piece, whatever the width of the terminal.
+"""Tables for people, in which no number is cut, whatever the width of the terminal.
 
-Where the columns do not fit, one record becomes a list of names and values, and many records show the columns that
-fit, name how many were left out, and shorten long texts. Piped, a table is as wide as its content.
+If the columns do not fit, a single record is shown as a list of names and values. Several records show the columns
+that fit, say how many are left out, and shorten long text. When piped, a table is as wide as its content.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _SHORTEST = 12  # a text column is shortened to this width before a column is le
 
 @dataclass(frozen=True)
 class Fitted:
-    """Rows as the terminal has room for them.
+    """Rows, fitted to the terminal.
 
     Attributes:
-        style: the colour of a row; of none where there is none.
-        is_compact: one line for each row and one for their names, and no word about columns without room.
+        style: the colour of each row, if any.
+        is_compact: one line per row and one for the headings, without a note about columns left out.
     """
 
     rows: Sequence[Mapping[str, Any]]
@@ -60,7 +60,7 @@ class Fitted:
             header_style="dim" if self.is_compact else "table.header",
             pad_edge=False,
             show_edge=False,
-            padding=(0, _GAP if self.is_compact else _GAP - 1, 0, 0),  # the box has a blank of its own
+            padding=(0, _GAP if self.is_compact else _GAP - 1, 0, 0),  # the box already has a blank
         )
         for column in columns:
             drawn.add_column(
@@ -90,7 +90,7 @@ class _Column:
 
     @property
     def least(self) -> int:
-        """The width below which it says nothing: a number is never cut."""
+        """The smallest useful width of a column; a number is never cut."""
         return self.width if self.is_numeric else min(self.width, max(_SHORTEST, len(self.name)))
 
 
@@ -103,7 +103,7 @@ def _width(columns: Sequence[_Column]) -> int:
 
 
 def _fit(columns: Sequence[_Column], width: int) -> list[_Column]:
-    """The first columns that have room at their least width, given what is then left from the left on."""
+    """The first columns that fit at their smallest width; the remaining width is given out from the left."""
     shown: list[_Column] = []
     used = 0
     for column in columns:
@@ -121,7 +121,7 @@ def _fit(columns: Sequence[_Column], width: int) -> list[_Column]:
 
 
 def record(row: Mapping[str, Any], least: int = 0) -> Table:
-    """One record as names and values below each other; the names take ``least`` columns at least."""
+    """One record as a list of names and values; the names take at least ``least`` columns."""
     drawn = Table.grid(padding=(0, _GAP, 0, 0))
     drawn.add_column(style="dim", no_wrap=True, min_width=least)
     drawn.add_column(overflow="fold")

@@ -1,4 +1,4 @@
-"""Values and sentences as a terminal shows them: short, and nothing in them that it would obey."""
+"""Values and sentences for a terminal: short, and without control sequences."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def cell(value: Any) -> str:
-    """One value for a person, as Rich's markup, in which nothing is a tag."""
+    """One value for people, escaped as Rich markup."""
     from rich.markup import escape
 
     return escape(plain_cell(value))
 
 
 def plain_cell(value: Any) -> str:
-    """One value for a person: four significant digits, nothing for nothing."""
+    """One value for people: four significant digits; empty for None."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -35,7 +35,7 @@ def count_of(count: int, noun: str) -> str:
 
 
 def words(text: str, style: str = "") -> Text:
-    """Text of a picture, in its own lines: what a terminal would obey is written out."""
+    """Text of a picture, line by line, with control sequences escaped."""
     from rich.text import Text
 
     return Text(visible_lines(text), style=style)

@@ -1,4 +1,4 @@
-"""Times for people: how long, how long ago, and when by the clock on the wall."""
+"""Times for people: durations, ages, and local times."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def format_elapsed(seconds: float) -> str:
-    """``0.8 s``, ``35 s``, ``3 min 20 s``, ``45 min``, ``5 h 12 min``, ``3 d 4 h``: two figures at most."""
+    """``0.8 s``, ``35 s``, ``3 min 20 s``, ``45 min``, ``5 h 12 min``, ``3 d 4 h``: at most two units."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -24,7 +24,7 @@ def format_elapsed(seconds: float) -> str:
 
 
 def format_when(seconds_from_now: float, now: datetime) -> str:
-    """The time of day, with the weekday where that is another day, with the date where it is another week."""
+    """The time of day, with the weekday if it is another day, or with the date if it is another week."""
     moment = now + timedelta(seconds=seconds_from_now)
     days = (moment.date() - now.date()).days
     if days == 0:
@@ -33,18 +33,18 @@ def format_when(seconds_from_now: float, now: datetime) -> str:
 
 
 def format_local(moment: datetime) -> str:
-    """Date and time on the reader's wall, without the zone, which is said once for all of them: `zone`."""
+    """Local date and time, without the zone, which is shown once for all times: `zone`."""
     return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def format_clock(moment: datetime, now: datetime) -> str:
-    """The time of day on the reader's wall, with the date where it is another day."""
+    """The local time of day, with the date if it is another day."""
     local = moment.astimezone()
     return f"{local:%H:%M:%S}" if local.date() == now.astimezone().date() else f"{local:%m-%d %H:%M:%S}"
 
 
 def zone(now: datetime) -> str:
-    """The zone of the reader's wall: ``UTC``, ``UTC+02:00``."""
+    """The local time zone: ``UTC``, ``UTC+02:00``."""
     offset = f"{now.astimezone():%z}"
     return "UTC" if offset == "+0000" else f"UTC{offset[:3]}:{offset[3:]}"
 

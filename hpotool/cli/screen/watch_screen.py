@@ -1,4 +1,4 @@
-"""The screen of `watch`: a study's parts laid out over exactly the lines and columns that there are."""
+"""The screen of `watch`: lays out a study's parts over exactly the available lines and columns."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _EMPTY: Line = [Segment("")]
 
 @dataclass(frozen=True)
 class Footer:
-    """The last line: which keys do what, a question, or a piece of news."""
+    """The last line: the keys, a question, or a message."""
 
     text: str
     style: str = "dim"
@@ -34,7 +34,7 @@ class Footer:
 
 @dataclass(frozen=True)
 class WatchScreen:
-    """A study's state, as large as the terminal is. ``best_first`` sorts the latest trials."""
+    """A study's state, as large as the terminal. ``best_first`` sorts the latest trials."""
 
     found: StudyStatus
     footer: Footer
@@ -71,7 +71,7 @@ class WatchScreen:
     def _one(self, paper: _Paper, width: int, room: int) -> list[Line]:
         best, workers, failures = self._sections(paper, width)
         latest = self._latest(paper, width, room)
-        # In the order of reading; the numbers say who gives way first where there is not enough room.
+        # In reading order; the numbers say which section shrinks first if there is not enough room.
         sections = [best, failures, workers, latest]
         heights = share(room, [len(section) for section in sections], [5, 3, 4, 5])
         return [*_stack(sections[:-1], heights[:-1]), *latest[: heights[-1]]]
@@ -95,13 +95,13 @@ class WatchScreen:
         return [_EMPTY, *best], workers, failures
 
     def _latest(self, paper: _Paper, width: int, room: int) -> list[Line]:
-        rows = max(1, room - 2)  # below a free line and the names of the columns
+        rows = max(1, room - 2)  # below an empty line and the column headings
         return paper.section(parts.latest_table(self.found, rows, best_first=self.best_first), width)
 
 
 @dataclass(frozen=True)
 class _Paper:
-    """Draws a part as lines of exactly one width."""
+    """Draws a part as lines of exactly the given width."""
 
     console: Console
     options: ConsoleOptions
@@ -111,14 +111,14 @@ class _Paper:
         return self.console.render_lines(part, self.options.update(width=width, height=None), pad=False)
 
     def section(self, part: Any, width: int) -> list[Line]:
-        """A part with a free line above it; nothing where there is no part."""
+        """A part with an empty line above it; nothing if there is no part."""
         return [] if part is None else [_EMPTY, *self.draw(part, width)]
 
 
 def share(room: int, wanted: Sequence[int], least: Sequence[int]) -> list[int]:
-    """How many of ``room`` lines each section gets: first its least, then what it wants, in their order.
+    """The share of ``room`` lines for each section: first its minimum, then what it wants, in order.
 
-    Without room for the least of all, the first ones get theirs.
+    If there is not enough room for all minimums, the first sections get theirs.
     """
     given: list[int] = []
     for want, low in zip(wanted, least, strict=True):
@@ -133,10 +133,10 @@ def _stack(sections: Sequence[list[Line]], heights: Sequence[int]) -> list[Line]
 
 
 def _cut(section: list[Line], height: int) -> list[Line]:
-    """The first lines of a section; the last of them says how many there is no room for."""
+    """The first lines of a section; the last of them says how many are left out."""
     if len(section) <= height:
         return section
-    if height < 3:  # a free line, the names of columns, and nothing below them
+    if height < 3:  # an empty line and the column headings, with nothing below them
         return []
     left = len(section) - height + 1
     return [*section[: height - 1], [Segment(f"… {left} more", Style(dim=True))]]

@@ -1,4 +1,4 @@
-"""What people do with the database: create, queue, order, import, look.
+"""Database operations of people: create, queue, order, import, look.
 
-For `cli`, `analysis` and workers' orders.
+Used by `cli` and `analysis`, and by workers for orders.
 """

@@ -1,4 +1,4 @@
-"""What happens in a study: its pace, its failures, its last attempts, and who left it and why."""
+"""The activity in a study: its pace, failures, latest attempts, and the workers that left."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from hpotool.storage.control.studies import has_table
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.queries import query
 
-_MEASURED = 100  # attempts that the pace is measured on
-_SHOWN = 50  # attempts that are told one by one
+_MEASURED = 100  # number of attempts over which the pace is measured
+_SHOWN = 50  # number of attempts listed individually
 
 
 @dataclass(frozen=True)
 class StudyActivity:
-    """What happens in a study. All ages are by the database's clock; what is not known is None.
+    """The activity in a study. All ages are by the database's clock; unknown values are None.
 
     Attributes:
-        made_s: how long ago the study was made.
-        begun_s: how long ago its first trial was claimed.
-        idle_s: how long ago an attempt ended.
-        trial_s: how long a finished trial takes, the mean of the last ones.
-        cost_s: how much of a worker's time a finished trial takes, with what failed and the gaps between trials.
+        made_s: time since the study was created.
+        begun_s: time since its first trial was claimed.
+        idle_s: time since an attempt last ended.
+        trial_s: duration of a finished trial, as the mean of the last ones.
+        cost_s: worker time for each finished trial, including failures and the gaps between trials.
         tried_again: failed trials that were queued again because of their outcome.
         handed_back: trials that were interrupted, or queued again by hand.
-        failures: ``{"outcome", "count", "reason", "trial"}``, the most frequent first, with the latest reason.
+        failures: ``{"outcome", "count", "reason", "trial"}``, most frequent first, with the latest reason.
         latest: ``{"trial", "first_trial", "outcome", "reason", "host", "duration_s"}`` of the last ended attempts.
         departed: ``{"id", "host", "reason", "ago_s"}`` of the workers that left last.
-        steps: the step that a worker's trial has reached, by the worker's id.
+        steps: the step that each worker's trial has reached, by worker id.
     """
 
     made_s: float | None = None
@@ -46,7 +46,7 @@ class StudyActivity:
 
 
 def read_activity(connection: Connection, study_name: str) -> StudyActivity:
-    """What happens in the study; nothing is known of one that hpotool never touched."""
+    """Read the activity in a study; empty for a study that hpotool has never used."""
     if not has_table(connection, "hpotool.attempts"):
         return StudyActivity()
     parameters = {"study_name": study_name, "last": _MEASURED, "shown": _SHOWN}

@@ -1,4 +1,4 @@
-"""Create a study, or resume the one that exists; settings and warm start are written once, by the first."""
+"""Creates or resumes studies. Settings and warm start are written once, by the first process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hpotool.study.spec import StudySpec
 
 @dataclass(frozen=True)
 class Creation:
-    """What became of it. ``changes`` are sentences: what the study has from the file now."""
+    """The result. ``changes`` describes, as sentences, the changes that were applied from the file."""
 
     spec: StudySpec
     is_new: bool
@@ -32,12 +32,12 @@ class Creation:
 
 
 def create_or_resume(connection: Connection, spec: StudySpec, actor: str) -> Creation:
-    """Create the study that ``spec`` describes; when it exists, resume it with what is safe to change.
+    """Create the study that ``spec`` describes; if it exists, resume it and apply safe changes.
 
-    A study without a seed gets one here, and every worker uses it.
+    A study without a seed gets one here, which all workers use.
 
     Raises:
-        InputError: the study exists and differs in what cannot change; nothing was written.
+        InputError: the study exists and differs in settings that cannot change; nothing was written.
         DatabaseUnreachableError: the database does not answer.
     """
     ensure_schema(connection.url)
@@ -64,17 +64,17 @@ def create_or_resume(connection: Connection, spec: StudySpec, actor: str) -> Cre
 
 
 def read_spec(connection: Connection, study_name: str) -> tuple[int, StudySpec]:
-    """The id and the settings of a study, as every worker of it uses them.
+    """The id and the settings of a study, as its workers use them.
 
     Raises:
-        NotFoundError: the study does not exist, or plain Optuna made it and nobody has described it yet.
+        NotFoundError: the study does not exist, or was created by plain Optuna and has no settings yet.
     """
     study_id, _, spec = _read(connection, study_name)
     return study_id, spec
 
 
 def read_spec_if_any(connection: Connection, study_name: str) -> StudySpec | None:
-    """The settings of a study; None where plain Optuna made it and nobody has described it yet.
+    """The settings of a study; None if it was created by plain Optuna and has no settings yet.
 
     Raises:
         NotFoundError: the study does not exist.
@@ -104,14 +104,14 @@ def change_spec(
     actor: str,
     versions: Callable[[StudySpec], Mapping[str, str]] | None = None,
 ) -> tuple[StudySpec, StudySpec]:
-    """Change what is stored of a study; its settings before and after.
+    """Change a study's stored settings; return them before and after.
 
-    Of two people who do so at once the second changes what the first has stored: ``change`` is called again with
-    that. ``versions`` are stored anew where they are given.
+    If two people do this at once, the second change is applied to the result of the first: ``change`` is called
+    again with it. ``versions``, if given, are stored too.
 
     Raises:
-        InputError: a newer hpotool has stored something that would get lost.
-        Whatever ``change`` raises; nothing was written.
+        InputError: a newer hpotool has stored a setting that would be lost.
+        Any error that ``change`` raises; nothing was written.
     """
     while True:
         study_id, settings, stored = _read(connection, study_name)
@@ -139,20 +139,20 @@ def _read(connection: Connection, study_name: str) -> tuple[int, StudySettings, 
     settings = read_settings(connection.run, study_id)
     if settings is None or settings.spec is None:
         raise NotFoundError(
-            f"study {study_name!r} was made by plain Optuna and has no settings",
+            f"study {study_name!r} was created by plain Optuna and has no settings",
             _how_to_describe(study_name),
         )
     return study_id, settings, read_study_data(settings.spec)
 
 
 def _how_to_describe(study_name: str) -> str:
-    """What to do with a study of plain Optuna; its name may be one that no study file can bear."""
+    """The hint for a study of plain Optuna, whose name may not be allowed in a study file."""
     try:
         check_study_name(study_name)
     except ValueError:
         transfer = paste("enqueue", "--study", "NEW_NAME", "--from-study", study_name, "--top", "20")
-        return f"begin another one with its best points: hpotool create-study FILE, then {transfer}"
-    return f"{paste('init', '--from-study', study_name)} writes a study file that gives it some"
+        return f"start another one with its best points: hpotool create-study FILE, then {transfer}"
+    return f"{paste('init', '--from-study', study_name)} writes a study file for it"
 
 
 def _refuse_settings_of_a_newer_hpotool(stored: Any, known: Any, key: str = "") -> None:
@@ -164,7 +164,7 @@ def _refuse_settings_of_a_newer_hpotool(stored: Any, known: Any, key: str = "") 
         path = f"{key}.{name}" if key else name
         if name not in known:
             raise InputError(
-                f"a newer hpotool has stored {path!r} with the study, which this one would lose",
+                f"a newer hpotool has stored {path!r} with the study, which this version would lose",
                 "pip install --upgrade hpotool",
             )
         _refuse_settings_of_a_newer_hpotool(value, known[name], path)
@@ -176,7 +176,7 @@ def _resume(connection: Connection, spec: StudySpec, actor: str) -> Creation:
         refused = [difference.sentence for difference in found if not difference.is_safe]
         if refused:
             raise InputError(
-                "\n".join([f"study {spec.name!r} exists and is another study than this file describes", *refused]),
+                "\n".join([f"study {spec.name!r} exists, but this file describes a different study", *refused]),
                 way_out(spec.name),
             )
         return resumed(stored, spec) if found else stored
@@ -189,7 +189,7 @@ def _resume(connection: Connection, spec: StudySpec, actor: str) -> Creation:
 
 
 def _refuse_other_metrics(connection: Connection, spec: StudySpec) -> None:
-    """Refuse to describe a study of plain Optuna that optimizes something else; its names may be given now."""
+    """Refuse to adopt a study of plain Optuna with other directions; metrics without names may be named now."""
     for summary in list_studies(connection, spec.name):
         wanted = {metric.name: metric.direction for metric in spec.metrics}
         is_unnamed = list(summary.metrics) == default_metric_names(len(summary.metrics))

@@ -1,6 +1,6 @@
-"""What becomes of a study as a whole: deleted, renamed, archived, noted.
+"""Operations on whole studies: delete, rename, archive, note.
 
-Each is one transaction: all of it, or nothing.
+Each is one transaction, and so happens completely or not at all.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from hpotool.storage.database.queries import query, to_jsonb
 from hpotool.study.file.reader import read_study_data
 from hpotool.study.file.resolved import spec_hash, to_document
 
-ARCHIVED = "hpotool:archived"  # of a study: `hpotool studies` leaves it out
-_NOTE_PART = 2045  # characters; optuna-dashboard keeps longer notes in several attributes
+ARCHIVED = "hpotool:archived"  # set on archived studies, which `hpotool studies` leaves out
+_NOTE_PART = 2045  # characters; optuna-dashboard splits longer notes into several attributes
 
 
 @dataclass(frozen=True)
 class Contents:
-    """How many trials and attempts a study holds, and the ids of all workers that it ever had."""
+    """The number of a study's trials and attempts, and the ids of all workers it ever had."""
 
     trials: int
     attempts: int
@@ -34,24 +34,24 @@ class Contents:
 
 
 def read_contents(connection: Connection, study_id: int) -> Contents:
-    """What goes when the study goes."""
+    """Read what is deleted with the study."""
     [(trials, attempts, workers)] = connection.run(query("study_contents"), {"study_id": study_id})
     return Contents(trials, attempts, frozenset(workers))
 
 
 def living_workers(connection: Connection, study_id: int, grace: timedelta) -> list[WorkerRecord]:
-    """The study's workers that have beaten within the grace period."""
+    """The study's workers that sent a heartbeat within the grace period."""
     known = list_workers(connection.run, study_id)
     return [worker for worker in known if worker.silent_s < grace.total_seconds()]
 
 
 def delete_study(connection: Connection, study_id: int) -> None:
-    """Delete a study with all that is stored about it; hpotool's own rows go with Optuna's."""
+    """Delete a study with all its data; hpotool's own rows are deleted with Optuna's."""
     connection.run(query("delete_study"), {"study_id": study_id})
 
 
 def rename_study(connection: Connection, old: str, name: str, actor: str) -> None:
-    """Give the study another name, in its settings too.
+    """Rename the study, including in its settings.
 
     Raises:
         InputError: another study has that name.
@@ -76,16 +76,16 @@ def rename_study(connection: Connection, old: str, name: str, actor: str) -> Non
         if connection.run(query("rename_study"), parameters):
             return
         if connection.run("SELECT 1 FROM studies WHERE study_name = %s", (name,)):
-            raise InputError(f"there is a study {name!r} already", paste("show", "--study", name))
+            raise InputError(f"there is already a study {name!r}", paste("show", "--study", name))
 
 
 def _origin(study: str) -> str:
-    """How `taken_over.TAKEN_FROM` begins in trials that were taken over from the study."""
+    """The prefix of `taken_over.TAKEN_FROM` in trials that were copied from the study."""
     return json.dumps({"study": study, "number": 0}).removesuffix("0}")
 
 
 def set_archived(connection: Connection, study_id: int, *, archived: bool) -> bool:
-    """Hide the study from ``hpotool studies``, or show it again. False: it was so already."""
+    """Hide the study from ``hpotool studies``, or show it again. False: nothing changed."""
     known = connection.run(
         "SELECT 1 FROM study_system_attributes WHERE study_id = %s AND key = %s", (study_id, ARCHIVED)
     )
@@ -97,7 +97,7 @@ def set_archived(connection: Connection, study_id: int, *, archived: bool) -> bo
 
 
 def read_note(connection: Connection, study_id: int, number: int | None = None) -> str:
-    """The note of a study, or of one of its trials, as optuna-dashboard shows it; empty where there is none.
+    """The note on a study or one of its trials, as shown by optuna-dashboard; empty if there is none.
 
     Raises:
         NotFoundError: there is no such trial.
@@ -106,7 +106,7 @@ def read_note(connection: Connection, study_id: int, number: int | None = None) 
 
 
 def write_note(connection: Connection, study_id: int, text: str, number: int | None = None) -> None:
-    """Put a note in the place of the one that is there; an empty text removes it.
+    """Replace the note; an empty text removes it.
 
     Raises:
         NotFoundError: there is no such trial.
@@ -123,7 +123,7 @@ def write_note(connection: Connection, study_id: int, text: str, number: int | N
 
 
 def read_failed_trials(connection: Connection, study_id: int) -> list[dict[str, Any]]:
-    """The failed trials that nothing tries again yet: ``{"trial", "outcome", "host"}`` each."""
+    """The failed trials that are not being retried: ``{"trial", "outcome", "host"}`` each."""
     rows = connection.run(query("failed_trials"), {"study_id": study_id})
     return [{"trial": number, "outcome": outcome, "host": host} for number, outcome, host in rows]
 
@@ -138,12 +138,14 @@ def _join_note(attributes: Mapping[str, Any], prefix: str) -> str:
 
 
 def _note_prefix(connection: Connection, study_id: int, number: int | None) -> str:
-    """How optuna-dashboard's attributes for the note begin: a trial's are the study's, with the trial's id."""
+    """The prefix of optuna-dashboard's attributes for a note; a trial's note is in the study, with the trial's
+    id.
+    """
     if number is None:
         return "dashboard:"
     rows = connection.run(query("find_trial"), {"study_id": study_id, "number": number})
     if not rows:
-        raise NotFoundError(f"the study has no trial {number}", "hpotool trials --study NAME lists those it has")
+        raise NotFoundError(f"the study has no trial {number}", "hpotool trials --study NAME lists its trials")
     return f"dashboard:{rows[0][0]}:"
 
 

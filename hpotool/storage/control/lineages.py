@@ -1,4 +1,4 @@
-"""How the lineages of a study stand: which of them are open, and which have a result."""
+"""The state of a study's lineages: which are open, and which have a result."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _LINEAGE = re.compile(r"trial-(\d+)")
 
 @dataclass(frozen=True)
 class StudyOnDisk:
-    """A study as what it left on disks is judged by.
+    """A study's state, for deciding which of its files can be removed.
 
-    ``is_over``: it is done or stopped, or deleted. ``states``: of the trials of each lineage, by its number.
+    ``is_over``: it is done, stopped or deleted. ``states``: the states of each lineage's trials, by its number.
     """
 
     name: str
@@ -27,12 +27,14 @@ class StudyOnDisk:
     states: Mapping[int, frozenset[str]] = field(default_factory=dict)
 
     def is_open(self, folder_name: str) -> bool:
-        """Whether a trial of the folder's lineage runs or waits."""
+        """Whether a trial of the folder's lineage is running or waiting."""
         match = _LINEAGE.fullmatch(folder_name)
         return match is not None and bool(self.states.get(int(match[1]), frozenset()) & _OPEN)
 
     def is_unneeded(self, folder_name: str, even_finished: bool) -> bool:
-        """Whether the folder is a lineage's whose trials have all failed; ``even_finished``: or finished."""
+        """Whether the folder belongs to a lineage whose trials have all failed (or finished, if
+        ``even_finished``).
+        """
         match = _LINEAGE.fullmatch(folder_name)
         if match is None:
             return False
@@ -41,7 +43,7 @@ class StudyOnDisk:
 
 
 def read_studies_on_disk(connection: Connection, name: str | None = None) -> list[StudyOnDisk]:
-    """Every study of the database, or the one of that name where there is one."""
+    """Every study in the database, or only the one of that name."""
     found = []
     for summary in list_studies(connection, name):
         progress = read_progress(connection, summary)

@@ -1,6 +1,6 @@
-"""What people say to a study and hear from it: its settings and state, its workers, its events.
+"""A study's settings and state, its workers and its events; and orders to it.
 
-Workers see a change of state with their next beat; a claim sees it at once.
+Workers see a change of state at their next heartbeat; a claim sees it at once.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from hpotool.study.spec import RetrySpec
 
 @dataclass(frozen=True)
 class StudySettings:
-    """What is stored with a study. ``spec`` is None for a study that plain Optuna made and nobody described.
+    """The stored settings of a study. ``spec`` is None for a study of plain Optuna without settings.
 
-    ``fingerprint`` changes whenever ``spec`` does; `write_settings` compares it.
+    ``fingerprint`` changes with ``spec``; `write_settings` compares it.
     """
 
     study_id: int
@@ -42,7 +42,7 @@ class StudySettings:
 
 @dataclass(frozen=True)
 class BudgetCounts:
-    """How much of a budget is taken, counted as a claim counts them."""
+    """The used and reserved part of a budget, counted as in a claim."""
 
     finished: int
     running: int
@@ -52,7 +52,7 @@ class BudgetCounts:
 
 @dataclass(frozen=True)
 class WorkerRecord:
-    """A worker that has registered and not ended. ``silent_s`` is by the database's clock."""
+    """A registered worker that has not ended. ``silent_s`` is by the database's clock."""
 
     worker_id: str
     host: str
@@ -90,10 +90,10 @@ def write_settings(
     actor: str,
     seen: str | None = None,
 ) -> bool:
-    """Store what the study is. A study that was done goes on when its budget has room again.
+    """Store the settings of a study. A study that was done continues if its budget has room again.
 
-    ``branch_places`` of the budget's trials go on from other trials; `queue_branch` queues them. ``seen`` is the
-    fingerprint of the settings that are to be replaced. False: there are others by now, and nothing was written.
+    ``branch_places`` of the budget's trials continue other trials; `queue_branch` queues them. ``seen`` is the
+    fingerprint of the settings to replace. False: the settings have changed since, and nothing was written.
     """
     [(is_written,)] = run(
         query("write_settings"),
@@ -112,18 +112,18 @@ def write_settings(
 
 
 def adopt_study(run: Run, study_id: int) -> None:
-    """Give a study of plain Optuna its settings row: no budget, running. One that has it keeps it."""
+    """Give a study of plain Optuna a settings row (no budget, running), unless it has one."""
     run(query("adopt_study"), {"study_id": study_id})
 
 
 def read_settings(run: Run, study_id: int) -> StudySettings | None:
-    """What is stored with the study, or None when it is plain Optuna's."""
+    """The stored settings of the study; None for a study of plain Optuna."""
     rows = run(query("read_settings"), {"study_id": study_id})
     return StudySettings(*rows[0]) if rows else None
 
 
 def read_retry_spec(run: Run, study_id: int) -> RetrySpec:
-    """How often the study's trials are tried again; the defaults for a study of plain Optuna."""
+    """The study's numbers of retries; the defaults for a study of plain Optuna."""
     settings = read_settings(run, study_id)
     if settings is None or settings.spec is None:
         return RetrySpec()
@@ -131,13 +131,13 @@ def read_retry_spec(run: Run, study_id: int) -> RetrySpec:
 
 
 def count_budget(run: Run, study_id: int) -> BudgetCounts:
-    """Count the study's trials, at a cost that does not grow with them."""
+    """Count the study's trials, at a cost that does not grow with their number."""
     rows = run(query("count_budget"), {"study_id": study_id})
     return BudgetCounts(*rows[0])
 
 
 def set_state(run: Run, study_id: int, state: StudyState, reason: str, actor: str) -> bool:
-    """Move the study to ``state``. False: it was there already, and nothing was written.
+    """Set the study's state. False: it already had this state, and nothing was written.
 
     Raises:
         NotFoundError: the study has no settings.
@@ -152,12 +152,12 @@ def set_state(run: Run, study_id: int, state: StudyState, reason: str, actor: st
 
 
 def finish_study(run: Run, study_id: int, reason: str, actor: str) -> bool:
-    """Mark a running study as done. False: it was not running, and stays what it is."""
+    """Mark a running study as done. False: it was not running, and is unchanged."""
     return change_running_study(run, study_id, "done", reason, actor)
 
 
 def change_running_study(run: Run, study_id: int, state: StudyState, reason: str, actor: str) -> bool:
-    """Move a running study to ``state``. False: it was not running, and stays what it is."""
+    """Set the state of a running study. False: it was not running, and is unchanged."""
     rows = run(
         query("set_state"),
         {"study_id": study_id, "state": state, "reason": reason, "actor": actor, "only_from": "running"},
@@ -166,17 +166,17 @@ def change_running_study(run: Run, study_id: int, state: StudyState, reason: str
 
 
 def note_pruner_mismatch(run: Run, study_id: int, mismatch: str, actor: str) -> None:
-    """Note with the study that its pruner does not fit what the objective reports; what is noted first stays."""
+    """Record with the study that its pruner does not match the objective's reports; the first warning is kept."""
     parameters = {"study_id": study_id, "reason": mismatch, "mismatch": json.dumps(mismatch), "actor": actor}
     run(query("note_pruner_mismatch"), parameters)
 
 
 def cancel_trial(run: Run, study_id: int, number: int, reason: str, actor: str) -> Literal["told", "failed"]:
-    """End one trial for good: ``failed`` when it still waited, ``told`` when its attempt will hear of it.
+    """End one trial for good: ``failed`` if it was waiting, ``told`` if its attempt will be asked to stop.
 
     Raises:
         NotFoundError: there is no such trial.
-        InputError: it has ended already, or a plain Optuna worker runs it, which hears nothing.
+        InputError: it has already ended, or a plain Optuna worker runs it, which receives no orders.
     """
     rows = run(query("cancel_trial"), {"study_id": study_id, "number": number, "reason": reason, "actor": actor})
     state, is_told = _only_trial(run, study_id, rows, number)
@@ -185,27 +185,28 @@ def cancel_trial(run: Run, study_id: int, number: int, reason: str, actor: str) 
     if is_told:
         return "told"
     if state == "RUNNING":
-        raise InputError(f"trial {number} runs in a plain Optuna worker, which cannot be told to stop")
-    raise InputError(f"trial {number} has ended already: {state}")
+        raise InputError(f"trial {number} runs in a plain Optuna worker, which cannot be asked to stop")
+    raise InputError(f"trial {number} has already ended: {state}")
 
 
 def retry_trial(run: Run, study_id: int, number: int, actor: str) -> int:
-    """Queue a failed trial again, uncounted; the number of the new trial.
+    """Queue a failed trial again, uncounted; return the number of the new trial.
 
     Raises:
         NotFoundError: there is no such trial.
-        InputError: it has not failed, or is tried again already.
+        InputError: it has not failed, or is already being retried.
     """
     parameters = {"study_id": study_id, "number": number, "actor": actor, "follow_up": "requeue", "event": "retry"}
     rows = run(query("retry_trial"), parameters)
     state, existing, queued = _only_trial(run, study_id, rows, number)
     if existing is not None:
         raise InputError(
-            f"trial {number} is tried again as trial {existing}", _command(run, study_id, "retry", str(existing))
+            f"trial {number} is already being retried, as trial {existing}",
+            _command(run, study_id, "retry", str(existing)),
         )
     if queued is None:
         raise InputError(
-            f"trial {number} is {state}; only failed trials can be tried again",
+            f"trial {number} is {state}; only failed trials can be retried",
             f"{_command(run, study_id, 'trials')} --state fail",
         )
     return int(queued)
@@ -218,29 +219,29 @@ def _only_trial(run: Run, study_id: int, rows: Rows, number: int) -> tuple[Any, 
 
 
 def _command(run: Run, study_id: int, *words: str) -> str:
-    """The command for this study, which is named: the database may hold several."""
+    """The command, with the study's name, because the database may contain several studies."""
     [(name,)] = run("SELECT study_name FROM studies WHERE study_id = %(study_id)s", {"study_id": study_id})
     return paste(*words, "--study", name)
 
 
 def read_ended_attempts(run: Run, study_id: int, worker_id: str, last: int = 20) -> list[EndedAttempt]:
-    """How the worker's last attempts ended, its last success, and what others ended: what its breaker judges."""
+    """The attempts on which the worker's breaker decides: its latest, its last success, and those of others."""
     rows = run(query("read_ended_attempts"), {"study_id": study_id, "worker_id": worker_id, "last": last})
     return [EndedAttempt(Outcome(outcome), worker, point) for outcome, worker, point in rows]
 
 
 def register_worker(run: Run, study_id: int, worker: WorkerIdentity) -> None:
-    """Enter the worker in the registry; sent twice it is entered once."""
+    """Register the worker; registering it again has no effect."""
     run(query("register_worker"), _identity_parameters(worker) | {"study_id": study_id, "version": __version__})
 
 
 def end_worker(run: Run, worker_id: str, reason: str) -> None:
-    """Note why the worker ended; the first reason stays."""
+    """Record why the worker ended; the first reason is kept."""
     run(query("end_worker"), {"worker_id": worker_id, "reason": reason})
 
 
 def list_workers(run: Run, study_id: int) -> list[WorkerRecord]:
-    """The workers that have not ended, the longest registered first; dead ones show by their silence."""
+    """The workers that have not ended, the longest registered first; dead ones are recognized by their silence."""
     rows = run(query("list_workers"), {"study_id": study_id})
     return [WorkerRecord(*row) for row in rows]
 
@@ -248,7 +249,7 @@ def list_workers(run: Run, study_id: int) -> list[WorkerRecord]:
 def read_events(
     run: Run, study_id: int, *, after: int = 0, number: int | None = None, last: int | None = None
 ) -> list[Event]:
-    """Events after the id ``after``, oldest first; of one trial; only the ``last`` so many."""
+    """Events after the id ``after``, oldest first; optionally of one trial, or only the ``last`` ones."""
     parameters = {"study_id": study_id, "after": after, "number": number, "last": last}
     return [Event(*row) for row in run(query("read_events"), parameters)]
 

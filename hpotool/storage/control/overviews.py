@@ -1,4 +1,4 @@
-"""Every study of a database at a glance, to find yesterday's among them. One round trip, whatever their number."""
+"""An overview of all studies in a database, in one round trip, whatever their number."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from hpotool.storage.database.queries import query
 
 @dataclass(frozen=True)
 class StudyOverview:
-    """One study in a list. What plain Optuna made has no state and no age.
+    """One study of the overview. A study of plain Optuna has no state and no age.
 
     Attributes:
-        made_s: how long ago it was made.
-        heard_s: how long ago a worker of it was heard of, or its state changed.
-        workers: how many were heard of lately.
-        best: the best value of one metric; None with several, with constraints, and before a trial is complete.
+        made_s: time since it was created.
+        heard_s: time since a worker's last sign of life or a change of state.
+        workers: the number of workers that gave a recent sign of life.
+        best: the best value; None with several metrics, with constraints, or before a trial is complete.
     """
 
     summary: StudySummary
@@ -32,13 +32,13 @@ class StudyOverview:
 
     @property
     def finished(self) -> int:
-        """How many trials count towards the budget."""
+        """The number of trials that count towards the budget."""
         counts = self.summary.trials
         return counts.get("COMPLETE", 0) + counts.get("PRUNED", 0) - self.taken_over
 
     @property
     def shown_state(self) -> str | None:
-        """The state, ``done`` as soon as the budget is used: only the next claim writes that."""
+        """The state; ``done`` as soon as the budget is used up, although only the next claim stores it."""
         is_used = self.budget_trials is not None and self.finished >= self.budget_trials
         return "done" if self.state == "running" and is_used else self.state
 
@@ -46,7 +46,7 @@ class StudyOverview:
 def read_overviews(
     connection: Connection, summaries: Sequence[StudySummary], gone_after_s: float
 ) -> list[StudyOverview]:
-    """These studies in their order; a worker counts that was heard of within ``gone_after_s``."""
+    """The overview of these studies, in order; counts workers with a sign of life within ``gone_after_s``."""
     if not has_table(connection, "hpotool.study_settings"):
         return [StudyOverview(summary) for summary in summaries]
     rows = {row[0]: row[1:] for row in connection.run(query("list_overviews"), {"gone_after_s": gone_after_s})}

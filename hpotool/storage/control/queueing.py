@@ -1,4 +1,4 @@
-"""Trials that are queued: points that people want tried, and branches, which go on from a finished trial."""
+"""Queues trials: points that people want to try, and branches, which continue a finished trial."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ SELECT DISTINCT param_name, distribution_json FROM trial_params JOIN trials USIN
 def enqueue_points(
     connection: Connection, study_name: str, points: Sequence[Mapping[str, Any]], actor: str
 ) -> tuple[list[int], bool]:
-    """Queue the points; the numbers of their trials, and whether they could be checked.
+    """Queue the points; return the numbers of their trials, and whether they could be checked.
 
-    A study without a search space in its file is checked against what its trials were suggested; before its first
-    trial nobody knows what that will be.
+    If the study file has no search space, points are checked against the parameters of earlier trials; before the
+    first trial, they cannot be checked.
 
     Raises:
         NotFoundError: the study does not exist.
@@ -47,7 +47,7 @@ def enqueue_points(
         for sentence in wrong.values()
     ]
     if problems:
-        raise InputError("\n".join(problems), "nothing was queued; correct it and type it again")
+        raise InputError("\n".join(problems), "nothing was queued; correct the point and run the command again")
     adopt_study(connection.run, study_id)
     rows = connection.run(
         query("enqueue"),
@@ -59,10 +59,10 @@ def enqueue_points(
 def queue_branch(
     run: Run, study_id: int, branch: Branch, params: Mapping[str, Any], reason: str, actor: str
 ) -> int | None:
-    """Queue a trial that goes on from a finished one, with these parameters; its number.
+    """Queue a trial that continues a finished one, with these parameters; return its number.
 
-    None: somebody has queued one after the same predecessor, every place for branches is taken, or the study does
-    not run. However many workers ask, a predecessor has one successor, unless that failed for good.
+    None: the predecessor already has a successor, all branches of the budget are reserved, or the study is not
+    running. However many workers try this, a predecessor gets one successor, unless that fails for good.
     """
     rows = run(
         query("queue_branch"),
@@ -79,7 +79,7 @@ def queue_branch(
 
 
 def known_space(connection: Connection, study_id: int) -> Sequence[ParameterSpec]:
-    """The study's search space: its file's, else what its trials were suggested; empty where nobody knows yet."""
+    """The study's search space: from its file, else from its trials' parameters; empty if still unknown."""
     settings = read_settings(connection.run, study_id)
     in_file = read_study_data(settings.spec).search_space if settings and settings.spec else ()
     if in_file:
@@ -87,7 +87,7 @@ def known_space(connection: Connection, study_id: int) -> Sequence[ParameterSpec
     known: dict[str, BaseDistribution] = {}
     for name, text in connection.run(_KNOWN_DISTRIBUTIONS, (study_id,)):
         distribution = json_to_distribution(text)
-        # Of a range that has changed meanwhile, one of the two is as good as the other.
+        # If a range has changed in the meantime, either version will do.
         if name in known:
             check_distribution_compatibility(known[name], distribution)
         known[name] = distribution

@@ -1,4 +1,4 @@
-"""What a person asks about studies, answered in one or two round trips and without loading trials."""
+"""Queries about studies, answered in one or two round trips without loading trials."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hpotool.storage.database.queries import query
 
 @dataclass(frozen=True)
 class StudySummary:
-    """A study at a glance: its metrics with their directions, and trials per state."""
+    """A summary of a study: its metrics with their directions, and the number of trials in each state."""
 
     name: str
     metrics: Mapping[str, str]
@@ -24,16 +24,16 @@ class StudySummary:
 
 @dataclass(frozen=True)
 class StudyProgress:
-    """How far a study is, and who works on it.
+    """A study's progress and its workers.
 
     Attributes:
         state: ``running``, ``paused``, ``draining``, ``stopped`` or ``done``.
-        reason: who put it into that state and why; may be empty.
-        budget_trials: how many trials are to finish; ``None`` without such a limit.
+        reason: who set that state and why; may be empty.
+        budget_trials: the number of trials to finish; ``None`` without such a limit.
         workers: ``{"id", "host", "pid", "slot", "trial", "last_beat_s"}`` of those that have not ended.
-        taken_over: how many trials finished in another study, and do not count towards the budget.
-        warning: what does not fit between the pruner and what the objective reports.
-        tiers: ``{"trials", "steps"}`` of each, in their order; empty without tiers.
+        taken_over: the number of trials copied from another study, which do not count towards the budget.
+        warning: how the pruner does not match the objective's reports.
+        tiers: ``{"trials", "steps"}`` of each tier, in order; empty without tiers.
     """
 
     summary: StudySummary
@@ -47,13 +47,13 @@ class StudyProgress:
 
     @property
     def finished(self) -> int:
-        """How many trials count towards the budget."""
+        """The number of trials that count towards the budget."""
         counts = self.summary.trials
         return counts.get("COMPLETE", 0) + counts.get("PRUNED", 0) - self.taken_over
 
 
 def list_studies(connection: Connection, study_name: str | None = None) -> list[StudySummary]:
-    """Every study in the order of creation, or the one of that name; none where Optuna's tables do not exist."""
+    """All studies in order of creation, or only the one of that name; none if Optuna's tables do not exist."""
     if not has_table(connection, "studies"):
         return []
     return [
@@ -65,7 +65,7 @@ def list_studies(connection: Connection, study_name: str | None = None) -> list[
 
 
 def read_progress(connection: Connection, summary: StudySummary) -> StudyProgress:
-    """How far the study is. One that plain Optuna made and hpotool never touched is running, without a budget."""
+    """The study's progress. A study of plain Optuna that hpotool has never used is running, without a budget."""
     rows = (
         connection.run(query("study_progress"), {"study_name": summary.name})
         if has_table(connection, "hpotool.study_settings")
@@ -85,13 +85,13 @@ def read_progress(connection: Connection, summary: StudySummary) -> StudyProgres
         tiers=tuple(tiers),
     )
     if state == "running" and budget_trials is not None and progress.finished >= budget_trials:
-        # Nobody has claimed since the last trial finished: a claim is what writes the state.
+        # There was no claim since the last trial finished, and only a claim stores the state.
         return replace(progress, state="done")
     return progress
 
 
 def has_replicates(connection: Connection, study_name: str) -> bool:
-    """Whether trials of the same point are compared by their mean, as the study's settings say."""
+    """Whether the study's settings say that trials of the same point are compared by their mean."""
     if not has_table(connection, "hpotool.study_settings"):
         return False
     rows = connection.run(query("has_replicates"), {"study_name": study_name})
@@ -101,7 +101,7 @@ def has_replicates(connection: Connection, study_name: str) -> bool:
 def list_attempts(
     connection: Connection, study_name: str, number: int | None = None
 ) -> dict[int, list[dict[str, Any]]]:
-    """The attempts of each trial by its number, the first one first."""
+    """The attempts of each trial by its number, oldest first."""
     attempts: dict[int, list[dict[str, Any]]] = defaultdict(list)
     if has_table(connection, "hpotool.attempts"):
         rows = connection.run(query("list_attempts"), {"study_name": study_name, "number": number})
@@ -111,7 +111,7 @@ def list_attempts(
 
 
 def default_metric_names(count: int) -> list[str]:
-    """What the metrics of a study are called that plain Optuna made and gave no names."""
+    """Names for the metrics of a study of plain Optuna that has none."""
     return ["value"] if count == 1 else [f"value_{i}" for i in range(count)]
 
 
@@ -121,5 +121,5 @@ def _metrics(directions: list[str], metric_names: str | None) -> dict[str, str]:
 
 
 def has_table(connection: Connection, name: str) -> bool:
-    """Whether the database has that table: without it nothing of the kind was ever stored."""
+    """Whether the database has that table; if not, there is no such data."""
     return bool(connection.run("SELECT to_regclass(%s) IS NOT NULL", (name,))[0][0])

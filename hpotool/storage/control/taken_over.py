@@ -1,7 +1,7 @@
-"""Trials that finished in another study, taken over as finished: observations that the sampler need not pay for.
+"""Copies finished trials from another study: observations that cost nothing.
 
-Allowed where both studies measure the same, as far as they can tell; of the data, the user says so. Such trials
-take no place of the budget. Taken over again, from wherever, nothing comes twice.
+Allowed if both studies measure the same, as far as hpotool can check; the user confirms that the data is the same.
+Copied trials do not use the budget. Importing is idempotent: a trial is copied once, even through another study.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from hpotool.study.space import complete_params
 from hpotool.study.spec import ParameterSpec, StudySpec
 
 TAKEN_FROM = "hpotool:taken_from"  # {"study", "number"}: where the trial ran
-_OBSERVED = ("constraints", "hpotool:reports:")  # of the system attributes, what was measured
-_HINT = "without --finished the points are queued, to be run here"
+_OBSERVED = ("constraints", "hpotool:reports:")  # the system attributes that contain measurements
+_HINT = "without --finished, the points are queued to run here"
 
 
 @dataclass(frozen=True)
 class TakenOver:
-    """The numbers that the trials got; how many were left out as outside the space, and as here already."""
+    """The numbers of the copies, and the numbers of trials left out as outside the space or already copied."""
 
     numbers: list[int]
     outside: int
@@ -44,11 +44,11 @@ class TakenOver:
 def take_over(
     connection: Connection, target: str, source: str, trials: Sequence[FrozenTrial], actor: str
 ) -> TakenOver:
-    """Take complete ``trials`` of the study ``source`` over into ``target``, each in one transaction.
+    """Copy complete ``trials`` of the study ``source`` into ``target``, each in one transaction.
 
     Raises:
         NotFoundError: a study does not exist.
-        InputError: the studies do not measure the same, with every difference; nothing was written.
+        InputError: the studies do not measure the same; the error lists every difference, and nothing was written.
     """
     ensure_schema(connection.url)
     study_id = find_study_id(connection, target)
@@ -79,22 +79,22 @@ def take_over(
 
 
 def _check_same(connection: Connection, source: str, target: str) -> list[StudySpec]:
-    """The settings of ``source`` and ``target``, where the results of one are also results of the other."""
+    """The settings of ``source`` and ``target``, if results of one are valid for the other."""
     if source == target:
-        raise InputError(f"study {source!r} has its own trials already", "name another study with --from-study")
+        raise InputError(f"study {source!r} already has its own trials", "name another study with --from-study")
     stored = {name: read_settings(connection.run, find_study_id(connection, name)) for name in (source, target)}
     specs: list[StudySpec] = []
     found: list[str] = []
     for name, settings in stored.items():
         if settings is None or settings.spec is None:
-            found.append(f"study {name!r} was made by plain Optuna, and nothing says what its objective was")
+            found.append(f"study {name!r} was created by plain Optuna, so its objective is unknown")
         else:
             specs.append(read_study_data(settings.spec))
     if not found:
         versions = [settings.versions for settings in stored.values() if isinstance(settings, StudySettings)]
         found = differences_in_measuring(*specs) + code_differences(source, versions[0], target, versions[1])
     if found:
-        head = f"finished trials of {source!r} cannot be taken over into {target!r}"
+        head = f"finished trials of {source!r} cannot be copied into {target!r}"
         raise InputError("\n".join([head, *found]), _HINT)
     return specs
 
@@ -102,7 +102,7 @@ def _check_same(connection: Connection, source: str, target: str) -> list[StudyS
 def _moved(
     trial: FrozenTrial, space: Sequence[ParameterSpec], from_code: set[str], origin: dict[str, object]
 ) -> FrozenTrial | None:
-    """The trial as it would be had it run in the other study; None where its space does not have that point."""
+    """The trial as if it had run in the other study; None if the point is outside that study's space."""
     params = complete_params(space, trial.params, from_code)
     if params is None:
         return None

@@ -1,4 +1,4 @@
-"""What a study was made with and what a worker runs with: versions, and the code of the objective."""
+"""The versions and the objective's code with which a study was created, compared with those of a worker."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _WORDS = {"code": "the objective's code (SHA-256)", "commit": "the git commit", 
 
 
 def running_versions(objective: ObjectiveSpec) -> dict[str, str]:
-    """What this process runs with, as it is stored with a study.
+    """The versions and the code of this process, as stored with a study.
 
-    ``code`` is the content of the objective's own file, ``commit`` that of its git repository, ``+changes`` where
-    files differ from it; each is left out where it cannot be told. Nothing of the objective is imported.
+    ``code`` is a hash of the objective's file, ``commit`` that of its git repository, with ``+changes`` if files
+    differ from it; each is left out if it cannot be determined. The objective is not imported.
     """
     found = {"hpotool": __version__, "optuna": version("optuna"), "python": platform.python_version()}
     files = code_files(objective)
@@ -35,9 +35,9 @@ def running_versions(objective: ObjectiveSpec) -> dict[str, str]:
 
 
 def version_differences(stored: Mapping[str, str], running: Mapping[str, str]) -> list[str]:
-    """What a worker runs differently from what the study was made with, in sentences."""
+    """The differences between a worker and the state in which the study was created, as sentences."""
     return [
-        f"{_WORDS.get(name, name)} is {running[name]} here, and {value} where the study was created"
+        f"{_WORDS.get(name, name)} is {running[name]} here, but was {value} when the study was created"
         for name, value in stored.items()
         if name in running and running[name] != value
     ]
@@ -46,22 +46,23 @@ def version_differences(stored: Mapping[str, str], running: Mapping[str, str]) -
 def code_differences(
     source_name: str, source: Mapping[str, str], target_name: str, target: Mapping[str, str]
 ) -> list[str]:
-    """How the code of two studies' objectives differs, in sentences, as far as it is stored with them.
+    """The differences between the stored code of two studies' objectives, as sentences.
 
-    Code that could not be told when a study was created may be any; a commit is compared where both have one.
+    Code that could not be determined when a study was created counts as different; commits are compared if both
+    studies have one.
     """
     if not ("code" in source and "code" in target):
         without = [name for name, stored in ((source_name, source), (target_name, target)) if "code" not in stored]
-        return [f"what the objective's code was is not stored with {name!r}" for name in without]
+        return [f"the objective's code is not stored with {name!r}" for name in without]
     return [
-        f"{_WORDS[key]} is {source[key]} in {source_name!r} and {target[key]} in {target_name!r}"
+        f"{_WORDS[key]} is {source[key]} in {source_name!r} but {target[key]} in {target_name!r}"
         for key in ("code", "commit")
         if key in source and key in target and source[key] != target[key]
     ]
 
 
 def code_files(objective: ObjectiveSpec) -> list[Path]:
-    """The file of a Python objective's module; the files among a command's arguments."""
+    """The file of a Python objective's module, or the files among a command's arguments."""
     if objective.command is not None:
         named = [Path(argument) for argument in objective.command if "{" not in argument]
         return [path for path in named if path.is_file()]

@@ -1,4 +1,4 @@
 """The connection to Postgres: statements, outages, URLs, the schema.
 
-Everything in `storage` may come in.
+All of `storage` may import it.
 """

@@ -1,12 +1,13 @@
-"""One connection to Postgres: one call is one round trip and one transaction.
+"""A connection to Postgres on which every call is one round trip and one transaction.
 
-Several statements in one string are sent together and are one transaction: all of them or none. It is READ
-COMMITTED whatever the server, the database, the role or the environment say: each statement has its own snapshot,
-so what follows a ``SELECT … FOR UPDATE`` sees what was committed while it waited for the lock. What else could
-change what a statement means is set in the same string (`transaction_settings`).
+Several statements in one string are sent together as one transaction: all of them take effect, or none. It is READ
+COMMITTED regardless of the settings of the server, the database, the role or the environment: each statement has
+its own snapshot, so a statement after a ``SELECT … FOR UPDATE`` sees everything committed while that waited for
+the lock. All other settings that could change the meaning of a statement are set in the same string
+(`transaction_settings`).
 
-Nothing is kept in the session (no settings, prepared statements, advisory locks, LISTEN), so that it works
-through PgBouncer in transaction mode.
+No state is kept in the session (no settings, prepared statements, advisory locks or LISTEN), so it works through
+PgBouncer in transaction mode.
 """
 
 from __future__ import annotations
@@ -33,26 +34,26 @@ from hpotool.storage.database.url import DatabaseUrl
 Parameters = Sequence[Any] | Mapping[str, Any]
 Rows = list[tuple[Any, ...]]
 
-# Classes and codes of https://www.postgresql.org/docs/current/errcodes-appendix.html that pass by themselves:
-# connection failures, rollbacks by deadlock or serialization, exhausted resources, shutdowns and starts of the
-# server, a standby that is about to be promoted, somebody who cancelled the statement or ended the session, and
-# the timeouts that a server's owner may set.
+# Transient classes and codes of https://www.postgresql.org/docs/current/errcodes-appendix.html: connection
+# failures, rollbacks by deadlock or serialization, exhausted resources, shutdown and start of the server, a
+# standby that is about to be promoted, a cancelled statement or ended session, and timeouts that a server's owner
+# may set.
 _TRANSIENT_CLASSES = ("08", "40", "53")
 _TRANSIENT_CODES = (
     "25006", "25P03", "25P04", "55P03", "57014", "57P01", "57P02", "57P03", "57P04", "57P05", "58000", "58030",
 )  # fmt: skip
-# What the statement carries cannot be stored, now or ever: values, constraints, limits.
+# The data of the statement can never be stored: values, constraints, limits.
 _DATA_CLASSES = ("22", "23", "54")
 _NOT_SUPPORTED = "0A000"
 _HINTS = {
-    "42501": "docs/operations.md says what a role needs, under Roles",
-    "42P01": "the tables of hpotool are missing or of another version: hpotool db upgrade",
+    "42501": "see the privileges that a role needs in docs/operations.md",
+    "42P01": "hpotool's tables are missing or of another version: hpotool db upgrade",
     "42703": "the tables of hpotool are of another version: hpotool db upgrade",
     "42883": "the tables of hpotool are of another version: hpotool db upgrade",
-    "3F000": "the tables of hpotool are missing: hpotool db upgrade",
+    "3F000": "hpotool's tables are missing: hpotool db upgrade",
 }
 
-# libpq gives no code for a failed login, only the server's text. These do not pass by themselves.
+# For a failed login, libpq gives only the server's text, without a code. These failures are permanent.
 _REFUSED = (
     "authentication failed",
     "no password supplied",
@@ -63,17 +64,17 @@ _REFUSED = (
     "definition of service",
 )
 
-# SQL_ASCII keeps what it is given, which is UTF-8. The others cannot hold every text that a trial writes.
+# SQL_ASCII stores our UTF-8 unchanged. Other encodings cannot represent every text that a trial writes.
 _ENCODINGS = ("UTF8", "SQL_ASCII")
 
 _READ_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
 
 
 class TransientDatabaseError(DatabaseUnreachableError):
-    """The database was away or gave up on the transaction; the same call may succeed later.
+    """The database was away, or aborted the transaction; the same call may succeed later.
 
-    ``maybe_applied`` is true when the connection broke after the statements were sent: they may have been
-    committed without our hearing of it. Otherwise nothing of them was applied.
+    ``maybe_applied`` is true if the connection broke after the statements were sent: they may have been committed
+    without an answer. Otherwise, none of them was applied.
     """
 
     def __init__(self, message: str, hint: str | None = None, *, maybe_applied: bool = False) -> None:
@@ -82,7 +83,7 @@ class TransientDatabaseError(DatabaseUnreachableError):
 
 
 class RefusedStatementError(HpotoolError):
-    """The database answers, and will not do this: tables or rights are missing. Nothing was applied."""
+    """The database answered, but refused: tables or privileges are missing. Nothing was applied."""
 
     def __init__(self, message: str, hint: str | None = None, *, pgcode: str | None = None) -> None:
         super().__init__(message, hint)
@@ -90,34 +91,35 @@ class RefusedStatementError(HpotoolError):
 
 
 class RefusedDataError(RefusedStatementError):
-    """The database will never store what the statements carry. Nothing was applied."""
+    """The database can never store the data of the statements. Nothing was applied."""
 
 
 @dataclass(frozen=True)
 class DatabaseFacts:
-    """What a connection asks when it opens."""
+    """Facts that a connection reads when it opens."""
 
-    schema: str  # where Optuna's tables are, or would be made
+    schema: str  # where Optuna's tables are, or would be created
     is_commit_asynchronous: bool
 
 
 def open_psycopg(url: DatabaseUrl) -> PsycopgConnection:
-    """A new connection of psycopg2, which speaks UTF-8.
+    """Open a new psycopg2 connection with UTF-8 as the client encoding.
 
     Raises:
         TransientDatabaseError: the database does not answer.
-        DatabaseUnreachableError: it refuses the login, or does not exist.
-        InputError: libpq does not understand the URL, or the database's encoding cannot hold what is to be stored.
+        DatabaseUnreachableError: the database refuses the login, or does not exist.
+        InputError: libpq does not understand the URL, or the database's encoding is not supported.
     """
     try:
-        # Above PGCLIENTENCODING and what the role says: in any other encoding texts would be refused here.
+        # Overrides PGCLIENTENCODING and the role's setting, under which text could be refused.
         connection = psycopg2.connect(url.libpq, client_encoding="UTF8")
     except psycopg2.ProgrammingError as error:
         reason = " ".join(str(error).removeprefix("invalid dsn: ").split())
         raise InputError(f"the storage URL {url} cannot be used: {_without_password(url, reason)}") from None
     except psycopg2.OperationalError as error:
         refused = str(error).startswith("invalid ") or any(reason in str(error) for reason in _REFUSED)
-        # Without its cause: libpq's text is in the sentence, and a cause could show what the sentence hides.
+        # Without a cause: libpq's text is in the message, and the cause could show the password that the message
+        # hides.
         if refused:
             raise DatabaseUnreachableError(_sentence(url, error), "check the storage URL") from None
         raise TransientDatabaseError(_sentence(url, error), "start it, or check the storage URL") from None
@@ -125,27 +127,28 @@ def open_psycopg(url: DatabaseUrl) -> PsycopgConnection:
     if encoding not in _ENCODINGS:
         connection.close()
         hint = f"createdb --encoding UTF8 --template template0 {url.url.database}_utf8"
-        raise InputError(f"the database {url} is encoded in {encoding}, and hpotool needs UTF8", hint)
+        raise InputError(f"the database {url} has the encoding {encoding}, but hpotool needs UTF8", hint)
     return connection
 
 
 def transaction_settings(connection: PsycopgConnection, facts: DatabaseFacts, lock_timeout_s: int) -> str:
-    """What comes after READ COMMITTED in each transaction, so that no setting of anybody's changes a guarantee.
+    """The settings for each transaction after READ COMMITTED, so that no outside setting can break a guarantee.
 
-    ``lock_timeout_s`` is how long a statement queues for a lock: who holds one for ever must keep nobody for ever.
+    ``lock_timeout_s`` limits how long a statement waits for a lock, so that one stuck session cannot block others
+    for ever.
 
-    One ``SET LOCAL`` costs 2 µs of the server's time (measured); all of them are forgotten with the transaction.
+    One ``SET LOCAL`` costs 2 µs of the server's time (measured); all of them end with the transaction.
     """
-    # Names mean Optuna's tables and Postgres's functions, whatever lies in a schema before them.
+    # Names refer to Optuna's tables and Postgres's functions, whatever other schemas contain.
     settings = {"search_path": f"{quote_ident(facts.schema, connection)}, pg_temp"}
     settings["lock_timeout"] = f"'{lock_timeout_s}s'"
     if facts.is_commit_asynchronous:
-        settings["synchronous_commit"] = "on"  # what is confirmed outlives a crash of the server
+        settings["synchronous_commit"] = "on"  # a confirmed commit survives a crash of the server
     return f"{_patience(connection)};\n{_set_local(settings)}"
 
 
 def read_facts(connection: PsycopgConnection) -> DatabaseFacts:
-    """Ask the database where Optuna's tables are, and when it calls something committed."""
+    """Ask the database where Optuna's tables are, and for its synchronous_commit."""
     with connection.cursor() as cursor:
         cursor.execute(f"{_READ_COMMITTED};\n{_patience(connection)};\n{query('database_facts')}")
         return DatabaseFacts(*cursor.fetchall()[0])
@@ -153,9 +156,9 @@ def read_facts(connection: PsycopgConnection) -> DatabaseFacts:
 
 def _patience(connection: PsycopgConnection) -> str:
     settings = {
-        "statement_timeout": "0",  # a history takes as long as it takes; what waits, waits for a lock
-        "jit": "off",  # no plan of ours is worth compiling
-        "extra_float_digits": "1",  # floats are read back as they were written
+        "statement_timeout": "0",  # reading a history may take long; waiting is limited by lock_timeout
+        "jit": "off",  # none of our queries benefits from compilation
+        "extra_float_digits": "1",  # so that floats read back as they were written
     }
     if connection.server_version >= 170_000:
         settings["transaction_timeout"] = "0"
@@ -167,7 +170,7 @@ def _set_local(settings: Mapping[str, str]) -> str:
 
 
 class Connection:
-    """A connection that opens when first used, and again after it broke. Threads take turns.
+    """A connection that opens on first use, and reopens after it broke. Threads take turns.
 
     A forked child never touches its parent's connection: it opens its own.
     """
@@ -193,20 +196,20 @@ class Connection:
         self.__init__(state["url"])  # type: ignore[misc]
 
     def run(self, sql: str, params: Parameters = ()) -> Rows:
-        """Run ``sql`` as one transaction in one round trip; the rows of its last statement.
+        """Run ``sql`` as one transaction in one round trip; return the rows of its last statement.
 
-        Nothing is tried twice here: whether it is safe to send the statements again is the caller's to know.
+        Does not retry, because only the caller knows whether it is safe to send the statements again.
 
         Raises:
-            TransientDatabaseError: the database is away or gave up; the next call opens a new connection.
-            DatabaseUnreachableError: the login is refused or the database does not exist.
-            RefusedDataError: what the statement carries cannot be stored.
-            RefusedStatementError: anything else, with its ``pgcode``; the connection stays usable.
+            TransientDatabaseError: the database is away or aborted; the next call opens a new connection.
+            DatabaseUnreachableError: the login is refused, or the database does not exist.
+            RefusedDataError: the statement's data cannot be stored.
+            RefusedStatementError: any other error, with its ``pgcode``; the connection remains usable.
         """
         return self.run_all([(sql, params)])
 
     def run_all(self, statements: Sequence[tuple[str, Parameters]]) -> Rows:
-        """Run statements, each with its own parameters, as `run` runs one string."""
+        """Like `run`, for several statements, each with its own parameters."""
         with self._lock:
             connection = self._usable_connection()
             try:
@@ -216,16 +219,18 @@ class Connection:
                         connection, f"{_READ_COMMITTED}, READ WRITE;\n{self._settings};\n".encode() + sent
                     )
                 except psycopg2.errors.FeatureNotSupported:
-                    # A standby may not even be asked to write: what reads is answered, what writes is told 25006.
+                    # A standby refuses READ WRITE itself: there, reads are answered and writes get error 25006.
                     return _execute(connection, f"{_READ_COMMITTED};\n{self._settings};\n".encode() + sent)
             except psycopg2.Error as error:
                 raise self._judged(connection, error) from error
 
     def identify(self) -> str:
-        """What names the database: equal for one, whatever address and port lead to it, and for no two."""
+        """An identity of the database: the same through every address and port, and different for every
+        database.
+        """
         try:
             [(identity,)] = self.run(query("database_identity"))
-        except RefusedStatementError:  # a provider that shows nobody the cluster's number
+        except RefusedStatementError:  # some providers hide the cluster's identifier
             return f"{self.url.url.host}:{self.url.url.port}/{self.url.url.database}"
         return str(identity)
 
@@ -235,16 +240,17 @@ class Connection:
             self._drop()
 
     def _judged(self, connection: PsycopgConnection, error: psycopg2.Error) -> HpotoolError:
-        """What an error means for the caller; a connection that may be of no use any more is dropped."""
+        """Translate an error for the caller; drop the connection if it may be unusable."""
         judged = _database_error(self.url, connection, error)
         if connection.closed or connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
-            # Left inside a transaction that the string itself began: the server rolls it back with us.
+            # The error occurred inside a transaction that the string itself began; closing makes the server roll
+            # back.
             self._drop()
         return judged
 
     def _usable_connection(self) -> PsycopgConnection:
-        # An idle connection has nothing to read, unless the server closed it: then nothing was sent yet, and a
-        # new connection costs nobody a failed call.
+        # An idle connection has data to read only if the server closed it. Nothing was sent yet, so opening a new
+        # connection avoids a failed call.
         if self._open is not None and (self._open.closed or _has_something_to_read(self._open)):
             self._drop()
         if self._open is None:
@@ -268,7 +274,7 @@ class Connection:
 
 @contextmanager
 def as_database_error(connection: PsycopgConnection, url: DatabaseUrl) -> Iterator[None]:
-    """Whatever psycopg2 raises inside comes out as `Connection.run` would raise it."""
+    """Translate psycopg2's errors as in `Connection.run`."""
     try:
         yield
     except psycopg2.Error as error:
@@ -277,7 +283,7 @@ def as_database_error(connection: PsycopgConnection, url: DatabaseUrl) -> Iterat
 
 def _database_error(url: DatabaseUrl, connection: PsycopgConnection, error: psycopg2.Error) -> HpotoolError:
     if connection.closed or is_transient_code(error.pgcode):
-        # A code means that the server itself answered with a rollback; silence means nobody knows.
+        # With a code, the server itself answered with a rollback; without one, the outcome is unknown.
         maybe_applied = connection.closed != 0 and error.pgcode is None
         return TransientDatabaseError(_sentence(url, error), maybe_applied=maybe_applied)
     code = error.pgcode or ""
@@ -311,14 +317,14 @@ def _sentence(url: DatabaseUrl, error: psycopg2.Error) -> str:
 
 
 def _without_password(url: DatabaseUrl, text: str) -> str:
-    # libpq shows a password only where it shows a whole URL. Wherever else its letters stand, they are a word.
+    # libpq shows a password only as part of a whole URL. The same letters elsewhere are an ordinary word.
     for password in {url.url.password, quote(url.url.password or "", safe="")} - {None, ""}:
         text = text.replace(f":{password}@", ":***@")
     return text
 
 
 def is_transient_code(pgcode: str | None) -> bool:
-    """Whether an error with this SQLSTATE passes by itself."""
+    """Whether an error with this SQLSTATE is transient."""
     return pgcode is not None and (pgcode[:2] in _TRANSIENT_CLASSES or pgcode in _TRANSIENT_CODES)
 
 
@@ -331,6 +337,6 @@ def _has_something_to_read(connection: PsycopgConnection) -> bool:
 def _forget_parents_connection(reference: weakref.ref[Connection]) -> None:
     connection = reference()
     if connection is not None:
-        # psycopg2 does not close a connection of another process when its object goes away.
+        # psycopg2 does not close a connection of another process when its object is deleted.
         connection._lock = threading.Lock()
         connection._forget()

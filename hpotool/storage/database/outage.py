@@ -1,7 +1,7 @@
-"""The database away: waited out, by default for as long as it takes; logged once, then every minute.
+"""Waits out database outages, by default for as long as they take; logs them once, then every minute.
 
-`PatientConnection` is a `Connection` that waits for its owner. Everything a worker sends has the effect of once
-when it is sent twice, so an answer that was lost with the connection needs nothing but sending again.
+`PatientConnection` is a `Connection` that waits on behalf of its owner. Everything that a worker sends is
+idempotent, so if an answer is lost with the connection, it is enough to send the statement again.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _logger = logging.getLogger(__name__)
 
 
 class GaveUpError(DatabaseUnreachableError):
-    """The database stayed away for longer than anybody wanted to wait, or the worker was told to end meanwhile."""
+    """The outage lasted longer than the allowed wait, or the worker was asked to end during it."""
 
 
 class Outage:
-    """The current outage, if there is one, as people see it. Thread-safe."""
+    """The current outage, if there is one, and its log messages. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -43,18 +43,18 @@ class Outage:
         return 0.0 if began is None else self._clock() - began
 
     def note_failure(self, error: DatabaseUnreachableError) -> None:
-        """The database did not answer."""
+        """Record that the database did not answer."""
         with self._lock:
             now = self._clock()
             if self._began is None:
                 self._began = self._logged = now
-                _logger.warning("%s; waiting for it, nothing is lost", error)
+                _logger.warning("%s; waiting, nothing is lost", error)
             elif now - self._logged >= _LOG_EVERY_S:
                 self._logged = now
                 _logger.warning("the database has been away for %.0f s; still waiting", now - self._began)
 
     def note_answer(self) -> None:
-        """The database answered."""
+        """Record that the database answered."""
         if self._began is None:
             return
         with self._lock:
@@ -64,14 +64,14 @@ class Outage:
 
 
 class PatientConnection(Connection):
-    """A connection whose owner (the thread that made it) waits an outage out inside `run`.
+    """A connection whose owner (the thread that created it) waits out outages inside `run`.
 
-    Other threads, and the owner inside ``no_wait``, get the error at once: they have something better to do
-    than to wait. ``give_up_after`` bounds the wait; setting ``abort_wait`` ends it. ``longest_delay`` is between
-    two tries.
+    Other threads, and the owner inside ``no_wait``, get the error at once, because they must not block.
+    ``give_up_after`` limits the wait, and setting ``abort_wait`` ends it. ``longest_delay`` is the longest pause
+    between two tries.
     """
 
-    lock_timeout_s = 10  # a worker whose claim queues hears a signal within that time, and queues again
+    lock_timeout_s = 10  # a worker whose claim waits for a lock handles signals within that time, then waits again
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class PatientConnection(Connection):
 
     @contextmanager
     def no_wait(self) -> Iterator[None]:
-        """Inside, the owner does not wait either."""
+        """A context in which the owner does not wait either."""
         before, self._is_impatient = self._is_impatient, True
         try:
             yield
@@ -102,7 +102,7 @@ class PatientConnection(Connection):
         """See `Connection.run_all`.
 
         Raises:
-            GaveUpError: the owner has waited long enough.
+            GaveUpError: the allowed wait is over.
         """
         delay = _FIRST_DELAY_S
         while True:
@@ -125,6 +125,6 @@ class PatientConnection(Connection):
         give_up_after = self._give_up_after_s
         if give_up_after is not None and self.outage.lasted_s >= give_up_after:
             raise GaveUpError(f"gave up after {give_up_after:.0f} s: {error}", error.hint) from error
-        # With jitter, so that a hundred workers do not come back in step.
+        # With jitter, so that a hundred workers do not come back at the same moment.
         if self.abort_wait.wait(delay * random.uniform(0.5, 1.0)):
-            raise GaveUpError(f"told to end while {error}", error.hint) from error
+            raise GaveUpError(f"asked to leave while {error}", error.hint) from error

@@ -1,8 +1,8 @@
-"""The SQL of this package: each statement stands below a line ``-- name: NAME`` in a file of ``storage/sql``.
+"""The SQL statements of this package: each is below a line ``-- name: NAME`` in a file of ``storage/sql``.
 
-No two have one name, so ``grep -rn "name: claim$"`` finds it. A line ``-- include: NAME`` stands for that section:
-two statements share so what must not differ between them. ``python -m hpotool.storage.database.queries claim``
-prints one as it is sent; ``make sql`` writes them all.
+Names are unique, so ``grep -rn "name: claim$"`` finds a statement. A line ``-- include: NAME`` stands for that
+section, so that statements can share parts that must not differ. To print a statement as it is sent, run
+``python -m hpotool.storage.database.queries claim``; to write all of them, ``make sql``.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-_FOLDERS = ("control", "database", "fleet", "moving", "optuna")  # beside them lies ``schema``
+_FOLDERS = ("control", "database", "fleet", "moving", "optuna")  # the folder ``schema`` is next to them
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 _INCLUDE = re.compile(r"^-- include: (\w+)$", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)
 
 
 def to_jsonb(data: Mapping[str, Any]) -> str:
-    """``data`` for a ``jsonb`` column. Not as escapes, which a database in SQL_ASCII refuses there."""
+    """``data`` for a ``jsonb`` column, without escapes, which a database in SQL_ASCII refuses there."""
     return json.dumps(dict(data), ensure_ascii=False)
 
 
 @cache
 def query(name: str) -> str:
-    """The statement with this name, its includes put in and its comments left out."""
+    """The statement with this name, with its includes and without comments."""
     whole = _INCLUDE.sub(lambda found: query(found.group(1)), sections()[name])
     return _COMMENT.sub("", whole)
 
 
 @cache
 def sections() -> Mapping[str, str]:
-    """Every section as it is written, by its name."""
+    """The source of every section, by name."""
     return dict(read_sections())
 
 
 def read_sections() -> Iterator[tuple[str, str]]:
-    """Each section of each file: its name and its text."""
+    """Each section of each file: name and text."""
     for folder in _FOLDERS:
         for file in (files("hpotool.storage") / "sql" / folder).iterdir():
             _, *parts = _NAME.split(file.read_text(encoding="utf-8"))
@@ -50,7 +50,7 @@ def read_sections() -> Iterator[tuple[str, str]]:
 
 
 def main(arguments: list[str]) -> str | None:
-    """Print the statement that is named, or write each into a file of ``--all FOLDER``; return what was wrong."""
+    """Print the named statement, or write all of them to files in ``--all FOLDER``; return an error, if any."""
     match arguments:
         case ["--all", folder]:
             Path(folder).mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
-"""hpotool's own tables: installed by whoever comes first, checked by everybody, upgraded when somebody says so.
+"""hpotool's own tables: installed by the first process, checked by every process, upgraded only on request.
 
-Every process asks `check_schema` before it writes; a worker never writes to a schema that is not the one it was
-written for. Installing and upgrading are one transaction each, under one advisory lock, so that any number of
-processes may try at once.
+Every process calls `check_schema` before it writes, so a worker never writes to a schema of another version.
+Installing and upgrading are one transaction each, under one advisory lock, so that any number of processes may try
+at the same time.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ from hpotool.storage.database.queries import query
 from hpotool.storage.database.tables import install_optunas_tables
 from hpotool.storage.database.url import DatabaseUrl
 
-_LOCK = 0x68706F746F6F6C  # "hpotool"; a transaction's lock, which PgBouncer in transaction mode can keep
-_PATIENCE_WITH_OTHERS_S = 600  # who install or upgrade at the same time
-_PATIENCE_WITH_TABLES_S = 30  # which somebody's open transaction holds: who waits for them stops every worker
+_LOCK = 0x68706F746F6F6C  # "hpotool"; a transaction-level lock, which works with PgBouncer in transaction mode
+_PATIENCE_WITH_OTHERS_S = 600  # wait for other processes that install or upgrade
+_PATIENCE_WITH_TABLES_S = (
+    30  # wait for table locks held by open transactions, because this wait blocks every worker
+)
 
 _VERSION_QUERY = """
 SELECT to_regclass('hpotool.schema_version') IS NOT NULL, to_regclass('trials') IS NOT NULL
@@ -35,21 +37,21 @@ SELECT to_regclass('hpotool.schema_version') IS NOT NULL, to_regclass('trials') 
 
 
 class SchemaError(HpotoolError):
-    """The tables in the database are not the ones this hpotool was written for."""
+    """The tables in the database do not match this version of hpotool."""
 
 
 def migrations() -> tuple[str, ...]:
-    """The steps from an empty database to the newest schema; the version is how many were applied."""
+    """The steps from an empty database to the newest schema; the version is the number of steps applied."""
     folder = files("hpotool.storage") / "sql" / "schema"
     names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
     return tuple((folder / name).read_text(encoding="utf-8") for name in names)
 
 
 def ensure_schema(url: DatabaseUrl) -> None:
-    """Install Optuna's tables and our own where they are missing; refuse what is older or newer.
+    """Install Optuna's tables and our own if they are missing; refuse older or newer tables.
 
     Raises:
-        SchemaError: an older or newer hpotool made the tables.
+        SchemaError: the tables were created by an older or newer hpotool.
         DatabaseUnreachableError: the database does not answer.
     """
     connection = Connection(url)
@@ -67,19 +69,19 @@ def check_schema(connection: Connection) -> None:
     """Refuse a database whose tables are missing, older or newer.
 
     Raises:
-        SchemaError: with the command that helps.
+        SchemaError: with the command to run as the hint.
     """
     _refuse_other_version(_installed_version(connection))
 
 
 def upgrade_schema(url: DatabaseUrl) -> tuple[int, int]:
-    """Bring the tables to the newest version; the version before and after. Safe while workers run.
+    """Upgrade the tables to the newest version; return the version before and after. Safe while workers run.
 
-    The numbers of a study's trials become unique by the database's own rule, where they are: see
-    `numbers_given_twice`. That is no step of its own: workers of either release go on with it and without it.
+    Also makes the trial numbers of a study unique by an index, if they are (see `numbers_given_twice`). This is
+    not a schema step, because workers of both releases work with and without it.
 
     Raises:
-        SchemaError: they were made by a newer hpotool.
+        SchemaError: the tables were created by a newer hpotool.
     """
     before, after = _migrate(url, only_if_missing=False)
     _refuse_other_version(after)
@@ -87,7 +89,7 @@ def upgrade_schema(url: DatabaseUrl) -> tuple[int, int]:
 
 
 def numbers_given_twice(connection: Connection) -> dict[str, list[int]]:
-    """The numbers that several trials of a study have, by its name: while there are any, no rule forbids it."""
+    """Duplicate trial numbers, by study name; while there are any, the unique index cannot be created."""
     if connection.run(query("has_indexes"))[0][1]:
         return {}
     return dict(connection.run(query("find_numbers_given_twice")))
@@ -107,12 +109,12 @@ def _refuse_other_version(installed: int | None) -> None:
         raise SchemaError("the database has no hpotool tables", "hpotool db upgrade")
     if installed < known:
         raise SchemaError(
-            f"the database has version {installed} of hpotool's tables, this hpotool needs {known}",
+            f"the database has version {installed} of hpotool's tables, but this hpotool needs {known}",
             "hpotool db upgrade",
         )
     if installed > known:
         raise SchemaError(
-            f"a newer hpotool upgraded the database to version {installed} of its tables; this one knows {known}",
+            f"a newer hpotool upgraded the database to version {installed} of its tables; this one needs {known}",
             "pip install --upgrade hpotool",
         )
 
@@ -122,8 +124,8 @@ def _migrate(url: DatabaseUrl, *, only_if_missing: bool) -> tuple[int, int]:
         cursor.execute(_VERSION_QUERY)
         has_own, has_optunas = cursor.fetchone() or (False, False)
         if not has_optunas:
-            # On a connection of its own, which the lock keeps to one process at a time: Optuna creates its tables
-            # without any, and two that do it at once fail.
+            # On a separate connection, in one process at a time thanks to the lock: Optuna creates its tables
+            # without a lock, and fails if two processes do so at once.
             install_optunas_tables(url)
         cursor.execute(query("create_indexes"))
         before = 0

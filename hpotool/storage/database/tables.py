@@ -1,6 +1,6 @@
-"""Optuna's tables: made where they are missing, checked where they are there, with two indexes of ours.
+"""Optuna's tables: created if missing, checked if present, with two additional indexes.
 
-Everything but the indexes is done by Optuna itself, so that its own tools find what they expect.
+Optuna itself does everything except the indexes, so that its own tools find the tables they expect.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hpotool.storage.database.connection import Connection, RefusedStatementErro
 from hpotool.storage.database.queries import query
 from hpotool.storage.database.url import DatabaseUrl
 
-# The last revision of Optuna's schema, unchanged since Optuna 3.2. Any other is for Optuna to judge.
+# The last revision of Optuna's schema, unchanged since Optuna 3.2. Optuna itself decides on any other.
 _KNOWN_REVISION = "v3.2.0.a"
 _MOST_ATTEMPTS = 40
 
@@ -24,7 +24,7 @@ _INSUFFICIENT_PRIVILEGE = "42501"
 
 
 def prepare_tables(connection: Connection) -> None:
-    """Leave Optuna's tables ready for use, however many processes ask for it at the same time.
+    """Make Optuna's tables ready for use, however many processes do so at the same time.
 
     Raises:
         InputError: the tables belong to another version of Optuna.
@@ -42,9 +42,9 @@ def _is_known(connection: Connection) -> bool:
 def _create(connection: Connection) -> None:
     from sqlalchemy.exc import DBAPIError
 
-    # Optuna creates its tables in several transactions. When two processes do so at once, one of them meets
-    # objects that were not there when it looked. Each meeting means that the other got further: look again.
-    # A lock around it would need a second connection, which a small pool may not have.
+    # Optuna creates its tables in several transactions. If two processes do so at once, one of them finds
+    # objects that did not exist when it checked. Each such error means that the other has made progress, so
+    # check again. A lock would need a second connection, which a small pool may not have.
     for _ in range(_MOST_ATTEMPTS):
         with suppress(DBAPIError):
             return install_optunas_tables(connection.url)
@@ -53,7 +53,7 @@ def _create(connection: Connection) -> None:
 
 
 def install_optunas_tables(url: DatabaseUrl) -> None:
-    """Have Optuna make its tables, or judge those that are there; in READ COMMITTED, whatever is the default.
+    """Have Optuna create or check its tables, in READ COMMITTED whatever the default is.
 
     Raises:
         InputError: they belong to another version of Optuna.
@@ -76,6 +76,6 @@ def _create_indexes(connection: Connection, sql: str) -> None:
     try:
         connection.run(sql)
     except RefusedStatementError as error:
-        # Slower without them, and no less right: who may not add to the tables still works.
+        # The indexes only improve speed: a role that may not create them still works correctly.
         if error.pgcode != _INSUFFICIENT_PRIVILEGE:
             raise

@@ -1,4 +1,4 @@
-"""Database URLs: checked, normalised to psycopg2, and never shown with their password."""
+"""Database URLs: checked, normalised for psycopg2, and never shown with their password."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hpotool.errors import InputError
 _HINT = "write it as postgresql://USER:PASSWORD@HOST:5432/DATABASE"
 _DRIVERS = ("postgresql", "postgres", "postgresql+psycopg2")
 
-# A cut network without these simply hangs; with them it is an error after about 16 s (measured).
+# Without these, a connection over a cut network hangs; with them, it fails after about 16 s (measured).
 _TCP_SETTINGS = {
     "connect_timeout": "5",
     "keepalives_idle": "5",
@@ -25,13 +25,13 @@ _TCP_SETTINGS = {
 
 @dataclass(frozen=True)
 class DatabaseUrl:
-    """A Postgres URL. ``str()`` and ``repr()`` show it without its password."""
+    """A Postgres URL. ``str()`` and ``repr()`` omit the password."""
 
     url: URL = field(repr=False)
 
     @classmethod
     def parse(cls, text: str) -> DatabaseUrl:
-        """Read ``text``; SQLAlchemy and libpq spellings are both fine.
+        """Parse ``text``, in SQLAlchemy's or libpq's spelling.
 
         Raises:
             InputError: it is not a Postgres URL.
@@ -41,7 +41,7 @@ class DatabaseUrl:
         except (ArgumentError, ValueError):
             raise InputError("the storage URL cannot be read", _HINT) from None
         if url.drivername not in _DRIVERS:
-            raise InputError(f"hpotool needs Postgres, and the storage URL names {url.drivername!r}", _HINT)
+            raise InputError(f"hpotool needs Postgres, but the storage URL names {url.drivername!r}", _HINT)
         if not url.database:
             raise InputError("the storage URL names no database", _HINT)
         defaults = {key: value for key, value in _TCP_SETTINGS.items() if key not in url.query}
@@ -60,7 +60,7 @@ class DatabaseUrl:
 
     @cached_property
     def libpq_without_defaults(self) -> str:
-        """The URL as a person would write it, with its password."""
+        """The URL in the usual spelling, with its password."""
         return self._as_written.render_as_string(hide_password=False)
 
     def __str__(self) -> str:

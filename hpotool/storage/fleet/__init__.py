@@ -1,4 +1,4 @@
-"""What workers do with the database: claim, beat, finish, spool.
+"""Database operations of workers: claim, heartbeat, finish, spool.
 
-For `worker`, and for `control`.
+Used by `worker` and `control`.
 """

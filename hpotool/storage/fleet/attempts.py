@@ -1,11 +1,11 @@
-"""Claim, beat, finish, reap: each is one transaction and one round trip, so that nothing can fall between two.
+"""Claim, beat, finish, reap: each is one transaction and one round trip, so that no step can be lost in between.
 
-What holds after any of them, whatever dies when:
+Invariants after each of them, whatever dies and whenever:
 
 * a trial that is RUNNING has an attempt and a heartbeat;
-* a trial that failed and is to be tried again has exactly one successor;
-* an attempt whose trial is not RUNNING any more can write nothing to it (it is fenced);
-* sent again because the answer was lost, each of them answers as if it had been sent once.
+* a trial that failed and is to be retried has exactly one successor;
+* an attempt whose trial is no longer RUNNING cannot write to it (it is fenced);
+* if a call is repeated because its answer was lost, it answers as if it had been sent once.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ Run = Callable[[str, Mapping[str, Any]], Rows]  # one round trip, one transactio
 FollowUp = Literal["none", "retry", "requeue"]
 StudyState = Literal["running", "paused", "draining", "stopped", "done"]
 
-_OUTPUT_TAIL = 16_384  # characters of an attempt's output that the database keeps
+_OUTPUT_TAIL = 16_384  # characters of an attempt's output kept in the database
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One execution of a trial that this worker has claimed.
+    """One execution of a trial, claimed by this worker.
 
-    ``root_number`` names the lineage (seed, checkpoints, Hyperband bracket): the number of the trial that was
-    tried first. ``history`` holds the outcomes of the earlier attempts of that lineage, oldest first. ``is_new``:
-    the claim made the trial, so nothing is stored of it yet.
+    ``root_number`` identifies the lineage (seed, checkpoints, Hyperband bracket) by the number of its first trial.
+    ``history`` contains the outcomes of the lineage's earlier attempts, oldest first. ``is_new``: the claim
+    created the trial, so it has no stored content yet.
     """
 
     attempt_id: str
@@ -55,7 +55,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class NoTrial:
-    """Why there is nothing to claim: ``wait`` means that all places are held, and one may come free again."""
+    """Why there is nothing to claim; ``wait``: the whole budget is reserved, but a trial may still be released."""
 
     kind: Literal["wait", "paused", "draining", "stopped", "done"]
     reason: str
@@ -67,7 +67,7 @@ class NoTrial:
 
 @dataclass(frozen=True)
 class Ending:
-    """How an attempt ended, and what follows for its trial. ``gpu`` are figures as JSON data.
+    """How an attempt ended, and the consequence for its trial. ``gpu`` are measurements as JSON data.
 
     Every other field is a column of ``hpotool.attempts``, which ``finish.sql`` writes in `end_attempt` and
     `finish_late`.
@@ -82,7 +82,7 @@ class Ending:
 
 @dataclass(frozen=True)
 class Orders:
-    """What a beat brings back: whether the trial is still this attempt's, and what people want."""
+    """The answer to a heartbeat: whether the trial still belongs to this attempt, and people's orders."""
 
     is_owner: bool
     cancel_reason: str | None
@@ -91,24 +91,25 @@ class Orders:
 
 
 def follow_up_of(decision: Decision) -> FollowUp:
-    """What is written for a decision of `hpotool.study.rules.retry`."""
+    """What to write for a decision of `hpotool.study.rules.retry`."""
     if isinstance(decision, Retry):
         return "retry"
     return "requeue" if isinstance(decision, Requeue) else "none"
 
 
 def new_attempt_id() -> str:
-    """The identity of an attempt that is about to be claimed; a claim sent again keeps it."""
+    """A new attempt's id, chosen before the claim, so that a repeated claim keeps it."""
     return str(uuid.uuid4())
 
 
 def claim_trial(
     run: Run, study_id: int, worker: WorkerIdentity, attempt_id: str, *, create_below: int | None = None
 ) -> Attempt | NoTrial:
-    """Claim the oldest waiting trial, or a new one, within the budget; the first heartbeat is part of it.
+    """Claim the oldest waiting trial, or a new one, within the budget; includes the first heartbeat.
 
-    The attempt has another id than ``attempt_id`` where that one was claimed before (the answer was lost) and has
-    been taken for lost meanwhile. ``create_below``: a new one only while the study has fewer trials, of any state.
+    The attempt's id differs from ``attempt_id`` if an earlier claim with that id succeeded (its answer was lost)
+    and the attempt has since been reaped. ``create_below``: create a trial only if the study has fewer trials, of
+    any state.
     """
     rows = run(
         query("claim"),
@@ -123,7 +124,7 @@ def claim_trial(
         },
     )
     if not rows:
-        return NoTrial("stopped", "the study does not exist any more", 0, 0, 0, None)
+        return NoTrial("stopped", "the study no longer exists", 0, 0, 0, None)
     [(kind, reason, finished, running, waiting, budget, *trial, history)] = rows
     if kind == "spent":
         return claim_trial(run, study_id, worker, new_attempt_id())
@@ -137,14 +138,14 @@ def claim_trial(
 
 
 def read_orders(run: Run, worker: WorkerIdentity, attempt: Attempt | None) -> Orders | None:
-    """What a beat would answer, without beating: costs no write."""
+    """The answer that a heartbeat would get, without sending one; writes nothing."""
     attempt_id = attempt.attempt_id if attempt else None
     rows = run(query("read_orders"), {"worker_id": worker.worker_id, "attempt_id": attempt_id})
     return Orders(*rows[0]) if rows else None
 
 
 def beat(run: Run, worker: WorkerIdentity, attempt: Attempt | None) -> Orders | None:
-    """Say that the worker, and its attempt if it has one, are alive. None: the worker is not registered."""
+    """Record that the worker, and its attempt if any, are alive. None: the worker is not registered."""
     attempt_id = attempt.attempt_id if attempt else None
     rows = run(query("beat"), {"worker_id": worker.worker_id, "attempt_id": attempt_id})
     return Orders(*rows[0]) if rows else None
@@ -153,9 +154,9 @@ def beat(run: Run, worker: WorkerIdentity, attempt: Attempt | None) -> Orders | 
 def finish_attempt(
     run: Run, attempt: Attempt, actor: str, state: TrialState, values: Sequence[float] | None, ending: Ending
 ) -> datetime | None:
-    """End the attempt and its trial; with a follow-up, queue the trial again.
+    """End the attempt and its trial; with a follow-up, also queue the trial again.
 
-    Returns when the trial ended (UTC without a zone); None: it was taken away before, the attempt is fenced.
+    Returns the time of the trial's end (naive UTC); None: the trial was taken away before, the attempt is fenced.
     """
     if ending.follow_up != "none":
         return fail_and_queue(
@@ -186,10 +187,10 @@ def fail_and_queue(
     seen_beat: datetime | None = None,
     event: Literal["finish", "reap"] = "finish",
 ) -> datetime | None:
-    """Fail a RUNNING trial and queue its successor as ``ending.follow_up`` says.
+    """Fail a RUNNING trial and queue its successor according to ``ending.follow_up``.
 
-    Returns when the trial ended; None: it was not RUNNING any more. ``seen_beat`` is the last beat that a reaper
-    saw: if there was another one since, nothing is done.
+    Returns the time of the trial's end; None: it was no longer RUNNING. ``seen_beat`` is the last heartbeat that
+    the reaper saw; if there has been another one since, nothing is done.
     """
     parameters = _ending_parameters(actor, ending) | {
         "study_id": study_id,
@@ -213,9 +214,9 @@ def finish_late(
     values: Sequence[float] | None,
     ending: Ending,
 ) -> bool:
-    """Give the result of a fenced attempt to its waiting retry. False: there is none, or somebody has claimed it.
+    """Give the result of a fenced attempt to its waiting retry. False: there is none, or it has been claimed.
 
-    ``content`` is what the attempt itself knows: parameters and reports that never reached the database go along.
+    ``content`` is the attempt's own record, including parameters and reports that never reached the database.
     """
     parameters = (
         _ending_parameters(actor, ending)
@@ -236,14 +237,14 @@ def finish_late(
 
 
 def rescue_content(run: Run, attempt_id: str, content: TrialContent) -> bool:
-    """Write what an attempt of another worker knows to its trial, while that is its own. False: it is unknown."""
+    """Write another worker's attempt to its trial, as long as it still owns it. False: the attempt is unknown."""
     parameters = _content_parameters(content) | {"attempt_id": attempt_id, "is_own_trial": True}
     [(is_known,)] = run(query("rescue_content"), parameters)
     return bool(is_known)
 
 
 def stored_value(value: float) -> tuple[float | None, str]:
-    """A value as Optuna stores it: what is not finite is a type without a number."""
+    """A value as Optuna stores it: a value that is not finite becomes a type without a number."""
     if math.isnan(value):
         return None, "NAN"
     if math.isinf(value):

@@ -1,12 +1,12 @@
-"""What an attempt has come to, on this machine's disk until the database has it.
+"""Keeps an attempt's state on this machine's disk until the database has it.
 
-One file per attempt, replaced as a whole and never appended to: so it is either the newest state or an older one,
-and sending it twice has the effect of once. A result is put here before it is told; in an outage the reports are
-too. Whoever finds the file of a worker that is gone sends it: the next worker on this machine, or a living
-neighbour.
+There is one file per attempt, which is replaced as a whole and never appended to. It contains either the newest
+state or an older one, and sending it twice has the same effect as sending it once. A result is written here before
+it is told, and during an outage reports are too. If a worker is gone, the next worker on this machine, or another
+one that is running here, sends its files.
 
-Beside it the attempt's own process leaves what the objective returned, before it tells its worker: so no moment is
-left in which a returned value is in nobody's keeping.
+Next to it, the attempt's own process writes the objective's return value before it tells the worker, so that a
+returned value is safe at every moment.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _logger = logging.getLogger(__name__)
 
 
 class NewerFormatError(Exception):
-    """A file of a version that came after this one."""
+    """A file written by a newer version."""
 
 
 @dataclass(frozen=True)
 class SpooledResult:
-    """What the attempt is to be told with."""
+    """The result with which the attempt will be told."""
 
     state: TrialState
     values: tuple[float, ...] | None
@@ -49,7 +49,7 @@ class SpooledResult:
 
 @dataclass(frozen=True)
 class SpooledAttempt:
-    """An attempt, whose it was, what it wrote, and its result if it has one."""
+    """An attempt: its owner, its content, and its result if it has one."""
 
     attempt: Attempt
     worker: WorkerIdentity
@@ -57,7 +57,7 @@ class SpooledAttempt:
     result: SpooledResult | None
 
     def to_json(self) -> str:
-        """As text; the inverse of `from_json`."""
+        """Serialize to text; the inverse of `from_json`."""
         data = asdict(self) | {"format": _FORMAT}
         data["attempt"]["started"] = self.attempt.started.isoformat()
         if self.result is not None:
@@ -66,11 +66,11 @@ class SpooledAttempt:
 
     @classmethod
     def from_json(cls, text: str) -> SpooledAttempt:
-        """The attempt that was written as ``text``.
+        """Parse an attempt from ``text``.
 
         Raises:
             NewerFormatError: another version wrote it.
-            ValueError, KeyError, TypeError, AttributeError: it was not.
+            ValueError, KeyError, TypeError, AttributeError: the text is invalid.
         """
         data = json.loads(text)
         if data["format"] != _FORMAT:
@@ -110,24 +110,26 @@ def _result(data: dict[str, Any] | None) -> SpooledResult | None:
 class Spool:
     """The spooled attempts of one database, in a folder of this machine.
 
-    The folder is named after what `Connection.identify` says: neither a changed password nor a tunnel's other port
-    hides what waits, and another database at the same address does not get it. A full disk costs the safety, not
-    the run.
+    The folder is named after the identity from `Connection.identify`, so pending files are found even with another
+    password or through a tunnel's port, and another database at the same address does not get them. On a full
+    disk, results are less safe, but the run continues.
     """
 
     def __init__(self, home: Path, identity: str, url: DatabaseUrl) -> None:
-        # hpotool 0.1 named the folder after the database's address. What it left there is read, and never written.
+        # hpotool 0.1 named the folder after the database's address. Such folders are read, but not written.
         place = f"{url.url.host}:{url.url.port}/{url.url.database}"
         self._folder, earlier = (home / "spool" / _short_hash(name) for name in (identity, place))
         self._folders = (self._folder, earlier)
 
     @property
     def folder(self) -> Path:
-        """Where the files are."""
+        """The folder of the files."""
         return self._folder
 
     def keep(self, spooled: SpooledAttempt, *, durably: bool) -> None:
-        """Write the attempt's file. ``durably``: it survives a power cut too, which costs some milliseconds."""
+        """Write the attempt's file. ``durably``: so that it survives a power cut, which takes some
+        milliseconds.
+        """
         path = self._path(spooled.attempt.attempt_id)
         new = path.with_suffix(".new")
         try:
@@ -144,37 +146,41 @@ class Spool:
             _logger.warning("the result of trial %d is kept in memory only: %s", spooled.attempt.number, error)
 
     def forget(self, attempt_id: str) -> None:
-        """The database has it. A file that cannot be removed is sent again some day, which changes nothing."""
+        """Remove a file that the database has. If that fails, it is sent again later, which changes nothing."""
         for folder in self._folders:
             for path in (folder / f"{attempt_id}.json", folder / f"{attempt_id}.returned"):
                 with suppress(OSError):
                     path.unlink()
 
     def set_aside(self, attempt_id: str, reason: str) -> None:
-        """It cannot be sent, now or ever: keep it under another name, which nobody sends, and say which."""
+        """Set aside a file that can never be sent: rename it so that it is not sent again, and log the new
+        name.
+        """
         for folder in self._folders:
             for path in (folder / f"{attempt_id}.json", folder / f"{attempt_id}.returned"):
                 _set_aside(path, reason)
 
     def disown(self, attempt_id: str) -> None:
-        """The database does not know the attempt: its study was deleted.
+        """Handle an attempt that the database does not know, because its study was deleted.
 
-        In the folder of an address it may be another database's, and waits for that.
+        In a folder named after an address, the file may belong to another database, and waits for that one.
         """
         for path in (self._path(attempt_id), self.returned_file(attempt_id)):
-            _set_aside(path, "its study is not in the database any more")
+            _set_aside(path, "its study is no longer in the database")
 
     def find(self, attempt_id: str) -> SpooledAttempt | None:
-        """What is kept of an attempt."""
+        """Read an attempt's file."""
         found = (_read(folder / f"{attempt_id}.json") for folder in self._folders)
         return next((spooled for spooled in found if spooled is not None), None)
 
     def returned_file(self, attempt_id: str) -> Path:
-        """Where the attempt's own process leaves ``{"values": …, "extra": …}`` when the objective has returned."""
+        """The file to which the attempt's process writes ``{"values": …, "extra": …}`` when the objective
+        returns.
+        """
         return self._folder / f"{attempt_id}.returned"
 
     def with_returned(self, spooled: SpooledAttempt) -> SpooledAttempt:
-        """``spooled`` with the result that its process left, where its worker was gone before it could take it."""
+        """``spooled`` with the result that its process wrote, if the worker died before it received it."""
         if spooled.result is not None:
             return spooled
         name = f"{spooled.attempt.attempt_id}.returned"
@@ -188,12 +194,12 @@ class Spool:
         except (OSError, ValueError, KeyError, TypeError) as error:
             _logger.warning("what trial %d returned cannot be read: %s", spooled.attempt.number, error)
             return spooled
-        ending = Ending(Outcome.COMPLETE, "its worker was gone before it could tell")
+        ending = Ending(Outcome.COMPLETE, "its worker died before it could send the result")
         content = replace(spooled.content, user_attrs={**spooled.content.user_attrs, **extra})
         return replace(spooled, content=content, result=SpooledResult(TrialState.COMPLETE, values, ending))
 
     def list(self) -> Iterator[SpooledAttempt]:
-        """Everything that is kept, the oldest first."""
+        """All spooled attempts, oldest first."""
         files = [(_changed_at(path), path) for folder in self._folders for path in folder.glob("*.json")]
         for _, path in sorted(files):
             spooled = _read(path)
@@ -210,9 +216,9 @@ def _read(path: Path) -> SpooledAttempt | None:
     except FileNotFoundError:
         return None
     except NewerFormatError as error:
-        _logger.warning("%s is left to a newer hpotool: %s", path, error)
+        _logger.warning("%s is left for a newer hpotool: %s", path, error)
     except OSError as error:
-        _logger.warning("%s cannot be read and is left alone: %s", path, error)
+        _logger.warning("%s cannot be read and is left in place: %s", path, error)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         _set_aside(path, f"it cannot be read: {error}")
     return None
@@ -227,11 +233,11 @@ def _set_aside(path: Path, reason: str) -> None:
     except OSError as error:
         _logger.warning("%s cannot be sent (%s), nor renamed: %s", path, reason, error)
     else:
-        _logger.warning("%s cannot be sent and is set aside as %s: %s", path.name, kept, reason)
+        _logger.warning("%s cannot be sent and was set aside as %s: %s", path.name, kept, reason)
 
 
 def _changed_at(path: Path) -> int:
-    """When a file was last written; 0 when somebody has just sent and removed it."""
+    """When a file was last written; 0 if another process has just sent and removed it."""
     try:
         return path.stat().st_mtime_ns
     except FileNotFoundError:

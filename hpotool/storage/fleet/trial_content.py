@@ -1,4 +1,4 @@
-"""What a trial has written, as plain data that survives JSON: so it is put on disk, and sent again."""
+"""The content of a trial as plain JSON data, for storing on disk and sending again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LINEAGE = ("failed_trial", "retry_history")
 class TrialContent:
     """Parameters (name, inner value, distribution as JSON), reports (step, value), attributes (key to JSON text).
 
-    Without the lineage: that belongs to the trial's row, not to what an attempt wrote.
+    Excludes the lineage, which belongs to the trial's row and is not written by an attempt.
     """
 
     params: Sequence[tuple[str, float, str]] = ()
@@ -26,7 +26,7 @@ class TrialContent:
 
     @property
     def size(self) -> int:
-        """How many things were written: more is newer."""
+        """The number of entries written: more means newer."""
         return len(self.params) + len(self.steps) + len(self.user_attrs) + len(self.system_attrs)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What a study has used of its budget, read at a cost that follows what is new, not the study's size."""
+"""A study's usage of its budget, read at a cost that depends on new trials, not on the size of the study."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from hpotool.study.spec import BudgetSpec, MetricSpec
 
 
 class UsageReader:
-    """Reads one study's usage again and again; it remembers the finished trials it has seen.
+    """Reads one study's usage repeatedly, and remembers the finished trials it has seen.
 
-    Only what ``budget`` limits is asked for: a study without a target costs nothing for it. With ``replicates``,
-    trials of the same point count by their mean.
+    Only quantities that ``budget`` limits are read, so a study without a target pays nothing for it. With
+    ``replicates``, trials of the same point count by their mean.
     """
 
     def __init__(
@@ -27,11 +27,11 @@ class UsageReader:
         self._study_id = study_id
         self._metrics = tuple(metrics)
         self._progress = Progress()
-        self._seen: set[int] = set()  # of the trials from `_from_id` on
+        self._seen: set[int] = set()  # for the trials from `_from_id` on
         self._from_id = 0
 
     def read(self, budget: BudgetSpec) -> Usage:
-        """What is used by now. Numbers of trials are left out: the claim itself counts those, exactly."""
+        """The current usage, without numbers of trials, which the claim itself counts exactly."""
         usage = Usage()
         if any(limit is not None for limit in (budget.wall, budget.gpu_hours, budget.cost, budget.failed)):
             usage = self._read_amounts(budget)
@@ -41,7 +41,7 @@ class UsageReader:
 
     def _read_amounts(self, budget: BudgetSpec) -> Usage:
         rows = self._run(query("study_usage"), {"study_id": self._study_id})
-        if not rows:  # a study of plain Optuna has used nothing that anybody knows of
+        if not rows:  # the usage of a study of plain Optuna is unknown
             return Usage()
         wall_s, seconds_by_slot, failed = rows[0]
         hours = {slot: seconds / 3600 for slot, seconds in seconds_by_slot.items()}

@@ -1,4 +1,4 @@
-"""Who a worker is, beyond doubt: enough to know later whether that very process still runs."""
+"""The identity of a worker, unique enough to tell later whether that very process still runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class WorkerIdentity:
     """One worker process in one slot.
 
     ``process_space`` (boot and process namespace of the machine) and ``process_start`` (the kernel's start time of
-    the pid) tell a process from a later one with the same pid.
+    the pid) distinguish a process from a later one with the same pid.
     """
 
     worker_id: str

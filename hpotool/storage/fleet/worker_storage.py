@@ -1,15 +1,15 @@
 """A worker's storage: plain ``study.optimize(objective, n_trials=1)`` on it claims, runs and finishes one attempt.
 
-What differs from any other storage:
+Differences from other storages:
 
-* asking for a new trial is the claim: the oldest waiting trial or a new one, within the budget. When there is
-  nothing to claim, `NothingToClaim` comes out of ``study.optimize``, and says why.
-* telling ends the attempt too. What Optuna cannot carry (outcome, reason, output) is handed over before, with
-  `end_attempt_with`; what follows for the trial is decided by `hpotool.study.rules.retry`.
-* a trial that was taken away (fenced) does not raise: the tell ends quietly, and `last_tell` says so.
-* the thread that made it waits an outage out, but never inside an attempt: reports are buffered, and what a pruner
-  asks is answered from memory. A result lies on disk before it is told.
-* heartbeats and stale trials are not Optuna's business here: `hpotool.worker` beats and reaps.
+* Asking for a new trial is the claim: the oldest waiting trial or a new one, within the budget. If there is
+  nothing to claim, ``study.optimize`` raises `NothingToClaim`, which says why.
+  * Telling also ends the attempt. Data that Optuna cannot carry (outcome, reason, output) is passed before, with
+  `end_attempt_with`; `hpotool.study.rules.retry` decides the consequence for the trial.
+  * A trial that was taken away (fenced) does not raise: the tell ends quietly, and `last_tell` says so.
+  * The thread that created the storage waits out outages, but never inside an attempt: reports are buffered, and
+  pruners are answered from memory. A result is on disk before it is told.
+  * Optuna's handling of heartbeats and stale trials is not used: `hpotool.worker` beats and reaps.
 """
 
 from __future__ import annotations
@@ -64,20 +64,22 @@ class NothingToClaim(Exception):  # noqa: N818  (it is an answer, not an error)
 
 @dataclass(frozen=True)
 class TellResult:
-    """How the last attempt was told: fenced (its trial was somebody else's by then), and what followed."""
+    """How the last attempt was told: whether it was fenced (its trial belonged to another attempt), and the
+    consequence.
+    """
 
     attempt: Attempt
     outcome: Outcome
     is_fenced: bool
-    is_result_kept: bool  # false only for a fenced result whose retry runs already
+    is_result_kept: bool  # false only for a fenced result whose retry is already running
     decision: Decision | None
 
 
 class WorkerStorage(PostgresStorage):
-    """The storage of one registered worker; it holds at most one attempt at a time.
+    """The storage of one registered worker, with at most one attempt at a time.
 
-    Made and used by the worker's main thread; ``run``, ``attempt``, ``spool_attempt`` and ``rescue`` are for its
-    other threads too. ``give_up_after`` bounds how long an outage is waited out.
+    Created and used by the worker's main thread; other threads may use ``run``, ``attempt``, ``spool_attempt`` and
+    ``rescue``. ``give_up_after`` limits how long an outage is waited out.
     """
 
     def __init__(
@@ -92,15 +94,17 @@ class WorkerStorage(PostgresStorage):
         self.worker = worker
         self.attempt: Attempt | None = None
         self.last_tell: TellResult | None = None
-        self.create_below: int | None = None  # a new trial only while there are fewer; for a finite list of points
+        self.create_below: int | None = None  # create a trial only if there are fewer; for a finite list of points
         self._retry = retry or RetrySpec()
         self._ending: Ending | None = None
-        self._own_trial: LiveTrial | None = None  # kept here too: the memory forgets what somebody else has ended
+        self._own_trial: LiveTrial | None = (
+            None  # also kept here, because the memory forgets a trial that another process has ended
+        )
         self._spooling = threading.Lock()  # guards the two below
         self._is_telling = False
         self._spooled_size = -1
         self._gave_up: GaveUpError | RefusedStatementError | None = None
-        self._unsent: SpooledAttempt | None = None  # what that left, and what is sent before the next claim
+        self._unsent: SpooledAttempt | None = None  # its leftover, which is sent before the next claim
         self.connection = PatientConnection(url, give_up_after=give_up_after)
         super().__init__(url)
         self._spool = Spool(home or home_folder(), self.connection.identify(), url)
@@ -110,18 +114,18 @@ class WorkerStorage(PostgresStorage):
 
     @property
     def run(self) -> Run:
-        """One transaction in one round trip on this worker's connection; in another thread it never waits."""
+        """Run one transaction in one round trip on this worker's connection; never waits in another thread."""
         return self.connection.run
 
-    # --- The attempt's life
+    # --- The life of an attempt
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        """Claim a trial. A template is not claimed but added, as in any storage.
+        """Claim a trial. A template is added instead, as in any storage.
 
         Raises:
-            NothingToClaim: and why.
-            GaveUpError: the database stayed away for too long, now or at the last tell.
-            RefusedStatementError: its tables or the rights to them are gone; the next call tries again.
+            NothingToClaim: with the reason.
+            GaveUpError: an outage lasted too long, now or at the last tell.
+            RefusedStatementError: tables or privileges are missing; the next call tries again.
         """
         if template_trial is not None:
             return super().create_new_trial(study_id, template_trial)
@@ -137,34 +141,36 @@ class WorkerStorage(PostgresStorage):
             trial = running_trial(answer.trial_id, answer.number, to_local_time(answer.started))
         else:
             trial = self._memory.read_trial(answer.trial_id)[1]
-            trial.state = TrialState.RUNNING  # if it was taken away meanwhile, the next beat will say so
+            trial.state = TrialState.RUNNING  # if it has been taken away, the next heartbeat will say so
         self.adopt_trial(study_id, trial)
         self._own_trial = self._memory.live[answer.trial_id]
         self._ending = None
         with self._spooling:
             self.attempt = answer
             self._spooled_size = -1
-            # What a neighbour needs to know to send what the attempt's process returns, should we be gone by then.
+            # The data that another worker needs to send this attempt's return value if this worker dies.
             self._spool.keep(SpooledAttempt(answer, self.worker, TrialContent(), None), durably=False)
         return answer.trial_id
 
     @property
     def returned_file(self) -> Path | None:
-        """Where the process of the running attempt leaves what its objective returned."""
+        """The file to which the running attempt's process writes the return value of its objective."""
         return None if self.attempt is None else self._spool.returned_file(self.attempt.attempt_id)
 
     def end_attempt_with(self, ending: Ending) -> None:
-        """What the next tell writes about the attempt beside its state and values."""
+        """Set what the next tell writes about the attempt in addition to state and values."""
         self._ending = ending
 
     def end_attempt(self, ending: Ending, state: TrialState, values: Sequence[float] | None) -> None:
-        """End the attempt and its trial where Optuna did not, or could not; told twice it is told once."""
+        """End the attempt and its trial if Optuna did not, or could not; repeating it has no effect."""
         assert self.attempt is not None
         self._ending = ending
         self.set_trial_state_values(self.attempt.trial_id, state, values)
 
     def abandon_attempt(self) -> None:
-        """Hold the attempt no more, its end untold: without beats it is reaped, and what it had is on disk."""
+        """Release the attempt without telling its end: it is reaped for lack of heartbeats, and its data is on
+        disk.
+        """
         assert self.attempt is not None
         trial_id = self.attempt.trial_id
         self._writes.hand_over()
@@ -175,7 +181,7 @@ class WorkerStorage(PostgresStorage):
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
-        """Finish the attempt; False for RUNNING, so that Optuna leaves taking waiting trials to the claim."""
+        """Finish the attempt; False for RUNNING, so that Optuna leaves waiting trials to the claim."""
         attempt = self.attempt
         if attempt is None or attempt.trial_id != trial_id:
             return state != TrialState.RUNNING and super().set_trial_state_values(trial_id, state, values)
@@ -191,7 +197,7 @@ class WorkerStorage(PostgresStorage):
         return True
 
     def _note_failure(self, trial_id: int, outcome: Outcome) -> None:
-        """Leave word for the search that the parameters fail; it is sent with the tell."""
+        """Record for the sampler that the parameters fail; sent with the tell."""
         if self._own_trial is not None:
             noted = self._add_attribute("system_attrs", trial_id, FAILED_ATTRIBUTE, outcome.value)
             self._own_trial.set_system_attr(FAILED_ATTRIBUTE, noted)
@@ -203,18 +209,19 @@ class WorkerStorage(PostgresStorage):
             self._is_telling = True
             self._spool.keep(spooled, durably=False)
         fault_point("tell.spooled")
-        # Only a worker that dies now loses what is not on disk for good: not worth a sync for every trial.
+        # Unsynced data is lost only if the machine dies now, which is not worth a sync for every trial.
         self.connection.on_first_failure = lambda: self._spool.keep(spooled, durably=True)
         ended, is_kept = None, True
         try:
             ended, is_kept = _finish(self.run_with_pending, self.run, spooled, result)
         except RefusedDataError as error:
-            # Nothing of the ending is a stranger's text any more: what is refused is what a late result carries.
+            # The ending itself contains no foreign text any more, so the refused part is the content of a late
+            # result.
             self._spool.set_aside(attempt.attempt_id, str(error))
             is_kept = False
         except (GaveUpError, RefusedStatementError) as error:
-            # Optuna would turn what is raised here into an AssertionError. The result is on disk, with everything
-            # that the attempt wrote; this worker sends it before it claims anything, or the next one here does.
+            # Optuna would turn an exception here into an AssertionError. The result is on disk, with everything
+            # that the attempt wrote; this worker sends it before its next claim, or the next worker here does.
             self._gave_up, self._unsent = error, spooled
             _logger.warning("the outcome of trial %d waits on this machine: %s", attempt.number, error)
             self._writes.hand_over()
@@ -228,10 +235,10 @@ class WorkerStorage(PostgresStorage):
         self.last_tell = TellResult(attempt, result.ending.outcome, is_fenced, is_kept, decision)
 
     def _tell_again(self) -> None:
-        """Send what the last tell could not: what the database refused, it may take by now.
+        """Send a result that the database refused at the last tell; by now it may accept it.
 
         Raises:
-            GaveUpError: nobody waits for the database any more.
+            GaveUpError: the outage lasted too long.
             RefusedStatementError: it still refuses.
         """
         if self._gave_up is None or self._unsent is None:
@@ -243,7 +250,7 @@ class WorkerStorage(PostgresStorage):
         except RefusedDataError as error:
             self._spool.set_aside(self._unsent.attempt.attempt_id, str(error))
         else:
-            _logger.warning("sent what trial %d had left", self._unsent.attempt.number)
+            _logger.warning("sent the pending result of trial %d", self._unsent.attempt.number)
         self._gave_up = self._unsent = None
 
     def _leave_attempt(self, attempt: Attempt, result: SpooledResult, ended: datetime | None) -> None:
@@ -260,7 +267,7 @@ class WorkerStorage(PostgresStorage):
     # --- The spool
 
     def spool_attempt(self) -> None:
-        """In an outage: put what the running attempt has written on disk, if there is anything new."""
+        """During an outage: write the running attempt's state to disk, if there is anything new."""
         with self._spooling:
             attempt = self.attempt
             if attempt is None or self._is_telling:
@@ -271,14 +278,14 @@ class WorkerStorage(PostgresStorage):
                 self._spooled_size = content.size
 
     def rescue(self, attempt_id: str) -> bool:
-        """Send what the worker of an attempt, now gone, left on this disk; True when a result was among it."""
+        """Send the file that an attempt's dead worker left on this disk; True if it contained a result."""
         spooled = self._spool.find(attempt_id)
         return spooled is not None and self._send_or_set_aside(spooled)
 
     def rescue_all(self, is_gone: Callable[[WorkerIdentity], bool]) -> int:
-        """Send what all workers that are gone left on this disk; how many results were among it.
+        """Send the files that dead workers left on this disk; return the number of results among them.
 
-        What cannot be sent is set aside with a message that says where, and the others are sent.
+        A file that cannot be sent is set aside with a message that says where, and the others are sent.
         """
         return sum(self._send_or_set_aside(spooled) for spooled in self._spool.list() if is_gone(spooled.worker))
 
@@ -289,7 +296,7 @@ class WorkerStorage(PostgresStorage):
         except RefusedDataError as error:
             self._spool.set_aside(attempt.attempt_id, str(error))
         except RefusedStatementError as error:
-            _logger.warning("what trial %d left on this disk stays there: %s", attempt.number, error)
+            _logger.warning("the data of trial %d stays on this disk: %s", attempt.number, error)
         return False
 
     def _send(self, spooled: SpooledAttempt) -> bool:
@@ -310,9 +317,9 @@ class WorkerStorage(PostgresStorage):
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        """See BaseStorage. In an outage a running attempt is answered from memory.
+        """See BaseStorage. During an outage, a running attempt is answered from memory.
 
-        Asked for what waits, as Optuna does before each new trial, it says nothing: the claim takes what waits.
+        Returns no waiting trials, for which Optuna asks before each new trial: the claim takes them.
         """
         if self.attempt is None or deepcopy or not self._memory.history(study_id).is_loaded:
             if states == (TrialState.WAITING,) and not deepcopy:
@@ -324,15 +331,15 @@ class WorkerStorage(PostgresStorage):
         return self._memory.select(study_id, states)
 
     def _running_here(self, trial_id: int) -> LiveTrial | None:
-        # Whether it is still ours is what beats are for. Optuna's tell looks first, and answers a trial that a
-        # reaper has failed with an AssertionError that no `catch` catches.
+        # Heartbeats tell whether the trial is still ours. Optuna's tell checks the state first, and for a trial
+        # that a reaper has failed it raises an AssertionError that no `catch` catches.
         attempt = self.attempt
         if attempt is not None and attempt.trial_id == trial_id:
             return self._own_trial
         return super()._running_here(trial_id)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """See BaseStorage. A sampler may write after the end of an attempt that was fenced."""
+        """See BaseStorage. A sampler may write after the end of a fenced attempt."""
         try:
             super().set_trial_system_attr(trial_id, key, value)
         except UpdateFinishedTrialError:
@@ -343,7 +350,7 @@ class WorkerStorage(PostgresStorage):
 def _finish(
     run: Run, run_alone: Run, spooled: SpooledAttempt, result: SpooledResult
 ) -> tuple[datetime | None, bool]:
-    """When the trial ended (None: it was not the attempt's any more), and whether the result is kept."""
+    """The time of the trial's end (None: it no longer belonged to the attempt), and whether the result is kept."""
     actor = spooled.worker.worker_id
     ended = attempts.finish_attempt(run, spooled.attempt, actor, result.state, result.values, result.ending)
     if ended is not None or result.state == TrialState.FAIL:

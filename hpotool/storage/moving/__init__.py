@@ -1,4 +1,4 @@
-"""Whole studies from elsewhere: other Optuna storages, tables of trials, another study of this database.
+"""Copies whole studies: from other Optuna storages, tables of trials, or another study in this database.
 
-Only `cli` comes in.
+Only `cli` imports this folder.
 """

@@ -1,4 +1,4 @@
-"""A study once more under another name: its settings, its points to be run again, or its trials too."""
+"""Copies a study under another name: its settings, optionally with its points (to run again) or its trials."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _METRIC_NAMES = "study:metric_names"
 def clone_settings(
     connection: Connection, source: StudySummary, name: str, actor: str, *, with_warm_start: bool = True
 ) -> int:
-    """Create a study with the settings of another one; its id. Of plain Optuna's, with its metrics.
+    """Create a study with the settings of another one (or, from plain Optuna, its metrics); return its id.
 
     Raises:
-        InputError: there is a study of that name.
+        InputError: there is already a study of that name.
     """
     ensure_schema(connection.url)
     if list_studies(connection, name):
-        raise InputError(f"there is a study {name!r} already", paste("clone", source.name, f"{name}-2"))
+        raise InputError(f"there is already a study {name!r}", paste("clone", source.name, f"{name}-2"))
     settings = read_settings(connection.run, find_study_id(connection, source.name))
     if settings is not None and settings.spec is not None:
         _, spec = read_spec(connection, source.name)
@@ -47,7 +47,7 @@ def clone_settings(
 
 
 def clone_points(connection: Connection, name: str, trials: Sequence[FrozenTrial], actor: str) -> int:
-    """Queue the points of finished trials, each once; how many they are."""
+    """Queue the points of finished trials, each once; return their number."""
     points = {
         json.dumps(trial.params, sort_keys=True, default=str): trial.params
         for trial in trials
@@ -59,7 +59,7 @@ def clone_points(connection: Connection, name: str, trials: Sequence[FrozenTrial
 
 
 def clone_trials(connection: Connection, study_id: int, trials: Sequence[FrozenTrial]) -> int:
-    """Write the trials with all that belongs to them, under their own numbers; how many they are."""
+    """Write the trials with all their data, under their own numbers; return how many there are."""
     for start in range(0, len(trials), MOST_AT_ONCE):
         write_trials(connection, study_id, trials[start : start + MOST_AT_ONCE])
     return len(trials)

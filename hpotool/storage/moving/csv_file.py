@@ -1,4 +1,4 @@
-"""A CSV file of trials as a study: what ``hpotool export trials``, Optuna's data frames or people write."""
+"""Reads a CSV file of trials as a study: from ``hpotool export trials``, Optuna's data frames, or people."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read_csv_study(file: str, names: Sequence[str], metrics: Sequence[str]) -> S
 
     Raises:
         NotFoundError: there is no such file.
-        InputError: its name or its metrics are not given, or a line is no trial.
+        InputError: its name or its metrics are not given, or a line is not a valid trial.
     """
     path = Path(file)
     rows = _read_rows(path)
@@ -70,26 +70,26 @@ def _read_rows(path: Path) -> list[dict[str, str]]:
     except csv.Error as error:
         raise InputError(f"the file {path} cannot be read: {error}", _HINT) from None
     if not lines:
-        raise InputError(f"the file {path} holds no trials", _HINT)
+        raise InputError(f"the file {path} contains no trials", _HINT)
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise InputError(f"{path}:1: the column {twice!r} stands there twice", "keep one column of each name")
+        raise InputError(f"{path}:1: duplicate column {twice!r}", "keep one column of each name")
     for number, line in lines:
         if len(line) != len(names):
-            sentence = f"this line has {len(line)} values, and the header {len(names)} names"
-            raise InputError(f"{path}:{number}: {sentence}", "a value with a comma stands in quotes")
+            sentence = f"this line has {len(line)} values, but the header has {len(names)} names"
+            raise InputError(f"{path}:{number}: {sentence}", "put values with a comma in quotes")
     return [dict(zip(names, line, strict=True)) for _, line in lines]
 
 
 def _directions(metrics: Sequence[str], columns: Sequence[str], file: str) -> dict[str, tuple[str, str]]:
     """The metrics' columns, each with the metric's name and direction."""
     if not metrics:
-        raise InputError(f"nothing says what was optimized in {file}, and which way is better", _HINT)
+        raise InputError(f"{file} does not say which columns were minimized or maximized", _HINT)
     found = {}
     for text in metrics:
         name, _, direction = text.rpartition(":")
         if direction not in ("minimize", "maximize"):
-            raise InputError(f"--metric {text}: a metric is NAME:minimize or NAME:maximize", _HINT)
+            raise InputError(f"--metric {text}: expected NAME:minimize or NAME:maximize", _HINT)
         column = next((each for each in (name, f"values_{name}") if each in columns), None)
         if column is None:
             raise InputError(f"--metric {text}: {file} has no column {name!r}{did_you_mean(name, columns)}", _HINT)
@@ -98,7 +98,7 @@ def _directions(metrics: Sequence[str], columns: Sequence[str], file: str) -> di
 
 
 def _distribution(values: Sequence[Any]) -> BaseDistribution:
-    """What all the values may have been chosen from: the narrowest range, or the choices."""
+    """The smallest distribution that contains all the values: a range, or choices."""
     if all(type(value) is int for value in values):
         return IntDistribution(min(values), max(values))
     if all(type(value) in (int, float) and math.isfinite(value) for value in values):
@@ -154,26 +154,26 @@ def _number(text: str, where: str) -> float | None:
 
 
 def _state(row: Row, values: Sequence[float | None], where: str) -> TrialState:
-    """As the file says; where it does not, a trial with all its values is complete and another one failed."""
+    """The state in the file; if there is none, complete for a trial with all its values, else failed."""
     is_measured = None not in values
     text = row.get("state", "").strip().upper()
     if not text:
         return TrialState.COMPLETE if is_measured else TrialState.FAIL
     if text not in TrialState.__members__:
-        raise InputError(f"{where}: {text!r} is no state", f"states are {', '.join(TrialState.__members__)}")
+        raise InputError(f"{where}: {text!r} is not a state", f"states are {', '.join(TrialState.__members__)}")
     if text == "COMPLETE" and not is_measured:
-        raise InputError(f"{where} is complete and has no value", "write FAIL as its state, or its value")
+        raise InputError(f"{where} is complete but has no value", "add its value, or set its state to FAIL")
     return TrialState[text]
 
 
 def _time(text: str | None, where: str) -> datetime | None:
-    """A time in the local zone and without it, as Optuna keeps them; one without a zone is local."""
+    """A naive local time, as in Optuna; a time without a zone is taken as local."""
     if not text or not text.strip():
         return None
     try:
         time = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
     except ValueError:
-        raise InputError(f"{where}: {text!r} is no time", "write it like 2026-03-31T12:00:00+00:00") from None
+        raise InputError(f"{where}: {text!r} is not a time", "write it like 2026-03-31T12:00:00+00:00") from None
     return time if time.tzinfo is None else time.astimezone(timezone.utc).astimezone().replace(tzinfo=None)
 
 

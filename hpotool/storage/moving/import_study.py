@@ -1,4 +1,4 @@
-"""Studies from elsewhere into this database, whole; what is here already is not added again."""
+"""Imports whole studies into this database; trials that are already here are not added again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ WHERE a.key = %s
 
 @dataclass(frozen=True)
 class Imported:
-    """What became of a study: its name here, how many trials came and were here, and how many ran there still."""
+    """The result for a study: its name here, and the numbers of trials added, already here, and still running
+    there.
+    """
 
     source_name: str
     name: str
@@ -38,7 +40,7 @@ class Imported:
 
 @dataclass(frozen=True)
 class _Plan:
-    """A study on its way; ``study_id`` is None where it is to be created."""
+    """A study to import; ``study_id`` is None if it must be created."""
 
     study: SourceStudy
     name: str
@@ -49,10 +51,10 @@ class _Plan:
 def import_studies(
     connection: Connection, studies: Sequence[SourceStudy], name: str | None = None
 ) -> list[Imported]:
-    """Import the studies, the only one under ``name`` where that is given.
+    """Import the studies; if ``name`` is given, the only study gets that name.
 
     Raises:
-        InputError: a name is taken by a study from elsewhere; nothing was written.
+        InputError: a name is taken by a study with another origin; nothing was written.
     """
     plans = _plan(connection, studies, name)
     return [_carry_out(connection, plan) for plan in plans]
@@ -74,7 +76,7 @@ def _plan(connection: Connection, studies: Sequence[SourceStudy], name: str | No
             chosen = name or valid_name(study.name, taken)
             if chosen in taken:
                 raise InputError(
-                    f"there is a study {chosen!r} already, which did not come from {study.source}",
+                    f"there is already a study {chosen!r}, which did not come from {study.source}",
                     paste("import", study.source, "--study", study.name, "--as", f"{chosen}-2"),
                 )
             taken.add(chosen)
@@ -85,13 +87,13 @@ def _plan(connection: Connection, studies: Sequence[SourceStudy], name: str | No
 def _refuse_second_name(study: SourceStudy, here: str, name: str | None) -> None:
     if name not in (None, here):
         raise InputError(
-            f"study {study.name!r} of {study.source} is here already, as {here!r}",
+            f"study {study.name!r} of {study.source} is already here, as {here!r}",
             f"{paste('clone', here, str(name))} --with trials",
         )
 
 
 def valid_name(name: str, taken: set[str]) -> str:
-    """``name``, where a study file can bear it; else one like it that no study has."""
+    """``name`` if it is allowed in a study file, else a similar unused name."""
     try:
         return check_study_name(name)
     except ValueError:
@@ -114,7 +116,9 @@ def _carry_out(connection: Connection, plan: _Plan) -> Imported:
         mark = _mark(study, plan.known + start + len(part))
         written = write_trials(connection, study_id, part, seen, mark)
         if not written:
-            raise InputError(f"somebody else imports {study.name!r} at this moment", "wait, and do it again")
+            raise InputError(
+                f"another process is importing {study.name!r} at the moment", "wait, then run the command again"
+            )
         ids |= {trial._trial_id: trial_id for trial, trial_id in zip(part, written, strict=True)}
     _write_trial_notes(connection, study_id, study, ids)
     interrupted = sum(trial.state is TrialState.RUNNING for trial in new)
@@ -122,11 +126,13 @@ def _carry_out(connection: Connection, plan: _Plan) -> Imported:
 
 
 def _create(connection: Connection, plan: _Plan) -> int:
-    """Create the study with its attributes and the mark of its origin."""
+    """Create the study with its attributes and a record of its origin."""
     study = plan.study
     rows = connection.run(query("insert_study"), {"name": plan.name, "directions": list(study.directions)})
     if not rows:
-        raise InputError(f"there is a study {plan.name!r} by now", "do it again, with --as ANOTHER_NAME")
+        raise InputError(
+            f"a study {plan.name!r} was created in the meantime", "run the command again with --as ANOTHER_NAME"
+        )
     study_id = int(rows[0][0])
     own = {
         key: value for key, value in study.system_attrs.items() if not _TRIAL_NOTE.fullmatch(key) and key != MARK
@@ -148,7 +154,7 @@ def _mark(study: SourceStudy, trials: int) -> str:
 
 
 def _write_trial_notes(connection: Connection, study_id: int, study: SourceStudy, ids: Mapping[int, int]) -> None:
-    """Write the dashboard's notes about trials, which it keeps with the study under the trials' ids."""
+    """Write the dashboard's notes on trials, which it stores with the study under the trials' ids."""
     statements: list[tuple[str, Mapping[str, Any]]] = []
     for key, value in study.system_attrs.items():
         match = _TRIAL_NOTE.fullmatch(key)

@@ -1,4 +1,4 @@
-"""Studies as other programs keep them: what is read is `SourceStudy`, whole, and nothing there is changed."""
+"""Reads whole studies of other programs as `SourceStudy`, without changing them."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _DRIVERS = {"mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
 
 @dataclass(frozen=True)
 class SourceStudy:
-    """A study elsewhere.
+    """A study in another place.
 
     Attributes:
-        source: names the place for ever, without a password.
-        trials: in the order of their numbers.
+        source: a permanent name of the place, without a password.
+        trials: in order of their numbers.
     """
 
     source: str
@@ -45,11 +45,12 @@ class SourceStudy:
 
 
 def read_optuna_studies(address: str, names: Sequence[str] = ()) -> list[SourceStudy]:
-    """The studies of an Optuna storage, a database's URL or a file; all of them, or those of some names.
+    """The studies of an Optuna storage, given by a database's URL or a file; all of them, or those with some
+    names.
 
     Raises:
         NotFoundError: there is no such file or study.
-        InputError: it is no storage of Optuna, or one that this Optuna cannot read.
+        InputError: it is not an Optuna storage, or this version of Optuna cannot read it.
         DatabaseUnreachableError: the database does not answer.
     """
     source, storage = _open(address)
@@ -84,7 +85,7 @@ def _open(address: str) -> tuple[str, BaseStorage]:
     if not path.exists():
         raise NotFoundError(f"the file {address} does not exist", _HINT)
     if not path.is_file():
-        raise InputError(f"{address} is no file", _HINT)
+        raise InputError(f"{address} is not a file", _HINT)
     try:
         with path.open("rb") as file:
             head = file.read(4096)
@@ -93,7 +94,7 @@ def _open(address: str) -> tuple[str, BaseStorage]:
     if head.startswith(_SQLITE):
         return _open_database(f"sqlite:///{path.resolve()}")
     if not head.lstrip().startswith(b'{"op_code"') and b'"op_code"' not in head.partition(b"\n")[0]:
-        raise InputError(f"{address} is neither SQLite nor a journal of Optuna", _HINT)
+        raise InputError(f"{address} is neither an SQLite database nor an Optuna journal", _HINT)
     with _explained(address):
         return str(path.resolve()), JournalStorage(JournalFileBackend(str(path)))
 
@@ -109,7 +110,7 @@ def _open_database(text: str) -> tuple[str, BaseStorage]:
         finally:
             engine.dispose()
         if "version_info" not in tables or "studies" not in tables:
-            raise InputError(f"{source} holds no studies of Optuna", _HINT)
+            raise InputError(f"{source} contains no Optuna studies", _HINT)
         return source, RDBStorage(url.render_as_string(hide_password=False), skip_table_creation=True)
 
 
@@ -117,13 +118,13 @@ def _read_url(text: str) -> URL:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
-        raise InputError("the URL of the storage cannot be read", _HINT) from None
+        raise InputError("the storage URL cannot be read", _HINT) from None
     backend = url.drivername.partition("+")[0]
     if backend in ("postgresql", "postgres"):
         return DatabaseUrl.parse(text).url
     if backend == "sqlite":
         if not url.database:
-            raise InputError("the URL names no file of SQLite", _HINT)
+            raise InputError("the URL does not name an SQLite file", _HINT)
         path = Path(url.database)
         if not path.is_file():
             raise NotFoundError(f"the file {url.database} does not exist", _HINT)
@@ -133,18 +134,16 @@ def _read_url(text: str) -> URL:
 
 @contextmanager
 def _explained(source: str) -> Iterator[None]:
-    """What Optuna and SQLAlchemy raise inside, as a sentence."""
+    """Turn errors of Optuna and SQLAlchemy into messages."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about choices that are lists, which are kept as they are
+            warnings.simplefilter("ignore")  # about choices that are lists, which are kept unchanged
             yield
     except NoSuchModuleError as error:
-        raise InputError(f"{source} is no database that SQLAlchemy can open here: {error}", _HINT) from None
+        raise InputError(f"{source} is not a database that SQLAlchemy can open here: {error}", _HINT) from None
     except ImportError as error:
-        raise InputError(
-            f"to read {source}, its driver is missing: {error}", f"pip install {error.name}"
-        ) from None
-    except RuntimeError as error:  # Optuna's word for tables of another version
+        raise InputError(f"the driver for {source} is missing: {error}", f"pip install {error.name}") from None
+    except RuntimeError as error:  # Optuna's message for tables of another version
         reason = " ".join(str(error).split())
         raise InputError(f"{source}: {reason}", "optuna storage upgrade --storage URL") from None
     except DatabaseError as error:

@@ -1,6 +1,7 @@
-"""Whole trials into a study, thousands in one round trip.
+"""Writes whole trials into a study, thousands in one round trip.
 
-Promise: each call of `write_trials` is one transaction, and of two that go on from the same mark one writes.
+Promise: each call of `write_trials` is one transaction, and of two calls that start from the same mark only one
+    writes.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.queries import query
 from hpotool.storage.optuna.new_trial import template_columns
 
-MARK = "hpotool:imported_from"  # of a study: {"source", "study", "trials"}: so many of the source's are here
-MOST_AT_ONCE = 2_000  # trials in one transaction: some megabytes
+# On a study: {"source", "study", "trials"}, the last being the number already imported from the source.
+MARK = "hpotool:imported_from"
+MOST_AT_ONCE = 2_000  # trials per transaction: some megabytes
 
-# Of `template_columns`, what a trial has many of, by the column that says which trial each belongs to.
+# The columns of `template_columns` with several entries per trial, by the column that assigns them to trials.
 _PARTS = {
     "value_places": ("values", "value_types"),
     "param_places": ("param_names", "param_values", "distributions"),
@@ -37,12 +39,12 @@ def write_trials(
     seen: str | None = None,
     mark: str | None = None,
 ) -> list[int]:
-    """Write ``trials`` behind those of the study; their ids in order, none where its mark is not ``seen``.
+    """Append ``trials`` to the study; return their ids in order, or none if the study's mark is not ``seen``.
 
-    A trial that ran when it was read has failed here: nobody here will end it.
+    A trial that was running when it was read is written as failed, because nothing here would ever end it.
 
     Raises:
-        InputError: a name in them is none that a database can hold.
+        InputError: a name in them cannot be stored in a database.
     """
     parameters = _columns(trials) | {"study_id": study_id, "mark_key": MARK, "seen": seen, "mark": mark}
     return [trial_id for (trial_id,) in connection.run(query("write_trials"), parameters)]

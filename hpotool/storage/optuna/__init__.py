@@ -1,4 +1,4 @@
 """Optuna's storage contract on Optuna's own tables, with its memory and its write buffer.
 
-Knows no workers.
+Independent of workers.
 """

@@ -1,7 +1,7 @@
-"""Rows of Optuna's tables to trials and back.
+"""Converts rows of Optuna's tables to trials and back.
 
-What repeats is shared: a distribution is parsed once per distinct text, and trials with the same parameters share
-one dict of distributions. Nobody may change what a storage returns; that is Optuna's contract.
+Repeated data is shared: a distribution is parsed once per distinct text, and trials with the same parameters share
+one dict of distributions. By Optuna's contract, nobody may change the objects that a storage returns.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _STATES = {state.name: state for state in TrialState}
 
 
 def value_types(values: Sequence[float]) -> list[str]:
-    """How Optuna marks each value: infinities and NaN have a type and no value."""
+    """Optuna's type of each value: infinities and NaN have a type but no value."""
     return [
         "FINITE" if math.isfinite(value) else "NAN" if math.isnan(value) else "INF_POS" if value > 0 else "INF_NEG"
         for value in values
@@ -49,7 +49,7 @@ def value_types(values: Sequence[float]) -> list[str]:
 
 
 def finite_or_none(values: Sequence[float]) -> list[float | None]:
-    """The values as they stand beside their types."""
+    """The values to store next to their types."""
     return [value if math.isfinite(value) else None for value in values]
 
 
@@ -64,7 +64,7 @@ def decode_attributes(keys: Sequence[str] | None, texts: Sequence[str] | None) -
 
 
 def pack(numbers: Sequence[float]) -> bytes:
-    """Numbers of eight bytes each, in network order, as Postgres sends them."""
+    """Numbers of eight bytes each, in network byte order, as Postgres sends them."""
     return np.array(numbers, dtype=">f8").tobytes()
 
 
@@ -87,7 +87,7 @@ class TrialDecoder:
         return found
 
     def trial(self, row: Sequence[Any]) -> FrozenTrial:
-        """The trial of a row of ``trial_columns``: small when finished, else with all its reports."""
+        """The trial in a row of ``trial_columns``: compact if finished, else with all its reports."""
         trial_id, _, number, state_name, started, completed, values = row[:7]
         names, numbers, texts, user_keys, user_texts, system_keys, system_texts = row[7:14]
         steps, step_values, last_step, last_value = row[14:18]
@@ -129,16 +129,18 @@ class TrialDecoder:
         return trial
 
     def unknown_hashes(self, rows: Sequence[Sequence[Any]]) -> dict[bytes, int]:
-        """Combinations of parameters that these rows of ``read_history`` name first, each with a trial's id."""
+        """The combinations of parameters that are new in these rows of ``read_history``, each with a trial's
+        id.
+        """
         found = {bytes(row[6]): row[0] for row in rows if row[6] is not None}
         return {hashes: trial_id for hashes, trial_id in found.items() if hashes not in self._sets_by_hash}
 
     def learn_hash(self, hashes: bytes, names: Sequence[str], texts: Sequence[str]) -> None:
-        """What a combination of parameters is."""
+        """Record a combination of parameters."""
         self._sets_by_hash[hashes] = self._distributions_of(names, texts)
 
     def finished_trial(self, row: Sequence[Any]) -> StoredTrial:
-        """The finished trial of a row of ``read_history``."""
+        """The finished trial in a row of ``read_history``."""
         trial_id, number, state_name, started, completed, values, hashes, packed = row[:8]
         user_keys, user_texts, system_keys, system_texts, last_step, last_value = row[8:14]
         return StoredTrial(
@@ -159,7 +161,7 @@ class TrialDecoder:
     def ended(
         self, trial: FrozenTrial, state: TrialState, values: list[float] | None, completed: datetime | None
     ) -> StoredTrial:
-        """A trial of this process as everybody will read it, now that it ended."""
+        """An ended trial of this process, as other processes will read it."""
         steps = trial.intermediate_values
         return StoredTrial(
             trial_id=trial._trial_id,
@@ -179,7 +181,7 @@ class TrialDecoder:
         )
 
     def steps(self, steps: Sequence[int], values: Sequence[float]) -> StepValues:
-        """Intermediate values in their small form."""
+        """Intermediate values in compact form."""
         key = tuple(steps)
         index = self._step_indexes.get(key)
         if index is None:
@@ -196,7 +198,7 @@ class TrialDecoder:
         return found
 
     def _shared(self, distributions: Mapping[str, BaseDistribution]) -> Distributions:
-        # By their text: choices may be lists, which have no hash.
+        # Keyed by text, because choices may be lists, which are not hashable.
         key = tuple((name, distribution_to_json(space)) for name, space in distributions.items())
         return self._sets.setdefault(key, dict(distributions))
 
@@ -205,7 +207,7 @@ def _parse(text: str) -> BaseDistribution:
     content = json.loads(text)
     if content.get("name") != CategoricalDistribution.__name__:
         return json_to_distribution(text)
-    # Not made with its choices: it would warn every reader that one of them is a list.
+    # Created without its choices, because the constructor would warn every reader about choices that are lists.
     distribution = CategoricalDistribution((None,))
     distribution.choices = tuple(content["attributes"]["choices"])
     return distribution

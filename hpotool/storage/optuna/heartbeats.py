@@ -1,4 +1,4 @@
-"""Optuna's own heartbeats, for those who ask for them; workers of this package beat in another way."""
+"""Optuna's own heartbeats, for scripts that ask for them; hpotool's workers do not use them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _logger = get_logger(__name__)
 
 
 class StoredHeartbeats(BaseHeartbeat):
-    """A storage's heartbeats in Optuna's table, and the trials whose beat is old."""
+    """A storage's heartbeats in Optuna's table, and the trials whose heartbeat is old."""
 
-    heartbeat_interval: int | None  # seconds, as Optuna's RDBStorage has it; so have the next two
+    heartbeat_interval: int | None  # in seconds, as in Optuna's RDBStorage; so are the next two
     grace_period: int | None
     heartbeat_stale_trial_callback: StaleTrialCallback | None
 
@@ -30,11 +30,11 @@ class StoredHeartbeats(BaseHeartbeat):
         """Run one statement; return its rows."""
 
     def record_heartbeat(self, trial_id: int) -> None:
-        """See BaseHeartbeat. A beat that the database could not take is left out: Optuna's thread would end."""
+        """See BaseHeartbeat. A heartbeat that fails is skipped, because an exception would end Optuna's thread."""
         try:
             self.run_with_pending(query("record_heartbeat"), {"trial_id": trial_id})
         except TransientDatabaseError as error:
-            _logger.warning("A heartbeat of trial %d was left out: %s", trial_id, error)
+            _logger.warning("A heartbeat of trial %d was skipped: %s", trial_id, error)
 
     def _get_stale_trial_ids(self, study_id: int) -> list[int]:
         assert self.heartbeat_interval is not None

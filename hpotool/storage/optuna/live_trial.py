@@ -1,4 +1,4 @@
-"""A trial that this process runs: what it has written so far, before and after it was sent."""
+"""A trial that this process runs, with everything it has written so far, sent or not."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from hpotool.storage.optuna.stored_trial import StoredTrial
 
 
 class LiveTrial:
-    """The newest content of a RUNNING trial of this process. Thread-safe."""
+    """The current content of a RUNNING trial of this process. Thread-safe."""
 
     def __init__(self, study_id: int, trial: FrozenTrial) -> None:
         self.study_id = study_id
-        self.verified_at = time.monotonic()  # when the database last said that it is RUNNING
+        self.verified_at = time.monotonic()  # when the database last confirmed that it is RUNNING
         self._trial = trial
         self._copy: FrozenTrial | None = None
         self._lock = threading.Lock()  # guards the two above
 
     @property
     def trial_id(self) -> int:
-        """Its id."""
+        """The trial's id."""
         return self._trial._trial_id
 
     def frozen(self) -> FrozenTrial:
-        """A copy that no later write changes, and that its owner may change."""
+        """A copy that is independent of later writes and may be changed."""
         with self._lock:
             return _copied(self._trial)
 
     def shared(self) -> FrozenTrial:
-        """A copy that no later write changes, and that nobody may change."""
+        """A copy that is independent of later writes and must not be changed."""
         with self._lock:
             if self._copy is None:
                 self._copy = _copied(self._trial)
@@ -60,25 +60,25 @@ class LiveTrial:
             self._trial.intermediate_values[step] = value
 
     def set_user_attr(self, key: str, value: Any) -> None:
-        """Write what the user says about the trial."""
+        """Write a user attribute."""
         with self._lock:
             self._copy = None
             self._trial._user_attrs[key] = value
 
     def set_system_attr(self, key: str, value: Any) -> None:
-        """Write what Optuna says about the trial."""
+        """Write a system attribute."""
         with self._lock:
             self._copy = None
             self._trial._system_attrs[key] = value
 
     def system_attrs(self) -> dict[str, Any]:
-        """A copy of what Optuna says about the trial."""
+        """A copy of the system attributes."""
         return copy.deepcopy(self._trial._system_attrs) if self._trial._system_attrs else {}
 
     def finished(
         self, decoder: TrialDecoder, state: TrialState, values: list[float] | None, completed: datetime | None
     ) -> StoredTrial:
-        """The trial as everybody will read it, now that it ended."""
+        """The ended trial, as other processes will read it."""
         return decoder.ended(self._trial, state, values, completed)
 
 

@@ -1,4 +1,4 @@
-"""New trials: as they are when they begin, and as rows."""
+"""New trials, as objects and as rows."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def running_trial(trial_id: int, number: int, started: datetime | None) -> Froze
 
 
 def template_columns(trial: FrozenTrial) -> dict[str, Any]:
-    """What ``create_trial_from_template`` asks for.
+    """The parameters of ``create_trial_from_template``.
 
     Raises:
-        StorageInternalError: the database would refuse a name of it.
+        StorageInternalError: the database would refuse one of its names.
     """
     for name in (*trial.params, *trial.user_attrs, *trial.system_attrs):
         check_name(name)

@@ -1,13 +1,15 @@
-"""Optuna's storage on Optuna's own tables, at a cost that stays flat as the study grows.
+"""Optuna's storage on Optuna's own tables, at a cost that does not grow with the study.
 
 Promises:
     - Optuna's contract: `optuna.testing.pytest_storages.StorageTestCase` passes unchanged; plain Optuna workers
       and the dashboard may read and write the same study at the same time.
-    - What this process wrote it reads back. What a running trial writes is sent with its end, or one second after
-      the first write, or before anything that another process must see.
-    - A read asks only for what changed. While a trial of this process runs, reads that do not copy
-      (``deepcopy=False``, as samplers and pruners read) are answered from memory that is at most a second old.
-    - One connection, nothing kept in its session.
+      - A process always reads back its own writes. The writes of a running trial are sent with its end, or one
+        second
+      after the first of them, or before any write that another process must see.
+      - A read only asks for changes. While a trial of this process runs, reads that do not copy
+        (``deepcopy=False``, as
+      used by samplers and pruners) are answered from memory that is at most a second old.
+      - One connection, without state in its session.
 """
 
 from __future__ import annotations
@@ -49,7 +51,8 @@ from hpotool.storage.optuna.write_buffer import Kind, WriteBuffer, flush_at_exit
 
 
 class PostgresStorage(BaseStorage, StoredHeartbeats):
-    """A study's storage in Postgres. Threads may share it; a forked child and a pickled copy open their own.
+    """A study's storage in Postgres. Threads may share it; a forked child or a pickled copy opens its own
+    connection.
 
     ``heartbeat_interval``, ``grace_period`` (seconds) and ``heartbeat_stale_trial_callback`` are those of
     Optuna's RDBStorage.
@@ -102,14 +105,17 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
     # --- The connection
 
     def run_with_pending(self, sql: str, params: Parameters = ()) -> Rows:
-        """Everything buffered and then ``sql``: one round trip, one transaction. The rows of its last statement.
+        """Send all buffered writes, then ``sql``, in one transaction and round trip; return the last statement's
+        rows.
 
-        The buffered writes are kept when this raises; what it raises is what `Connection.run` raises.
+        If this raises, the buffered writes are kept. Raises the errors of `Connection.run`.
         """
         return self._writes.run(sql, params)
 
     def remove_session(self) -> None:
-        """Send what is buffered. The connection stays: a new one for each `Study.optimize` would cost more."""
+        """Send the buffered writes. Keeps the connection, because a new one for each `Study.optimize` would cost
+        more.
+        """
         self._writes.flush()
 
     # --- Studies
@@ -155,7 +161,7 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
         """See BaseStorage."""
         return self._studies.read_all()
 
-    # --- Trials: their life
+    # --- Trials: life cycle
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """See BaseStorage."""
@@ -169,9 +175,9 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
         return int(trial_id)
 
     def adopt_trial(self, study_id: int, trial: FrozenTrial) -> None:
-        """From now on this process runs ``trial``, which is RUNNING in the database with this content.
+        """Register that this process runs ``trial``, which is RUNNING in the database with this content.
 
-        Its writes are buffered until it ends, and it is read from memory.
+        Until it ends, its writes are buffered and it is read from memory.
         """
         self._memory.start(study_id, trial)
 
@@ -182,18 +188,18 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
         values: list[float] | None = None,
         completed: datetime | None = None,
     ) -> None:
-        """This process does not run the trial any more.
+        """Register that this process no longer runs the trial.
 
-        ``state``, ``values`` and ``completed`` (naive local time) say how it ended in the database, where that is
-        known; otherwise the database is asked when somebody wants to know.
+        ``state``, ``values`` and ``completed`` (naive local time) are its end in the database, if known; otherwise
+        the database is asked when needed.
         """
         self._memory.end(trial_id, state, values, completed)
 
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
-        """See BaseStorage. Everything that the trial wrote goes with it in one transaction."""
-        if state == TrialState.RUNNING:  # which has no values yet
+        """See BaseStorage. All pending writes of the trial are part of the same transaction."""
+        if state == TrialState.RUNNING:  # it has no values yet
             return self._start_waiting_trial(trial_id)
         numbers = [float(value) for value in values or ()]
         rows = self.run_with_pending(
@@ -242,7 +248,7 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
         self._memory.mark_old(study_id)
         return trial_id
 
-    # --- Trials: what they write
+    # --- Trials: writing
 
     def set_trial_param(
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
@@ -311,7 +317,7 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        """See BaseStorage. Intermediate values of finished trials are loaded when they are looked at."""
+        """See BaseStorage. Intermediate values of finished trials are loaded when they are accessed."""
         history = self._memory.history(study_id)
         only_waiting = states is not None and [s for s in TrialState if s in states] == [TrialState.WAITING]
         if only_waiting and not history.is_loaded:
@@ -322,9 +328,9 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
         return copy.deepcopy(trials) if deepcopy else trials
 
     def follow(self, study_id: int, *, with_steps: bool = False) -> TrialLog:
-        """The study's trials for a reader that keeps up with them, as old as other reads from memory.
+        """The study's trials, for a reader that follows them; as current as other reads from memory.
 
-        ``with_steps``: the reader will ask for the intermediate values of all that finish.
+        ``with_steps``: the reader will need the intermediate values of all finished trials.
         """
         history = self._memory.history(study_id)
         history.wants_steps |= with_steps and history.is_loaded
@@ -333,7 +339,9 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
         return self._memory.log(study_id)
 
     def step_columns(self, trials: Sequence[StoredTrial]) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
-        """The intermediate values of finished trials by step, in no order. A step may come more than once."""
+        """The intermediate values of finished trials by step, in no particular order. A step may occur more than
+        once.
+        """
         return self._memory.step_columns(trials)
 
     def get_n_trials(self, study_id: int, state: tuple[TrialState, ...] | TrialState | None = None) -> int:
@@ -367,7 +375,7 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
         return self.get_trial(rows[0][0])
 
     def _running_here(self, trial_id: int) -> LiveTrial | None:
-        """The trial if this process runs it; the database has said so within the last second."""
+        """The trial, if this process runs it and the database has confirmed it within the last second."""
         live = self._memory.live.get(trial_id)
         if live is None or time.monotonic() - live.verified_at < MEMORY_MAY_BE_OLD_S:
             return live

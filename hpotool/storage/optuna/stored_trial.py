@@ -1,8 +1,9 @@
-"""Finished trials as they are kept in memory: Optuna's FrozenTrial, a tenth of its size.
+"""Finished trials in memory: equivalent to Optuna's FrozenTrial at a tenth of its size.
 
-A FrozenTrial of ten parameters and twenty reports takes 5 KB. Most readers look at a few of its fields, so this
-one keeps what the database gave, decodes a field when somebody looks at it, and loads intermediate values, which
-most never look at, only then, for many trials at a time. What trials have in common is kept once.
+A FrozenTrial with ten parameters and twenty reports takes 5 KB. Most readers use only a few of its fields, so this
+class keeps the data in the database's form and decodes a field when it is accessed. Intermediate values, which
+most readers never use, are loaded on access, for many trials at a time. Data that trials have in common is stored
+once.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ FIELDS = (
 
 
 def to_local_time(stored: datetime | None) -> datetime | None:
-    """Optuna stores naive UTC and shows naive local time."""
+    """Convert naive UTC, which Optuna stores, to naive local time, which Optuna shows."""
     return stored and stored.replace(tzinfo=timezone.utc).astimezone().replace(tzinfo=None)
 
 
 class StepIndex:
-    """The steps of a trial and where in its values each of them stands. Shared by trials that report alike."""
+    """A trial's steps and their positions in its values. Shared by trials that report the same steps."""
 
     __slots__ = ("positions",)
 
@@ -49,7 +50,7 @@ class StepIndex:
 
 
 class StepValues(Mapping[int, float]):
-    """Intermediate values by step, in the order in which they were reported; unchangeable."""
+    """Intermediate values by step, in the order of reporting; immutable."""
 
     __slots__ = ("_index", "_values")
 
@@ -77,13 +78,13 @@ NO_STEPS = StepValues(StepIndex(()), array("d"))
 
 
 class Attributes(NamedTuple):
-    """Keys and their JSON texts."""
+    """Attributes by key, as JSON text."""
 
     keys: Sequence[str]
     texts: Sequence[str]
 
     def decode(self) -> dict[str, Any]:
-        """The attributes themselves."""
+        """The decoded attributes."""
         if not self.keys:
             return {}
         return {key: json.loads(text) for key, text in zip(self.keys, self.texts, strict=True)}
@@ -93,10 +94,10 @@ NO_ATTRIBUTES = Attributes((), ())
 
 
 class StoredTrial(FrozenTrial):
-    """A finished trial. Equal to, and copied and pickled as, the FrozenTrial of the same content.
+    """A finished trial. Compares equal to the FrozenTrial with the same content, and is copied and pickled as one.
 
-    ``packed_params`` are the parameters as their distributions represent them, in the order of
-    ``_distributions``: eight bytes each, in network order.
+    ``packed_params`` are the parameters in their distributions' internal representation, in the order of
+    ``_distributions``: eight bytes each, in network byte order.
     """
 
     __slots__ = (
@@ -161,7 +162,7 @@ class StoredTrial(FrozenTrial):
 
     @property
     def datetime_complete(self) -> datetime | None:  # type: ignore[override]
-        """When it finished, in naive local time."""
+        """When the trial finished, in naive local time."""
         return to_local_time(self._stored_times[1])
 
     @property
@@ -181,11 +182,11 @@ class StoredTrial(FrozenTrial):
 
     @property
     def last_step(self) -> int | None:
-        """The highest step that was reported; known without loading the values."""
+        """The highest reported step; known without loading the values."""
         return None if self.last_step_and_value is None else self.last_step_and_value[0]
 
     def frozen(self) -> FrozenTrial:
-        """A plain FrozenTrial of the same content that may be changed."""
+        """A plain, mutable FrozenTrial with the same content."""
         trial = FrozenTrial.__new__(FrozenTrial)
         trial.__dict__.update(
             _number=self._number,

@@ -21,7 +21,7 @@ NOT_FOUND = "Record does not exist."
 
 
 class StudyRecords:
-    """Reads and writes studies. What a trial wrote before is always sent first."""
+    """Reads and writes studies. Buffered writes of trials are always sent first."""
 
     def __init__(self, writes: WriteBuffer) -> None:
         self._writes = writes
@@ -59,11 +59,11 @@ class StudyRecords:
         return [_study(row) for row in self._writes.run(query("read_study"), {"study_id": None})]
 
     def set_user_attr(self, study_id: int, key: str, value: Any) -> None:
-        """Write what the user says about a study."""
+        """Write a user attribute of a study."""
         self._set("set_user_attribute", study_id, key, value)
 
     def set_system_attr(self, study_id: int, key: str, value: Any) -> None:
-        """Write what Optuna says about a study."""
+        """Write a system attribute of a study."""
         self._set("set_system_attribute", study_id, key, value)
 
     def _set(self, name: str, study_id: int, key: str, value: Any) -> None:
@@ -73,7 +73,7 @@ class StudyRecords:
 
 
 def check_name(name: str) -> None:
-    """Refuse at once what the database would refuse later, when nobody could be told."""
+    """Refuse immediately what the database would refuse later, when it would be too late to raise an error."""
     problem = refuse_name(name)
     if problem is not None:
         raise StorageInternalError(problem)

@@ -1,9 +1,9 @@
-"""What this process knows of a study's trials: read once, then only what changed.
+"""This process's copy of a study's trials: read once, then updated with changes only.
 
-Promise: no trial is missed, whatever the order in which other transactions commit. Trials of one study are
-created under the study's row lock, so their ids become visible in order. Should somebody have written a trial
-without that lock, its number is missing from the sequence 0, 1, 2, … and is asked for until it is there. Finished
-trials never change; the others are asked for again by id.
+Promise: no trial is missed, whatever the order in which other transactions commit. A study's trials are created
+under the study's row lock, so their ids become visible in order. If a trial was written without that lock, its
+number is missing from the sequence 0, 1, 2, … and is asked for until it appears. Finished trials never change; the
+others are read again by id.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.storage.optuna.stored_trial import StoredTrial
 
-# More than this are missing only where somebody deleted trials by hand: then the newest are looked for.
+# More than this are missing only if trials were deleted by hand: then only the newest are looked for.
 _MOST_MISSING = 1_000
 
 
@@ -30,7 +30,7 @@ class StudyHistory:
     def __init__(self, study_id: int) -> None:
         self.study_id = study_id
         self.is_loaded = False
-        self.wants_steps = False  # somebody follows the intermediate values: read them with what is new
+        self.wants_steps = False  # a reader follows the intermediate values: read them with new trials
         self.fresh_until = 0.0
         self.distributions: dict[str, BaseDistribution] = {}
         self.trials: list[FrozenTrial] = []  # by number
@@ -38,11 +38,11 @@ class StudyHistory:
         self.running: set[int] = set()
         self.waiting: set[int] = set()
         self.reread: set[int] = set()  # WAITING, but changed by this process
-        self.read_up_to = -1  # the highest id that was read
-        self._missing: set[int] = set()  # numbers below the highest that no trial has yet
+        self.read_up_to = -1  # the highest id read so far
+        self._missing: set[int] = set()  # numbers below the highest that no known trial has
         self._next_number = 0
         self._by_id: dict[int, FrozenTrial] = {}
-        self._described: dict[str, BaseDistribution] = {}  # the last that were looked at
+        self._described: dict[str, BaseDistribution] = {}  # the ones checked last
         self._lowest: StoredTrial | None = None
         self._highest: StoredTrial | None = None
 
@@ -50,20 +50,22 @@ class StudyHistory:
         return trial_id in self._by_id
 
     def find(self, trial_id: int) -> FrozenTrial | None:
-        """The trial as last seen."""
+        """The trial, as last seen."""
         return self._by_id.get(trial_id)
 
     def position(self, trial: FrozenTrial) -> int:
-        """Where the trial stands in ``trials``."""
+        """The trial's position in ``trials``."""
         if trial._number < len(self.trials) and self.trials[trial._number]._trial_id == trial._trial_id:
             return trial._number
         position = bisect_left(self.trials, trial._number, key=_number)
-        while self.trials[position]._trial_id != trial._trial_id:  # two trials of one number: somebody's mistake
+        while (
+            self.trials[position]._trial_id != trial._trial_id
+        ):  # two trials with one number: an error of some other program
             position += 1
         return position
 
     def put(self, trial: FrozenTrial) -> None:
-        """Take in a trial that was read or written. What is known to be finished stays as it is."""
+        """Add or update a trial that was read or written. A trial known to be finished is not changed."""
         known = self._by_id.get(trial._trial_id)
         if known is not None and known.state.is_finished():
             return
@@ -82,11 +84,11 @@ class StudyHistory:
             self.distributions = {**trial._distributions, **self.distributions}
 
     def missing_numbers(self) -> list[int]:
-        """Numbers that some trial should have and none has yet."""
+        """Numbers that should exist but have not been seen yet."""
         return sorted(self._missing)[-_MOST_MISSING:]
 
     def best(self, *, maximize: bool) -> StoredTrial | None:
-        """The complete trial with the best first value; of equals the one seen first."""
+        """The complete trial with the best first value; among equals, the one seen first."""
         return self._highest if maximize else self._lowest
 
     def select(self, states: Container[TrialState] | None) -> list[FrozenTrial]:

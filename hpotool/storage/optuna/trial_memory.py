@@ -1,4 +1,4 @@
-"""The trials that this process knows, of all its studies, and how they are read from the database."""
+"""All trials known to this process, for all its studies, and how they are read from the database."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _COLUMNS_CHUNK = 10_000
 
 @dataclass(frozen=True)
 class TrialLog:
-    """A study's trials for a reader that keeps up with them.
+    """A study's trials, for a reader that follows them.
 
-    ``finished`` only ever grows at its end, in the order in which this process learned of the trials: who
-    remembers how many it has seen needs to look only at the rest. ``unfinished`` are those of all processes that
-    run or wait, by number.
+    ``finished`` only grows at its end, in the order in which this process learned of the trials, so a reader that
+    remembers how many it has seen only needs to read the rest. ``unfinished`` are the running and waiting trials
+    of all processes, by number.
     """
 
     finished: Sequence[StoredTrial]
@@ -46,9 +46,9 @@ class TrialLog:
 
 
 class TrialMemory:
-    """What was read of trials, and what this process's own trials have written. Thread-safe.
+    """The trials read from the database, and the writes of this process's own trials. Thread-safe.
 
-    Its lock is never held while the database is asked.
+    The lock is never held during a database query.
     """
 
     def __init__(self, writes: WriteBuffer) -> None:
@@ -59,30 +59,31 @@ class TrialMemory:
         self._histories: dict[int, StudyHistory] = {}
 
     def history(self, study_id: int) -> StudyHistory:
-        """What is known of the study; empty at first."""
+        """The known trials of the study; empty at first."""
         with self.lock:
             return self._histories.setdefault(study_id, StudyHistory(study_id))
 
     def forget(self, study_id: int) -> None:
-        """The study was deleted."""
+        """Forget a study that was deleted."""
         with self.lock:
             self._histories.pop(study_id, None)
             for trial_id in [trial_id for trial_id, live in self.live.items() if live.study_id == study_id]:
                 del self.live[trial_id]
 
     def mark_old(self, study_id: int) -> None:
-        """The next read of the study asks the database."""
+        """Make the next read of the study query the database."""
         self.history(study_id).fresh_until = 0.0
 
     def find_finished(self, trial_id: int) -> FrozenTrial | None:
-        """The trial if it is known to be finished. Nobody may change it."""
+        """The trial, if it is known to be finished. It must not be changed."""
         with self.lock:
             known = (history.find(trial_id) for history in self._histories.values())
             return next((trial for trial in known if trial is not None and trial.state.is_finished()), None)
 
     @contextmanager
     def writing(self, trial_id: int) -> Iterator[LiveTrial]:
-        """The trial to write to. One that this process does not run is read first, and sent at once.
+        """The trial to write to. A trial that this process does not run is read first, and its writes are sent at
+        once.
 
         Raises:
             KeyError: there is no such trial.
@@ -103,11 +104,11 @@ class TrialMemory:
             history.fresh_until = 0.0
 
     def start(self, study_id: int, trial: FrozenTrial) -> LiveTrial:
-        """From now on this process runs ``trial``."""
+        """Register that this process runs ``trial``."""
         with self.lock:
             live = self.live[trial._trial_id] = LiveTrial(study_id, trial)
             history = self.history(study_id)
-            history.fresh_until = 0.0  # what was read before it began may lack trials with smaller numbers
+            history.fresh_until = 0.0  # reads from before it started may lack trials with smaller numbers
             if history.is_loaded:
                 history.put(live.frozen())
             return live
@@ -119,7 +120,7 @@ class TrialMemory:
         values: list[float] | None = None,
         completed: datetime | None = None,
     ) -> None:
-        """This process does not run the trial any more; ``state`` and what follows say how it ended, if known."""
+        """Register that this process no longer runs the trial; the other arguments describe its end, if known."""
         with self.lock:
             live = self.live.pop(trial_id, None)
             if live is None:
@@ -132,7 +133,7 @@ class TrialMemory:
                 history.put(live.finished(self.decoder, state, values, completed))
 
     def is_fresh(self, history: StudyHistory) -> bool:
-        """Whether the study may be read from memory: something of ours runs in it, and we looked a moment ago."""
+        """Whether the study may be read from memory: a trial of ours is running, and the last read was recent."""
         with self.lock:
             return (
                 history.is_loaded
@@ -141,7 +142,7 @@ class TrialMemory:
             )
 
     def refresh(self, study_id: int) -> StudyHistory:
-        """Read what changed in the study. At first that is everything.
+        """Read the changes in the study; the first time, everything.
 
         Raises:
             KeyError: there is no such study.
@@ -158,7 +159,7 @@ class TrialMemory:
         return history
 
     def select(self, study_id: int, states: Container[TrialState] | None) -> list[FrozenTrial]:
-        """The trials in these states, by number, with what our own have written."""
+        """The trials in these states, by number, including the writes of our own trials."""
         with self.lock:
             history = self.history(study_id)
             selected = history.select(states)
@@ -178,7 +179,7 @@ class TrialMemory:
             return TrialLog(self.history(study_id).finished, unfinished)
 
     def read_trial(self, trial_id: int) -> tuple[int, FrozenTrial]:
-        """One trial as the database has it now, with its study's id.
+        """One trial's current state in the database, with its study's id.
 
         Raises:
             KeyError: there is no such trial.
@@ -189,12 +190,12 @@ class TrialMemory:
         return int(rows[0][1]), self.decoder.trial(rows[0])
 
     def read_waiting(self, study_id: int) -> list[FrozenTrial]:
-        """The trials that wait, by number, without reading anything else of the study."""
+        """The waiting trials, by number, without reading the rest of the study."""
         rows = self._writes.run(query("read_waiting"), {"study_id": study_id, "with_steps": True})
         return [self.decoder.trial(row) for row in rows]
 
     def distribution(self, study_id: int, name: str) -> BaseDistribution | None:
-        """How a parameter was first described in the study."""
+        """The first distribution of a parameter in the study."""
         history = self.history(study_id)
         known = history.distributions.get(name)
         if known is None and not history.is_loaded:
@@ -203,9 +204,10 @@ class TrialMemory:
         return known
 
     def step_columns(self, trials: Sequence[StoredTrial]) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
-        """The intermediate values of finished trials by step, in no order. A step may come more than once.
+        """The intermediate values of finished trials by step, in no particular order. A step may occur more than
+        once.
 
-        Nothing of what is read here is kept: two million values are 16 MB in the caller's columns.
+        The values are not kept here: two million of them take 16 MB in the caller's columns.
         """
         unread = []
         for trial in trials:
@@ -220,7 +222,7 @@ class TrialMemory:
                 yield step, np.frombuffer(packed, dtype=">f8").astype(float)
 
     def load_steps(self, trial: StoredTrial) -> StepValues:
-        """The intermediate values of a finished trial; its neighbours' are loaded with them."""
+        """The intermediate values of a finished trial; those of its neighbours are loaded with them."""
         with self.lock:
             neighbours = self._neighbours_without_steps(trial)
         rows = self._writes.run(
@@ -240,7 +242,7 @@ class TrialMemory:
         return [trial]
 
     def _read_history(self, history: StudyHistory) -> tuple[int, set[int]]:
-        """The first read: all finished trials. Up to which id it looked, and which there were not finished."""
+        """The first read: all finished trials. Returns the highest id read, and the ids of unfinished trials."""
         after, unfinished = history.read_up_to, set[int]()
         while True:
             asked = {"study_id": history.study_id, "after": after, "limit": _CHUNK}
@@ -299,7 +301,7 @@ class TrialMemory:
                 if trial._trial_id in self.live:
                     if not trial.state.is_finished():
                         continue
-                    # Somebody else ended it. Its next write here will say so.
+                    # Another process ended it. Its next write here will raise an error.
                     del self.live[trial._trial_id]
                 history.put(trial)
 

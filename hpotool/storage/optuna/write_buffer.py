@@ -1,12 +1,12 @@
-"""What a trial writes while it runs, kept in order and sent together.
+"""Buffers the writes of a running trial, keeps them in order, and sends them together.
 
 Promises:
-    - What was accepted is sent at the latest one second after it (parameters a tenth: whoever takes the trial over
-      is to try the same), and kept until the database has confirmed it: a failed send puts everything back, and
-      sending twice has the effect of once.
-    - What is sent with a statement is one transaction with it.
-    - What the database will never store is left out with a message; it keeps nothing else from being stored.
-    - A forked child sends nothing that its parent wrote.
+    - An accepted write is sent within one second (parameters within a tenth of a second, so that a retry tries the
+      same ones), and kept until the database has confirmed it: a failed send puts everything back, and sending
+      twice has the same effect as sending once.
+      - Writes that are sent with a statement are part of its transaction.
+      - A write that the database will never accept is dropped with a message, and does not affect any other.
+      - A forked child sends none of its parent's writes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Kind = Literal["params", "steps", "user_attrs", "system_attrs"]
 
 LONGEST_DELAY_S = 1.0
 _PARAMS_DELAY_S = (
-    0.1  # what a trial suggests it suggests together: one more round trip, and none for a short trial
+    0.1  # a trial suggests its parameters together, so this is one more round trip, and none for a short trial
 )
 
 _KINDS: tuple[Kind, ...] = ("params", "steps", "user_attrs", "system_attrs")
@@ -39,7 +39,7 @@ _logger = get_logger(__name__)
 
 @dataclass
 class Batch:
-    """Writes by kind and by (trial id, key): one value and what else its row needs."""
+    """Writes by kind and by (trial id, key): the value and the other columns of its row."""
 
     writes: dict[Kind, dict[tuple[int, Any], tuple[Any, Any]]] = field(
         default_factory=lambda: {kind: {} for kind in _KINDS}
@@ -52,7 +52,7 @@ class Batch:
         return sum(len(rows) for rows in self.writes.values())
 
     def statements(self) -> list[tuple[str, Parameters]]:
-        """One statement per kind that has anything to write."""
+        """One statement for each kind that has writes."""
         return [
             (
                 query(f"write_{kind}"),
@@ -68,7 +68,7 @@ class Batch:
         ]
 
     def singly(self) -> list[Batch]:
-        """Each write as a batch of its own, in their order."""
+        """Each write as its own batch, in order."""
         return [
             Batch({other: {key: row} if other == kind else {} for other in _KINDS})
             for kind, rows in self.writes.items()
@@ -83,12 +83,12 @@ class Batch:
         )
 
     def followed_by(self, later: Batch) -> Batch:
-        """These writes and then the later ones."""
+        """These writes, followed by the later ones."""
         return Batch({kind: {**self.writes[kind], **later.writes[kind]} for kind in _KINDS})
 
 
 class WriteBuffer:
-    """Collects writes and sends them, by itself after a second or together with a statement."""
+    """Collects writes and sends them after a second, or together with a statement."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -102,10 +102,12 @@ class WriteBuffer:
         self._is_watched = False
         self._lock = threading.Lock()  # guards the three above
         self._is_due_sooner = threading.Event()
-        self._sending = threading.Lock()  # one send at a time, or a later batch could overtake an earlier one
+        self._sending = (
+            threading.Lock()
+        )  # one send at a time, so that a later batch cannot overtake an earlier one
 
     def add(self, kind: Kind, trial_id: int, key: int | str, value: Any, extra: Any = None) -> None:
-        """Accept one write. The caller has checked that the database will take it."""
+        """Accept one write. The caller has checked that the database will accept it."""
         due = time.monotonic() + (_PARAMS_DELAY_S if kind == "params" else LONGEST_DELAY_S)
         with self._lock:
             if not self._pending or due < self._due:
@@ -117,9 +119,9 @@ class WriteBuffer:
                 threading.Thread(target=self._send_when_due, name="hpotool-writes", daemon=True).start()
 
     def run(self, sql: str, params: Parameters = ()) -> Rows:
-        """Everything accepted so far and then ``sql``: one round trip, one transaction. The rows of ``sql``.
+        """Send all accepted writes, then ``sql``, in one transaction and round trip; return the rows of ``sql``.
 
-        Raises what `Connection.run` raises; the writes are then kept for the next call.
+        Raises the errors of `Connection.run`; the writes are then kept for the next call.
         """
         with self._sending:
             with self._lock:
@@ -135,7 +137,7 @@ class WriteBuffer:
 
     @contextmanager
     def _keeping(self, batch: Batch) -> Iterator[None]:
-        """Whatever comes up inside, nothing of ``batch`` is lost."""
+        """Put ``batch`` back if anything is raised inside, so that no write is lost."""
         is_sent = False
         try:
             yield
@@ -146,27 +148,29 @@ class WriteBuffer:
                     self._pending = batch.followed_by(self._pending)
 
     def _leave_out_what_is_refused(self, batch: Batch) -> None:
-        """Send the writes one by one: one that the database will never store costs itself and nothing else."""
+        """Send the writes one by one, so that a refused write does not affect the others."""
         for write in batch.singly():
             try:
                 self._connection.run_all(write.statements())
             except RefusedDataError as error:
-                _logger.warning("%s cannot be stored and is left out: %s", write, error)
+                _logger.warning("%s cannot be stored and was dropped: %s", write, error)
 
     def flush(self) -> None:
-        """Send what is pending, if anything is; what another thread is sending has arrived then too."""
-        with self._sending:  # when that failed, its writes are pending again
+        """Send pending writes, if any; when this returns, writes that another thread was sending have arrived
+        too.
+        """
+        with self._sending:  # if that failed, its writes are pending again
             pass
         if self._pending:
             self.run("select 1")
 
     def hand_over(self) -> None:
-        """Everything accepted so far is in somebody else's keeping, and is not sent from here any more."""
+        """Discard all accepted writes, because somebody else will send them."""
         with self._sending, self._lock:
             self._pending = Batch()
 
     def _send_when_due(self) -> None:
-        """The thread of the last sentence: lives while something is pending, and outlives an outage."""
+        """Background sender. Runs while writes are pending; survives an outage."""
         while True:
             with self._lock:
                 if not self._pending:
@@ -186,7 +190,7 @@ class WriteBuffer:
 
 
 def flush_at_exit(buffer: WriteBuffer) -> Callable[[], None]:
-    """What a storage calls when it goes away: the last second of writes is sent, or said to be lost."""
+    """Called when a storage is closed: sends the last second of writes, or warns that they are lost."""
 
     def flush() -> None:
         try:

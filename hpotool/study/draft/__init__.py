@@ -1,4 +1,4 @@
-"""Drafts of study files, from what people have already: scripts and other tools' sweeps. Text in, text out.
+"""Drafts study files from scripts and other tools' sweeps. Text in, text out.
 
-For `cli`, `analysis` and `storage.moving`; nothing is run or imported.
+Used by `cli`, `analysis` and `storage.moving`; runs and imports no user code.
 """

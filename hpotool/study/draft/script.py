@@ -1,4 +1,6 @@
-"""A draft from a Python script, which is never run: its options (argparse, click), or its ``suggest_*`` calls."""
+"""Drafts a study file from a Python script, without running it: from its argparse or click options, or its
+``suggest_*`` calls.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from hpotool.errors import InputError
 from hpotool.study.draft.write import Draft, DraftParameter, name_like
 
 _SUGGEST = {"suggest_float": "float", "suggest_int": "int", "suggest_categorical": "choice"}
-# Words of options that nobody searches.
+# Words in the names of options that are rarely tuned.
 _KEPT = re.compile(
     "epoch|step|iter|iteration|seed|device|cuda|gpu|worker|thread|data|dataset|path|dir|folder|file|out|output|log|"
     "save|name|config|resume|checkpoint|ckpt|port|host|rank|verbose|debug|project|every|interval|patience|eval|test|"
@@ -24,17 +26,17 @@ _NAMED_NUMBER = re.compile(r"([A-Za-z_][\w/.-]*)(\s*[:=]?\s*)$")
 
 
 def draft_script(text: str, path: str, module: str) -> Draft:
-    """A draft for the script's ``text``; ``path`` is how a command names it, ``module`` how Python does.
+    """A draft for the script's ``text``; ``path`` names it in a command, ``module`` in Python.
 
     Raises:
-        InputError: it is no Python, or has neither options nor suggestions.
+        InputError: it is not valid Python, or has neither options nor suggestions.
     """
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
         raise InputError(
-            f"{path}:{line}: this is no Python: {error.args[0]}", f"python -m py_compile {path}"
+            f"{path}:{line}: this is not valid Python: {error.args[0]}", f"python -m py_compile {path}"
         ) from None
     function = _objective(tree)
     if function is not None:
@@ -52,7 +54,7 @@ def _draft_command(options: Sequence[DraftParameter], tree: ast.AST, path: str, 
     objective: dict[str, Any] = {"command": ["python", path, "{args}"]}
     printed = _printed_metrics(tree)
     notes = [
-        "the ranges are guesses around the defaults: set them",
+        "the ranges are guesses around the defaults: adjust them",
         "{args} stands for --lr 0.1 --depth 3 and so on",
     ]
     if printed:
@@ -60,11 +62,9 @@ def _draft_command(options: Sequence[DraftParameter], tree: ast.AST, path: str, 
         objective["patterns"] = {name: printed[name]}
     else:
         name = "loss"
-        notes.append(
-            'nothing shows what the script prints: let it print {"loss": 0.1}, or give objective.patterns'
-        )
+        notes.append('the script\'s output is unknown: make it print {"loss": 0.1}, or set objective.patterns')
     if all(option.is_out for option in options):
-        notes.append("no option looks like one to search; take some in")
+        notes.append("no option looks like one to tune; uncomment some")
     return Draft(name_like(module), objective, {name: _direction(name)}, options, notes=notes)
 
 
@@ -83,7 +83,7 @@ def _draft_function(function: ast.FunctionDef, tree: ast.AST, module: str) -> Dr
 
 
 def _unique(parameters: Iterator[DraftParameter]) -> list[DraftParameter]:
-    """Each name once, as it stands there first."""
+    """Each name once, at its first occurrence."""
     found: dict[str, DraftParameter] = {}
     for parameter in parameters:
         found.setdefault(parameter.name, parameter)
@@ -108,7 +108,7 @@ def _called(call: ast.Call) -> str:
 
 
 def _literal(node: ast.AST | None) -> Any:
-    """What the node says; None where only running it would tell."""
+    """The node's value; None if it can only be known by running the code."""
     try:
         return None if node is None else ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
@@ -150,7 +150,7 @@ def _directions(tree: ast.AST) -> list[str]:
 
 
 def _returned(function: ast.FunctionDef) -> list[str]:
-    """The names of what the function returns last, where they are names."""
+    """The names in the function's last return statement, if they are names."""
     returns = [node.value for node in ast.walk(function) if isinstance(node, ast.Return) and node.value]
     if not returns:
         return []
@@ -176,14 +176,14 @@ def _option(name: str, words: Mapping[str, ast.expr]) -> DraftParameter:
     if isinstance(choices, (list, tuple)) and choices:
         return DraftParameter(name, {"choice": list(choices)}, given, is_kept)
     if "action" in words or "is_flag" in words or isinstance(default, bool):
-        return DraftParameter(name, None, "a switch: search it with {choice: [...]} once it takes a value")
+        return DraftParameter(name, None, "a switch: to tune it with {choice: [...]}, make it take a value")
     kind = getattr(words.get("type"), "id", "") or type(default).__name__
     number = default if type(default) in (int, float) else None
     if kind == "float":
         return DraftParameter(name, _float_range(name, number), given or "choose a range", is_kept)
     if kind == "int":
         return DraftParameter(name, _int_range(number), given or "choose a range", is_kept)
-    needs = "needed: give it a value in the command" if _literal(words.get("required")) else "a text"
+    needs = "required: give it a value in the command" if _literal(words.get("required")) else "a text"
     return DraftParameter(name, None, given or needs)
 
 
@@ -205,7 +205,7 @@ def _int_range(default: float | None) -> dict[str, Any]:
 
 
 def _printed_metrics(tree: ast.AST) -> dict[str, str]:
-    """What f-strings print beside a name, ``val_loss {x:.4f}``: the names, each with a pattern that finds it."""
+    """Names that f-strings print before a number, as in ``val_loss {x:.4f}``, each with a matching pattern."""
     found: dict[str, str] = {}
     for node in ast.walk(tree):
         if not isinstance(node, ast.JoinedStr):
@@ -221,7 +221,7 @@ def _printed_metrics(tree: ast.AST) -> dict[str, str]:
 
 
 def _likeliest(names: Mapping[str, str]) -> str:
-    """What is measured on other data than was trained on, where there is such."""
+    """The metrics measured on held-out data, if there are any."""
     return next(
         (name for name in names if re.match(r"(val|valid|test|dev|eval)", name.lower())), next(iter(names))
     )

@@ -1,4 +1,4 @@
-"""Drafts from other tools' files: a sweep of Weights & Biases, a config of hydra-optuna-sweeper."""
+"""Drafts study files from other tools' files: a Weights & Biases sweep, or a config of hydra-optuna-sweeper."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _WORDS = {
     "${args_no_hyphens}": "{overrides}",
     "${args_json}": "{args_json}",
 }
-_UNREAD = "cannot be read; write it anew"
+_UNREAD = "cannot be converted; replace it"
 
 
 def draft_sweep(text: str, path: str, stem: str) -> Draft:
     """A draft for the sweep's ``text``.
 
     Raises:
-        InputError: it is neither of those tools'; as StudyFileError, it is no YAML.
+        InputError: it belongs to neither of these tools; as StudyFileError, it is not YAML.
     """
     data = parse_yaml(text, path).plain()
     if isinstance(data, dict):
@@ -36,18 +36,18 @@ def draft_sweep(text: str, path: str, stem: str) -> Draft:
         if isinstance(data.get("parameters"), dict):
             return _draft_wandb(data, stem)
     raise InputError(
-        f"{path} is no sweep: neither of Weights & Biases (parameters:) nor of Hydra (hydra: sweeper: params:)",
-        "hpotool init train.py, or hpotool check FILE where it is a study file",
+        f"{path} is not a sweep of Weights & Biases (parameters:) or Hydra (hydra: sweeper: params:)",
+        "hpotool init train.py, or for a study file hpotool check FILE",
     )
 
 
 def _draft_wandb(data: Mapping[str, Any], stem: str) -> Draft:
     metric = data.get("metric") if isinstance(data.get("metric"), dict) else {}
     assert isinstance(metric, dict)
-    notes = ['wandb.log is not read: let the script print its metric, like {"loss": 0.1}, or give patterns']
+    notes = ['wandb.log is not read: make the script print its metric, like {"loss": 0.1}, or set patterns']
     program = data.get("program")
     if not program:
-        notes.append("the sweep names no program; the command is to be written")
+        notes.append("the sweep names no program: write the command")
     trials = data.get("run_cap")
     return Draft(
         name_like(str(data.get("name") or stem)),
@@ -79,7 +79,7 @@ def _wandb_pruner(early: Any) -> dict[str, Any] | None:
     least, eta = early.get("min_iter", 1), early.get("eta", 3)
     if not _are_numbers(least, eta):
         return None
-    early = {"max_iter": round(least * eta**4), **early}  # Weights & Biases knows no most
+    early = {"max_iter": round(least * eta**4), **early}  # Weights & Biases has no maximum
     names = {"min_iter": "min_resource", "max_iter": "max_resource", "eta": "reduction_factor"}
     return {"name": "hyperband"} | {here: early[there] for there, here in names.items() if there in early}
 
@@ -128,7 +128,7 @@ def _range(low: Any, high: Any, step: Any, is_log: bool, *, is_whole: bool) -> d
 
 
 def _hydra_sweeper(data: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The sweeper's part of a whole config, of ``hydra:`` alone, or of the sweeper's own file."""
+    """The sweeper's part of a whole config, of only ``hydra:``, or of the sweeper's own file."""
     hydra = data.get("hydra", data)
     sweeper = hydra.get("sweeper", hydra) if isinstance(hydra, dict) else None
     if not isinstance(sweeper, dict):
@@ -152,8 +152,8 @@ def _draft_hydra(sweeper: Mapping[str, Any], data: Mapping[str, Any], stem: str)
         trials=trials if isinstance(trials, int) and trials > 0 else 100,
         sampler=_hydra_sampler(sweeper, data),
         notes=[
-            "name the script in the command; {overrides} stands for lr=0.1 depth=3, as Hydra takes them",
-            'what the task returns is not read: let it print {"value": 0.1}, or give patterns',
+            "name the script in the command; {overrides} stands for lr=0.1 depth=3, in Hydra's syntax",
+            'the task\'s return value is not read: make it print {"value": 0.1}, or set patterns',
         ],
     )
 
@@ -183,7 +183,7 @@ def _hydra_mapping(content: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _hydra_override(text: str) -> dict[str, Any] | None:
-    """What one override says: ``interval(0, 1)``, ``range(1, 9, step=2)``, ``tag(log, …)``, ``a,b``."""
+    """The meaning of one override: ``interval(0, 1)``, ``range(1, 9, step=2)``, ``tag(log, …)``, ``a,b``."""
     match = re.fullmatch(r"\s*(\w+)\s*\((.*)\)\s*", text, re.DOTALL)
     if match is None:
         values = [parse_scalar(part.strip()) for part in _split(text)]
@@ -209,7 +209,7 @@ def _changed(found: Mapping[str, Any], tags: Sequence[str], head: str) -> dict[s
 
 
 def _hydra_range(values: Sequence[Any], inner: str) -> dict[str, Any] | None:
-    """Hydra's range, whose end is not in it."""
+    """Hydra's range, which excludes its end."""
     step = re.search(r"step\s*=\s*([-\d.eE]+)", inner)
     width: Any = parse_scalar(step[1]) if step else (values[2] if len(values) > 2 else 1)
     start: Any
@@ -222,7 +222,7 @@ def _hydra_range(values: Sequence[Any], inner: str) -> dict[str, Any] | None:
 
 
 def _split(text: str) -> list[str]:
-    """The parts between commas that stand in no brackets."""
+    """The parts between commas that are outside brackets."""
     parts, depth = [""], 0
     for character in text:
         depth += (character in "([{") - (character in ")]}")

@@ -1,4 +1,4 @@
-"""A study file that somebody will go on writing: complete, valid where it can be, and commented."""
+"""Writes a study file for somebody to continue: complete, valid where possible, and commented."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _NOT_TEXT = ("true", "false", "null", "yes", "no", "on", "off")
 
 @dataclass(frozen=True)
 class DraftParameter:
-    """A parameter as the file will say it; ``content`` None: only the comment says something about it.
+    """A parameter of the file to write; if ``content`` is None, only the comment is written.
 
-    ``is_out``: it is written as a comment, to be taken in.
+    ``is_out``: the parameter is commented out.
     """
 
     name: str
@@ -27,10 +27,10 @@ class DraftParameter:
 
 @dataclass(frozen=True)
 class Draft:
-    """A study file to be. ``objective``, ``sampler`` and ``pruner`` are as in the file.
+    """A study file to write. ``objective``, ``sampler`` and ``pruner`` are as in the file.
 
-    ``notes`` are what a person has to look at. ``has_space`` is False where the objective suggests its parameters:
-    then they stand there for information.
+    ``notes`` are points for the user to check. ``has_space`` is False if the objective suggests its own
+    parameters; they are then listed as comments.
     """
 
     name: str
@@ -45,24 +45,22 @@ class Draft:
 
 
 def name_like(text: str) -> str:
-    """A name that a study file can bear, as like ``text`` as can be; ``study`` where nothing is left of it."""
+    """A valid study name as close to ``text`` as possible; ``study`` if no character is valid."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:90] or "study"
 
 
 def format_draft(draft: Draft, origin: str) -> str:
-    """The study file's text; ``origin`` is what it was made from."""
+    """The study file's text; ``origin`` names its source."""
     lines = [
-        f"# Written by hpotool init from {_one_line(origin)}. Look at each line; docs/study-file.md has all keys."
+        f"# Written by hpotool init from {_one_line(origin)}. Check each line; docs/study-file.md has all keys."
     ]
     lines += [f"# - {_one_line(note)}" for note in draft.notes]
     lines += [f"study: {draft.name}", "objective:"]
     lines += [f"  {key}: {flow(value)}" for key, value in draft.objective.items()]
-    lines.append("metrics:  # what is optimized, and which way is better")
+    lines.append("metrics:  # each to minimize or maximize")
     lines += [f"  {_key(name)}: {direction}" for name, direction in draft.metrics.items()]
     lines += _space(draft)
-    lines.append(
-        f"budget: {{trials: {draft.trials}}}  # how many trials finish; also wall, gpu_hours, target, patience"
-    )
+    lines.append(f"budget: {{trials: {draft.trials}}}  # trials to finish; also wall, gpu_hours, target, patience")
     if draft.sampler is not None:
         lines.append(f"sampler: {draft.sampler}")
     if draft.pruner is not None:
@@ -73,7 +71,7 @@ def format_draft(draft: Draft, origin: str) -> str:
 def _space(draft: Draft) -> list[str]:
     lines = [_parameter(parameter) for parameter in draft.parameters]
     if not draft.has_space:
-        head = ["# search_space: the objective suggests its parameters itself:"] if lines else []
+        head = ["# search_space: the objective suggests its own parameters:"] if lines else []
         return head + [f"# {line.removeprefix('# ')}" for line in lines]
     is_empty = all(parameter.is_out or parameter.content is None for parameter in draft.parameters)
     return ["# search_space:" if is_empty else "search_space:", *lines] if lines else []
@@ -87,7 +85,7 @@ def _parameter(parameter: DraftParameter) -> str:
 
 
 def flow(value: Any) -> str:
-    """``value`` as YAML in one line."""
+    """``value`` as YAML on one line."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_key(str(key))}: {flow(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, (list, tuple)):

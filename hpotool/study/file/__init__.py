@@ -1,4 +1,4 @@
-"""YAML text to a `StudySpec`, or every mistake at once; and back.
+"""Reads YAML text into a `StudySpec`, or reports all its mistakes; and writes it back.
 
-For `cli` and `storage`; `spec` knows nothing of it.
+Used by `cli` and `storage`; `spec` does not depend on it.
 """

@@ -1,4 +1,4 @@
-"""What a sampler or pruner needs of the rest of the study file."""
+"""Checks whether a sampler or pruner suits the rest of the study file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_sampler(
     metrics: Mapping[str, Any],
     problems: Problems,
 ) -> None:
-    """Note where the sampler does not suit the study's metrics or search space."""
+    """Report where the sampler does not suit the study's metrics or search space."""
     sampler = values.get("sampler")
     if not isinstance(sampler, dict):
         return
@@ -50,48 +50,54 @@ def _check_row(
     name = sampler.get("name", SAMPLER.default)
     if row.one_metric is not None and len(metrics) > 1:
         problems.add(
-            child(node, "name").place, f"{name} takes one metric, and this study has several; {row.one_metric}"
+            child(node, "name").place,
+            f"{name} works with one metric, but this study has several; {row.one_metric}",
         )
     given = [key for key in row.only_one_of if sampler.get(key) is True]
     if len(given) > 1:
         problems.add(
-            place_of_key(node, given[-1]), f"{name} takes only one of {', '.join(given)}; remove the others"
+            place_of_key(node, given[-1]), f"{name} accepts only one of {', '.join(given)}; remove the others"
         )
 
 
 def _check_countable(name: str, drafts: Mapping[str, Draft], problems: Problems) -> None:
     for draft in drafts.values():
         if draft.distribution is not None and count_values(draft.distribution) is None:
-            problems.add(draft.place, f"{name} cannot count the values of {draft.name!r}; give it a step")
+            problems.add(draft.place, f"{name} needs a finite number of values for {draft.name!r}; give it a step")
 
 
 def _check_grid(document: Node, points: Any, drafts: Mapping[str, Draft], budget: Any, problems: Problems) -> None:
     node = child(document, "sampler")
     if not drafts:
-        problems.add(child(node, "name").place, "grid must know the parameters; add a search_space")
+        problems.add(child(node, "name").place, "grid needs to know the parameters; add a search_space")
         return
     points = points if isinstance(points, dict) else {}
     _check_grid_points(child(node, "points"), points, drafts, problems)
     size = 1
     for draft in drafts.values():
         if draft.when:
-            problems.add(draft.place, f"grid knows no conditions, and {draft.name!r} has one; use bruteforce")
+            problems.add(
+                draft.place, f"grid does not support conditions, but {draft.name!r} has one; use bruteforce"
+            )
         if draft.distribution is None:
             return
         count = count_values(draft.distribution, points.get(draft.name))
         if count is None:
             fix = f"give it a step, or the sampler points: {{{draft.name}: [{_two_points(draft)}]}}"
-            problems.add(draft.place, f"grid cannot count the values of {draft.name!r}; {fix}")
+            problems.add(draft.place, f"grid needs a finite number of values for {draft.name!r}; {fix}")
             return
         size *= count
     if size > LARGEST_GRID:
         problems.add(
-            child(node, "name").place, f"the grid has {size} points, more than {LARGEST_GRID}; use larger steps"
+            child(node, "name").place,
+            f"the grid has {size} points, but at most {LARGEST_GRID} are allowed; use larger steps",
         )
     trials = budget.get("trials") if isinstance(budget, dict) else None
     if isinstance(trials, int) and trials > size:
         place = child(document, "budget", "trials").place
-        problems.add(place, f"the grid has {size} points, so the study would repeat some; write {size} or fewer")
+        problems.add(
+            place, f"the grid has only {size} points, so the study would repeat some; write {size} or fewer"
+        )
 
 
 def _two_points(draft: Draft) -> str:
@@ -122,7 +128,7 @@ def _check_grid_points(
 def check_pruner(
     document: Node, values: Mapping[str, Any], metrics: Mapping[str, Any], problems: Problems
 ) -> None:
-    """Note where the pruner does not suit the study's metrics, or its arguments each other."""
+    """Report where the pruner does not suit the study's metrics, or its arguments contradict each other."""
     pruner = values.get("pruner")
     if not isinstance(pruner, dict):
         return
@@ -134,7 +140,7 @@ def check_pruner(
         first = next(iter(metrics))
         problems.add(
             node.place,
-            f"with several metrics the pruner must know which to judge; write {{name: {name}, metric: {first}}}",
+            f"with several metrics, the pruner must know which to use; write {{name: {name}, metric: {first}}}",
         )
     _check_arguments(node, pruner, problems)
 
@@ -152,7 +158,7 @@ def _check_arguments(node: Node, pruner: Mapping[str, Any], problems: Problems) 
             "max_resource already sets n_warmup_steps to a quarter of itself; keep one of the two",
         )
     if name == "threshold" and not {"lower", "upper"} & set(pruner):
-        problems.add(node.place, "threshold prunes nothing without a bound; add lower or upper")
+        problems.add(node.place, "threshold needs a bound to prune anything; add lower or upper")
     low, high = pruner.get("lower"), pruner.get("upper")
     if name == "threshold" and isinstance(low, float) and isinstance(high, float) and high < low:
         problems.add(child(node, "upper").place, f"upper {high:g} is below lower {low:g}; swap them")

@@ -1,9 +1,9 @@
-"""The samplers and pruners a study file may name, a row each: what it takes, and what it needs of the study.
+"""The samplers and pruners for study files, one row each: its arguments, and its requirements on the study.
 
-The reader, its checks, ``search`` and the docs' tests read these rows. A row holds all but the class
-of that name: ``search.samplers`` and ``search.pruning.pruners`` do, and a test asks for it.
+The reader, its checks, ``search`` and the docs' tests use these rows. A row contains everything but the class,
+which is in ``search.samplers`` or ``search.pruning.pruners``; a test checks that it is there.
 
-Names and defaults are Optuna's, without the arguments that it has deprecated; ``module:Class`` names any other.
+Names and defaults are Optuna's, without its deprecated arguments; ``module:Class`` names any other class.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from hpotool.study.file.kinds import (
     reject,
 )
 
-LARGEST_SEED = 2**32 - 1  # what numpy's RandomState takes
+LARGEST_SEED = 2**32 - 1  # the largest seed of NumPy's RandomState
 _COUNT = Number(whole=True, low=0)
 _POSITIVE = Number(whole=True, low=1)
 _SHARE = Number(low=0, high=1)
@@ -38,10 +38,10 @@ _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]
 
 
 def check_reference(text: str) -> str:
-    """``text`` where it has the form ``module:name``.
+    """Return ``text`` if it has the form ``module:name``.
 
     Raises:
-        ValueError: it has not, with a sentence that says what would be right.
+        ValueError: it does not; the message says how to write it.
     """
     if _REFERENCE.fullmatch(text):
         return text
@@ -65,10 +65,10 @@ def _check_class(text: str) -> str:
 
 @dataclass(frozen=True)
 class JsonData(Plain):
-    """Any JSON data: an argument for somebody else's class."""
+    """Any JSON data: an argument for a user's own class."""
 
     def read(self, node: Node, problems: Problems) -> Any:
-        """The data, where all its numbers are finite."""
+        """Return the data if all its numbers are finite."""
         if isinstance(node.content, list):
             return [self.read(item, problems) for item in node.content]
         if isinstance(node.content, dict):
@@ -95,18 +95,18 @@ class _WrappedPruner(Plain):
 
 @dataclass(frozen=True)
 class Row:
-    """What is known of one sampler or pruner.
+    """The facts about one sampler or pruner.
 
     Attributes:
         keys: its arguments
-        is_default: it is meant where no name is given
-        needs: a module that it imports, and what pip installs that by
-        space: of which parameters it must be able to list the values; a grid's may be given as an argument
-        one_metric: what to do with several metrics, of which it takes only one; None: it takes several
-        only_one_of: arguments of which only one may be true
+        is_default: used if no name is given
+        needs: a module that it imports, and the pip package that provides it
+        space: the parameters whose values it must be able to list; for a grid, they may be given as an argument
+        one_metric: advice for studies with several metrics, if it supports only one; None: it supports several
+        only_one_of: arguments of which at most one may be true
         ends_by_itself: it ends the study after its last point
-        decides_steps: it says up to which step each trial goes
-        unpickles: it reads Python objects out of the database
+        decides_steps: it decides to which step each trial trains
+        unpickles: it unpickles Python objects from the database
     """
 
     keys: Mapping[str, Key]
@@ -121,26 +121,26 @@ class Row:
 
 
 _GENETIC = {
-    "population_size": Key(Number(whole=True, low=2), "how many trials make a generation (50)"),
-    "mutation_prob": Key(_SHARE, "the chance that a parameter mutates (1 / number of parameters)"),
+    "population_size": Key(Number(whole=True, low=2), "the number of trials in a generation (50)"),
+    "mutation_prob": Key(_SHARE, "the probability that a parameter mutates (1 / number of parameters)"),
     "crossover": Key(
         OneOf(("uniform", "blxalpha", "spx", "sbx", "vsbx", "undx")), "how two parents are mixed (uniform)"
     ),
-    "crossover_prob": Key(_SHARE, "the chance that a child has two parents (0.9)"),
-    "swapping_prob": Key(_SHARE, "the chance that a parameter comes from the other parent (0.5)"),
+    "crossover_prob": Key(_SHARE, "the probability that a child has two parents (0.9)"),
+    "swapping_prob": Key(_SHARE, "the probability that a parameter comes from the other parent (0.5)"),
 }
 
 SAMPLERS: Mapping[str, Row] = {
     "auto": Row(
         {
-            "n_startup_trials": Key(_COUNT, "how many trials are spread before a model is asked (10)"),
+            "n_startup_trials": Key(_COUNT, "the number of spread-out trials before a model is used (10)"),
         },
         is_default=True,
     ),
     "tpe": Row(
         {
             "n_startup_trials": Key(_COUNT, "how many random trials come first (10)"),
-            "n_ei_candidates": Key(_POSITIVE, "how many candidates are compared for each suggestion (24)"),
+            "n_ei_candidates": Key(_POSITIVE, "the number of candidates compared for each suggestion (24)"),
             "multivariate": Key(Flag(), "whether parameters are modelled together"),
             "group": Key(Flag(), "whether parameters that occur together are modelled in groups (false)"),
             "constant_liar": Key(Flag(), "whether running trials are taken into account (true)"),
@@ -155,7 +155,7 @@ SAMPLERS: Mapping[str, Row] = {
                     Text("a parameter's name"),
                     "parameters with their values, like {lr: [0.1, 0.2]}",
                 ),
-                "the values to try, for parameters that have no step or choices of their own",
+                "the values to try, for parameters without a step or choices",
             ),
         },
         space="grid",
@@ -173,8 +173,10 @@ SAMPLERS: Mapping[str, Row] = {
     "cmaes": Row(
         {
             "n_startup_trials": Key(_COUNT, "how many random trials come first (1)"),
-            "consider_pruned_trials": Key(Flag(), "whether pruned trials teach it too (false)"),
-            "popsize": Key(Number(whole=True, low=2), "how many trials make a generation (4 + 3 ln dimensions)"),
+            "consider_pruned_trials": Key(Flag(), "whether the sampler also learns from pruned trials (false)"),
+            "popsize": Key(
+                Number(whole=True, low=2), "the number of trials in a generation (4 + 3 ln dimensions)"
+            ),
             "use_separable_cma": Key(Flag(), "whether the covariance is diagonal (false)"),
             "with_margin": Key(Flag(), "whether discrete parameters keep a margin (false)"),
             "lr_adapt": Key(Flag(), "whether the learning rate adapts, for noisy objectives (false)"),
@@ -195,18 +197,19 @@ SAMPLERS: Mapping[str, Row] = {
     ),
     "pbt": Row(
         {
-            "interval": Key(_POSITIVE, "how many steps a member trains in one trial", True, "interval: 5"),
-            "population_size": Key(Number(whole=True, low=2), "how many members there are (8)"),
+            "interval": Key(_POSITIVE, "the number of steps that a member trains per trial", True, "interval: 5"),
+            "population_size": Key(Number(whole=True, low=2), "the number of members (8)"),
             "quantile_fraction": Key(
-                Number(above=0, high=0.5), "which share of the worst goes on from as many of the best (0.25)"
+                Number(above=0, high=0.5),
+                "the fraction of the worst members that restarts from the same fraction of the best (0.25)",
             ),
-            "resample_probability": Key(_SHARE, "the chance that an explored parameter is drawn anew (0.25)"),
+            "resample_probability": Key(_SHARE, "the probability that an explored parameter is drawn anew (0.25)"),
             "explore": Key(
                 Items(Text("a parameter's name"), "parameters, like [lr, dropout]", at_least=1),
                 "the parameters that may change while a member trains (all)",
             ),
         },
-        one_metric="keep the one that says which trials are the best",
+        one_metric="keep the one by which trials are ranked",
         decides_steps=True,
     ),
     "bruteforce": Row(
@@ -221,24 +224,31 @@ SAMPLERS: Mapping[str, Row] = {
 }
 
 _STARTUP = {
-    "n_startup_trials": Key(_COUNT, "how many trials complete before any is pruned"),
-    "n_warmup_steps": Key(_COUNT, "before which step no trial is pruned"),
+    "n_startup_trials": Key(_COUNT, "the number of trials that complete before any is pruned"),
+    "n_warmup_steps": Key(_COUNT, "the step before which no trial is pruned"),
     "interval_steps": Key(_POSITIVE, "every how many steps it judges (1)"),
-    "n_min_trials": Key(_POSITIVE, "how many other trials must have reported at the step"),
+    "n_min_trials": Key(_POSITIVE, "the number of other trials that must have reported at the step"),
 }
-_BOOTSTRAP = Key(_COUNT, "how many trials a rung waits for before it prunes (0)")
-_REDUCTION = Key(Number(whole=True, low=2), "one in how many goes on to the next rung")
+_BOOTSTRAP = Key(_COUNT, "the number of trials that a rung waits for before it prunes (0)")
+_REDUCTION = Key(Number(whole=True, low=2), "one trial in this many continues to the next rung")
 
 PRUNERS: Mapping[str, Row] = {
     "none": Row({}, is_default=True),
     "median": Row(
         _STARTUP
-        | {"max_resource": Key(_POSITIVE, "how many steps a whole trial has: its first quarter is never pruned")}
+        | {
+            "max_resource": Key(
+                _POSITIVE, "the number of steps of a whole trial; its first quarter is never pruned"
+            )
+        }
     ),
     "percentile": Row(
         {
             "percentile": Key(
-                Number(low=0, high=100), "the best per cent to keep", required=True, example="percentile: 25"
+                Number(low=0, high=100),
+                "the best percentage of trials to keep",
+                required=True,
+                example="percentile: 25",
             )
         }
         | _STARTUP
@@ -257,31 +267,31 @@ PRUNERS: Mapping[str, Row] = {
         {
             "min_resource": Key(_POSITIVE, "the first rung's step (Optuna guesses it from the first trial)"),
             "reduction_factor": _REDUCTION,
-            "min_early_stopping_rate": Key(_COUNT, "how many rungs are left out at the start (0)"),
+            "min_early_stopping_rate": Key(_COUNT, "the number of rungs skipped at the start (0)"),
             "bootstrap_count": _BOOTSTRAP,
         }
     ),
     "patient": Row(
         {
-            "wrapped": Key(_WrappedPruner(), "the pruner that is asked after the patience is over (none)"),
+            "wrapped": Key(_WrappedPruner(), "the pruner used once patience has run out (none)"),
             "patience": Key(
-                _COUNT, "the number of steps without improvement to bear", required=True, example="patience: 5"
+                _COUNT, "the number of steps without improvement to wait for", required=True, example="patience: 5"
             ),
-            "min_delta": Key(Number(low=0), "what counts as an improvement (0)"),
+            "min_delta": Key(Number(low=0), "the smallest change that counts as an improvement (0)"),
         }
     ),
     "threshold": Row(
         {
-            "lower": Key(Number(), "a trial that reports less is pruned"),
-            "upper": Key(Number(), "a trial that reports more is pruned"),
-            "n_warmup_steps": Key(_COUNT, "before which step no trial is pruned (0)"),
+            "lower": Key(Number(), "trials that report less than this are pruned"),
+            "upper": Key(Number(), "trials that report more than this are pruned"),
+            "n_warmup_steps": Key(_COUNT, "the step before which no trial is pruned (0)"),
             "interval_steps": Key(_POSITIVE, "every how many steps it judges (1)"),
         }
     ),
     "wilcoxon": Row(
         {
             "p_threshold": Key(_SHARE, "the p-value below which a trial is pruned (0.1)"),
-            "n_startup_steps": Key(_COUNT, "how many steps are compared at least (2)"),
+            "n_startup_steps": Key(_COUNT, "the minimum number of steps to compare (2)"),
         },
         needs=("scipy", "scipy"),
     ),
@@ -290,14 +300,14 @@ PRUNERS: Mapping[str, Row] = {
 
 @dataclass(frozen=True)
 class Algorithm:
-    """A sampler or pruner: ``name`` decides which other keys there are; a lone text is the name."""
+    """A sampler or pruner: ``name`` determines the other keys; text by itself is the name."""
 
     what: str
     known: Mapping[str, Row]
     common: Mapping[str, Key]
 
     def read(self, node: Node, problems: Problems) -> Any:
-        """The given keys with their values; without a name, ``name`` is not among them."""
+        """The given keys with their values; ``name`` is missing if it is not given."""
         content = node.content
         if isinstance(content, str):
             content = {"name": Entry(node.place, node)}
@@ -313,12 +323,12 @@ class Algorithm:
 
     @property
     def default(self) -> str:
-        """The name that is meant where none is given."""
+        """The name that is used if none is given."""
         [name] = [name for name, row in self.known.items() if row.is_default]
         return name
 
     def row(self, value: Any) -> Row | None:
-        """What is known of ``value`` as it was read; None: it is absent, broken, or a class of the user's own."""
+        """The row of ``value``; None if it is absent, broken, or a user's own class."""
         return self.known.get(value.get("name", self.default)) if isinstance(value, Mapping) else None
 
     def _name(self, content: dict[str, Entry], problems: Problems) -> Any:
@@ -332,7 +342,7 @@ class Algorithm:
             return Text("module:Class", _check_class).read(node, problems)
         if not isinstance(name, str):
             return reject(node, f"a {self.what}'s name, one of {', '.join(self.known)}", problems)
-        plain = name.lower().removesuffix("sampler").removesuffix("pruner")  # as Optuna names its classes
+        plain = name.lower().removesuffix("sampler").removesuffix("pruner")  # as in Optuna's class names
         hint = did_you_mean(plain, list(self.known))
         problems.add(node.place, f"there is no {self.what} {name!r}{hint}")
         return BROKEN
@@ -354,7 +364,7 @@ class Algorithm:
         return {"name": value.name, **{k: v for k, v in common.items() if v is not None}, **value.arguments}
 
     def json_schema(self) -> dict[str, Any]:
-        """One alternative per name, and anything for a class of one's own."""
+        """One alternative for each name, and anything for a user's own class."""
         alternatives: list[dict[str, Any]] = [{"enum": list(self.known)}, {"type": "string", "pattern": ":"}]
         for name in self.known:
             schema = Record(self.what, self._keys_of(name), name).json_schema()
@@ -370,12 +380,8 @@ class Algorithm:
 SAMPLER = Algorithm(
     "sampler",
     SAMPLERS,
-    {
-        "seed": Key(
-            Number(whole=True, low=0, high=LARGEST_SEED), "what makes the study repeat itself; random when absent"
-        )
-    },
+    {"seed": Key(Number(whole=True, low=0, high=LARGEST_SEED), "makes the study reproducible; random if absent")},
 )
 PRUNER = Algorithm(
-    "pruner", PRUNERS, {"metric": Key(Text("a metric's name"), "the metric it judges, where there are several")}
+    "pruner", PRUNERS, {"metric": Key(Text("a metric's name"), "the metric to prune by, if there are several")}
 )

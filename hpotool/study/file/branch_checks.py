@@ -1,4 +1,4 @@
-"""What only several keys together can get wrong where trials go on from other trials: ``pbt`` and ``tiers``."""
+"""Checks across several keys for studies in which trials continue other trials: ``pbt`` and ``tiers``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hpotool.study.spec import PopulationSpec
 
 
 def has_steps(values: Mapping[str, Any]) -> bool:
-    """Whether the study says up to which step each trial goes."""
+    """Whether the study decides to which step each trial trains."""
     return "tiers" in values or _is_population(values)
 
 
@@ -25,7 +25,7 @@ def check_population(
     metrics: Mapping[str, Any],
     problems: Problems,
 ) -> None:
-    """Note what population based training cannot do with the rest of the study file."""
+    """Report where population based training does not suit the rest of the study file."""
     if not _is_population(values):
         return
     node, sampler = child(document, "sampler"), values["sampler"]
@@ -43,7 +43,7 @@ def check_population(
     if budget is not BROKEN and "trials" not in (budget or {}):
         problems.add(
             child(node, "name").place,
-            "pbt must know how long to train; add budget: {trials: …}, the members times the intervals of each",
+            "pbt needs to know how long to train; add budget: {trials: …}, members times intervals",
         )
     _check_no_replicates(document, values, problems)
     _check_explore(node, sampler.get("explore"), drafts, problems)
@@ -59,7 +59,7 @@ def _check_explore(node: Node, explore: Any, drafts: Mapping[str, Draft], proble
 
 
 def check_tiers(document: Node, values: Mapping[str, Any], metrics: Mapping[str, Any], problems: Problems) -> None:
-    """Note where the tiers do not follow each other, or do not suit the rest of the study file."""
+    """Report where tiers are not in order, or do not suit the rest of the study file."""
     tiers = values.get("tiers")
     if not isinstance(tiers, tuple):
         return
@@ -67,7 +67,7 @@ def check_tiers(document: Node, values: Mapping[str, Any], metrics: Mapping[str,
     if len(metrics) > 1:
         problems.add(
             node.place,
-            "tiers take one metric, and this study has several; keep the one that says which trials are the best",
+            "tiers work with one metric, but this study has several; keep the one by which trials are ranked",
         )
     _check_no_pruner(document, values, "the tiers end the worst trials themselves", problems)
     _check_no_replicates(document, values, problems)
@@ -80,12 +80,12 @@ def check_tiers(document: Node, values: Mapping[str, Any], metrics: Mapping[str,
     for item, (before, after) in zip(node.content[1:], pairwise(tiers), strict=True):
         if after["steps"] <= before["steps"]:
             problems.add(
-                item.place, f"a tier must go further than the one before, which ends at step {before['steps']}"
+                item.place, f"a tier must go further than the previous one, which ends at step {before['steps']}"
             )
         if after["trials"] > before["trials"]:
             problems.add(
                 item.place,
-                f"a tier must have at most as many trials as the one before, which has {before['trials']}",
+                f"a tier must have at most as many trials as the previous one, which has {before['trials']}",
             )
     _check_total(document, values, sum(tier["trials"] for tier in tiers), problems)
 
@@ -95,18 +95,19 @@ def _check_total(document: Node, values: Mapping[str, Any], total: int, problems
     trials = budget.get("trials") if isinstance(budget, dict) else None
     if isinstance(trials, int) and trials != total:
         problems.add(
-            child(document, "budget", "trials").place, f"the tiers have {total} trials together; leave trials out"
+            child(document, "budget", "trials").place,
+            f"the tiers have {total} trials in total; remove trials from the budget",
         )
 
 
 def _check_can_be_tiered(node: Node, sampler: Any, problems: Problems) -> None:
     row = SAMPLER.row(sampler)
     if row is not None and row.decides_steps:
-        problems.add(node.place, f"{sampler['name']} says itself how far a trial goes; remove the tiers")
+        problems.add(node.place, f"{sampler['name']} itself decides how far a trial trains; remove the tiers")
     if row is not None and row.ends_by_itself:
         problems.add(
             node.place,
-            f"{sampler['name']} ends the study after its last point; with tiers use auto, tpe, random or qmc",
+            f"{sampler['name']} ends the study after its last point; with tiers, use auto, tpe, random or qmc",
         )
 
 
@@ -120,7 +121,7 @@ def _check_no_replicates(document: Node, values: Mapping[str, Any], problems: Pr
     if values.get("duplicates") == "replicate":
         problems.add(
             child(document, "duplicates").place,
-            "here the same parameters come again with more training, which is no replicate; write allow or skip",
+            "in this study, equal parameters mean more training, not replicates; write allow or skip",
         )
 
 

@@ -1,4 +1,4 @@
-"""What only several keys of a study file together can get wrong."""
+"""Checks that involve several keys of a study file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAY_HOLD_ENVIRONMENT = (("objective", "command"), ("objective", "environment"),
 def check_study(
     document: Node, values: Mapping[str, Any], drafts: Mapping[str, Draft], problems: Problems
 ) -> None:
-    """Note what does not fit together; parts that are broken in themselves are left out."""
+    """Report keys that contradict each other; parts that are invalid by themselves are skipped."""
     objective = _mapping(values.get("objective"))
     metrics: dict[str, Direction] = _mapping(values.get("metrics"))
     _check_objective(document, objective, metrics, problems)
@@ -34,12 +34,12 @@ def check_study(
     if values.get("duplicates") == "skip" and not drafts and values.get("search_space") is not BROKEN:
         problems.add(
             child(document, "duplicates").place,
-            "without a search_space nobody can tell that a point was tried before; add one, or write allow",
+            "without a search_space, a repeated point cannot be recognized; add one, or write allow",
         )
     for node in _texts_with_environment(document, ()):
         problems.put(
             node.place,
-            "${…} is only replaced in objective.command and objective.environment; write the value, or use --set",
+            "${…} works only in objective.command and objective.environment; write the value, or use --set",
         )
 
 
@@ -58,7 +58,7 @@ def _check_objective(
         return
     if isinstance(node.content, dict) and not {"python", "command"} & set(node.content):
         problems.add(
-            node.place, "the objective runs nothing; add python: module:function or command: [program, …]"
+            node.place, "the objective has nothing to run; add python: module:function or command: [program, …]"
         )
     for key in ("patterns", "take", "result_file"):
         if "python" in objective and key in objective:
@@ -68,7 +68,7 @@ def _check_objective(
             )
     if "command" in objective and objective.get("isolation") == "none":
         problems.add(
-            child(node, "isolation").place, "a command always runs in a process of its own; remove isolation: none"
+            child(node, "isolation").place, "a command always runs in a separate process; remove isolation: none"
         )
     for name in _mapping(objective.get("take")):
         if metrics and name not in metrics:
@@ -87,7 +87,7 @@ def _check_command(
         return
     node = child(document, "objective", "command")
     if not drafts:
-        problems.add(node.place, "a command cannot suggest parameters itself; add a search_space")
+        problems.add(node.place, "a command cannot suggest its own parameters; add a search_space")
         return
     check_command(child(document, "objective"), objective, drafts, has_steps(values), problems)
 
@@ -109,7 +109,7 @@ def _check_budget(
     if "cost" in budget and "prices" not in budget:
         problems.add(
             place_of_key(node, "cost"),
-            "a cost needs to know what a device costs per hour; add prices: {H100: 2.5}",
+            "a cost needs the hourly prices of devices; add prices: {H100: 2.5}",
         )
     target = budget.get("target")
     if isinstance(target, float) and len(metrics) > 1:

@@ -1,4 +1,4 @@
-"""What a study file's command can get wrong: names in braces, formats, what belongs to what, and variables."""
+"""Checks a study file's command: names in braces, formats, options with their values, and variables."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from hpotool.study.spec import ParameterSpec
 def check_command(
     node: Node, objective: Mapping[str, Any], drafts: Mapping[str, Draft], is_stepped: bool, problems: Problems
 ) -> None:
-    """Note what is wrong with the command of ``objective``, which stands at ``node``, and with its environment."""
+    """Report problems of the command of ``objective``, which is at ``node``, and of its environment."""
     command = objective["command"]
     for name in COMMAND_FIELDS:
         if name in drafts:
             problems.add(
                 drafts[name].place,
-                f"{{{name}}} has a meaning of its own in a command; give the parameter another name",
+                f"{{{name}}} is reserved in commands; give the parameter another name",
             )
     _check_variables(drafts, problems)
     nodes = child(node, "command").content
@@ -53,7 +53,7 @@ def check_command(
 
 
 def left_out(command: Sequence[str], space: Sequence[ParameterSpec]) -> dict[tuple[str, ...], tuple[str, ...]]:
-    """Of parameters that exist under one condition, the arguments that are left out where it does not hold."""
+    """For parameters that share a condition, the arguments that are left out when it does not hold."""
     arguments = read_arguments(command, space)
     together: dict[str, list[str]] = {}
     for parameter in space:
@@ -76,7 +76,7 @@ def _other_templates(node: Node, objective: Mapping[str, Any]) -> list[tuple[Nod
 
 
 def _as_space(drafts: Mapping[str, Draft]) -> tuple[ParameterSpec, ...] | None:
-    """The parameters as far as the command's structure depends on them; None where one is broken."""
+    """The parameters, as far as the command's structure depends on them; None if one is broken."""
     space = []
     for draft in drafts.values():
         if draft.distribution is None:
@@ -89,7 +89,7 @@ def _as_space(drafts: Mapping[str, Draft]) -> tuple[ParameterSpec, ...] | None:
 
 
 def _check_variables(drafts: Mapping[str, Draft], problems: Problems) -> None:
-    """The later of two parameters that would be one environment variable is to be renamed."""
+    """Report the later of two parameters that would share an environment variable."""
     names: dict[str, str] = {}
     for draft in drafts.values():
         first = names.setdefault(parameter_variable(draft.name), draft.name)
@@ -97,7 +97,7 @@ def _check_variables(drafts: Mapping[str, Draft], problems: Problems) -> None:
             variable = parameter_variable(draft.name)
             problems.add(
                 draft.place,
-                f"{first!r} and {draft.name!r} would be one environment variable of the command, {variable}; "
+                f"{first!r} and {draft.name!r} would share the command's environment variable {variable}; "
                 "rename one",
             )
 
@@ -116,7 +116,7 @@ def _check_template(
         names = template_names(template)
     except ValueError:
         problems.add(
-            item.place, f"the braces in {template!r} do not match; write {{{{ and }}}} for braces themselves"
+            item.place, f"the braces in {template!r} do not match; write {{{{ and }}}} for literal braces"
         )
         return
     known = [*drafts, *COMMAND_FIELDS]
@@ -129,7 +129,7 @@ def _check_template(
                 "nothing says how many {steps} there are; add tiers or the sampler pbt, or write it",
             )
         elif name in SEVERAL_ARGUMENTS and not (stands_alone and template == f"{{{name}}}"):
-            problems.add(item.place, f"{{{name}}} becomes several arguments, so it must be an argument of its own")
+            problems.add(item.place, f"{{{name}}} becomes several arguments, so it must be an argument by itself")
     _check_formats(item, template, drafts, problems)
 
 
@@ -157,7 +157,7 @@ def _examples(distribution: BaseDistribution | None) -> Sequence[Any]:
 def _check_structure(
     nodes: Sequence[Node], arguments: Sequence[Argument], space: Sequence[ParameterSpec], problems: Problems
 ) -> None:
-    """Note where the templates cannot tell what is to be left out together."""
+    """Report where the templates do not determine which arguments are left out together."""
     by_name = {parameter.name: parameter for parameter in space}
     sometimes = {parameter.name: parameter for parameter in space if parameter.when}
     for place, argument in enumerate(arguments):
@@ -167,24 +167,24 @@ def _check_structure(
         if is_paired and is_followed and any(name in sometimes for name in argument.names):
             problems.add(
                 nodes[place].place,
-                f"{argument.template!r} does not always exist, and whether {follower!r} belongs to it cannot be "
-                f"known; write {argument.template}={follower} as one argument, or put it elsewhere",
+                f"{argument.template!r} does not always exist, and {follower!r} may or may not belong to it; "
+                f"write {argument.template}={follower} as one argument, or put it elsewhere",
             )
         values = [other for other in arguments if other.option == place]
         if len({_conditions(value, sometimes) for value in values}) > 1:
             first, other = values[0].template, values[-1].template
             problems.add(
                 nodes[place].place,
-                f"{first!r} and {other!r} exist in different trials, and whether both belong to "
-                f"{argument.template!r} cannot be known; write {argument.template}={first} as one argument",
+                f"{first!r} and {other!r} exist in different trials, and both may or may not belong to "
+                f"{argument.template!r}; write {argument.template}={first} as one argument",
             )
         mixed = [name for name in argument.names if name in sometimes and spells_switches(sometimes[name]) is None]
         if mixed and argument.option == place - 1 and argument.template == f"{{{mixed[0]}}}":
             option = arguments[place - 1].template
             problems.add(
                 nodes[place].place,
-                f"some values of {mixed[0]!r} are options themselves, so whether {option!r} belongs to it cannot "
-                f"be known; write {option}={argument.template} as one argument, or put {option!r} elsewhere",
+                f"some values of {mixed[0]!r} are options themselves, so {option!r} may or may not belong to it; "
+                f"write {option}={argument.template} as one argument, or put {option!r} elsewhere",
             )
 
 
@@ -201,5 +201,5 @@ def _check_result_file(node: Node, template: Any, space: Sequence[ParameterSpec]
     for parameter in space:
         if parameter.when and isinstance(template, str) and parameter.name in template_names(template):
             problems.add(
-                node.place, f"{{{parameter.name}}} does not exist in every trial; name the file without it"
+                node.place, f"{{{parameter.name}}} does not exist in every trial; remove it from the file's name"
             )

@@ -1,8 +1,8 @@
-"""A study exists and its file says something else: what differs, and which of it may be taken over.
+"""Compares an existing study with its changed file: the differences, and which of them can be applied.
 
-Safe is what leaves every finished trial as true as it was: budgets, limits, a wider range, a new parameter with a
-default. Refused is what Optuna cannot hold in one study (other choices, another kind, log or not), and what would
-make trials incomparable (metrics, the objective, a narrower range, another sampler).
+A change is safe if every finished trial stays valid: budgets, limits, a wider range, a new parameter with a
+default. A change is refused if Optuna does not support it within one study (other choices, another kind, log or
+not), or if trials would no longer be comparable (metrics, the objective, a narrower range, another sampler).
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from hpotool.study.units import format_duration
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that the file says differently from the stored study, as a sentence."""
+    """One difference between the file and the stored study, as a sentence."""
 
     sentence: str
     is_safe: bool
 
 
 def differences(stored: StudySpec, new: StudySpec) -> tuple[Difference, ...]:
-    """What ``new`` says differently from ``stored``, in the order of the study file; empty: it resumes as it is.
+    """The differences between ``new`` and ``stored``, in the order of the study file; empty if there are none.
 
-    A missing seed in ``new`` is no difference: the stored one was drawn when the study was created.
+    A missing seed in ``new`` is not a difference: the stored seed was drawn when the study was created.
     """
     compared = (_SHAPED[name] if name in _SHAPED else partial(_plain, name) for name in STUDY.keys)
     return tuple(difference for compare in compared for difference in compare(stored, new))
 
 
 def differences_in_measuring(source: StudySpec, target: StudySpec) -> list[str]:
-    """Why results of ``source`` are none of ``target``, each in a sentence; empty: they measure the same.
+    """Why results of ``source`` are not valid for ``target``, as sentences; empty if both measure the same.
 
-    Search space, sampler, budget and limits may differ. Data and code are not in a study's file.
+    Search space, sampler, budget and limits may differ. Data and code are not part of a study file.
     """
     pairs = [
         ("the metrics are", _describe_metrics),
@@ -61,7 +61,7 @@ def differences_in_measuring(source: StudySpec, target: StudySpec) -> list[str]:
         if say(source) != say(target)
     ]
     found += [
-        f"the trials of {spec.name!r} go on from each other, and a value is one of so many steps"
+        f"the trials of {spec.name!r} continue each other, so their values depend on the number of steps"
         for spec in (source, target)
         if spec.tiers or spec.population is not None
     ]
@@ -69,14 +69,14 @@ def differences_in_measuring(source: StudySpec, target: StudySpec) -> list[str]:
 
 
 def resumed(stored: StudySpec, new: StudySpec) -> StudySpec:
-    """What is stored when ``new``, with only safe differences, takes the place of ``stored``: its seed is kept."""
+    """The settings to store when ``new``, with only safe differences, replaces ``stored``; the seed is kept."""
     return replace(new, sampler=replace(new.sampler, seed=stored.sampler.seed))
 
 
 def way_out(study: str) -> str:
-    """The hint for refused differences: what to type instead."""
+    """The hint for refused differences: the commands to use instead."""
     return (
-        f"keep the study as it is, or start another one from this file with --set study={study}-2, "
+        f"keep the study as it is, or create another one from this file with --set study={study}-2, "
         f"and hpotool enqueue --study {study}-2 --from-study {study} --top 20"
     )
 
@@ -87,7 +87,7 @@ def _refused(subject: str, old: str, new: str, reason: str) -> Iterator[Differen
 
 
 def _plain(name: str, stored: StudySpec, new: StudySpec) -> Iterator[Difference]:
-    """What differs in a key that is compared as a whole, or field by field where it has fields."""
+    """The difference in a key, compared as a whole or, if it has fields, field by field."""
     old, now, refused = getattr(stored, name), getattr(new, name), STUDY.keys[name].refused
     if is_dataclass(old):
         yield from _safe_fields(name, old, now)
@@ -117,7 +117,7 @@ def _format(value: Any) -> str:
 
 
 def _objective(stored: ObjectiveSpec, new: ObjectiveSpec) -> Iterator[Difference]:
-    reason = "its trials ran the old one"
+    reason = "finished trials ran the old one"
     yield from _refused("the objective is", _describe_objective(stored), _describe_objective(new), reason)
     yield from _safe_fields("objective", stored, new, without=("python", "command"))
 
@@ -160,7 +160,7 @@ def _warm_start(stored: StudySpec, new: StudySpec) -> Iterator[Difference]:
 
 def _tiers(stored: StudySpec, new: StudySpec) -> Iterator[Difference]:
     old, now = (describe_tiers(spec.tiers) or "none" for spec in (stored, new))
-    yield from _refused("the tiers are", old, now, "its trials went as far as the old ones say")
+    yield from _refused("the tiers are", old, now, "finished trials trained to the old steps")
 
 
 def _search_space(stored: Sequence[ParameterSpec], new: Sequence[ParameterSpec]) -> Iterator[Difference]:
@@ -168,15 +168,17 @@ def _search_space(stored: Sequence[ParameterSpec], new: Sequence[ParameterSpec])
     new_by_name = {parameter.name: parameter for parameter in new}
     for name in old_by_name:
         if name not in new_by_name:
-            yield Difference(f"parameter {name!r} is gone; finished trials differ in it", False)
+            yield Difference(f"parameter {name!r} is removed, but finished trials differ in it", False)
     for name, parameter in new_by_name.items():
         if name in old_by_name:
             yield from _parameter(old_by_name[name], parameter)
         elif parameter.default is NO_DEFAULT:
-            sentence = f"parameter {name!r} is new and has no default, so nothing says what finished trials used"
+            sentence = (
+                f"parameter {name!r} is new and has no default, so the value that finished trials used is unknown"
+            )
             yield Difference(f"{sentence}; add default: VALUE to it", False)
         else:
-            before = f"trials before it used {parameter.default!r}, and only later ones teach it"
+            before = f"earlier trials used {parameter.default!r}, and the sampler learns it from later trials only"
             sentence = f"parameter {name!r} is new; {before}"
             yield Difference(sentence, True)
 
@@ -192,7 +194,9 @@ def _parameter(stored: ParameterSpec, new: ParameterSpec) -> Iterator[Difference
             parent in stored.when and set(stored.when[parent]) <= set(new.when[parent]) for parent in new.when
         )
         change = f"parameter {new.name!r} exists {_describe_when(new)} instead of {_describe_when(stored)}"
-        yield Difference(change if wider else f"{change}; finished trials have it where it would not exist", wider)
+        yield Difference(
+            change if wider else f"{change}; some finished trials have it where it would not exist now", wider
+        )
 
 
 def _describe_range(parameter: ParameterSpec) -> str:
@@ -206,9 +210,9 @@ def _describe_when(parameter: ParameterSpec) -> str:
 
 
 def _reason_to_refuse(old: Any, new: Any) -> str | None:
-    """Why ``new`` cannot follow ``old`` in one study; None where every old value is a value of the new one."""
+    """Why ``new`` cannot replace ``old`` within a study; None if every old value is also a new one."""
     if type(old) is not type(new):
-        return "Optuna holds one kind per parameter in a study"
+        return "Optuna allows only one kind per parameter within a study"
     if isinstance(old, CategoricalDistribution):
         return "Optuna does not let the choices of a parameter change within a study"
     assert isinstance(old, (FloatDistribution, IntDistribution))
@@ -228,25 +232,28 @@ def _grid_contains(new: Any, old: Any) -> bool:
     return (old_low - new_low) % new_step == 0 and old_step % new_step == 0
 
 
-# Keys whose difference takes more than a look at the two values, or that are said in other words.
+# Keys that need more than a comparison of two values, or a message of their own.
 _SHAPED: Mapping[str, Callable[[StudySpec, StudySpec], Iterable[Difference]]] = {
-    "study": lambda stored, new: (),  # the name is how the stored one was found
+    "study": lambda stored, new: (),  # the stored study was found by its name
     "objective": lambda stored, new: _objective(stored.objective, new.objective),
     "metrics": lambda stored, new: _refused(
-        "the metrics are", _describe_metrics(stored), _describe_metrics(new), "its trials would have other values"
+        "the metrics are", _describe_metrics(stored), _describe_metrics(new), "finished trials have the old ones"
     ),
     "constraints": lambda stored, new: _refused(
         "the constraints are",
         _describe_constraints(stored),
         _describe_constraints(new),
-        "its trials were judged by the old ones",
+        "finished trials were judged by the old ones",
     ),
     "search_space": lambda stored, new: _search_space(stored.search_space, new.search_space),
     "sampler": lambda stored, new: _refused(
-        "the sampler is", _describe_sampler(stored), _describe_sampler(stored, new), "one study has one sampler"
+        "the sampler is", _describe_sampler(stored), _describe_sampler(stored, new), "a study has only one sampler"
     ),
     "pruner": lambda stored, new: _refused(
-        "the pruner is", _describe_pruner(stored), _describe_pruner(new), "its trials were pruned by the old one"
+        "the pruner is",
+        _describe_pruner(stored),
+        _describe_pruner(new),
+        "finished trials were pruned by the old one",
     ),
     "tiers": _tiers,
     "warm_start": _warm_start,

@@ -1,4 +1,4 @@
-"""A study written as flags becomes the same document as a study file, so that both go through one validation.
+"""Turns a study given as flags into the same document as a study file, so that both are validated in the same way.
 
 ``--param 'lr=float(1e-5, 1e-1, log)' --param 'drop=float(0, 0.5, step=0.1, when=booster:dart)'``
 """
@@ -39,7 +39,7 @@ _CONSTRAINT = re.compile(r"\s*(?P<name>[^\s<>=]+)\s*(?P<bound>[<>]=?.*)")
 
 @dataclass(frozen=True)
 class StudyFlags:
-    """What was typed after ``create-study``, as it was typed; None and empty where a flag was not given."""
+    """The flags of ``create-study`` as typed; None or empty if a flag was not given."""
 
     study: str | None = None
     objective: str | None = None
@@ -55,10 +55,10 @@ class StudyFlags:
 
 
 def read_study_flags(flags: StudyFlags, overrides: Sequence[str] = ()) -> StudySpec:
-    """The study that ``flags`` describe, with ``key.key=value`` overrides put in.
+    """The study that ``flags`` describe, with ``key.key=value`` overrides applied.
 
     Raises:
-        StudyFileError: all that is wrong, each with the flag it stands in.
+        StudyFileError: the flags have mistakes; the error lists all of them, each with its flag.
     """
     problems = Problems()
     document = override(_document(flags, problems), overrides, problems)
@@ -68,7 +68,7 @@ def read_study_flags(flags: StudyFlags, overrides: Sequence[str] = ()) -> StudyS
     for key in missing:
         if not given[key]:
             place = Place(_REQUIRED[key].split()[0])
-            problems.add(place, f"this is needed where there is no study file; write {_REQUIRED[key]}")
+            problems.add(place, f"this is required without a study file; write {_REQUIRED[key]}")
     if missing:
         problems.raise_if_any()
     return read_document(document, problems)
@@ -112,7 +112,7 @@ def _put(
     place: Place | None = None,
     as_yaml: bool = False,
 ) -> None:
-    """Put ``value``, typed as ``flag``, at ``path``; nothing where it is None."""
+    """Set ``value``, typed as ``flag``, at ``path``; does nothing if it is None."""
     if value is None:
         return
     place = place or Place(flag if " " in flag else f"{flag} {value}")
@@ -143,24 +143,24 @@ def _put_parameter(content: dict[str, Entry], text: str, problems: Problems) -> 
         return
     name, head = match["name"], match["head"]
     if head not in _HEADS:
-        problems.add(place, f"{head!r} is no kind of parameter{did_you_mean(head, _HEADS)}")
+        problems.add(place, f"{head!r} is not a kind of parameter{did_you_mean(head, _HEADS)}")
         return
     try:
         arguments = parse_yaml(f"[{match['arguments']}]", None).plain()
     except StudyFileError as error:
-        problems.add(place, f"what stands in the brackets cannot be read ({error.problems[0].message})")
+        problems.add(place, f"the text in brackets cannot be read ({error.problems[0].message})")
         return
     assert isinstance(arguments, list)
     if "search_space" in content:
         existing = content["search_space"].value.content
         if isinstance(existing, dict) and name in existing:
-            problems.add(place, f"the parameter {name!r} stands in an earlier --param; rename one")
+            problems.add(place, f"an earlier --param already defines the parameter {name!r}; rename one")
             return
     _put(content, ["search_space", name], "--param", _parameter(head, arguments), place)
 
 
 def _parameter(head: str, arguments: Iterable[Any]) -> dict[str, Any]:
-    """The study file's form of ``head(arguments)``; what is wrong with it the grammar will say."""
+    """The study file's form of ``head(arguments)``; the grammar reports its problems."""
     values: list[Any] = []
     parameter: dict[str, Any] = {}
     for argument in arguments:

@@ -1,6 +1,6 @@
-"""The grammar of a study file: every key, what it holds and what it means. The one source of truth.
+"""The grammar of a study file: every key, its kind and its meaning. The single source of truth.
 
-``hpotool.study.file.reader`` reads with it, ``hpotool schema`` writes the editors' JSON schema from it.
+``hpotool.study.file.reader`` reads with it, and ``hpotool schema`` derives the JSON schema for editors from it.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ _CONSTRAINT = re.compile(r"(<=|>=)\s*(\S+)")
 
 
 def check_study_name(name: str) -> str:
-    """``name`` where it is safe as a folder, in a URL, on a command line and in the database.
+    """Return ``name`` if it is safe as a folder, in a URL, on a command line and in the database.
 
     Raises:
-        ValueError: it is not.
+        ValueError: it is not safe.
     """
     if len(name) > 100:
-        raise ValueError(f"the study's name has {len(name)} characters; write at most 100")
+        raise ValueError(f"the study's name has {len(name)} characters; use at most 100")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         fixed = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")
         fix = f", like {fixed}" if fixed else ""
         raise ValueError(
-            f"the study's name {name!r} must be letters, digits and . _ -, a letter or digit first{fix}"
+            f"the study's name {name!r} must be letters, digits and . _ -, starting with a letter or digit{fix}"
         )
     return name
 
@@ -87,7 +87,7 @@ METRIC_NAME = Text("a metric's name", _check_metric_name)
 
 
 class _Constraint:
-    """``"<= 50"``: a bound, without the name of what it bounds."""
+    """``"<= 50"``: a bound, without the name of the value."""
 
     def read(self, node: Node, problems: Problems) -> Any:
         match = _CONSTRAINT.fullmatch(node.content.strip()) if isinstance(node.content, str) else None
@@ -107,7 +107,7 @@ class _Constraint:
 
 
 class _Target:
-    """The value that is good enough: a number, or metrics with numbers where there are several."""
+    """A value that is good enough: a number, or with several metrics a mapping of metrics to numbers."""
 
     _table = Table(Number(), METRIC_NAME, "metrics with their targets, like {loss: 0.1}", at_least=1)
 
@@ -143,8 +143,10 @@ class _Keep:
         "keep",
         example="{best: 3}",
         keys={
-            "best": Key(_CountOrAll(), "of how many of the best finished trials the checkpoints stay, or all (3)"),
-            "last": Key(_POSITIVE, "how many checkpoints of each trial stay (2)"),
+            "best": Key(
+                _CountOrAll(), "the number of best finished trials whose checkpoints are kept, or all (3)"
+            ),
+            "last": Key(_POSITIVE, "the number of checkpoints kept for each trial (2)"),
         },
     )
 
@@ -181,7 +183,7 @@ OBJECTIVE = Record(
         "timeout": Key(DURATION, "how long one attempt may take"),
         "stall": Key(DURATION, "how long an attempt may report nothing"),
         "max_memory": Key(SIZE, "how much memory an attempt's processes may use together"),
-        "isolation": Key(OneOf(("process", "none")), "whether an attempt runs in a process of its own (process)"),
+        "isolation": Key(OneOf(("process", "none")), "whether an attempt runs in a separate process (process)"),
         "environment": Key(
             Table(
                 Text("a text"),
@@ -197,16 +199,16 @@ OBJECTIVE = Record(
                 METRIC_NAME,
                 "metrics with regular expressions, like {loss: 'loss=(.*)'}",
             ),
-            "regular expressions that pick metrics out of what a command prints",
+            "regular expressions that extract metrics from a command's output",
             decides_values=True,
         ),
         "take": Key(
             Table(OneOf(("last", "min", "max")), METRIC_NAME, "metrics with last, min or max, like {loss: min}"),
-            "which of the numbers a command reports for a metric is its value (last)",
+            "which of a metric's reports is the final value (last)",
             decides_values=True,
         ),
         "result_file": Key(
-            Text("a file's name"), "a JSON file with metrics that a command leaves behind", decides_values=True
+            Text("a file's name"), "a JSON file with metrics that a command writes", decides_values=True
         ),
     },
 )
@@ -215,10 +217,10 @@ BUDGET = Record(
     "budget",
     example="{trials: 40}",
     keys={
-        "trials": Key(_POSITIVE, "how many trials end complete or pruned"),
-        "wall": Key(DURATION, "how long the study takes, from its first attempt on"),
-        "gpu_hours": Key(_MORE_THAN_ZERO, "how many hours of GPUs its attempts use"),
-        "cost": Key(_MORE_THAN_ZERO, "how much its attempts cost, by `prices`"),
+        "trials": Key(_POSITIVE, "the number of trials that end complete or pruned"),
+        "wall": Key(DURATION, "the duration of the study, from its first attempt on"),
+        "gpu_hours": Key(_MORE_THAN_ZERO, "the GPU hours that its attempts use"),
+        "cost": Key(_MORE_THAN_ZERO, "the cost of its attempts, from `prices`"),
         "prices": Key(
             Table(
                 Number(low=0),
@@ -226,11 +228,13 @@ BUDGET = Record(
                 "devices with their price per hour, like {H100: 2.5}",
                 at_least=1,
             ),
-            "the price of an hour of a device, by a part of its name; `cpu` for workers without one",
+            "the price per hour of a device, by part of its name; `cpu` for workers without one",
         ),
         "target": Key(_Target(), "the value at which the study is done"),
-        "patience": Key(_POSITIVE, "after how many finished trials without improvement the study is done"),
-        "failed": Key(_POSITIVE, "after how many failed trials the study ends"),
+        "patience": Key(
+            _POSITIVE, "the number of finished trials without improvement after which the study is done"
+        ),
+        "failed": Key(_POSITIVE, "the number of failed trials after which the study is done"),
     },
 )
 
@@ -240,7 +244,7 @@ RETRY = Record(
     keys={
         outcome.value: Key(
             Number(whole=True, low=0, high=1000),
-            f"how often {outcome.facts.after_failure} is tried again",
+            f"how often {outcome.facts.after_failure} is retried",
             is_silent=outcome.facts.is_silent,
         )
         for outcome in COUNTED
@@ -251,8 +255,8 @@ TIER = Record(
     "a tier",
     example="{trials: 60, steps: 3}",
     keys={
-        "trials": Key(_POSITIVE, "how many trials run in it", True, "trials: 60"),
-        "steps": Key(_POSITIVE, "up to which step each of them goes", True, "steps: 3"),
+        "trials": Key(_POSITIVE, "the number of trials in the tier", True, "trials: 60"),
+        "steps": Key(_POSITIVE, "the step to which each of them trains", True, "steps: 3"),
     },
 )
 
@@ -261,7 +265,7 @@ STUDY = Record(
     example="study: digits",
     keys={
         "study": Key(Text("the study's name", check_study_name), "the study's name", True, "study: digits"),
-        "objective": Key(OBJECTIVE, "what one trial runs", True, "objective: {python: module:function}"),
+        "objective": Key(OBJECTIVE, "the code that a trial runs", True, "objective: {python: module:function}"),
         "metrics": Key(
             Table(
                 OneOf(("maximize", "minimize")),
@@ -269,7 +273,7 @@ STUDY = Record(
                 "metrics with their direction, like {accuracy: maximize}",
                 at_least=1,
             ),
-            "what the objective returns and which way is better",
+            "the values that the objective returns, each to minimize or maximize",
             True,
             "metrics: {accuracy: maximize}",
         ),
@@ -277,16 +281,16 @@ STUDY = Record(
             Table(_Constraint(), METRIC_NAME, 'names with bounds, like {latency_ms: "<= 50"}'),
             "bounds on what the objective reports",
         ),
-        "search_space": Key(SearchSpace(), "the parameters; absent when the objective suggests them itself"),
-        "sampler": Key(SAMPLER, "what proposes the next point (auto)"),
-        "pruner": Key(PRUNER, "what ends bad trials early (none)"),
+        "search_space": Key(SearchSpace(), "the parameters; absent if the objective suggests its own"),
+        "sampler": Key(SAMPLER, "how the next point is chosen (auto)"),
+        "pruner": Key(PRUNER, "when bad trials are ended early (none)"),
         "tiers": Key(
             Items(TIER, "tiers, like [{trials: 60, steps: 3}, {trials: 10, steps: 30}]", at_least=2),
-            "cheap trials first, then more steps for the best of them",
+            "many short trials first, then more steps for the best",
             is_silent=True,
         ),
-        "budget": Key(BUDGET, "when the study is done; whichever limit comes first"),
-        "retry": Key(RETRY, "how often a trial is tried again after each kind of failure"),
+        "budget": Key(BUDGET, "when the study is done; the first limit to be reached counts"),
+        "retry": Key(RETRY, "how often a trial is retried after each kind of failure"),
         "warm_start": Key(
             Items(
                 Table(
@@ -302,24 +306,25 @@ STUDY = Record(
         "strict": Key(Flag(), "whether a worker with other code or other versions is refused (false)"),
         "duplicates": Key(
             OneOf(("allow", "skip", "replicate")),
-            "whether a point that has a result runs again and stands for itself, takes the result over, or runs "
-            "again and is compared by the mean of its trials (allow)",
+            "whether a point that has a result runs again independently, gets the existing result, or runs again "
+            "and is compared by the mean of its trials (allow)",
         ),
         "on_oom": Key(
-            OneOf(("fail", "infeasible")), "whether running out of memory teaches the sampler to stay away (fail)"
+            OneOf(("fail", "infeasible")),
+            "whether the sampler learns to avoid points that run out of memory (fail)",
         ),
         "breaker": Key(
             OneOf(("on", "off")),
-            "whether a worker on which everything fails, and on no other, leaves (on)",
+            "whether a worker leaves if everything fails on it but not on others (on)",
             is_silent=True,
         ),
         "description": Key(Text("a text"), "what the study is about, for people", is_silent=True),
         "tags": Key(
             Table(Text("a text"), Text("a tag's name", _check_tag_name), "tags, like {owner: ann, paper: iclr}"),
-            "words to find the study by",
+            "tags to find the study by",
             is_silent=True,
         ),
-        "keep": Key(_Keep(), "which checkpoints stay: all, or those of the best finished trials (best 3)"),
+        "keep": Key(_Keep(), "which checkpoints are kept: all, or those of the best finished trials (best 3)"),
     },
     ignored_prefix="x-",
 )

@@ -1,6 +1,6 @@
-"""The kinds of values a study file is made of: each reads a node, writes it back, and knows its JSON schema.
+"""The kinds of values in a study file: each reads a node, writes it back, and has a JSON schema.
 
-``read`` never raises: it notes its problems and returns BROKEN, so that one pass finds everything.
+``read`` never raises: it records problems and returns BROKEN, so that one pass finds all of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
 
 
 class Broken:
-    """What a reader returns where it noted a problem."""
+    """Returned by a reader that recorded a problem."""
 
 
 BROKEN = Broken()
@@ -29,17 +29,17 @@ class Kind(Protocol):
     """One kind of value."""
 
     def read(self, node: Node, problems: Problems) -> Any:
-        """The value of ``node``, or BROKEN with the problem noted."""
+        """The value of ``node``, or BROKEN after recording the problem."""
 
     def write(self, value: Any) -> Any:
-        """JSON data that ``read`` reads back as ``value``; None where a study file says nothing."""
+        """JSON data that ``read`` reads back as ``value``; None if a study file leaves the key out."""
 
     def json_schema(self) -> dict[str, Any]:
-        """The JSON schema that editors check it with."""
+        """The JSON schema for editors."""
 
 
 def describe(node: Node) -> str:
-    """``node`` as a message shows it."""
+    """``node`` as shown in a message."""
     content = node.content
     if isinstance(content, dict):
         return "a mapping"
@@ -60,7 +60,7 @@ def reject(node: Node, expected: str, problems: Problems, hint: str = "") -> Bro
 
 
 class Plain:
-    """A kind whose values are JSON data as they are."""
+    """A kind whose values are plain JSON data."""
 
     def write(self, value: Any) -> Any:
         """The value itself."""
@@ -69,15 +69,15 @@ class Plain:
 
 @dataclass(frozen=True)
 class Text:
-    """A text. ``check`` raises ValueError with a sentence, or gives the value that the text stands for."""
+    """Text. ``check`` returns the value that the text stands for, or raises ValueError with a sentence."""
 
     what: str
     check: Callable[[str], Any] = str
-    pattern: str | None = None  # for editors only; ``check`` decides
+    pattern: str | None = None  # only for editors; ``check`` decides
     format: Callable[[Any], str] = str  # the text that stands for a value
 
     def read(self, node: Node, problems: Problems) -> Any:
-        """The checked text; a number is not taken for one."""
+        """The checked text; a number is not accepted as text."""
         if not isinstance(node.content, str) or not node.content:
             return reject(node, self.what, problems, self._quotes(node))
         try:
@@ -87,21 +87,21 @@ class Text:
             return BROKEN
 
     def _quotes(self, node: Node) -> str:
-        """The hint to put a number or truth value in quotes, where that would make it right."""
+        """A hint to quote a number or boolean, if that would be valid."""
         if not isinstance(node.content, (bool, int, float)):
             return ""
         try:
             self.check(describe(node))
         except ValueError:
             return ""
-        return f'; as a text it stands in quotes: "{describe(node)}"'
+        return f'; to make it text, put it in quotes: "{describe(node)}"'
 
     def write(self, value: Any) -> str | None:
         """The text that stands for ``value``."""
         return None if value is None else self.format(value)
 
     def json_schema(self) -> dict[str, Any]:
-        """A string, with the pattern where one is known."""
+        """A string, with its pattern if there is one."""
         return {"type": "string"} | ({"pattern": self.pattern} if self.pattern else {})
 
 
@@ -113,7 +113,7 @@ SIZE = Text(_SIZE_WHAT, parse_size, r"^\d+(\.\d+)?\s*([KMGT]i?B|B)$", format_siz
 
 @dataclass(frozen=True)
 class Number(Plain):
-    """A finite number within bounds; ``whole`` takes no fraction."""
+    """A finite number within bounds; ``whole`` allows no fraction."""
 
     whole: bool = False
     low: float | None = None
@@ -121,7 +121,7 @@ class Number(Plain):
     above: float | None = None
 
     def read(self, node: Node, problems: Problems) -> Any:
-        """The number, as int where ``whole``, else as float."""
+        """The number, as int if ``whole``, else as float."""
         content = node.content
         if isinstance(content, bool) or not isinstance(content, (int, float)) or not math.isfinite(content):
             hint = "; remove the quotes" if isinstance(content, str) and _NUMBER.fullmatch(content) else ""
@@ -159,7 +159,7 @@ class Flag(Plain):
     """true or false."""
 
     def read(self, node: Node, problems: Problems) -> Any:
-        """The truth value; YAML 1.1's yes, no, on and off are texts."""
+        """The boolean; YAML 1.1's yes, no, on and off are text."""
         if isinstance(node.content, bool):
             return node.content
         return reject(node, "true or false", problems)
@@ -171,12 +171,12 @@ class Flag(Plain):
 
 @dataclass(frozen=True)
 class OneOf(Plain):
-    """One of a few words."""
+    """One of several words."""
 
     words: tuple[str, ...]
 
     def read(self, node: Node, problems: Problems) -> Any:
-        """The word; a near miss is named."""
+        """The word; a near miss gets a suggestion."""
         if isinstance(node.content, str) and node.content in self.words:
             return node.content
         hint = did_you_mean(node.content, self.words) if isinstance(node.content, str) else ""
@@ -192,13 +192,13 @@ class OneOf(Plain):
 
 @dataclass(frozen=True)
 class Anything(Plain):
-    """Any JSON scalar but a number that is not finite."""
+    """Any JSON scalar except numbers that are not finite."""
 
     def read(self, node: Node, problems: Problems) -> Any:
         """The scalar as it is."""
         content = node.content
         if isinstance(content, (dict, list)) or (isinstance(content, float) and not math.isfinite(content)):
-            return reject(node, "a text, a finite number, true, false or null", problems)
+            return reject(node, "text, a finite number, true, false or null", problems)
         return content
 
     def json_schema(self) -> dict[str, Any]:
@@ -208,7 +208,7 @@ class Anything(Plain):
 
 @dataclass(frozen=True)
 class Items:
-    """A list of one kind; ``alone`` takes a single value for a list of one."""
+    """A list of one kind; ``alone`` also accepts a single value as a list of one."""
 
     kind: Kind
     what: str
@@ -216,7 +216,7 @@ class Items:
     alone: bool = False
 
     def read(self, node: Node, problems: Problems) -> Any:
-        """The items as a tuple; those that are broken stay in it as BROKEN, so that the others can be checked."""
+        """The items as a tuple; broken ones are included as BROKEN, so that the others can be checked."""
         if not isinstance(node.content, list):
             if self.alone and not isinstance(node.content, dict):
                 return (self.kind.read(node, problems),)
@@ -232,7 +232,7 @@ class Items:
         return None if value is None else [self.kind.write(item) for item in value]
 
     def json_schema(self) -> dict[str, Any]:
-        """An array, or also one item."""
+        """An array, or also a single item."""
         array: dict[str, Any] = {"type": "array", "items": self.kind.json_schema()}
         if self.at_least:
             array["minItems"] = self.at_least
@@ -241,9 +241,9 @@ class Items:
 
 @dataclass(frozen=True)
 class Table:
-    """Names that the author chooses, each with a value of one kind, in order.
+    """Names chosen by the author, each with a value of one kind, in order.
 
-    It is a mapping, or a list of mappings with one key each, for stores that do not keep the order of keys.
+    Written as a mapping, or as a list of one-key mappings for stores that do not keep the order of keys.
     """
 
     kind: Kind
@@ -252,7 +252,7 @@ class Table:
     at_least: int = 0
 
     def read(self, node: Node, problems: Problems) -> Any:
-        """The values by name; those that are broken stay in it as BROKEN."""
+        """The values by name; broken ones are included as BROKEN."""
         entries = self._entries(node, problems)
         if entries is None:
             return BROKEN
@@ -282,12 +282,12 @@ class Table:
                 continue
             [(key, entry)] = item.content.items()
             if key in entries:
-                problems.add(entry.key_place, f"{key!r} stands here again; keep one")
+                problems.add(entry.key_place, f"duplicate {key!r}; keep one")
             entries.setdefault(key, entry)
         return entries
 
     def write(self, value: Any) -> Any:
-        """The values by name; None where there are none."""
+        """The values by name; None if there are none."""
         return {name: self.kind.write(inner) for name, inner in value.items()} or None
 
     def json_schema(self) -> dict[str, Any]:
@@ -301,15 +301,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Key:
-    """One key of a record. Reading, the stored study, the comparison with it and the JSON schema follow from it.
+    """One key of a record. Reading, storing, comparing and the JSON schema are all derived from it.
 
     Attributes:
-        kind: what it holds
-        meaning: what it means, with its default in brackets
-        refused: why a study that exists cannot take another value; None where it can
+        kind: the kind of its value
+        meaning: its meaning, with the default in brackets
+        refused: why the value cannot change in an existing study; None if it can
         decides_values: trials with another value measured something else
-        is_silent: not stored while it has its default. Every key that is younger than the first release is: a
-            study from before it keeps its hash.
+        is_silent: not stored while it has its default. Needed for every key that was added after the first
+            release,
+        so that older studies keep their hash.
     """
 
     kind: Kind
@@ -323,7 +324,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Record:
-    """A mapping with known keys. ``short`` names the key that a lone scalar stands for: ``sampler: tpe``."""
+    """A mapping with known keys. ``short`` is the key that a scalar by itself sets: ``sampler: tpe``."""
 
     what: str
     keys: Mapping[str, Key]
@@ -332,7 +333,7 @@ class Record:
     ignored_prefix: str | None = None
 
     def read(self, node: Node, problems: Problems) -> Any:
-        """The values that are given, by key; those that are broken are in it as BROKEN."""
+        """The given values by key; broken ones are included as BROKEN."""
         content = node.content
         if self.short is not None and not isinstance(content, (dict, list)) and content is not None:
             content = {self.short: Entry(node.place, node)}
@@ -355,7 +356,7 @@ class Record:
         return values
 
     def write(self, value: Any) -> dict[str, Any]:
-        """The keys that describe something; ``value`` has an attribute of each key's name."""
+        """The keys to write; ``value`` has an attribute with each key's name."""
         defaults = defaults_of(type(value))
         written = {
             name: key.kind.write(getattr(value, name))
@@ -384,7 +385,7 @@ class Record:
 
 
 def child(node: Node, *path: str) -> Node:
-    """The node at ``path`` below ``node``, or the nearest above it that exists: where a problem is shown."""
+    """The node at ``path`` below ``node``, or its nearest existing ancestor, at which a problem is shown."""
     for key in path:
         content = node.content
         if not isinstance(content, dict) or key not in content:
@@ -394,6 +395,6 @@ def child(node: Node, *path: str) -> Node:
 
 
 def place_of_key(node: Node, key: str) -> Place:
-    """Where ``key`` stands in the mapping ``node``, else where the mapping begins."""
+    """The place of ``key`` in the mapping ``node``, else of the mapping."""
     content = node.content
     return content[key].key_place if isinstance(content, dict) and key in content else node.place

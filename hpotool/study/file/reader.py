@@ -1,7 +1,7 @@
-"""Reads a study file: YAML text → StudySpec, or every problem at once, each with its line and column.
+"""Reads a study file: YAML text → StudySpec, or a list of all problems, each with its line and column.
 
-Three steps, in order: the text becomes a document that knows its places (``document``), the grammar reads it
-(``grammar``), and what only several keys together can get wrong is checked (``checks``).
+Three steps, in order: the text becomes a document with places (``document``), the grammar reads it (``grammar``),
+and relations between keys are checked (``checks``).
 """
 
 from __future__ import annotations
@@ -32,33 +32,33 @@ from hpotool.study.spec import (
 
 
 def read_study_file(text: str, file: str | None = None, overrides: Sequence[str] = ()) -> StudySpec:
-    """The study that the YAML ``text`` of ``file`` describes, with ``key.key=value`` overrides put in.
+    """The study that the YAML ``text`` of ``file`` describes, with ``key.key=value`` overrides applied.
 
     Raises:
-        StudyFileError: all that is wrong, in the order in which it stands in the file.
+        StudyFileError: the file has mistakes; the error lists all of them, in the order of the file.
     """
     problems = Problems()
     return read_document(override(parse_yaml(text, file), overrides, problems), problems)
 
 
 def read_study_data(data: Mapping[str, Any]) -> StudySpec:
-    """The study that stored data in the grammar of a study file describes.
+    """The study described by stored data in the grammar of a study file.
 
-    Keys of a newer hpotool are passed over: workers of the last release live through an upgrade.
+    Keys of a newer hpotool are ignored, so that workers of the last release survive an upgrade.
 
     Raises:
-        StudyFileError: all that is wrong with it.
+        StudyFileError: the data has mistakes; the error lists all of them.
     """
     return read_document(from_plain(data, Place()), Problems(allows_unknown_keys=True))
 
 
 def change_budget(spec: StudySpec, changes: Mapping[str, str], prices: Sequence[str] = ()) -> StudySpec:
-    """``spec`` with other limits: each a value as in a file, ``+10`` for so much more, or ``none`` for no limit.
+    """``spec`` with other limits: each a value as in a file, ``+10`` to add ten, or ``none`` for no limit.
 
     ``prices`` are ``DEVICE=C``.
 
     Raises:
-        StudyFileError: all that is wrong with the result, in the words of the options of ``hpotool budget``.
+        StudyFileError: the result has mistakes; the error names the options of ``hpotool budget``.
     """
     problems, data = Problems(), to_document(spec)
     data["budget"] = {key: value for key, value in data["budget"].items() if changes.get(key) != "none"}
@@ -76,10 +76,10 @@ def change_budget(spec: StudySpec, changes: Mapping[str, str], prices: Sequence[
 
 
 def change_tags(spec: StudySpec, tags: Sequence[str]) -> StudySpec:
-    """``spec`` with ``key=value`` tags put in; ``key=`` takes one out.
+    """``spec`` with ``key=value`` tags set; ``key=`` removes a tag.
 
     Raises:
-        StudyFileError: one is no tag.
+        StudyFileError: one is not a valid tag.
     """
     problems = Problems()
     kept = dict(spec.tags)
@@ -94,7 +94,7 @@ def change_tags(spec: StudySpec, tags: Sequence[str]) -> StudySpec:
     return read_document(data, problems)
 
 
-# Limits to which more can be given.
+# Limits that can be increased with +.
 _GROWING = ("trials", "wall", "gpu_hours", "cost", "patience", "failed")
 
 
@@ -103,28 +103,28 @@ def _option(key: str) -> str:
 
 
 def _set(document: Node, path: str, text: str, option: str, problems: Problems) -> Node:
-    """``document`` with a value put in that was typed as ``option``."""
+    """``document`` with a value set that was typed as ``option``."""
     return override(document, [f"{path}={text}"], problems, Place(f"{option} {text}"))
 
 
 def _add(document: Node, spec: StudySpec, key: str, text: str, problems: Problems) -> Node:
-    """``document``, whose limit is what was added, with the sum of it and the stored limit instead."""
+    """``document`` with an added amount replaced by the sum of it and the stored limit."""
     kind = BUDGET.keys[key].kind
     place = Place(f"{_option(key)} {text}")
     limit, added = getattr(spec.budget, key), child(child(document, "budget"), key)
     more = kind.read(added, Problems())
     if limit is None:
-        problems.add(place, f"there is no such limit to add to; write {_option(key)} {text.removeprefix('+')}")
+        problems.add(place, f"there is no limit to add to; write {_option(key)} {text.removeprefix('+')}")
     if limit is None or more is BROKEN:
         return document
     return override(document, [f"budget.{key}={kind.write(limit + more)}"], problems, place)
 
 
 def read_document(document: Node, problems: Problems | None = None) -> StudySpec:
-    """The study that ``document`` describes; ``problems`` are those found on the way to it.
+    """The study that ``document`` describes; ``problems`` are those found so far.
 
     Raises:
-        StudyFileError: all that is wrong, in the order in which it stands in the document.
+        StudyFileError: the document has mistakes; the error lists all of them, in order.
     """
     problems = Problems() if problems is None else problems
     values = STUDY.read(document, problems)
@@ -150,11 +150,11 @@ def _read_points(
     parameters: tuple[ParameterSpec, ...],
     problems: Problems,
 ) -> tuple[Mapping[str, Any], ...]:
-    """The warm start's points as the search space gives them; as they are where the code has the space."""
+    """The warm start's points in the search space's form; unchanged if the space is in the code."""
     points = _good(values.get("warm_start"), ())
     if not drafts:
         return tuple(points)
-    if len(parameters) < len(drafts):  # a broken parameter: what the others say about a point could mislead
+    if len(parameters) < len(drafts):  # with a broken parameter, messages about points could mislead
         return ()
     nodes = child(document, "warm_start").content
     assert isinstance(nodes, list) or not points
@@ -177,7 +177,7 @@ def _build(
     sampler = _sampler(values.get("sampler", {}))
     tiers = tuple(TierSpec(**tier) for tier in values.get("tiers", ()))
     budget = _budget(values.get("budget", {}), metrics)
-    # What a spec holds in another shape than the file; every other key is taken as it was read.
+    # Keys whose values have another shape in the spec; all others are taken as read.
     shaped: dict[str, Any] = {
         "objective": ObjectiveSpec(**values["objective"]),
         "metrics": metrics,

@@ -1,4 +1,4 @@
-"""A StudySpec back in the grammar of a study file, with every default written out."""
+"""Writes a StudySpec in the grammar of a study file, with every default."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from hpotool.study.file.grammar import STUDY
 from hpotool.study.spec import StudySpec, defaults_of
 
-# What a spec holds in another shape than the file; every other key is written by its kind.
+# Keys whose values have another shape in the spec; all others are written by their kind.
 _SHAPED: Mapping[str, Callable[[StudySpec], Any]] = {
     "study": lambda spec: spec.name,
     "metrics": lambda spec: [{metric.name: metric.direction} for metric in spec.metrics],
@@ -22,10 +22,10 @@ _DEFAULTS = defaults_of(StudySpec)
 
 
 def to_document(spec: StudySpec) -> dict[str, Any]:
-    """``spec`` as plain JSON data that ``read_study_data`` reads back as an equal one; YAML and jsonb keep it.
+    """``spec`` as plain JSON data that ``read_study_data`` reads back as equal, also after YAML or jsonb.
 
-    Metrics and parameters are lists of one-key mappings, because their order matters and jsonb does not keep that
-    of keys.
+    Metrics and parameters are lists of one-key mappings, because their order matters and jsonb does not keep the
+    order of keys.
     """
     return {
         name: _SHAPED[name](spec) if name in _SHAPED else key.kind.write(getattr(spec, name))
@@ -35,6 +35,6 @@ def to_document(spec: StudySpec) -> dict[str, Any]:
 
 
 def spec_hash(spec: StudySpec) -> str:
-    """Equal for equal studies, however their files were written: SHA-256 over the resolved content."""
+    """A SHA-256 hash of the resolved content: equal for equal studies, however their files were written."""
     canonical = json.dumps(to_document(spec), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Reads the search space of a study file: parameters, conditions between them, groups that share conditions."""
+"""Reads the search space of a study file: parameters, conditions, and groups that share conditions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hpotool.study.spec import NO_DEFAULT, ParameterSpec
 
 _FORMS = "{float: [low, high]}, {int: [low, high]}, {choice: [a, b]}, {const: a} or {group: {…}}"
 _HEADS = ("float", "int", "choice", "const", "group")
-_MOST_CHOICES = 10_000  # every trial keeps them all with its parameter
+_MOST_CHOICES = 10_000  # every trial stores all choices with its parameter
 _KEYS = {
     "float": ("float", "log", "step", "when", "default"),
     "int": ("int", "log", "step", "when", "default"),
@@ -29,7 +29,7 @@ _KEYS = {
 
 
 def check_parameter_name(name: str) -> str:
-    """``name`` where it can be a parameter's name in a command, an environment variable and a database column.
+    """Return ``name`` if it can name a parameter in a command, an environment variable and a database column.
 
     Raises:
         ValueError: it cannot.
@@ -48,7 +48,7 @@ PARAMETER_NAME = Text("a parameter's name", check_parameter_name)
 
 @dataclass
 class Condition:
-    """Where a condition stands, and the parent's values that it asks for."""
+    """A condition: its place, and the required values of the parent."""
 
     place: Place
     values: list[tuple[Place, Any]]
@@ -56,7 +56,7 @@ class Condition:
 
 @dataclass
 class Draft:
-    """A parameter as it was read, with places; ``distribution`` is None where it is broken."""
+    """A parameter as it was read, with places; ``distribution`` is None if it is broken."""
 
     name: str
     place: Place
@@ -66,28 +66,28 @@ class Draft:
 
 
 class SearchSpace:
-    """The kind of ``search_space``: reads to drafts by name, which ``finish_parameters`` turns into parameters."""
+    """The kind of ``search_space``: reads drafts by name, which ``finish_parameters`` turns into parameters."""
 
     def read(self, node: Node, problems: Problems) -> Any:
-        """The drafts of all parameters, conditions checked against their parents."""
+        """The drafts of all parameters, with conditions checked against their parents."""
         drafts: dict[str, Draft] = {}
         if node.content is None:
             return drafts
         for draft in _read_parameters(node, [], problems):
             if draft.name in drafts:
                 first = drafts[draft.name].place
-                where = f", first in line {first.line}" if first.line else ""
-                problems.add(draft.place, f"the parameter {draft.name!r} stands here again{where}; rename one")
+                where = f", first on line {first.line}" if first.line else ""
+                problems.add(draft.place, f"duplicate parameter {draft.name!r}{where}; rename one")
             drafts.setdefault(draft.name, draft)
         _check_conditions(drafts, problems)
         return drafts
 
     def write(self, value: Sequence[ParameterSpec]) -> list[dict[str, Any]]:
-        """The parameters in their order, which jsonb does not keep for keys."""
+        """The parameters as a list, because jsonb does not keep the order of keys."""
         return [{parameter.name: parameter_as_data(parameter)} for parameter in value]
 
     def json_schema(self) -> dict[str, Any]:
-        """Names with the five forms of a parameter."""
+        """Names, each with one of the five forms of a parameter."""
         return {
             "type": ["object", "array", "null"],
             "additionalProperties": {"$ref": "#/$defs/parameter"},
@@ -96,7 +96,7 @@ class SearchSpace:
 
 
 def parameter_json_schema() -> dict[str, Any]:
-    """What ``#/$defs/parameter`` stands for."""
+    """The content of ``#/$defs/parameter``."""
     scalar = Anything().json_schema()
     values = {"anyOf": [scalar, {"type": "array", "items": scalar, "minItems": 1}]}
     shared = {"when": {"type": "object", "additionalProperties": values}, "default": scalar}
@@ -126,7 +126,7 @@ def parameter_json_schema() -> dict[str, Any]:
 
 
 def finish_parameters(drafts: Mapping[str, Draft], problems: Problems) -> tuple[ParameterSpec, ...]:
-    """The parameters whose reading met no problem."""
+    """The parameters without problems."""
     parameters = []
     for draft in drafts.values():
         if draft.distribution is None:
@@ -135,10 +135,10 @@ def finish_parameters(drafts: Mapping[str, Draft], problems: Problems) -> tuple[
         for parent, condition in draft.when:
             if parent in drafts:
                 values = _values_of(drafts[parent], condition)
-                # A group and its member may both ask for the same parent: then both must hold.
+                # If a group and its member both have a condition on the same parent, both must hold.
                 when[parent] = tuple(value for value in when.get(parent, values) if value in values)
                 if values and not when[parent]:
-                    sentence = f"{draft.name!r} never exists: its group asks for another value of {parent!r}"
+                    sentence = f"{draft.name!r} never exists: its group requires another value of {parent!r}"
                     problems.add(condition.place, f"{sentence}; make the two conditions agree")
         default = NO_DEFAULT if draft.default is None else _read_default(draft, problems)
         parameters.append(ParameterSpec(draft.name, draft.distribution, when, default))
@@ -156,7 +156,7 @@ def _read_default(draft: Draft, problems: Problems) -> Any:
 
 
 def _values_of(parent: Draft, condition: Condition) -> tuple[Any, ...]:
-    """The condition's values as the parent gives them; what it never is was noted as a problem before."""
+    """The condition's values in the parent's form; impossible values were already reported."""
     if parent.distribution is None:
         return tuple(value for _, value in condition.values)
     possible = (value for _, value in condition.values if is_given_by(parent.distribution, value))
@@ -173,7 +173,7 @@ def _read_parameters(node: Node, outer: list[tuple[str, Condition]], problems: P
 
 
 class _Untouched(Plain):
-    """Leaves the node as it is, for a reader that needs its places."""
+    """Returns the node unchanged, for a reader that needs its places."""
 
     def read(self, node: Node, problems: Problems) -> Any:
         return node
@@ -196,7 +196,7 @@ def _read_parameter(
         return
     heads = [head for head in _HEADS if head in content]
     if len(heads) != 1:
-        found = f"has {' and '.join(heads)}, but must be one" if heads else "says no kind; write one"
+        found = f"has {' and '.join(heads)}, but must be one" if heads else "has no kind; write one"
         problems.add(node.place, f"the parameter {name!r} {found} of {_FORMS}")
         yield Draft(name, node.place, None, [])
         return
@@ -260,11 +260,11 @@ def _read_range(content: dict[str, Entry], head: str, problems: Problems) -> tup
         return None
     low, high = bounds
     if log and step is not None:
-        problems.add(content["step"].key_place, "a step cannot go with log: true; remove one of the two")
+        problems.add(content["step"].key_place, "a step cannot be combined with log: true; remove one of the two")
         return None
     if log and low <= 0:
         least = "1 or more" if head == "int" else "above 0, like 1.0e-5"
-        problems.add(content[head].value.place, f"with log: true low must be {least}, got {low:g}")
+        problems.add(content[head].value.place, f"with log: true, low must be {least}, got {low:g}")
         return None
     if step is not None and not _check_step(content["step"].value.place, low, high, step, problems):
         return None
@@ -311,14 +311,14 @@ def _read_choice(content: dict[str, Entry], problems: Problems) -> BaseDistribut
         return None
     seen: dict[Any, Any] = {}
     for index, choice in enumerate(choices):
-        # Python takes True for 1 and 1 for 1.0, and so does Optuna when it looks up a choice.
+        # In Python, True == 1 == 1.0, and Optuna compares choices in the same way.
         same = seen.setdefault(choice, choice)
         if same is not choice or index != len(seen) - 1:
             assert isinstance(node.content, list)
             problems.add(
                 node.content[index].place,
-                f"the choice {choice!r} stands here again"
-                + (f" (Python takes it for {same!r})" if repr(same) != repr(choice) else "")
+                f"duplicate choice {choice!r}"
+                + (f" (equal to {same!r} in Python)" if repr(same) != repr(choice) else "")
                 + "; keep one",
             )
             return None
@@ -339,13 +339,13 @@ def _check_conditions(drafts: dict[str, Draft], problems: Problems) -> None:
             if parent_name not in drafts:
                 hint = did_you_mean(parent_name, [name for name in drafts if name != draft.name])
                 problems.add(
-                    condition.place, f"{draft.name!r} depends on {parent_name!r}, which is not there{hint}"
+                    condition.place, f"{draft.name!r} depends on {parent_name!r}, which is not a parameter{hint}"
                 )
                 continue
             _check_values(draft, drafts[parent_name], condition, problems)
     for cycle in _cycles(drafts):
         place = next(condition.place for parent, condition in drafts[cycle[0]].when if parent == cycle[1])
-        problems.add(place, f"the conditions go round in a circle ({' → '.join(cycle)}); remove one of them")
+        problems.add(place, f"the conditions form a circle ({' → '.join(cycle)}); remove one of them")
 
 
 def _check_values(draft: Draft, parent: Draft, condition: Condition, problems: Problems) -> None:
@@ -354,7 +354,7 @@ def _check_values(draft: Draft, parent: Draft, condition: Condition, problems: P
     if isinstance(parent.distribution, FloatDistribution):
         problems.add(
             condition.place,
-            f"{draft.name!r} cannot depend on the float {parent.name!r}; only on a choice, a const or an int",
+            f"{draft.name!r} cannot depend on {parent.name!r}, a float; only on a choice, a const or an int",
         )
         return
     for place, value in condition.values:
@@ -363,7 +363,7 @@ def _check_values(draft: Draft, parent: Draft, condition: Condition, problems: P
 
 
 def _cycles(drafts: dict[str, Draft]) -> Iterator[list[str]]:
-    """Circles of conditions, each name depending on the one after it; no two share a name."""
+    """Circles of conditions, in which each name depends on the next; no two circles share a name."""
     parents = {draft.name: [name for name, _ in draft.when if name in drafts] for draft in drafts.values()}
     while cycle := _first_cycle(parents):
         yield cycle

@@ -1,4 +1,4 @@
-"""What follows from what: budget, retry, replicates, grid.
+"""Decisions about studies and trials: budget, retry, replicates, grid.
 
-Pure decisions; others act on them.
+Pure; other packages act on them.
 """

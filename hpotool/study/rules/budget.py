@@ -1,8 +1,8 @@
-"""When a study is done, and what may still be claimed.
+"""Decides when a study is done, and whether more trials may be claimed.
 
-``trials: N`` means that exactly N trials end COMPLETE or PRUNED. RUNNING and WAITING trials hold a place, and FAIL
-gives it back. The other limits end the study at the first moment at which they are seen reached: nothing new is
-claimed, and what still runs is handed back, so that a larger budget goes on from there.
+``trials: N`` means that exactly N trials end COMPLETE or PRUNED. RUNNING and WAITING trials count as reserved, and
+FAIL releases the reservation. The other limits end the study as soon as a worker sees that one has been reached:
+no new trial is claimed, and running trials are requeued, so that a larger budget continues from there.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _Front = tuple[tuple[float, ...], ...]  # lower is better
 
 @dataclass(frozen=True)
 class FinishedTrial:
-    """A finished trial as the budget sees it: ``values`` in the order of the metrics, None where it was pruned.
+    """A finished trial as the budget sees it: ``values`` in the order of the metrics, or None if it was pruned.
 
-    Where trials of a point are its replicates, ``point`` names it, and what counts is their mean. A trial that was
-    taken over from another study can reach the target and is there to be beaten; it costs no patience.
+    If trials of a point are replicates, ``point`` identifies it, and their mean counts. A trial that was copied
+    from another study can reach the target and must be beaten, but does not count towards patience.
     """
 
     values: tuple[float, ...] | None
@@ -36,19 +36,19 @@ class FinishedTrial:
 
 @dataclass(frozen=True)
 class Progress:
-    """What the finished trials add up to, in the order in which they finished; ``advance`` adds one more."""
+    """The state accumulated over the finished trials, in the order in which they finished; `advance` adds one."""
 
-    front: _Front = ()  # feasible values that no other feasible ones dominate
+    front: _Front = ()  # the feasible values that no other feasible values dominate
     finished_since_improvement: int = 0
-    replicates: Mapping[str, tuple[Measurement, ...]] = field(default_factory=dict)  # by point, if any has a name
+    replicates: Mapping[str, tuple[Measurement, ...]] = field(default_factory=dict)  # by point, if there are any
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a study has used so far.
+    """A study's usage so far.
 
-    ``failed`` counts the trials that stay failed: those that were handed on to a retry or a requeue are not in it.
-    ``wall`` is the time since the first attempt began, idle times and restarts included, by the database's clock.
+    ``failed`` counts the trials that stay failed, without those that were retried or requeued. ``wall`` is the
+    time since the first attempt started, including idle time and restarts, by the database's clock.
     """
 
     complete: int = 0
@@ -67,14 +67,14 @@ class Usage:
 
 @dataclass(frozen=True)
 class ReachedLimit:
-    """The limit that ends the study: its key in the budget, and a sentence for people."""
+    """The limit that ends the study: its key in the budget, and a sentence."""
 
     key: str
     reason: str
 
 
 def reached_limit(budget: BudgetSpec, metrics: Sequence[MetricSpec], usage: Usage) -> ReachedLimit | None:
-    """The first limit that is reached, in the order of BudgetSpec; None while the study may go on."""
+    """The first limit reached, in the order of BudgetSpec; None while the study may continue."""
     for key, reason in (
         ("trials", _trials(budget, usage)),
         ("wall", _amount("of wall time", budget.wall, usage.wall, format_duration)),
@@ -128,20 +128,20 @@ def _patience(budget: BudgetSpec, usage: Usage) -> str | None:
 def _failed(budget: BudgetSpec, usage: Usage) -> str | None:
     if budget.failed is None or usage.failed < budget.failed:
         return None
-    return f"{usage.failed} trials failed, of {budget.failed} that the budget bears"
+    return f"{usage.failed} trials failed, and the budget allows {budget.failed}"
 
 
 def lower_is_better(value: float, metric: MetricSpec) -> float:
-    """``value`` with its sign turned where the metric is maximized."""
+    """``value``, negated if the metric is maximized."""
     return -value if metric.direction == "maximize" else value
 
 
 def advance(progress: Progress, trial: FinishedTrial, metrics: Sequence[MetricSpec]) -> Progress:
     """``progress`` after one more finished trial.
 
-    It improves when it is feasible and complete, and no earlier feasible trial is as good in every metric.
-    Waiting for the first feasible trial is not impatience: the count begins with it. A point with replicates is
-    compared by their mean, with what was best before; it may lose its own place on the front.
+    A trial is an improvement if it is feasible and complete, and no earlier feasible trial is as good in every
+    metric. Patience is counted only from the first feasible trial on. A point with replicates is compared by their
+    mean with the earlier best; it may lose its own place on the front.
     """
     replicates, measured = progress.replicates, None
     if trial.values is not None:
@@ -161,7 +161,7 @@ def advance(progress: Progress, trial: FinishedTrial, metrics: Sequence[MetricSp
 
 
 def _join_front(front: _Front, measured: Measurement, metrics: Sequence[MetricSpec]) -> _Front:
-    """The front with one more on it; ``front`` itself where it does not belong there."""
+    """The front after adding one point; ``front`` itself if the point does not belong on it."""
     values = tuple(lower_is_better(value, metric) for value, metric in zip(measured.values, metrics, strict=True))
     if not measured.is_feasible or any(_is_as_good(other, values) for other in front):
         return front
@@ -173,9 +173,9 @@ def _is_as_good(one: Sequence[float], other: Sequence[float]) -> bool:
 
 
 def price_of_device(prices: Mapping[str, float], device: str | None) -> float | None:
-    """What an hour of ``device`` costs: the longest name in ``prices`` that is part of its name; None: not known.
+    """The hourly price of ``device``, by the longest key of ``prices`` contained in its name; None if unknown.
 
-    A worker without a device goes by the name ``cpu``, and costs nothing where that has no price.
+    A worker without a device is named ``cpu``, and is free if ``cpu`` has no price.
     """
     if device is None:
         return prices.get("cpu", 0.0)
@@ -184,18 +184,18 @@ def price_of_device(prices: Mapping[str, float], device: str | None) -> float | 
 
 
 def gpus_of_slot(slot: str) -> int:
-    """How many GPUs a worker's slot has: none for ``cpu``, two for ``gpu 0,1`` and ``0,1 (NVIDIA H100)``."""
+    """The number of GPUs in a worker's slot: none for ``cpu``, two for ``gpu 0,1`` and ``0,1 (NVIDIA H100)``."""
     devices = slot.partition("(")[0].removeprefix("gpu").strip()
     return 0 if devices in ("", "cpu", "none") else len(devices.split(","))
 
 
 def hours_on_gpus(hours_by_slot: Mapping[str, float]) -> float:
-    """The hours of attempts, times the GPUs that each had for itself."""
+    """The hours of all attempts, each multiplied by its number of GPUs."""
     return sum(hours * gpus_of_slot(slot) for slot, hours in hours_by_slot.items())
 
 
 def total_cost(hours_by_slot: Mapping[str, float], prices: Mapping[str, float]) -> float:
-    """What the hours cost; a slot without a price costs nothing, which is why workers refuse to start on one."""
+    """The cost of the hours. A slot without a price costs nothing, so workers refuse to start on one."""
     total = 0.0
     for slot, hours in hours_by_slot.items():
         gpus = gpus_of_slot(slot)

@@ -11,11 +11,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from hpotool.study.space import canonical_value
 
-LARGEST_GRID = 1_000_000  # points; Optuna's GridSampler holds them all in memory
+LARGEST_GRID = 1_000_000  # points; Optuna's GridSampler keeps them all in memory
 
 
 def grid_values(distribution: BaseDistribution, points: Sequence[Any] | None = None) -> tuple[Any, ...] | None:
-    """The values of one parameter: ``points`` where given, else all it can take; None where these are endless."""
+    """The values of one parameter: ``points`` if given, else all possible values; None if these are infinite."""
     if points is not None:
         return tuple(dict.fromkeys(canonical_value(distribution, point) for point in points))
     if isinstance(distribution, CategoricalDistribution):
@@ -31,7 +31,7 @@ def grid_values(distribution: BaseDistribution, points: Sequence[Any] | None = N
 
 
 def count_points(distributions: Sequence[BaseDistribution]) -> int | None:
-    """How many points a space of these parameters has, without listing them; None where they are endless."""
+    """The number of points in the space of these parameters, without listing them; None if infinite."""
     counts = [count_values(distribution) for distribution in distributions]
     finite = [count for count in counts if count is not None]
     return prod(finite) if len(finite) == len(counts) else None

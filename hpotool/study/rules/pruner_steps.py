@@ -1,8 +1,8 @@
-"""Whether a pruner's steps are those that the objective reports, as one complete trial shows it.
+"""Checks, after one complete trial, whether a pruner's settings match the steps that the objective reports.
 
-A pruner compares with the ``step`` of ``trial.report``, and Optuna leaves it to the objective whether the first
-one is 0 or 1: a whole trial of N steps ends at N - 1 or at N. Only what is sure is said here: that a pruner never
-gets to judge, or that with the right number it would be another pruner.
+A pruner uses the ``step`` of ``trial.report``, and Optuna lets the objective start at 0 or 1, so a whole trial of
+N steps ends at N - 1 or at N. Only certain problems are reported: that a pruner can never prune, or that it would
+work differently with the right number.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import Any
 
 from hpotool.study.spec import PrunerSpec
 
-_MEDIAN_TOLERANCE = 2  # max_resource this many times too large or too small makes its quarter another part
+_MEDIAN_TOLERANCE = 2  # a max_resource that is wrong by this factor makes its quarter meaningless
 
 
 def find_step_mismatch(pruner: PrunerSpec, last_step: int | None, reports: int) -> str | None:
-    """What does not fit between the pruner and a complete trial, in one sentence; None: nothing.
+    """How the pruner's settings do not match a complete trial, in one sentence; None if they match.
 
     Args:
-        last_step: the highest step that the trial reported; None: it reported nothing
-        reports: how many steps it reported
+        last_step: the highest step that the trial reported; None if it reported nothing
+        reports: the number of steps it reported
     """
     if pruner.name == "none":
         return None
     if last_step is None:
         return (
-            f"a trial completed without a report, and the pruner {pruner.name} ends none that reports nothing; "
+            f"a trial completed without a report, and the pruner {pruner.name} cannot prune such trials; "
             "report a value at each step, or write pruner: none"
         )
     match pruner.name:
@@ -43,11 +43,11 @@ def find_step_mismatch(pruner: PrunerSpec, last_step: int | None, reports: int) 
             return _patient(pruner.arguments, last_step, reports)
         case "wilcoxon":
             return _wilcoxon(pruner.arguments, reports)
-    return None  # a class of the user's own
+    return None  # a user's own class
 
 
 def _steps_of_whole_trial(last_step: int, reports: int) -> int:
-    """Counted from 0 where there are more reports than steps from 1 on, else from 1."""
+    """The number of steps: counted from 0 if there are more reports than steps from 1 on, else from 1."""
     return last_step + 1 if reports > last_step else last_step
 
 
@@ -56,25 +56,21 @@ def _ended(last_step: int) -> str:
 
 
 def _hyperband(arguments: Mapping[str, Any], last_step: int, reports: int) -> str | None:
-    """All that max_resource decides is how many brackets there are: bracket s first judges at step r η^s.
+    """Hyperband: max_resource only determines the number of brackets; bracket s first prunes at step r η^s.
 
-    Li et al. 2018, algorithm 1, as Optuna reads it: floor(log_η(R / r)) + 1 brackets.
+    Li et al. 2018, algorithm 1, as implemented by Optuna: floor(log_η(R / r)) + 1 brackets.
     """
     low, high = arguments.get("min_resource", 1), arguments["max_resource"]
     factor = arguments.get("reduction_factor", 3)
     if last_step < low:
-        return f"hyperband first judges at min_resource {low}, and {_ended(last_step)}; write a smaller one"
+        return f"hyperband first prunes at min_resource {low}, but {_ended(last_step)}; use a smaller one"
     brackets = _brackets(low, high, factor)
     if brackets in {_brackets(low, last_step, factor), _brackets(low, last_step + 1, factor)}:
         return None
     idle = sum(low * factor**bracket > last_step for bracket in range(brackets))
-    effect = (
-        f"{idle} of its {brackets} brackets end no trial early"
-        if idle
-        else "it lacks the brackets that leave trials alone for longer"
-    )
+    effect = f"{idle} of its {brackets} brackets never prune" if idle else "it lacks the brackets that prune later"
     right = _steps_of_whole_trial(last_step, reports)
-    return f"hyperband's max_resource is {high}, and {_ended(last_step)}: {effect}; write max_resource: {right}"
+    return f"hyperband's max_resource is {high}, but {_ended(last_step)}: {effect}; write max_resource: {right}"
 
 
 def _brackets(low: int, high: int, factor: int) -> int:
@@ -83,7 +79,7 @@ def _brackets(low: int, high: int, factor: int) -> int:
 
 def _asha(arguments: Mapping[str, Any], last_step: int) -> str | None:
     factor, rate = arguments.get("reduction_factor", 4), arguments.get("min_early_stopping_rate", 0)
-    # Without a min_resource Optuna takes a hundredth of the longest complete trial, and 1 at least.
+    # Without a min_resource, Optuna uses a hundredth of the longest complete trial, but at least 1.
     low = arguments.get("min_resource") or max(last_step // 100, 1)
     first = low * factor**rate
     if first <= last_step:
@@ -91,7 +87,7 @@ def _asha(arguments: Mapping[str, Any], last_step: int) -> str | None:
     fix = "a smaller min_resource or min_early_stopping_rate" if rate else "a smaller min_resource"
     if first == 1:
         fix = "pruner: none, or report more than one step"
-    return f"asha first judges at step {first}, and {_ended(last_step)}: it ends no trial early; write {fix}"
+    return f"asha first prunes at step {first}, but {_ended(last_step)}: it never prunes; use {fix}"
 
 
 def _warm_up(pruner: PrunerSpec, last_step: int) -> str | None:
@@ -99,8 +95,8 @@ def _warm_up(pruner: PrunerSpec, last_step: int) -> str | None:
     if warm_up <= last_step:
         return None
     return (
-        f"{pruner.name} judges from n_warmup_steps {warm_up} on, and {_ended(last_step)}: it ends no trial early; "
-        "write a smaller one"
+        f"{pruner.name} prunes only from n_warmup_steps {warm_up} on, but {_ended(last_step)}: it never prunes; "
+        "use a smaller one"
     )
 
 
@@ -110,7 +106,7 @@ def _median(arguments: Mapping[str, Any], last_step: int, reports: int) -> str |
     if told is None or told < _MEDIAN_TOLERANCE * right < _MEDIAN_TOLERANCE**2 * told:
         return None
     return (
-        f"median leaves a quarter of max_resource {told} alone, and {_ended(last_step)}; "
+        f"median does not prune in the first quarter of max_resource {told}, but {_ended(last_step)}; "
         f"write max_resource: {max(right, 1)}"
     )
 
@@ -119,8 +115,8 @@ def _patient(arguments: Mapping[str, Any], last_step: int, reports: int) -> str 
     patience = arguments["patience"]
     if reports <= patience + 1:
         return (
-            f"patient bears {patience} steps without improvement, and a complete trial reported {reports}: "
-            "it ends no trial early; write a smaller patience"
+            f"patient waits for {patience} steps without improvement, but a complete trial reported {reports}: "
+            "it never prunes; use a smaller patience"
         )
     wrapped = arguments.get("wrapped")
     if wrapped is None:
@@ -134,6 +130,6 @@ def _wilcoxon(arguments: Mapping[str, Any], reports: int) -> str | None:
     if reports >= fewest:
         return None
     return (
-        f"wilcoxon compares {fewest} steps at least, and a complete trial reported {reports}: "
-        "it ends no trial early; report more steps, or write pruner: none"
+        f"wilcoxon compares at least {fewest} steps, but a complete trial reported {reports}: "
+        "it never prunes; report more steps, or write pruner: none"
     )

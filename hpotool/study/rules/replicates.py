@@ -1,5 +1,5 @@
-"""``duplicates: replicate``: the complete trials of a point are its replicates, and the point is what they are on
-average. The one place that says which trials those are, and how a point is compared with others.
+"""``duplicates: replicate``: the complete trials of a point are its replicates, and points are compared by their
+means. This module alone decides which trials are replicates, and how points are compared.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from hpotool.study.space import canonical_point
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-# A user attribute that workers note for people. Which trials are replicates follows from their parameters alone:
-# it must not depend on who was faster.
+# A user attribute that workers set for information. Only the parameters decide which trials are replicates, so
+# that this does not depend on which worker was faster.
 REPLICATE_OF = "replicate_of"
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one complete trial measured of a point, or several on average.
+    """The measurements of a point: one complete trial's, or the mean of several.
 
     Attributes:
         values: in the order of the metrics.
-        violations: of each constraint: zero or less is feasible.
+        violations: for each constraint; zero or less is feasible.
     """
 
     values: tuple[float, ...]
@@ -35,24 +35,24 @@ class Measurement:
 
     @property
     def is_feasible(self) -> bool:
-        """Whether it may be best: every constraint is met, and no value is the mean of both infinities."""
+        """Whether it can be the best: every constraint is met, and no value is the mean of both infinities."""
         is_met = all(violation <= 0 for violation in self.violations.values())
         return is_met and not any(math.isnan(value) for value in self.values)
 
 
 def point_key(params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution] | None = None) -> str:
-    """Equal for equal points: the same parameters exist, with the same values.
+    """A key that is equal for equal points: those with the same parameters and the same values.
 
-    true and 1 are two values; 0.3 and 0.30000000000000004 are one where a step of 0.1 was meant.
+    true and 1 are different values; 0.3 and 0.30000000000000004 are the same if the step is 0.1.
     """
     return json.dumps(canonical_point(distributions or {}, params), sort_keys=True, default=repr)
 
 
 def average(replicates: Sequence[Measurement]) -> Measurement:
-    """The point as its replicates show it: the mean of each value, and of each constraint's violation.
+    """The mean over a point's replicates, of each value and of each constraint's violation.
 
-    Feasibility follows the mean as the values do: one unlucky measurement rules a point out no more than one lucky
-    one makes it the best.
+    Feasibility follows the mean like the values: just as one lucky measurement does not make a point the best, one
+    unlucky measurement does not rule it out.
     """
     if len(replicates) == 1:
         return replicates[0]
@@ -66,7 +66,7 @@ def average(replicates: Sequence[Measurement]) -> Measurement:
 
 
 def standard_errors(replicates: Sequence[Measurement]) -> tuple[float | None, ...]:
-    """The standard error of each mean, s / √n with n - 1 degrees of freedom; None where it cannot be told."""
+    """The standard error of each mean, s / √n with n - 1 degrees of freedom; None if it cannot be computed."""
     columns = zip(*(replicate.values for replicate in replicates), strict=True)
     return tuple(_standard_error(column) for column in columns)
 

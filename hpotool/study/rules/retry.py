@@ -1,7 +1,7 @@
-"""What follows from how an attempt ended: is the trial tried again, and is its worker still fit to claim?
+"""Decides, after an attempt has ended, whether the trial is retried and whether its worker may continue.
 
-Pure: ``storage.attempts`` acts on what is decided here. Interrupted is not failed: a preempted attempt is handed
-back without being counted, so that a machine that is taken away a hundred times costs no trial its retries.
+Pure: ``storage.attempts`` acts on the decisions. An interruption is not a failure: a preempted trial is requeued
+without counting, so that a machine that is taken away a hundred times uses up no retries.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from hpotool.study.outcome import Blame, Outcome
 from hpotool.study.spec import RetrySpec
 
 BREAKER_LIMIT = 3
-LONE_LIMIT = 10  # points, where there is no other worker to compare with
+LONE_LIMIT = 10  # points, if there is no other worker to compare with
 _UNLIKELY = 0.01
 
 
 @dataclass(frozen=True)
 class Retry:
-    """Try the trial again, and count it: this will be retry ``number`` of ``limit`` after this kind of failure."""
+    """Retry the trial: this is retry ``number`` of ``limit`` after this kind of failure."""
 
     reason: str
     number: int
@@ -29,7 +29,7 @@ class Retry:
 
 @dataclass(frozen=True)
 class Requeue:
-    """Hand the trial back, uncounted: it was interrupted and has not failed."""
+    """Requeue the trial without counting: it was interrupted and has not failed."""
 
     reason: str
 
@@ -45,13 +45,13 @@ Decision = Union[Retry, Requeue, GiveUp]  # noqa: UP007 -- evaluated at run time
 
 
 def decide_retry(outcome: Outcome, history: Sequence[Outcome], spec: RetrySpec) -> Decision:
-    """What follows from an attempt that ended with ``outcome``, after the lineage's earlier attempts ``history``.
+    """Decide on an attempt that ended with ``outcome``, given the lineage's earlier attempts ``history``.
 
-    Each kind of failure has its own limit and only its own kind counts against it, so a lineage has at most
-    1 + the sum of the limits counted attempts.
+    Each kind of failure has its own limit, and only failures of that kind count towards it, so a lineage has at
+    most 1 + the sum of the limits counted attempts.
 
     Raises:
-        ValueError: the attempt finished its trial, so that nothing is left to decide.
+        ValueError: the attempt finished its trial, so there is nothing to decide.
     """
     if outcome.is_finished:
         raise ValueError(f"an attempt that ended {outcome.value} has finished its trial")
@@ -72,7 +72,7 @@ def _times(count: int) -> str:
 
 @dataclass(frozen=True)
 class EndedAttempt:
-    """How an attempt ended, on which worker, and ``point``: what is equal for equal parameters."""
+    """An ended attempt: its outcome, its worker, and ``point``, a key that is equal for equal parameters."""
 
     outcome: Outcome
     worker: str
@@ -81,21 +81,21 @@ class EndedAttempt:
 
 @dataclass(frozen=True)
 class BreakerOpen:
-    """The worker is to claim nothing more."""
+    """The worker must not claim any more trials."""
 
     reason: str
 
 
 def judge_worker(worker: str, ended: Sequence[EndedAttempt], limit: int = BREAKER_LIMIT) -> BreakerOpen | None:
-    """Whether ``worker`` fails whatever it is given: ``ended`` are the study's latest attempts, oldest first.
+    """Decide whether everything fails on ``worker``; ``ended`` are the study's latest attempts, oldest first.
 
-    Counted are the different points that failed on it since it last finished one. Parameters that fail on other
-    workers too are the trial's fault. At least ``limit`` are needed, and so many more that a sound worker, whose
-    attempts fail as often as the other workers', would meet them less than once in a hundred times: a search that
-    goes through a region where everything fails is no reason to leave.
+    Counts the different points that failed on the worker since it last finished one, except those that failed on
+    other workers too. The breaker opens after at least ``limit`` points, and only after as many that a healthy
+    worker, whose attempts fail as often as those of the others, would see them less than once in a hundred times.
+    A search that passes through a region where everything fails is no reason to leave.
 
-    Where no other worker has finished anything there is nothing to compare with: then only a worker that has never
-    finished one leaves, after `LONE_LIMIT` points.
+    If no other worker has finished anything, there is nothing to compare with: then only a worker that has never
+    finished a trial leaves, after `LONE_LIMIT` points.
     """
     own = [attempt for attempt in ended if attempt.worker == worker]
     others = [attempt for attempt in ended if attempt.worker != worker]
@@ -106,7 +106,7 @@ def judge_worker(worker: str, ended: Sequence[EndedAttempt], limit: int = BREAKE
         chance = _chance_to_fail(others_work, sum(_blames_worker(other) for other in others))
         if len(failed) < limit or chance ** len(failed) > _UNLIKELY:
             return None
-        where = "and on no other worker"
+        where = "but on no other worker"
     else:
         if len(failed) < max(limit, LONE_LIMIT) or any(attempt.outcome.facts.shows_worker for attempt in own):
             return None
@@ -115,7 +115,7 @@ def judge_worker(worker: str, ended: Sequence[EndedAttempt], limit: int = BREAKE
 
 
 def _failed_since_success(own: Sequence[EndedAttempt], elsewhere: Collection[str]) -> dict[str, Outcome]:
-    """The points that failed on the worker, and nowhere else, since it last showed that it works."""
+    """The points that failed only on this worker since it last finished one."""
     failed: dict[str, Outcome] = {}
     for attempt in reversed(own):
         if attempt.outcome.facts.shows_worker:
@@ -130,5 +130,5 @@ def _blames_worker(attempt: EndedAttempt) -> bool:
 
 
 def _chance_to_fail(successes: int, failures: int) -> float:
-    """How often an attempt fails, from few of them: the rule of succession (Laplace)."""
+    """The failure rate, estimated from few attempts by Laplace's rule of succession."""
     return (failures + 1) / (successes + failures + 2)

@@ -1,6 +1,6 @@
-"""Which search a study gets, and why: what ``hpotool check`` and ``hpotool show`` say about ``sampler``.
+"""How a study is searched, and why: the explanation that ``hpotool check`` and ``hpotool show`` give.
 
-What is said of ``auto`` here is what ``hpotool.search.auto`` does; its tests hold the two together.
+It describes the behaviour of ``hpotool.search.auto``, and a test checks that the two agree.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from typing import Any
 from hpotool.study.rules.grid import count_points
 from hpotool.study.spec import StudySpec
 
-STARTUP_TRIALS = 10  # how many trials finish before ``auto`` asks a model
+STARTUP_TRIALS = 10  # the number of finished trials before ``auto`` uses a model
 _IN_TURNS = "a Gaussian process and TPE in turns"
 
 
 @dataclass(frozen=True)
 class SamplerChoice:
-    """What proposes the points of a study, and the reasons for it, each a clause."""
+    """The method that proposes a study's points, and the reasons, each a clause."""
 
     chosen: str
     reasons: tuple[str, ...]
 
     @property
     def sentence(self) -> str:
-        """Both in one sentence."""
+        """The choice and its reasons in one sentence."""
         return f"{self.chosen}: {'; '.join(self.reasons)}"
 
     def as_data(self) -> dict[str, Any]:
@@ -34,42 +34,42 @@ class SamplerChoice:
 
 
 def choose_sampler(spec: StudySpec, workers: int = 0) -> SamplerChoice:
-    """Return what searches the study; ``workers`` is how many of them work on it now."""
+    """Return how the study is searched; ``workers`` is its current number of workers."""
     if spec.population is not None:
         size, interval = spec.population.population_size, spec.population.interval
-        reason = f"{size} members, {interval} steps a trial, and the worst go on from the best"
+        reason = f"{size} members, {interval} steps per trial, and the worst continue from the best"
         return SamplerChoice("population based training", (reason,))
     if spec.sampler.name != "auto":
         return SamplerChoice(spec.sampler.name, ("the study file names it",))
     startup = int(spec.sampler.arguments.get("n_startup_trials", STARTUP_TRIALS))
-    # The sampler proposes a tiered study's first tier; the others go on from it.
+    # The sampler proposes only a tiered study's first tier; the other tiers continue it.
     trials = spec.tiers[0].trials if spec.tiers else spec.budget.trials
     if trials is not None and trials <= startup:
         what = "first tier" if spec.tiers else "budget"
-        reason = f"the {what} of {trials} trials ends before a model is asked, after {startup}"
+        reason = f"the {what} of {trials} trials ends before a model is used, which is after {startup}"
         return SamplerChoice("points that keep their distance", (reason,))
     return _choose_in_turns(spec, trials, workers)
 
 
 def _choose_in_turns(spec: StudySpec, trials: int | None, workers: int) -> SamplerChoice:
-    reasons = ["the one knows where an improvement is likely, the other looks where it may be wrong"]
+    reasons = ["the first predicts where an improvement is likely, the second is the hedge in case it is wrong"]
     conditional = [parameter.name for parameter in spec.search_space if parameter.when]
     size = count_points([parameter.distribution for parameter in spec.search_space])
     if len(spec.metrics) > 1:
-        reasons.append(f"each trial gives the {len(spec.metrics)} metrics other weights, to find all of the front")
+        reasons.append(f"each trial weights the {len(spec.metrics)} metrics differently, to find the whole front")
     if spec.constraints:
         names = _list([constraint.name for constraint in spec.constraints])
-        reasons.append(f"a model for each constraint says where it is met: {names}")
+        reasons.append(f"a model for each constraint predicts where it is met: {names}")
     if not spec.search_space:
-        reasons.append("the objective suggests its parameters, which the first trials show")
-    elif conditional:  # the points are fewer than the product of what each parameter can be
+        reasons.append("the first trials show which parameters the objective suggests")
+    elif conditional:  # there are fewer points than the product of the parameters' numbers of values
         reasons.append(
-            f"one model has all parameters, and so those that only some trials have, {_list(conditional)}"
+            f"one model covers all parameters, including those that only some trials have: {_list(conditional)}"
         )
     elif size is not None and trials is not None and size <= trials:
         reasons.append(f"{trials} trials are enough for each of the {size} points")
     if workers > 1:
-        reasons.append(f"with {workers} workers, each is sent where no other measures")
+        reasons.append(f"with {workers} workers, each is sent away from the others' running trials")
     return SamplerChoice(_IN_TURNS, tuple(reasons))
 
 

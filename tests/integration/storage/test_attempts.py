@@ -257,7 +257,7 @@ def test_a_study_that_was_deleted_gives_nothing(make_study) -> None:
 
     answer = study.claim(worker)
 
-    assert (answer.kind, answer.reason) == ("stopped", "the study does not exist any more")
+    assert (answer.kind, answer.reason) == ("stopped", "the study no longer exists")
 
 
 # ---------------------------------------------------------------- beat

@@ -211,7 +211,7 @@ def test_aborting_the_wait_ends_it_at_once(stage: Stage) -> None:
     connection.abort_wait.set()
     stage.server.stop()
 
-    with pytest.raises(GaveUpError, match="told to end"):
+    with pytest.raises(GaveUpError, match="asked to leave"):
         connection.run("SELECT 1")
 
 
@@ -226,7 +226,7 @@ def test_an_outage_is_logged_once_and_then_every_minute(caplog: pytest.LogCaptur
     outage.note_answer()
 
     assert [record.getMessage() for record in caplog.records] == [
-        "the database x does not answer; waiting for it, nothing is lost",
+        "the database x does not answer; waiting, nothing is lost",
         "the database has been away for 60 s; still waiting",
         "the database has been away for 120 s; still waiting",
         "the database is back after 150 s",

@@ -103,7 +103,7 @@ def test_who_holds_a_lock_for_ever_keeps_nobody_from_hearing_a_signal(
     )
     aborter.start()
 
-    with pytest.raises(DatabaseUnreachableError, match="told to end"):
+    with pytest.raises(DatabaseUnreachableError, match="asked to leave"):
         connection.run("SELECT count(*) FROM trials")
 
     aborter.join()
@@ -141,7 +141,7 @@ def test_a_standby_is_read_and_its_promotion_waited_for(own_postgres) -> None:
 
 def test_a_database_whose_encoding_cannot_hold_every_text_is_refused_in_one_sentence(postgres) -> None:
     postgres.run("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
-    with pytest.raises(InputError, match="is encoded in LATIN1, and hpotool needs UTF8") as refused:
+    with pytest.raises(InputError, match="has the encoding LATIN1, but hpotool needs UTF8") as refused:
         Connection(DatabaseUrl.parse(postgres.url("latin"))).run("SELECT 1")
     assert "createdb --encoding UTF8" in (refused.value.hint or "")
     postgres.run("DROP DATABASE latin")
@@ -186,7 +186,7 @@ def test_a_write_that_is_refused_costs_no_other_one(
 
     [seen] = reader.trials
     assert (set(seen.params), seen.intermediate_values, seen.user_attrs) == ({"x"}, {1: 0.25}, {"note": "kept"})
-    assert any("is left out" in record.getMessage() for record in caplog.records)
+    assert any("was dropped" in record.getMessage() for record in caplog.records)
     later = study.ask()
     later.set_user_attr("after", 1)
     storage.remove_session()

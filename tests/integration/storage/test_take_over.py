@@ -251,7 +251,7 @@ def test_studies_that_do_not_measure_the_same_are_refused_with_every_difference(
     with pytest.raises(InputError) as raised:
         take_over(connection, "b", "a", [trial], "test")
     head, *found = raised.value.message.split("\n")
-    assert head == "finished trials of 'a' cannot be taken over into 'b'"
+    assert head == "finished trials of 'a' cannot be copied into 'b'"
     assert [sentence.split(" in 'a'")[0] for sentence in found[:2]] == [
         "the metrics are loss: minimize",
         "the constraints are size <= 3",
@@ -264,7 +264,7 @@ def test_studies_that_do_not_measure_the_same_are_refused_with_every_difference(
 def test_a_study_of_plain_optuna_tells_nothing_of_its_objective(connection: Connection) -> None:
     optuna.create_study(study_name="plain", storage=connection.url.sqlalchemy)
     create(connection, "b")
-    with pytest.raises(InputError, match="study 'plain' was made by plain Optuna"):
+    with pytest.raises(InputError, match="study 'plain' was created by plain Optuna"):
         take_over(connection, "b", "plain", [], "test")
-    with pytest.raises(InputError, match="has its own trials already"):
+    with pytest.raises(InputError, match="already has its own trials"):
         take_over(connection, "b", "b", [], "test")

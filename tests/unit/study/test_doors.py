@@ -66,7 +66,7 @@ def test_steps_are_whole_numbers_of_31_bits() -> None:
 def test_a_script_is_told_of_a_step_that_cannot_be_stored() -> None:
     report(step=HIGHEST_STEP, loss=1.0)
     for step in (HIGHEST_STEP + 1, -1):
-        with pytest.raises(ValueError, match="a step is a whole number"):
+        with pytest.raises(ValueError, match="a step must be a whole number"):
             report(step=step, loss=1.0)
 
 

@@ -1,4 +1,4 @@
-"""Commands about what a study's result is good for.
+"""Commands that put a study's results to use.
 
-Only `cli.app` comes in.
+Only `cli.app` imports this folder.
 """

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class What(str, Enum):
-    """What is exported."""
+    """What to export."""
 
     PARAMS = "params"
     TRIALS = "trials"
 
 
 class FileFormat(str, Enum):
-    """The format of what is exported."""
+    """The format of an export."""
 
     CSV = "csv"
     JSON = "json"
@@ -46,11 +46,11 @@ _ENDINGS = {
 
 
 def export(
-    what: Annotated[What, typer.Argument(help="The parameters of the best trial, or every trial.")] = What.PARAMS,
+    what: Annotated[What, typer.Argument(help="The parameters of the best trial, or all trials.")] = What.PARAMS,
     study: StudyOption = None,
     trial: Annotated[
         int | None,
-        typer.Option("--trial", min=0, help="The parameters of this trial, not of the best.", show_default=False),
+        typer.Option("--trial", min=0, help="Use this trial instead of the best.", show_default=False),
     ] = None,
     count: Annotated[
         int | None,
@@ -58,26 +58,26 @@ def export(
             "--count",
             "-n",
             min=1,
-            help="The parameters of so many best trials; a file for each.",
+            help="The N best trials, each in a file of its own.",
             show_default=False,
         ),
     ] = None,
     steps: Annotated[
-        bool, typer.Option("--steps", help="Of trials: one line for each reported step instead of each trial.")
+        bool, typer.Option("--steps", help="For trials: one line per reported step instead of per trial.")
     ] = False,
     format: Annotated[
         FileFormat | None,
         typer.Option(
             "--format",
             "-f",
-            help="[default: the file's ending; else yaml for params, csv for trials]",
+            help="[default: from the file's ending, else yaml for params, csv for trials]",
             show_default=False,
         ),
     ] = None,
     output: OutputFileOption = None,
     storage: StorageOption = None,
 ) -> None:
-    """Write the best parameters (to train with) or all trials (for a data frame) in other programs' formats."""
+    """Export the best parameters (to train with) or all trials (for a data frame)."""
     from hpotool.cli.database import connect, load_study
 
     _check(what, trial, count, steps)
@@ -92,7 +92,7 @@ def export(
 
 
 def _check(what: What, trial: int | None, count: int | None, steps: bool) -> None:
-    """Refuse options that do not go together."""
+    """Refuse options that cannot be combined."""
     if what is What.TRIALS and trial is not None:
         raise InputError("--trial goes with params, not with trials", "hpotool export params --trial N")
     if what is What.TRIALS and count is not None:
@@ -104,7 +104,7 @@ def _check(what: What, trial: int | None, count: int | None, steps: bool) -> Non
 
 
 def _check_parquet(chosen: FileFormat, what: What, output: Path | None) -> None:
-    """Refuse Parquet where it cannot be written, before anything is read."""
+    """Refuse Parquet if it cannot be written, before reading anything."""
     from importlib.util import find_spec
 
     if chosen is not FileFormat.PARQUET:
@@ -112,9 +112,9 @@ def _check_parquet(chosen: FileFormat, what: What, output: Path | None) -> None:
     if what is What.PARAMS:
         raise InputError("parquet is for trials, not for params", "hpotool export trials -o trials.parquet")
     if output is None:
-        raise InputError("parquet is nothing for a terminal", "hpotool export trials -o trials.parquet")
+        raise InputError("parquet cannot be written to a terminal", "hpotool export trials -o trials.parquet")
     if find_spec("pyarrow") is None:
-        raise InputError("to write parquet, pyarrow is missing", "pip install 'hpotool[parquet]'")
+        raise InputError("writing parquet needs pyarrow", "pip install 'hpotool[parquet]'")
 
 
 def _rows(connection: Connection, study: Study, steps: bool) -> list[dict[str, Any]]:
@@ -152,7 +152,7 @@ def _write_rows(rows: list[dict[str, Any]], chosen: FileFormat, output: Path | N
 def _write_params(
     found: Sequence[dict[str, Any]], chosen: FileFormat, output: Path | None, *, is_list: bool
 ) -> None:
-    """One mapping; of several a list, or a file for each, as what reads them takes one."""
+    """One mapping; for several trials a list, or one file each, because readers expect one mapping."""
     if not is_list:
         _write(found[0], found, chosen, output)
     elif output is None or chosen is FileFormat.CSV:
@@ -170,10 +170,10 @@ def _write(data: Any, rows: Sequence[dict[str, Any]], chosen: FileFormat, output
 
 
 def _format_of(output: Path | None) -> FileFormat | None:
-    """What the file's ending means.
+    """The format that the file's ending stands for.
 
     Raises:
-        InputError: it means nothing.
+        InputError: the ending is unknown.
     """
     if output is None or not output.suffix:
         return None
@@ -181,8 +181,8 @@ def _format_of(output: Path | None) -> FileFormat | None:
     if found is None:
         known = ", ".join(_ENDINGS)
         raise InputError(
-            f"{output} ends with {output.suffix}, and what is written ends with {known}",
-            "choose another ending, or say which format: --format csv",
+            f"{output} ends with {output.suffix}, but the known endings are {known}",
+            "choose another ending, or give the format: --format csv",
         )
     return found
 

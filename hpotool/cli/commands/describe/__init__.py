@@ -1,4 +1,4 @@
 """Commands that describe a study: create, check, enqueue, budget.
 
-Only `cli.app` comes in.
+Only `cli.app` imports this folder.
 """

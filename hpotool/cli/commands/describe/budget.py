@@ -22,20 +22,24 @@ def _limit(name: str, metavar: str, help: str) -> Any:
 
 def budget(
     study: StudyOption = None,
-    trials: Annotated[str | None, _limit("--trials", "N", "Trials that finish; +10 for ten more.")] = None,
-    wall: Annotated[str | None, _limit("--wall", "12h", "Since the first attempt.")] = None,
-    gpu_hours: Annotated[str | None, _limit("--gpu-hours", "H", "Hours of GPUs.")] = None,
-    cost: Annotated[str | None, _limit("--cost", "C", "By the prices.")] = None,
-    price: Annotated[list[str] | None, _limit("--price", "DEVICE=C", "Of an hour, by a part of the name.")] = None,
-    target: Annotated[str | None, _limit("--target", "X", "Good enough; {metric: X} with several.")] = None,
-    patience: Annotated[str | None, _limit("--patience", "N", "Finished trials without improvement.")] = None,
-    failed: Annotated[str | None, _limit("--failed", "N", "Failed trials that are borne.")] = None,
+    trials: Annotated[str | None, _limit("--trials", "N", "Number of trials to finish; +10 adds ten.")] = None,
+    wall: Annotated[str | None, _limit("--wall", "12h", "Time since the first attempt.")] = None,
+    gpu_hours: Annotated[str | None, _limit("--gpu-hours", "H", "GPU hours used.")] = None,
+    cost: Annotated[str | None, _limit("--cost", "C", "Total cost, from the prices.")] = None,
+    price: Annotated[
+        list[str] | None, _limit("--price", "DEVICE=C", "Price per hour, by part of the device's name.")
+    ] = None,
+    target: Annotated[str | None, _limit("--target", "X", "Stop at this value; {metric: X} with several.")] = None,
+    patience: Annotated[
+        str | None, _limit("--patience", "N", "Stop after this many finished trials without improvement.")
+    ] = None,
+    failed: Annotated[str | None, _limit("--failed", "N", "Stop after this many failed trials.")] = None,
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
-    """Show what a study's limits are and what it has used; change them: +10 is ten more, none is no limit.
+    """Show or change a study's limits: +10 adds ten to a limit, none removes it.
 
-    A study that is done goes on when it is given more; workers that left have to be started again.
+    A finished study continues when a limit is raised; workers that have left must be started again.
     """
     from hpotool.cli.database import connect, identify_study
     from hpotool.storage.control.creation import read_spec
@@ -50,7 +54,7 @@ def budget(
         spec = _change(connection, name, changes, price or [])
     used, reached = _usage(connection, study_id, spec)
     if changes and reached is not None:
-        say(f"{reached.reason}: with this limit the study is done")
+        say(f"{reached.reason}: with this limit, the study is done")
     show(_answer(spec, used, reached), format)
 
 
@@ -69,7 +73,7 @@ def _change(connection: Connection, name: str, changes: dict[str, str], prices: 
 
 
 def _usage(connection: Connection, study_id: int, spec: StudySpec) -> tuple[Usage, ReachedLimit | None]:
-    """What the study has used, and the limit that it has reached, if any."""
+    """What the study has used, and the limit it has reached, if any."""
     from dataclasses import replace
 
     from hpotool.storage.control.orders import count_budget
@@ -99,5 +103,5 @@ def _answer(spec: StudySpec, used: Usage, reached: ReachedLimit | None) -> Answe
         data={"study": spec.name, "reached": None if reached is None else reached.key, "limits": data},
         rows=[{"budget": key, **entry} for key, entry in data.items()],
         value="" if reached is None else reached.key,
-        empty=f"the study has no limit; give it one, like: {paste('budget', '--study', spec.name)} --trials 100",
+        empty=f"the study has no limit; to set one: {paste('budget', '--study', spec.name)} --trials 100",
     )

@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from hpotool.study.spec import StudySpec
     from hpotool.worker.attempt.runner import AttemptResult
 
-_SEED = 0  # of a check without a seed of its own: two checks of one file show the same points
+_SEED = 0  # used if the file has no seed, so that two checks of one file show the same points
 
 
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The study file.")],
-    run: Annotated[bool, typer.Option("--run", help="Run one trial too; nothing of it is kept.")] = False,
-    points: Annotated[int, typer.Option("--points", min=0, help="How many first points to show.")] = 3,
+    run: Annotated[bool, typer.Option("--run", help="Also run one trial, without storing it.")] = False,
+    points: Annotated[int, typer.Option("--points", min=0, help="Number of first points to show.")] = 3,
     assignments: SetOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
-    """Check a study file: its grammar, its sampler, its first points, and that its objective can be started.
+    """Check a study file: its keys, its sampler, its first points, and whether its objective can be started.
 
-    Needs no database. The file's problems come all at once, each with its line and column.
+    Needs no database. All mistakes in the file are reported at once, each with its line and column.
     """
     from hpotool.study.branch import has_branches
     from hpotool.worker.attempt.pruner_check import read_step_mismatch
@@ -60,7 +60,7 @@ def check(
         if mismatch is not None:
             say(f"warning: {mismatch}")
         if has_branches(spec) and not has_checkpoint:
-            say("warning: the objective left no checkpoint, so trials that go on from others begin from the start")
+            say("warning: the objective left no checkpoint, so trials that continue others start from scratch")
 
 
 def _build_study(spec: StudySpec) -> optuna.Study:
@@ -82,7 +82,7 @@ def _build_study(spec: StudySpec) -> optuna.Study:
 
 
 def _first_points(spec: StudySpec, study: optuna.Study, count: int) -> list[dict[str, Any]]:
-    """What the study tries first, warm start included; nothing where the objective suggests its parameters."""
+    """The study's first points, including its warm start; none if the objective suggests its parameters."""
     from hpotool.study.space import suggest_search_space
 
     if not spec.search_space:
@@ -99,9 +99,9 @@ def _say(spec: StudySpec, file: Path) -> None:
         else "parameters suggested by the objective"
     )
     metrics = ", ".join(f"{metric.direction} {metric.name}" for metric in spec.metrics)
-    say(f"{file} is good: study {spec.name!r}, {space}, {metrics}")
+    say(f"{file} is valid: study {spec.name!r}, {space}, {metrics}")
     say(f"sampler {spec.sampler.name}, pruner {spec.pruner.name}; the objective can be started")
-    say(f"what searches is {choose_sampler(spec).sentence}")
+    say(f"search: {choose_sampler(spec).sentence}")
 
 
 def _count(number: int, what: str) -> str:
@@ -109,7 +109,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _example_command(spec: StudySpec, points: list[dict[str, Any]]) -> list[str] | None:
-    """The command of the first point; what only an attempt knows stays in braces, and ``${NAME}`` as it is."""
+    """The command of the first point; values known only to an attempt stay in braces, and so does ``${NAME}``."""
     from hpotool.study.command_template import COMMAND_FIELDS, read_arguments
     from hpotool.worker.child.command.arguments import fill_arguments, spell_json, variables_in
 
@@ -127,9 +127,9 @@ def _say_command(spec: StudySpec, command: list[str] | None) -> None:
 
     if command is None:
         return
-    say(f"its first point runs: {shlex.join(command)}")
+    say(f"the first point runs: {shlex.join(command)}")
     for names, templates in left_out(spec.objective.command or (), spec.search_space).items():
-        say(f"  without {', '.join(names)} it lacks: {' '.join(templates)}")
+        say(f"  left out without {', '.join(names)}: {' '.join(templates)}")
 
 
 def _answer(
@@ -155,13 +155,11 @@ def _answer(
         "run": trial,
         "resolved": to_document(spec),
     }
-    return Answer(
-        data=data, rows=points, value=spec_hash(spec), empty="the objective suggests its parameters itself"
-    )
+    return Answer(data=data, rows=points, value=spec_hash(spec), empty="the objective suggests its own parameters")
 
 
 def _judge(spec: StudySpec, result: AttemptResult) -> None:
-    """Say how the dry trial ended.
+    """Print how the trial ended.
 
     Raises:
         HpotoolError: it ended without a result.
@@ -171,11 +169,11 @@ def _judge(spec: StudySpec, result: AttemptResult) -> None:
     if not result.outcome.is_finished:
         output = result.output_tail.strip()[-2000:]
         if output:
-            say("the end of what the dry trial printed:\n" + textwrap.indent(output, "  "))
-        raise HpotoolError(f"the dry trial ended {result.outcome.value}: {result.reason}")
+            say("last output of the trial:\n" + textwrap.indent(output, "  "))
+        raise HpotoolError(f"the trial ended {result.outcome.value}: {result.reason}")
     named = zip((metric.name for metric in spec.metrics), result.values or (), strict=False)
     values = ", ".join(f"{name} = {value:g}" for name, value in named)
     seconds = result.duration.total_seconds()
-    say(f"the dry trial ended {result.outcome.value} after {seconds:.1f} s" + (f": {values}" if values else ""))
+    say(f"the trial ended {result.outcome.value} after {seconds:.1f} s" + (f": {values}" if values else ""))
     if values and result.reason:
         say(f"warning: {result.reason}")

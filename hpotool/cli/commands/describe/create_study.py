@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def _flag(name: str, example: str, help: str) -> Any:
-    return typer.Option(name, metavar=example, help=help, show_default=False, rich_help_panel="Instead of a file")
+    return typer.Option(
+        name, metavar=example, help=help, show_default=False, rich_help_panel="Flags instead of a file"
+    )
 
 
 def create_study(
@@ -26,22 +28,29 @@ def create_study(
         Path | None, typer.Argument(metavar="[FILE]", help="The study file.", show_default=False)
     ] = None,
     study: Annotated[str | None, _flag("--study", "NAME", "The study's name.")] = None,
-    objective: Annotated[str | None, _flag("--objective", "MODULE:FUNCTION", "What one trial runs.")] = None,
-    command: Annotated[str | None, _flag("--command", "'TRAIN --lr {lr}'", "Or a command, no shell.")] = None,
-    metric: Annotated[list[str] | None, _flag("--metric", "NAME:maximize", "What it returns.")] = None,
-    constraint: Annotated[list[str] | None, _flag("--constraint", "'NAME <= 50'", "A bound.")] = None,
-    param: Annotated[
-        list[str] | None, _flag("--param", "'lr=float(1e-5, 1e-1, log)'", "Or n=int(1, 9), k=choice(a, b).")
+    objective: Annotated[
+        str | None, _flag("--objective", "MODULE:FUNCTION", "The function that a trial runs.")
     ] = None,
-    trials: Annotated[str | None, _flag("--trials", "N", "How many trials finish.")] = None,
-    timeout: Annotated[str | None, _flag("--timeout", "30m", "How long one attempt may take.")] = None,
+    command: Annotated[
+        str | None, _flag("--command", "'TRAIN --lr {lr}'", "Or a command, run without a shell.")
+    ] = None,
+    metric: Annotated[list[str] | None, _flag("--metric", "NAME:maximize", "A value it returns.")] = None,
+    constraint: Annotated[
+        list[str] | None, _flag("--constraint", "'NAME <= 50'", "A bound on another value.")
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        _flag("--param", "'lr=float(1e-5, 1e-1, log)'", "A parameter; also n=int(1, 9), k=choice(a, b)."),
+    ] = None,
+    trials: Annotated[str | None, _flag("--trials", "N", "Number of trials to finish.")] = None,
+    timeout: Annotated[str | None, _flag("--timeout", "30m", "Time limit of one attempt.")] = None,
     sampler: Annotated[str | None, _flag("--sampler", "NAME", "tpe, random, grid, gp, cmaes, nsga2, …")] = None,
-    seed: Annotated[str | None, _flag("--seed", "N", "Makes the study repeat itself.")] = None,
+    seed: Annotated[str | None, _flag("--seed", "N", "Makes the study reproducible.")] = None,
     pruner: Annotated[str | None, _flag("--pruner", "NAME", "none, median, hyperband, asha, …")] = None,
     assignments: SetOption = None,
     storage: StorageOption = None,
 ) -> None:
-    """Create a study from its file or from flags, or resume it; the study's name goes to stdout."""
+    """Create or resume a study from a file or from flags; prints the study's name to stdout."""
     flags = {
         "study": study,
         "objective": objective,
@@ -65,8 +74,8 @@ def _spec(file: Path | None, flags: dict[str, Any], assignments: list[str]) -> S
         return read_study_flags(StudyFlags(**flags), assignments)
     if any(flags.values()):
         raise InputError(
-            f"a study comes from its file or from flags, and here is both: {file} and more",
-            f"{paste('create-study', str(file))} --set KEY=VALUE changes what the file says",
+            f"give either a study file or flags, not both: {file} and more",
+            f"to override the file: {paste('create-study', str(file))} --set KEY=VALUE",
         )
     return read_study(file, assignments)
 
@@ -84,6 +93,6 @@ def _create(spec: StudySpec, storage: str | None) -> None:
     else:
         say(f"study {done.spec.name!r} exists and is resumed")
         for change in done.changes:
-            say(f"  taken over: {change}")
+            say(f"  changed: {change}")
     say(f"next: {paste('worker', '--study', done.spec.name)}")
     sys.stdout.write(done.spec.name + "\n")

@@ -14,8 +14,8 @@ from hpotool.errors import InputError, paste
 if TYPE_CHECKING:
     from hpotool.storage.database.connection import Connection
 
-# Twenty of the best points of a study, which are nearly one, cost more trials than they save; five that are
-# spread do not. What is taken over is run by nobody.
+# The twenty best points of a study are nearly the same and cost more trials than they save; five diverse points
+# do not. Trials that are copied as finished cost nothing.
 _SPREAD, _FINISHED = 5, 20
 _FINISHED_HINT = "hpotool enqueue --study B --from-study A --finished"
 
@@ -32,7 +32,9 @@ def enqueue(
     study: StudyOption = None,
     from_study: Annotated[
         str | None,
-        typer.Option("--from-study", metavar="NAME", help="The best points of another study.", show_default=False),
+        typer.Option(
+            "--from-study", metavar="NAME", help="Use the best points of this study.", show_default=False
+        ),
     ] = None,
     top: Annotated[
         int | None,
@@ -40,7 +42,7 @@ def enqueue(
             "--top",
             "-n",
             min=1,
-            help="How many of them: 5, spread over the best tenth; with --finished the 20 best.",
+            help="How many [default: 5, spread over the best tenth; with --finished, the 20 best].",
             show_default=False,
         ),
     ] = None,
@@ -48,17 +50,17 @@ def enqueue(
         bool,
         typer.Option(
             "--finished",
-            help="Take its trials over as finished, not as points to run. Objective, code and metrics must be the "
-            "same, which is checked; that the data are, is your word.",
+            help="Copy its trials as finished instead of running their points. hpotool checks that objective, "
+            "code and metrics match; you confirm that the data does.",
         ),
     ] = False,
     storage: StorageOption = None,
 ) -> None:
-    """Queue points to be tried next; what is left out of a point, the sampler chooses."""
+    """Queue points to try next; the sampler chooses parameters that a point leaves out."""
     if from_study and points:
-        raise InputError("the points come from another study or from this line, and here is both")
+        raise InputError("give either points or --from-study, not both")
     if finished and not from_study:
-        raise InputError("--finished takes the trials of another study over, and none is named", _FINISHED_HINT)
+        raise InputError("--finished copies trials of another study, but no --from-study is given", _FINISHED_HINT)
     from hpotool.cli.database import connect, find_study
 
     connection = connect(storage)
@@ -72,7 +74,7 @@ def enqueue(
 
 
 def _queue(connection: Connection, name: str, points: list[str], from_study: str | None, top: int) -> list[int]:
-    """Queue the points of the line, or the best of another study; the numbers of their trials."""
+    """Queue the given points, or the best of another study; return the numbers of their trials."""
     from hpotool.cli.actor import current_actor
     from hpotool.cli.points import read_points
     from hpotool.storage.control.queueing import enqueue_points
@@ -81,16 +83,16 @@ def _queue(connection: Connection, name: str, points: list[str], from_study: str
     wanted = _best_points(connection, name, from_study, top) if from_study else read_points(points)
     numbers, is_checked = enqueue_points(connection, name, wanted, f"enqueue by {current_actor()}")
     if not is_checked:
-        say("queued unchecked: the search space is in the objective's code and no trial has shown it yet")
+        say("queued without a check: the objective suggests its own parameters, and no trial has shown them yet")
     progress = read_progress(connection, list_studies(connection, name)[0])
     if progress.budget_trials is not None and progress.finished >= progress.budget_trials:
-        say(f"the budget of {progress.budget_trials} trials is used up; to run them, give the study a larger one")
+        say(f"the budget of {progress.budget_trials} trials is used up; increase it to run them")
     say(f"queued {len(numbers)} trial{'s' if len(numbers) != 1 else ''} of study {name!r}")
     return numbers
 
 
 def _take_over(connection: Connection, name: str, source: str, top: int) -> list[int]:
-    """Take the best trials of another study over as finished; the numbers that they get."""
+    """Copy the best trials of another study as finished; return their new numbers."""
     from hpotool.analysis.exports.transfer import best_trials
     from hpotool.cli.actor import current_actor
     from hpotool.cli.database import load_study
@@ -100,23 +102,21 @@ def _take_over(connection: Connection, name: str, source: str, top: int) -> list
     trials = best_trials(load_study(connection, source), top, replicates=has_replicates(connection, source))
     done = take_over(connection, name, source, trials, f"enqueue by {current_actor()}")
     if not trials:
-        raise InputError(
-            f"study {source!r} has no complete trial to take over", paste("trials", "--study", source)
-        )
+        raise InputError(f"study {source!r} has no complete trial to copy", paste("trials", "--study", source))
     _say_left_out(name, source, done.outside, done.known)
-    say(f"took {len(done.numbers)} finished trial{'s' if len(done.numbers) != 1 else ''} over into study {name!r}")
+    say(f"copied {len(done.numbers)} finished trial{'s' if len(done.numbers) != 1 else ''} into study {name!r}")
     return done.numbers
 
 
 def _say_left_out(name: str, source: str, outside: int, known: int) -> None:
     if outside:
-        say(f"{outside} of the best trials of {source!r} lie outside the search space of {name!r}; left out")
+        say(f"left out {outside} of the best trials of {source!r}: outside the search space of {name!r}")
     if known:
-        say(f"{known} of them are in {name!r} already; left out")
+        say(f"left out {known} of them: already in {name!r}")
 
 
 def _best_points(connection: Connection, name: str, source: str, top: int) -> list[dict[str, Any]]:
-    """The best points of another study that this one can try and does not have yet."""
+    """The best points of another study that this study can try and does not have yet."""
     from hpotool.analysis.exports.transfer import find_points_to_transfer
     from hpotool.cli.database import load_study
     from hpotool.storage.control.queueing import known_space
@@ -129,6 +129,6 @@ def _best_points(connection: Connection, name: str, source: str, top: int) -> li
     _say_left_out(name, source, found.outside, found.known)
     if not found.points and not (found.outside or found.known):
         raise InputError(
-            f"study {source!r} has no complete trial to take points from", paste("trials", "--study", source)
+            f"study {source!r} has no complete trial to copy points from", paste("trials", "--study", source)
         )
     return found.points

@@ -29,14 +29,17 @@ def init(
         Path | None,
         typer.Argument(
             metavar="[FILE]",
-            help="A Python script, a sweep of Weights & Biases, or a config of Hydra's Optuna sweeper.",
+            help="A Python script, a Weights & Biases sweep, or a config of Hydra's Optuna sweeper.",
             show_default=False,
         ),
     ] = None,
     from_study: Annotated[
         str | None,
         typer.Option(
-            "--from-study", metavar="NAME", help="A study of plain Optuna, or an imported one.", show_default=False
+            "--from-study",
+            metavar="NAME",
+            help="Start from a study of plain Optuna, or an imported one.",
+            show_default=False,
         ),
     ] = None,
     example: Annotated[
@@ -53,16 +56,20 @@ def init(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="The study file [default: NAME.yaml].", show_default=False
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The study file to write [default: NAME.yaml].",
+            show_default=False,
         ),
     ] = None,
     storage: StorageOption = None,
 ) -> None:
-    """Write a commented study file to begin with; nothing is run, and no file is overwritten."""
+    """Write a first study file, with comments; runs nothing and overwrites no file."""
     from hpotool.study.draft.write import format_draft
 
     if sum(one is not None for one in (source, from_study, example)) != 1:
-        raise InputError("init reads one thing: a file, a study or an example", _HINT)
+        raise InputError("give one of these: a file, --from-study or --example", _HINT)
     if example is not None:
         _write_example(example, output)
         return
@@ -102,7 +109,7 @@ def _draft_file(source: Path) -> Draft:
     except FileNotFoundError:
         raise NotFoundError(f"the file {source} does not exist", _HINT) from None
     except UnicodeDecodeError:
-        raise InputError(f"the file {source} is not text in UTF-8", f"file {source} says what it is") from None
+        raise InputError(f"the file {source} is not UTF-8 text", f"to see what it is: file {source}") from None
     except OSError as error:
         raise InputError(f"the file {source} cannot be read: {error.strerror}", _HINT) from None
     if source.suffix.lower() in (".yaml", ".yml"):
@@ -114,7 +121,7 @@ def _draft_file(source: Path) -> Draft:
 
 
 def _text_of_study(name: str, storage: str | None) -> tuple[str, str]:
-    """The study file of a study, and the study's name: its settings where it has some."""
+    """A study file for an existing study, and the study's name; uses the stored settings if there are any."""
     from hpotool.analysis.exports.draft_study import draft_study
     from hpotool.cli.database import connect, find_study, load_study
     from hpotool.storage.control.creation import find_study_id
@@ -133,7 +140,7 @@ def _text_of_study(name: str, storage: str | None) -> tuple[str, str]:
     ensure_schema(connection.url)
     settings = read_settings(connection.run, find_study_id(connection, found))
     if settings is not None and settings.spec is not None:
-        return f"# The settings of study {found}, every default written out.\n{format_yaml(settings.spec)}", found
+        return f"# The settings of study {found}, with all defaults.\n{format_yaml(settings.spec)}", found
     return format_draft(draft_study(load_study(connection, found)), f"study {found}"), found
 
 
@@ -143,20 +150,20 @@ def _write_new(path: Path, text: str) -> None:
             file.write(text)
     except FileExistsError:
         raise InputError(
-            f"{path} exists already, and is not overwritten", "name another file: -o OTHER.yaml"
+            f"{path} already exists, and init overwrites no file", "name another file: -o OTHER.yaml"
         ) from None
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}", "choose another --output") from None
 
 
 def _say_what_next(path: Path, text: str) -> None:
-    """Say what is still wrong in the file, and which command comes then."""
+    """Print what is still wrong in the file, and the next command."""
     from hpotool.study.file.reader import read_study_file
 
     try:
         read_study_file(text, str(path))
     except StudyFileError as error:
         for problem in error.problems:
-            say(f"to be put right: {problem}")
-    say(f"next: look at its lines, then: {paste('check', str(path))}")
+            say(f"to fix: {problem}")
+    say(f"next: review the file, then: {paste('check', str(path))}")
     say(f"then: {paste('create-study', str(path))}")

@@ -1,4 +1,4 @@
-"""Commands that keep the database and the disk.
+"""Commands that manage studies, the database and the disk.
 
-Only `cli.app` comes in.
+Only `cli.app` imports this folder.
 """

@@ -8,15 +8,15 @@ from hpotool.errors import paste
 
 
 def archive(study: StudyOption = None, storage: StorageOption = None) -> None:
-    """Hide a study from `hpotool studies`; nothing else changes."""
+    """Hide a study from `hpotool studies`, without changing it."""
     name, changed = _set(study, storage, archived=True)
-    say(f"{name} is archived; back with: {paste('unarchive', name)}" if changed else f"{name} is archived already")
+    say(f"{name} is archived; to undo: {paste('unarchive', name)}" if changed else f"{name} is already archived")
 
 
 def unarchive(study: StudyOption = None, storage: StorageOption = None) -> None:
     """Show an archived study again."""
     name, changed = _set(study, storage, archived=False)
-    say(f"{name} is shown again" if changed else f"{name} is not archived")
+    say(f"{name} is no longer archived" if changed else f"{name} is not archived")
 
 
 def _set(study: str | None, storage: str | None, *, archived: bool) -> tuple[str, bool]:

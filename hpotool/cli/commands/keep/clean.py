@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 def clean(
     study: Annotated[
         str | None,
-        typer.Option("--study", "-s", metavar="NAME", help="Only this study, also one that was deleted."),
+        typer.Option("--study", "-s", metavar="NAME", help="Only this study, even if it was deleted."),
     ] = None,
     older_than: Annotated[
         str | None,
         typer.Option(
             metavar="DURATION",
-            help="Leave what is newer; also remove old logs and copies of unfinished studies.",
+            help="Keep newer files; also remove old logs and copies of unfinished studies.",
             show_default=False,
         ),
     ] = None,
@@ -37,21 +37,23 @@ def clean(
         str | None,
         typer.Option(
             metavar="PATH|URL",
-            help="Where the workers' --checkpoints are [default: below HPOTOOL_HOME].",
+            help="The workers' --checkpoints [default: below HPOTOOL_HOME].",
             show_default=False,
         ),
     ] = None,
     all_checkpoints: Annotated[
-        bool, typer.Option("--all-checkpoints", help="Also those of finished trials, the best ones too.")
+        bool, typer.Option("--all-checkpoints", help="Also checkpoints of finished trials, including the best.")
     ] = False,
     deleted: Annotated[
-        bool, typer.Option("--deleted", help="Also of every study that is not in the database.")
+        bool, typer.Option("--deleted", help="Also files of studies that are not in the database.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would be removed, and remove nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     storage: StorageOption = None,
 ) -> None:
-    """Remove what finished studies left on this machine: logs, checkpoints of failed trials, half-written ones."""
+    """Remove files of finished studies from this machine: logs, and failed or half-written checkpoints."""
     from hpotool.worker.checkpoints.leftovers import Rules
 
     rules = Rules(_duration(older_than), all_checkpoints)
@@ -61,7 +63,7 @@ def clean(
         return
     _say_what(found)
     if dry_run:
-        say("nothing was removed: --dry-run")
+        say("--dry-run: nothing was removed")
         return
     if not yes:
         _ask()
@@ -112,7 +114,7 @@ def _find_of_study(home: Path, study: StudyOnDisk, checkpoints: str | None, rule
 
 
 def _missing(home: Path, study: str | None, known: set[str], deleted: bool) -> list[StudyOnDisk]:
-    """What is on the disk of studies that the database does not have. Another database may have them."""
+    """Files of studies that are not in the database. They may be in another one."""
     from urllib.parse import unquote
 
     from hpotool.storage.control.lineages import StudyOnDisk
@@ -121,17 +123,19 @@ def _missing(home: Path, study: str | None, known: set[str], deleted: bool) -> l
     missing = sorted({unquote(name) for name in studies_on_disk(home)} - known)
     if study is not None:
         if study not in known and study not in missing:
-            raise NotFoundError(f"study {study!r} is neither in the database nor here", "hpotool studies")
+            raise NotFoundError(
+                f"study {study!r} is neither in the database nor on this machine", "hpotool studies"
+            )
         return [StudyOnDisk(name, is_over=True) for name in missing if name == study]
     if missing and not deleted:
-        say(f"left alone, because the database has no such study: {', '.join(missing)}")
-        say("hint: if they were deleted, and are in no other database, add --deleted")
+        say(f"kept, because the database has no such study: {', '.join(missing)}")
+        say("hint: if these studies were deleted and are in no other database, add --deleted")
         return []
     return [StudyOnDisk(name, is_over=True) for name in missing]
 
 
 def _say_what(found: list[Leftover]) -> None:
-    say("this is not needed any more:")
+    say("no longer needed:")
     for kind in dict.fromkeys(leftover.kind for leftover in found):
         these = [leftover for leftover in found if leftover.kind == kind]
         names = [leftover.name for leftover in these]
@@ -147,7 +151,7 @@ def _bytes(leftovers: list[Leftover]) -> str:
 
 def _ask() -> None:
     if not sys.stdin.isatty():
-        raise InputError("nothing was removed: there is nobody to ask", "hpotool clean --yes")
+        raise InputError("nothing was removed: without a terminal, nobody can confirm it", "hpotool clean --yes")
     if not typer.confirm("remove it?", err=True):
         raise typer.Abort
 

@@ -14,7 +14,7 @@ from hpotool.errors import paste
 
 
 class With(str, Enum):
-    """What goes along."""
+    """What to copy besides the settings."""
 
     SETTINGS = "settings"
     POINTS = "points"
@@ -23,13 +23,14 @@ class With(str, Enum):
 
 def clone(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="The study.")],
-    name: Annotated[str, typer.Argument(metavar="NEW_NAME", help="What the new one is called.")],
+    name: Annotated[str, typer.Argument(metavar="NEW_NAME", help="The new study's name.")],
     what: Annotated[
-        With, typer.Option("--with", help="Settings alone; its points, to be run again; or its trials.")
+        With,
+        typer.Option("--with", help="Copy only the settings, also the points (to run again), or also the trials."),
     ] = With.SETTINGS,
     storage: StorageOption = None,
 ) -> None:
-    """Create another study like one that exists."""
+    """Create a copy of a study."""
     from hpotool.cli.actor import current_actor
     from hpotool.cli.database import connect, find_study, load_study
     from hpotool.storage.moving.clone import clone_points, clone_settings, clone_trials
@@ -40,7 +41,7 @@ def clone(
     trials = [] if what is With.SETTINGS else load_study(connection, source.name).trials
     actor = f"clone by {current_actor()}"
     study_id = clone_settings(connection, source, name, actor, with_warm_start=what is With.SETTINGS)
-    done = f"study {name!r} is like {source.name!r}"
+    done = f"created study {name!r} from {source.name!r}"
     if what is With.POINTS:
         done += f", with {clone_points(connection, name, trials, actor)} points queued"
     elif what is With.TRIALS:

@@ -14,7 +14,7 @@ from hpotool.cli.output import Answer, Format, say, show
 from hpotool.errors import InputError
 
 app = typer.Typer(
-    help="The embedded Postgres: start it, open it to other machines, stop it.", no_args_is_help=True
+    help="Start, stop and inspect the embedded Postgres, or open it to other machines.", no_args_is_help=True
 )
 
 
@@ -24,8 +24,8 @@ def up(
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Listen to other machines on this address of this machine (0.0.0.0: on all of them; "
-            "127.0.0.1: close it again). Remembered.",
+            help="Accept connections at this address of this machine (0.0.0.0: all addresses; "
+            "127.0.0.1: only from this machine). Remembered.",
             show_default=False,
         ),
     ] = None,
@@ -33,25 +33,25 @@ def up(
         list[str] | None,
         typer.Option(
             metavar="NETWORK",
-            help="Admit machines of this network, like 10.1.2.0/24; may be repeated. Remembered.",
+            help="Admit machines in this network, like 10.1.2.0/24; can be repeated. Remembered.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Start the embedded Postgres; if it is open to other machines, print their HPOTOOL_STORAGE line."""
+    """Start the embedded Postgres; if it is open to other machines, print the HPOTOOL_STORAGE line for them."""
     started = embedded_postgres().start(listen, allow or ())
     say_started(started)
     if os.environ.get("HPOTOOL_STORAGE"):
-        say("note: HPOTOOL_STORAGE is set, so commands use that database and not this one")
+        say("note: HPOTOOL_STORAGE is set, so commands use that database, not this one")
     if started.url_for_others is not None:
-        say("Connections are not encrypted: admit only networks that you trust, or use a Postgres with TLS.")
-        say("On the other machines (the line holds the password):")
+        say("Connections are not encrypted: admit only networks you trust, or use a Postgres with TLS.")
+        say("Run this on the other machines (it contains the password):")
         sys.stdout.write(f"export HPOTOOL_STORAGE='{started.url_for_others.libpq_without_defaults}'\n")
 
 
 @app.command()
 def down() -> None:
-    """Stop the embedded Postgres; its data stay."""
+    """Stop the embedded Postgres; its data is kept."""
     say(
         "the embedded Postgres is stopped"
         if embedded_postgres().stop()
@@ -61,7 +61,7 @@ def down() -> None:
 
 @app.command()
 def status(format: FormatOption = Format.TABLE) -> None:
-    """Say whether the embedded Postgres runs, where it listens and where its data are."""
+    """Show whether the embedded Postgres runs, where it listens and where its data is."""
     found = embedded_postgres().status()
     listening = found.listening
     row = {
@@ -81,16 +81,16 @@ def status(format: FormatOption = Format.TABLE) -> None:
 @app.command()
 def url(
     remote: Annotated[
-        bool, typer.Option("--remote", help="Refuse where other machines are not admitted.")
+        bool, typer.Option("--remote", help="The URL for other machines; an error if none are admitted.")
     ] = False,
-    local: Annotated[bool, typer.Option("--local", help="The URL of this machine's loopback.")] = False,
+    local: Annotated[bool, typer.Option("--local", help="The URL for this machine only (loopback).")] = False,
 ) -> None:
-    """Print the embedded Postgres's URL with its password, for HPOTOOL_STORAGE, Optuna, its dashboard or psql.
+    """Print the embedded Postgres's URL with its password, for HPOTOOL_STORAGE, Optuna, optuna-dashboard or psql.
 
-    Where the server is open to other machines, it is the URL that works on them too.
+    If the server is open to other machines, the URL works there too.
     """
     if remote and local:
-        raise InputError("--remote is for other machines and --local for this one, and here is both")
+        raise InputError("give either --remote (for other machines) or --local (for this one), not both")
     server = embedded_postgres()
     listening = server.status().listening
     is_open = listening is not None and listening.is_open
@@ -100,33 +100,33 @@ def url(
 
 @app.command()
 def destroy(
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Remove the embedded Postgres with every study in it, for ever."""
+    """Delete the embedded Postgres with every study in it, permanently."""
     server = embedded_postgres()
     found = server.status()
     if found.state != "absent" and not yes:
         if not sys.stdin.isatty():
             raise InputError(
-                f"this removes every study in {found.data} for ever, and nobody can be asked",
+                f"this would delete every study in {found.data}, and without a terminal nobody can confirm it",
                 "hpotool db destroy --yes",
             )
-        typer.confirm(f"Remove every study in {found.data} for ever?", abort=True, err=True)
+        typer.confirm(f"Permanently delete every study in {found.data}?", abort=True, err=True)
     gone = server.destroy()
-    say("the embedded Postgres and every study in it are gone" if gone else "there is no embedded Postgres")
+    say("the embedded Postgres and every study in it are deleted" if gone else "there is no embedded Postgres")
 
 
 @app.command()
 def upgrade(storage: StorageOption = None) -> None:
-    """Bring the tables of the configured database to this version of hpotool."""
+    """Upgrade the tables of the configured database to this version of hpotool."""
     from hpotool.cli.database import connect
     from hpotool.storage.database.schema import numbers_given_twice, upgrade_schema
 
     connection = connect(storage)
     before, after = upgrade_schema(connection.url)
-    say(f"the tables are of version {after} already" if before == after else f"upgraded from {before} to {after}")
+    say(f"the tables are already at version {after}" if before == after else f"upgraded from {before} to {after}")
     for study, numbers in numbers_given_twice(connection).items():
         say(
             f"study {study!r} has more than one trial with the number {', '.join(map(str, numbers))}: "
-            "until it is deleted, no rule of the database keeps numbers unique"
+            "until it is deleted, the database cannot enforce unique numbers"
         )

@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 
 def delete(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="The study.")],
-    force: Annotated[bool, typer.Option("--force", help="Although workers are alive: they lose it.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Even if workers are alive; they lose the study.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     storage: StorageOption = None,
 ) -> None:
-    """Delete a study for ever: its trials, attempts and events, and its logs on this machine.
+    """Permanently delete a study with its trials, attempts and events, and its logs on this machine.
 
-    Its checkpoints stay; `hpotool clean` removes them.
+    Its checkpoints are kept; `hpotool clean` removes them.
     """
     from hpotool.cli.database import connect, identify_study
     from hpotool.storage.control.keeping import delete_study, read_contents
@@ -39,7 +41,9 @@ def delete(
     if not force:
         refuse_while_workers_live(connection, study_id, name, paste("delete", name, "--force"))
     if not yes and not sys.stdin.isatty():
-        raise InputError("nothing was deleted: there is nobody to ask", paste("delete", name, "--yes"))
+        raise InputError(
+            "nothing was deleted: without a terminal, nobody can confirm it", paste("delete", name, "--yes")
+        )
     say(_what_goes(name, contents, logs))
     if not yes and not typer.confirm("delete it?", err=True):
         raise typer.Abort
@@ -50,10 +54,10 @@ def delete(
 
 
 def refuse_while_workers_live(connection: Connection, study_id: int, name: str, way_out: str) -> None:
-    """Refuse to go on with a study that workers run.
+    """Refuse to change a study that has live workers.
 
     Raises:
-        InputError: some are alive; ``way_out`` is what does it all the same.
+        InputError: some are alive; the hint names ``way_out``, which does it anyway.
     """
     from hpotool.settings import read_pulse
     from hpotool.storage.control.keeping import living_workers
@@ -67,7 +71,7 @@ def refuse_while_workers_live(connection: Connection, study_id: int, name: str, 
 
 
 def _logs(name: str, contents: Contents) -> list[Leftover]:
-    """What the study's own workers left here: a study of another database may have the same name."""
+    """The logs of the study's own workers; a study in another database may have the same name."""
     from hpotool.settings import home_folder
     from hpotool.storage.control.lineages import StudyOnDisk
     from hpotool.worker.checkpoints.leftovers import Rules, find_logs
@@ -81,7 +85,7 @@ def _what_goes(name: str, contents: Contents, logs: list[Leftover]) -> str:
 
     size = format_bytes(sum(log.size for log in logs))
     what = f"{_count(contents.trials, 'trial')}, {_count(contents.attempts, 'attempt')} with their events"
-    return f"study {name!r} goes for ever: {what}, {_count(len(logs), 'log')} on this machine ({size})"
+    return f"this permanently deletes study {name!r}: {what}, {_count(len(logs), 'log')} on this machine ({size})"
 
 
 def _count(number: int, what: str) -> str:

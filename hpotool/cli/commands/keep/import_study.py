@@ -18,26 +18,30 @@ if TYPE_CHECKING:
 
 def import_study(
     source: Annotated[
-        str, typer.Argument(metavar="URL|FILE", help="sqlite:///old.db, mysql://…, a journal file, or trials.csv.")
+        str, typer.Argument(metavar="URL|FILE", help="sqlite:///old.db, mysql://…, a journal file or trials.csv.")
     ],
     study: Annotated[
         list[str] | None,
         typer.Option(
-            "--study", "-s", metavar="NAME", help="Only this one; for a CSV, its name.", show_default=False
+            "--study",
+            "-s",
+            metavar="NAME",
+            help="Import only this study; for a CSV file, its name.",
+            show_default=False,
         ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option("--as", metavar="NAME", help="What it is called here.", show_default=False)
+        str | None, typer.Option("--as", metavar="NAME", help="The study's name here.", show_default=False)
     ] = None,
     metric: Annotated[
         list[str] | None,
-        typer.Option("--metric", metavar="NAME:maximize", help="For a CSV: a column that was optimized."),
+        typer.Option("--metric", metavar="NAME:maximize", help="For a CSV file: a column that was optimized."),
     ] = None,
     storage: StorageOption = None,
 ) -> None:
-    """Import studies of plain Optuna with all that it knows of them, or a CSV file of trials.
+    """Import studies of plain Optuna with all their data, or a CSV file of trials.
 
-    Done again, it adds what is new there. The studies' names go to stdout.
+    Importing again adds only new trials. Prints the studies' names to stdout.
     """
     import optuna
 
@@ -53,7 +57,7 @@ def import_study(
     if name is not None and len(found) != 1:
         names = ", ".join(each.name for each in found)
         raise InputError(
-            f"--as names one study, and {source} has several: {names}", "choose one with --study NAME"
+            f"--as names one study, but {source} has several: {names}", "choose one with --study NAME"
         )
     connection = connect(storage)
     ensure_schema(connection.url)
@@ -61,7 +65,7 @@ def import_study(
     for each in done:
         _say(each)
     if len(done) == 1:
-        say(f"next: {paste('init', '--from-study', done[0].name)} writes a study file to go on with")
+        say(f"next: {paste('init', '--from-study', done[0].name)} writes a study file to continue with")
     sys.stdout.write("".join(f"{each.name}\n" for each in done))
 
 
@@ -72,19 +76,19 @@ def _read(source: str, names: list[str], metrics: list[str]) -> list[SourceStudy
     if source.lower().endswith((".csv", ".tsv")):
         return [read_csv_study(source, names, metrics)]
     if metrics:
-        raise InputError("--metric goes with a CSV file; a storage says what was optimized")
+        raise InputError("--metric is only for CSV files; an Optuna storage records what was optimized")
     found = read_optuna_studies(source, names)
     if not found:
-        raise InputError(f"{source} holds no studies", "nothing was imported")
+        raise InputError(f"{source} contains no studies", "nothing was imported")
     return found
 
 
 def _say(done: Imported) -> None:
-    renamed = "" if done.source_name == done.name else f", which was called {done.source_name!r}"
+    renamed = "" if done.source_name == done.name else f" (named {done.source_name!r} there)"
     if done.added == 0 and done.known:
-        say(f"{done.name}{renamed}: nothing new; its {done.known} trials are here already")
+        say(f"{done.name}{renamed}: nothing new; its {done.known} trials are already here")
         return
-    known = f"; {done.known} were here already" if done.known else ""
+    known = f"; {done.known} were already here" if done.known else ""
     say(f"{done.name}{renamed}: {done.added} trial{'' if done.added == 1 else 's'} imported{known}")
     if done.interrupted:
-        say(f"  {done.interrupted} of them had not ended there; here they have failed")
+        say(f"  {done.interrupted} of them had not ended there and were imported as failed")

@@ -1,4 +1,4 @@
-"""``hpotool note`` and ``tag``: what people say about a study."""
+"""``hpotool note`` and ``tag``: notes and tags on a study."""
 
 from __future__ import annotations
 
@@ -15,38 +15,42 @@ from hpotool.errors import InputError
 def note(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TRIAL] [TEXT]", help="A trial's number, and the note.", show_default=False),
+        typer.Argument(
+            metavar="[TRIAL] [TEXT]",
+            help="The trial's number, for a note on a trial; the note.",
+            show_default=False,
+        ),
     ] = None,
     study: StudyOption = None,
     remove: Annotated[bool, typer.Option("--remove", help="Remove the note.")] = False,
     storage: StorageOption = None,
 ) -> None:
-    """Note something about a study or a trial, in Markdown; the dashboard shows it.
+    """Add a note to a study or a trial, in Markdown; the dashboard shows it.
 
-    Without a text, print the note.
+    Without TEXT, print the note.
     """
     from hpotool.cli.database import connect, identify_study
     from hpotool.storage.control.keeping import read_note, write_note
 
     number, text = _read(words or [])
     if remove and text:
-        raise InputError("--remove takes no text", "hpotool note STUDY --remove")
+        raise InputError("--remove does not take a text", "hpotool note STUDY --remove")
     connection = connect(storage)
     study_id, name = identify_study(connection, study)
     about = name if number is None else f"trial {number} of {name}"
     if text or remove:
         write_note(connection, study_id, text, number)
-        say(f"noted about {about}" if text else f"the note about {about} is gone")
+        say(f"added the note on {about}" if text else f"removed the note on {about}")
         return
     found = read_note(connection, study_id, number)
     if found:
         sys.stdout.write(found + "\n")
     else:
-        say(f"there is no note about {about}")
+        say(f"there is no note on {about}")
 
 
 def _read(words: list[str]) -> tuple[int | None, str]:
-    """A trial's number, if the words begin with one, and the text."""
+    """The trial's number, if the words start with one, and the text."""
     number, rest = (int(words[0]), words[1:]) if words and words[0].isdecimal() else (None, words)
     if len(rest) > 1:
         raise InputError(f"the note has {len(rest)} parts", "put it in quotes: hpotool note STUDY 'TEXT'")
@@ -56,12 +60,12 @@ def _read(words: list[str]) -> tuple[int | None, str]:
 def tag(
     tags: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=VALUE...", help="KEY= removes it.", show_default=False),
+        typer.Argument(metavar="KEY=VALUE...", help="KEY= removes a tag.", show_default=False),
     ] = None,
     study: StudyOption = None,
     storage: StorageOption = None,
 ) -> None:
-    """Give a study tags, as `tags:` in its file does; without any, print those it has."""
+    """Set tags of a study, like `tags:` in its file; without arguments, print its tags."""
     from hpotool.cli.actor import current_actor
     from hpotool.cli.database import connect, identify_study
     from hpotool.storage.control.creation import change_spec, read_spec

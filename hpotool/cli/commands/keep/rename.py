@@ -14,15 +14,19 @@ from hpotool.errors import InputError, paste
 if TYPE_CHECKING:
     from pathlib import Path
 
-_FOLDERS = ("logs", "checkpoints", "checkpoint-copies")  # of the home folder, with a folder for each study
+_FOLDERS = (
+    "logs",
+    "checkpoints",
+    "checkpoint-copies",
+)  # folders of the home folder that have a subfolder for each study
 
 
 def rename(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="The study.")],
-    name: Annotated[str, typer.Argument(metavar="NEW_NAME", help="What it is called from now on.")],
+    name: Annotated[str, typer.Argument(metavar="NEW_NAME", help="The new name.")],
     storage: StorageOption = None,
 ) -> None:
-    """Give a study another name; its logs and checkpoints on this machine follow it."""
+    """Rename a study, and its logs and checkpoints on this machine."""
     from hpotool.cli.actor import current_actor
     from hpotool.cli.database import connect, identify_study
     from hpotool.storage.control.keeping import rename_study
@@ -32,21 +36,21 @@ def rename(
     connection = connect(storage)
     study_id, old = identify_study(connection, study)
     if name == old:
-        raise InputError(f"the study is called {old!r} already", paste("rename", old, "NEW_NAME"))
+        raise InputError(f"the study is already named {old!r}", paste("rename", old, "NEW_NAME"))
     ensure_schema(connection.url)
     refuse_while_workers_live(connection, study_id, old, "wait until they have left")
     rename_study(connection, old, name, current_actor())
     for stays in _move_folders(old, name):
-        say(f"{stays} stays where it is: there is a folder of the new name already")
-    say(f"study {old!r} is called {name!r} now")
-    say("checkpoints on other machines and at URLs keep the old name: trials that resume there begin anew")
+        say(f"{stays} was not renamed: a folder with the new name already exists")
+    say(f"study {old!r} is now named {name!r}")
+    say("checkpoints on other machines and at URLs keep the old name: trials that resume there start from scratch")
 
 
 def check_new_name(name: str, command: str, study: str) -> None:
-    """Refuse a name that no study file can bear.
+    """Refuse a name that is not allowed in a study file.
 
     Raises:
-        InputError: it is one.
+        InputError: the name is not allowed.
     """
     from hpotool.study.file.grammar import check_study_name
 
@@ -57,7 +61,7 @@ def check_new_name(name: str, command: str, study: str) -> None:
 
 
 def _move_folders(old: str, name: str) -> list[Path]:
-    """Move what lies on this machine; the folders that could not be moved."""
+    """Rename the folders on this machine; return those that could not be renamed."""
     from hpotool.settings import home_folder, study_folder_name
 
     left = []

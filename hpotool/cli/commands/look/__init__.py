@@ -1,4 +1,4 @@
-"""Commands that look at a study.
+"""Commands that show a study.
 
-They answer and change nothing, but for the key of `watch` that pauses. Only `cli.app` comes in.
+They change nothing, except that a key of `watch` pauses the study. Only `cli.app` imports this folder.
 """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def best(
     study: StudyOption = None,
-    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many, of one metric.")] = 1,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many trials, with one metric.")] = 1,
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
@@ -35,7 +35,7 @@ def best(
 
 
 def trials_answer(found: BestTrials, study: Study) -> Answer:
-    """The best trials in every form, with what is at the edge of its range; the reason where there is none."""
+    """The best trials in every output format, with parameters at the edge of their range; or why there is none."""
     from rich.console import Group
 
     rows = [trial.as_row() for trial in found.trials]
@@ -49,14 +49,14 @@ def trials_answer(found: BestTrials, study: Study) -> Answer:
 
 
 def edge_lines(study: Study, number: int) -> list[Text]:
-    """What of a trial's parameters is at the edge of its range, a line each."""
+    """One line for each parameter of a trial that is at the edge of its range."""
     from hpotool.analysis.edges import find_edges
 
     trial = next(trial for trial in study.get_trials(deepcopy=False) if trial.number == number)
     return [
         words(
             f"{edge.name} {plain_cell(edge.value)} is at the {edge.side} edge of its range "
-            f"[{plain_cell(edge.low)}, {plain_cell(edge.high)}]: there may be better ones beyond",
+            f"[{plain_cell(edge.low)}, {plain_cell(edge.high)}]: better values may lie beyond it",
             "yellow",
         )
         for edge in find_edges(trial)

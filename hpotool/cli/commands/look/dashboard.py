@@ -17,22 +17,22 @@ LOGIN_VARIABLE = "HPOTOOL_DASHBOARD_LOGIN"
 
 
 def dashboard(
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes any that is free.")] = 8080,
-    read_only: Annotated[bool, typer.Option("--read-only", help="Refuse what changes a study.")] = False,
-    open_browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free one.")] = 8080,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Refuse all changes to studies.")] = False,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the browser.")] = False,
     allow_host: Annotated[
         list[str] | None,
         typer.Option(
             "--allow-host",
             metavar="NAME",
-            help="Answer to this name too, where a proxy or DNS gives it one; may be repeated.",
+            help="Also answer to this host name, for a proxy or a DNS entry; can be repeated.",
             show_default=False,
         ),
     ] = None,
     storage: StorageOption = None,
 ) -> None:
-    """Show the studies in a browser, until Ctrl-C. HPOTOOL_DASHBOARD_LOGIN=USER:PASSWORD asks for a login."""
+    """Show studies in a browser, until Ctrl-C. Set HPOTOOL_DASHBOARD_LOGIN=USER:PASSWORD to require a login."""
     from hpotool.cli.database import resolve_url
     from hpotool.server.dashboard import DashboardServer, Login, require_dashboard
     from hpotool.storage.open import open_storage
@@ -50,8 +50,8 @@ def dashboard(
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     if login is None and not read_only and host not in ("127.0.0.1", "::1", "localhost"):
-        say(f"whoever reaches {host} can change and delete studies: use --read-only, or set {LOGIN_VARIABLE}")
-    say(f"dashboard: {server.url} (Ctrl-C ends it)")
+        say(f"anyone who can reach {host} can change and delete studies: use --read-only, or set {LOGIN_VARIABLE}")
+    say(f"dashboard: {server.url} (Ctrl-C to quit)")
     if open_browser:
         import webbrowser
 
@@ -60,5 +60,5 @@ def dashboard(
 
 
 def _leave(signal_number: int, frame: FrameType | None) -> None:
-    """End the server's loop: being told to stop is how a dashboard ends well."""
+    """End the server's loop: a stop signal is the normal way for a dashboard to end."""
     sys.exit(0)

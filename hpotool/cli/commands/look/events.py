@@ -23,21 +23,22 @@ if TYPE_CHECKING:
     from hpotool.storage.fleet.attempts import Run
 
 _ASK_EVERY_S = 1.0
-# Two transactions that run at the same time may commit in the other order than their events were numbered in.
+# Concurrent transactions may commit in a different order than their events were numbered.
 _OVERLAP = 200
 
 
 def events(
     study: StudyOption = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on writing what happens.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new events.")] = False,
     trial: Annotated[
-        int | None, typer.Option("--trial", metavar="N", min=0, help="Of this trial only.", show_default=False)
+        int | None,
+        typer.Option("--trial", metavar="N", min=0, help="Only events of this trial.", show_default=False),
     ] = None,
-    last: Annotated[int, typer.Option("--last", "-n", metavar="N", min=1, help="Only the last N.")] = 50,
+    last: Annotated[int, typer.Option("--last", "-n", metavar="N", min=1, help="Only the last N events.")] = 50,
     storage: StorageOption = None,
-    format: Annotated[Format, typer.Option("--format", help="How to write the answer.")] = Format.TABLE,
+    format: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TABLE,
 ) -> None:
-    """Who moved which trial from what to what, and why."""
+    """List what happened in a study: every change of a trial's state, by whom and why."""
     from hpotool.cli.database import connect, identify_study
     from hpotool.storage.control.orders import read_events
 
@@ -54,7 +55,7 @@ def events(
             rows=rows,
             value="\n".join(map(_sentence, found)),
             picture=(lambda: _draw(found)) if found else None,
-            empty="nothing happened yet",
+            empty="nothing has happened yet",
         ),
         format,
     )
@@ -96,7 +97,7 @@ def _as_data(event: Event) -> dict[str, Any]:
 
 
 def _draw(events: Sequence[Event]) -> RenderableType:
-    """Short times of the reader's own zone, which the column's name says once."""
+    """Short times in the local time zone, which the column's heading names once."""
     from hpotool.cli.screen.tables import Fitted
 
     now = datetime.now(timezone.utc)
@@ -114,7 +115,7 @@ def _draw(events: Sequence[Event]) -> RenderableType:
 
 
 def _describe_kind(event: Event) -> str:
-    """What happened, in a word or two that the log of a worker uses as well."""
+    """What happened, in a word or two; the same words as in a worker's log."""
     to = event.to_state or ""
     words = {
         "claim": "started",

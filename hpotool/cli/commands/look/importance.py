@@ -21,33 +21,33 @@ _BAR_WIDTH = 40
 
 
 class Evaluator(str, Enum):
-    """How importance is judged."""
+    """How importance is measured."""
 
     PED_ANOVA = "ped-anova"
     FANOVA = "fanova"
 
 
 _QUESTIONS = {
-    "ped-anova": "what sets the best tenth of the trials apart (--evaluator fanova: what moves {} anywhere)",
-    "fanova": "what moves {} anywhere in the space (--evaluator ped-anova: what sets the best tenth apart)",
+    "ped-anova": "what sets the best tenth of the trials apart (--evaluator fanova: what changes {} anywhere)",
+    "fanova": "what changes {} anywhere in the space (--evaluator ped-anova: what sets the best tenth apart)",
 }
 
 
 def importance(
     study: StudyOption = None,
     metric: Annotated[
-        str | None, typer.Option("--metric", "-m", help="One metric [default: each].", show_default=False)
+        str | None, typer.Option("--metric", "-m", help="Only this metric [default: each].", show_default=False)
     ] = None,
     evaluator: Annotated[
         Evaluator,
         typer.Option(
-            help="ped-anova: what sets the best tenth of the trials apart; fanova: what moves the metric anywhere."
+            help="ped-anova: what sets the best tenth of trials apart; fanova: what changes the metric anywhere."
         ),
     ] = Evaluator.PED_ANOVA,
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
-    """Show how much each parameter mattered."""
+    """Show how important each parameter is."""
     from hpotool.analysis.importance import find_importance
     from hpotool.cli.database import connect, load_study
 
@@ -60,7 +60,7 @@ def importance(
     data = [one.as_data() for one in found]
     show(
         Answer(
-            # One metric is one object: that is what a script asks for nearly always.
+            # A single metric is one object rather than a list, because that is what scripts nearly always want.
             data=data[0] if len(data) == 1 else data,
             rows=rows,
             value="\n".join(f"{row['parameter']} {row['importance']!r}" for row in rows),

@@ -28,13 +28,13 @@ _CHUNK = 1 << 16
 def logs(
     trial: TrialArgument,
     study: StudyOption = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the attempt has ended.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing until the attempt ends.")] = False,
     raw: Annotated[
-        bool, typer.Option("--raw", help="Every byte as it was printed, with what a terminal obeys (colours).")
+        bool, typer.Option("--raw", help="Print every byte unchanged, including control sequences (colours).")
     ] = False,
     storage: StorageOption = None,
 ) -> None:
-    """Write what a trial's attempt printed: all of it on the machine where it ran, elsewhere its last lines."""
+    """Print the output of a trial's latest attempt: all of it on the machine where it ran, elsewhere its end."""
     from hpotool.cli.database import connect, find_study
     from hpotool.settings import home_folder, study_folder_name
     from hpotool.storage.control.studies import list_attempts
@@ -54,19 +54,19 @@ def logs(
 
 
 def _write_visibly() -> Callable[[bytes], object]:
-    """What writes bytes to stdout as text in which control characters, and what is no UTF-8, are written out."""
+    """Return a writer of bytes to stdout that escapes control characters and invalid UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
     newlines = io.IncrementalNewlineDecoder(decoder, translate=True)
     return lambda chunk: sys.stdout.write(visible_lines(newlines.decode(chunk)))
 
 
 def _write_file(path: Path, write: Callable[[bytes], object], is_over: Callable[[], bool]) -> None:
-    """Write the file, and what is added to it until it is over."""
+    """Write the file and everything added to it until the attempt is over."""
     with path.open("rb") as file:
         while True:
-            # In this order, or what is printed between the two questions would be missed.
+            # In this order; otherwise output printed between the two checks would be missed.
             has_ended = is_over()
-            if (size := path.stat().st_size) < file.tell():  # it had grown too large, and its middle was cut out
+            if (size := path.stat().st_size) < file.tell():  # it had grown too large, so its middle was cut out
                 file.seek(max(0, size - _CHUNK))
             while chunk := file.read(_CHUNK):
                 write(chunk)
@@ -85,7 +85,7 @@ def _has_ended(connection: Connection, study: str, trial: int) -> bool:
 
 def _write_tail(attempt: dict[str, Any], raw: bool) -> None:
     if attempt["outcome"] is None:
-        say(f"it runs on {attempt['host']}: its output is there until it has ended")
+        say(f"it is running on {attempt['host']}; its output is only there until it ends")
         return
     say(f"these are the last lines; {_where_the_log_is(attempt['host'])}")
     tail = attempt["output_tail"] or ""

@@ -8,7 +8,7 @@ from hpotool.cli.output import Format, show
 
 
 def pareto(study: StudyOption = None, storage: StorageOption = None, format: FormatOption = Format.TABLE) -> None:
-    """Show the Pareto front: the trials that no other beats in every metric."""
+    """Show the Pareto front: the trials that no other trial beats in every metric."""
     from hpotool.analysis.pareto import find_pareto_front
     from hpotool.cli.database import connect, load_study
     from hpotool.storage.control.studies import has_replicates

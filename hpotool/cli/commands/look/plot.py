@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class What(str, Enum):
-    """What is drawn."""
+    """The kinds of plot."""
 
     HISTORY = "history"
     PARETO = "pareto"
@@ -36,19 +36,19 @@ class What(str, Enum):
 
 def plot(
     context: typer.Context,
-    what: Annotated[What, typer.Argument(help="What to draw.")] = What.HISTORY,
+    what: Annotated[What, typer.Argument(help="The kind of plot.")] = What.HISTORY,
     more: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="STUDY",
-            help="Several studies, one over the other (history, edf).",
+            help="Further studies in the same plot (history, edf).",
             show_default=False,
         ),
     ] = None,
     study: StudyOption = None,
     metric: Annotated[
         str | None,
-        typer.Option("--metric", "-m", help="Which metric [default: the first].", show_default=False),
+        typer.Option("--metric", "-m", help="The metric [default: the first].", show_default=False),
     ] = None,
     parameters: Annotated[
         list[str] | None,
@@ -56,8 +56,8 @@ def plot(
             "--param",
             "-p",
             metavar="NAME",
-            help="Draw this parameter only; may be repeated (slice, parallel, contour, rank) "
-            "[default: all; of pairs, the four most important].",
+            help="Only this parameter; can be repeated (slice, parallel, contour, rank) "
+            "[default: all; for pairs, the four most important].",
             show_default=False,
         ),
     ] = None,
@@ -71,10 +71,10 @@ def plot(
             show_default=False,
         ),
     ] = None,
-    is_opened: Annotated[bool, typer.Option("--open", help="Open it when it is written.")] = False,
+    is_opened: Annotated[bool, typer.Option("--open", help="Open the file afterwards.")] = False,
     storage: StorageOption = None,
 ) -> None:
-    """Draw a study as an HTML page that needs nothing but a browser, or as an image."""
+    """Plot a study as a self-contained HTML page or as an image."""
     from hpotool.analysis.pictures.plots import draw, draw_image, ending_of
     from hpotool.cli.database import connect, load_study
 
@@ -96,7 +96,7 @@ def plot(
 
 
 def _names(context: typer.Context, study: str | None, more: Sequence[str]) -> list[str | None]:
-    """The studies that are named; what is typed comes before HPOTOOL_STUDY."""
+    """The studies to plot; names on the command line take precedence over HPOTOOL_STUDY."""
     source = context.get_parameter_source("study")
     is_typed = source is not None and source.name == "COMMANDLINE"
     if more and not is_typed:

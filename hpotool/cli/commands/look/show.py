@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from hpotool.storage.database.connection import Connection
 
 _TABLES = ("values", "params", "constraints", "user_attributes", "system_attributes")
-# Optuna's names for what "retry of" says, and the mark for its sampler of what "outcome" says.
+# Attributes that are shown as "retry of" and "outcome" instead.
 _SAID_ELSEWHERE = ("failed_trial", "retry_history", "hpotool:failed")
 _REPORTS_SHOWN = 20
-_NAMES_WIDTH = 11  # of the longest name in a description
+_NAMES_WIDTH = 11  # the length of the longest name in a description
 
 
 def show_study_or_trial(
     trial: Annotated[
-        int | None, typer.Argument(metavar="[TRIAL]", help="A trial's number; without one, the study.", min=0)
+        int | None, typer.Argument(metavar="[TRIAL]", help="A trial's number [default: show the study].", min=0)
     ] = None,
     study: StudyOption = None,
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
-    """Show everything about a study, what searches it and why; or about one trial, with every attempt."""
+    """Show everything about a study, including how it is searched and why; or about one trial and its attempts."""
     from hpotool.cli.database import connect
 
     connection = connect(storage)
@@ -125,7 +125,7 @@ def _draw_study(description: StudyDescription, status: StudyStatus, study: Study
 
 
 def _describe_progress(status: StudyStatus) -> dict[str, str]:
-    """When it was made and begun, how far it is, and the best so far."""
+    """When the study was created and started, its progress, and the best result so far."""
     now = datetime.now(timezone.utc)
     activity, progress = status.activity, status.progress
     ages = {"created": activity.made_s, "started": activity.begun_s}
@@ -147,7 +147,7 @@ def _describe_progress(status: StudyStatus) -> dict[str, str]:
 
 
 def _describe_scale(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A parameter's row with a word for its scale."""
+    """A parameter's row, with its scale in a word."""
     shown = {key: value for key, value in row.items() if key != "log"}
     return {**shown, "scale": "log"} if row.get("log") else shown
 
@@ -188,7 +188,7 @@ def _describe_trial(data: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _describe_attempt(attempt: Mapping[str, Any]) -> dict[str, Any]:
-    """An attempt's row, its start by the reader's clock."""
+    """An attempt's row, with its start in local time."""
     shown = {key: value for key, value in attempt.items() if key != "output_tail"}
     if shown.get("started"):
         shown["started"] = format_local(datetime.fromisoformat(shown["started"]))

@@ -18,7 +18,7 @@ _WIDEST_BAR = 120
 
 
 def status(study: StudyOption = None, storage: StorageOption = None, format: FormatOption = Format.TABLE) -> None:
-    """Show how far a study is, who works on it, and the best so far."""
+    """Show a study's progress, its workers, and the best result so far."""
     from hpotool.analysis.status import read_status
     from hpotool.cli.database import connect, load_study
 
@@ -37,7 +37,7 @@ def status(study: StudyOption = None, storage: StorageOption = None, format: For
 
 
 def draw_status(found: StudyStatus) -> RenderableType:
-    """A study's status for a person: how far it is, its pace, the best, what went wrong, and who works on it."""
+    """A study's status for people: progress, pace, best result, failures and workers."""
     from rich.console import Group
     from rich.text import Text
 

@@ -23,14 +23,14 @@ def studies(
     pattern: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PATTERN]", help="Only those with such a name, like 'digits-*'.", show_default=False
+            metavar="[PATTERN]", help="Only studies with a matching name, like 'digits-*'.", show_default=False
         ),
     ] = None,
-    all: Annotated[bool, typer.Option("--all", "-a", help="Also those that are archived.")] = False,
+    all: Annotated[bool, typer.Option("--all", "-a", help="Also archived studies.")] = False,
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
-    """List the studies of the database: state, progress, best value, age, workers."""
+    """List the studies in the database: state, progress, best value, age, workers."""
     from fnmatch import fnmatchcase
 
     from hpotool.analysis.pace import GONE_AFTER_S
@@ -58,7 +58,7 @@ def studies(
             rows=[_row(overview) for overview in overviews],
             value="\n".join(study.name for study in found),
             picture=(lambda: _draw(overviews)) if overviews else None,
-            empty=f"no study has a name like {pattern!r}; hpotool studies lists all {len(every)}"
+            empty=f"no study's name matches {pattern!r}; hpotool studies lists all {len(every)}"
             if every
             else "no studies yet; create one with: hpotool create-study FILE",
         ),
@@ -67,7 +67,7 @@ def studies(
 
 
 def _row(overview: StudyOverview) -> dict[str, Any]:
-    """The columns of a CSV file: counts of trials by state, and everything else as plain numbers."""
+    """The columns of a CSV file: counts of trials by state, and everything else as plain values."""
     summary = overview.summary
     return {
         "study": summary.name,

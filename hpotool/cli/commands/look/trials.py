@@ -33,46 +33,50 @@ def trials(
     study: StudyOption = None,
     state: Annotated[
         list[State] | None,
-        typer.Option("--state", help="Only trials in this state; may be given several times.", show_default=False),
+        typer.Option("--state", help="Only trials in this state; can be repeated.", show_default=False),
     ] = None,
     failed: Annotated[
-        bool, typer.Option("--failed", help="Only trials that failed and are not tried again.")
+        bool, typer.Option("--failed", help="Only trials that failed and were not retried.")
     ] = False,
     where: Annotated[
         str | None,
         typer.Option(
             "--where",
             metavar="CONDITION",
-            help="Only trials that meet it, like 'lr>0.1 and state=complete'.",
+            help="Only trials that match, like 'lr>0.1 and state=complete'.",
             show_default=False,
         ),
     ] = None,
     sort: Annotated[
         str | None,
         typer.Option(
-            "--sort", metavar="COLUMN", help="The smallest first; with -COLUMN the largest.", show_default=False
+            "--sort",
+            metavar="COLUMN",
+            help="Sort by this column, smallest first; -COLUMN for largest first.",
+            show_default=False,
         ),
     ] = None,
-    reverse: Annotated[bool, typer.Option("--reverse", help="The other way round.")] = False,
+    reverse: Annotated[bool, typer.Option("--reverse", help="Reverse the order.")] = False,
     top: Annotated[
         int | None,
         typer.Option(
-            "--top", metavar="N", min=1, help="Only the first N by --sort, else the N best.", show_default=False
+            "--top", metavar="N", min=1, help="Only the first N by --sort, or else the N best.", show_default=False
         ),
     ] = None,
     last: Annotated[
-        int | None, typer.Option("--last", "-n", metavar="N", min=1, help="Only the last N.", show_default=False)
+        int | None,
+        typer.Option("--last", "-n", metavar="N", min=1, help="Only the last N trials.", show_default=False),
     ] = None,
     columns: Annotated[
         str | None,
-        typer.Option("--columns", metavar="A,B", help="Only these, in a table or CSV.", show_default=False),
+        typer.Option("--columns", metavar="A,B", help="Columns of the table or CSV.", show_default=False),
     ] = None,
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
     """List the trials with their outcome, values, reason and parameters.
 
-    A table shows a trial that was tried again once: under its first number, with the newest one as its retry.
+    A table shows a retried trial as one row: under its first number, with the newest one as its retry.
     """
     from hpotool.analysis.conditions import read_conditions
     from hpotool.analysis.results import direction_signs, metric_names

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 def watch(
     study: StudyOption = None,
     interval: Annotated[
-        float, typer.Option("--interval", metavar="SECONDS", min=0.1, help="Seconds between two looks.")
+        float, typer.Option("--interval", metavar="SECONDS", min=0.1, help="Seconds between refreshes.")
     ] = 1.0,
     storage: StorageOption = None,
 ) -> None:
-    """Follow a study until it is done: a screen in a terminal, one line per change elsewhere.
+    """Follow a study until it is done: as a screen in a terminal, elsewhere as one line per change.
 
-    Keys: q leaves, p pauses or resumes the study, s sorts the latest trials, o opens a trial.
+    Keys: q to quit, p to pause or resume the study, s to sort the latest trials, o to open a trial.
     """
     from hpotool.analysis.status import read_status
     from hpotool.cli.database import connect, load_study

@@ -1,4 +1,4 @@
-"""Commands that run a study: workers and their orders.
+"""Commands that run a study: workers, and orders to them.
 
-Only `cli.app` comes in.
+Only `cli.app` imports this folder.
 """

@@ -1,4 +1,4 @@
-"""``hpotool pause``, ``resume``, ``drain``, ``stop``: what every worker of a study hears within five seconds."""
+"""``hpotool pause``, ``resume``, ``drain``, ``stop``: orders that every worker gets within five seconds."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ if TYPE_CHECKING:
     from hpotool.storage.fleet.attempts import StudyState
 
 ReasonOption = Annotated[
-    str, typer.Option("--reason", "-m", metavar="TEXT", help="Why; kept in the event log.", show_default=False)
+    str, typer.Option("--reason", "-m", metavar="TEXT", help="The reason, for the event log.", show_default=False)
 ]
 
 
 def pause(study: StudyOption = None, reason: ReasonOption = "", storage: StorageOption = None) -> None:
-    """Claim no new trials; what runs goes on, workers wait."""
-    _move(study, storage, "paused", reason, "paused; go on with: {resume}")
+    """Start no new trials; running trials finish, and workers wait."""
+    _move(study, storage, "paused", reason, "paused; to continue: {resume}")
 
 
 def resume(study: StudyOption = None, reason: ReasonOption = "", storage: StorageOption = None) -> None:
-    """Take a paused, draining or stopped study up again."""
-    _move(study, storage, "running", reason, "running again; workers that left have to be started")
+    """Resume a paused, draining or stopped study."""
+    _move(study, storage, "running", reason, "running again; start any workers that have left")
 
 
 def drain(study: StudyOption = None, reason: ReasonOption = "", storage: StorageOption = None) -> None:
     """Let every worker finish its trial and leave."""
-    _move(study, storage, "draining", reason, "draining: workers leave after their trial")
+    _move(study, storage, "draining", reason, "draining: each worker leaves after its trial")
 
 
 def stop(
     study: StudyOption = None,
     trial: Annotated[
         int | None,
-        typer.Option("--trial", metavar="N", min=0, help="Only this trial, for good.", show_default=False),
+        typer.Option("--trial", metavar="N", min=0, help="Stop only this trial, for good.", show_default=False),
     ] = None,
     reason: ReasonOption = "",
     storage: StorageOption = None,
 ) -> None:
-    """Have every worker checkpoint its trial, hand it back and leave; or end one trial for good."""
+    """Have every worker save a checkpoint, requeue its trial and leave; or stop one trial for good."""
     if trial is None:
-        _move(study, storage, "stopped", reason, "stopped: workers hand their trials back and leave")
+        _move(study, storage, "stopped", reason, "stopped: workers requeue their trials and leave")
         return
     from hpotool.cli.actor import current_actor
     from hpotool.cli.database import adopt_study, connect
@@ -53,7 +53,7 @@ def stop(
     connection = connect(storage)
     study_id, _ = adopt_study(connection, study)
     came = cancel_trial(connection.run, study_id, trial, reason or "cancelled on request", current_actor())
-    say(f"trial {trial} is cancelled" if came == "failed" else f"trial {trial} is told to stop")
+    say(f"trial {trial} is cancelled" if came == "failed" else f"trial {trial} is asked to stop")
 
 
 def _move(study: str | None, storage: str | None, state: StudyState, reason: str, done: str) -> None:
@@ -65,4 +65,4 @@ def _move(study: str | None, storage: str | None, state: StudyState, reason: str
     study_id, name = adopt_study(connection, study)
     changed = set_state(connection.run, study_id, state, reason, current_actor())
     done = done.format(resume=paste("resume", "--study", name))
-    say(f"{name} is {done}" if changed else f"{name} is {state} already")
+    say(f"{name} is {done}" if changed else f"{name} is already {state}")

@@ -15,13 +15,15 @@ def reap(
     study: StudyOption = None,
     grace: Annotated[
         float | None,
-        typer.Option("--grace", metavar="SECONDS", min=1, help="How long to watch [default: the workers' grace]."),
+        typer.Option(
+            "--grace", metavar="SECONDS", min=1, help="How long to watch [default: the workers' grace period]."
+        ),
     ] = None,
     storage: StorageOption = None,
 ) -> None:
-    """Watch the running trials for one grace period, and have those tried again whose worker is gone.
+    """Watch the running trials for one grace period, and retry those whose worker is gone.
 
-    Workers do this all the time; it is for a study without any.
+    Workers do this all the time; use this command for a study without workers.
     """
     from dataclasses import replace
     from datetime import timedelta

@@ -19,15 +19,15 @@ _CONDITIONS = ("outcome", "host")
 def retry(
     trials: Annotated[
         list[int] | None,
-        typer.Argument(metavar="TRIAL...", help="The trials' numbers.", min=0, show_default=False),
+        typer.Argument(metavar="TRIAL...", help="Numbers of trials.", min=0, show_default=False),
     ] = None,
     study: StudyOption = None,
     failed: Annotated[
-        bool, typer.Option("--failed", help="Every failed trial that is not tried again yet.")
+        bool, typer.Option("--failed", help="Every failed trial that is not being retried yet.")
     ] = False,
     where: Annotated[
         list[str] | None,
-        typer.Option("--where", metavar="KEY=VALUE", help="Of those, with outcome=crash or host=gpu-7."),
+        typer.Option("--where", metavar="KEY=VALUE", help="Only failed trials with outcome=crash, or host=gpu-7."),
     ] = None,
     storage: StorageOption = None,
 ) -> None:
@@ -39,8 +39,8 @@ def retry(
     conditions = _conditions(where or [])
     is_search = failed or bool(conditions)
     if is_search == bool(trials):
-        problem = "trials are named and searched for" if trials else "no trial is named"
-        raise InputError(problem, "hpotool retry STUDY 3 7; or all that failed: hpotool retry STUDY --failed")
+        problem = "give either trial numbers or --failed/--where, not both" if trials else "no trial is given"
+        raise InputError(problem, "hpotool retry STUDY 3 7; or all failed ones: hpotool retry STUDY --failed")
     connection = connect(storage)
     study_id, name = adopt_study(connection, study)
     wanted = _find(connection, study_id, name, conditions) if is_search else list(dict.fromkeys(trials or []))
@@ -51,7 +51,7 @@ def retry(
         except (InputError, NotFoundError) as error:
             refused.append(error)
         else:
-            say(f"trial {trial} is queued again as trial {number}")
+            say(f"trial {trial} is queued again, as trial {number}")
     _raise_all(refused)
 
 
@@ -64,7 +64,7 @@ def _conditions(where: list[str]) -> dict[str, str]:
         key, equals, value = text.partition("=")
         if key not in _CONDITIONS or not equals:
             raise InputError(
-                f"--where {text}: it takes outcome=… or host=…", "hpotool retry --where outcome=crash"
+                f"--where {text}: expected outcome=… or host=…", "hpotool retry --where outcome=crash"
             )
         known = [outcome.value for outcome in Outcome]
         if key == "outcome" and value not in known:
@@ -77,19 +77,19 @@ def _conditions(where: list[str]) -> dict[str, str]:
 
 
 def _find(connection: Connection, study_id: int, name: str, conditions: dict[str, str]) -> list[int]:
-    """The failed trials that nothing tries again and that meet every condition."""
+    """The failed trials that are not being retried and meet every condition."""
     from hpotool.storage.control.keeping import read_failed_trials
 
     failed = read_failed_trials(connection, study_id)
     found = [trial["trial"] for trial in failed if all(trial[key] == conditions[key] for key in conditions)]
     if not found:
         such = "".join(f" with {key}={value}" for key, value in conditions.items())
-        raise NotFoundError(f"study {name!r} has no failed trial{such} to try again", paste("trials", name))
+        raise NotFoundError(f"study {name!r} has no failed trial{such} to retry", paste("trials", name))
     return found
 
 
 def _raise_all(errors: list[HpotoolError]) -> None:
-    """Raise what was refused as one error: all sentences, and the first hint."""
+    """Raise all refusals as one error: every message, and the first hint."""
     if errors:
         sentences = "\n".join(error.message for error in errors)
         raise type(errors[0])(sentences, errors[0].hint)

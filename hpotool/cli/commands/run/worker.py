@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from hpotool.storage.database.url import DatabaseUrl
     from hpotool.worker.gpu import Slot
 
-_LABEL = "HPOTOOL_WORKER_LABEL"  # set by the parent of several workers, whose lines share a terminal
+_LABEL = "HPOTOOL_WORKER_LABEL"  # set by the parent of several workers, which share a terminal
 
 
 class LogFormat(str, Enum):
-    """How a worker's log is written."""
+    """The format of a worker's log."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class IfBusy(str, Enum):
-    """What to do about a GPU that others use."""
+    """What to do if the GPU is in use."""
 
     WAIT = "wait"
     SKIP = "skip"
@@ -44,29 +44,29 @@ def worker(
         typer.Option(
             "--gpu",
             metavar="DEVICES",
-            help="none, auto (a worker on each), 0, or 0,1 (both for each trial); index, UUID or MIG name "
-            "[default: the only GPU, else none].",
+            help="none; auto (one worker per GPU); 0; or 0,1 (both for each trial). Index, UUID or MIG name "
+            "[default: the GPU if there is only one, else none].",
             show_default=False,
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="So many workers on each slot, kept alive.")] = 1,
-    if_busy: Annotated[IfBusy, typer.Option(help="What to do about a GPU that others use.")] = IfBusy.SHARE,
+    workers: Annotated[int, typer.Option(min=1, help="Workers per slot; restarted if they crash.")] = 1,
+    if_busy: Annotated[IfBusy, typer.Option(help="What to do if the GPU is in use.")] = IfBusy.SHARE,
     checkpoints: Annotated[
         str | None,
         typer.Option(
             metavar="PATH|URL",
-            help="Folder or fsspec URL that all machines share [default: below HPOTOOL_HOME].",
+            help="Checkpoint folder or fsspec URL that all machines share [default: below HPOTOOL_HOME].",
             show_default=False,
         ),
     ] = None,
     grace: Annotated[
-        str, typer.Option(metavar="DURATION", help="For an attempt that is told to stop to write its checkpoint.")
+        str, typer.Option(metavar="DURATION", help="Time to save a checkpoint when the attempt is asked to stop.")
     ] = "30s",
     give_up_after: Annotated[
         str | None,
         typer.Option(
             metavar="DURATION",
-            help="Leave when the database is away for so long [default: wait for as long as it takes].",
+            help="Leave after a database outage of this length [default: wait as long as it takes].",
             show_default=False,
         ),
     ] = None,
@@ -74,32 +74,30 @@ def worker(
         str | None,
         typer.Option(
             metavar="DURATION",
-            help="Wait for so long for the database to answer at the start; else leave with exit code 4.",
+            help="Wait this long for the database at the start, then exit with code 4.",
             show_default=False,
         ),
     ] = None,
     breaker: Annotated[
         bool,
-        typer.Option(
-            "--breaker/--no-breaker", help="Leave when everything fails on this worker, and on no other one."
-        ),
+        typer.Option("--breaker/--no-breaker", help="Leave if everything fails on this worker but not on others."),
     ] = True,
-    log_format: Annotated[LogFormat, typer.Option(help="How the log is written.")] = LogFormat.TEXT,
+    log_format: Annotated[LogFormat, typer.Option(help="Format of the log.")] = LogFormat.TEXT,
     only_objective: Annotated[
         list[str] | None,
         typer.Option(
             "--only-objective",
             metavar="MODULE:FUNCTION",
-            help="Refuse a study that names other code than this; may be repeated "
-            "[default: what HPOTOOL_ALLOW names, else anything].",
+            help="Refuse a study that names any other code; can be repeated "
+            "[default: HPOTOOL_ALLOW, else everything is allowed].",
             show_default=False,
         ),
     ] = None,
     storage: StorageOption = None,
 ) -> int:
-    """Run trials of a study until its budget is used up. The same command on every machine.
+    """Run trials of a study until its budget is used up. Use the same command on every machine.
 
-    Exit code 0: the study is done, or was stopped. 75: a signal like SIGTERM ended it with work left. 130: Ctrl-C.
+    Exit codes: 0 the study is done or was stopped; 75 a signal like SIGTERM ended it with work left; 130 Ctrl-C.
     """
     from hpotool.worker.signals import leave_on_signals
 
@@ -134,7 +132,7 @@ class _Options:
     only_objective: tuple[str, ...]
 
     def for_each_worker(self) -> list[str]:
-        """What each of several workers is started with; where it runs, and how many, is the parent's business."""
+        """The arguments of each of several workers; the parent decides on their slots and number."""
         given = {
             "--grace": self.grace,
             "--log-format": self.log_format.value,
@@ -183,7 +181,7 @@ def _work(study: str | None, storage: str | None, options: _Options, label: str)
 
 
 def _keep_workers(url: DatabaseUrl, slots: Sequence[Slot], workers: int, rest: Sequence[str]) -> int:
-    """One worker process for each slot, or several; this one only keeps them alive."""
+    """Run one or more worker processes for each slot; this process only restarts them."""
     from hpotool.launch.local import WorkerCommand, keep_workers
 
     commands = [
@@ -195,7 +193,7 @@ def _keep_workers(url: DatabaseUrl, slots: Sequence[Slot], workers: int, rest: S
         for slot in slots
         for place in range(1, workers + 1)
     ]
-    # The URL travels in the environment: an argument list is for everybody to read.
+    # The URL is passed in the environment, because everybody can read an argument list.
     return keep_workers(commands, {**os.environ, "HPOTOOL_STORAGE": url.libpq})
 
 

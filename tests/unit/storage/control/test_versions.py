@@ -57,7 +57,7 @@ def test_the_commit_and_whether_files_differ_from_it_are_told(folder: Path) -> N
 
 def test_what_is_not_known_on_one_side_is_no_difference() -> None:
     assert version_differences({"python": "3.11.2"}, {"python": "3.12.1", "code": "x"}) == [
-        "Python is 3.12.1 here, and 3.11.2 where the study was created"
+        "Python is 3.12.1 here, but was 3.11.2 when the study was created"
     ]
     assert version_differences({"commit": "abc"}, {}) == []
 
@@ -67,13 +67,11 @@ def test_the_code_of_two_studies_is_the_same_when_it_is_stored_as_the_same() -> 
     assert code_differences("a", same, "b", {**same, "python": "3.12"}) == []
     assert code_differences("a", same, "b", {"code": "12ab"}) == []  # git is not on every machine
     assert code_differences("a", same, "b", {"code": "34cd", "commit": "baa"}) == [
-        "the objective's code (SHA-256) is 12ab in 'a' and 34cd in 'b'",
-        "the git commit is f00 in 'a' and baa in 'b'",
+        "the objective's code (SHA-256) is 12ab in 'a' but 34cd in 'b'",
+        "the git commit is f00 in 'a' but baa in 'b'",
     ]
 
 
 def test_code_that_nobody_stored_is_not_the_same() -> None:
-    assert code_differences("a", {"code": "12ab"}, "b", {}) == [
-        "what the objective's code was is not stored with 'b'"
-    ]
+    assert code_differences("a", {"code": "12ab"}, "b", {}) == ["the objective's code is not stored with 'b'"]
     assert len(code_differences("a", {}, "b", {})) == 2

@@ -107,7 +107,7 @@ def test_options_of_argparse_become_a_command_and_a_search_space() -> None:
     assert re.search(pattern, "epoch 3 train_loss=1.0 val_loss: 0.42 val_acc 1")[1] == "0.42"  # type: ignore[index]
     text = format_draft(draft, "train.py")
     assert "#   epochs: {int: [2, 40], log: true}" in text
-    assert "#   data:  # needed: give it a value in the command" in text
+    assert "#   data:  # required: give it a value in the command" in text
     assert "#   amp:  # a switch" in text
 
 
@@ -161,9 +161,9 @@ def test_a_config_of_hydras_sweeper_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("def f(:\n", "train.py:1: this is no Python"),
+        ("def f(:\n", "train.py:1: this is not valid Python"),
         ("print(1)\n", "has no argparse options and no suggest_"),
-        ("x = '\0'", "this is no Python"),
+        ("x = '\0'", "this is not valid Python"),
     ],
 )
 def test_a_script_without_anything_to_read_is_refused(text: str, says: str) -> None:

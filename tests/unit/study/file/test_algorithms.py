@@ -63,19 +63,19 @@ def test_the_help_names_what_there_is(option: str) -> None:
         (
             Row({}, one_metric="use tpe"),
             "metrics: {a: minimize, b: minimize}\n",
-            "new takes one metric, .* use tpe",
+            "new works with one metric, .* use tpe",
         ),
         (
             Row({key: Key(Flag(), "whether it does") for key in ("x", "y")}, only_one_of=("x", "y")),
             "",
-            "new takes only one of x, y; remove the others",
+            "new accepts only one of x, y; remove the others",
         ),
         (
             Row({}, space="countable"),
             "search_space: {lr: {float: [0, 1]}}\n",
-            "new cannot count the values",
+            "new needs a finite number of values",
         ),
-        (Row({}, space="grid"), "", "grid must know the parameters"),
+        (Row({}, space="grid"), "", "grid needs to know the parameters"),
         (
             Row({}, ends_by_itself=True),
             TIERS,
@@ -84,7 +84,7 @@ def test_the_help_names_what_there_is(option: str) -> None:
         (
             Row({}, decides_steps=True),
             TIERS,
-            "new says itself",
+            "new itself decides",
         ),
     ],
 )

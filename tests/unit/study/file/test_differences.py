@@ -71,7 +71,8 @@ def test_a_file_without_a_seed_resumes_with_the_stored_one() -> None:
         ),
         (
             "search_space.momentum={float: [0, 1], default: 0.9}",
-            "parameter 'momentum' is new; trials before it used 0.9, and only later ones teach it",
+            "parameter 'momentum' is new; earlier trials used 0.9, "
+            "and the sampler learns it from later trials only",
         ),
         (
             "warm_start=[]",
@@ -96,12 +97,12 @@ def test_what_keeps_finished_trials_true_is_safe(change: str, sentence: str) -> 
         ("pruner=none", "the pruner is median(n_warmup_steps=3) in the study and none here"),
         ("search_space.lr.float=[0.01, 0.1]", "may lie outside the narrower range"),
         ("search_space.lr.log=false", "Optuna does not let a parameter's scale change"),
-        ("search_space.depth={float: [2, 8]}", "Optuna holds one kind per parameter"),
+        ("search_space.depth={float: [2, 8]}", "Optuna allows only one kind per parameter"),
         ("search_space.depth.step=3", "may lie between the new steps"),
         ("search_space.kind.choice=[net, tree, svm]", "Optuna does not let the choices of a parameter change"),
         ("search_space.new={float: [0, 1]}", "parameter 'new' is new and has no default"),
-        ("search_space={}", "parameter 'lr' is gone"),
-        ("search_space.drop.when={kind: net}", "finished trials have it where it would not exist"),
+        ("search_space={}", "parameter 'lr' is removed"),
+        ("search_space.drop.when={kind: net}", "some finished trials have it where it would not exist now"),
     ],
 )
 def test_what_would_make_trials_incomparable_is_refused(change: str, sentence: str) -> None:
@@ -159,7 +160,7 @@ def test_what_is_tried_and_for_how_long_does_not_change_what_is_measured(change:
         ("objective.environment={DATA: small}", "objective.environment is none in 'a' and DATA: small in 'b'"),
         (
             "tiers=[{trials: 6, steps: 1}, {trials: 4, steps: 3}]",
-            "the trials of 'b' go on from each other, and a value is one of so many steps",
+            "the trials of 'b' continue each other, so their values depend on the number of steps",
         ),
     ],
 )

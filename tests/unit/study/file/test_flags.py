@@ -67,18 +67,18 @@ FORM = "expected name=kind(…), like lr=float(1e-5, 1e-1, log) or booster=choic
         (
             {},
             [
-                "--study: this is needed where there is no study file; write --study NAME",
-                "--objective: this is needed where there is no study file; write --objective module:function",
-                "--metric: this is needed where there is no study file; write --metric NAME:maximize",
+                "--study: this is required without a study file; write --study NAME",
+                "--objective: this is required without a study file; write --objective module:function",
+                "--metric: this is required without a study file; write --metric NAME:maximize",
             ],
         ),
         (
             GOOD | {"parameters": ["x=float(1, 0)", "y", "z=flaot(1, 2)", "u=int(1,", "x=int(1, 2)", "v=int(1:)"]},
             [
                 f"--param y: {FORM}",
-                "--param z=flaot(1, 2): 'flaot' is no kind of parameter; did you mean 'float'?",
+                "--param z=flaot(1, 2): 'flaot' is not a kind of parameter; did you mean 'float'?",
                 f"--param u=int(1,: {FORM}",
-                "--param x=int(1, 2): the parameter 'x' stands in an earlier --param; rename one",
+                "--param x=int(1, 2): an earlier --param already defines the parameter 'x'; rename one",
                 "--param x=float(1, 0): high 0 is below low 1; write [0, 1]",
                 "--param v=int(1:): expected a whole number, got a mapping",
             ],

@@ -38,14 +38,14 @@ SPACE_OF = SMALL + "search_space: {x: {choice: ["
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (SPACE_OF + "1, " * 3_000_000 + "2]}}", "more than 50000 values, aliases counted; write it smaller"),
+        (SPACE_OF + "1, " * 3_000_000 + "2]}}", "more than 50000 values, counting aliases; make it smaller"),
         (SPACE_OF + ", ".join(map(str, range(90_000))) + "]}}", "more than 50000 values"),
         (SMALL + "warm_start:\n" + "- {x: 1}\n" * 60_000, "more than 50000 values"),
         (
             SPACE_OF + ", ".join(map(str, range(12_000))) + "]}}",
             "12000 choices are more than 10000; write a range",
         ),
-        (SPACE_OF + ", ".join(map(str, range(9_000))) + ", 7]}}", "the choice 7 stands here again"),
+        (SPACE_OF + ", ".join(map(str, range(9_000))) + ", 7]}}", "duplicate choice 7"),
     ],
     ids=["3 million", "90,000 choices", "60,000 points", "12,000 choices", "9,001 choices"],
 )

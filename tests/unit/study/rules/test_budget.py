@@ -48,7 +48,7 @@ def done(*values: float) -> Usage:
             "no improvement in the last 2 finished trials",
         ),
         (BudgetSpec(failed=4), Usage(failed=3), None, ""),
-        (BudgetSpec(failed=4), Usage(failed=4), "failed", "4 trials failed, of 4 that the budget bears"),
+        (BudgetSpec(failed=4), Usage(failed=4), "failed", "4 trials failed, and the budget allows 4"),
         (BudgetSpec(trials=1, failed=1), Usage(complete=1, failed=1), "trials", "1 of 1 trials are finished"),
     ],
 )

@@ -34,7 +34,7 @@ def pruner(name: str, **arguments: Any) -> PrunerSpec:
 def test_every_pruner_needs_reports(given: dict[str, Any]) -> None:
     said = find_step_mismatch(pruner(**given), None, 0)
     assert said is not None
-    assert f"the pruner {given['name']} ends none that reports nothing" in said
+    assert f"the pruner {given['name']} cannot prune such trials" in said
     assert find_step_mismatch(PrunerSpec("none"), None, 0) is None
 
 
@@ -47,16 +47,16 @@ def test_steps_may_be_counted_from_0_or_from_1(last_step: int, reports: int) -> 
 @pytest.mark.parametrize(
     ("arguments", "last_step", "reports", "says"),
     [
-        ({"max_resource": 81}, 15, 15, "2 of its 5 brackets end no trial early; write max_resource: 15"),
-        ({"max_resource": 81}, 15, 16, "2 of its 5 brackets end no trial early; write max_resource: 16"),
+        ({"max_resource": 81}, 15, 15, "2 of its 5 brackets never prune; write max_resource: 15"),
+        ({"max_resource": 81}, 15, 16, "2 of its 5 brackets never prune; write max_resource: 16"),
         (
             {"max_resource": 15},
             80,
             81,
-            "it lacks the brackets that leave trials alone for longer; write max_resource: 81",
+            "it lacks the brackets that prune later; write max_resource: 81",
         ),
-        ({"max_resource": 81, "min_resource": 20}, 15, 15, "hyperband first judges at min_resource 20"),
-        ({"max_resource": 81}, 0, 1, "hyperband first judges at min_resource 1"),
+        ({"max_resource": 81, "min_resource": 20}, 15, 15, "hyperband first prunes at min_resource 20"),
+        ({"max_resource": 81}, 0, 1, "hyperband first prunes at min_resource 1"),
         # Optuna has three brackets for 9 to 26 steps: with the right number it would be the same pruner.
         ({"max_resource": 20}, 15, 16, None),
         ({"max_resource": 15}, 20, 21, None),
@@ -130,7 +130,7 @@ def test_wilcoxon_needs_as_many_reports_as_it_compares() -> None:
     assert find_step_mismatch(pruner("wilcoxon"), 1, 2) is None
     said = find_step_mismatch(pruner("wilcoxon", n_startup_steps=5), 3, 4)
     assert said is not None
-    assert "wilcoxon compares 5 steps at least, and a complete trial reported 4" in said
+    assert "wilcoxon compares at least 5 steps, but a complete trial reported 4" in said
 
 
 @pytest.mark.parametrize(

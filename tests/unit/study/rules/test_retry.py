@@ -134,7 +134,7 @@ def test_an_open_breaker_says_why() -> None:
     opened = judge_worker("a", attempts(*OTHERS, *failed))
     assert opened is not None
     assert opened.reason == (
-        "the last 3 different points failed on this worker (crash, error) and on no other worker"
+        "the last 3 different points failed on this worker (crash, error) but on no other worker"
     )
     alone = judge_worker("a", attempts(*(f"a {point} oom" for point in range(10))))
     assert alone is not None

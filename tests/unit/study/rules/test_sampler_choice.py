@@ -26,20 +26,25 @@ def study(**keys: object) -> StudySpec:
     ("keys", "workers", "chosen", "reason"),
     [
         ({}, 0, "a Gaussian process and TPE in turns", "an improvement is likely"),
-        ({}, 8, "a Gaussian process and TPE in turns", "with 8 workers, each is sent where no other measures"),
+        ({}, 8, "a Gaussian process and TPE in turns", "with 8 workers, each is sent away from"),
         (
             {"metrics": {"a": "minimize", "b": "maximize"}},
             0,
             "a Gaussian process and TPE in turns",
-            "gives the 2 metrics other weights",
+            "weights the 2 metrics differently",
         ),
         ({"constraints": {"size": "<= 3"}}, 0, "a Gaussian process and TPE in turns", "where it is met: size"),
-        ({"search_space": {}}, 0, "a Gaussian process and TPE in turns", "the objective suggests its parameters"),
+        (
+            {"search_space": {}},
+            0,
+            "a Gaussian process and TPE in turns",
+            "the first trials show which parameters the objective suggests",
+        ),
         (
             {"search_space": {"kind": {"choice": ["a", "b"]}, "y": {**X, "when": {"kind": "b"}}}},
             0,
             "a Gaussian process and TPE in turns",
-            "those that only some trials have, y",
+            "those that only some trials have: y",
         ),
         (
             {
@@ -54,7 +59,7 @@ def study(**keys: object) -> StudySpec:
             {"budget": {"trials": 10}},
             0,
             "points that keep their distance",
-            "the budget of 10 trials ends before a model is asked, after 10",
+            "the budget of 10 trials ends before a model is used, which is after 10",
         ),
         (
             {"budget": {"trials": 19}, "sampler": {"name": "auto", "n_startup_trials": 20}},
@@ -66,13 +71,13 @@ def study(**keys: object) -> StudySpec:
             {"tiers": [{"trials": 9, "steps": 3}, {"trials": 3, "steps": 9}], "budget": {}},
             0,
             "points that keep their distance",
-            "the first tier of 9 trials ends before a model is asked, after 10",
+            "the first tier of 9 trials ends before a model is used, which is after 10",
         ),
         (
             {"sampler": {"name": "pbt", "interval": 3}, "budget": {"trials": 40}},
             0,
             "population based training",
-            "8 members, 3 steps a trial, and the worst go on from the best",
+            "8 members, 3 steps per trial, and the worst continue from the best",
         ),
         ({"sampler": "cmaes"}, 32, "cmaes", "the study file names it"),
     ],

@@ -11,5 +11,5 @@ def test_a_best_value_at_the_edge_of_its_range_is_pointed_out() -> None:
         optuna.trial.create_trial(value=1.0, params={"lr": 0.49981, "drop": 0.5}, distributions=dict(ranges))
     )
     assert [line.plain for line in edge_lines(study, 0)] == [
-        "lr 0.4998 is at the upper edge of its range [0.001, 0.5]: there may be better ones beyond"
+        "lr 0.4998 is at the upper edge of its range [0.001, 0.5]: better values may lie beyond it"
     ]
