@@ -92,7 +92,7 @@ def test_an_unknown_key_is_passed_over_where_a_newer_release_may_have_written_it
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("minimise", "; did you mean 'minimize'?"), ("zebra", "; known are minimize, maximize")],
+    [("minimise", "; did you mean 'minimize'?"), ("zebra", "; known: minimize, maximize")],
 )
 def test_a_near_miss_is_named_and_else_all_that_is_known(name: str, hint: str) -> None:
     assert did_you_mean(name, ["minimize", "maximize"]) == hint
@@ -141,9 +141,9 @@ def test_an_assignment_that_says_nothing_changes_nothing(assignment: str) -> Non
 def test_what_has_no_keys_gets_none() -> None:
     problems = Problems()
     assert assign(document([1]), "a.b", document(2), problems).plain() == [1]
-    assert problems.found[0][1] == "what stands before .a.b has no keys; set the whole of it"
+    assert problems.found[0][1] == "the value before .a.b has no keys; set the whole value"
 
 
 def test_what_is_no_data_cannot_stand_in_a_document() -> None:
-    with pytest.raises(TypeError, match="object cannot stand in a document"):
+    with pytest.raises(TypeError, match="a document cannot contain object"):
         document({"a": object()})
