@@ -128,6 +128,7 @@ def _say_kind(event: Event) -> str:
         "worker": f"worker {to}",
         "state": to,
         "create": "study created",
+        "launch": to,
     }
     return words.get(event.kind) or event.kind
 
