@@ -23,7 +23,7 @@ from typer.main import get_command
 import hpotool
 from hpotool.cli.commands.decide import export
 from hpotool.cli.commands.describe import budget, check, create_study, enqueue, init, schema
-from hpotool.cli.commands.fleet import launch, workers
+from hpotool.cli.commands.fleet import doctor, launch, workers
 from hpotool.cli.commands.keep import archive, clean, clone, db, delete, import_study, note, rename
 from hpotool.cli.commands.look import (
     best,
@@ -97,6 +97,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
         "import": import_study.import_study,
         "delete": delete.delete,
         "clean": clean.clean,
+        "doctor": doctor.doctor,
     },
 }
 _LAUNCH_TARGETS: dict[str, Callable[..., object]] = {

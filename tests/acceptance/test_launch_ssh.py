@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -109,6 +110,9 @@ def test_a_study_completes_on_hosts_that_are_cut_off_and_restarted(fleet: Hosts,
     assert "ssh gpu1 python3 -m pip install hpotool==" in refused.stderr
     assert hpotool.json("workers", "held") == {"workers": [], "launches": []}
 
+    assert doctor(fleet, hpotool, str(fleet.folder / "shared")) == {}
+    assert doctor(fleet, hpotool, own) == {"checkpoints of hosts": "broken"}
+
     hpotool.run(*launch_words(fleet, "--checkpoints", str(fleet.folder / "shared")))
     wait_for(hpotool, dict.fromkeys(("gpu1", "gpu2", "gpu3"), ["alive"] * 2))
     check_secrets(fleet, hpotool)
@@ -148,6 +152,15 @@ def test_a_study_completes_on_hosts_that_are_cut_off_and_restarted(fleet: Hosts,
     assert {row["state"] for row in rows(hpotool, "--left")} <= {"left", "gone"}
     events = [event for event in hpotool.json("events", "held", "-n", "900") if event["event"] == "launch"]
     assert "6 workers by ssh" in events[0]["reason"]
+
+
+def doctor(fleet: Hosts, hpotool: CommandLine, checkpoints: str) -> dict[str, str]:
+    """What the doctor finds between the machines."""
+    named = [word for host in fleet.each for word in ("--host", host.name)]
+    words = ["doctor", "held", *named, "--checkpoints", checkpoints, "--ssh-options", f"-F {fleet.ssh_config}"]
+    found = json.loads(hpotool.run(*words, "--format", "json", code=None).stdout)["findings"]
+    between = {each["check"]: each["verdict"] for each in found if each["about"] == "between machines"}
+    return {check: verdict for check, verdict in between.items() if verdict != "ok"}
 
 
 def check_secrets(fleet: Hosts, hpotool: CommandLine) -> None:

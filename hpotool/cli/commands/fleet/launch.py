@@ -171,7 +171,7 @@ def kubernetes(
 
     if image is None:
         raise InputError(
-            "no image is named", "name one with your code and hpotool in it: --image registry/name:tag"
+            "no image is named", "name one that holds your code and its packages: --image registry/name:tag"
         )
     try:
         grace_s = parse_duration(grace).total_seconds()
