@@ -23,6 +23,7 @@ from typer.main import get_command
 import hpotool
 from hpotool.cli.commands.decide import export
 from hpotool.cli.commands.describe import budget, check, create_study, enqueue, init, schema
+from hpotool.cli.commands.fleet import doctor, launch, workers
 from hpotool.cli.commands.keep import archive, clean, clone, db, delete, import_study, note, rename
 from hpotool.cli.commands.look import (
     best,
@@ -63,6 +64,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
     },
     "Run a study": {
         "worker": worker.worker,
+        "workers": workers.workers,
         "pause": control.pause,
         "resume": control.resume,
         "drain": control.drain,
@@ -95,15 +97,34 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
         "import": import_study.import_study,
         "delete": delete.delete,
         "clean": clean.clean,
+        "doctor": doctor.doctor,
     },
 }
+_LAUNCH_TARGETS: dict[str, Callable[..., object]] = {
+    "local": launch.local,
+    "ssh": launch.ssh,
+    "slurm": launch.slurm,
+    "kubernetes": launch.kubernetes,
+}
+
+
+def _add(to: typer.Typer, name: str, command: Callable[..., object], panel: str | None = None) -> None:
+    study = signature(command).parameters.get("study")
+    is_of_a_study = (
+        study is not None and study.annotation == "StudyOption"
+    )  # annotations are strings until Typer evaluates them
+    to.command(name, cls=StudyCommand if is_of_a_study else None, rich_help_panel=panel)(command)
+
+
 for panel, commands in _COMMANDS.items():
     for name, command in commands.items():
-        study = signature(command).parameters.get("study")
-        is_of_a_study = (
-            study is not None and study.annotation == "StudyOption"
-        )  # annotations are strings until Typer evaluates them
-        app.command(name, cls=StudyCommand if is_of_a_study else None, rich_help_panel=panel)(command)
+        _add(app, name, command, panel)
+launch_app = typer.Typer(
+    help="Start workers here, on hosts by ssh, on Slurm, on Kubernetes.", no_args_is_help=True
+)
+for name, command in _LAUNCH_TARGETS.items():
+    _add(launch_app, name, command)
+app.add_typer(launch_app, name="launch", rich_help_panel="Run a study")
 app.add_typer(db.app, name="db", rich_help_panel="Manage the database")
 
 

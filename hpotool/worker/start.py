@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import optuna
 
@@ -32,6 +33,7 @@ from hpotool.worker.log import log_event
 from hpotool.worker.loop import Departure, WorkerLoop
 from hpotool.worker.membership.budget_monitor import BudgetMonitor, check_price
 from hpotool.worker.membership.identity import identify_worker
+from hpotool.worker.membership.launched import changed_code, launch_of_process
 from hpotool.worker.membership.membership import Membership
 from hpotool.worker.points_left import PointsLeft
 from hpotool.worker.process.fork_server_handle import ImportInterrupted
@@ -170,6 +172,8 @@ def _compare_versions(spec: StudySpec, stored: Mapping[str, str]) -> None:
         InputError: there is something, and the study is strict.
     """
     found = version_differences(stored, running_versions(spec.objective))
+    changed = changed_code(launch_of_process(), Path.cwd())
+    found += [changed] if changed else []
     if found and spec.strict:
         raise InputError(
             "\n".join(["this worker is not what the study was created with, and the study is strict", *found]),

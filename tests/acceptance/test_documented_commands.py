@@ -38,6 +38,7 @@ ELSEWHERE = {
     "hpotool retry my-study": "test_keeping.py: it needs trials that failed",
     "hpotool clean --checkpoints s3": "test_object_store.py: it needs a bucket",
     "hpotool worker --study my-model --only-objective": "test_allowed.py",
+    "hpotool launch local": "test_launch.py: its study is not done",
 }
 # What a reader puts in: an address of the machine at hand, a study that exists.
 STANDS_FOR = {

@@ -230,9 +230,12 @@ def read_ended_attempts(run: Run, study_id: int, worker_id: str, last: int = 20)
     return [EndedAttempt(Outcome(outcome), worker, point) for outcome, worker, point in rows]
 
 
-def register_worker(run: Run, study_id: int, worker: WorkerIdentity) -> None:
-    """Register the worker; registering it again has no effect."""
-    run(query("register_worker"), _identity_parameters(worker) | {"study_id": study_id, "version": __version__})
+def register_worker(
+    run: Run, study_id: int, worker: WorkerIdentity, launch_id: str | None = None, job: str | None = None
+) -> None:
+    """Register the worker; registering it again has no effect. ``job`` is its job in its launch."""
+    known = {"study_id": study_id, "version": __version__, "launch_id": launch_id, "job": job}
+    run(query("register_worker"), _identity_parameters(worker) | known)
 
 
 def end_worker(run: Run, worker_id: str, reason: str) -> None:

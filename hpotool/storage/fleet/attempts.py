@@ -88,6 +88,7 @@ class Orders:
     cancel_reason: str | None
     study_state: StudyState
     study_reason: str
+    told_to: Literal["drain", "stop"] | None = None
 
 
 def follow_up_of(decision: Decision) -> FollowUp:

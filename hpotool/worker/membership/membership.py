@@ -29,6 +29,7 @@ from hpotool.worker.log import log_event
 from hpotool.worker.membership.budget_monitor import BudgetMonitor
 from hpotool.worker.membership.heartbeat import Heartbeat
 from hpotool.worker.membership.identity import has_left_this_host, is_provably_gone
+from hpotool.worker.membership.launched import launch_of_process
 from hpotool.worker.membership.reaper import Reaper
 from hpotool.worker.membership.side_threads import SideThreads
 from hpotool.worker.signals import Level, Stopping
@@ -95,7 +96,8 @@ class Membership:
         found = self._storage.rescue_all(has_left_this_host)
         if found:
             _logger.warning("sent %d results that earlier workers had left on this machine", found)
-        register_worker(self._storage.run, self._study_id, self._storage.worker)
+        launched = launch_of_process()
+        register_worker(self._storage.run, self._study_id, self._storage.worker, launched.launch_id, launched.job)
         self._threads.ensure_alive()
         return self
 
@@ -170,3 +172,6 @@ class Membership:
             level = Level.DRAIN if orders.study_state == "draining" else Level.STOP
             why = f": {orders.study_reason}" if orders.study_reason else ""
             self._stopping.request(level, f"the study is {orders.study_state}{why}")
+        if orders.told_to is not None:
+            level = Level.DRAIN if orders.told_to == "drain" else Level.STOP
+            self._stopping.request(level, "hpotool workers asked this worker to leave")

@@ -129,6 +129,7 @@ def _describe_kind(event: Event) -> str:
         "worker": f"worker {to}",
         "state": to,
         "create": "study created",
+        "launch": to,
     }
     return words.get(event.kind) or event.kind
 

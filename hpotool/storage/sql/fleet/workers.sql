@@ -1,12 +1,16 @@
 -- Workers: their beats, their orders, and what became of them.
 
 -- name: register_worker
--- Enter a worker in the registry, with the event; sent twice it is entered once.
+-- Enter a worker in the registry, with the event; sent twice it is entered once. One that a launch started which was
+-- stopped meanwhile is told so from the first.
 WITH adopted AS (
     INSERT INTO hpotool.study_settings (study_id) VALUES (%(study_id)s) ON CONFLICT (study_id) DO NOTHING
 ), worker AS (
-    INSERT INTO hpotool.workers (worker_id, study_id, host, pid, process_space, process_start, slot, version)
-    VALUES (%(worker_id)s, %(study_id)s, %(host)s, %(pid)s, %(process_space)s, %(process_start)s, %(slot)s, %(version)s)
+    INSERT INTO hpotool.workers (worker_id, study_id, host, pid, process_space, process_start, slot, version,
+        launch_id, job, told_to)
+    VALUES (%(worker_id)s, %(study_id)s, %(host)s, %(pid)s, %(process_space)s, %(process_start)s, %(slot)s, %(version)s,
+        %(launch_id)s, %(job)s,
+        (SELECT 'stop' FROM hpotool.launches l WHERE l.launch_id = %(launch_id)s AND l.stopped_at IS NOT NULL))
     ON CONFLICT (worker_id) DO NOTHING
     RETURNING study_id, worker_id
 )
@@ -28,7 +32,7 @@ SELECT study_id, 'worker', worker_id, 'started', 'ended', %(reason)s FROM worker
 -- The heartbeat of a trial that was taken away is left alone. Without an attempt only the worker beats.
 WITH worker AS (
     UPDATE hpotool.workers SET last_beat = clock_timestamp() WHERE worker_id = %(worker_id)s
-    RETURNING study_id
+    RETURNING study_id, told_to
 ), attempt AS (
     UPDATE hpotool.attempts SET last_beat = clock_timestamp()
     WHERE attempt_id = %(attempt_id)s AND ended_at IS NULL
@@ -41,7 +45,7 @@ WITH worker AS (
 )
 SELECT
     EXISTS (SELECT FROM heartbeat), (SELECT cancel_reason FROM attempt),
-    settings.state, settings.state_reason
+    settings.state, settings.state_reason, worker.told_to
 FROM worker JOIN hpotool.study_settings settings USING (study_id)
 
 -- name: read_orders
@@ -52,7 +56,7 @@ WITH attempt AS (
 SELECT
     EXISTS (SELECT FROM attempt JOIN trials t USING (trial_id) WHERE t.state = 'RUNNING'),
     (SELECT cancel_reason FROM attempt),
-    settings.state, settings.state_reason
+    settings.state, settings.state_reason, worker.told_to
 FROM hpotool.workers worker JOIN hpotool.study_settings settings USING (study_id)
 WHERE worker.worker_id = %(worker_id)s
 

@@ -1,0 +1,187 @@
+"""``hpotool launch``: workers on this machine, on hosts by ssh, on Slurm, on Kubernetes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hpotool.cli.commands.fleet.begin import (
+    CheckpointsOption,
+    CodeOption,
+    DryRunOption,
+    GpusOption,
+    HpotoolOption,
+    WorkerOptionsOption,
+    WorkersOption,
+    begin,
+)
+from hpotool.cli.options import StorageOption, StudyOption
+from hpotool.errors import InputError
+
+_CpusOption = Annotated[
+    int | None, typer.Option("--cpus", metavar="N", min=1, help="CPU cores for each worker.", show_default=False)
+]
+_MemoryOption = Annotated[
+    str | None, typer.Option("--memory", metavar="SIZE", help="Memory for each worker.", show_default=False)
+]
+
+
+def local(
+    study: StudyOption = None,
+    workers: WorkersOption = 1,
+    gpus: GpusOption = 0,
+    code: CodeOption = None,
+    checkpoints: CheckpointsOption = None,
+    worker_options: WorkerOptionsOption = "",
+    dry_run: DryRunOption = False,
+    storage: StorageOption = None,
+) -> int:
+    """Start workers on this machine that outlive the terminal."""
+    from hpotool.launch.machine import MachineTarget
+
+    return begin(
+        MachineTarget(), study, storage, workers=workers, gpus=gpus, dry_run=dry_run, code=code,
+        checkpoints=checkpoints, worker_options=worker_options,
+    )  # fmt: skip
+
+
+def ssh(
+    study: StudyOption = None,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST", help="A machine as ssh takes it; repeat it for each.", show_default=False),
+    ] = None,
+    workers: WorkersOption = 1,
+    gpus: GpusOption = 0,
+    code: CodeOption = None,
+    checkpoints: CheckpointsOption = None,
+    hpotool: HpotoolOption = None,
+    ssh_options: Annotated[
+        str,
+        typer.Option(metavar="WORDS", help="More options for ssh, in one word: '-F FILE'.", show_default=False),
+    ] = "",
+    worker_options: WorkerOptionsOption = "",
+    dry_run: DryRunOption = False,
+    storage: StorageOption = None,
+) -> int:
+    """Copy the code to machines that ssh reaches, and start workers there."""
+    from hpotool.launch.ssh import SshTarget, check_hosts, shared_connections, split_options
+
+    hosts = list(host or ())
+    check_hosts(hosts)
+    with shared_connections(split_options(ssh_options)) as connection:
+        return begin(
+            SshTarget(connection), study, storage, workers=workers, gpus=gpus, dry_run=dry_run, code=code,
+            checkpoints=checkpoints, hpotool=hpotool, worker_options=worker_options,
+            options={"hosts": hosts, "ssh": ssh_options},
+        )  # fmt: skip
+
+
+def slurm(
+    study: StudyOption = None,
+    workers: WorkersOption = 1,
+    gpus: GpusOption = 0,
+    time: Annotated[
+        str | None,
+        typer.Option(metavar="LIMIT", help="Time limit of a job: 90 (minutes), 4:00:00.", show_default=False),
+    ] = None,
+    partition: Annotated[str | None, typer.Option(metavar="NAME", show_default=False)] = None,
+    cpus: _CpusOption = None,
+    memory: _MemoryOption = None,
+    sbatch: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="OPTION", help="One more option of sbatch: --sbatch=--account=x.", show_default=False
+        ),
+    ] = None,
+    code: CodeOption = None,
+    checkpoints: CheckpointsOption = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="For script, secret and logs [default: ~/.hpotool].", show_default=False
+        ),
+    ] = None,
+    one_machine: Annotated[
+        bool, typer.Option("--one-machine", help="All nodes share this machine's disk.")
+    ] = False,
+    hpotool: HpotoolOption = None,
+    worker_options: WorkerOptionsOption = "",
+    dry_run: DryRunOption = False,
+    storage: StorageOption = None,
+) -> int:
+    """Submit an array of workers to Slurm; each is queued again until the study is done."""
+    from hpotool.launch.request import new_launch_id
+    from hpotool.launch.slurm import SlurmTarget
+
+    launch_id = new_launch_id("slurm")
+    place = (folder or Path.home() / ".hpotool").absolute() / "launches" / launch_id
+    options = {
+        "time": time, "partition": partition, "cpus": cpus, "memory": memory, "sbatch": list(sbatch or ()),
+        "folder": str(place), "is_one_machine": one_machine,
+    }  # fmt: skip
+    return begin(
+        SlurmTarget(), study, storage, workers=workers, gpus=gpus, dry_run=dry_run, code=code,
+        checkpoints=checkpoints, hpotool=hpotool, worker_options=worker_options, options=options,
+        launch_id=launch_id,
+    )  # fmt: skip
+
+
+def kubernetes(
+    study: StudyOption = None,
+    image: Annotated[
+        str | None,
+        typer.Option(metavar="IMAGE", help="An image with hpotool and your code in it.", show_default=False),
+    ] = None,
+    workers: WorkersOption = 1,
+    gpus: GpusOption = 0,
+    cpus: _CpusOption = None,
+    memory: _MemoryOption = None,
+    grace: Annotated[
+        str, typer.Option(metavar="DURATION", help="For a trial's checkpoint when a pod must go.")
+    ] = "50s",
+    checkpoints: CheckpointsOption = None,
+    volume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLAIM:PATH", help="Mount a volume claim in each pod, for checkpoints.", show_default=False
+        ),
+    ] = None,
+    workdir: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH", help="The folder of your code in the image [default: the image's].", show_default=False
+        ),
+    ] = None,
+    namespace: Annotated[str | None, typer.Option(metavar="NAME", show_default=False)] = None,
+    context: Annotated[str | None, typer.Option(metavar="NAME", help="Of kubectl.", show_default=False)] = None,
+    queue: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A local queue of Kueue.", show_default=False)
+    ] = None,
+    hpotool: Annotated[str, typer.Option(metavar="PATH", help="The program in the image.")] = "hpotool",
+    worker_options: WorkerOptionsOption = "",
+    dry_run: DryRunOption = False,
+    storage: StorageOption = None,
+) -> int:
+    """Run workers as a Job of Kubernetes; pods that are lost are replaced until the study is done."""
+    from hpotool.launch.kubernetes import KubernetesTarget
+    from hpotool.study.units import parse_duration
+
+    if image is None:
+        raise InputError(
+            "no image is named", "name one that holds your code and its packages: --image registry/name:tag"
+        )
+    try:
+        grace_s = parse_duration(grace).total_seconds()
+    except ValueError as error:
+        raise InputError(f"--grace {error}", "write it like --grace 50s") from None
+    options = {
+        "image": image, "cpus": cpus, "memory": memory, "volume": volume, "namespace": namespace,
+        "context": context, "queue": queue,
+    }  # fmt: skip
+    return begin(
+        KubernetesTarget(), study, storage, workers=workers, gpus=gpus, dry_run=dry_run, code=workdir,
+        checkpoints=checkpoints, hpotool=hpotool, grace_s=grace_s, worker_options=worker_options, options=options,
+    )  # fmt: skip

@@ -1,0 +1,273 @@
+"""``hpotool workers``: who works on a study, where one should and does not, and why; stopped, more or fewer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hpotool.cli.options import FormatOption, StorageOption, StudyOption
+from hpotool.cli.output import Answer, Format, say, show
+from hpotool.errors import EXIT_DONE, EXIT_FAILED, HpotoolError, InputError, NotFoundError, paste
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from hpotool.api.fleet import Row
+    from hpotool.launch.job import Job
+    from hpotool.launch.target import Target
+    from hpotool.storage.control.launches import Launch
+    from hpotool.storage.fleet.attempts import Run
+
+
+def workers(
+    study: StudyOption = None,
+    stop: Annotated[
+        bool, typer.Option("--stop", help="Have them hand their trials back and leave; the study stays as it is.")
+    ] = False,
+    scale: Annotated[
+        int | None,
+        typer.Option(
+            "--scale",
+            metavar="N",
+            min=0,
+            help="Have N workers in a launch: more start, or some leave.",
+            show_default=False,
+        ),
+    ] = None,
+    launch: Annotated[
+        str | None,
+        typer.Option(
+            "--launch",
+            metavar="ID",
+            help="Of this launch only [default: all; to scale, the only one].",
+            show_default=False,
+        ),
+    ] = None,
+    worker: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--worker", metavar="ID", help="With --stop: only this one; may be repeated.", show_default=False
+        ),
+    ] = None,
+    left: Annotated[bool, typer.Option("--left", help="Also those that left within the last hour.")] = False,
+    storage: StorageOption = None,
+    format: FormatOption = Format.TABLE,
+) -> int:
+    """Show who works on a study, and why somebody does not; stop them, or have more or fewer."""
+    from hpotool.cli.database import adopt_study, connect, identify_study
+
+    connection = connect(storage)
+    if stop and scale is not None:
+        raise InputError("--stop and --scale cannot go together", "hpotool workers --stop stops all of them")
+    if worker and not stop:
+        raise InputError("--worker says whom to stop, and nothing is to be stopped", "add --stop")
+    study_id, name = (adopt_study if stop or scale is not None else identify_study)(connection, study)
+    run = connection.run
+    if worker:
+        return _stop_some(run, study_id, name, worker)
+    launches = _chosen(run, study_id, name, launch)
+    if stop:
+        return _stop(run, study_id, name, launches, is_all=launch is None)
+    if scale is not None:
+        return _scale(run, study_id, name, launches, scale, storage)
+    _show(run, study_id, launches, format, with_left=left, is_all=launch is None)
+    return EXIT_DONE
+
+
+def _chosen(run: Run, study_id: int, study: str, launch_id: str | None) -> list[Launch]:
+    """The launches that are meant.
+
+    Raises:
+        NotFoundError: there is none of that name.
+    """
+    from hpotool.storage.control.launches import list_launches
+
+    launches = list_launches(run, study_id)
+    chosen = [launch for launch in launches if launch_id in (None, launch.launch_id)]
+    if launch_id is not None and not chosen:
+        raise NotFoundError(f"study {study!r} has no launch {launch_id}", paste("workers", "--study", study))
+    return chosen
+
+
+def _show(
+    run: Run, study_id: int, launches: Sequence[Launch], format: Format, *, with_left: bool, is_all: bool
+) -> None:
+    from hpotool.api.fleet import fleet_rows
+    from hpotool.launch.start import has_work
+    from hpotool.settings import read_pulse
+    from hpotool.storage.control.launches import list_fleet
+
+    jobs = {launch.launch_id: _look(launch) for launch in launches if _is_worth_a_look(launch)}
+    known = {launch.launch_id for launch in launches}
+    workers = [worker for worker in list_fleet(run, study_id) if is_all or worker.launch_id in known]
+    rows = fleet_rows(workers, launches, jobs, read_pulse())
+    shown = [row for row in rows if with_left or row.state != "left"]
+    data = {
+        "workers": [row.as_data() for row in shown],
+        "launches": [_launch_data(launch, rows, jobs.get(launch.launch_id, ())) for launch in launches],
+    }
+    counts = Counter(row.state for row in rows)
+    table_rows = [_as_table_row(row) for row in shown]
+    show(
+        Answer(
+            data=data,
+            rows=[row.as_data() for row in shown] if format is Format.CSV else table_rows,
+            value=str(counts["alive"]),
+            picture=(lambda: _draw(table_rows)) if table_rows else None,
+            empty="nobody works on it",
+        ),
+        format,
+    )
+    if format is Format.TABLE:
+        _say_shortfall(data["launches"] if has_work(run, study_id) else (), counts["left"] if not with_left else 0)
+
+
+def _is_worth_a_look(launch: Launch) -> bool:
+    """A launch that was stopped long ago is nobody's business any more."""
+    return not launch.is_stopped or launch.ago_s < 7 * 86400
+
+
+def _launch_data(launch: Launch, rows: Sequence[Row], jobs: Sequence[Job] | str) -> dict[str, Any]:
+    own = [row for row in rows if row.launch == launch.launch_id]
+    return {
+        "launch": launch.launch_id,
+        "target": launch.target,
+        "wanted": launch.wanted,
+        "here": sum(row.state in ("alive", "silent") for row in own),
+        "coming": sum(row.state in ("starting", "pending") for row in own),
+        "is_stopped": launch.is_stopped,
+        "error": jobs if isinstance(jobs, str) else None,
+    }
+
+
+def _say_shortfall(launches: Sequence[Mapping[str, Any]], left: int) -> None:
+    for launch in launches:
+        if launch["error"]:
+            say(f"{launch['launch']}: {launch['target']} does not answer: {launch['error']}")
+        elif launch["here"] + launch["coming"] < launch["wanted"]:
+            there = f"{launch['here']} here, {launch['coming']} coming"
+            wanted = f"{launch['wanted']} wanted; --scale {launch['wanted']} starts the rest"
+            say(f"{launch['launch']}: {there}, {wanted}")
+    if left:
+        say(f"{left} left within the last hour (--left shows them)")
+
+
+def _as_table_row(row: Row) -> dict[str, Any]:
+    from hpotool.cli.screen.times import format_elapsed
+
+    heard = None if row.last_beat_s is None or row.state == "left" else f"{format_elapsed(row.last_beat_s)} ago"
+    return {
+        "state": row.state,
+        "worker": row.worker or row.job,
+        "trial": row.trial,
+        "last seen": heard,
+        "why": " ".join(row.why.split()),
+        "launch": row.launch,
+        "job": row.job,
+        "host": row.host,
+        "slot": row.slot,
+    }
+
+
+def _draw(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    from hpotool.cli.screen.tables import Fitted
+
+    return Fitted(rows, style=_style)
+
+
+def _style(row: Mapping[str, Any]) -> str:
+    return {"silent": "yellow", "gone": "red", "unknown": "yellow", "pending": "dim", "left": "dim"}.get(
+        row["state"], ""
+    )
+
+
+def _look(launch: Launch) -> list[Job] | str:
+    from hpotool.launch.start import look_at
+
+    with _target_of(launch) as target:
+        try:
+            return look_at(target, launch)
+        except HpotoolError as error:
+            return error.message
+
+
+def _stop_some(run: Run, study_id: int, study: str, worker_ids: Sequence[str]) -> int:
+    from hpotool.storage.control.launches import tell_workers
+
+    told = tell_workers(run, study_id, worker_ids)
+    for worker_id in told:
+        say(f"{worker_id} is told to hand its trial back and leave")
+    unknown = [worker_id for worker_id in worker_ids if worker_id not in told]
+    if unknown:
+        raise NotFoundError(
+            f"nobody who works on it is called {', '.join(unknown)}", paste("workers", "--study", study)
+        )
+    return EXIT_DONE
+
+
+def _stop(run: Run, study_id: int, study: str, launches: Sequence[Launch], *, is_all: bool) -> int:
+    from hpotool.cli.actor import current_actor
+    from hpotool.launch.start import end_launch
+    from hpotool.storage.control.launches import list_fleet, tell_workers
+
+    fleet = list_fleet(run, study_id)
+    answers = {}
+    for launch in launches:
+        if launch.is_stopped and not _is_worth_a_look(launch):
+            continue
+        with _target_of(launch) as target:
+            answers[launch.launch_id] = end_launch(run, target, launch, fleet, current_actor())
+    others = [worker.worker_id for worker in fleet if not worker.has_ended and is_all]
+    told = tell_workers(run, study_id, others) if others else []
+    for launch_id, answer in answers.items():
+        said = "stopped" if answer == "stopped" else f"told through the database only: {answer}"
+        say(f"{launch_id} is {said}")
+    if told:
+        say(f"{len(told)} are told to hand their trials back and leave; see {paste('workers', '--study', study)}")
+    elif not answers:
+        say("nobody works on it")
+    return EXIT_DONE if all(answer == "stopped" for answer in answers.values()) else EXIT_FAILED
+
+
+def _scale(
+    run: Run, study_id: int, study: str, launches: Sequence[Launch], wanted: int, storage: str | None
+) -> int:
+    from hpotool.cli.actor import current_actor
+    from hpotool.cli.commands.fleet.begin import url_for
+    from hpotool.launch.start import check_study, load_cargo, scale_launch
+    from hpotool.storage.control.launches import list_fleet
+
+    open_launches = [launch for launch in launches if not launch.is_stopped]
+    if len(open_launches) != 1:
+        names = ", ".join(launch.launch_id for launch in open_launches)
+        raise InputError(
+            f"the study has several launches: {names}"
+            if open_launches
+            else "nothing is launched that could be scaled",
+            "say which one with --launch ID" if open_launches else "begin one: hpotool launch",
+        )
+    [launch] = open_launches
+    check_study(run, study_id, study)
+    with _target_of(launch) as target:
+        cargo = load_cargo(url_for(target, storage), target, Path(launch.request.get("code") or "."))
+        fleet = list_fleet(run, study_id)
+        change = scale_launch(run, study_id, target, launch, cargo, fleet, wanted, current_actor())
+    for where, why in change.failures.items():
+        say(f"{where} failed: {why}")
+    said = [f"{change.started} started"] if change.started else []
+    said += [f"{len(change.leaving)} told to leave"] if change.leaving else []
+    say(f"{launch.launch_id}: {wanted} wanted" + (f"; {', '.join(said)}" if said else ""))
+    return EXIT_FAILED if change.failures else EXIT_DONE
+
+
+@contextmanager
+def _target_of(launch: Launch) -> Iterator[Target]:
+    from hpotool.launch.targets import open_target
+
+    with open_target(launch.target, launch.request) as target:
+        yield target

@@ -1,0 +1,99 @@
+"""The machine's GPUs: driver, what uses them, and whether the framework can."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+from hpotool.doctor.finding import Finding, Ward, broken, ok, unknown, warning
+from hpotool.worker.gpu import Nvml, visible_devices
+
+_PATIENCE_S = 60.0
+# In a process of its own: here nothing may touch CUDA.
+_ASK_TORCH = "import torch; print(torch.version.cuda or 'none', torch.cuda.is_available(), sep='|')"
+
+
+@dataclass(frozen=True)
+class Gpus:
+    """What the checks look at: NVML, the device files, and the environment that workers would have."""
+
+    nvml: Nvml
+    device_folder: Path = Path("/dev")
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+
+def driver(gpus: Gpus) -> Finding:
+    """Where there is a GPU, its driver answers."""
+    files = sorted(gpus.device_folder.glob("nvidia[0-9]*"))
+    if gpus.nvml.missing is not None and files:
+        return broken(
+            f"there is a GPU ({files[0].name}), and its driver does not answer: {gpus.nvml.missing}",
+            "nvidia-smi must work first (of a container: --gpus all)",
+        )
+    if gpus.nvml.missing is not None:
+        return ok("no GPU")
+    return ok(", ".join(device.name for device in gpus.nvml.devices()))
+
+
+def visible(gpus: Gpus) -> Finding:
+    """CUDA_VISIBLE_DEVICES names devices that are there."""
+    chosen = gpus.environment.get("CUDA_VISIBLE_DEVICES")
+    if not chosen or gpus.nvml.missing is not None:
+        return ok()
+    wanted = [part for part in chosen.split(",") if part.strip()]
+    found = visible_devices(gpus.nvml, gpus.environment)
+    if len(found) < len(wanted):
+        return broken(
+            f"CUDA_VISIBLE_DEVICES={chosen} names {len(wanted)} devices, and {len(found)} of them are there",
+            "unset CUDA_VISIBLE_DEVICES, or name what nvidia-smi -L lists",
+        )
+    return ok(chosen)
+
+
+def busy(gpus: Gpus) -> Finding:
+    """Nobody else uses the devices."""
+    used = [device for device in visible_devices(gpus.nvml, gpus.environment) if gpus.nvml.is_busy(device)]
+    if used:
+        names = ", ".join(f"gpu {device.number}" for device in used)
+        return warning(f"{names} in use by others", "hpotool worker --if-busy wait, or see who: nvidia-smi")
+    return ok()
+
+
+def framework(gpus: Gpus) -> Finding:
+    """PyTorch, where it is installed, can use the GPUs."""
+    if gpus.nvml.missing is not None or find_spec("torch") is None:
+        return ok()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _ASK_TORCH],
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE_S,
+            env=dict(gpus.environment),
+        )
+    except subprocess.TimeoutExpired:
+        return unknown(f"torch did not import within {_PATIENCE_S:g} s")
+    cuda, _, is_available = done.stdout.strip().rpartition("\n")[2].partition("|")
+    if done.returncode:
+        return broken(
+            f"torch cannot be imported: {done.stderr.strip().splitlines()[-1]}",
+            "pip install --force-reinstall torch",
+        )
+    if cuda == "none":
+        return broken("torch is built without CUDA: it would train on the CPU", "install one with it: pytorch.org")
+    if is_available != "True":
+        return broken(
+            f"torch is built for CUDA {cuda}, and the driver does not take it",
+            "install a torch for the CUDA version that nvidia-smi shows",
+        )
+    return ok(f"torch with CUDA {cuda}")
+
+
+GPUS: Ward[Gpus] = Ward(
+    "GPUs", {"driver": driver, "visible devices": visible, "busy devices": busy, "framework": framework}
+)

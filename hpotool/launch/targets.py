@@ -1,0 +1,34 @@
+"""Every target by its name: what a stored launch needs to be looked at, changed and ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from hpotool.errors import InputError
+from hpotool.launch.kubernetes import KubernetesTarget
+from hpotool.launch.machine import MachineTarget
+from hpotool.launch.slurm import SlurmTarget
+from hpotool.launch.ssh import SshTarget, shared_connections, split_options
+from hpotool.launch.target import Target
+
+_TARGETS: dict[str, type[Target]] = {
+    target.name: target for target in (MachineTarget, SlurmTarget, KubernetesTarget)
+}
+
+
+@contextmanager
+def open_target(name: str, request: Mapping[str, Any]) -> Iterator[Target]:
+    """The target of a stored launch.
+
+    Raises:
+        InputError: a younger hpotool launched it, on a target that this one does not know.
+    """
+    if name == SshTarget.name:
+        with shared_connections(split_options(str(request.get("options", {}).get("ssh", "")))) as connection:
+            yield SshTarget(connection)
+    elif name in _TARGETS:
+        yield _TARGETS[name]()
+    else:
+        raise InputError(f"this hpotool cannot launch by {name!r}", "pip install --upgrade hpotool")

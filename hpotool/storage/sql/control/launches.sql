@@ -1,0 +1,58 @@
+-- What was launched, and the workers that came of it.
+
+-- name: record_launch
+-- Enter a launch, with the event; sent twice it is entered once.
+WITH launch AS (
+    INSERT INTO hpotool.launches (launch_id, study_id, target, wanted, request, launched_by)
+    VALUES (%(launch_id)s, %(study_id)s, %(target)s, %(wanted)s, %(request)s, %(actor)s)
+    ON CONFLICT (launch_id) DO NOTHING
+    RETURNING study_id
+)
+INSERT INTO hpotool.events (study_id, kind, actor, to_state, reason)
+SELECT study_id, 'launch', %(actor)s, 'launched', %(reason)s FROM launch
+
+-- name: change_launch
+-- Another number of workers, or more jobs of the scheduler; with the event where there is one to tell.
+WITH launch AS (
+    UPDATE hpotool.launches SET wanted = %(wanted)s, jobs = jobs || %(jobs)s::text[]
+    WHERE launch_id = %(launch_id)s
+    RETURNING study_id
+)
+INSERT INTO hpotool.events (study_id, kind, actor, to_state, reason)
+SELECT study_id, 'launch', %(actor)s, 'launched', %(reason)s FROM launch
+
+-- name: stop_launch
+-- No worker of it is wanted any more: those that run hear it with their next beat, those that come with their first.
+WITH launch AS (
+    UPDATE hpotool.launches SET wanted = 0, stopped_at = COALESCE(stopped_at, clock_timestamp())
+    WHERE launch_id = %(launch_id)s
+    RETURNING study_id
+), told AS (
+    UPDATE hpotool.workers SET told_to = 'stop' WHERE launch_id = %(launch_id)s AND ended_at IS NULL
+)
+INSERT INTO hpotool.events (study_id, kind, actor, from_state, to_state, reason)
+SELECT study_id, 'launch', %(actor)s, 'launched', 'stopped', %(reason)s FROM launch
+
+-- name: tell_workers
+-- Some workers are to hand their trial back and leave; which of them had not ended.
+UPDATE hpotool.workers SET told_to = %(told_to)s
+WHERE study_id = %(study_id)s AND worker_id = ANY(%(worker_ids)s) AND ended_at IS NULL
+RETURNING worker_id
+
+-- name: list_launches
+-- The launches of a study, the first one first.
+SELECT launch_id, target, wanted, request, jobs, launched_by,
+    GREATEST(0, extract(epoch FROM clock_timestamp() - launched_at))::float8, stopped_at IS NOT NULL
+FROM hpotool.launches WHERE study_id = %(study_id)s ORDER BY launched_at, launch_id
+
+-- name: list_fleet
+-- The workers of a study that have not ended, and those of its launches that ended within the last hour.
+SELECT w.worker_id, w.host, w.pid, w.slot, w.version, w.launch_id, w.job,
+    GREATEST(0, extract(epoch FROM clock_timestamp() - w.last_beat))::float8, w.told_to,
+    w.ended_at IS NOT NULL, w.end_reason,
+    (SELECT t.number FROM trials t JOIN hpotool.attempts a ON a.trial_id = t.trial_id
+     WHERE t.study_id = w.study_id AND t.state = 'RUNNING' AND a.worker_id = w.worker_id AND a.ended_at IS NULL LIMIT 1)
+FROM hpotool.workers w
+WHERE w.study_id = %(study_id)s AND (w.ended_at IS NULL
+    OR (w.launch_id IS NOT NULL AND w.ended_at > clock_timestamp() - interval '1 hour'))
+ORDER BY w.registered_at, w.worker_id

@@ -1,0 +1,91 @@
+"""What is kept of launches, and how workers hear from them."""
+
+from __future__ import annotations
+
+import pytest
+
+from hpotool.storage.control import launches
+from hpotool.storage.control.orders import adopt_study, end_worker, read_events, register_worker
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.fleet.attempts import Run, beat, read_orders
+from hpotool.storage.fleet.worker_identity import WorkerIdentity
+
+
+@pytest.fixture
+def run(study_database_url: str) -> Run:
+    connection = Connection(DatabaseUrl.parse(study_database_url))
+    connection.run("INSERT INTO studies (study_id, study_name) VALUES (1, 'mine'), (2, 'other')")
+    for study_id in (1, 2):
+        adopt_study(connection.run, study_id)
+    return connection.run
+
+
+def worker(name: str) -> WorkerIdentity:
+    return WorkerIdentity(name, "here", 1, "boot", "1", "cpu")
+
+
+def record(run: Run, launch_id: str = "ssh-1", study_id: int = 1) -> None:
+    launches.record_launch(run, study_id, launch_id, "ssh", 2, {"workers": 2}, "me@here", "2 workers by ssh")
+
+
+def test_a_launch_is_entered_once_and_its_event_with_it(run: Run) -> None:
+    record(run)
+    record(run)
+    launches.change_launch(run, "ssh-1", 5, ["4711"], "me@here", "5 workers wanted")
+    [found] = launches.list_launches(run, 1)
+    assert (found.wanted, found.jobs, found.request, found.is_stopped) == (5, ("4711",), {"workers": 2}, False)
+    assert launches.list_launches(run, 2) == []
+    assert [event.reason for event in read_events(run, 1) if event.kind == "launch"] == [
+        "2 workers by ssh",
+        "5 workers wanted",
+    ]
+
+
+def test_a_worker_is_found_by_its_launch_and_place(run: Run) -> None:
+    record(run)
+    register_worker(run, 1, worker("w1"), "ssh-1", "gpu1/w1")
+    register_worker(run, 1, worker("w2"))
+    register_worker(run, 2, worker("of another study"))
+    found = {each.worker_id: (each.launch_id, each.job, each.told_to) for each in launches.list_fleet(run, 1)}
+    assert found == {"w1": ("ssh-1", "gpu1/w1", None), "w2": (None, None, None)}
+    for each in ("w1", "w2"):
+        end_worker(run, each, "done")
+    assert [each.worker_id for each in launches.list_fleet(run, 1)] == ["w1"], "who left a launch is still known"
+
+
+def test_those_who_are_told_to_leave_hear_it_with_every_answer(run: Run) -> None:
+    for name in ("w1", "w2"):
+        register_worker(run, 1, worker(name))
+    end_worker(run, "w2", "done")
+    register_worker(run, 2, worker("w3"))
+    assert launches.tell_workers(run, 1, ["w1", "w2", "w3", "nobody"]) == ["w1"]
+    assert [
+        orders.told_to
+        for orders in (beat(run, worker("w1"), None), read_orders(run, worker("w1"), None))
+        if orders
+    ] == [
+        "stop",
+        "stop",
+    ]
+    other = beat(run, worker("w3"), None)
+    assert other is not None
+    assert other.told_to is None
+
+
+def test_who_comes_after_the_stop_of_its_launch_is_told_with_its_first_beat(run: Run) -> None:
+    record(run)
+    record(run, "ssh-2")
+    register_worker(run, 1, worker("early"), "ssh-1", "a/w1")
+    launches.stop_launch(run, "ssh-1", "me@here", "enough")
+    register_worker(run, 1, worker("late"), "ssh-1", "a/w2")
+    register_worker(run, 1, worker("else"), "ssh-2", "a/w1")
+    told = {each.worker_id: each.told_to for each in launches.list_fleet(run, 1)}
+    assert told == {"early": "stop", "late": "stop", "else": None}
+    assert [launch.is_stopped for launch in launches.list_launches(run, 1)] == [True, False]
+
+
+def test_a_deleted_study_takes_its_launches_along(run: Run) -> None:
+    record(run)
+    run("DELETE FROM studies WHERE study_id = 1", {})
+    assert run("SELECT count(*) FROM hpotool.launches", {}) == [(0,)]

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pynvml
+import pytest
+
+from hpotool.doctor.gpus import GPUS, Gpus
+from hpotool.worker.gpu import Nvml
+from tests.unit.worker.test_gpu import GIB, FakeLibrary
+
+TORCH = """
+version = type("", (), {{"cuda": {cuda!r}}})
+cuda = type("", (), {{"is_available": staticmethod(lambda: {available})}})
+"""
+
+
+class NoDriver(FakeLibrary):
+    def nvmlInit(self) -> None:  # noqa: N802
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
+
+
+def test_a_machine_without_a_gpu_is_well(tmp_path: Path) -> None:
+    found = GPUS.examine(Gpus(Nvml(NoDriver()), tmp_path, {}))
+    assert {each.finding.verdict for each in found} == {"ok"}
+
+
+def test_a_gpu_whose_driver_does_not_answer_is_broken(tmp_path: Path) -> None:
+    (tmp_path / "nvidia0").touch()
+    found = GPUS.look("driver", Gpus(Nvml(NoDriver()), tmp_path, {}))
+    assert found.verdict == "broken"
+    assert "nvidia-smi" in found.remedy
+
+
+def test_devices_that_are_not_there_are_broken(tmp_path: Path) -> None:
+    nvml = Nvml(FakeLibrary())
+    assert GPUS.look("visible devices", Gpus(nvml, tmp_path, {"CUDA_VISIBLE_DEVICES": "0,9"})).verdict == "broken"
+    assert GPUS.look("visible devices", Gpus(nvml, tmp_path, {"CUDA_VISIBLE_DEVICES": "0,1"})).verdict == "ok"
+    assert GPUS.look("visible devices", Gpus(nvml, tmp_path, {"CUDA_VISIBLE_DEVICES": ""})).verdict == "ok"
+
+
+def test_devices_in_use_are_named(tmp_path: Path) -> None:
+    library = FakeLibrary()
+    library.used["GPU-bbb"] = 40 * GIB
+    library.processes["GPU-bbb"] = [SimpleNamespace(pid=1, usedGpuMemory=40 * GIB)]
+    found = GPUS.look("busy devices", Gpus(Nvml(library), tmp_path, {}))
+    assert (found.verdict, found.says) == ("warning", "gpu 1 in use by others")
+
+
+@pytest.mark.parametrize(
+    ("cuda", "available", "verdict", "words"),
+    [
+        (None, False, "broken", "built without CUDA"),
+        ("12.4", False, "broken", "the driver does not take it"),
+        ("12.4", True, "ok", "torch with CUDA 12.4"),
+    ],
+)
+def test_a_torch_that_would_train_on_the_cpu_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cuda: str | None, available: bool, verdict: str, words: str
+) -> None:
+    (tmp_path / "torch.py").write_text(TORCH.format(cuda=cuda, available=available))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    found = GPUS.look("framework", Gpus(Nvml(FakeLibrary()), tmp_path, {"PYTHONPATH": str(tmp_path)}))
+    assert found.verdict == verdict
+    assert words in found.says

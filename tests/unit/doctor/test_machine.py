@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hpotool.doctor.machine import MACHINE, Machine
+
+
+@pytest.fixture
+def machine(hpotool_home: Path) -> Machine:
+    return Machine(hpotool_home, dict(os.environ))
+
+
+def test_requirements_are_compared_with_what_is_installed(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert MACHINE.look("packages", machine).verdict == "ok"
+    old = tmp_path / "typer-0.1.dist-info"
+    old.mkdir()
+    (old / "METADATA").write_text("Metadata-Version: 2.1\nName: typer\nVersion: 0.1\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    found = MACHINE.look("packages", machine)
+    assert (found.verdict, found.says) == ("broken", "typer 0.1 (needs >=0.16)")
+
+
+def test_a_pulse_and_a_config_that_make_no_sense_are_broken(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HPOTOOL_GRACE_PERIOD_S", "1")
+    assert MACHINE.look("pulse", machine).verdict == "broken"
+    config = tmp_path / "config.yaml"
+    config.write_text("storrage: x")
+    monkeypatch.setenv("HPOTOOL_CONFIG", str(config))
+    assert MACHINE.look("config file", machine).verdict == "broken"
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "verdict"),
+    [
+        ("storage: postgresql://me:s3cret@db/x", 0o644, "warning"),
+        ("storage: postgresql://me:s3cret@db/x", 0o600, "ok"),
+        ("storage: postgresql://me@db/x", 0o644, "ok"),
+    ],
+)
+def test_a_password_that_others_can_read_is_said(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, mode: int, verdict: str
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(text)
+    config.chmod(mode)
+    monkeypatch.setenv("HPOTOOL_CONFIG", str(config))
+    found = MACHINE.look("config file's secret", machine)
+    assert found.verdict == verdict
+    assert "s3cret" not in found.says + found.remedy
+
+
+def test_a_home_that_cannot_be_written_and_a_missing_temporary_folder_are_broken(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    machine = Machine(tmp_path / "file" / "home", {"TMPDIR": str(tmp_path / "gone")})
+    assert MACHINE.look("home folder", machine).verdict == "broken"
+    assert MACHINE.look("temporary folder", machine).verdict == "broken"
+
+
+def test_results_that_wait_and_logs_that_fill_the_disk_are_said(machine: Machine) -> None:
+    (machine.home / "spool" / "db").mkdir(parents=True)
+    (machine.home / "spool" / "db" / "attempt.json").touch()
+    assert MACHINE.look("unsent results", machine).verdict == "warning"
+    (machine.home / "logs").mkdir()
+    with (machine.home / "logs" / "big").open("w") as file:
+        file.truncate(30 << 30)  # takes no room: nothing is written
+    assert MACHINE.look("logs", machine).verdict == "warning"
+
+
+def test_another_hpotool_on_the_path_is_said(machine: Machine, tmp_path: Path) -> None:
+    (tmp_path / "hpotool").write_text("#!/opt/other/bin/python\n")
+    (tmp_path / "hpotool").chmod(0o755)
+    here = Path(sys.executable).parent
+    for path, verdict in ((str(tmp_path), "warning"), ("/nowhere", "warning"), (str(here), "ok")):
+        assert MACHINE.look("program", Machine(machine.home, {"PATH": path})).verdict == verdict
+
+
+def test_what_an_attempt_left_running_is_found_and_what_shows_a_password(machine: Machine) -> None:
+    # setsid -f: its parent has gone, as a killed worker has.
+    script = "setsid -f sh -c 'sleep 600; : postgresql://me:s3cret@db/x'"
+    environment = {**os.environ, "HPOTOOL_TRIAL": "3", "HPOTOOL_TEST_MARK": str(machine.home)}
+    subprocess.run(["sh", "-c", script], env=environment, check=True, stdout=subprocess.DEVNULL)
+    own = [process for process in psutil.process_iter() if _has_mark(process, str(machine.home))]
+    try:
+        left = MACHINE.look("left processes", machine)
+        shown = MACHINE.look("password in arguments", machine)
+    finally:
+        for process in own:
+            process.kill()
+    assert left.verdict == "warning"
+    assert {str(process.pid) for process in own} <= set(left.remedy.split())
+    assert shown.verdict == "warning"
+    assert "s3cret" not in shown.says
+
+
+def _has_mark(process: psutil.Process, mark: str) -> bool:
+    try:
+        return process.environ().get("HPOTOOL_TEST_MARK") == mark
+    except psutil.Error:
+        return False

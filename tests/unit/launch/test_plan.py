@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from hpotool.errors import InputError
+from hpotool.launch.plan import ProgramError, Step, run_step, show_plan
+
+
+def test_a_step_is_shown_as_a_shell_takes_it() -> None:
+    step = Step("write it", ("sh", "-c", "cat > 'a b'"), b"one\nEOF\ntwo\n")
+    shown = step.as_text()
+    assert shown.splitlines()[0] == "# write it"
+    assert shown.endswith("<<'EOF_'\none\nEOF\ntwo\nEOF_\n"), "a text that holds the end mark gets another one"
+    assert list(show_plan([Step("look", ("squeue",))])) == ["# look\nsqueue\n"]
+
+
+def test_what_is_shown_instead_hides_what_is_read() -> None:
+    assert "s3cret" not in Step("it", ("cat",), b"s3cret", "***").as_text()
+
+
+def test_a_program_gets_what_it_reads_and_answers() -> None:
+    assert run_step(Step("echo it", ("cat",), b"hello")) == "hello"
+
+
+def test_a_failure_says_the_last_thing_that_the_program_said() -> None:
+    with pytest.raises(ProgramError, match=r"^try it: no way$") as failed:
+        run_step(Step("try it", ("sh", "-c", "echo first >&2; echo no way >&2; exit 3")))
+    assert failed.value.code == 3
+    with pytest.raises(ProgramError, match="sh ended with exit code 7"):
+        run_step(Step("try it", ("sh", "-c", "exit 7")))
+
+
+def test_a_program_that_is_missing_or_hangs_is_said() -> None:
+    with pytest.raises(InputError, match="there is no no-such-program"):
+        run_step(Step("it", ("no-such-program",)))
+    with pytest.raises(ProgramError, match=r"did not end within 0.1 s"):
+        run_step(Step("it", ("sleep", "60")), patience_s=0.1)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hpotool.errors import InputError
+from hpotool.launch.request import Request, grace_within, new_launch_id
+from tests.unit.launch.requests import request
+
+
+def test_a_request_comes_back_from_the_database_as_it_was() -> None:
+    asked = request("ssh", worker_options=("--no-breaker",), options={"hosts": ["a", "b"]}, checkpoints="s3://b/c")
+    stored = json.loads(json.dumps(asked.as_data()))
+    assert Request.from_data(stored) == asked
+    assert Request.from_data({**stored, "of_a_younger_hpotool": 1}) == asked
+
+
+@pytest.mark.parametrize(("gpus", "place", "expected"), [(0, 0, "none"), (1, 0, "0"), (1, 3, "3"), (2, 1, "2,3")])
+def test_each_place_of_a_machine_has_gpus_of_its_own(gpus: int, place: int, expected: str) -> None:
+    assert request("ssh", gpus=gpus).first_gpus(place) == expected
+
+
+def test_the_last_words_are_the_users() -> None:
+    words = request("slurm", checkpoints="/shared", worker_options=("--gpu", "none")).worker_words()
+    assert words[:4] == ["/opt/env/bin/hpotool", "worker", "--study", "my model/2"]
+    assert words[-2:] == ["--gpu", "none"]
+    assert words[words.index("--checkpoints") + 1] == "/shared"
+    assert words[words.index("--grace") + 1] == "30s"
+
+
+def test_a_worker_hands_back_before_the_system_kills_it() -> None:
+    assert grace_within(60, "Slurm") == 50
+    with pytest.raises(InputError, match="kills a job 10 s after") as refused:
+        grace_within(10, "Slurm")
+    assert "15 s" in str(refused.value.hint)
+
+
+def test_no_two_launches_have_one_name() -> None:
+    assert len({new_launch_id("ssh") for _ in range(50)}) == 50
+    assert new_launch_id("ssh").startswith("ssh-")

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from hpotool.errors import InputError
+from hpotool.launch.job import Job
+from hpotool.launch.plan import ProgramError, Step
+from hpotool.launch.slurm import (
+    SlurmTarget,
+    check_cluster,
+    check_folders,
+    job_name,
+    parse_time,
+    read_queue,
+    render_script,
+    submitted_job,
+)
+from hpotool.launch.target import Cargo
+from tests.unit.launch.requests import CODE, VARIABLES, request
+
+FOLDER = Path("/home/me/.hpotool/launches/slurm-0a1b2c")
+OPTIONS = {"time": "4:00:00", "partition": "gpu", "cpus": 8, "memory": "32G", "sbatch": ["--account=vision"]}
+CONFIG = "KillWait                = 60 sec\nMaxArraySize            = 1001\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("90", timedelta(minutes=90)),
+        ("5:30", timedelta(minutes=5, seconds=30)),
+        ("1:30:00", timedelta(minutes=90)),
+        ("2-12", timedelta(days=2, hours=12)),
+        ("1-0:30", timedelta(days=1, minutes=30)),
+        ("1-1:1:1", timedelta(days=1, hours=1, minutes=1, seconds=1)),
+    ],
+)
+def test_a_time_limit_is_read_as_sbatch_reads_it(text: str, limit: timedelta) -> None:
+    assert parse_time(text) == limit
+
+
+@pytest.mark.parametrize("text", ["4", "4:59", "0:04:00", "0-0:4", "1h", "", "1:2:3:4", "-5"])
+def test_a_time_limit_that_cannot_work_is_refused(text: str) -> None:
+    with pytest.raises(InputError) as refused:
+        parse_time(text)
+    assert refused.value.hint
+
+
+def test_the_script_is_one_that_bash_reads_and_holds_no_secret() -> None:
+    asked = request("slurm", options=OPTIONS, checkpoints="/shared/it's")
+    script = render_script(asked, FOLDER)
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+    directives = [line.removeprefix("#SBATCH ") for line in script.splitlines() if line.startswith("#SBATCH")]
+    assert directives == [
+        "--job-name=hpotool-my-model-2",
+        "--comment=hpotool:slurm-0a1b2c",
+        "--array=0-2",
+        "--cpus-per-task=8",
+        "--gres=gpu:1",
+        "--time=4:00:00",
+        "--partition=gpu",
+        "--mem=32G",
+        "--signal=B:USR1@120",
+        "--requeue",
+        "--open-mode=append",
+        "--export=NIL",
+        f"--output={FOLDER}/%A_%a.log",
+        "--account=vision",
+    ]
+    steps = SlurmTarget().steps(
+        request("slurm", options={**OPTIONS, "folder": str(FOLDER)}), Cargo(CODE, VARIABLES)
+    )
+    assert not [step for step in steps if "s3cret" in " ".join(step.argv) + step.as_text()]
+    assert [b"s3cret" in step.reads for step in steps] == [True, False, False]
+
+
+def run_script(tmp_path: Path, worker: str, **changes: object) -> subprocess.CompletedProcess[str]:
+    """The batch script as a node runs it, with programs of the test in place of the worker and of scontrol."""
+    (tmp_path / "environment").write_text(f"PATH={tmp_path}:$PATH\n")
+    for name, content in {"hpotool": worker, "scontrol": f'echo "scontrol $*" >> {tmp_path}/told\n'}.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{content}")
+        (tmp_path / name).chmod(0o755)
+    asked = request("slurm", hpotool="hpotool", code=str(tmp_path), code_hash=None, **changes)  # type: ignore[arg-type]
+    job = {"SLURM_JOB_ID": "17", "SLURM_ARRAY_JOB_ID": "15", "SLURM_ARRAY_TASK_ID": "2", "PATH": "/usr/bin:/bin"}
+    return subprocess.run(
+        ["bash", "-c", render_script(asked, tmp_path)], env=job, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_a_worker_that_the_time_limit_ended_is_queued_again(tmp_path: Path, listens: bool) -> None:
+    trap = 'trap "exit 75" USR1; ' if listens else ""
+    done = run_script(tmp_path, f"{trap}kill -USR1 $PPID; while :; do sleep 0.02; done")
+    assert done.returncode == (75 if listens else 138), "also before Python can listen"
+    assert (tmp_path / "told").read_text() == "scontrol requeue 17\n"
+
+
+@pytest.mark.parametrize(
+    "worker", ["exit 75", 'trap "exit 0" USR1; kill -USR1 $PPID; while :; do sleep 0.02; done']
+)
+def test_a_worker_that_was_cancelled_or_is_done_is_not(tmp_path: Path, worker: str) -> None:
+    run_script(tmp_path, worker)
+    assert not (tmp_path / "told").exists()
+
+
+def test_a_node_that_does_not_see_the_checkpoints_says_so(tmp_path: Path) -> None:
+    done = run_script(tmp_path, "exit 0", checkpoints=str(tmp_path / "gone"))
+    assert done.returncode == 2
+    assert "is not shared" in done.stderr
+
+
+def test_a_worker_knows_its_place(tmp_path: Path) -> None:
+    assert run_script(tmp_path, 'echo "$HPOTOOL_LAUNCH $HPOTOOL_JOB"').stdout == "slurm-0a1b2c 15_2\n"
+
+
+def test_the_grace_is_what_the_cluster_gives() -> None:
+    assert check_cluster(request("slurm"), CONFIG).grace_s == 50
+    assert check_cluster(request("slurm"), "").grace_s == 20
+    with pytest.raises(InputError, match="KillWait"):
+        check_cluster(request("slurm"), "KillWait = 12 sec")
+    with pytest.raises(InputError, match="at most 1000 tasks"):
+        check_cluster(request("slurm", workers=1001), CONFIG)
+
+
+def test_a_folder_of_each_nodes_own_is_refused() -> None:
+    for changes, option in (({"code": "/tmp/x"}, "--code"), ({"checkpoints": "/dev/shm/c"}, "--checkpoints")):
+        with pytest.raises(InputError, match=f"{option} .* is not shared"):
+            check_folders(request("slurm", **changes), FOLDER)
+    check_folders(request("slurm", checkpoints="s3://b/tmp"), FOLDER)
+    check_folders(request("slurm", code="/tmp/x", options={"is_one_machine": True}), FOLDER)
+
+
+def test_the_queue_is_read_with_its_reasons() -> None:
+    said = "15_0|RUNNING|n1|None\n15_1|PENDING||Resources\n15_2|CANCELLED by 0|n3|None\n15_3|NODE_FAIL|n4|None\n"
+    assert read_queue(said) == [
+        Job("15_0", "running", "", "n1"),
+        Job("15_1", "pending", "Resources", ""),
+        Job("15_2", "ended", "cancelled by 0", "n3"),
+        Job("15_3", "ended", "node fail", "n4"),
+    ]
+    assert read_queue("") == []
+
+
+def test_jobs_that_slurm_has_forgotten_are_no_error() -> None:
+    def forgotten(step: Step) -> str:
+        raise ProgramError("ask the queue: slurm_load_jobs error: Invalid job id specified", None, 1)
+
+    assert SlurmTarget(forgotten).look(request("slurm"), ["15"]) == []
+
+
+def test_only_what_is_open_is_cancelled() -> None:
+    steps: list[Step] = []
+    target = SlurmTarget(lambda step: steps.append(step) or "")  # type: ignore[func-returns-value]
+    jobs = [Job("15_0", "running"), Job("15_1", "pending"), Job("15_2", "ended")]
+    target.end(request("slurm"), jobs)
+    target.stop(request("slurm"), ["15", "16"], jobs)
+    target.stop(request("slurm"), ["15", "16"], jobs[2:])
+    assert [step.argv for step in steps] == [("scancel", "15_0", "15_1"), ("scancel", "15", "16")]
+
+
+def test_names_and_answers() -> None:
+    assert job_name("a/b c é") == "hpotool-a-b-c-"
+    assert submitted_job("sbatch: note\n4711;cluster\n") == "4711"
+    with pytest.raises(InputError, match="is no option of sbatch"):
+        render_script(request("slurm", options={"sbatch": ["rm -rf"]}), FOLDER)
