@@ -25,6 +25,7 @@ from hpotool.study.file.kinds import (
     say,
 )
 from hpotool.study.file.space_grammar import SearchSpace, parameter_json_schema
+from hpotool.study.file.tracking_grammar import NOTIFY, TRACKING
 from hpotool.study.outcome import COUNTED
 from hpotool.study.spec import ConstraintSpec, KeepSpec
 
@@ -321,6 +322,8 @@ STUDY = Record(
             "words to find the study by",
             is_silent=True,
         ),
+        "tracking": Key(TRACKING, "where one of the workers exports every trial to", is_silent=True),
+        "notify": Key(NOTIFY, "what people are told, where HPOTOOL_NOTIFY says", is_silent=True),
         "keep": Key(_Keep(), "which checkpoints stay: all, or those of the best finished trials (best 3)"),
     },
     ignored_prefix="x-",
