@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import timedelta
 
 import optuna
 
-from hpotool.errors import InputError
+from hpotool.errors import EXIT_DONE, InputError
 from hpotool.search.every_point import WholeGrid, WholeTree
 from hpotool.search.pruning.pruners import pruner_for_worker
 from hpotool.search.samplers import SeededSampler, sampler_for_worker
@@ -33,8 +34,10 @@ from hpotool.worker.loop import Departure, WorkerLoop
 from hpotool.worker.membership.budget_watch import BudgetWatch, check_price
 from hpotool.worker.membership.identity import identify_worker
 from hpotool.worker.membership.membership import Lifeline
+from hpotool.worker.membership.side_processes import SideProcesses
 from hpotool.worker.points_left import PointsLeft
 from hpotool.worker.process.fork_server_handle import ImportInterrupted
+from hpotool.worker.side_jobs import side_commands
 from hpotool.worker.signals import Level, Stopping, describe_level
 
 STOP_GRACE = timedelta(seconds=30)
@@ -101,6 +104,16 @@ def run_worker(
             log_event("cold", f"every attempt imports the objective anew: {cold}", logging.WARNING)
         study = optuna.load_study(study_name=study_name, storage=storage, sampler=sampler, pruner=pruner)
         watch = BudgetWatch(storage.run, study_id, spec, identity.worker_id, pulse.interval)
+        side = SideProcesses(
+            storage.run,
+            study_id,
+            identity.worker_id,
+            side_commands(spec),
+            _environment(url),
+            logs,
+            pulse.grace,
+            lambda: stopping.exit_code != EXIT_DONE,  # by a signal: whoever sent it waits
+        )
         lifeline = Lifeline(
             storage,
             study_id,
@@ -110,8 +123,9 @@ def run_worker(
             watch,
             interval=pulse.interval,
             grace=pulse.grace,
+            more_steps=side.steps,
         )
-        with lifeline:
+        with side, lifeline:
             log_event(
                 "ready",
                 f"{identity.worker_id} works on {study_name} ({slot.label})",
@@ -133,7 +147,13 @@ def run_worker(
             )
             departure = loop.run()
             lifeline.end_reason = departure.reason
+            side.is_over = bool(side.steps) and not lifeline.has_work_left()
     return _leave(departure, identity.worker_id)
+
+
+def _environment(url: DatabaseUrl) -> Mapping[str, str]:
+    """The URL travels in the environment: an argument list is for everybody to read."""
+    return {**os.environ, "HPOTOOL_STORAGE": url.libpq}
 
 
 def _leave(departure: Departure, worker_id: str) -> Departure:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from hpotool.errors import HpotoolError
@@ -30,7 +30,7 @@ from hpotool.worker.membership.budget_watch import BudgetWatch
 from hpotool.worker.membership.heartbeat import Heartbeat
 from hpotool.worker.membership.identity import has_left_this_host, is_provably_gone
 from hpotool.worker.membership.reaper import Reaper
-from hpotool.worker.membership.side_threads import SideThreads
+from hpotool.worker.membership.side_threads import SideThreads, Step
 from hpotool.worker.signals import Level, Stopping
 
 StopAttempt = Callable[[str, Outcome, str, timedelta], None]  # the first is the attempt's id
@@ -45,7 +45,8 @@ class Lifeline:
     """A worker's registration, heartbeat and reaper.
 
     ``stopping`` hears what people want of the worker, ``stop_attempt`` what they want of one attempt; both are
-    called from another thread. ``watch`` ends the study at its limits.
+    called from another thread. ``watch`` ends the study at its limits. ``more_steps`` are called in threads of
+    their own while the worker lives.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Lifeline:
         *,
         interval: timedelta = HEARTBEAT_INTERVAL,
         grace: timedelta = GRACE_PERIOD,
+        more_steps: Mapping[str, Step] | None = None,
     ) -> None:
         self._storage = storage
         self._study_id = study_id
@@ -89,7 +91,8 @@ class Lifeline:
         )
         self._watch = watch
         steps = {"heartbeat": heartbeat.step, "reaper": reaper.step}
-        self._threads = SideThreads(steps if watch is None else steps | {"budget": watch.step})
+        watched = {} if watch is None else {"budget": watch.step}
+        self._threads = SideThreads({**steps, **watched, **(more_steps or {})})
 
     def __enter__(self) -> Lifeline:
         found = self._storage.rescue_all(has_left_this_host)
