@@ -158,6 +158,7 @@ class Exporter:
     def _endure(self, error: HpotoolError) -> None:
         """Say once what is in the way, and wait for longer each time."""
         self._target.forget()
+        self._is_open = False
         if self._trouble is None:
             _logger.warning("%s; it is tried again until it works", error.message)
             with suppress(DatabaseUnreachableError):

@@ -121,7 +121,8 @@ def _ends(trial: ExportedTrial, ended: datetime) -> Iterator[Point]:
 
 
 def _final_figures(trial: ExportedTrial) -> dict[str, float]:
-    figures: dict[str, Any] = dict(trial.values)
+    # Optuna gives a pruned trial its last report as its value, which is no result to sort by.
+    figures: dict[str, Any] = dict(trial.values) if trial.state == "COMPLETE" else {}
     figures |= {f"user/{name}": value for name, value in trial.attributes.items() if _is_number(value)}
     figures |= {f"constraint/{name}": violation for name, violation in trial.violations.items()}
     if trial.attempts:

@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -39,6 +40,14 @@ _logger = logging.getLogger(__name__)
 _Item = TypeVar("_Item")
 
 
+@dataclass(frozen=True)
+class _Sent:
+    """What a trial that runs was sent with."""
+
+    points: frozenset[Point]
+    params: Mapping[str, str]
+
+
 class MlflowTarget:
     """The runs of one study in one experiment of one MLflow server."""
 
@@ -53,11 +62,17 @@ class MlflowTarget:
         self._runs: dict[int, str] = {}  # of the blocks that are known
         self._blocks: set[int] = set()
         self._reading = threading.Lock()  # a few trials are sent at once
-        self._sent: dict[int, frozenset[Point]] = {}  # of trials that run
+        self._sent: dict[int, _Sent] = {}  # of trials that run
 
     def open(self, study: TrackedRun, job_id: str) -> None:
         """Find or make the experiment and the study's run."""
         self._job_id = job_id
+        try:
+            self._open(study)
+        except RefusedByTargetError as error:
+            raise InputError(error.message) from error
+
+    def _open(self, study: TrackedRun) -> None:
         with self._errors():
             self._experiment_id = self._find_experiment(self._experiment or study.name)
             found = list(self._search("tags.`hpotool.kind` = 'study'"))
@@ -66,29 +81,46 @@ class MlflowTarget:
     def send(self, run: TrackedRun) -> None:
         """Make the trial's run where there is none, and put in what it has not got."""
         assert run.number is not None
+        try:
+            self._send(run, run.number)
+        except RefusedByTargetError:
+            # Somebody may have deleted the run there: the next try looks for it, and makes it anew.
+            self._blocks.discard(run.number // _BLOCK)
+            self._runs.pop(run.number, None)
+            self._sent.pop(run.number, None)
+            raise
+
+    def _send(self, run: TrackedRun, number: int) -> None:
         with self._errors():
-            run_id = self._find_or_create(run, run.number)
-            known = self._sent.get(run.number, frozenset())
-            points = [point for point in run.points if point not in known]
+            run_id = self._find_or_create(run, number)
+            known = self._sent.get(number)
+            points = [point for point in run.points if known is None or point not in known.points]
             if run.status == "RUNNING":
-                self._log(run_id, points, run.params, {} if known else run.tags)
-                self._sent[run.number] = known.union(points)
+                if known is None or points or run.params != known.params:
+                    self._log(run_id, points, run.params, {} if known else run.tags)
+                    self._sent[number] = _Sent(frozenset(run.points), run.params)
                 return
             self._log(run_id, points, run.params, run.tags)
             self._client.set_terminated(run_id, run.status, _milliseconds(run.ended or run.started))
-            self._sent.pop(run.number, None)
+            self._sent.pop(number, None)
 
     def send_study(self, study: TrackedRun, points: tuple[Point, ...]) -> None:
         """Put in what is new of the study; its run goes on when the study does."""
         now = (study.status, study.tags)
         if not points and now == self._sent_study:
             return
+        try:
+            self._send_study(study, points)
+        except RefusedByTargetError as error:  # as of a run that somebody deleted: `open` makes it anew
+            raise TargetAwayError(error.message) from error
+        self._sent_study = now
+
+    def _send_study(self, study: TrackedRun, points: tuple[Point, ...]) -> None:
         assert self._study_run is not None
         with self._errors():
             self._log(self._study_run, points, {}, study.tags)
             if self._sent_study is None or self._sent_study[0] != study.status:
                 self._set_status(self._study_run, study)
-            self._sent_study = now
 
     def forget(self) -> None:
         """Ask the server again which runs there are."""

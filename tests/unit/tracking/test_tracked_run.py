@@ -89,6 +89,12 @@ def test_what_a_running_trial_was_sent_as_is_the_beginning_of_what_it_ends_as() 
     assert [len(run.points) for run in runs] == [0, 1, 2]
 
 
+def test_the_last_report_of_a_pruned_trial_is_not_taken_for_its_result() -> None:
+    names = [point.name for point in describe_trial(exported_study(), exported_trial(state="PRUNED")).points]
+    assert "loss" not in names
+    assert names.count("steps/loss") == 3
+
+
 def test_values_that_are_not_finite_are_values() -> None:
     trial = exported_trial(
         values={"loss": math.inf}, steps={"loss": {1: math.nan}}, attributes={"big": 10**400, "n": math.nan}

@@ -82,7 +82,9 @@ def track(
         if holder is None:
             raise
         return EXIT_DONE  # another worker was faster
-    return _say_end(sent, name, to, address, is_person=holder is None and was_told)
+    options = {"--to": to.value, "--address": address, "--experiment": experiment}
+    words = [word for option, value in options.items() if value is not None for word in (option, value)]
+    return _say_end(sent, name, to, words, is_person=holder is None and was_told)
 
 
 def _export(
@@ -128,7 +130,7 @@ def _spec(reader: Any) -> Any:
     return study.spec.tracking if study and study.spec else TrackingSpec()
 
 
-def _say_end(sent: Sent, name: str, to: Tracker, address: str | None, *, is_person: bool) -> int:
+def _say_end(sent: Sent, name: str, to: Tracker, words: list[str], *, is_person: bool) -> int:
     trials = f"{sent.trials} trial{'' if sent.trials == 1 else 's'} sent to {to.value}"
     if sent.refused:
         numbers = ", ".join(map(str, sent.refused))
@@ -138,8 +140,7 @@ def _say_end(sent: Sent, name: str, to: Tracker, address: str | None, *, is_pers
             say(trials)
             return EXIT_FAILED if sent.refused else EXIT_DONE
         case "told":
-            words = ["track", name, "--to", to.value, *([] if address is None else ["--address", address])]
-            say(f"{trials}; go on with: {paste(*words)}")
+            say(f"{trials}; go on with: {paste('track', name, *words)}")
             return EXIT_INTERRUPTED if is_person else EXIT_DONE
         case "taken":
             say(f"{trials}; another process goes on")

@@ -109,6 +109,26 @@ def test_a_running_trial_grows_and_ends_in_one_run(address: str, experiment: str
     assert runs[0].data.tags["hpotool.outcome"] == "complete"
 
 
+def test_a_running_trial_that_has_nothing_new_costs_no_request(
+    address: str, experiment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = exported_trial(0)
+    running = replace(whole, state="RUNNING", ended=None, values={}, steps={}, params={}, attempts=())
+    target = open_target(address, experiment)
+    calls: list[str] = []
+    real = target._client.log_batch
+    monkeypatch.setattr(
+        target._client, "log_batch", lambda run_id, *what: (calls.append(run_id), real(run_id, *what))
+    )
+    send(target, running, running)
+    assert len(calls) == 1
+    send(target, replace(running, params={"lr": 0.1}), replace(running, params={"lr": 0.1}))
+    assert len(calls) == 2  # an objective may suggest while it runs
+    send(target, replace(running, params={"lr": 0.1}, steps={"loss": {0: 3.0}}))
+    send(target, whole)
+    assert read_back(address, experiment)[1][0].data.params == {"lr": "0.1", "kind": "b"}
+
+
 def test_a_study_that_goes_on_is_a_run_that_goes_on(address: str, experiment: str) -> None:
     target = open_target(address, experiment)
     for state, status in (
@@ -130,6 +150,28 @@ def test_a_run_that_was_made_twice_is_one_after_the_next_look(address: str, expe
     first.forget()
     send(first, exported_trial(0), exported_trial(1))
     assert sorted(read_back(address, experiment)[1]) == [-1, 0, 1]
+
+
+def test_what_somebody_deleted_in_mlflow_is_made_anew(address: str, experiment: str) -> None:
+    target = open_target(address, experiment)
+    send(target, exported_trial(0), exported_trial(1))
+    client, runs = read_back(address, experiment)
+    client.delete_run(runs[0].info.run_id)
+    client.delete_run(runs[-1].info.run_id)
+    with pytest.raises(RefusedByTargetError):
+        send(target, exported_trial(0))
+    send(target, exported_trial(0))
+    with pytest.raises(TargetAwayError):
+        target.send_study(describe_study(STUDY, None), ())
+    target.forget()
+    target.open(describe_study(STUDY, None), "job-1")
+    target.send_study(describe_study(STUDY, None), ())
+    assert sorted(read_back(address, experiment)[1]) == [-1, 0, 1]
+
+
+def test_an_experiment_that_mlflow_does_not_take_is_said_at_once(address: str) -> None:
+    with pytest.raises(InputError, match="exceeds the maximum length"):
+        open_target(address, "x" * 600)
 
 
 def test_two_studies_share_an_experiment_and_two_blocks_are_found_again(address: str, experiment: str) -> None:
