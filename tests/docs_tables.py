@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from hpotool.study.file.algorithms import PRUNERS, SAMPLERS, Row
+from hpotool.study.occasion import OCCASIONS
 from hpotool.study.outcome import COUNTED, Outcome
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -64,7 +65,15 @@ def _algorithms(rows: Mapping[str, Row]) -> Iterator[str]:
     yield "| `module:Class` | the arguments of its constructor |"
 
 
+def occasions() -> Iterator[str]:
+    """What people can be told."""
+    yield from ("| event | when |", "|---|---|")
+    for name, occasion in OCCASIONS.items():
+        yield f"| `{name}` | {occasion.meaning} |"
+
+
 TABLES = {
+    "occasions": occasions,
     "outcomes": outcomes,
     "consequences": consequences,
     "retries": retries,

@@ -39,7 +39,7 @@ from hpotool.cli.commands.look import (
     trials,
     watch,
 )
-from hpotool.cli.commands.run import control, reap, retry, worker
+from hpotool.cli.commands.run import control, notify, reap, retry, track, worker
 from hpotool.cli.output import say
 from hpotool.cli.study_word import StudyCommand
 from hpotool.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, HpotoolError
@@ -71,6 +71,8 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
         "stop": control.stop,
         "retry": retry.retry,
         "reap": reap.reap,
+        "track": track.track,
+        "notify": notify.notify,
     },
     "See results": {
         "studies": studies.studies,

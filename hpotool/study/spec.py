@@ -13,6 +13,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 
+from hpotool.study.occasion import OCCASIONS
 from hpotool.study.outcome import COUNTED, Outcome
 
 if TYPE_CHECKING:
@@ -180,6 +181,23 @@ class KeepSpec:
 
 
 @dataclass(frozen=True)
+class TrackingSpec:
+    """Where one of the workers exports every trial to. Of ``experiment`` None means the study's name."""
+
+    mlflow: str | None = None
+    experiment: str | None = None
+    tensorboard: str | None = None
+
+
+@dataclass(frozen=True)
+class NotifySpec:
+    """What people are told; where, the workers' environment says."""
+
+    events: tuple[str, ...] = tuple(OCCASIONS)
+    best_every: timedelta = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
 class StudySpec:
     """The complete definition of a study."""
 
@@ -201,6 +219,8 @@ class StudySpec:
     tiers: tuple[TierSpec, ...] = ()
     description: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    tracking: TrackingSpec = TrackingSpec()
+    notify: NotifySpec = NotifySpec()
 
     @property
     def has_replicates(self) -> bool:

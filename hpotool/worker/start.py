@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import timedelta
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import optuna
 
-from hpotool.errors import InputError
+from hpotool.errors import EXIT_DONE, InputError
 from hpotool.search.every_point import WholeGrid, WholeTree
 from hpotool.search.pruning.pruners import pruner_for_worker
 from hpotool.search.samplers import SeededSampler, sampler_for_worker
@@ -35,8 +36,10 @@ from hpotool.worker.membership.budget_monitor import BudgetMonitor, check_price
 from hpotool.worker.membership.identity import identify_worker
 from hpotool.worker.membership.launched import changed_code, launch_of_process
 from hpotool.worker.membership.membership import Membership
+from hpotool.worker.membership.side_processes import SideProcesses
 from hpotool.worker.points_left import PointsLeft
 from hpotool.worker.process.fork_server_handle import ImportInterrupted
+from hpotool.worker.side_jobs import side_commands
 from hpotool.worker.signals import Level, Stopping, describe_level
 
 STOP_GRACE = timedelta(seconds=30)
@@ -103,6 +106,16 @@ def run_worker(
             log_event("cold", f"every attempt imports the objective anew: {cold}", logging.WARNING)
         study = optuna.load_study(study_name=study_name, storage=storage, sampler=sampler, pruner=pruner)
         monitor = BudgetMonitor(storage.run, study_id, spec, identity.worker_id, pulse.interval)
+        side = SideProcesses(
+            storage.run,
+            study_id,
+            identity.worker_id,
+            side_commands(spec),
+            _environment(url),
+            logs,
+            pulse.grace,
+            lambda: stopping.exit_code != EXIT_DONE,  # by a signal: whoever sent it waits
+        )
         membership = Membership(
             storage,
             study_id,
@@ -112,8 +125,9 @@ def run_worker(
             monitor,
             interval=pulse.interval,
             grace=pulse.grace,
+            more_steps=side.steps,
         )
-        with membership:
+        with side, membership:
             log_event(
                 "ready",
                 f"{identity.worker_id} works on {study_name} ({slot.label})",
@@ -135,7 +149,13 @@ def run_worker(
             )
             departure = loop.run()
             membership.end_reason = departure.reason
+            side.is_over = bool(side.steps) and not membership.has_work_left()
     return _leave(departure, identity.worker_id)
+
+
+def _environment(url: DatabaseUrl) -> Mapping[str, str]:
+    """The URL travels in the environment: an argument list is for everybody to read."""
+    return {**os.environ, "HPOTOOL_STORAGE": url.libpq}
 
 
 def _leave(departure: Departure, worker_id: str) -> Departure:

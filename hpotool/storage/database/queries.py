@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-_FOLDERS = ("control", "database", "fleet", "moving", "optuna")  # the folder ``schema`` is next to them
+_FOLDERS = ("control", "database", "fleet", "moving", "optuna", "tracking")  # ``schema`` is next to them
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 _INCLUDE = re.compile(r"^-- include: (\w+)$", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)

@@ -25,6 +25,7 @@ from hpotool.study.file.kinds import (
     reject,
 )
 from hpotool.study.file.space_grammar import SearchSpace, parameter_json_schema
+from hpotool.study.file.tracking_grammar import NOTIFY, TRACKING
 from hpotool.study.outcome import COUNTED
 from hpotool.study.spec import ConstraintSpec, KeepSpec
 
@@ -324,6 +325,8 @@ STUDY = Record(
             "tags to find the study by",
             is_silent=True,
         ),
+        "tracking": Key(TRACKING, "where one of the workers exports every trial", is_silent=True),
+        "notify": Key(NOTIFY, "the events that people are notified of at HPOTOOL_NOTIFY", is_silent=True),
         "keep": Key(_Keep(), "which checkpoints are kept: all, or those of the best finished trials (best 3)"),
     },
     ignored_prefix="x-",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from hpotool.errors import HpotoolError
@@ -31,7 +31,7 @@ from hpotool.worker.membership.heartbeat import Heartbeat
 from hpotool.worker.membership.identity import has_left_this_host, is_provably_gone
 from hpotool.worker.membership.launched import launch_of_process
 from hpotool.worker.membership.reaper import Reaper
-from hpotool.worker.membership.side_threads import SideThreads
+from hpotool.worker.membership.side_threads import SideThreads, Step
 from hpotool.worker.signals import Level, Stopping
 
 StopAttempt = Callable[[str, Outcome, str, timedelta], None]  # the first is the attempt's id
@@ -46,7 +46,8 @@ class Membership:
     """A worker's registration, heartbeat and reaper.
 
     ``stopping`` hears what people want of the worker, ``stop_attempt`` what they want of one attempt; both are
-    called from another thread. ``monitor`` ends the study at its limits.
+    called from another thread. ``monitor`` ends the study at its limits. ``more_steps`` are called in threads of
+    their own while the worker lives.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Membership:
         *,
         interval: timedelta = HEARTBEAT_INTERVAL,
         grace: timedelta = GRACE_PERIOD,
+        more_steps: Mapping[str, Step] | None = None,
     ) -> None:
         self._storage = storage
         self._study_id = study_id
@@ -90,7 +92,8 @@ class Membership:
         )
         self._monitor = monitor
         steps = {"heartbeat": heartbeat.step, "reaper": reaper.step}
-        self._threads = SideThreads(steps if monitor is None else steps | {"budget": monitor.step})
+        monitored = {} if monitor is None else {"budget": monitor.step}
+        self._threads = SideThreads({**steps, **monitored, **(more_steps or {})})
 
     def __enter__(self) -> Membership:
         found = self._storage.rescue_all(has_left_this_host)

@@ -16,12 +16,14 @@ from hpotool.study.spec import (
     ConstraintSpec,
     KeepSpec,
     MetricSpec,
+    NotifySpec,
     ObjectiveSpec,
     ParameterSpec,
     PrunerSpec,
     RetrySpec,
     SamplerSpec,
     StudySpec,
+    TrackingSpec,
 )
 
 EVERY_KEY = (Path(__file__).parent / "every_key.yaml").read_text()
@@ -112,6 +114,8 @@ def test_every_key_of_a_command_study_arrives() -> None:
         on_oom="infeasible",
         description="what the study is about",
         tags={"owner": "ann", "paper": "3"},
+        tracking=TrackingSpec("https://mlflow.example.org:5000/sub", "digits/2026", "/data/runs"),
+        notify=NotifySpec(("done", "best"), timedelta(hours=6)),
         keep=KeepSpec(best=5),
     )
 

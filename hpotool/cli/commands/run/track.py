@@ -1,0 +1,170 @@
+"""``hpotool track``."""
+
+from __future__ import annotations
+
+import os
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hpotool.cli.options import StorageOption, StudyOption
+from hpotool.cli.output import Answer, Format, say, show
+from hpotool.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, InputError, paste
+
+if TYPE_CHECKING:
+    from hpotool.storage.tracking.jobs import JobRecord
+    from hpotool.tracking.exporter import Sent
+
+
+class Tracker(str, Enum):
+    """Where a study can be exported to."""
+
+    MLFLOW = "mlflow"
+    TENSORBOARD = "tensorboard"
+
+
+def track(
+    study: StudyOption = None,
+    to: Annotated[Tracker | None, typer.Option("--to", help="The tracker.", show_default=False)] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL|FOLDER",
+            help="Where it is [default: what the study file says, or MLFLOW_TRACKING_URI].",
+            show_default=False,
+        ),
+    ] = None,
+    experiment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The MLflow experiment [default: the study's name].", show_default=False
+        ),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Send what is there, and leave.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Stay when the study is over, too: it may go on.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Send every trial again; what is there already stays.")
+    ] = False,
+    status: Annotated[
+        bool, typer.Option("--status", help="Show how far each export is, and send nothing.")
+    ] = False,
+    storage: StorageOption = None,
+    format: Annotated[
+        Format, typer.Option("--format", help="How to write the answer of --status.")
+    ] = Format.TABLE,
+    holder: Annotated[str | None, typer.Option(hidden=True)] = None,
+    parent: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> int:
+    """Export a study to MLflow or TensorBoard until it is over: every trial with its steps, outcome and cost.
+
+    Killed or away, it goes on where it was. No trial waits for it. A worker does the same where the study file
+    says `tracking`.
+    """
+    from hpotool.cli.database import adopt_study, connect
+    from hpotool.tracking.tenure import JobTakenError, end_with_parent
+
+    connection = connect(storage)
+    study_id, name = adopt_study(connection, study)
+    if status:
+        _show_status(connection, study_id, format)
+        return EXIT_DONE
+    if to is None:
+        raise InputError("say where to", f"{paste('track', name)} --to mlflow")
+    if parent is not None:
+        end_with_parent(parent)
+    until = "sent" if once else "told" if follow else "over"
+    try:
+        sent, was_told = _export(connection, study_id, to, address, experiment, until, again, holder)
+    except JobTakenError:
+        if holder is None:
+            raise
+        return EXIT_DONE  # another worker was faster
+    options = {"--to": to.value, "--address": address, "--experiment": experiment}
+    words = [word for option, value in options.items() if value is not None for word in (option, value)]
+    return _say_end(sent, name, to, words, is_person=holder is None and was_told)
+
+
+def _export(
+    connection: Any,
+    study_id: int,
+    to: Tracker,
+    address: str | None,
+    experiment: str | None,
+    until: Any,
+    again: bool,
+    holder: str | None,
+) -> tuple[Sent, bool]:
+    """Export until there is a reason to leave; what came of it, and whether a signal said so."""
+    import logging
+
+    from hpotool.cli.actor import current_actor
+    from hpotool.settings import read_pulse
+    from hpotool.storage.tracking.exported import ExportReader
+    from hpotool.storage.tracking.jobs import Job, restart_job, take_job
+    from hpotool.tracking.exporter import Exporter
+    from hpotool.tracking.targets.open import choose_destination
+    from hpotool.tracking.tenure import Tenure, leaving_on_signals
+
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    spec = _spec(ExportReader(connection.run, study_id))
+    destination = choose_destination(to.value, address, experiment, spec)
+    job = Job(study_id, destination.job, holder or f"{current_actor()} (process {os.getpid()})")
+    target = destination.open()
+    held_for = read_pulse().grace
+    with leaving_on_signals() as leaving, Tenure(connection.run, job, held_for) as tenure:
+        if again:
+            restart_job(connection.run, job)
+            tenure.held = take_job(connection.run, job, held_for)
+        assert tenure.held is not None
+        exporter = Exporter(connection.run, job, tenure.held, target, leaving, tenure.is_lost)
+        return exporter.export(until), leaving.is_set()
+
+
+def _spec(reader: Any) -> Any:
+    from hpotool.study.spec import TrackingSpec
+
+    study = reader.read_study()
+    return study.spec.tracking if study and study.spec else TrackingSpec()
+
+
+def _say_end(sent: Sent, name: str, to: Tracker, words: list[str], *, is_person: bool) -> int:
+    trials = f"{sent.trials} trial{'' if sent.trials == 1 else 's'} sent to {to.value}"
+    if sent.refused:
+        numbers = ", ".join(map(str, sent.refused))
+        say(f"{to.value} refused {len(sent.refused)} of {name}'s trials for good: {numbers}")
+    match sent.why:
+        case "done":
+            say(trials)
+            return EXIT_FAILED if sent.refused else EXIT_DONE
+        case "told":
+            say(f"{trials}; go on with: {paste('track', name, *words)}")
+            return EXIT_INTERRUPTED if is_person else EXIT_DONE
+        case "taken":
+            say(f"{trials}; another process goes on")
+            return EXIT_DONE
+        case _:
+            say(f"{trials}; the study does not exist any more")
+            return EXIT_FAILED
+
+
+def _show_status(connection: Any, study_id: int, format: Format) -> None:
+    from hpotool.storage.tracking.jobs import list_jobs
+
+    rows = [_as_data(job) for job in list_jobs(connection.run, study_id) if job.name != "notify"]
+    value = "\n".join(f"{row['to']}: {row['arrived']} arrived, {row['missing']} missing" for row in rows)
+    show(Answer(data=rows, rows=rows, value=value, empty="the study is exported to nowhere"), format)
+
+
+def _as_data(job: JobRecord) -> dict[str, Any]:
+    return {
+        "to": job.name,
+        "arrived": job.arrived,
+        "missing": job.missing,
+        "refused": list(job.refused),
+        "by": job.holder,
+        "trouble": job.trouble,
+        "trouble_s": None if job.trouble_s is None else round(job.trouble_s, 1),
+    }

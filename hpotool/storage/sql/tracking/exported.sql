@@ -1,0 +1,53 @@
+-- A study and its trials as exporters send them.
+
+-- name: study_to_export
+-- What a study is, and where it stands; counted as a claim counts.
+WITH settings AS (
+    SELECT * FROM hpotool.study_settings WHERE study_id = %(study_id)s
+-- include: places
+)
+SELECT s.study_name, state, state_reason, spec, budget_trials, extract(epoch FROM created_at)::float8,
+    extract(epoch FROM state_changed_at)::float8,
+    (SELECT array_agg(direction::text ORDER BY objective) FROM study_directions d WHERE d.study_id = s.study_id),
+    (SELECT value_json FROM study_system_attributes a WHERE a.study_id = s.study_id AND a.key = 'study:metric_names'),
+    finished, running, waiting, failed
+FROM settings JOIN studies s USING (study_id), places
+
+-- name: attempts_of_trial
+-- The attempts of a trial as JSON data, the first one first.
+left join lateral (
+    select json_agg(json_build_object(
+        'worker', a.worker_id, 'host', a.host, 'slot', a.slot, 'outcome', a.outcome, 'reason', a.reason,
+        'duration_s', round(greatest(0, extract(epoch from coalesce(a.ended_at, clock_timestamp()) - a.started_at))::numeric, 3),
+        'gpu', a.gpu) order by a.started_at)
+    from hpotool.attempts a where a.trial_id = t.trial_id
+) a (attempts) on true
+
+-- name: finished_to_export
+-- Finished trials that have not arrived, in the order of their numbers. Numbers have no gaps, so one that is committed
+-- late is met later.
+select
+-- include: trial_columns
+, a.attempts
+from (
+    select * from trials
+    where study_id = %(study_id)s and number >= %(below)s and state not in ('RUNNING', 'WAITING')
+        and number <> all(%(beyond)s::integer[])
+    order by number limit %(limit)s
+) t
+-- include: trial_children
+-- include: attempts_of_trial
+order by t.number
+
+-- name: running_to_export
+-- Trials that run, with what they have reported so far.
+select
+-- include: trial_columns
+, a.attempts
+from (
+    select * from trials where study_id = %(study_id)s and state = 'RUNNING' and number is not null
+    order by number limit %(limit)s
+) t
+-- include: trial_children
+-- include: attempts_of_trial
+order by t.number

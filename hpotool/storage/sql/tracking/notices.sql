@@ -1,0 +1,84 @@
+-- What people are told about a study, each once.
+
+-- name: tell_events
+-- Enter a notice for each event of some kinds that happened since somebody wants to be told. The job's row is locked
+-- first: who does not hold it any more enters nothing.
+SELECT FROM hpotool.side_jobs WHERE study_id = %(study_id)s AND job = %(job)s AND holder = %(holder)s FOR UPDATE;
+INSERT INTO hpotool.notices (study_id, occasion, key, title, body)
+SELECT e.study_id, %(occasion)s, e.event_id::text, %(title)s, btrim(e.reason || ' (by ' || e.actor || ')')
+FROM hpotool.events e JOIN hpotool.side_jobs j USING (study_id)
+WHERE e.study_id = %(study_id)s AND j.job = %(job)s AND j.holder = %(holder)s AND e.event_id > j.known_event
+    AND e.kind NOT IN ('claim', 'finish', 'reap', 'retry', 'requeue', 'enqueue', 'branch', 'take-over')
+    AND e.kind = %(kind)s AND (%(to_state)s::text IS NULL OR e.to_state = %(to_state)s)
+    AND starts_with(e.reason, %(reason)s)
+ON CONFLICT (study_id, occasion, key) DO NOTHING
+RETURNING notice_id
+
+-- name: tell
+-- Enter a notice, unless it was entered before, or another of its kind not long ago. The job's row is locked first: who
+-- does not hold it any more enters nothing.
+SELECT FROM hpotool.side_jobs WHERE study_id = %(study_id)s AND job = %(job)s AND holder = %(holder)s FOR UPDATE;
+INSERT INTO hpotool.notices (study_id, occasion, key, title, body)
+SELECT j.study_id, %(occasion)s, %(key)s, %(title)s, %(body)s
+FROM hpotool.side_jobs j
+WHERE j.study_id = %(study_id)s AND j.job = %(job)s AND j.holder = %(holder)s
+    AND NOT EXISTS (
+        SELECT FROM hpotool.notices n WHERE n.study_id = j.study_id AND n.occasion = %(occasion)s
+            AND n.noticed_at > clock_timestamp() - make_interval(secs => %(not_within_s)s))
+ON CONFLICT (study_id, occasion, key) DO NOTHING
+RETURNING notice_id
+
+-- name: claim_notice
+-- Take the oldest notice that is due, for so long; nobody else sends it meanwhile. Its salt makes hashes of addresses
+-- that say nothing.
+UPDATE hpotool.notices n
+SET holder = %(holder)s, tries = tries + 1, try_after = clock_timestamp() + make_interval(secs => %(for_s)s)
+WHERE notice_id = (
+    SELECT notice_id FROM hpotool.notices
+    WHERE study_id = %(study_id)s AND sent_at IS NULL AND try_after <= clock_timestamp()
+    ORDER BY notice_id LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING notice_id, occasion, title, body, tries, sent_to,
+    (SELECT j.job_id::text FROM hpotool.side_jobs j WHERE j.study_id = n.study_id AND j.job = %(job)s)
+
+-- name: settle_notice
+-- Who has the notice by now, and whether that is all; else when to try the others again.
+UPDATE hpotool.notices
+SET sent_to = %(sent_to)s::text[], trouble = %(trouble)s::text,
+    sent_at = CASE WHEN %(is_sent)s THEN clock_timestamp() END,
+    try_after = clock_timestamp() + make_interval(secs => %(again_in_s)s)
+WHERE notice_id = %(notice_id)s AND holder = %(holder)s AND sent_at IS NULL
+
+-- name: list_notices
+-- What people were told, or are still to be told, oldest first.
+SELECT occasion, title, body, noticed_at, sent_at, tries, trouble
+FROM hpotool.notices WHERE study_id = %(study_id)s ORDER BY notice_id
+
+-- name: unsent_notices
+-- How many notices are still to be sent.
+SELECT count(*) FROM hpotool.notices WHERE study_id = %(study_id)s AND sent_at IS NULL
+
+-- name: watch_workers
+-- How many workers were heard of within so many seconds; when the last one was, how long ago, and why it left; how long
+-- ago the study began; and how the last attempts ended since somebody wants to be told, the newest first.
+SELECT
+    count(*) FILTER (WHERE ended_at IS NULL AND last_beat > clock_timestamp() - make_interval(secs => %(grace_s)s)),
+    extract(epoch FROM max(COALESCE(ended_at, last_beat)))::float8,
+    extract(epoch FROM clock_timestamp() - max(COALESCE(ended_at, last_beat)))::float8,
+    (array_agg(end_reason ORDER BY COALESCE(ended_at, last_beat) DESC))[1],
+    (SELECT extract(epoch FROM clock_timestamp() - first_claim_at)::float8 FROM hpotool.study_settings
+     WHERE study_id = %(study_id)s),
+    (SELECT COALESCE(json_agg(json_build_array(number, outcome, reason) ORDER BY ended_at DESC), '[]') FROM (
+        SELECT number, outcome, reason, ended_at FROM hpotool.attempts
+        WHERE study_id = %(study_id)s AND outcome NOT IN ('preempted', 'cancelled')
+            AND ended_at > (SELECT made_at FROM hpotool.side_jobs WHERE study_id = %(study_id)s AND job = %(job)s)
+        ORDER BY ended_at DESC LIMIT %(last)s) newest)
+FROM hpotool.workers WHERE study_id = %(study_id)s
+
+-- name: best_of_one
+-- The best complete trial of one metric that meets its constraints: its number and value.
+SELECT t.number, v.value
+FROM trials t JOIN trial_values v USING (trial_id)
+WHERE t.study_id = %(study_id)s AND t.state = 'COMPLETE' AND v.objective = 0 AND v.value_type = 'FINITE'
+    AND NOT EXISTS (SELECT FROM trial_system_attributes a
+        WHERE a.trial_id = t.trial_id AND starts_with(a.key, 'constraints:') AND a.value_json::float8 > 0)
+ORDER BY CASE WHEN %(maximize)s THEN -v.value ELSE v.value END, t.number LIMIT 1

@@ -1,0 +1,101 @@
+"""The grammar of `tracking` and `notify`: where a study is exported to, and what people are told."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from hpotool.study.document import Node, Problems
+from hpotool.study.file.kinds import BROKEN, DURATION, Items, Key, OneOf, Record, Text
+from hpotool.study.occasion import OCCASIONS
+from hpotool.study.spec import NotifySpec, TrackingSpec
+
+
+def check_mlflow_address(address: str) -> str:
+    """``address`` where MLflow can be reached at it, and it gives no password away.
+
+    Raises:
+        ValueError: it is none, or holds a password: a study file and a command line are for everybody to read.
+    """
+    try:
+        parts = urlsplit(address)
+        has_password = parts.password is not None
+    except ValueError:
+        parts, has_password = urlsplit(""), False
+    if has_password:
+        raise ValueError(
+            "an address of MLflow must hold no password; give it to the workers in MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+        )
+    is_server = parts.scheme in ("http", "https") and parts.hostname
+    if (
+        is_server
+        or address == "databricks"
+        or parts.scheme in ("databricks", "sqlite", "postgresql", "mysql", "mssql")
+    ):
+        return address
+    raise ValueError(f"{address!r} is no address of MLflow; write it like http://mlflow.example.org:5000")
+
+
+class _Record:
+    """A record that is read as a spec of its own, perhaps from a shorter form."""
+
+    def __init__(self, record: Record, spec: type[Any]) -> None:
+        self._record = record
+        self._spec = spec
+        self.keys = record.keys
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        values = self._record.read(node, problems)
+        if values is BROKEN or any(value is BROKEN for value in values.values()):
+            return BROKEN
+        return self._spec(**values)
+
+    def write(self, value: Any) -> Any:
+        return self._record.write(value)
+
+    def json_schema(self) -> dict[str, Any]:
+        return self._record.json_schema()
+
+
+class _Notify(_Record):
+    """``[done, stopped]``, or ``{events: [done, best], best_every: 6h}``."""
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        if not isinstance(node.content, list):
+            return super().read(node, problems)
+        events = _EVENTS.read(node, problems)
+        return BROKEN if events is BROKEN or BROKEN in events else self._spec(events)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"anyOf": [_EVENTS.json_schema(), super().json_schema()]}
+
+
+_EVENTS = Items(OneOf(tuple(OCCASIONS)), "events, like [done, stopped]")
+
+TRACKING = _Record(
+    Record(
+        "tracking",
+        example="{mlflow: http://mlflow.example.org:5000}",
+        keys={
+            "mlflow": Key(
+                Text("an address of MLflow, like http://mlflow.example.org:5000", check_mlflow_address),
+                "the MLflow server that gets every trial",
+            ),
+            "experiment": Key(Text("the experiment's name"), "the MLflow experiment (the study's name)"),
+            "tensorboard": Key(Text("a folder"), "the folder that gets every trial for TensorBoard"),
+        },
+    ),
+    TrackingSpec,
+)
+NOTIFY = _Notify(
+    Record(
+        "notify",
+        example="[done, stopped]",
+        keys={
+            "events": Key(_EVENTS, "what people are told (everything)"),
+            "best_every": Key(DURATION, "a new best trial is told at most once in so long (1h)"),
+        },
+    ),
+    NotifySpec,
+)

@@ -1,0 +1,185 @@
+"""A study and its trials as every tracker shows them: parameters, metrics by step, tags, a status. Pure.
+
+What a trial is sent as depends on the trial alone, not on when or how often it is sent: so sending it again
+changes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from hpotool.storage.tracking.exported import ExportedStudy, ExportedTrial
+from hpotool.study.outcome import Outcome
+from hpotool.study.rules.budget import gpus_of_slot
+from hpotool.tracking.names import safe_name, safe_text
+
+Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+LONGEST_PARAMETER = 6000  # characters, as MLflow's
+LONGEST_TAG = 5000
+_KILLED = (Outcome.PRUNED, Outcome.CANCELLED, Outcome.PREEMPTED)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a metric. NaN and infinities are values too."""
+
+    name: str
+    value: float
+    step: int
+    at: datetime
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """One trial, or the study as a whole (``number`` is None)."""
+
+    number: int | None
+    name: str
+    status: Status
+    started: datetime
+    ended: datetime | None
+    points: tuple[Point, ...]
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+
+
+def describe_trial(study: ExportedStudy, trial: ExportedTrial) -> TrackedRun:
+    """The trial as a run. Points come in an order that only grows while the trial runs."""
+    started = trial.started or study.created
+    return TrackedRun(
+        number=trial.number,
+        name=f"trial {trial.number}",
+        status=status_of(trial),
+        started=started,
+        ended=trial.ended,
+        points=(*_steps(trial, started), *_ends(trial, trial.ended or started)),
+        params={safe_name(name): safe_text(value, LONGEST_PARAMETER) for name, value in trial.params.items()},
+        tags=_safe_tags({**_study_tags(study), **_trial_tags(study, trial)}),
+    )
+
+
+def describe_study(study: ExportedStudy, latest: datetime | None) -> TrackedRun:
+    """The study as the run above its trials'; ``latest`` is when the last trial that was sent ended."""
+    statuses: dict[str, Status] = {"done": "FINISHED", "stopped": "KILLED"}
+    tags = {
+        **_study_tags(study),
+        "hpotool.state": study.state,
+        "hpotool.reason": study.reason,
+        "hpotool.trials_finished": study.finished,
+        "hpotool.trials_failed": study.failed,
+        "hpotool.trials_budget": study.budget_trials,
+        **{f"hpotool.direction.{metric}": direction for metric, direction in study.metrics.items()},
+        "mlflow.note.content": study.spec.description if study.spec else None,
+    }
+    return TrackedRun(
+        number=None,
+        name=study.name,
+        status=statuses.get(study.state, "RUNNING") if study.is_over else "RUNNING",
+        started=study.created,
+        ended=latest if study.is_over else None,
+        points=(),
+        params={},
+        tags=_safe_tags(tags),
+    )
+
+
+def values_by_trial(trial: ExportedTrial) -> Iterator[Point]:
+    """What the study's own run shows of a complete trial: its values, with the trial's number as the step."""
+    if trial.state == "COMPLETE" and trial.ended is not None:
+        for metric, value in trial.values.items():
+            yield Point(safe_name(metric), value, trial.number, trial.ended)
+
+
+def status_of(trial: ExportedTrial) -> Status:
+    """A trial's end in the four words that trackers know. Interrupted is not failed."""
+    if not trial.is_finished:
+        return "RUNNING"
+    if trial.state == "COMPLETE":
+        return "FINISHED"
+    return "KILLED" if trial.state == "PRUNED" or trial.outcome in _KILLED else "FAILED"
+
+
+def _steps(trial: ExportedTrial, started: datetime) -> Iterator[Point]:
+    """Reports carry the trial's start: when each was made is not known, and must not depend on who asks when."""
+    for metric, series in trial.steps.items():
+        name = safe_name(f"steps/{metric}")
+        for step, value in series.items():
+            yield Point(name, float(value), step, started)
+
+
+def _ends(trial: ExportedTrial, ended: datetime) -> Iterator[Point]:
+    """What is known once a trial is over: one point of each metric, at the last step that it reported."""
+    if not trial.is_finished:
+        return
+    last = max((step for series in trial.steps.values() for step in series), default=0)
+    for name, value in _final_figures(trial).items():
+        yield Point(safe_name(name), value, last, ended)
+
+
+def _final_figures(trial: ExportedTrial) -> dict[str, float]:
+    # Optuna gives a pruned trial its last report as its value, which is no result to sort by.
+    figures: dict[str, Any] = dict(trial.values) if trial.state == "COMPLETE" else {}
+    figures |= {f"user/{name}": value for name, value in trial.attributes.items() if _is_number(value)}
+    figures |= {f"constraint/{name}": violation for name, violation in trial.violations.items()}
+    if trial.attempts:
+        figures["cost/duration_s"] = sum(attempt["duration_s"] for attempt in trial.attempts)
+        figures["cost/gpu_hours"] = sum(
+            gpus_of_slot(attempt["slot"]) * attempt["duration_s"] / 3600 for attempt in trial.attempts
+        )
+        system = trial.attempts[-1].get("gpu") or {}
+        figures |= {f"system/gpu_{name}": value for name, value in system.items() if _is_number(value)}
+    if trial.cost is not None:
+        figures["cost/price"] = trial.cost
+    return {name: float(value) for name, value in figures.items()}
+
+
+def _study_tags(study: ExportedStudy) -> dict[str, Any]:
+    """The study's own tags on every run; trackers and hpotool keep their namespaces."""
+    own = study.spec.tags if study.spec else {}
+    taken = ("mlflow.", "hpotool.", "user.")
+    renamed = {f"tag.{name}" if name.startswith(taken) else name: value for name, value in own.items()}
+    return {**renamed, "hpotool.study": study.name}
+
+
+def _trial_tags(study: ExportedStudy, trial: ExportedTrial) -> dict[str, Any]:
+    last = trial.attempts[-1] if trial.attempts else {}
+    return {
+        **{f"user.{name}": value for name, value in trial.attributes.items() if not _is_number(value)},
+        "hpotool.trial": trial.number,
+        "hpotool.state": trial.state,
+        "hpotool.outcome": trial.outcome,
+        "hpotool.reason": last.get("reason"),
+        "hpotool.worker": last.get("worker"),
+        "hpotool.host": last.get("host"),
+        "hpotool.slot": last.get("slot"),
+        "hpotool.attempt": len(trial.lineage) + 1,
+        "hpotool.retry_of": trial.lineage[-1] if trial.lineage else None,
+        "hpotool.first_trial": trial.lineage[0] if trial.lineage else trial.number,
+        "hpotool.goes_on_from": trial.source,
+        "hpotool.renamed": _renamed(study, trial) or None,
+    }
+
+
+def _renamed(study: ExportedStudy, trial: ExportedTrial) -> dict[str, str]:
+    """The names that trackers do not take, by those that they got."""
+    names = [*trial.params, *study.metrics, *trial.attributes]
+    return {safe_name(name): name for name in names if safe_name(name) != name}
+
+
+def _safe_tags(tags: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        safe_name(key): safe_text(value, LONGEST_TAG) for key, value in tags.items() if value not in (None, "")
+    }
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(float(value)) or isinstance(value, float)
+    except OverflowError:  # a whole number that no float holds
+        return False

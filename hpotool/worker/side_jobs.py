@@ -1,0 +1,38 @@
+"""What a worker may do beside its trials, for all workers: what `tracking` and `notify` in the study file name."""
+
+from __future__ import annotations
+
+import logging
+
+from hpotool.errors import HpotoolError
+from hpotool.study.spec import StudySpec
+from hpotool.tracking.notify.addresses import read_addresses
+from hpotool.tracking.notify.notifier import JOB_NAME
+from hpotool.tracking.targets.open import Destination, destinations_of
+from hpotool.worker.log import log_event
+from hpotool.worker.membership.side_processes import SideCommand
+
+
+def side_commands(spec: StudySpec) -> list[SideCommand]:
+    """The jobs of the study that this worker is able to do; what keeps it from one is said, and ends nothing."""
+    exports = [_export(spec.name, destination) for destination in destinations_of(spec.tracking)]
+    return [*exports, *_notify(spec)]
+
+
+def _export(study: str, destination: Destination) -> SideCommand:
+    words = ["track", "--study", study, "--to", destination.tracker, "--address", destination.address]
+    if destination.experiment is not None:
+        words += ["--experiment", destination.experiment]
+    return SideCommand(destination.job, tuple(words))
+
+
+def _notify(spec: StudySpec) -> list[SideCommand]:
+    if not spec.notify.events:
+        return []
+    try:
+        addresses = read_addresses()
+    except HpotoolError as error:
+        log_event("side", f"nobody is told anything by this worker: {error.message}", logging.WARNING)
+        return []
+    words = ("notify", "--study", spec.name)
+    return [SideCommand(JOB_NAME, words, is_last_look=True)] if addresses else []
