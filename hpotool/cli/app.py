@@ -21,7 +21,7 @@ import typer
 from typer.main import get_command
 
 import hpotool
-from hpotool.cli.commands.decide import export
+from hpotool.cli.commands.decide import confirm, export
 from hpotool.cli.commands.describe import budget, check, create_study, enqueue, init, schema
 from hpotool.cli.commands.keep import archive, clean, clone, db, delete, import_study, note, rename
 from hpotool.cli.commands.look import (
@@ -84,6 +84,9 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
         "plot": plot.plot,
         "export": export.export,
         "dashboard": dashboard.dashboard,
+    },
+    "Decide": {
+        "confirm": confirm.confirm,
     },
     "Keep it in order": {
         "note": note.note,

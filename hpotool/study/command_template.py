@@ -22,6 +22,8 @@ from hpotool.study.spec import ParameterSpec
 # Placeholders that become any number of arguments, so they stand alone.
 SEVERAL_ARGUMENTS = ("args", "overrides")
 COMMAND_FIELDS = ("params_file", "checkpoint_dir", "trial", "seed", "steps", *SEVERAL_ARGUMENTS, "args_json")
+# A parameter may be called so all the same, and then has the name: there were studies before there were these.
+YOUNGER_FIELDS = ("phase", "holdout")
 # The doubled dollar keeps ${NAME} as it is, for programs that want to read it themselves.
 ENVIRONMENT = re.compile(r"(?<!\$)\$\{(\w+)\}")
 _ATTACHED_VALUE = re.compile(r"-\w\{")

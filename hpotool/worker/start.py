@@ -14,6 +14,7 @@ from hpotool.search.every_point import WholeGrid, WholeTree
 from hpotool.search.pruning.pruners import pruner_for_worker
 from hpotool.search.samplers import SeededSampler, sampler_for_worker
 from hpotool.settings import home_folder, read_pulse, study_folder_name
+from hpotool.storage.control.confirmations import order_next_round
 from hpotool.storage.control.creation import read_spec
 from hpotool.storage.control.orders import read_settings
 from hpotool.storage.control.versions import running_versions, version_differences
@@ -130,6 +131,7 @@ def run_worker(
                 pulse.interval / 2,
                 _before_claim(sampler, storage, branches),
                 has_breaker=has_breaker and spec.breaker == "on",
+                order_more=lambda: _order_more(storage, study_id, spec, identity.worker_id),
             )
             departure = loop.run()
             lifeline.end_reason = departure.reason
@@ -139,6 +141,14 @@ def run_worker(
 def _leave(departure: Departure, worker_id: str) -> Departure:
     log_event("leave", f"leaving: {departure.reason}", worker=worker_id, reason=departure.reason)
     return departure
+
+
+def _order_more(storage: WorkerStorage, study_id: int, spec: StudySpec, worker_id: str) -> bool:
+    signs = [-1.0 if metric.direction == "maximize" else 1.0 for metric in spec.metrics]
+    numbers = order_next_round(storage.run, study_id, worker_id, signs)
+    if numbers:
+        log_event("confirm", f"it is not decided yet: {len(numbers)} more replicates wait", trials=numbers)
+    return bool(numbers)
 
 
 def _announce(storage: WorkerStorage, level: Level, name: str, grace: timedelta) -> None:

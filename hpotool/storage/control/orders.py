@@ -42,12 +42,16 @@ class StudySettings:
 
 @dataclass(frozen=True)
 class Places:
-    """How the places of a budget are taken, counted as a claim counts them."""
+    """How the places of a budget are taken, counted as a claim counts them.
+
+    ``open_apart``: how many trials apart from the search run or wait; they take no place.
+    """
 
     finished: int
     running: int
     waiting: int
     failed: int
+    open_apart: int = 0
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from hpotool.storage.fleet.trial_content import TrialContent
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.study.doors import storable
 from hpotool.study.outcome import Outcome
+from hpotool.study.phase import Apart
 from hpotool.study.rules.retry import Decision, Requeue, Retry
 
 Run = Callable[[str, Mapping[str, Any]], Rows]  # one round trip, one transaction
@@ -40,7 +41,7 @@ class Attempt:
 
     ``root_number`` names the lineage (seed, checkpoints, Hyperband bracket): the number of the trial that was
     tried first. ``history`` holds the outcomes of the earlier attempts of that lineage, oldest first. ``is_new``:
-    the claim made the trial, so nothing is stored of it yet.
+    the claim made the trial, so nothing is stored of it yet. ``apart``: what it is for, where not for the search.
     """
 
     attempt_id: str
@@ -51,6 +52,7 @@ class Attempt:
     started: datetime  # UTC without a zone, as Optuna stores it
     is_new: bool = False
     history: tuple[Outcome, ...] = ()
+    apart: Apart | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class NoTrial:
     running: int
     waiting: int
     budget: int | None
+    running_apart: int = 0  # of the trials apart from the search
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def claim_trial(
     )
     if not rows:
         return NoTrial("stopped", "the study does not exist any more", 0, 0, 0, None)
-    [(kind, reason, finished, running, waiting, budget, *trial, history)] = rows
+    [(kind, reason, finished, running, waiting, budget, running_apart, *trial, history)] = rows
     if kind == "spent":
         return claim_trial(run, study_id, worker, new_attempt_id())
     if kind == "claimed":
@@ -129,7 +132,7 @@ def claim_trial(
         return Attempt(attempt_id, study_id, trial_id, number, root_number, started, is_new, outcomes)
     if kind == "done" and not reason:
         reason = f"{finished} of {budget} trials are finished"
-    return NoTrial(kind, reason, finished, running, waiting, budget)
+    return NoTrial(kind, reason, finished, running, waiting, budget, running_apart)
 
 
 def read_orders(run: Run, worker: WorkerIdentity, attempt: Attempt | None) -> Orders | None:

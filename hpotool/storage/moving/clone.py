@@ -58,8 +58,15 @@ def clone_points(connection: Connection, name: str, trials: Sequence[FrozenTrial
     return len(points)
 
 
-def clone_trials(connection: Connection, study_id: int, trials: Sequence[FrozenTrial]) -> int:
-    """Write the trials with all that belongs to them, under their own numbers; how many they are."""
+def clone_trials(
+    connection: Connection, study_id: int, trials: Sequence[FrozenTrial], source_id: int | None = None
+) -> int:
+    """Write the trials with all that belongs to them, under their own numbers; how many they are.
+
+    ``source_id``: the study that they come from, whose order to confirm points comes along.
+    """
+    if source_id is not None:
+        connection.run(query("copy_order"), {"study_id": study_id, "source_id": source_id})
     for start in range(0, len(trials), MOST_AT_ONCE):
         write_trials(connection, study_id, trials[start : start + MOST_AT_ONCE])
     return len(trials)

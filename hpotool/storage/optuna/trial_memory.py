@@ -22,7 +22,7 @@ from hpotool.storage.optuna.decoding import TrialDecoder
 from hpotool.storage.optuna.live_trial import LiveTrial
 from hpotool.storage.optuna.stored_trial import NO_STEPS, StepValues, StoredTrial
 from hpotool.storage.optuna.study_records import NOT_FOUND
-from hpotool.storage.optuna.trial_cache import StudyHistory
+from hpotool.storage.optuna.trial_cache import StudyHistory, stands_apart
 from hpotool.storage.optuna.write_buffer import WriteBuffer
 
 MEMORY_MAY_BE_OLD_S = 1.0
@@ -48,10 +48,12 @@ class TrialLog:
 class TrialMemory:
     """What was read of trials, and what this process's own trials have written. Thread-safe.
 
-    Its lock is never held while the database is asked.
+    Its lock is never held while the database is asked. ``hides_apart``: readers of whole studies do not see the
+    trials that stand apart from the search.
     """
 
-    def __init__(self, writes: WriteBuffer) -> None:
+    def __init__(self, writes: WriteBuffer, *, hides_apart: bool = False) -> None:
+        self._hides_apart = hides_apart
         self.lock = threading.RLock()
         self.live: dict[int, LiveTrial] = {}
         self.decoder = TrialDecoder(self.load_steps)
@@ -61,7 +63,7 @@ class TrialMemory:
     def history(self, study_id: int) -> StudyHistory:
         """What is known of the study; empty at first."""
         with self.lock:
-            return self._histories.setdefault(study_id, StudyHistory(study_id))
+            return self._histories.setdefault(study_id, StudyHistory(study_id, hides_apart=self._hides_apart))
 
     def forget(self, study_id: int) -> None:
         """The study was deleted."""
@@ -165,7 +167,7 @@ class TrialMemory:
             if states is not None and TrialState.RUNNING not in states:
                 return selected
             for live in self.live.values():
-                if live.study_id == study_id:
+                if live.study_id == study_id and live.trial_id in history:
                     trial = live.shared()
                     place = history.position(trial) if states is None else _place(selected, trial)
                     selected[place] = trial
@@ -191,7 +193,8 @@ class TrialMemory:
     def read_waiting(self, study_id: int) -> list[FrozenTrial]:
         """The trials that wait, by number, without reading anything else of the study."""
         rows = self._writes.run(query("read_waiting"), {"study_id": study_id, "with_steps": True})
-        return [self.decoder.trial(row) for row in rows]
+        trials = [self.decoder.trial(row) for row in rows]
+        return [trial for trial in trials if not (self._hides_apart and stands_apart(trial))]
 
     def distribution(self, study_id: int, name: str) -> BaseDistribution | None:
         """How a parameter was first described in the study."""

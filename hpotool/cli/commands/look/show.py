@@ -72,7 +72,7 @@ def _ask_trial(connection: Connection, study: str | None, number: int) -> Answer
     from hpotool.cli.database import load_study
     from hpotool.storage.control.studies import list_attempts
 
-    loaded = load_study(connection, study)
+    loaded = load_study(connection, study, with_apart=True)
     data = describe_trial(loaded, number, list_attempts(connection, loaded.study_name, number)).as_data()
     return Answer(
         data=data,
@@ -164,6 +164,8 @@ def _say_trial(data: Mapping[str, Any]) -> dict[str, str]:
             lines[key] = f"{say_local(datetime.fromisoformat(data[key]))} ({zone(now)})"
     if data["duration_s"] is not None:
         lines["took"] = say_duration(data["duration_s"])
+    if "phase" in data:
+        lines["for"] = f"{data['phase']}: {data['point']}, replicate {data['replicate'] + 1}"
     if data["lineage"]:
         lines["retry of"] = f"trial {', '.join(map(str, data['lineage']))}"
     return {key: value for key, value in lines.items() if value}
