@@ -71,6 +71,17 @@ def seed(default: int = 0) -> int:
     return int(os.environ.get("HPOTOOL_SEED", default))
 
 
+def phase() -> str:
+    """What this trial is for: ``search``, ``confirm`` or ``final``; ``search`` by hand."""
+    return os.environ.get("HPOTOOL_PHASE", "search")
+
+
+def holdout() -> list[str | int]:
+    """The study's ``holdout``: names of data, or numbers of folds. Empty in the search, which is not told."""
+    parts = os.environ.get("HPOTOOL_HOLDOUT", "").split(",")
+    return [int(part) if part.isdecimal() else part for part in parts if part]
+
+
 def steps(default: int) -> int:
     """The step to train to, counted from the start of all training rather than from the checkpoint.
 

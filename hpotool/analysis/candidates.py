@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpotool.analysis.results import Replicates, TrialResult, complete_trials, metric_names, read_result
+from hpotool.analysis.results import (
+    Replicates,
+    TrialResult,
+    complete_trials,
+    json_data,
+    metric_names,
+    read_result,
+)
 from hpotool.study.rules.replicates import Measurement, average, point_key, standard_errors
 
 if TYPE_CHECKING:
@@ -43,6 +50,20 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Confirmed:
+    """What replicates of a trial's point measured, and how probable it is to be the best of those confirmed."""
+
+    replicates: int
+    mean: Mapping[str, float]
+    standard_error: Mapping[str, float | None]
+    probability_best: float
+
+    def as_data(self) -> dict[str, Any]:
+        """Return it as JSON data."""
+        return dict(json_data(vars(self)))
+
+
+@dataclass(frozen=True)
 class BestTrials:
     """The answer to "what was best?".
 
@@ -51,11 +72,13 @@ class BestTrials:
             replicates, the first one's number with their means.
         complete: how many complete trials were compared.
         feasible: how many of those meet every constraint.
+        confirmed: by trial, what was measured again; None where nothing of the study was.
     """
 
     trials: tuple[TrialResult, ...]
     complete: int
     feasible: int
+    confirmed: Mapping[int, Confirmed] | None = None
 
     @property
     def why_none(self) -> str | None:
@@ -68,7 +91,17 @@ class BestTrials:
 
     def as_data(self) -> dict[str, Any]:
         """Return the answer as JSON data: ``{"trials": [{"number", "values", "params", "constraints"}]}``."""
-        return {"trials": [trial.as_data() for trial in self.trials]}
+        return {"trials": [{**trial.as_data(), **self._confirmed_data(trial.number)} for trial in self.trials]}
+
+    def as_rows(self) -> list[dict[str, Any]]:
+        """Return a flat line of a table for each trial, with what was confirmed of it."""
+        return [_with_confirmed(trial.as_row(), trial, self.confirmed) for trial in self.trials]
+
+    def _confirmed_data(self, number: int) -> dict[str, Any]:
+        if self.confirmed is None:
+            return {}
+        found = self.confirmed.get(number)
+        return {"confirmed": None if found is None else found.as_data()}
 
 
 def list_candidates(study: Study, *, replicates: bool) -> list[Candidate]:
@@ -96,6 +129,23 @@ def found_trials(
         sum(len(one.trials) for one in candidates),
         sum(len(one.trials) for one in feasible),
     )
+
+
+def _with_confirmed(
+    row: dict[str, Any], trial: TrialResult, confirmed: Mapping[int, Confirmed] | None
+) -> dict[str, Any]:
+    """The row with the confirmed means right behind the values of the search."""
+    if confirmed is None:
+        return row
+    found = confirmed.get(trial.number)
+    added: dict[str, Any] = {}
+    for name in trial.values:
+        added[f"{name}_confirmed"] = None if found is None else found.mean[name]
+        added[f"{name}_confirmed_se"] = None if found is None else found.standard_error[name]
+    added["seeds"] = None if found is None else found.replicates
+    place = 1 + len(trial.values)
+    cells = list(row.items())
+    return {**dict(cells[:place]), **added, **dict(cells[place:])}
 
 
 def _measurement(trial: FrozenTrial) -> Measurement:

@@ -52,7 +52,8 @@ def select_trials(
     chosen = [record for record in records if _is_meant(record, selection, rows, again)]
     name, descending = selection.sort, selection.descending
     if selection.top is not None and name is None:
-        chosen = [record for record in chosen if metric in record.result.values]
+        # The best are those of the search; what was measured again is a matter of `confirm`.
+        chosen = [record for record in chosen if metric in record.result.values and record.apart is None]
         name, descending = metric, is_maximized
     if name is not None and rows:
         require_column(name, known, "--sort")

@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hpotool.analysis.best import find_best
 from hpotool.analysis.candidates import BestTrials
+from hpotool.analysis.confirmation.answer import ConfirmationAnswer
+from hpotool.analysis.confirmation.data import answer_data
+from hpotool.analysis.confirmation.ranking import find_confirmed_best, read_confirmed
 from hpotool.analysis.insights.failures import FailureRegion, find_failure_region
 from hpotool.analysis.pace import Pace, find_workers, is_forsaken, measure_pace
 from hpotool.analysis.results import direction_signs, json_data, metric_names, read_result
@@ -44,6 +46,7 @@ class StudyStatus:
 
     Attributes:
         activity: its failures, its last attempts, and who left it and why.
+        confirmation: what was measured again, where something was.
         best_values: of one metric, the best value after each complete trial that meets every constraint.
         failure_region: where in the search space trials fail, if that can be told.
         latest_values: the values of the trials in ``activity.latest``, by number and metric.
@@ -53,6 +56,7 @@ class StudyStatus:
     best: BestTrials
     tiers: tuple[TierProgress, ...] = ()
     activity: StudyActivity = field(default_factory=StudyActivity)
+    confirmation: ConfirmationAnswer | None = None
     best_values: tuple[float, ...] = ()
     latest_values: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     failure_region: FailureRegion | None = None
@@ -70,7 +74,9 @@ class StudyStatus:
     @property
     def is_over(self) -> bool:
         """Whether nothing of it will go on by itself: it is done or stopped, and no trial runs."""
-        return self.progress.state in ("done", "stopped") and not self.progress.summary.trials.get("RUNNING")
+        summary = self.progress.summary
+        has_replicates = summary.open_apart if self.progress.state == "done" else summary.apart.get("RUNNING")
+        return self.progress.state in ("done", "stopped") and not (summary.trials.get("RUNNING") or has_replicates)
 
     @property
     def is_forsaken(self) -> bool:
@@ -108,6 +114,7 @@ class StudyStatus:
                 "queued_beyond": self.queued_beyond_budget,
             },
             "best": [trial.as_data() for trial in self.best.trials],
+            **({"confirmation": answer_data(self.confirmation)} if self.confirmation else {}),
             **({"tiers": [vars(tier) for tier in self.tiers]} if self.tiers else {}),
             "warning": self.progress.warning,
             "workers": [json_data(worker) for worker in self.workers],
@@ -131,12 +138,14 @@ def read_status(connection: Connection, study: Study) -> StudyStatus:
     activity = read_activity(connection, study.study_name)
     trials = study.get_trials(deepcopy=False)
     names = metric_names(study)
+    confirmed = read_confirmed(connection, study)
     recent = {attempt["trial"] for attempt in activity.latest}
     return StudyStatus(
         progress,
-        find_best(study, replicates=replicates),
+        find_confirmed_best(study, confirmed, replicates=replicates),
         _count_tiers(progress.tiers, trials),
         activity,
+        confirmed,
         _follow_best(trials, direction_signs(study)),
         {trial.number: read_result(trial, names).values for trial in trials if trial.number in recent},
         find_failure_region(trials),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hpotool.analysis.results import TrialResult, json_data, metric_names, read_result, utc
 from hpotool.errors import NotFoundError
 from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
+from hpotool.study.phase import PHASE_ATTRIBUTE, Apart
 from hpotool.study.rules.replicates import REPLICATE_OF
 
 if TYPE_CHECKING:
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
 
 Attempts = Mapping[int, Sequence[Mapping[str, Any]]]  # trial number -> its attempts, the first one first
 
-_OWN_COLUMNS = ("trial", "from", "state", "outcome", "attempts", "duration_s", "reason", "replicate_of", "retry")
-_PRIVATE_ATTRIBUTES = ("constraints", "tpe:", "fixed_params", BRANCH_ATTRIBUTE)
+_OWN_COLUMNS = (
+    *("trial", "from", "state", "outcome", "attempts", "duration_s", "reason", "replicate_of", "retry"),
+    *("phase", "point", "replicate"),
+)
+_PRIVATE_ATTRIBUTES = ("constraints", "tpe:", "fixed_params", BRANCH_ATTRIBUTE, PHASE_ATTRIBUTE)
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class TrialRecord:
         replicate_of: the number of the first trial of its point, in a study of replicates.
         source: the number of the trial whose checkpoint it began with; ``None`` when it began by itself.
         lineage: the numbers of the trials that it is a retry of, the first one first.
+        apart: what it is for, where it stands apart from the search.
     """
 
     result: TrialResult
@@ -42,6 +47,7 @@ class TrialRecord:
     replicate_of: int | None = None
     source: int | None = None
     lineage: tuple[int, ...] = ()
+    apart: Apart | None = None
 
     @property
     def reason(self) -> str | None:
@@ -59,6 +65,7 @@ class TrialRecord:
             "duration_s": self.duration_s,
             "attempts": json_data(self.attempts),
             **self._replicate(),
+            **self._phase(),
             "from": self.source,
         }
 
@@ -69,6 +76,7 @@ class TrialRecord:
         return {
             "trial": cells.pop("trial"),
             **({} if self.source is None else {"from": self.source}),
+            **self._phase(),
             "state": self.state,
             "outcome": self.outcome,
             **{f"value_{name}" if name in _OWN_COLUMNS else name: value for name, value in values.items()},
@@ -78,6 +86,12 @@ class TrialRecord:
             **self._replicate(),
             **{f"param_{name}" if name in _OWN_COLUMNS else name: value for name, value in cells.items()},
         }
+
+    def _phase(self) -> dict[str, Any]:
+        apart = self.apart
+        if apart is None:
+            return {}
+        return {"phase": apart.phase, "point": apart.point, "replicate": apart.replicate}
 
     def _replicate(self) -> dict[str, int]:
         return {} if self.replicate_of is None else {"replicate_of": self.replicate_of}
@@ -183,6 +197,7 @@ def _record(trial: FrozenTrial, names: tuple[str, ...], attempts: Attempts) -> T
         replicate_of=trial.user_attrs.get(REPLICATE_OF),
         source=branch.source if branch else None,
         lineage=_lineage(trial),
+        apart=Apart.of(trial.system_attrs),
     )
 
 

@@ -42,7 +42,8 @@ def open_storage(
     """Open a Postgres database as an Optuna storage: the one at ``url``, else the one that ``hpotool`` uses.
 
     It can be used in plain Optuna scripts: ``optuna.load_study(storage=hpotool.open_storage(), …)``. Missing
-    Optuna tables are created. The other arguments are those of Optuna's ``RDBStorage``.
+    Optuna tables are created. The other arguments are those of Optuna's ``RDBStorage``. Its studies are
+    their searches: replicates and final trainings are not among ``study.trials``.
 
     Raises:
         InputError: ``url`` is not a Postgres URL, or its tables belong to another version of Optuna.
@@ -53,6 +54,7 @@ def open_storage(
         heartbeat_interval=heartbeat_interval,
         grace_period=grace_period,
         heartbeat_stale_trial_callback=heartbeat_stale_trial_callback,
+        hides_apart=True,
     )
 
 

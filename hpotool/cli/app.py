@@ -21,7 +21,7 @@ import typer
 from typer.main import get_command
 
 import hpotool
-from hpotool.cli.commands.decide import export
+from hpotool.cli.commands.decide import confirm, export
 from hpotool.cli.commands.describe import budget, check, create_study, enqueue, init, schema
 from hpotool.cli.commands.fleet import doctor, launch, workers
 from hpotool.cli.commands.keep import archive, clean, clone, db, delete, import_study, note, rename
@@ -88,6 +88,9 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
         "plot": plot.plot,
         "export": export.export,
         "dashboard": dashboard.dashboard,
+    },
+    "Decide": {
+        "confirm": confirm.confirm,
     },
     "Manage studies": {
         "note": note.note,

@@ -84,12 +84,13 @@ def adopt_study(connection: Connection, name: str | None) -> tuple[int, str]:
     return study_id, found
 
 
-def load_study(connection: Connection, name: str | None) -> Study:
-    """The study of that name as a read-only Optuna study."""
+def load_study(connection: Connection, name: str | None, *, with_apart: bool = False) -> Study:
+    """The study of that name as a read-only Optuna study; ``with_apart``: with the trials beside its search."""
     import optuna
 
     from hpotool.storage.open import open_storage
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     summary = find_study(connection, name)
-    return optuna.load_study(study_name=summary.name, storage=open_storage(connection.url.sqlalchemy))
+    storage = open_storage(connection.url.sqlalchemy, hides_apart=not with_apart)
+    return optuna.load_study(study_name=summary.name, storage=storage)

@@ -19,6 +19,7 @@ from hpotool.search.build import check_arguments, construct, load_class
 from hpotool.search.every_point import WholeGrid, WholeTree
 from hpotool.search.tpe import fast_sampler
 from hpotool.study.file.algorithms import SAMPLERS
+from hpotool.study.phase import is_apart
 from hpotool.study.rules.grid import LARGEST_GRID, count_values, grid_values
 from hpotool.study.seeds import seed_for_trial
 from hpotool.study.spec import ParameterSpec, SamplerSpec
@@ -123,17 +124,18 @@ class SeededSampler(BaseSampler):
         seed = seed_for_trial(self.study_seed, trial.number)
         for state in self._states:
             state.rng.seed(seed)
-        self.inner.before_trial(study, trial)
+        if not is_apart(trial.system_attrs):
+            self.inner.before_trial(study, trial)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """As ``inner`` does."""
-        return self.inner.infer_relative_search_space(study, trial)
+        """As ``inner`` does; a trial apart from the search has all its parameters."""
+        return {} if is_apart(trial.system_attrs) else self.inner.infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """As ``inner`` does."""
-        return self.inner.sample_relative(study, trial, search_space)
+        return {} if is_apart(trial.system_attrs) else self.inner.sample_relative(study, trial, search_space)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -144,8 +146,9 @@ class SeededSampler(BaseSampler):
     def after_trial(
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
-        """As ``inner`` does."""
-        self.inner.after_trial(study, trial, state, values)
+        """As ``inner`` does; of a trial apart from the search it hears nothing."""
+        if not is_apart(trial.system_attrs):
+            self.inner.after_trial(study, trial, state, values)
 
 
 def sampler_for_worker(spec: SamplerSpec, space: Sequence[ParameterSpec] = ()) -> SeededSampler:

@@ -23,6 +23,8 @@ from hpotool.study.spec import ParameterSpec
 # Placeholders that become any number of arguments, so they must be an argument by themselves.
 SEVERAL_ARGUMENTS = ("args", "overrides")
 COMMAND_FIELDS = ("params_file", "checkpoint_dir", "trial", "seed", "steps", *SEVERAL_ARGUMENTS, "args_json")
+# Parameters may have these names nevertheless, and then take precedence: studies existed before these fields did.
+YOUNGER_FIELDS = ("phase", "holdout")
 # A doubled dollar keeps ${NAME} unexpanded, for programs that expand it themselves.
 ENVIRONMENT = re.compile(r"(?<!\$)\$\{(\w+)\}")
 _ATTACHED_VALUE = re.compile(r"-\w\{")

@@ -217,6 +217,8 @@ class StudySpec:
     breaker: Breaker = "on"
     keep: KeepSpec = KeepSpec()
     tiers: tuple[TierSpec, ...] = ()
+    baseline: Mapping[str, Any] | None = None  # the point that is to be beaten
+    holdout: tuple[str | int, ...] = ()  # data or folds that no trial of the search is told of
     description: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     tracking: TrackingSpec = TrackingSpec()

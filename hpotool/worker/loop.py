@@ -59,8 +59,12 @@ class WorkerLoop:
         before_claim: Callable[[Study], None] = lambda _: None,
         *,
         has_breaker: bool = True,
+        order_more: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Nothing is claimed yet; ``before_claim`` is called before each claim, ``has_breaker``: see `judge`."""
+        """Nothing is claimed yet; ``before_claim`` is called before each claim, ``has_breaker``: see `judge`.
+
+        ``order_more`` looks whether what was confirmed is decided; true: more replicates wait now.
+        """
         self._study = study
         self._storage = storage
         self._runner = runner
@@ -71,6 +75,7 @@ class WorkerLoop:
         self._long_idle_wait = max(_IDLE_WAIT, longest_idle_wait)
         self._before_claim = before_claim
         self._has_breaker = has_breaker
+        self._order_more = order_more
         self._idle_because = ""
         self._asked_in_vain = 0
         self._broken_in_a_row = 0
@@ -95,9 +100,7 @@ class WorkerLoop:
                 log_event("refused", f"the worker met an error, and goes on: {error.message}", logging.ERROR)
                 departure = self._after_broken(error.message)
             except NothingToClaim as nothing:
-                departure = judge_idleness(nothing.answer, self._study.study_name)
-                if departure is None:
-                    self._stay_idle(nothing.answer)
+                departure = self._settle_idleness(nothing.answer)
             if departure is not None:
                 return departure
         return self._depart_as_asked()
@@ -112,6 +115,14 @@ class WorkerLoop:
             code = EXIT_DONE
         return Departure(self._stopping.describe_reason(), code)
 
+    def _settle_idleness(self, answer: NoTrial) -> Departure | None:
+        departure = judge_idleness(answer, self._study.study_name)
+        if departure is None:
+            self._stay_idle(answer)
+        elif answer.kind == "done" and self._order_more():
+            return None  # whoever measured the last replicate died before it could ask for more
+        return departure
+
     def _after_trial(self, end: TrialEnd) -> Departure | None:
         """What the end of a trial means for the worker: go on, or leave."""
         self._idle_because = ""
@@ -124,6 +135,8 @@ class WorkerLoop:
         if end.broke is not None and not end.is_finished:
             return self._after_broken(end.broke)
         self._broken_in_a_row = 0
+        if end.attempt is not None and end.attempt.apart is not None:
+            self._order_more()
         return self._look_at_breaker(end)
 
     def _after_broken(self, error: str) -> Departure | None:
@@ -205,6 +218,8 @@ def describe_wait(answer: NoTrial) -> str:
     """Why there is nothing to do for now."""
     if answer.kind == "paused":
         return "the study is paused"
+    if answer.running_apart and not answer.running:
+        return f"{answer.running_apart} trials beside the search run, and may have to be tried again"
     of = "" if answer.budget is None else f" of {answer.budget}"
     return f"every place is taken ({answer.running} running, {answer.finished}{of} finished)"
 

@@ -130,13 +130,17 @@ class OneTrial:
     def _run(self, attempt: Attempt, running: RunningAttempt) -> AttemptResult:
         again = f", again after trial {attempt.root_number}" if attempt.history else ""
         log_event(
-            "start", f"trial {attempt.number} started{again}", trial=attempt.number, root=attempt.root_number
+            "start",
+            f"trial {attempt.number} started{again}{_say_apart(attempt)}",
+            trial=attempt.number,
+            root=attempt.root_number,
         )
-        earlier = resolve_duplicate(self._spec, self._study, running.trial)
+        is_searching = attempt.apart is None
+        earlier = resolve_duplicate(self._spec, self._study, running.trial) if is_searching else None
         if earlier is not None:
             return earlier
         result = self._runner.run_attempt(running, self._pass_on_orders)
-        if not attempt.history:
+        if not attempt.history and is_searching:
             self._pruner_check.look(running.trial, result)
         return result
 
@@ -177,7 +181,13 @@ class OneTrial:
 
     def _seed_of(self, attempt: Attempt) -> int | None:
         seed = self._spec.sampler.seed
-        return None if seed is None else seed_for_trial(seed, attempt.root_number)
+        number = attempt.root_number if attempt.apart is None else attempt.apart.seed_number
+        return None if seed is None else seed_for_trial(seed, number)
+
+
+def _say_apart(attempt: Attempt) -> str:
+    apart = attempt.apart
+    return "" if apart is None else f", {apart.phase} {apart.point}, replicate {apart.replicate + 1}"
 
 
 def _state_of(result: AttemptResult) -> TrialState:

@@ -21,9 +21,8 @@ class PointsLeft:
         """Bound the claim by the points that are left; where none is and nothing runs any more, end the study."""
         trials = study.get_trials(deepcopy=False)
         left = self._sampler.count_points_left(trials)
-        created = 1 + max((trial.number for trial in trials), default=-1)
         # Each new trial takes one point at most, whoever creates it after we looked.
-        self._storage.create_below = None if left is None else created + left
+        self._storage.create_below = None if left is None else len(trials) + left
         if left == 0 and not has_open_trials(trials):
             reason = "every point has run"
             if finish_study(self._storage.run, study._study_id, reason, self._storage.worker.worker_id):

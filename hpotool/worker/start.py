@@ -16,6 +16,7 @@ from hpotool.search.every_point import WholeGrid, WholeTree
 from hpotool.search.pruning.pruners import pruner_for_worker
 from hpotool.search.samplers import SeededSampler, sampler_for_worker
 from hpotool.settings import read_pulse, study_folder_name, writable_home_folder
+from hpotool.storage.control.confirmations import order_next_round
 from hpotool.storage.control.creation import read_spec
 from hpotool.storage.control.orders import read_settings
 from hpotool.storage.control.versions import running_versions, version_differences
@@ -146,6 +147,7 @@ def run_worker(
                 pulse.interval / 2,
                 _before_claim(sampler, storage, branches),
                 has_breaker=has_breaker and spec.breaker == "on",
+                order_more=lambda: _order_more(storage, study_id, spec, identity.worker_id),
             )
             departure = loop.run()
             membership.end_reason = departure.reason
@@ -161,6 +163,14 @@ def _environment(url: DatabaseUrl) -> Mapping[str, str]:
 def _leave(departure: Departure, worker_id: str) -> Departure:
     log_event("leave", f"leaving: {departure.reason}", worker=worker_id, reason=departure.reason)
     return departure
+
+
+def _order_more(storage: WorkerStorage, study_id: int, spec: StudySpec, worker_id: str) -> bool:
+    signs = [-1.0 if metric.direction == "maximize" else 1.0 for metric in spec.metrics]
+    numbers = order_next_round(storage.run, study_id, worker_id, signs)
+    if numbers:
+        log_event("confirm", f"it is not decided yet: {len(numbers)} more replicates wait", trials=numbers)
+    return bool(numbers)
 
 
 def _announce(storage: WorkerStorage, level: Level, name: str, grace: timedelta) -> None:

@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING, Any
 from hpotool.analysis.best import find_best
 from hpotool.analysis.results import json_data, metric_names, utc
 from hpotool.errors import NotFoundError, paste
+from hpotool.study.phase import Apart
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
+    from hpotool.analysis.candidates import BestTrials
     from hpotool.analysis.trials import Attempts
 
 
-def best_params(study: Study, *, replicates: bool = False) -> dict[str, Any]:
-    """Return the parameters of the best trial, ready to be written as YAML or JSON; see `find_best`.
+def best_params(study: Study, found: BestTrials | None = None) -> dict[str, Any]:
+    """Return the parameters of the best trial, ready to be written as YAML or JSON; ``found`` by `find_best`.
 
     Raises:
         NotFoundError: nothing is best yet, or several metrics have a front of more than one trial.
     """
-    best = find_best(study, replicates=replicates)
+    best = found or find_best(study)
     if best.why_none:
         raise NotFoundError(
             f"study {study.study_name!r}: {best.why_none}", paste("status", "--study", study.study_name)
@@ -47,13 +49,13 @@ def trial_params(study: Study, number: int) -> dict[str, Any]:
     return dict(json_data(describe_trial(study, number).record.result.params))
 
 
-def several_params(study: Study, count: int, *, replicates: bool = False) -> list[dict[str, Any]]:
+def several_params(study: Study, count: int, found: BestTrials | None = None) -> list[dict[str, Any]]:
     """Return the parameters of the ``count`` best trials, best first; of a Pareto front, its first.
 
     Raises:
         NotFoundError: no trial is best yet.
     """
-    trials = find_best(study, count, replicates=replicates).trials[:count]
+    trials = (found or find_best(study, count)).trials[:count]
     if not trials:
         raise NotFoundError(
             f"study {study.study_name!r}: no trial is complete yet", paste("status", "--study", study.study_name)
@@ -86,9 +88,11 @@ def step_rows(study: Study) -> list[dict[str, Any]]:
 
 def _row(trial: FrozenTrial, names: tuple[str, ...], attempts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     last = attempts[-1] if attempts else {}
+    apart = Apart.of(trial.system_attrs)
     row: dict[str, Any] = {
         "number": trial.number,
         "state": trial.state.name,
+        **({"phase": apart.phase, "point": apart.point, "replicate": apart.replicate} if apart else {}),
         **{f"values_{name}": None for name in names},
         "datetime_start": utc(trial.datetime_start),
         "datetime_complete": utc(trial.datetime_complete),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len
 from rich.text import Text
 
+from hpotool.analysis.confirmation.sentence import say_answer
 from hpotool.cli.screen.spark import spark
 from hpotool.cli.screen.tables import Fitted
 from hpotool.cli.screen.text import plain_cell
@@ -140,6 +141,24 @@ def tier_lines(found: StudyStatus) -> Iterator[Text]:
         yield Text(f"tier {number}: {tier.finished}/{tier.trials} up to step {tier.steps}, {tier.running} running")
 
 
+def confirmation_lines(found: StudyStatus) -> Iterator[Text]:
+    """How far it is to confirm what was asked for, or what came of it."""
+    confirmed = found.confirmation
+    if confirmed is None:
+        return
+    ended = confirmed.count("COMPLETE", "FAIL", "PRUNED")
+    line = f"confirm: {ended}/{len(confirmed.replicates)} replicates of {len(confirmed.points)} points"
+    running = confirmed.count("RUNNING")
+    yield Text(
+        f"{line}, {running} running" if confirmed.is_open else line, style="cyan" if confirmed.is_open else ""
+    )
+    if not confirmed.is_open:
+        yield Text(visible(say_answer(confirmed)), style="green" if confirmed.is_decided else "yellow")
+    elif found.progress.state == "done" and not found.workers:
+        name = found.progress.summary.name
+        yield Text(f"nobody measures them; start: {start_command(name)}", style="bold red")
+
+
 def best_parts(found: StudyStatus, *, title: bool = True) -> Iterator[Any]:
     """The best trial with its parameters and the history of the best value; with several metrics, the front."""
     trials = found.best.trials
@@ -148,10 +167,10 @@ def best_parts(found: StudyStatus, *, title: bool = True) -> Iterator[Any]:
     elif len(found.progress.summary.metrics) == 1 and len(trials) == 1:
         [(metric, value)] = list(trials[0].values.items())[:1] or [("value", float("nan"))]
         yield BestLine(f"best {metric} {plain_cell(value)} in trial {trials[0].number}", found.best_values)
-        row = trials[0].as_row()
+        row = found.best.as_rows()[0]
         yield Pairs([(visible(k), plain_cell(v)) for k, v in row.items() if k not in ("trial", metric)])
     else:
-        rows = [trial.as_row() for trial in trials]
+        rows = found.best.as_rows()
         yield Fitted(rows, f"{len(rows)} trials that no other trial beats in every metric" if title else None)
 
 

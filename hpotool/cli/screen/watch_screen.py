@@ -66,6 +66,7 @@ class WatchScreen:
             yield Text(
                 f"tier {number}: {tier.finished}/{tier.trials} up to step {tier.steps}, {tier.running} running"
             )
+        yield from parts.confirmation_lines(self.found)
         yield from parts.warning_lines(self.found)
 
     def _one(self, paper: _Paper, width: int, room: int) -> list[Line]:

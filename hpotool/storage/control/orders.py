@@ -42,12 +42,16 @@ class StudySettings:
 
 @dataclass(frozen=True)
 class BudgetCounts:
-    """The used and reserved part of a budget, counted as in a claim."""
+    """The used and reserved part of a budget, counted as in a claim.
+
+    ``open_apart``: the number of running or waiting trials beside the search, which do not use the budget.
+    """
 
     finished: int
     running: int
     waiting: int
     failed: int
+    open_apart: int = 0
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hpotool.storage.database.connection import Connection
@@ -14,12 +14,21 @@ from hpotool.storage.database.queries import query
 
 @dataclass(frozen=True)
 class StudySummary:
-    """A summary of a study: its metrics with their directions, and the number of trials in each state."""
+    """A summary of a study: its metrics with their directions, and the number of trials in each state.
+
+    ``apart`` are the trials beside the search, which are not among ``trials``.
+    """
 
     name: str
     metrics: Mapping[str, str]
     trials: Mapping[str, int]
     is_archived: bool = False
+    apart: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def open_apart(self) -> int:
+        """How many trials apart from the search run or wait."""
+        return self.apart.get("RUNNING", 0) + self.apart.get("WAITING", 0)
 
 
 @dataclass(frozen=True)
@@ -57,8 +66,8 @@ def list_studies(connection: Connection, study_name: str | None = None) -> list[
     if not has_table(connection, "studies"):
         return []
     return [
-        StudySummary(name, _metrics(directions, metric_names), counts or {}, is_archived)
-        for name, directions, metric_names, counts, is_archived in connection.run(
+        StudySummary(name, _metrics(directions, metric_names), counts or {}, is_archived, apart or {})
+        for name, directions, metric_names, counts, apart, is_archived in connection.run(
             query("list_studies"), {"study_name": study_name}
         )
     ]

@@ -25,6 +25,7 @@ from hpotool.storage.fleet.trial_content import TrialContent
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.study.doors import storable
 from hpotool.study.outcome import Outcome
+from hpotool.study.phase import Apart
 from hpotool.study.rules.retry import Decision, Requeue, Retry
 
 Run = Callable[[str, Mapping[str, Any]], Rows]  # one round trip, one transaction
@@ -40,7 +41,8 @@ class Attempt:
 
     ``root_number`` identifies the lineage (seed, checkpoints, Hyperband bracket) by the number of its first trial.
     ``history`` contains the outcomes of the lineage's earlier attempts, oldest first. ``is_new``: the claim
-    created the trial, so it has no stored content yet.
+    created the trial, so it has no stored content yet. ``apart``: the purpose of a
+    trial beside the search.
     """
 
     attempt_id: str
@@ -51,6 +53,7 @@ class Attempt:
     started: datetime  # UTC without a zone, as Optuna stores it
     is_new: bool = False
     history: tuple[Outcome, ...] = ()
+    apart: Apart | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class NoTrial:
     running: int
     waiting: int
     budget: int | None
+    running_apart: int = 0  # of the trials apart from the search
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,7 @@ def claim_trial(
     )
     if not rows:
         return NoTrial("stopped", "the study no longer exists", 0, 0, 0, None)
-    [(kind, reason, finished, running, waiting, budget, *trial, history)] = rows
+    [(kind, reason, finished, running, waiting, budget, running_apart, *trial, history)] = rows
     if kind == "spent":
         return claim_trial(run, study_id, worker, new_attempt_id())
     if kind == "claimed":
@@ -135,7 +139,7 @@ def claim_trial(
         return Attempt(attempt_id, study_id, trial_id, number, root_number, started, is_new, outcomes)
     if kind == "done" and not reason:
         reason = f"{finished} of {budget} trials are finished"
-    return NoTrial(kind, reason, finished, running, waiting, budget)
+    return NoTrial(kind, reason, finished, running, waiting, budget, running_apart)
 
 
 def read_orders(run: Run, worker: WorkerIdentity, attempt: Attempt | None) -> Orders | None:

@@ -29,6 +29,7 @@ from hpotool.storage.fleet.attempts import Attempt, Ending
 from hpotool.storage.fleet.trial_content import TrialContent
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.study.outcome import Outcome
+from hpotool.study.phase import Apart
 
 _FORMAT = 1
 _logger = logging.getLogger(__name__)
@@ -60,6 +61,8 @@ class SpooledAttempt:
         """Serialize to text; the inverse of `from_json`."""
         data = asdict(self) | {"format": _FORMAT}
         data["attempt"]["started"] = self.attempt.started.isoformat()
+        if self.attempt.apart is None:  # as the version before wrote it, which reads no more than that
+            del data["attempt"]["apart"]
         if self.result is not None:
             data["result"]["state"] = self.result.state.name
         return json.dumps(data)
@@ -76,6 +79,8 @@ class SpooledAttempt:
         if data["format"] != _FORMAT:
             raise NewerFormatError(f"format {data['format']}")
         attempt = _read_as(Attempt, data["attempt"])
+        apart = data["attempt"].get("apart")
+        attempt = replace(attempt, apart=None if apart is None else _read_as(Apart, apart))
         outcomes = tuple(Outcome(outcome) for outcome in attempt.history)
         started = datetime.fromisoformat(data["attempt"]["started"])
         return cls(
@@ -86,7 +91,7 @@ class SpooledAttempt:
         )
 
 
-_Kind = TypeVar("_Kind", Attempt, WorkerIdentity, TrialContent, Ending)
+_Kind = TypeVar("_Kind", Apart, Attempt, WorkerIdentity, TrialContent, Ending)
 
 
 def _read_as(kind: type[_Kind], data: dict[str, Any]) -> _Kind:

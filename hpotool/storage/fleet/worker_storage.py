@@ -42,6 +42,7 @@ from hpotool.storage.optuna.live_trial import LiveTrial
 from hpotool.storage.optuna.new_trial import running_trial
 from hpotool.storage.optuna.postgres import PostgresStorage
 from hpotool.study.outcome import FAILED_ATTRIBUTE, Outcome
+from hpotool.study.phase import Apart
 from hpotool.study.rules.retry import Decision, GiveUp, decide_retry
 from hpotool.study.spec import RetrySpec
 
@@ -106,7 +107,7 @@ class WorkerStorage(PostgresStorage):
         self._gave_up: GaveUpError | RefusedStatementError | None = None
         self._unsent: SpooledAttempt | None = None  # its leftover, which is sent before the next claim
         self.connection = PatientConnection(url, give_up_after=give_up_after)
-        super().__init__(url)
+        super().__init__(url, hides_apart=True)
         self._spool = Spool(home or home_folder(), self.connection.identify(), url)
 
     def _connect(self) -> PatientConnection:
@@ -141,6 +142,7 @@ class WorkerStorage(PostgresStorage):
             trial = running_trial(answer.trial_id, answer.number, to_local_time(answer.started))
         else:
             trial = self._memory.read_trial(answer.trial_id)[1]
+            answer = replace(answer, apart=Apart.of(trial.system_attrs))
             trial.state = TrialState.RUNNING  # if it has been taken away, the next heartbeat will say so
         self.adopt_trial(study_id, trial)
         self._own_trial = self._memory.live[answer.trial_id]

@@ -58,8 +58,15 @@ def clone_points(connection: Connection, name: str, trials: Sequence[FrozenTrial
     return len(points)
 
 
-def clone_trials(connection: Connection, study_id: int, trials: Sequence[FrozenTrial]) -> int:
-    """Write the trials with all their data, under their own numbers; return how many there are."""
+def clone_trials(
+    connection: Connection, study_id: int, trials: Sequence[FrozenTrial], source_id: int | None = None
+) -> int:
+    """Write the trials with all their data, under their own numbers; return how many there are.
+
+    ``source_id``: the study that they come from; its order to confirm points is copied too.
+    """
+    if source_id is not None:
+        connection.run(query("copy_order"), {"study_id": study_id, "source_id": source_id})
     for start in range(0, len(trials), MOST_AT_ONCE):
         write_trials(connection, study_id, trials[start : start + MOST_AT_ONCE])
     return len(trials)

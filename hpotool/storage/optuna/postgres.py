@@ -55,7 +55,8 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
     connection.
 
     ``heartbeat_interval``, ``grace_period`` (seconds) and ``heartbeat_stale_trial_callback`` are those of
-    Optuna's RDBStorage.
+    Optuna's RDBStorage. ``hides_apart``: whole studies are read without the trials apart from the search, so that
+    neither samplers nor pruners nor "best" see them; one that is asked for by itself is there.
     """
 
     def __init__(
@@ -65,11 +66,13 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
         heartbeat_interval: int | None = None,
         grace_period: int | None = None,
         heartbeat_stale_trial_callback: StaleTrialCallback | None = None,
+        hides_apart: bool = False,
     ) -> None:
         for name, seconds in (("heartbeat_interval", heartbeat_interval), ("grace_period", grace_period)):
             if seconds is not None and seconds <= 0:
                 raise ValueError(f"The value of `{name}` should be a positive integer.")
         self.url = url
+        self.hides_apart = hides_apart
         self.heartbeat_interval = heartbeat_interval
         self.grace_period = grace_period
         self.heartbeat_stale_trial_callback = heartbeat_stale_trial_callback
@@ -81,7 +84,7 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
         self._connection = self._connect()
         self._writes = WriteBuffer(self._connection)
         self._studies = StudyRecords(self._writes)
-        self._memory = TrialMemory(self._writes)
+        self._memory = TrialMemory(self._writes, hides_apart=self.hides_apart)
         self._directions: dict[int, list[StudyDirection]] = {}
         weakref.finalize(self, flush_at_exit(self._writes))
 
@@ -90,7 +93,7 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
 
     def __getstate__(self) -> dict[str, Any]:
         self._writes.flush()
-        kept = ("url", "heartbeat_interval", "grace_period", "heartbeat_stale_trial_callback")
+        kept = ("url", "hides_apart", "heartbeat_interval", "grace_period", "heartbeat_stale_trial_callback")
         return {name: self.__dict__[name] for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -349,7 +352,9 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
         if self._memory.history(study_id).is_loaded:
             return super().get_n_trials(study_id, state)
         self._studies.read(study_id)
-        rows = self.run_with_pending(query("count_trials"), {"study_id": study_id})
+        rows = self.run_with_pending(
+            query("count_trials"), {"study_id": study_id, "hides_apart": self.hides_apart}
+        )
         counted = tuple(TrialState) if state is None else (state,) if isinstance(state, TrialState) else state
         return sum(count for name, count in rows if TrialState[name] in counted)
 
@@ -369,7 +374,7 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
                 raise ValueError(NOT_FOUND)
             return best
         name = "find_best_maximum" if maximize else "find_best_minimum"
-        rows = self.run_with_pending(query(name), {"study_id": study_id})
+        rows = self.run_with_pending(query(name), {"study_id": study_id, "hides_apart": self.hides_apart})
         if not rows:
             raise ValueError(NOT_FOUND)
         return self.get_trial(rows[0][0])

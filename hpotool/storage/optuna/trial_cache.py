@@ -15,6 +15,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.storage.optuna.stored_trial import StoredTrial
+from hpotool.study.phase import is_apart
 
 # More than this are missing only if trials were deleted by hand: then only the newest are looked for.
 _MOST_MISSING = 1_000
@@ -24,11 +25,20 @@ def _number(trial: FrozenTrial) -> int:
     return trial._number
 
 
-class StudyHistory:
-    """The trials of one study. Not thread-safe: the storage holds its lock around every use."""
+def stands_apart(trial: FrozenTrial) -> bool:
+    """Whether it is no trial of the search. Of a finished one nothing is decoded for it."""
+    return is_apart(trial.system_attributes.keys if isinstance(trial, StoredTrial) else trial._system_attrs)
 
-    def __init__(self, study_id: int) -> None:
+
+class StudyHistory:
+    """The trials of one study. Not thread-safe: the storage holds its lock around every use.
+
+    ``hides_apart``: of trials apart from the search it knows no more than that their numbers are taken.
+    """
+
+    def __init__(self, study_id: int, *, hides_apart: bool = False) -> None:
         self.study_id = study_id
+        self._hides_apart = hides_apart
         self.is_loaded = False
         self.wants_steps = False  # a reader follows the intermediate values: read them with new trials
         self.fresh_until = 0.0
@@ -69,6 +79,9 @@ class StudyHistory:
         known = self._by_id.get(trial._trial_id)
         if known is not None and known.state.is_finished():
             return
+        self._count(trial._number)
+        if self._hides_apart and stands_apart(trial):
+            return
         self._by_id[trial._trial_id] = trial
         if known is not None:
             self.trials[self.position(known)] = trial
@@ -76,7 +89,6 @@ class StudyHistory:
             self.trials.append(trial)
         else:
             insort(self.trials, trial, key=_number)
-        self._count(trial._number)
         self._sort_by_state(trial)
         # Trials with the same parameters share one dict of distributions.
         if trial._distributions is not self._described:

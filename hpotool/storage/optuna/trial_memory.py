@@ -22,7 +22,7 @@ from hpotool.storage.optuna.decoding import TrialDecoder
 from hpotool.storage.optuna.live_trial import LiveTrial
 from hpotool.storage.optuna.stored_trial import NO_STEPS, StepValues, StoredTrial
 from hpotool.storage.optuna.study_records import NOT_FOUND
-from hpotool.storage.optuna.trial_cache import StudyHistory
+from hpotool.storage.optuna.trial_cache import StudyHistory, stands_apart
 from hpotool.storage.optuna.write_buffer import WriteBuffer
 
 MEMORY_MAY_BE_OLD_S = 1.0
@@ -48,10 +48,12 @@ class TrialLog:
 class TrialMemory:
     """The trials read from the database, and the writes of this process's own trials. Thread-safe.
 
-    The lock is never held during a database query.
+    The lock is never held during a database query. ``hides_apart``: readers of whole studies do not see the
+    trials beside the search.
     """
 
-    def __init__(self, writes: WriteBuffer) -> None:
+    def __init__(self, writes: WriteBuffer, *, hides_apart: bool = False) -> None:
+        self._hides_apart = hides_apart
         self.lock = threading.RLock()
         self.live: dict[int, LiveTrial] = {}
         self.decoder = TrialDecoder(self.load_steps)
@@ -61,7 +63,7 @@ class TrialMemory:
     def history(self, study_id: int) -> StudyHistory:
         """The known trials of the study; empty at first."""
         with self.lock:
-            return self._histories.setdefault(study_id, StudyHistory(study_id))
+            return self._histories.setdefault(study_id, StudyHistory(study_id, hides_apart=self._hides_apart))
 
     def forget(self, study_id: int) -> None:
         """Forget a study that was deleted."""
@@ -166,7 +168,7 @@ class TrialMemory:
             if states is not None and TrialState.RUNNING not in states:
                 return selected
             for live in self.live.values():
-                if live.study_id == study_id:
+                if live.study_id == study_id and live.trial_id in history:
                     trial = live.shared()
                     position = history.position(trial) if states is None else _position(selected, trial)
                     selected[position] = trial
@@ -192,7 +194,8 @@ class TrialMemory:
     def read_waiting(self, study_id: int) -> list[FrozenTrial]:
         """The waiting trials, by number, without reading the rest of the study."""
         rows = self._writes.run(query("read_waiting"), {"study_id": study_id, "with_steps": True})
-        return [self.decoder.trial(row) for row in rows]
+        trials = [self.decoder.trial(row) for row in rows]
+        return [trial for trial in trials if not (self._hides_apart and stands_apart(trial))]
 
     def distribution(self, study_id: int, name: str) -> BaseDistribution | None:
         """The first distribution of a parameter in the study."""

@@ -12,6 +12,7 @@ from hpotool.study.command_template import (
     COMMAND_FIELDS,
     ENVIRONMENT,
     SEVERAL_ARGUMENTS,
+    YOUNGER_FIELDS,
     Argument,
     is_option,
     parameter_variable,
@@ -119,7 +120,7 @@ def _check_template(
             item.place, f"the braces in {template!r} do not match; write {{{{ and }}}} for literal braces"
         )
         return
-    known = [*drafts, *COMMAND_FIELDS]
+    known = [*drafts, *COMMAND_FIELDS, *YOUNGER_FIELDS]
     for name in names:
         if name not in known:
             problems.add(item.place, f"{{{name}}} is not a parameter{did_you_mean(name, known)}")

@@ -19,6 +19,7 @@ from hpotool.study.file.kinds import (
     Key,
     Number,
     OneOf,
+    Plain,
     Record,
     Table,
     Text,
@@ -167,6 +168,21 @@ class _Keep:
         return {"anyOf": [{"type": "string", "pattern": r"^(all|best\s+\d+)$"}, self._record.json_schema()]}
 
 
+class _Holdout(Plain):
+    """A data set's name, or the number of a fold."""
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        content = node.content
+        is_number = isinstance(content, int) and not isinstance(content, bool) and content >= 0
+        is_name = isinstance(content, str) and bool(content) and "," not in content and content.isprintable()
+        if is_number or is_name:
+            return content
+        return reject(node, "the name of a data set, without commas, or the number of a fold", problems)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[^,]+$"}]}
+
+
 OBJECTIVE = Record(
     "objective",
     example="{python: module:function}",
@@ -303,6 +319,21 @@ STUDY = Record(
                 "points",
             ),
             "points to try first",
+        ),
+        "baseline": Key(
+            Table(
+                JsonData(),
+                Text("a parameter's name"),
+                "parameters with values, like {lr: 0.1, depth: 3}",
+                at_least=1,
+            ),
+            "the point that is to be beaten, which confirm compares the others with",
+            is_silent=True,
+        ),
+        "holdout": Key(
+            Items(_Holdout(), "names or folds, like [8, 9]", at_least=1, alone=True),
+            "data or folds that only confirm and the final training are told of",
+            is_silent=True,
         ),
         "strict": Key(Flag(), "whether a worker with other code or other versions is refused (false)"),
         "duplicates": Key(

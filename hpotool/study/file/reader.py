@@ -133,8 +133,9 @@ def read_document(document: Node, problems: Problems | None = None) -> StudySpec
         parameters = finish_parameters(drafts, problems)
         check_study(document, values, drafts, problems)
         points = _read_points(document, values, drafts, parameters, problems)
+        baseline = _read_baseline(document, values, drafts, parameters, problems)
         problems.raise_if_any()
-        return _build(values, parameters, points)
+        return _build({**values, **baseline}, parameters, points)
     problems.raise_if_any()
     raise AssertionError("a broken document without a problem")
 
@@ -168,6 +169,25 @@ def _read_points(
             problems.add(child(nodes[index], name).place, f"point {index + 1}: {sentence}")
         checked.append(given)
     return tuple(checked)
+
+
+def _read_baseline(
+    document: Node,
+    values: Mapping[str, Any],
+    drafts: Mapping[str, Draft],
+    parameters: tuple[ParameterSpec, ...],
+    problems: Problems,
+) -> dict[str, Any]:
+    """The baseline as the search space gives it, where there is one: a whole point, nothing of it is drawn."""
+    point = _good(values.get("baseline"), None)
+    if point is None or not drafts or len(parameters) < len(drafts):
+        return {}
+    node = child(document, "baseline")
+    given, wrong = check_point(parameters, point)
+    for name, sentence in wrong.items():
+        place = child(node, name).place if name in point else node.place
+        problems.add(place, f"baseline: {sentence}")
+    return {"baseline": given}
 
 
 def _build(

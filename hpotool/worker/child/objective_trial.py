@@ -31,7 +31,7 @@ VERDICT_WITHIN_S = 10.0
 
 
 class ObjectiveTrial(Trial):
-    """A trial in the objective's process. Beyond Optuna's: ``should_stop``, ``checkpoint_dir``, ``seed``.
+    """A trial in its own process. Beyond Optuna's: ``should_stop``, ``checkpoint_dir``, ``seed``, ``phase``.
 
     ``report`` also takes a mapping of metrics, in studies of one and of several metrics.
     """
@@ -46,6 +46,7 @@ class ObjectiveTrial(Trial):
         self._reported: set[tuple[str, int]] = set()
         self._relative: dict[str, Any] | None = None
         self.seed = job.seed
+        self.phase = job.environment.get("HPOTOOL_PHASE", "search")
         folder = job.environment.get("HPOTOOL_CHECKPOINT_DIR")
         self._checkpoint_dir = Path(folder) if folder else None
         self.storage: Any = ObjectiveStorage(self._cached_frozen_trial, job.study, link)

@@ -128,12 +128,15 @@ class Membership:
         try:
             with self._storage.connection.no_wait():
                 settings = read_settings(self._storage.run, self._study_id)
-                if settings is None or settings.state not in ("running", "paused"):
+                if settings is None or settings.state not in ("running", "paused", "done"):
                     return False
-                finished = count_budget(self._storage.run, self._study_id).finished
+                places = count_budget(self._storage.run, self._study_id)
         except HpotoolError:  # away, or its tables or the rights to them are gone
             return True
-        return settings.budget_trials is None or finished < settings.budget_trials
+        if places.open_apart:
+            return True
+        has_places = settings.budget_trials is None or places.finished < settings.budget_trials
+        return has_places and settings.state != "done"
 
     def drain_study(self, reason: str) -> None:
         """Let what runs finish, begin nothing more, on all workers; what a worker's trial asked for."""
@@ -170,7 +173,8 @@ class Membership:
         elif attempt is not None and orders.cancel_reason is not None:
             grace = self._grace_left(attempt)
             self._stop_attempt(attempt.attempt_id, Outcome.CANCELLED, orders.cancel_reason, grace)
-        if orders.study_state in ("stopped", "draining") or (orders.study_state == "done" and attempt is not None):
+        is_searching = attempt is not None and attempt.apart is None
+        if orders.study_state in ("stopped", "draining") or (orders.study_state == "done" and is_searching):
             # Done while an attempt runs: a limit was reached. The trial is handed back, for a larger budget.
             level = Level.DRAIN if orders.study_state == "draining" else Level.STOP
             why = f": {orders.study_reason}" if orders.study_reason else ""

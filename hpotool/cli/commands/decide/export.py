@@ -84,7 +84,7 @@ def export(
     chosen = format or _format_of(output) or (FileFormat.YAML if what is What.PARAMS else FileFormat.CSV)
     _check_parquet(chosen, what, output)
     connection = connect(storage)
-    loaded = load_study(connection, study)
+    loaded = load_study(connection, study, with_apart=what is What.TRIALS or trial is not None)
     if what is What.TRIALS:
         _write_rows(_rows(connection, loaded, steps), chosen, output)
     else:
@@ -125,15 +125,16 @@ def _rows(connection: Connection, study: Study, steps: bool) -> list[dict[str, A
 
 
 def _params(connection: Connection, study: Study, trial: int | None, count: int | None) -> list[dict[str, Any]]:
+    from hpotool.analysis.confirmation.ranking import find_confirmed_best, read_confirmed
     from hpotool.analysis.exports.export import best_params, several_params, trial_params
     from hpotool.storage.control.studies import has_replicates
 
     if trial is not None:
         return [trial_params(study, trial)]
     replicates = has_replicates(connection, study.study_name)
-    if count is None:
-        return [best_params(study, replicates=replicates)]
-    return several_params(study, count, replicates=replicates)
+    confirmed = read_confirmed(connection, study)
+    found = find_confirmed_best(study, confirmed, count or 1, replicates=replicates)
+    return [best_params(study, found)] if count is None else several_params(study, count, found)
 
 
 def _write_rows(rows: list[dict[str, Any]], chosen: FileFormat, output: Path | None) -> None:

@@ -110,12 +110,12 @@ def _count(number: int, what: str) -> str:
 
 def _example_command(spec: StudySpec, points: list[dict[str, Any]]) -> list[str] | None:
     """The command of the first point; values known only to an attempt stay in braces, and so does ``${NAME}``."""
-    from hpotool.study.command_template import COMMAND_FIELDS, read_arguments
+    from hpotool.study.command_template import COMMAND_FIELDS, YOUNGER_FIELDS, read_arguments
     from hpotool.worker.child.command.arguments import fill_arguments, spell_json, variables_in
 
     if spec.objective.command is None or not points:
         return None
-    known_later = {name: f"{{{name}}}" for name in COMMAND_FIELDS}
+    known_later = {name: f"{{{name}}}" for name in (*YOUNGER_FIELDS, *COMMAND_FIELDS)}
     values = {**known_later, **points[0], "args_json": spell_json(points[0])}
     variables = {name: f"${{{name}}}" for name in variables_in(spec.objective.command)}
     arguments = read_arguments(spec.objective.command, spec.search_space)

@@ -38,13 +38,14 @@ def clone(
     check_new_name(name, "clone", study)
     connection = connect(storage)
     source = find_study(connection, study)
-    trials = [] if what is With.SETTINGS else load_study(connection, source.name).trials
+    origin = load_study(connection, source.name, with_apart=what is With.TRIALS)
+    trials = [] if what is With.SETTINGS else origin.trials
     actor = f"clone by {current_actor()}"
     study_id = clone_settings(connection, source, name, actor, with_warm_start=what is With.SETTINGS)
     done = f"created study {name!r} from {source.name!r}"
     if what is With.POINTS:
         done += f", with {clone_points(connection, name, trials, actor)} points queued"
     elif what is With.TRIALS:
-        done += f", with {clone_trials(connection, study_id, trials)} trials"
+        done += f", with {clone_trials(connection, study_id, trials, origin._study_id)} trials"
     say(done)
     say(f"next: {paste('worker', '--study', name)}")

@@ -9,12 +9,15 @@ import typer
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show, table
 from hpotool.cli.screen.text import plain_cell, words
+from hpotool.errors import paste
 
 if TYPE_CHECKING:
     from optuna import Study
+    from rich.console import RenderableType
     from rich.text import Text
 
     from hpotool.analysis.candidates import BestTrials
+    from hpotool.analysis.confirmation.answer import ConfirmationAnswer
 
 
 def best(
@@ -24,28 +27,55 @@ def best(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """Show the best trial; with several metrics, the Pareto front."""
-    from hpotool.analysis.best import find_best
+    from hpotool.analysis.confirmation.ranking import find_confirmed_best, read_confirmed
     from hpotool.cli.database import connect, load_study
     from hpotool.storage.control.studies import has_replicates
 
     connection = connect(storage)
     loaded = load_study(connection, study)
-    found = find_best(loaded, count, replicates=has_replicates(connection, loaded.study_name))
-    show(trials_answer(found, loaded), format)
+    confirmed = read_confirmed(connection, loaded)
+    replicates = has_replicates(connection, loaded.study_name)
+    found = find_confirmed_best(loaded, confirmed, count, replicates=replicates)
+    show(trials_answer(found, loaded, confirmed), format)
 
 
-def trials_answer(found: BestTrials, study: Study) -> Answer:
+def trials_answer(found: BestTrials, study: Study, confirmed: ConfirmationAnswer | None = None) -> Answer:
     """The best trials in every output format, with parameters at the edge of their range; or why there is none."""
     from rich.console import Group
 
-    rows = [trial.as_row() for trial in found.trials]
+    rows = found.as_rows()
+
+    def draw() -> RenderableType:
+        return Group(
+            table(rows), *confirmed_lines(found, study, confirmed), *edge_lines(study, found.trials[0].number)
+        )
+
     return Answer(
         data=found.as_data(),
         rows=rows,
-        picture=(lambda: Group(table(rows), *edge_lines(study, found.trials[0].number))) if rows else None,
+        picture=draw if rows else None,
         value="\n".join(" ".join(repr(value) for value in trial.values.values()) for trial in found.trials),
         empty=found.why_none or "",
     )
+
+
+def confirmed_lines(found: BestTrials, study: Study, confirmed: ConfirmationAnswer | None) -> list[Text]:
+    """What measuring again has found, and which of the trials shown were not measured again."""
+    from hpotool.analysis.best import find_best
+    from hpotool.analysis.confirmation.sentence import say_answer
+
+    if confirmed is None or found.confirmed is None:
+        return []
+    lines = [words(say_answer(confirmed), "green" if confirmed.is_decided else "yellow")]
+    shown = [trial.number for trial in found.trials]
+    if len(study.directions) == 1:  # the best of the search too, which is not shown where others were confirmed
+        shown = [*dict.fromkeys([*(trial.number for trial in find_best(study).trials), *shown])]
+    missing = [str(number) for number in shown if number not in found.confirmed]
+    if missing:
+        hint = paste("confirm", "--study", study.study_name, *(f"--trial={number}" for number in missing[:5]))
+        which = f"trial {missing[0]} is" if len(missing) == 1 else f"trials {', '.join(missing[:10])} are"
+        lines.append(words(f"{which} not confirmed: {hint}", "yellow"))
+    return lines
 
 
 def edge_lines(study: Study, number: int) -> list[Text]:

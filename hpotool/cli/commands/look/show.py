@@ -71,7 +71,7 @@ def _ask_study(connection: Connection, name: str | None) -> Answer:
 def _ask_trial(connection: Connection, study: str | None, number: int) -> Answer:
     from hpotool.cli.database import load_study
 
-    data = _describe(connection, load_study(connection, study), number)
+    data = _describe(connection, load_study(connection, study, with_apart=True), number)
     return Answer(
         data=data,
         rows=[{key: value for key, value in data.items() if key != "attempts"}],
@@ -182,6 +182,8 @@ def _describe_trial(data: Mapping[str, Any]) -> dict[str, str]:
             lines[key] = f"{format_local(datetime.fromisoformat(data[key]))} ({zone(now)})"
     if data["duration_s"] is not None:
         lines["took"] = format_elapsed(data["duration_s"])
+    if "phase" in data:
+        lines["for"] = f"{data['phase']}: {data['point']}, replicate {data['replicate'] + 1}"
     if data["lineage"]:
         lines["retry of"] = f"trial {', '.join(map(str, data['lineage']))}"
     return {key: value for key, value in lines.items() if value}

@@ -49,6 +49,7 @@ def draw_status(found: StudyStatus) -> RenderableType:
         parts.counts_line(found),
         parts.pace_line(found),
         *parts.tier_lines(found),
+        *parts.confirmation_lines(found),
         *parts.warning_lines(found),
         Text(),
         *parts.best_parts(found),

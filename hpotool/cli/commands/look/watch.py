@@ -51,6 +51,7 @@ def _watch_live(connection: Connection, study: Study, look: Callable[[], StudySt
     from hpotool.cli.actor import current_actor
     from hpotool.cli.commands.look.show import draw_trial
     from hpotool.cli.commands.look.status import draw_status
+    from hpotool.cli.database import load_study
     from hpotool.cli.screen.live_screen import LiveScreen, Wish
     from hpotool.storage.control.orders import adopt_study, set_state
 
@@ -59,7 +60,7 @@ def _watch_live(connection: Connection, study: Study, look: Callable[[], StudySt
         set_state(connection.run, study._study_id, state, "", current_actor())
 
     def open_trial(number: int) -> RenderableType:
-        return draw_trial(connection, study, number)
+        return draw_trial(connection, load_study(connection, study.study_name, with_apart=True), number)
 
     found = LiveScreen(console(), look, move, open_trial, interval).run()
     console().print(draw_status(found))

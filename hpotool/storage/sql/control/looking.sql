@@ -108,6 +108,7 @@ SELECT s.study_name, settings.state, settings.budget_trials, COALESCE(settings.i
     (SELECT CASE (array_agg(d.direction::text))[1] WHEN 'MAXIMIZE' THEN max(v.value) ELSE min(v.value) END
      FROM trials t JOIN trial_values v USING (trial_id) JOIN study_directions d ON d.study_id = t.study_id
      WHERE t.study_id = s.study_id AND t.state = 'COMPLETE' AND v.value_type = 'FINITE'
+        AND NOT EXISTS (SELECT FROM trial_system_attributes a WHERE a.trial_id = t.trial_id AND a.key = 'hpotool:phase')
         AND (SELECT count(*) FROM study_directions d WHERE d.study_id = s.study_id) = 1
         AND NOT EXISTS (SELECT FROM trials c JOIN trial_system_attributes a USING (trial_id)
             WHERE c.study_id = s.study_id AND starts_with(a.key, 'constraints')))

@@ -90,20 +90,28 @@ SELECT EXISTS (SELECT FROM changed) FROM before
 -- The budget's places as a claim counts them; a study that plain Optuna made needs no settings row for it.
 WITH settings AS (
     SELECT COALESCE(s.settled_below, 0) AS settled_below, COALESCE(s.failed_below, 0) AS failed_below,
-        COALESCE(s.imported_trials, 0) AS imported_trials
+        COALESCE(s.imported_trials, 0) AS imported_trials, s.apart_from_id
     FROM (SELECT) one LEFT JOIN hpotool.study_settings s ON s.study_id = %(study_id)s
 -- include: places
 )
-SELECT finished, running, waiting, failed FROM places
+SELECT finished, running, waiting, failed, apart_running + apart_waiting FROM places
 
 -- name: list_studies
--- Every study at a glance, in the order of creation: directions, metric names, trials per state.
+-- Every study at a glance, in the order of creation: directions, metric names, trials per state, and of those apart
+-- from the search.
 SELECT s.study_name,
     (SELECT array_agg(d.direction::text ORDER BY d.objective) FROM study_directions d WHERE d.study_id = s.study_id),
     (SELECT a.value_json FROM study_system_attributes a
      WHERE a.study_id = s.study_id AND a.key = 'study:metric_names'),
     (SELECT json_object_agg(state, n) FROM (
-        SELECT state::text, count(*) AS n FROM trials t WHERE t.study_id = s.study_id GROUP BY state) AS counts),
+        SELECT state::text, count(*) AS n FROM trials t
+        WHERE t.study_id = s.study_id AND NOT EXISTS (
+            SELECT FROM trial_system_attributes a WHERE a.trial_id = t.trial_id AND a.key = 'hpotool:phase')
+        GROUP BY state) AS counts),
+    (SELECT json_object_agg(state, n) FROM (
+        SELECT state::text, count(*) AS n FROM trials t JOIN trial_system_attributes a ON a.trial_id = t.trial_id
+        WHERE t.study_id = s.study_id AND a.key = 'hpotool:phase'
+        GROUP BY state) AS counts),
     EXISTS (SELECT FROM study_system_attributes a WHERE a.study_id = s.study_id AND a.key = 'hpotool:archived')
 FROM studies s
 WHERE %(study_name)s IS NULL OR s.study_name = %(study_name)s

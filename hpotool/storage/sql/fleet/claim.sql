@@ -6,8 +6,8 @@ SELECT FROM studies WHERE study_id = %(study_id)s FOR UPDATE;
 
 -- name: places
 -- How many of the budget's places are taken, from counts that do not grow with the study: all numbers are dense, so
--- what finished is what was created less what is open or failed, or was taken over from another study. Continues a
--- WITH that has `settings`.
+-- what finished is what was created less what is open or failed, or was taken over from another study. Trials apart
+-- from the search take none. Continues a WITH that has `settings`.
 ), counts AS (
     SELECT
         COALESCE((SELECT max(number) + 1 FROM trials WHERE study_id = %(study_id)s AND number IS NOT NULL), 0)
@@ -26,15 +26,21 @@ SELECT FROM studies WHERE study_id = %(study_id)s FOR UPDATE;
         count(*) FILTER (WHERE first_open IS NULL OR t.number < first_open) AS recent_settled
     FROM counts, settings, trials t
     WHERE t.study_id = %(study_id)s AND t.state = 'FAIL' AND t.number >= settled_below
+), apart AS (
+    SELECT COALESCE(a.finished, 0) AS finished, COALESCE(a.running, 0) AS running, COALESCE(a.waiting, 0) AS waiting,
+        COALESCE(a.failed, 0) AS failed, a.next_waiting
+    FROM settings LEFT JOIN LATERAL hpotool.count_apart(%(study_id)s, settings.apart_from_id) a ON true
 ), places AS (
     SELECT
-        created, running, waiting,
-        created - running - waiting - failed_below - recent - imported_trials AS finished,
-        failed_below + recent AS failed,
+        created, c.running - apart.running AS running, c.waiting - apart.waiting AS waiting,
+        created - c.running - c.waiting - failed_below - recent - imported_trials - apart.finished AS finished,
+        failed_below + recent - apart.failed AS failed,
         COALESCE(first_open, created) AS first_open,
         failed_below + recent_settled AS failed_below_first_open,
-        recent_settled > 50 AS is_worth_settling
-    FROM counts, failures, settings
+        recent_settled > 50 AS is_worth_settling,
+        apart.running AS apart_running, apart.waiting AS apart_waiting, apart.next_waiting AS next_apart,
+        apart.running + apart.waiting + apart.finished + apart.failed AS created_apart
+    FROM counts c, failures, settings, apart
 
 -- name: reserved_places
 -- How many of the budget's places are kept free for branches that are still to be queued. What failed for good has to
@@ -61,12 +67,19 @@ WITH settings AS (
     SELECT CASE
         WHEN EXISTS (SELECT FROM again WHERE ended_at IS NULL) THEN 'claimed'
         WHEN EXISTS (SELECT FROM again) THEN 'spent'
-        WHEN state <> 'running' THEN state
-        WHEN budget_trials <= finished THEN 'done'
+        WHEN state NOT IN ('running', 'done') THEN state
+        WHEN apart_waiting > 0 THEN 'apart'
+        WHEN state = 'done' OR budget_trials <= finished THEN CASE WHEN apart_running > 0 THEN 'wait' ELSE 'done' END
         WHEN budget_trials <= finished + running THEN 'wait'
         ELSE 'open'
     END AS answer
     FROM settings, places
+-- Trials apart from the search need no place, and are taken in a study that is done too.
+), beside AS (
+    SELECT t.trial_id, t.number
+    FROM trials t JOIN places ON t.trial_id = next_apart
+    WHERE t.state = 'WAITING' AND (SELECT answer FROM verdict) = 'apart'
+    FOR UPDATE OF t SKIP LOCKED
 -- A trial that was started before is finished before anything new is begun.
 ), retry AS (
     SELECT t.trial_id, t.number
@@ -83,7 +96,7 @@ WITH settings AS (
     ORDER BY trial_id LIMIT 1
     FOR UPDATE SKIP LOCKED
 ), waiting AS (
-    SELECT * FROM retry UNION ALL SELECT * FROM queued
+    SELECT * FROM beside UNION ALL SELECT * FROM retry UNION ALL SELECT * FROM queued
 ), begun AS (
     UPDATE trials SET state = 'RUNNING', datetime_start = clock_timestamp() AT TIME ZONE 'utc'
     WHERE trial_id IN (SELECT trial_id FROM waiting)
@@ -94,7 +107,7 @@ WITH settings AS (
     FROM verdict, settings, places, reserved
     WHERE answer = 'open' AND NOT EXISTS (SELECT FROM waiting)
         AND (budget_trials IS NULL OR finished + running + waiting + reserved_places < budget_trials)
-        AND (%(create_below)s::integer IS NULL OR places.created < %(create_below)s)
+        AND (%(create_below)s::integer IS NULL OR places.created - created_apart < %(create_below)s)
     RETURNING trial_id, number, datetime_start
 ), taken AS (
     SELECT trial_id, number, datetime_start, 'WAITING' AS from_state FROM begun
@@ -134,8 +147,8 @@ WITH settings AS (
     WHERE attempt_id = %(attempt_id)s AND a.ended_at IS NULL
 )
 SELECT
-    CASE WHEN result.trial_id IS NOT NULL THEN 'claimed' WHEN answer = 'open' THEN 'wait' ELSE answer END,
-    settings.state_reason, finished, running, waiting, budget_trials,
+    CASE WHEN result.trial_id IS NOT NULL THEN 'claimed' WHEN answer IN ('open', 'apart') THEN 'wait' ELSE answer END,
+    settings.state_reason, finished, running, waiting, budget_trials, apart_running,
     result.trial_id, result.number, result.root_number, result.datetime_start, result.is_new,
     ARRAY(
         SELECT outcome FROM hpotool.attempts a

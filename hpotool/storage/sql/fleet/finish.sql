@@ -155,7 +155,8 @@ WITH settings AS (
     SELECT t.study_id, t.trial_id, t.number, r.root_number
     FROM hpotool.retries r JOIN trials t ON t.trial_id = r.trial_id
     WHERE r.previous_trial_id = %(trial_id)s AND t.state = 'WAITING'
-        AND (SELECT budget_trials IS NULL OR finished + running < budget_trials FROM settings, places)
+        AND ((SELECT budget_trials IS NULL OR finished + running < budget_trials FROM settings, places)
+            OR EXISTS (SELECT FROM trial_system_attributes a WHERE a.trial_id = t.trial_id AND a.key = 'hpotool:phase'))
     FOR UPDATE OF t
 ), ended AS (
     UPDATE trials t

@@ -2,15 +2,20 @@
 
 -- name: study_usage
 -- What the study has used, by the database's clock: seconds since its first claim, seconds of attempts per slot, and
--- how many trials failed and were not tried again.
+-- how many trials failed and were not tried again. What stands apart from the search is outside of its budget.
 SELECT
     GREATEST(0, extract(epoch FROM clock_timestamp() - first_claim_at))::float8,
     (SELECT COALESCE(json_object_agg(slot, seconds), '{}') FROM (
         SELECT slot, sum(GREATEST(0, extract(epoch FROM COALESCE(ended_at, clock_timestamp()) - started_at)))::float8 AS seconds
-        FROM hpotool.attempts WHERE study_id = %(study_id)s GROUP BY slot) AS used),
+        FROM hpotool.attempts a
+        WHERE study_id = %(study_id)s AND (apart_from_id IS NULL OR NOT EXISTS (
+            SELECT FROM trial_system_attributes s WHERE s.trial_id = a.trial_id AND s.key = 'hpotool:phase'))
+        GROUP BY slot) AS used),
     (SELECT count(*) FROM trials t
      WHERE t.study_id = %(study_id)s AND t.state = 'FAIL'
-        AND NOT EXISTS (SELECT FROM hpotool.retries r WHERE r.previous_trial_id = t.trial_id))
+        AND NOT EXISTS (SELECT FROM hpotool.retries r WHERE r.previous_trial_id = t.trial_id)
+        AND (apart_from_id IS NULL OR NOT EXISTS (
+            SELECT FROM trial_system_attributes s WHERE s.trial_id = t.trial_id AND s.key = 'hpotool:phase')))
 FROM hpotool.study_settings WHERE study_id = %(study_id)s
 
 -- name: finished_since
@@ -33,4 +38,5 @@ SELECT
     (SELECT min(trial_id) FROM trials WHERE study_id = %(study_id)s AND state IN ('RUNNING', 'WAITING'))
 FROM trials t
 WHERE t.study_id = %(study_id)s AND t.trial_id >= %(from_id)s AND t.state IN ('COMPLETE', 'PRUNED')
+    AND NOT EXISTS (SELECT FROM trial_system_attributes a WHERE a.trial_id = t.trial_id AND a.key = 'hpotool:phase')
 ORDER BY t.datetime_complete, t.trial_id

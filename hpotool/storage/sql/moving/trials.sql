@@ -62,6 +62,11 @@ WITH allowed AS (
         WITH ORDINALITY w (place, key, value, n)
     JOIN placed USING (place)
     ORDER BY n
+    RETURNING trial_id, key
+), apart AS (
+    UPDATE hpotool.study_settings
+    SET apart_from_id = LEAST(apart_from_id, (SELECT min(trial_id) FROM s WHERE key = 'hpotool:phase'))
+    WHERE study_id = %(study_id)s AND EXISTS (SELECT FROM s WHERE key = 'hpotool:phase')
 ), marked AS (
     UPDATE study_system_attributes SET value_json = %(mark)s
     WHERE study_id = %(study_id)s AND key = %(mark_key)s AND EXISTS (SELECT FROM created)

@@ -127,6 +127,8 @@ class CommandObjective:
 
     def _fields(self, trial: ObjectiveTrial, params_file: Path) -> dict[str, Any]:
         return {
+            "phase": self._job.environment.get("HPOTOOL_PHASE", ""),
+            "holdout": self._job.environment.get("HPOTOOL_HOLDOUT", ""),
             **trial.params,
             "params_file": str(params_file),
             "checkpoint_dir": str(trial.checkpoint_dir or ""),

@@ -108,6 +108,8 @@ def test_every_key_of_a_command_study_arrives() -> None:
         ),
         retry=RetrySpec(lost=5, crash=2, error=1, oom=1, nan=1, timeout=1, stalled=0),
         warm_start=({"lr": 1e-3, "dropout": 0.0, "depth": 6, "width": 64, "booster": None, "version": 7},),
+        baseline={"lr": 1e-3, "dropout": 0.0, "depth": 6, "width": 64, "booster": None, "version": 7},
+        holdout=("test", 9),
         strict=True,
         duplicates="skip",
         breaker="off",
@@ -133,6 +135,28 @@ def test_a_grid_is_no_number_of_trials() -> None:
     grid = "sampler: {name: grid, points: {x: [0.1, 0.2, 0.5]}}\n"
     assert read_study_file(SMALL + space + grid).budget.trials is None
     assert read_study_file(SMALL + space + grid + "budget: {trials: 7}").budget.trials == 7
+
+
+def test_a_baseline_is_a_whole_point_of_the_search_space() -> None:
+    space = "search_space: {n: {int: [1, 9]}, x: {float: [0, 1]}}\n"
+    assert read_study_file(SMALL + space + "baseline: {n: 3, x: 1}\n").baseline == {"n": 3, "x": 1.0}
+    assert read_study_file(SMALL + "baseline: {anything: 3}\n").baseline == {"anything": 3}
+    with pytest.raises(StudyFileError) as raised:
+        read_study_file(SMALL + space + "baseline: {n: 30, y: 1}\n")
+    said = str(raised.value).splitlines()
+    assert len(said) == 3, "outside its range, unknown, and missing"
+    assert all("baseline: " in line for line in said)
+
+
+@pytest.mark.parametrize(("written", "read"), [("test", ("test",)), ("[8, 9]", (8, 9)), ("[a, 3]", ("a", 3))])
+def test_what_is_held_out_is_a_name_or_several(written: str, read: tuple[object, ...]) -> None:
+    assert read_study_file(f"{SMALL}holdout: {written}\n").holdout == read
+
+
+@pytest.mark.parametrize("written", ["[]", "'a,b'", "[[1]]", "-1", "true", "{a: 1}"])
+def test_what_is_held_out_has_a_plain_name(written: str) -> None:
+    with pytest.raises(StudyFileError):
+        read_study_file(f"{SMALL}holdout: {written}\n")
 
 
 def test_a_breaker_that_is_on_is_not_stored() -> None:

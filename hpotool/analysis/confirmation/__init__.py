@@ -1,0 +1,1 @@
+"""What replicates say about the points that were confirmed: means, differences, probabilities, a sentence."""

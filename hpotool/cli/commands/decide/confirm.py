@@ -1,0 +1,291 @@
+"""``hpotool confirm``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hpotool.cli.options import FormatOption, StorageOption, StudyOption
+from hpotool.cli.output import Answer, Format, say, show
+from hpotool.errors import InputError, NotFoundError, paste
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from rich.console import RenderableType
+
+    from hpotool.analysis.confirmation.answer import ConfirmationAnswer
+    from hpotool.storage.control.confirmations import Confirmation
+    from hpotool.storage.database.connection import Connection
+    from hpotool.study.confirmation.order import Order, Point
+    from hpotool.study.spec import StudySpec
+
+_MOST = 4  # times the first replicates, where only the confidence is named
+
+
+def confirm(
+    study: StudyOption = None,
+    top: Annotated[
+        int | None,
+        typer.Option("--top", "-n", metavar="K", min=0, help="The K best points (5; 0 where others are named)."),
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", metavar="N", min=2, help="Replicates of each point.")] = 5,
+    trial: Annotated[
+        list[int] | None,
+        typer.Option("--trial", metavar="N", min=0, help="This trial's point; repeatable.", show_default=False),
+    ] = None,
+    from_study: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from-study", metavar="NAME", help="The best point of another study; repeatable.", show_default=False
+        ),
+    ] = None,
+    baseline: Annotated[
+        int | None,
+        typer.Option(
+            "--baseline",
+            metavar="TRIAL",
+            min=0,
+            help="The point to be beaten [default: the study file's baseline].",
+            show_default=False,
+        ),
+    ] = None,
+    confidence: Annotated[
+        float | None,
+        typer.Option(
+            "--confidence",
+            metavar="P",
+            min=0.5,
+            max=0.999,
+            help="More seeds for the points in doubt, until one is the best with probability P.",
+            show_default=False,
+        ),
+    ] = None,
+    most: Annotated[
+        int | None,
+        typer.Option(
+            "--most",
+            metavar="N",
+            min=1,
+            help="Replicates in all, however much is in doubt [default: 4 times the first ones].",
+            show_default=False,
+        ),
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Return when it is measured.")] = False,
+    look: Annotated[bool, typer.Option("--show", help="Only show what was found; ask for nothing.")] = False,
+    storage: StorageOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """Measure the best points again with fresh seeds, and say which is the best and how sure that is.
+
+    The study's workers run the replicates, in a study that is done too. They stand apart from the search: sampler,
+    pruner and budget do not see them. Asked again, nothing is measured twice.
+    """
+    from hpotool.cli.actor import current_actor
+    from hpotool.cli.database import adopt_study, connect, load_study
+
+    if most is not None and confidence is None:
+        raise InputError("--most bounds what --confidence asks for, and none is named", "add --confidence 0.95")
+    connection = connect(storage)
+    study_id, name = adopt_study(connection, study)
+    if not look:
+        loaded = load_study(connection, name)
+        count = top if top is not None else 0 if trial or from_study else 5
+        wanted = _choose(connection, loaded, count, trial or [], from_study or [], baseline)
+        limit = None if confidence is None else most or _MOST * seeds * len(wanted)
+        _order(connection, study_id, name, wanted, seeds, confidence, limit, f"confirm by {current_actor()}")
+    if wait:
+        _wait(connection, study_id, name)
+    found = read_answer(connection, study_id, name)
+    if found is None:
+        raise NotFoundError(f"nothing of study {name!r} was confirmed yet", paste("confirm", "--study", name))
+    show(confirm_answer(found), format)
+
+
+def read_answer(connection: Connection, study_id: int, name: str) -> ConfirmationAnswer | None:
+    """What was confirmed of the study; None: nothing."""
+    from hpotool.analysis.confirmation.answer import answer
+    from hpotool.storage.control.confirmations import read_confirmation
+    from hpotool.storage.control.studies import list_studies
+
+    found = read_confirmation(connection.run, study_id)
+    if found is None:
+        return None
+    return answer(found.order, found.replicates, list_studies(connection, name)[0].metrics)
+
+
+def confirm_answer(found: ConfirmationAnswer) -> Answer:
+    """The answer in every form."""
+    from hpotool.analysis.confirmation.data import answer_data
+
+    return Answer(
+        data=answer_data(found),
+        rows=[point.as_row() for point in found.points],
+        value=found.points[0].point.name if found.points and found.points[0].mean else "",
+        picture=lambda: _draw(found),
+    )
+
+
+def _draw(found: ConfirmationAnswer) -> RenderableType:
+    from rich.console import Group
+
+    from hpotool.analysis.confirmation.sentence import say_answer
+    from hpotool.cli.output import table
+    from hpotool.cli.screen.text import words
+
+    rows = [point.as_row() for point in found.points]
+    lines = [words(say_answer(found), "green" if found.is_decided else "yellow")]
+    failed = [one for one in found.replicates if one.state == "FAIL"]
+    if failed:
+        reasons = {f"{one.outcome}: {one.reason}" if one.reason else str(one.outcome) for one in failed}
+        lines.append(words(f"{len(failed)} replicates failed for good ({'; '.join(sorted(reasons)[:3])})", "red"))
+    return Group(table(rows), *lines)
+
+
+def _choose(
+    connection: Connection, study: Study, top: int, trials: list[int], studies: list[str], baseline: int | None
+) -> list[Point]:
+    """The points that are meant, the baseline first; each in the study's space."""
+    from dataclasses import replace
+
+    from hpotool.analysis.confirmation.points import best_points, named_points
+    from hpotool.cli.database import load_study
+    from hpotool.storage.control.creation import read_spec
+    from hpotool.storage.control.studies import has_replicates
+
+    _, spec = read_spec(connection, study.study_name)
+    _refuse_branches(spec)
+    points = _baseline(spec, study, baseline)
+    replicates = has_replicates(connection, study.study_name)
+    points += best_points(study, top, replicates=replicates) if top else []
+    points += named_points(study, trials)
+    for other in studies:
+        if other == study.study_name:
+            raise InputError(f"--from-study names {other!r} itself", "its own points: --top 5, or --trial N")
+        source = load_study(connection, other)
+        replicates = has_replicates(connection, other)
+        [best] = best_points(source, 1, replicates=replicates, origin=other)
+        points.append(replace(best, params=_moved(spec, best)))
+    if not points:
+        raise InputError("no point is named", "the five best: --top 5; or --trial N, --from-study NAME")
+    return points
+
+
+def _baseline(spec: StudySpec, study: Study, number: int | None) -> list[Point]:
+    from dataclasses import replace
+
+    from hpotool.analysis.confirmation.points import named_points
+    from hpotool.study.confirmation.order import BASELINE, Point
+
+    if number is not None:
+        return [replace(point, is_baseline=True) for point in named_points(study, [number])]
+    return [] if spec.baseline is None else [Point(BASELINE, dict(spec.baseline), is_baseline=True)]
+
+
+def _refuse_branches(spec: StudySpec) -> None:
+    from hpotool.study.branch import has_branches
+
+    if has_branches(spec):
+        raise InputError(
+            f"the trials of {spec.name!r} go on from each other's checkpoints: parameters do not repeat one",
+            "confirm its points in a study without tiers or population: hpotool enqueue --from-study",
+        )
+
+
+def _moved(spec: StudySpec, point: Point) -> dict[str, object]:
+    """A point of another study in this one's space.
+
+    Raises:
+        InputError: it is not in it.
+    """
+    from hpotool.study.space import check_point
+
+    if not spec.search_space:
+        return dict(point.params)
+    values, wrong = check_point(spec.search_space, point.params)
+    if wrong:
+        raise InputError("\n".join([f"{point.name} is no point of {spec.name!r}", *wrong.values()]))
+    return values
+
+
+def _order(
+    connection: Connection,
+    study_id: int,
+    name: str,
+    points: list[Point],
+    seeds: int,
+    confidence: float | None,
+    most: int | None,
+    actor: str,
+) -> None:
+    from hpotool.storage.control.confirmations import order_confirmation
+    from hpotool.storage.control.orders import read_settings
+    from hpotool.study.confirmation.order import Order
+
+    settings = read_settings(connection.run, study_id)
+    if settings is not None and settings.state in ("stopped", "draining"):
+        raise InputError(f"study {name!r} is {settings.state}, and runs nothing", paste("resume", "--study", name))
+    asked = Order(tuple(points), seeds, confidence, most)
+
+    def extend(earlier: Order | None) -> Order:
+        return asked.including(earlier)
+
+    order, numbers = order_confirmation(connection.run, study_id, actor, extend)
+    if not numbers:
+        say("everything that was asked for is there already")
+        return
+    say(f"queued {len(numbers)} replicates of {len(order.points)} points")
+    if not _has_workers(connection, name):
+        say(f"nobody works on {name!r}; start a worker: {paste('worker', '--study', name)}")
+
+
+def _has_workers(connection: Connection, name: str) -> bool:
+    from hpotool.storage.control.studies import list_studies, read_progress
+
+    return bool(read_progress(connection, list_studies(connection, name)[0]).workers)
+
+
+def _wait(connection: Connection, study_id: int, name: str) -> None:
+    """Return when nothing of it runs or waits any more, and nothing more has to be asked for."""
+    import time
+    from datetime import timedelta
+
+    from hpotool.cli.database import wait_for_database
+    from hpotool.errors import DatabaseUnreachableError
+
+    said = ""
+    while True:
+        try:
+            found = _look(connection, study_id, name)
+        except DatabaseUnreachableError:
+            wait_for_database(connection, timedelta(days=1))
+            continue
+        if found is None or not found.is_open:
+            return
+        line = _say_progress(found)
+        if line != said:
+            said = line
+            say(line)
+        time.sleep(0.5)
+
+
+def _look(connection: Connection, study_id: int, name: str) -> Confirmation | None:
+    """How far it is; a further round is asked for where one is due, as the workers do."""
+    from hpotool.cli.actor import current_actor
+    from hpotool.storage.control.confirmations import order_next_round, read_confirmation
+    from hpotool.storage.control.studies import list_studies
+
+    found = read_confirmation(connection.run, study_id)
+    if found is None or found.is_open:
+        return found
+    directions = list_studies(connection, name)[0].metrics.values()
+    signs = [1.0 if direction == "minimize" else -1.0 for direction in directions]
+    if order_next_round(connection.run, study_id, f"confirm by {current_actor()}", signs):
+        return read_confirmation(connection.run, study_id)
+    return found
+
+
+def _say_progress(found: Confirmation) -> str:
+    ended = sum(not one.is_open for one in found.replicates)
+    running = sum(one.state == "RUNNING" for one in found.replicates)
+    return f"{ended} of {len(found.replicates)} replicates have ended, {running} run"

@@ -1,0 +1,109 @@
+"""Orders to confirm points, and the replicates that they asked for.
+
+Promise: a replicate that was asked for is there once, whoever asks again and however often, and the order that it
+belongs to is stored in the same transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from hpotool.storage.database.queries import query, to_jsonb
+from hpotool.storage.fleet.attempts import Run
+from hpotool.study.confirmation.order import Order
+from hpotool.study.confirmation.rounds import Replicate, next_round
+from hpotool.study.phase import Apart
+from hpotool.study.rules.replicates import Measurement
+
+_CONSTRAINT = "constraints:"
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """What a study was asked to confirm, and how far that is. ``fingerprint`` changes with the order."""
+
+    order: Order
+    replicates: tuple[Replicate, ...]
+    fingerprint: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether replicates run or wait."""
+        return any(one.is_open for one in self.replicates)
+
+
+def read_confirmation(run: Run, study_id: int) -> Confirmation | None:
+    """What the study was asked to confirm; None: nothing."""
+    [(data, fingerprint)] = run(query("read_order"), {"study_id": study_id}) or [(None, None)]
+    if data is None:
+        return None
+    found = [_read(*row) for row in run(query("read_apart"), {"study_id": study_id})]
+    return Confirmation(
+        Order.from_data(data), tuple(one for one in found if one.apart.phase == "confirm"), fingerprint
+    )
+
+
+def order_confirmation(
+    run: Run, study_id: int, actor: str, extend: Callable[[Order | None], Order]
+) -> tuple[Order, list[int]]:
+    """Store the order that ``extend`` makes of the present one, and queue the replicates that are missing.
+
+    Returns the order and the numbers of what was queued. Of two who order at once, the second one's order includes
+    the first one's.
+    """
+    while True:
+        [(data, seen)] = run(query("read_order"), {"study_id": study_id})
+        order = extend(None if data is None else Order.from_data(data))
+        stored, numbers = _queue(run, study_id, order, order.replicates(), actor, seen, store=True)
+        if stored:
+            return order, numbers
+
+
+def order_next_round(run: Run, study_id: int, actor: str, signs: Sequence[float]) -> list[int]:
+    """Queue the replicates that the answer still needs; the numbers of those that nobody had queued before."""
+    found = read_confirmation(run, study_id)
+    if found is None:
+        return []
+    more = next_round(found.order, found.replicates, signs)
+    return _queue(run, study_id, found.order, more, actor, found.fingerprint, store=False)[1] if more else []
+
+
+def _queue(
+    run: Run,
+    study_id: int,
+    order: Order,
+    wanted: Sequence[Apart],
+    actor: str,
+    seen: str | None,
+    *,
+    store: bool,
+) -> tuple[bool, list[int]]:
+    params = {point.name: json.dumps(dict(point.params)) for point in order.points}
+    parameters = {
+        "study_id": study_id,
+        "points": [params[apart.point] for apart in wanted],
+        "marks": [json.dumps(apart.to_attribute()) for apart in wanted],
+        "confirms": [json.dumps(apart.point) for apart in wanted],
+        "order": to_jsonb(order.to_data()) if store else None,
+        "seen": seen,
+        "actor": actor,
+        "reason": f"{len(order.points)} points" if store else "it is not decided yet",
+    }
+    [(is_stored, numbers)] = run(query("queue_apart"), parameters)
+    return bool(is_stored), [int(number) for number in numbers]
+
+
+def _read(
+    number: int,
+    state: str,
+    mark: str,
+    values: Sequence[float],
+    violations: dict[str, float],
+    outcome: str | None,
+    reason: str | None,
+) -> Replicate:
+    named = {key.removeprefix(_CONSTRAINT): violation for key, violation in violations.items()}
+    measured = Measurement(tuple(values), named) if state == "COMPLETE" else None
+    return Replicate(Apart(**json.loads(mark)), number, state, measured, outcome, reason)

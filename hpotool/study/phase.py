@@ -1,0 +1,59 @@
+"""What an attempt is for: the search, the confirmation of a point, or the final training.
+
+Trials of the other two phases stand apart from the search. Samplers, pruners and the budget do not see them. A
+system attribute marks each, which its retries inherit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Phase = Literal["search", "confirm", "final"]
+
+PHASE_ATTRIBUTE = "hpotool:phase"
+# A user attribute with the same news for people, who may look with Optuna's own tools.
+CONFIRMS = "confirms"
+
+# Replicates have seeds that no trial of the search can have: a trial's number is below this.
+_FIRST_REPLICATE_SEED = 2**31
+
+
+@dataclass(frozen=True)
+class Apart:
+    """A trial apart from the search.
+
+    Attributes:
+        point: the name of the point that it tries, like ``trial 12`` or ``baseline``.
+        replicate: which replicate of the point it is, from 0. The same one of two points has the same seed.
+    """
+
+    phase: Phase
+    point: str
+    replicate: int
+
+    def to_attribute(self) -> dict[str, Any]:
+        """The mark as JSON data."""
+        return asdict(self)
+
+    @property
+    def seed_number(self) -> int:
+        """What stands for the trial's number where its seed is made."""
+        return _FIRST_REPLICATE_SEED + self.replicate
+
+    @classmethod
+    def of(cls, system_attrs: Mapping[str, Any]) -> Apart | None:
+        """What a trial with these attributes is for; None: for the search."""
+        data = system_attrs.get(PHASE_ATTRIBUTE)
+        return None if data is None else cls(**data)
+
+
+def is_apart(system_attribute_names: Container[str]) -> bool:
+    """Whether a trial with these system attributes stands apart from the search."""
+    return PHASE_ATTRIBUTE in system_attribute_names
+
+
+def phase_of(apart: Apart | None) -> Phase:
+    """What the trial is for."""
+    return "search" if apart is None else apart.phase

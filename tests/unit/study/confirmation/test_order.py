@@ -1,0 +1,51 @@
+"""What is ordered once is part of every later order, under one name."""
+
+import json
+
+from hpotool.study.confirmation.order import Order, Point
+from hpotool.study.phase import Apart
+
+ONE, TWO = Point("trial 1", {"x": 0.5}, trial=1), Point("trial 2", {"x": 0.7, "kind": "a"}, trial=2)
+BASELINE = Point("baseline", {"x": 0.1}, is_baseline=True)
+
+
+def test_replicates_come_seed_by_seed() -> None:
+    assert Order((ONE, TWO), seeds=2).replicates() == [
+        Apart("confirm", "trial 1", 0),
+        Apart("confirm", "trial 2", 0),
+        Apart("confirm", "trial 1", 1),
+        Apart("confirm", "trial 2", 1),
+    ]
+
+
+def test_an_order_reads_back_from_json() -> None:
+    order = Order((ONE, BASELINE), 3, 0.95, 40)
+    assert Order.from_data(json.loads(json.dumps(order.to_data()))) == order
+
+
+def test_a_later_order_includes_the_earlier_one() -> None:
+    both = Order((TWO,), seeds=5).including(Order((ONE, BASELINE), seeds=3, confidence=0.9, most=9))
+    assert [point.name for point in both.points] == ["trial 1", "baseline", "trial 2"]
+    assert (both.seeds, both.confidence, both.most) == (5, None, None), "the newer one says how"
+    assert both.points[1].is_baseline
+
+
+def test_equal_parameters_are_one_point_and_keep_its_name() -> None:
+    again = Point("trial 9", {"x": 0.5}, trial=9)
+    order = Order((again,), seeds=2).including(Order((ONE,), seeds=2))
+    assert [point.name for point in order.points] == ["trial 1"]
+
+
+def test_a_trial_that_is_the_baseline_is_one_point() -> None:
+    order = Order((BASELINE, Point("trial 3", {"x": 0.1}, trial=3)), seeds=2).including(None)
+    assert len(Order(order.points, 2).including(order).points) == 1
+    assert Order(order.points, 2).including(order).points[0].is_baseline
+
+
+def test_of_two_baselines_the_newer_one_counts_and_both_keep_their_replicates() -> None:
+    newer = Point("baseline", {"x": 0.2}, is_baseline=True)
+    order = Order((newer,), seeds=2).including(Order((BASELINE,), seeds=2))
+    assert [(point.name, point.is_baseline, point.params["x"]) for point in order.points] == [
+        ("baseline", False, 0.1),
+        ("baseline (2)", True, 0.2),
+    ]
