@@ -18,9 +18,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-NET = "10.213.77"
-BRIDGE_ADDRESS = f"{NET}.1"
-NETWORK = f"{NET}.0/24"
 PATIENCE_S = 30.0
 _SSHD_CONFIG = """\
 Port 22
@@ -85,6 +82,16 @@ class Hosts:
     each: tuple[Host, ...]
     ssh_config: Path
     folder: Path
+    net: str
+
+    @property
+    def outside(self) -> str:
+        """The address of the machine that they are on, as they see it."""
+        return f"{self.net}.1"
+
+    @property
+    def network(self) -> str:
+        return f"{self.net}.0/24"
 
     def sshd(self, host: Host) -> list[str]:
         """What starts the host's sshd, in a host of its own name."""
@@ -112,15 +119,15 @@ def hosts(folder: Path, count: int = 3) -> Iterator[Hosts]:
     for name in ("key", "host_key"):
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name))
     mark = f"{os.getpid():x}"[-5:]
-    bridge = f"b{mark}"
+    bridge, net = f"b{mark}", _free_net()
     each = tuple(
-        Host(f"gpu{n}", f"{NET}.{n + 1}", f"h{mark}{n}", folder / f"home{n}") for n in range(1, count + 1)
+        Host(f"gpu{n}", f"{net}.{n + 1}", f"h{mark}{n}", folder / f"home{n}") for n in range(1, count + 1)
     )
-    found = Hosts(each, folder / "ssh_config", folder)
+    found = Hosts(each, folder / "ssh_config", folder, net)
     with contextlib.ExitStack() as stack:
         run("ip", "link", "add", bridge, "type", "bridge")
         stack.callback(run, "ip", "link", "del", bridge)
-        run("ip", "addr", "add", f"{BRIDGE_ADDRESS}/24", "dev", bridge)
+        run("ip", "addr", "add", f"{found.outside}/24", "dev", bridge)
         run("ip", "link", "set", bridge, "up")
         config = _CLIENT_CONFIG.format(names=" ".join(host.name for host in each), folder=folder)
         for host in each:
@@ -130,6 +137,16 @@ def hosts(folder: Path, count: int = 3) -> Iterator[Hosts]:
         for host in each:
             _wait_for_sshd(host)
         yield found
+
+
+def _free_net() -> str:
+    """A network that nobody on this machine has, another run of these tests included."""
+    taken = run("ip", "-4", "-oneline", "addr")
+    for number in range(os.getpid(), os.getpid() + 250):
+        net = f"10.213.{number % 250}"
+        if f" {net}." not in taken:
+            return net
+    raise AssertionError("no network is free")
 
 
 @contextlib.contextmanager

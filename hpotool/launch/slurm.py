@@ -43,7 +43,7 @@ _SCRIPT = """\
 #SBATCH --requeue
 #SBATCH --open-mode=append
 #SBATCH --export=NIL
-#SBATCH --output={folder}/%A_%a.log
+#SBATCH --output="{folder}/%A_%a.log"
 {more}
 set -a
 . {environment}
@@ -174,6 +174,8 @@ def _surroundings() -> dict[str, str]:
 def render_script(request: Request, folder: Path) -> str:
     """The batch script."""
     options = request.options
+    for name in ("time", "partition", "memory"):
+        _refuse_odd(f"--{name}", str(options.get(name) or ""))
     resources = [f"--gres=gpu:{request.gpus}"] if request.gpus else []
     resources += [f"--time={options['time']}"] if options.get("time") else []
     resources += [f"--partition={options['partition']}"] if options.get("partition") else []
@@ -245,6 +247,12 @@ def cancel(jobs: Sequence[str]) -> list[Step]:
 def _say_end(state: str, told: str) -> str:
     said = state.lower().replace("_", " ")
     return f"{said}: {told}" if told else said
+
+
+def _refuse_odd(option: str, value: str) -> None:
+    """Nothing, where the value is one word that a line for sbatch may hold."""
+    if not re.fullmatch(r"[\w.,:%+@/\[\]-]*", value):
+        raise InputError(f"{option} {value!r} is not what sbatch takes", "sbatch --help says how it is written")
 
 
 def _one_line(option: str) -> str:

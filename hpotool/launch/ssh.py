@@ -52,6 +52,7 @@ _CLIENT = (
 _HOST = re.compile(r"[A-Za-z0-9_][\w.@:%\[\]-]*")
 _PROBE = """\
 echo "hpotool $({hpotool} --version 2>&1 | tail -n 1)"
+if command -v nvidia-smi > /dev/null; then echo "gpus $(nvidia-smi -L | grep -c '^GPU')"; fi
 if command -v setsid > /dev/null; then echo "setsid there"; fi
 {checkpoints}"""
 _MAKE_TOKEN = 'mkdir -p {folder} && : > {token} && echo "checkpoints made"\n'
@@ -222,6 +223,7 @@ def judge_probe(request: Request, host: str, said: str) -> None:
         )
     if "setsid there" not in lines:
         raise InputError(f"{host} has no setsid", f"install util-linux on {host}")
+    _judge_gpus(request, host, lines)
     if (
         len(request.options["hosts"]) > 1
         and _is_folder(request.checkpoints)
@@ -232,6 +234,17 @@ def judge_probe(request: Request, host: str, said: str) -> None:
             f"the checkpoint folder {request.checkpoints} is not shared: {host} does not see what {first} "
             "writes there",
             "name a folder that all hosts mount, or a URL like s3://bucket/checkpoints",
+        )
+
+
+def _judge_gpus(request: Request, host: str, lines: Sequence[str]) -> None:
+    """Nothing, where each worker of the host finds GPUs of its own; whoever chooses them knows what is there."""
+    needed = request.gpus * spread(request.workers, request.options["hosts"], {})[host]
+    there = next((int(line.removeprefix("gpus ")) for line in lines if line.startswith("gpus ")), 0)
+    if needed > there and not any(word.startswith("--gpu") for word in request.worker_options):
+        raise InputError(
+            f"{host} has {there} GPUs, and its workers would need {needed}",
+            f"ask for fewer with --workers or --gpus (0 is the CPU); ssh {host} nvidia-smi -L lists them",
         )
 
 

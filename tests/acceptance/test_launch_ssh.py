@@ -14,7 +14,7 @@ import pytest
 
 from hpotool.server import EmbeddedPostgres
 from tests.acceptance.command_line import CommandLine, wait_until
-from tests.hosts import BRIDGE_ADDRESS, NETWORK, Host, Hosts, hosts
+from tests.hosts import Host, Hosts, hosts
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces are root's to make"),
@@ -101,7 +101,7 @@ def arguments_of_all_processes() -> str:
 def test_a_study_completes_on_hosts_that_are_cut_off_and_restarted(fleet: Hosts, hpotool: CommandLine) -> None:
     refused = hpotool.run(*launch_words(fleet), code=4)  # the database listens to this machine only
     assert "hpotool db up --listen" in refused.stderr
-    hpotool.run("db", "up", "--listen", BRIDGE_ADDRESS, "--allow", NETWORK)
+    hpotool.run("db", "up", "--listen", fleet.outside, "--allow", fleet.network)
     own = str(fleet.folder / "own")
     refused = hpotool.run(*launch_words(fleet, "--checkpoints", own), code=2)
     assert f"{own} is not shared: gpu2 does not see what gpu1 writes there" in refused.stderr

@@ -67,7 +67,7 @@ def test_the_script_is_one_that_bash_reads_and_holds_no_secret() -> None:
         "--requeue",
         "--open-mode=append",
         "--export=NIL",
-        f"--output={FOLDER}/%A_%a.log",
+        f'--output="{FOLDER}/%A_%a.log"',
         "--account=vision",
     ]
     steps = SlurmTarget().steps(
@@ -164,5 +164,8 @@ def test_only_what_is_open_is_cancelled() -> None:
 def test_names_and_answers() -> None:
     assert job_name("a/b c é") == "hpotool-a-b-c-"
     assert submitted_job("sbatch: note\n4711;cluster\n") == "4711"
+    for option in ("time", "partition", "memory"):
+        with pytest.raises(InputError, match=f"--{option} .* is not what sbatch takes"):
+            render_script(request("slurm", options={option: "1\n#SBATCH --uid=0"}), FOLDER)
     with pytest.raises(InputError, match="is no option of sbatch"):
         render_script(request("slurm", options={"sbatch": ["rm -rf"]}), FOLDER)

@@ -12,7 +12,7 @@ from hpotool.launch.target import Cargo
 from tests.unit.launch.requests import CODE, VARIABLES, request
 
 HOSTS = ["gpu1", "me@10.0.0.7"]
-FINE = f"hpotool hpotool {__version__}\nsetsid there\ncheckpoints made\n"
+FINE = f"hpotool hpotool {__version__}\nsetsid there\ngpus 2\ncheckpoints made\n"
 
 
 class Answers:
@@ -62,7 +62,12 @@ def test_workers_are_spread_evenly_beside_those_that_run() -> None:
         ("", "it said nothing"),
         ("hpotool hpotool 0.0.1\nsetsid there\n", "gpu1 has hpotool 0.0.1"),
         (f"hpotool hpotool {__version__}\n", "gpu1 has no setsid"),
-        (f"hpotool hpotool {__version__}\nsetsid there\n", "the checkpoint folder /mnt/x is not shared"),
+        (
+            f"hpotool hpotool {__version__}\nsetsid there\ngpus 1\n",
+            "gpu1 has 1 GPUs, and its workers would need 2",
+        ),
+        (f"hpotool hpotool {__version__}\nsetsid there\n", "gpu1 has 0 GPUs"),
+        (f"hpotool hpotool {__version__}\nsetsid there\ngpus 2\n", "the checkpoint folder /mnt/x is not shared"),
     ],
 )
 def test_a_host_that_cannot_work_is_refused_with_what_to_do(said: str, sentence: str) -> None:
@@ -83,7 +88,7 @@ def test_every_host_is_looked_at_before_anything_starts() -> None:
 
 def test_a_url_is_shared_and_needs_no_mark() -> None:
     run = Answers(dict.fromkeys(HOSTS, f"hpotool hpotool {__version__}\nsetsid there\n"))
-    SshTarget(Connection(), run).prepare(ssh_request(checkpoints="s3://b/c"))  # type: ignore[arg-type]
+    SshTarget(Connection(), run).prepare(ssh_request(checkpoints="s3://b/c", gpus=0))  # type: ignore[arg-type]
     assert not [step for step in run.steps if b"s3://" in step.reads]
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from hpotool.doctor.finding import Found
     from hpotool.storage.database.connection import Connection
+    from hpotool.storage.database.url import DatabaseUrl
 
 _SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "broken": ("✗", "red"), "unknown": ("?", "dim")}
 
@@ -55,7 +56,8 @@ def doctor(
     if connection is not None and all(each.finding.verdict != "broken" for each in of_database):
         found += _study(connection, study, checkpoints)
     if host:
-        found += _hosts(host, connection, hpotool, ssh_options, checkpoints)
+        url = _url_for_hosts(connection, storage) if connection else None
+        found += _hosts(host, url, hpotool, ssh_options, checkpoints)
     _show(found, format, every=every)
     return EXIT_FAILED if any(each.finding.verdict == "broken" for each in found) else EXIT_DONE
 
@@ -94,19 +96,27 @@ def _study(connection: Connection, study: str | None, checkpoints: str | None) -
         return []
 
 
+def _url_for_hosts(connection: Connection, storage: str | None) -> DatabaseUrl:
+    """The database as other machines reach it: the embedded one at the address that it was opened on."""
+    from hpotool.cli.embedded import embedded_postgres
+    from hpotool.settings import read_settings
+
+    if read_settings(storage).storage:
+        return connection.url
+    try:
+        return embedded_postgres().url_for_others()
+    except HpotoolError:
+        return connection.url
+
+
 def _hosts(
-    hosts: Sequence[str],
-    connection: Connection | None,
-    hpotool: str | None,
-    ssh_options: str,
-    checkpoints: str | None,
+    hosts: Sequence[str], url: DatabaseUrl | None, hpotool: str | None, ssh_options: str, checkpoints: str | None
 ) -> list[Found]:
     from hpotool.cli.commands.fleet.begin import own_program
     from hpotool.doctor.hosts import HOSTS, look_at_hosts
     from hpotool.launch.ssh import check_hosts, shared_connections, split_options
 
     check_hosts(hosts)
-    url = connection.url if connection else None
     with shared_connections(split_options(ssh_options)) as how:
         return HOSTS.examine(look_at_hosts(hosts, how, url, hpotool or own_program(), checkpoints))
 

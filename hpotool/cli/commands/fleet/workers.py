@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from hpotool.storage.control.launches import Launch
     from hpotool.storage.fleet.attempts import Run
 
+_ONCE_MORE_S = (
+    7 * 86400
+)  # what was stopped already is stopped again, where its system did not answer the first time
+
 
 def workers(
     study: StudyOption = None,
@@ -102,9 +106,14 @@ def _show(
     from hpotool.settings import read_pulse
     from hpotool.storage.control.launches import list_fleet
 
-    jobs = {launch.launch_id: _look(launch) for launch in launches if _is_worth_a_look(launch)}
     known = {launch.launch_id for launch in launches}
     workers = [worker for worker in list_fleet(run, study_id) if is_all or worker.launch_id in known]
+    at_work = {worker.launch_id for worker in workers if not worker.has_ended}
+    jobs = {
+        launch.launch_id: _look(launch)
+        for launch in launches
+        if not launch.is_stopped or launch.launch_id in at_work  # of others there is nothing to see
+    }
     rows = fleet_rows(workers, launches, jobs, read_pulse())
     shown = [row for row in rows if with_left or row.state != "left"]
     data = {
@@ -125,11 +134,6 @@ def _show(
     )
     if format is Format.TABLE:
         _say_shortfall(data["launches"] if has_work(run, study_id) else (), counts["left"] if not with_left else 0)
-
-
-def _is_worth_a_look(launch: Launch) -> bool:
-    """A launch that was stopped long ago is nobody's business any more."""
-    return not launch.is_stopped or launch.ago_s < 7 * 86400
 
 
 def _launch_data(launch: Launch, rows: Sequence[Row], jobs: Sequence[Job] | str) -> dict[str, Any]:
@@ -218,7 +222,7 @@ def _stop(run: Run, study_id: int, study: str, launches: Sequence[Launch], *, is
     fleet = list_fleet(run, study_id)
     answers = {}
     for launch in launches:
-        if launch.is_stopped and not _is_worth_a_look(launch):
+        if launch.is_stopped and launch.ago_s > _ONCE_MORE_S:
             continue
         with _target_of(launch) as target:
             answers[launch.launch_id] = end_launch(run, target, launch, fleet, current_actor())
