@@ -61,6 +61,27 @@ def select_trials(
     return chosen if selection.last is None else chosen[-selection.last :]
 
 
+def find_failed(records: Sequence[TrialRecord], where: Sequence[Condition]) -> list[int]:
+    """Return the numbers of the trials that failed, that nothing tries again, and that meet every condition.
+
+    Conditions name a trial's columns, and ``host`` and ``worker`` of its last attempt.
+
+    Raises:
+        InputError: a condition names what no trial has.
+    """
+    rows = {record.result.number: {**_last_place(record), **record.as_row()} for record in records}
+    for condition in where if rows else ():
+        require_column(condition.name, list_columns(rows.values()), "--where")
+    again = {number for record in records for number in record.lineage}
+    selection = Selection(failed=True, where=tuple(where))
+    return [record.result.number for record in records if _is_meant(record, selection, rows, again)]
+
+
+def _last_place(record: TrialRecord) -> dict[str, Any]:
+    last = record.attempts[-1] if record.attempts else {}
+    return {"host": last.get("host"), "worker": last.get("worker")}
+
+
 def fold_retries(records: Sequence[TrialRecord]) -> list[dict[str, Any]]:
     """Return one row for each trial with its retries, at the place of the first of them.
 

@@ -50,7 +50,7 @@ def test_conditions_choose_trials(where: str, numbers: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "lr", "lr >", "> 3", "lr ~ 3", "lr>1 and", "__import__('os')", "lr>1 or loss", "lr 0.1"]
+    "text", ["", "lr", "lr >", "> 3", "lr ? 3", "lr>1 and", "__import__('os')", "lr>1 or loss", "lr 0.1"]
 )
 def test_what_is_no_comparison_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="no comparison"):
