@@ -48,7 +48,7 @@ def test_a_good_file_shows_its_first_points_and_runs_a_dry_trial(here: CommandLi
     assert found["run"]["outcome"] == "complete"
     assert found["run"]["values"] == {"loss": 0.5}
     assert "study.yaml is good: study 'checked', 3 parameters, minimize loss" in done.stderr
-    assert "what searches is a Gaussian process and TPE in turns: " in done.stderr
+    assert "sampler auto, which is a Gaussian process and TPE in turns: " in done.stderr
     assert "those that only some trials have, y" in done.stderr
     assert found["search"]["chosen"] == "a Gaussian process and TPE in turns"
     assert "the dry trial ended complete" in done.stderr

@@ -186,7 +186,9 @@ def cancel_trial(run: Run, study_id: int, number: int, reason: str, actor: str) 
         return "told"
     if state == "RUNNING":
         raise InputError(f"trial {number} runs in a plain Optuna worker, which cannot be told to stop")
-    raise InputError(f"trial {number} has ended already: {state}")
+    raise InputError(
+        f"trial {number} has ended already: {state.lower()}", _command(run, study_id, "show", str(number))
+    )
 
 
 def retry_trial(run: Run, study_id: int, number: int, actor: str) -> int:

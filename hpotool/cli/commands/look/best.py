@@ -10,6 +10,8 @@ from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show, table
 from hpotool.cli.screen.text import plain_cell, words
 
+_EDGES_SHOWN = 5
+
 if TYPE_CHECKING:
     from optuna import Study
     from rich.text import Text
@@ -49,15 +51,20 @@ def trials_answer(found: BestTrials, study: Study) -> Answer:
 
 
 def edge_lines(study: Study, number: int) -> list[Text]:
-    """What of a trial's parameters is at the edge of its range, a line each."""
+    """What of a trial's parameters is at the edge of its range: a line each below one sentence."""
     from hpotool.analysis.edges import find_edges
 
     trial = next(trial for trial in study.get_trials(deepcopy=False) if trial.number == number)
+    edges = find_edges(trial)
+    if not edges:
+        return []
+    lines = [
+        f"  {edge.name} {plain_cell(edge.value)}: "
+        f"{edge.side} edge of [{plain_cell(edge.low)}, {plain_cell(edge.high)}]"
+        for edge in edges[:_EDGES_SHOWN]
+    ]
+    if len(edges) > _EDGES_SHOWN:
+        lines.append(f"  and {len(edges) - _EDGES_SHOWN} more")
     return [
-        words(
-            f"{edge.name} {plain_cell(edge.value)} is at the {edge.side} edge of its range "
-            f"[{plain_cell(edge.low)}, {plain_cell(edge.high)}]: there may be better ones beyond",
-            "yellow",
-        )
-        for edge in find_edges(trial)
+        words(line, "yellow") for line in ["at an edge of its range, better values may lie beyond it:", *lines]
     ]

@@ -101,15 +101,16 @@ def trials(
 
 
 def _answer(records: Sequence[TrialRecord], selection: Selection, study: str, *, is_new: bool) -> Answer:
-    from hpotool.analysis.selection import choose_columns
+    from hpotool.analysis.selection import Selection, choose_columns
 
     start = f"no trials yet; start a worker: {paste('worker', '--study', study)}"
+    none = "no trial has failed for good" if selection == Selection(failed=True) else "no such trials"
     return Answer(
         data=[record.as_data() for record in records],
         rows=choose_columns([record.as_row() for record in records], selection.columns),
         value="\n".join(str(record.result.number) for record in records),
         picture=(lambda: _draw(records, selection)) if records else None,
-        empty=start if is_new else "no such trials",
+        empty=start if is_new else none,
     )
 
 

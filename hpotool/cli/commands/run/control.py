@@ -53,7 +53,8 @@ def stop(
     connection = connect(storage)
     study_id, _ = adopt_study(connection, study)
     came = cancel_trial(connection.run, study_id, trial, reason or "cancelled on request", current_actor())
-    say(f"trial {trial} is cancelled" if came == "failed" else f"trial {trial} is told to stop")
+    told = f"trial {trial} is asked to stop: its worker hears that within 5 s, and gives it 10 s for a checkpoint"
+    say(f"trial {trial} is cancelled" if came == "failed" else told)
 
 
 def _move(study: str | None, storage: str | None, state: StudyState, reason: str, done: str) -> None:
