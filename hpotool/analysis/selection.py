@@ -102,8 +102,10 @@ def fold_retries(records: Sequence[TrialRecord]) -> list[dict[str, Any]]:
     return rows
 
 
-def choose_columns(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the rows with these columns in this order.
+def choose_columns(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], known: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Return the rows with these columns in this order; ``known`` are those of rows that were not chosen.
 
     Raises:
         InputError: no row has one of them.
@@ -111,7 +113,7 @@ def choose_columns(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) ->
     if not columns:
         return [dict(row) for row in rows]
     for name in columns if rows else ():
-        require_column(name, list_columns(rows), "--columns")
+        require_column(name, list(dict.fromkeys([*known, *list_columns(rows)])), "--columns")
     return [{name: row.get(name) for name in columns} for row in rows]
 
 
