@@ -1,4 +1,7 @@
-"""Conditions on trials as people type them: ``lr>0.1 and booster=dart``. Nothing of it is evaluated as code."""
+"""Conditions on trials as people type them: ``lr>0.1 and booster=dart``. Nothing of it is evaluated as code.
+
+``reason~memory`` holds where the reason has these letters in it.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,9 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "<": operator.lt,
     ">": operator.gt,
+    "~": operator.contains,
 }
-_CONDITION = re.compile(r"\s*(.+?)\s*(<=|>=|!=|==|=|<|>)\s*(.+?)\s*", re.DOTALL)
+_CONDITION = re.compile(r"\s*(.+?)\s*(<=|>=|!=|==|=|<|>|~)\s*(.+?)\s*", re.DOTALL)
 _NO_VALUE = re.compile(r"[<>=]|\b(and|or|not)\b")  # unless it is quoted
 _AND = re.compile(r"\s+and\s+")
 _EXAMPLE = "--where 'lr>0.1 and state=complete'"
@@ -41,7 +45,12 @@ class Condition:
             return False
         compare = _OPERATORS[self.sign]
         number = _number(self.text)
-        if number is not None and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if (
+            number is not None
+            and self.sign != "~"
+            and isinstance(value, (int, float))
+            and not isinstance(value, bool)
+        ):
             return compare(value, number)
         return compare(str(value).lower(), self.text.lower())
 

@@ -62,6 +62,27 @@ def select_trials(
     return chosen if selection.last is None else chosen[-selection.last :]
 
 
+def find_failed(records: Sequence[TrialRecord], where: Sequence[Condition]) -> list[int]:
+    """Return the numbers of the trials that failed, that nothing tries again, and that meet every condition.
+
+    Conditions name a trial's columns, and ``host`` and ``worker`` of its last attempt.
+
+    Raises:
+        InputError: a condition names what no trial has.
+    """
+    rows = {record.result.number: {**_last_place(record), **record.as_row()} for record in records}
+    for condition in where if rows else ():
+        require_column(condition.name, list_columns(rows.values()), "--where")
+    again = {number for record in records for number in record.lineage}
+    selection = Selection(failed=True, where=tuple(where))
+    return [record.result.number for record in records if _is_meant(record, selection, rows, again)]
+
+
+def _last_place(record: TrialRecord) -> dict[str, Any]:
+    last = record.attempts[-1] if record.attempts else {}
+    return {"host": last.get("host"), "worker": last.get("worker")}
+
+
 def fold_retries(records: Sequence[TrialRecord]) -> list[dict[str, Any]]:
     """Return one row for each trial with its retries, at the place of the first of them.
 
@@ -82,8 +103,10 @@ def fold_retries(records: Sequence[TrialRecord]) -> list[dict[str, Any]]:
     return rows
 
 
-def choose_columns(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the rows with these columns in this order.
+def choose_columns(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], known: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Return the rows with these columns in this order; ``known`` are those of rows that were not chosen.
 
     Raises:
         InputError: no row has one of them.
@@ -91,7 +114,7 @@ def choose_columns(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) ->
     if not columns:
         return [dict(row) for row in rows]
     for name in columns if rows else ():
-        require_column(name, list_columns(rows), "--columns")
+        require_column(name, list(dict.fromkeys([*known, *list_columns(rows)])), "--columns")
     return [{name: row.get(name) for name in columns} for row in rows]
 
 

@@ -12,8 +12,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable
-from difflib import get_close_matches
+from collections.abc import Callable, Sequence
 from inspect import signature
 from typing import Annotated, Any
 
@@ -42,6 +41,7 @@ from hpotool.cli.commands.look import (
 from hpotool.cli.commands.run import control, notify, reap, retry, track, worker
 from hpotool.cli.output import say
 from hpotool.cli.study_word import StudyCommand
+from hpotool.cli.usage_errors import plain_usage_error
 from hpotool.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, HpotoolError
 
 app = typer.Typer(
@@ -191,22 +191,28 @@ def _run(words: list[str], debug: bool) -> int:
     except Exception as error:
         if debug:
             raise
-        return _explain(error)
+        return _explain(error, words)
     return result if isinstance(result, int) else EXIT_DONE
 
 
-def _explain(error: Exception) -> int:
+def _command_of(words: Sequence[str]) -> str:
+    """The command as typed, for the hint to its help, if the error does not know it."""
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    return f"hpotool {words[0]}" if words and words[0] in commands else "hpotool"
+
+
+def _explain(error: Exception, words: Sequence[str]) -> int:
     """Print the error and its hint; return the exit code."""
     if isinstance(error, HpotoolError):
         _say_error(error.message, error.hint)
         return error.exit_code
     if hasattr(error, "format_message"):  # Typer's usage errors, whichever Click it contains
         context = getattr(error, "ctx", None)
-        command = context.command_path if context else "hpotool"
+        command = context.command_path if context else _command_of(words)
         if type(error).__name__ == "NoArgsIsHelpError":
             say(error.format_message())
             return EXIT_WRONG_INPUT
-        _say_error(_plain_usage_error(error.format_message().rstrip(".")), f"{command} --help")
+        _say_error(plain_usage_error(error.format_message()), f"{command} --help")
         return EXIT_WRONG_INPUT
     if type(error).__name__ == "Abort":
         return EXIT_INTERRUPTED
@@ -215,16 +221,6 @@ def _explain(error: Exception) -> int:
         f"unexpected {type(error).__name__}: {reason}", "run the command again with --debug for the traceback"
     )
     return EXIT_FAILED
-
-
-def _plain_usage_error(message: str) -> str:
-    """Typer's message about a wrong choice, without its prefixes and with a suggestion."""
-    found = re.search(r"('[^']*') is not one of (.+)$", message)
-    if found is None:
-        return message
-    choices = re.findall(r"'([^']*)'", found[2])
-    alike = get_close_matches(found[1].strip("'"), choices, n=1)
-    return f"{found[1]} is not one of {', '.join(choices)}" + (f"; did you mean {alike[0]!r}?" if alike else "")
 
 
 def _say_error(message: str, hint: str | None) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpotool.errors import InputError, NotFoundError
+from hpotool.errors import InputError, NotFoundError, paste
 
 if TYPE_CHECKING:
     from hpotool.study.spec import StudySpec
+
+_OTHER_LANGUAGES = (".py", ".sh", ".ipynb", ".csv", ".db")
+_NAMED = 5  # files in a hint
 
 SetOption = Annotated[
     list[str] | None,
@@ -30,16 +34,30 @@ def read_study(file: Path, assignments: Sequence[str] | None) -> StudySpec:
     """
     from hpotool.study.file.reader import read_study_file
 
-    return read_study_file(_read_text(file), str(file), assignments or [])
+    text = _read_text(file)
+    if file.suffix.lower() in _OTHER_LANGUAGES:
+        raise InputError(
+            f"{file} is no study file, which is YAML", f"to write one from a script: {paste('init', str(file))}"
+        )
+    return read_study_file(text, str(file), assignments or [])
+
+
+def _hint_for_missing(file: Path) -> str:
+    """What was probably meant, of the YAML files in that folder."""
+    found = sorted(path for path in file.parent.glob("*") if path.suffix.lower() in (".yaml", ".yml"))
+    alike = get_close_matches(file.name, [path.name for path in found], n=1)
+    if alike:
+        return f"did you mean {file.parent / alike[0]}?"
+    if found:
+        return f"the YAML files there: {', '.join(str(path) for path in found[:_NAMED])}"
+    return "write one from a script or an example: hpotool init train.py, hpotool init --example quadratic"
 
 
 def _read_text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise NotFoundError(
-            f"the study file {file} does not exist", "hpotool create-study studies/….yaml"
-        ) from None
+        raise NotFoundError(f"the study file {file} does not exist", _hint_for_missing(file)) from None
     except UnicodeDecodeError:
         raise InputError(f"the study file {file} is not UTF-8 text", f"to see what it is: file {file}") from None
     except OSError as error:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_ALIKE = 0.8  # a misspelt choice; a study may well be called somewhat like one
 _POINT_FILES = (".csv", ".json", ".yaml", ".yml")
 
 
@@ -43,21 +44,29 @@ class StudyCommand(TyperCommand):
         options.params = [param for param in self.params if param.param_type_name == "option"]
         _, left, order = options.make_parser(ctx).parse_args(args=list(words))
         named = [param.name for param in order].count("study")
-        if left and not ctx.resilient_parsing and self._is_study(left, is_named=named > 0):
-            words = [word for word in words if word is not left[0]]
-            words[:0] = [_Word("--study"), _Word(left[0])]
+        study = None if ctx.resilient_parsing else self._find_study(left, is_named=named > 0)
+        if study is not None:
+            words = [word for word in words if word is not study]
+            words[:0] = [_Word("--study"), _Word(study)]
             named += 1
         if named > 1:
             raise InputError("the study is named twice", f"{ctx.command_path} --study NAME")
         return super().parse_args(ctx, list(words))
 
-    def _is_study(self, words: Sequence[str], *, is_named: bool) -> bool:
-        """Whether the first of ``words`` names the study rather than one of the command's own arguments."""
-        own = [str(param.name) for param in self.params if param.param_type_name == "argument"]
-        if not own or is_named:  # the study is already named, so every word belongs to the command
-            return not own
-        taken = get_type_hints(inspect.unwrap(self.callback or self.parse_args))[own[0]]
-        return not _is_taken(words[0], taken, is_alone=len(words) == 1)
+    def _find_study(self, words: Sequence[str], *, is_named: bool) -> str | None:
+        """The word that names the study rather than one of the command's own arguments: the first, if any.
+
+        It may also follow a choice: ``export trials my-model``.
+        """
+        own = [param for param in self.params if param.param_type_name == "argument"]
+        if not words or (own and is_named):  # the study is already named, so every word belongs to the command
+            return None
+        if not own:
+            return words[0]
+        taken = get_type_hints(inspect.unwrap(self.callback or self.parse_args))[str(own[0].name)]
+        if not _is_taken(words, taken):
+            return words[0]
+        return words[1] if _is_choice(taken) and len(own) == 1 and len(words) == 2 else None
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the pieces of the usage line: the study comes before the command's own arguments."""
@@ -73,11 +82,21 @@ class StudyCommand(TyperCommand):
         return [*found, *study.shell_complete(ctx, incomplete)]
 
 
-def _is_taken(word: str, kind: Any, *, is_alone: bool) -> bool:
-    """Whether an argument of ``kind`` accepts ``word``: a choice, a trial, a point or a file."""
-    if isinstance(kind, type) and issubclass(kind, Enum):
+def _is_choice(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Enum)
+
+
+def _is_taken(words: Sequence[str], kind: Any) -> bool:
+    """Whether an argument of ``kind`` accepts the first of ``words``: a choice, a trial, a point or a file.
+
+    A word that is equal to a choice is taken as the choice, unless the next word is one too.
+    """
+    word, *others = words
+    if _is_choice(kind):
         known = [str(choice.value) for choice in kind]
-        return word in known or (is_alone and bool(get_close_matches(word, known, n=1)))
+        return word in known or (
+            not set(others) & set(known) and bool(get_close_matches(word, known, n=1, cutoff=_ALIKE))
+        )
     return word.lstrip("-").isdigit() or "=" in word or Path(word).suffix in _POINT_FILES
 
 

@@ -48,8 +48,8 @@ def test_a_good_file_shows_its_first_points_and_runs_a_dry_trial(here: CommandLi
     assert found["run"]["outcome"] == "complete"
     assert found["run"]["values"] == {"loss": 0.5}
     assert "study.yaml is valid: study 'checked', 3 parameters, minimize loss" in done.stderr
-    assert "search: a Gaussian process and TPE in turns: " in done.stderr
-    assert "those that only some trials have: y" in done.stderr
+    assert "sampler auto, which is a Gaussian process and TPE in turns: " in done.stderr
+    assert "those that only some trials have, y" in done.stderr
     assert found["search"]["chosen"] == "a Gaussian process and TPE in turns"
     assert "the trial ended complete" in done.stderr
     again = json.loads(here.run("check", "study.yaml", "--format", "json").stdout)

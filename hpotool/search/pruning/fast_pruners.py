@@ -113,12 +113,10 @@ class FastPercentilePruner(_Following, PercentilePruner):
         threshold = self._steps.percentile(step, 100 - self._percentile if maximize else self._percentile)
         is_beaten = bool(best < threshold if maximize else best > threshold)  # NaN beats nobody
         if is_beaten:
-            middle = "median" if self._percentile == 50 else f"best {self._percentile:g} percent"
-            border = "is" if self._percentile == 50 else "end at"
-            self.held_against = (
-                f"its best so far is {best:.4g}; the {middle} of {self._steps.reported(step)} trials "
-                f"at this step {border} {threshold:.4g}"
-            )
+            count = self._steps.reported(step)
+            part = f"best {self._percentile:g} percent of {count} trials end at {threshold:.4g}"
+            middle = f"median {threshold:.4g} of {count} trials"
+            self.held_against = f"{middle if self._percentile == 50 else part}, own best {best:.4g}"
         return is_beaten
 
 

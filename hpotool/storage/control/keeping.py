@@ -122,12 +122,6 @@ def write_note(connection: Connection, study_id: int, text: str, number: int | N
     connection.run_all(statements)
 
 
-def read_failed_trials(connection: Connection, study_id: int) -> list[dict[str, Any]]:
-    """The failed trials that are not being retried: ``{"trial", "outcome", "host"}`` each."""
-    rows = connection.run(query("failed_trials"), {"study_id": study_id})
-    return [{"trial": number, "outcome": outcome, "host": host} for number, outcome, host in rows]
-
-
 def _split(text: str) -> Sequence[str]:
     return [text[i * _NOTE_PART : (i + 1) * _NOTE_PART] for i in range(math.ceil(len(text) / _NOTE_PART))]
 

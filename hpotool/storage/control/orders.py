@@ -190,7 +190,9 @@ def cancel_trial(run: Run, study_id: int, number: int, reason: str, actor: str) 
         return "told"
     if state == "RUNNING":
         raise InputError(f"trial {number} runs in a plain Optuna worker, which cannot be asked to stop")
-    raise InputError(f"trial {number} has already ended: {state}")
+    raise InputError(
+        f"trial {number} has already ended: {state.lower()}", _command(run, study_id, "show", str(number))
+    )
 
 
 def retry_trial(run: Run, study_id: int, number: int, actor: str) -> int:

@@ -16,13 +16,14 @@ from optuna.trial import FrozenTrial
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, SQLAlchemyError
 
-from hpotool.errors import DatabaseUnreachableError, InputError, NotFoundError
+from hpotool.errors import DatabaseUnreachableError, InputError, NotFoundError, paste
 from hpotool.storage.database.url import DatabaseUrl
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 _HINT = "hpotool import sqlite:///old.db, a file of Optuna's JournalStorage, or trials.csv"
+_STUDY_FILES = (".yaml", ".yml")
 _SQLITE = b"SQLite format 3\0"
 _DRIVERS = {"mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
 
@@ -94,7 +95,12 @@ def _open(address: str) -> tuple[str, BaseStorage]:
     if head.startswith(_SQLITE):
         return _open_database(f"sqlite:///{path.resolve()}")
     if not head.lstrip().startswith(b'{"op_code"') and b'"op_code"' not in head.partition(b"\n")[0]:
-        raise InputError(f"{address} is neither an SQLite database nor an Optuna journal", _HINT)
+        hint = (
+            f"to create a study from a study file: {paste('create-study', address)}"
+            if path.suffix in _STUDY_FILES
+            else _HINT
+        )
+        raise InputError(f"{address} is neither an SQLite database nor an Optuna journal", hint)
     with _explained(address):
         return str(path.resolve()), JournalStorage(JournalFileBackend(str(path)))
 

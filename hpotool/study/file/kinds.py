@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hpotool.study.document import Entry, Node, Place, Problems, did_you_mean
+from hpotool.study.file.meant import say_meant
 from hpotool.study.spec import defaults_of
 from hpotool.study.units import format_duration, format_size, parse_duration, parse_size
 
@@ -344,9 +345,8 @@ class Record:
             if self.ignored_prefix and name.startswith(self.ignored_prefix):
                 continue
             if name not in self.keys:
-                problems.add_unknown_key(
-                    entry.key_place, f"unknown key {name!r} in {self.what}{did_you_mean(name, list(self.keys))}"
-                )
+                meant = say_meant(name, self.keys)
+                problems.add_unknown_key(entry.key_place, f"unknown key {name!r} in {self.what}{meant}")
                 continue
             values[name] = self.keys[name].kind.read(entry.value, problems)
         for name, key in self.keys.items():

@@ -14,6 +14,8 @@ from hpotool.study.spec import StudySpec
 
 STARTUP_TRIALS = 10  # the number of finished trials before ``auto`` uses a model
 _IN_TURNS = "a Gaussian process and TPE in turns"
+_STRENGTHS = "the one knows where an improvement is likely, the other looks where it may be wrong"
+_NAMED = "the study file names it"
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,12 @@ class SamplerChoice:
         """The choice and its reasons in one sentence."""
         return f"{self.chosen}: {'; '.join(self.reasons)}"
 
+    @property
+    def summary(self) -> str:
+        """What was chosen, with those reasons only that not every such study has."""
+        particular = [reason for reason in self.reasons if reason not in (_STRENGTHS, _NAMED)]
+        return f"{self.chosen}: {'; '.join(particular)}" if particular else self.chosen
+
     def as_data(self) -> dict[str, Any]:
         """Return it as JSON data."""
         return {"chosen": self.chosen, "why": list(self.reasons)}
@@ -40,7 +48,7 @@ def choose_sampler(spec: StudySpec, workers: int = 0) -> SamplerChoice:
         reason = f"{size} members, {interval} steps per trial, and the worst continue from the best"
         return SamplerChoice("population based training", (reason,))
     if spec.sampler.name != "auto":
-        return SamplerChoice(spec.sampler.name, ("the study file names it",))
+        return SamplerChoice(spec.sampler.name, (_NAMED,))
     startup = int(spec.sampler.arguments.get("n_startup_trials", STARTUP_TRIALS))
     # The sampler proposes only a tiered study's first tier; the other tiers continue it.
     trials = spec.tiers[0].trials if spec.tiers else spec.budget.trials
@@ -52,7 +60,7 @@ def choose_sampler(spec: StudySpec, workers: int = 0) -> SamplerChoice:
 
 
 def _choose_in_turns(spec: StudySpec, trials: int | None, workers: int) -> SamplerChoice:
-    reasons = ["the first predicts where an improvement is likely, the second is the hedge in case it is wrong"]
+    reasons = [_STRENGTHS]
     conditional = [parameter.name for parameter in spec.search_space if parameter.when]
     size = count_points([parameter.distribution for parameter in spec.search_space])
     if len(spec.metrics) > 1:

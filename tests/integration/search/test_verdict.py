@@ -20,13 +20,13 @@ from hpotool.storage.open import open_storage
             MedianPruner(n_startup_trials=0),
             "minimize",
             9.0,
-            "its best so far is 9; the median of 5 trials at this step is 2",
+            "median 2 of 5 trials, own best 9",
         ),
         (
             PercentilePruner(25, n_startup_trials=0),
             "maximize",
             2.5,
-            "its best so far is 2.5; the best 25 percent of 5 trials at this step end at 3",
+            "best 25 percent of 5 trials end at 3, own best 2.5",
         ),
         (MedianPruner(n_startup_trials=0), "minimize", math.nan, "it is not a number"),
         (

@@ -50,7 +50,7 @@ def test_conditions_choose_trials(where: str, numbers: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "lr", "lr >", "> 3", "lr ~ 3", "lr>1 and", "__import__('os')", "lr>1 or loss", "lr 0.1"]
+    "text", ["", "lr", "lr >", "> 3", "lr ? 3", "lr>1 and", "__import__('os')", "lr>1 or loss", "lr 0.1"]
 )
 def test_what_is_no_comparison_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="no comparison"):
@@ -109,3 +109,10 @@ def test_parameters_with_names_of_our_columns_keep_both() -> None:
 def test_columns_are_exactly_those_that_were_asked_for() -> None:
     assert choose_columns([RECORDS[0].as_row()], ["lr", "trial"]) == [{"lr": 0.1, "trial": 0}]
     assert choose_columns([], ["lr"]) == []
+
+
+def test_a_column_that_only_other_trials_have_is_empty_and_no_mistake() -> None:
+    rows = [{"trial": 1, "lr": 0.1}]
+    assert choose_columns(rows, ["trial", "alpha"], ["trial", "lr", "alpha"]) == [{"trial": 1, "alpha": None}]
+    with pytest.raises(InputError, match="did you mean 'alpha'"):
+        choose_columns(rows, ["alhpa"], ["trial", "lr", "alpha"])

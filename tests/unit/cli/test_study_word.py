@@ -32,6 +32,10 @@ def run(words: str) -> Any:
     def plot(what: Annotated[What, typer.Argument()] = What.HISTORY, study: Study = None) -> Any:
         return study, what.value
 
+    @app.command("export", cls=StudyCommand)
+    def export(what: Annotated[What, typer.Argument()] = What.HISTORY, study: Study = None) -> Any:
+        return study, what.value
+
     @app.command("enqueue", cls=StudyCommand)
     def enqueue(points: Annotated[list[str] | None, typer.Argument()] = None, study: Study = None) -> Any:
         return study, points
@@ -54,8 +58,12 @@ def run(words: str) -> Any:
         ("show 3 --study 3", ("3", 3)),
         ("plot mine", ("mine", "history")),
         ("plot slice", (None, "slice")),
-        ("plot slice slice", (None, "slice")),
+        ("plot slice slice", ("slice", "slice")),
         ("plot mine slice", ("mine", "slice")),
+        ("export slice mine", ("mine", "slice")),
+        ("export mine slice", ("mine", "slice")),
+        ("export slice --study mine", ("mine", "slice")),
+        ("export histori slice", ("histori", "slice")),
         ("enqueue mine x=1 y=2", ("mine", ["x=1", "y=2"])),
         ("enqueue x=1", (None, ["x=1"])),
         ("enqueue points.csv", (None, ["points.csv"])),
@@ -63,11 +71,12 @@ def run(words: str) -> Any:
     ],
 )
 def test_the_first_word_names_the_study_where_it_is_not_the_commands_own(words: str, found: Any) -> None:
-    if words == "plot slice slice":
-        with pytest.raises(Exception, match="unexpected extra argument"):
-            run(words)
-    else:
-        assert run(words) == found
+    assert run(words) == found
+
+
+def test_a_misspelt_choice_is_not_taken_for_a_study() -> None:
+    with pytest.raises(Exception, match="'histroy' is not one of"):
+        run("export histroy mine")
 
 
 def test_the_environment_names_it_where_the_line_does_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,8 +100,10 @@ def _say(spec: StudySpec, file: Path) -> None:
     )
     metrics = ", ".join(f"{metric.direction} {metric.name}" for metric in spec.metrics)
     say(f"{file} is valid: study {spec.name!r}, {space}, {metrics}")
-    say(f"sampler {spec.sampler.name}, pruner {spec.pruner.name}; the objective can be started")
-    say(f"search: {choose_sampler(spec).sentence}")
+    searched = choose_sampler(spec).summary
+    say(f"sampler {spec.sampler.name}" + (f", which is {searched}" if searched != spec.sampler.name else ""))
+    say(f"pruner {spec.pruner.name}")
+    say("the objective can be started" if spec.objective.command else "the objective can be imported")
 
 
 def _count(number: int, what: str) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from hpotool.cli.options import StorageOption, StudyOption
 from hpotool.cli.output import say
+from hpotool.cli.screen.text import count_of
 from hpotool.errors import InputError, paste
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def enqueue(
         if finished and from_study
         else _queue(connection, name, points or [], from_study, top or _SPREAD)
     )
-    sys.stdout.write("".join(f"{number}\n" for number in numbers))
+    if not sys.stdout.isatty():  # for the script that reads them; a person has the sentence
+        sys.stdout.write("".join(f"{number}\n" for number in numbers))
 
 
 def _queue(connection: Connection, name: str, points: list[str], from_study: str | None, top: int) -> list[int]:
@@ -87,7 +89,7 @@ def _queue(connection: Connection, name: str, points: list[str], from_study: str
     progress = read_progress(connection, list_studies(connection, name)[0])
     if progress.budget_trials is not None and progress.finished >= progress.budget_trials:
         say(f"the budget of {progress.budget_trials} trials is used up; increase it to run them")
-    say(f"queued {len(numbers)} trial{'s' if len(numbers) != 1 else ''} of study {name!r}")
+    say(f"queued {count_of(len(numbers), 'trial')} of study {name!r}{_say_which(numbers)}")
     return numbers
 
 
@@ -104,8 +106,14 @@ def _take_over(connection: Connection, name: str, source: str, top: int) -> list
     if not trials:
         raise InputError(f"study {source!r} has no complete trial to copy", paste("trials", "--study", source))
     _say_left_out(name, source, done.outside, done.known)
-    say(f"copied {len(done.numbers)} finished trial{'s' if len(done.numbers) != 1 else ''} into study {name!r}")
+    say(f"copied {count_of(len(done.numbers), 'finished trial')} into study {name!r}{_say_which(done.numbers)}")
     return done.numbers
+
+
+def _say_which(numbers: list[int]) -> str:
+    """The first and the last of them."""
+    ends = sorted({min(numbers), max(numbers)}) if numbers else []
+    return f": {' to '.join(map(str, ends))}" if ends else ""
 
 
 def _say_left_out(name: str, source: str, outside: int, known: int) -> None:

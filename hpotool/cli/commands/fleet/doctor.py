@@ -99,9 +99,9 @@ def _study(connection: Connection, study: str | None, checkpoints: str | None) -
 def _url_for_hosts(connection: Connection, storage: str | None) -> DatabaseUrl:
     """The database as other machines reach it: the embedded one at the address that it was opened on."""
     from hpotool.cli.embedded import embedded_postgres
-    from hpotool.settings import read_settings
+    from hpotool.settings import configured_storage
 
-    if read_settings(storage).storage:
+    if configured_storage(storage):
         return connection.url
     try:
         return embedded_postgres().url_for_others()

@@ -11,6 +11,8 @@ from hpotool.cli.output import Answer, Format, show, table
 from hpotool.cli.screen.text import plain_cell, words
 from hpotool.errors import paste
 
+_EDGES_SHOWN = 5
+
 if TYPE_CHECKING:
     from optuna import Study
     from rich.console import RenderableType
@@ -79,15 +81,20 @@ def confirmed_lines(found: BestTrials, study: Study, confirmed: ConfirmationAnsw
 
 
 def edge_lines(study: Study, number: int) -> list[Text]:
-    """One line for each parameter of a trial that is at the edge of its range."""
+    """The parameters of a trial that are at the edge of their range: one line each, below a sentence."""
     from hpotool.analysis.edges import find_edges
 
     trial = next(trial for trial in study.get_trials(deepcopy=False) if trial.number == number)
+    edges = find_edges(trial)
+    if not edges:
+        return []
+    lines = [
+        f"  {edge.name} {plain_cell(edge.value)}: "
+        f"{edge.side} edge of [{plain_cell(edge.low)}, {plain_cell(edge.high)}]"
+        for edge in edges[:_EDGES_SHOWN]
+    ]
+    if len(edges) > _EDGES_SHOWN:
+        lines.append(f"  and {len(edges) - _EDGES_SHOWN} more")
     return [
-        words(
-            f"{edge.name} {plain_cell(edge.value)} is at the {edge.side} edge of its range "
-            f"[{plain_cell(edge.low)}, {plain_cell(edge.high)}]: better values may lie beyond it",
-            "yellow",
-        )
-        for edge in find_edges(trial)
+        words(line, "yellow") for line in ["at an edge of its range, better values may lie beyond it:", *lines]
     ]

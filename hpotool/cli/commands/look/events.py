@@ -122,7 +122,7 @@ def _describe_kind(event: Event) -> str:
         "finish": {"FAIL": "failed"}.get(to, to.lower()),
         "reap": "lost",
         "retry": "tried again",
-        "requeue": "handed back",
+        "requeue": "queued again" if "@" in event.actor else "handed back",  # somebody's name, or a worker's
         "enqueue": "queued",
         "branch": "queued",
         "take-over": "copied",

@@ -101,29 +101,33 @@ def trials(
     every = list_trials(loaded, list_attempts(connection, loaded.study_name))
     is_maximized = direction_signs(loaded)[0] < 0
     records = select_trials(every, selection, metric_names(loaded)[0], is_maximized=is_maximized)
-    show(_answer(records, selection, loaded.study_name, is_new=not every), format)
+    show(_answer(records, selection, loaded.study_name, every), format)
 
 
-def _answer(records: Sequence[TrialRecord], selection: Selection, study: str, *, is_new: bool) -> Answer:
-    from hpotool.analysis.selection import choose_columns
+def _answer(
+    records: Sequence[TrialRecord], selection: Selection, study: str, every: Sequence[TrialRecord]
+) -> Answer:
+    from hpotool.analysis.selection import Selection, choose_columns, list_columns
 
+    known = list_columns(record.as_row() for record in every) if selection.columns else ()
     start = f"no trials yet; start a worker: {paste('worker', '--study', study)}"
+    none = "no trial has failed for good" if selection == Selection(failed=True) else "no such trials"
     return Answer(
         data=[record.as_data() for record in records],
-        rows=choose_columns([record.as_row() for record in records], selection.columns),
+        rows=choose_columns([record.as_row() for record in records], selection.columns, known),
         value="\n".join(str(record.result.number) for record in records),
-        picture=(lambda: _draw(records, selection)) if records else None,
-        empty=start if is_new else "no such trials",
+        picture=(lambda: _draw(records, selection, known)) if records else None,
+        empty=none if every else start,
     )
 
 
-def _draw(records: Sequence[TrialRecord], selection: Selection) -> RenderableType:
+def _draw(records: Sequence[TrialRecord], selection: Selection, known: Sequence[str] = ()) -> RenderableType:
     from hpotool.analysis.selection import choose_columns, drop_empty, fold_retries
     from hpotool.cli.screen.tables import Fitted
 
     rows = fold_retries(records)
     if selection.columns:
-        return Fitted(choose_columns(rows, selection.columns))
+        return Fitted(choose_columns(rows, selection.columns, known))
     return Fitted(drop_empty(rows), style=_style)
 
 

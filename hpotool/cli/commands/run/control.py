@@ -53,7 +53,8 @@ def stop(
     connection = connect(storage)
     study_id, _ = adopt_study(connection, study)
     came = cancel_trial(connection.run, study_id, trial, reason or "cancelled on request", current_actor())
-    say(f"trial {trial} is cancelled" if came == "failed" else f"trial {trial} is asked to stop")
+    asked = f"trial {trial} is asked to stop: its worker learns of it within 5 s, and allows 10 s for a checkpoint"
+    say(f"trial {trial} is cancelled" if came == "failed" else asked)
 
 
 def _move(study: str | None, storage: str | None, state: StudyState, reason: str, done: str) -> None:

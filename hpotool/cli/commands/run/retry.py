@@ -11,9 +11,8 @@ from hpotool.cli.output import say
 from hpotool.errors import HpotoolError, InputError, NotFoundError, paste
 
 if TYPE_CHECKING:
+    from hpotool.analysis.conditions import Condition
     from hpotool.storage.database.connection import Connection
-
-_CONDITIONS = ("outcome", "host")
 
 
 def retry(
@@ -27,7 +26,11 @@ def retry(
     ] = False,
     where: Annotated[
         list[str] | None,
-        typer.Option("--where", metavar="KEY=VALUE", help="Only failed trials with outcome=crash, or host=gpu-7."),
+        typer.Option(
+            "--where",
+            metavar="CONDITION",
+            help="Only failed trials with 'outcome=crash', 'lr>0.1' or 'reason~memory'.",
+        ),
     ] = None,
     storage: StorageOption = None,
 ) -> None:
@@ -36,14 +39,14 @@ def retry(
     from hpotool.cli.database import adopt_study, connect
     from hpotool.storage.control.orders import retry_trial
 
-    conditions = _conditions(where or [])
+    conditions = _read_conditions(where or [])
     is_search = failed or bool(conditions)
     if is_search == bool(trials):
         problem = "give either trial numbers or --failed/--where, not both" if trials else "no trial is given"
         raise InputError(problem, "hpotool retry STUDY 3 7; or all failed ones: hpotool retry STUDY --failed")
     connection = connect(storage)
     study_id, name = adopt_study(connection, study)
-    wanted = _find(connection, study_id, name, conditions) if is_search else list(dict.fromkeys(trials or []))
+    wanted = _find(connection, name, conditions) if is_search else list(dict.fromkeys(trials or []))
     refused: list[HpotoolError] = []
     for trial in wanted:
         try:
@@ -55,36 +58,35 @@ def retry(
     _raise_all(refused)
 
 
-def _conditions(where: list[str]) -> dict[str, str]:
+def _read_conditions(where: list[str]) -> list[Condition]:
+    from hpotool.analysis.conditions import read_conditions
     from hpotool.study.document import did_you_mean
     from hpotool.study.outcome import Outcome
 
-    found: dict[str, str] = {}
-    for text in where:
-        key, equals, value = text.partition("=")
-        if key not in _CONDITIONS or not equals:
+    found = [condition for text in where for condition in read_conditions(text)]
+    known = [outcome.value for outcome in Outcome]
+    for condition in found:
+        if condition.name == "outcome" and condition.sign in ("=", "==") and condition.text.lower() not in known:
             raise InputError(
-                f"--where {text}: expected outcome=… or host=…", "hpotool retry --where outcome=crash"
+                f"--where: there is no outcome {condition.text!r}{did_you_mean(condition.text, known)}",
+                f"the outcomes are {', '.join(known)}",
             )
-        known = [outcome.value for outcome in Outcome]
-        if key == "outcome" and value not in known:
-            raise InputError(
-                f"--where {text}: there is no outcome {value!r}{did_you_mean(value, known)}",
-                "hpotool retry --where outcome=crash",
-            )
-        found[key] = value
     return found
 
 
-def _find(connection: Connection, study_id: int, name: str, conditions: dict[str, str]) -> list[int]:
+def _find(connection: Connection, name: str, conditions: list[Condition]) -> list[int]:
     """The failed trials that are not being retried and meet every condition."""
-    from hpotool.storage.control.keeping import read_failed_trials
+    from hpotool.analysis.selection import find_failed
+    from hpotool.analysis.trials import list_trials
+    from hpotool.cli.database import load_study
+    from hpotool.storage.control.studies import list_attempts
 
-    failed = read_failed_trials(connection, study_id)
-    found = [trial["trial"] for trial in failed if all(trial[key] == conditions[key] for key in conditions)]
+    found = find_failed(list_trials(load_study(connection, name), list_attempts(connection, name)), conditions)
     if not found:
-        such = "".join(f" with {key}={value}" for key, value in conditions.items())
-        raise NotFoundError(f"study {name!r} has no failed trial{such} to retry", paste("trials", name))
+        such = " and".join(f" with {one.name}{one.sign}{one.text}" for one in conditions)
+        raise NotFoundError(
+            f"study {name!r} has no failed trial{such} to retry", paste("trials", name, "--failed")
+        )
     return found
 
 

@@ -106,3 +106,18 @@ def test_points_are_counted_without_being_listed() -> None:
     assert count_points([parameter.distribution for parameter in space]) == (10**12 + 1) * 11
     assert time.perf_counter() - started < 1
     assert count_points([parameter.distribution for parameter in study().search_space]) is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "summary"),
+    [
+        ({"budget": {"trials": 200}}, "a Gaussian process and TPE in turns"),
+        ({"sampler": "tpe"}, "tpe"),
+        (
+            {"budget": {"trials": 5}},
+            "points that keep their distance: the budget of 5 trials ends before a model is asked, after 10",
+        ),
+    ],
+)
+def test_a_summary_leaves_out_what_holds_for_every_study(keys: dict[str, object], summary: str) -> None:
+    assert choose_sampler(study(**keys)).summary == summary
