@@ -1,4 +1,4 @@
-"""What ties a worker to the others while it works: it is registered, beats, hears orders, and reaps.
+"""A worker's membership in the fleet: it is registered, sends heartbeats, receives orders, and reaps.
 
 From ``with Lifeline(…)`` to its end, whatever the worker does: attempts, waiting, an outage.
 """
@@ -33,10 +33,10 @@ from hpotool.worker.membership.reaper import Reaper
 from hpotool.worker.membership.side_threads import SideThreads
 from hpotool.worker.signals import Level, Stopping
 
-StopAttempt = Callable[[str, Outcome, str, timedelta], None]  # the first is the attempt's id
+StopAttempt = Callable[[str, Outcome, str, timedelta], None]  # the first string is the attempt's id
 
-_CANCEL_GRACE = timedelta(seconds=10)  # for an attempt that somebody cancelled to write its checkpoint
-# A worker that has to leave gives a database that is away so long to take its result; then it stays on disk.
+_CANCEL_GRACE = timedelta(seconds=10)  # the time for a cancelled attempt to save its checkpoint
+# How long a worker that must leave waits for the database to take its result; then the result stays on disk.
 _LAST_WAIT_S = 10.0
 _logger = logging.getLogger(__name__)
 
@@ -44,8 +44,8 @@ _logger = logging.getLogger(__name__)
 class Lifeline:
     """A worker's registration, heartbeat and reaper.
 
-    ``stopping`` hears what people want of the worker, ``stop_attempt`` what they want of one attempt; both are
-    called from another thread. ``watch`` ends the study at its limits.
+    ``stopping`` receives orders to the worker, ``stop_attempt`` orders to one attempt; both are called from
+    another thread. ``watch`` ends the study at its limits.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Lifeline:
         self._retry = retry
         self._stopping = stopping
         self._stop_attempt = stop_attempt
-        self._cancelled: tuple[str, float] | None = None  # attempt id, and until when it may write its checkpoint
+        self._cancelled: tuple[str, float] | None = None  # attempt id, and the deadline for its checkpoint
         self._told_to_stop_at: float | None = None
         self.end_reason = "ended by an error"
         heartbeat = Heartbeat(
@@ -94,7 +94,7 @@ class Lifeline:
     def __enter__(self) -> Lifeline:
         found = self._storage.rescue_all(has_left_this_host)
         if found:
-            _logger.warning("sent %d results that earlier workers had left on this machine", found)
+            _logger.warning("sent %d results of earlier workers on this machine", found)
         register_worker(self._storage.run, self._study_id, self._storage.worker)
         self._threads.ensure_alive()
         return self
@@ -105,40 +105,40 @@ class Lifeline:
             with self._storage.connection.impatiently():
                 end_worker(self._storage.run, self._storage.worker.worker_id, self.end_reason)
         except HpotoolError as error:  # away, or its tables are gone
-            _logger.warning("left without saying goodbye: %s", error)
+            _logger.warning("could not deregister: %s", error)
 
     def before_claim(self) -> None:
-        """Start a side thread that died again, and end the study if it has reached a limit."""
+        """Restart side threads that died, and end the study if it has reached a limit."""
         self._threads.ensure_alive()
         if self._watch is not None:
             self._watch.before_claim()
 
     def judge(self) -> BreakerOpen | None:
-        """Whether this worker fails whatever it is given; asked after each failure."""
+        """Whether everything fails on this worker; checked after each failure."""
         worker_id = self._storage.worker.worker_id
         return judge_worker(worker_id, read_ended_attempts(self._storage.run, self._study_id, worker_id))
 
     def has_work_left(self) -> bool:
-        """Whether another worker would find something to do now; yes where the database does not say."""
+        """Whether another worker would find something to do now; true if the database does not answer."""
         try:
             with self._storage.connection.impatiently():
                 settings = read_settings(self._storage.run, self._study_id)
                 if settings is None or settings.state not in ("running", "paused"):
                     return False
                 finished = count_places(self._storage.run, self._study_id).finished
-        except HpotoolError:  # away, or its tables or the rights to them are gone
+        except HpotoolError:  # the database is away, or tables or privileges are missing
             return True
         return settings.budget_trials is None or finished < settings.budget_trials
 
     def drain_study(self, reason: str) -> None:
-        """Let what runs finish, begin nothing more, on all workers; what a worker's trial asked for."""
+        """Drain the study, as a trial of this worker requested: running trials finish, and no new one starts."""
         if change_running_study(
             self._storage.run, self._study_id, "draining", reason, self._storage.worker.worker_id
         ):
             log_event("draining", f"the study is draining: {reason}")
 
     def _endure_outage(self) -> None:
-        """The database is away: keep what the attempt has on disk, and do not wait when there is no time to."""
+        """Handle an outage: write the attempt's state to disk, and do not wait if the worker must leave."""
         self._storage.spool_attempt()
         level = self._stopping.level
         if level >= Level.STOP and self._told_to_stop_at is None:
@@ -158,7 +158,7 @@ class Lifeline:
         return follow_up_of(decide_retry(outcome, history, self._retry))
 
     def _hear(self, attempt: Attempt | None, orders: Orders) -> None:
-        # Said again with every beat: an attempt whose child is not born yet has nobody who hears it.
+        # Repeated with every heartbeat, because an attempt whose child has not started yet cannot receive it.
         if attempt is not None and not orders.is_owner:
             reason = "its trial was given to another attempt"
             self._stop_attempt(attempt.attempt_id, Outcome.CANCELLED, reason, timedelta(0))
@@ -166,7 +166,7 @@ class Lifeline:
             grace = self._grace_left(attempt)
             self._stop_attempt(attempt.attempt_id, Outcome.CANCELLED, orders.cancel_reason, grace)
         if orders.study_state in ("stopped", "draining") or (orders.study_state == "done" and attempt is not None):
-            # Done while an attempt runs: a limit was reached. The trial is handed back, for a larger budget.
+            # Done while an attempt runs: a limit was reached. The trial is requeued, for a larger budget.
             level = Level.DRAIN if orders.study_state == "draining" else Level.STOP
             why = f": {orders.study_reason}" if orders.study_reason else ""
             self._stopping.tell(level, f"the study is {orders.study_state}{why}")
