@@ -71,7 +71,8 @@ def test_a_file_without_a_seed_resumes_with_the_stored_one() -> None:
         ),
         (
             "search_space.momentum={float: [0, 1], default: 0.9}",
-            "parameter 'momentum' is new; earlier trials used 0.9, and the sampler learns it from later trials only",
+            "parameter 'momentum' is new; earlier trials used 0.9, "
+            "and the sampler learns it from later trials only",
         ),
         (
             "warm_start=[]",
