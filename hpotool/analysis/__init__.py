@@ -1,1 +1,1 @@
-"""Questions about a study, answered as plain data; prints nothing."""
+"""Answers questions about a study as plain data; prints nothing."""

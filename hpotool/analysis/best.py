@@ -1,4 +1,4 @@
-"""The best trial of a study, or its Pareto front: feasible ones, or the sentence that says why there is none."""
+"""The best feasible trials of a study, or its Pareto front, or a sentence that says why there are none."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def find_best(study: Study, count: int = 1, *, replicates: bool = False) -> BestTrials:
-    """Return the ``count`` best feasible trials of one metric, or the whole Pareto front of several.
+    """Return the ``count`` best feasible trials with one metric, or the whole Pareto front with several.
 
-    Of trials with equal values the one that was started first is better. With ``replicates``, trials of the same
+    Among trials with equal values, the one that started first is better. With ``replicates``, trials of the same
     point are compared by their mean.
     """
     if len(study.directions) > 1:

@@ -1,4 +1,4 @@
-"""What "best" compares: complete trials, or in a study of replicates the points that they tried."""
+"""The candidates for "best": complete trials or, in a study with replicates, points."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One that may be best: a complete trial, or all complete trials of a point.
+    """A candidate: a complete trial, or all complete trials of a point.
 
     Attributes:
-        trials: in the order of their numbers; the first one gives the candidate its number.
-        measured: what is compared, the trials' mean.
+        trials: in order of their numbers; the first one's number is the candidate's.
+        measured: the mean of the trials, which is compared.
     """
 
     trials: tuple[FrozenTrial, ...]
     measured: Measurement
 
     def as_result(self, names: tuple[str, ...], *, replicates: bool) -> TrialResult:
-        """Return what is shown: the mean under the first trial's number, with its standard error."""
+        """Return the result to show: the mean under the first trial's number, with its standard error."""
         first = self.trials[0]
         if not replicates:
             return read_result(first, names)
@@ -65,14 +65,14 @@ class Confirmed:
 
 @dataclass(frozen=True)
 class BestTrials:
-    """The answer to "what was best?".
+    """The answer to the question for the best trials.
 
     Attributes:
-        trials: the best first. Of several metrics, the Pareto front, in the order of the trials' numbers. Of
-            replicates, the first one's number with their means.
-        complete: how many complete trials were compared.
-        feasible: how many of those meet every constraint.
-        confirmed: by trial, what was measured again; None where nothing of the study was.
+        trials: best first. With several metrics, the Pareto front in order of the trials' numbers. With
+            replicates, the first trial's number and the means.
+        complete: the number of complete trials that were compared.
+        feasible: the number of those that meet every constraint.
+        confirmed: by trial, what was measured again; None if nothing of the study was.
     """
 
     trials: tuple[TrialResult, ...]
@@ -82,7 +82,7 @@ class BestTrials:
 
     @property
     def why_none(self) -> str | None:
-        """The reason why nothing is best; ``None`` when something is."""
+        """The reason why there is no best trial; ``None`` if there is one."""
         if self.trials:
             return None
         if not self.complete:
@@ -105,7 +105,7 @@ class BestTrials:
 
 
 def list_candidates(study: Study, *, replicates: bool) -> list[Candidate]:
-    """Return the complete trials, each for itself; with ``replicates``, those of one point together."""
+    """Return the complete trials individually or, with ``replicates``, grouped by point."""
     groups: dict[str | int, list[FrozenTrial]] = defaultdict(list)
     for trial in complete_trials(study):
         groups[point_key(trial.params, trial.distributions) if replicates else trial.number].append(trial)
@@ -122,7 +122,7 @@ def found_trials(
     *,
     replicates: bool,
 ) -> BestTrials:
-    """Return the answer: the best as they are shown, and how many trials were compared."""
+    """Return the answer: the best results to show, and the number of trials compared."""
     names = metric_names(study)
     return BestTrials(
         tuple(one.as_result(names, replicates=replicates) for one in best),

@@ -1,6 +1,6 @@
-"""Conditions on trials as people type them: ``lr>0.1 and booster=dart``. Nothing of it is evaluated as code.
+"""Parses conditions on trials, like ``lr>0.1 and booster=dart``, without evaluating them as code.
 
-``reason~memory`` holds where the reason has these letters in it.
+``reason~memory`` is met if the reason contains these letters.
 """
 
 from __future__ import annotations
@@ -32,14 +32,16 @@ _EXAMPLE = "--where 'lr>0.1 and state=complete'"
 
 @dataclass(frozen=True)
 class Condition:
-    """One comparison of what a row holds under ``name``. A row without it does not meet the condition."""
+    """A comparison with the value of ``name`` in a row. A row without that value does not meet the condition."""
 
     name: str
     sign: str
     text: str
 
     def holds(self, row: Mapping[str, Any]) -> bool:
-        """Whether the row meets it: numbers are compared as numbers, everything else as text, in any case."""
+        """Whether the row meets the condition: numbers are compared as numbers, all else as case-insensitive
+        text.
+        """
         value = row.get(self.name)
         if value is None:
             return False
@@ -56,26 +58,26 @@ class Condition:
 
 
 def read_conditions(text: str) -> tuple[Condition, ...]:
-    """The comparisons in ``text``, which are joined by ``and``.
+    """The comparisons in ``text``, joined by ``and``.
 
     Raises:
-        InputError: it is none.
+        InputError: the text is not a condition.
     """
     found = []
     for part in _AND.split(text.strip()):
         match = _CONDITION.fullmatch(part)
         if match is None or (_unquoted(match[3]) == match[3] and _NO_VALUE.search(match[3])):
-            raise InputError(f"--where: {part!r} is no comparison like lr>0.1", _EXAMPLE)
+            raise InputError(f"--where: {part!r} is not a comparison like lr>0.1", _EXAMPLE)
         name, sign, value = match.groups()
         found.append(Condition(name, sign, _unquoted(value)))
     return tuple(found)
 
 
 def require_column(name: str, known: list[str], option: str) -> None:
-    """Do nothing for a column that there is.
+    """Check that the column exists.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: there is no column of that name.
     """
     if name not in known:
         alike = get_close_matches(name, known, n=1)

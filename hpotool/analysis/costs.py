@@ -1,4 +1,4 @@
-"""What a trial's attempts come to: how it ended, how often it was tried, and what that took."""
+"""Summarizes a trial's attempts: how it ended, the number of attempts, and their cost."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hpotool.study.rules.budget import total_cost
 def attempt_columns(
     state: str, attempts: Sequence[Mapping[str, Any]], prices: Mapping[str, float]
 ) -> dict[str, Any]:
-    """Return what stands in a table about a trial in ``state``: ``outcome``, ``reason``, ``attempts``, ``worker``,
-    ``slot_hours`` and ``cost``; the last attempt says the first two, all of them together the hours and the cost.
+    """Return the table columns for a trial in ``state``: ``outcome``, ``reason``, ``attempts``, ``worker``,
+    ``slot_hours`` and ``cost``. The first two are the last attempt's; hours and cost are summed over all attempts.
     """
     hours: dict[str, float] = defaultdict(float)
     for attempt in attempts:

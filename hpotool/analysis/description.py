@@ -1,4 +1,4 @@
-"""What a study is set to do: its settings as a worker uses them, and what searches it."""
+"""Describes a study: its settings as used by workers, and how it is searched."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RANGES = ("float", "int", "choice")
 
 @dataclass(frozen=True)
 class StudyDescription:
-    """A study's settings, together with how many workers there are and what they make the search do."""
+    """A study's settings, its number of workers, and the resulting search."""
 
     settings: Mapping[str, Any]  # the resolved study file
     search: SamplerChoice
@@ -46,11 +46,11 @@ class StudyDescription:
 
 
 def describe_study(spec: StudySpec, progress: StudyProgress) -> StudyDescription:
-    """Return what the study is set to do; the choice of its search depends on who works on it."""
+    """Return the study's description; the search depends on the number of workers."""
     workers = sum(judge_presence(worker["last_beat_s"]) != "gone" for worker in progress.workers)
     return StudyDescription(to_document(spec), choose_sampler(spec, workers), progress.state, workers)
 
 
 def _merge(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return one mapping for a list of mappings with one key each, which keeps their order in the database."""
+    """Merge a list of one-key mappings, the form in which the database keeps their order."""
     return {key: value for entry in entries for key, value in entry.items()}

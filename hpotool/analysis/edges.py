@@ -1,4 +1,4 @@
-"""Where a good trial stands at the edge of a range: better ones may lie beyond it."""
+"""Finds parameters of a good trial that are at the edge of their range, beyond which better values may lie."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-_MARGIN = 0.01  # of the range, on its own scale
+_MARGIN = 0.01  # fraction of the range, on its own scale
 _FEWEST_INTEGERS = 5  # in a shorter range every second value is an edge
 
 
@@ -26,7 +26,7 @@ class Edge:
 
 
 def find_edges(trial: FrozenTrial) -> tuple[Edge, ...]:
-    """Return the numbers among the trial's parameters that lie within a hundredth of an end of their range."""
+    """Return the trial's numeric parameters that lie within a hundredth of an end of their range."""
     found = []
     for name, value in trial.params.items():
         side = _side(value, trial.distributions[name])

@@ -1,11 +1,11 @@
-"""How much each parameter mattered for each metric.
+"""The importance of each parameter for each metric.
 
 PED-ANOVA (arXiv 2304.10255; conditional parameters: arXiv 2601.20800) asks which parameters set the best tenth of
-the trials apart; it is fast on any study and knows conditional parameters. fANOVA (Hutter et al., ICML 2014)
+the trials apart; it is fast on any study and supports conditional parameters. fANOVA (Hutter et al., ICML 2014)
 explains the variance of the metric over the whole space, for parameters that every trial has.
 
-PED-ANOVA is the default, as in Optuna and its dashboard: it answers for every study, at once, and needs no other
-package. Of fewer than a hundred trials the best tenth is a handful, and the answer says so.
+PED-ANOVA is the default, as in Optuna and its dashboard: it works for every study, is fast, and needs no other
+package. With fewer than a hundred trials, the best tenth is only a handful, and the answer says so.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _NAMES: Mapping[Evaluator, str] = {"ped-anova": "PED-ANOVA", "fanova": "fANOVA"}
 
 @dataclass(frozen=True)
 class Importance:
-    """The share of each parameter in one metric: not negative, together 1, the greatest first.
+    """The importance of each parameter for one metric: not negative, with sum 1, greatest first.
 
     Attributes:
-        trials: how many complete trials with a finite value the answer comes from.
+        trials: the number of complete trials with a finite value that were used.
     """
 
     metric: str
@@ -47,12 +47,12 @@ class Importance:
 
     @property
     def title(self) -> str:
-        """What stands above it, for people."""
+        """The heading, for people."""
         return f"importance for {self.metric} ({_NAMES[self.evaluator]}, {self.trials} trials)"
 
     @property
     def warning(self) -> str | None:
-        """Why the answer is to be taken lightly; None: it comes from enough trials."""
+        """Why the answer is uncertain; None if there were enough trials."""
         if self.trials >= _ENOUGH_TRIALS[self.evaluator]:
             return None
         if self.evaluator == "fanova":
@@ -99,17 +99,17 @@ def _weigh_parameters(
     varied, constant = _split_parameters(finite, evaluator)
     if not varied:
         raise InputError(
-            f"no parameter of study {study.study_name!r} took more than one value"
-            + (" and is part of every trial" if evaluator == "fanova" else ""),
-            "use --evaluator ped-anova, which knows conditional parameters" if evaluator == "fanova" else None,
+            f"no parameter of study {study.study_name!r} has more than one value"
+            + (" and occurs in every trial" if evaluator == "fanova" else ""),
+            "use --evaluator ped-anova, which supports conditional parameters" if evaluator == "fanova" else None,
         )
 
-    # Imported here: it loads scikit-learn, which takes seconds.
+    # Imported here, because it loads scikit-learn, which takes seconds.
     from optuna.importance import get_param_importances
 
     with warnings.catch_warnings():
-        # That a target is minimised is taken care of by the sign; that a condition was met by one trial only says
-        # what every reader of a small study knows.
+        # The sign takes care of the warning about minimised targets; the warning about a condition that only one
+        # trial met is obvious for a small study.
         warnings.simplefilter("ignore")
         try:
             weights = get_param_importances(
@@ -121,12 +121,13 @@ def _weigh_parameters(
         except ImportError:
             raise InputError(
                 "fANOVA needs scikit-learn, which is not installed",
-                "pip install scikit-learn, or --evaluator ped-anova, which needs nothing",
+                "pip install scikit-learn, or use --evaluator ped-anova",
             ) from None
         except (ValueError, AssertionError) as error:
-            # fANOVA's forest takes no numbers beyond 1e38, and finds negative variances in some within them.
+            # fANOVA's forest does not accept numbers beyond 1e38, and finds negative variances for some smaller
+            # ones.
             raise InputError(
-                f"{evaluator} cannot weigh the parameters of study {study.study_name!r}: "
+                f"{evaluator} cannot rank the parameters of study {study.study_name!r}: "
                 f"{str(error) or 'its arithmetic breaks down on these values'}",
                 "use --evaluator ped-anova" if evaluator == "fanova" else None,
             ) from error
@@ -149,15 +150,15 @@ def _check_trials(study_name: str, metric: str, trials: Sequence[FrozenTrial], i
 
 
 def _split_parameters(trials: Sequence[FrozenTrial], evaluator: Evaluator) -> tuple[list[str], list[str]]:
-    """Return the parameters that can be weighed, and those that always had the same value.
+    """Return the parameters that can be ranked, and those that always had the same value.
 
-    What stayed the same made no difference, whatever an evaluator says. A conditional parameter that stayed
-    the same was still there or not; only PED-ANOVA can weigh that.
+    A constant parameter has no importance, whatever an evaluator says. A conditional parameter with a constant
+    value still exists or not, which only PED-ANOVA can rank.
     """
     values: dict[str, set[str]] = {}
     for trial in trials:
         for name, value in trial.params.items():
-            values.setdefault(name, set()).add(json.dumps(value))  # a choice may be a list, which has no hash
+            values.setdefault(name, set()).add(json.dumps(value))  # a choice may be a list, which is not hashable
     conditional = {name for name in values if any(name not in trial.params for trial in trials)}
     names = sorted(name for name in values if evaluator == "ped-anova" or name not in conditional)
     varied = [name for name in names if len(values[name]) > 1 or name in conditional]
@@ -165,7 +166,7 @@ def _split_parameters(trials: Sequence[FrozenTrial], evaluator: Evaluator) -> tu
 
 
 def _target(study: Study, index: int) -> Callable[[FrozenTrial], float] | None:
-    """Return what is to be explained, lower is better; ``None`` is Optuna's own way to say the only metric."""
+    """Return the target to explain, lower is better; in Optuna, ``None`` stands for the only metric."""
     if len(study.directions) == 1:
         return None
     sign = direction_signs(study)[index]

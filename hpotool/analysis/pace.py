@@ -1,4 +1,4 @@
-"""How fast a study goes, who works on it, and when it will be done. Pure: ages come in as seconds."""
+"""A study's pace, its live workers, and when it will be done. Pure: ages are given in seconds."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from hpotool.storage.control.studies import StudyProgress
 Presence = Literal["alive", "silent", "gone"]
 
 _SILENT_AFTER_S = 2 * HEARTBEAT_INTERVAL.total_seconds()
-# Other workers hand the trial of a silent one on within this time; one that is back by then has lost it.
+# Within this time, other workers requeue a silent worker's trial, so if it comes back it has lost the trial.
 GONE_AFTER_S = 2 * GRACE_PERIOD.total_seconds()
 _OVER = ("done", "stopped")
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How long the study has taken, how fast it goes, and how long it will still take; None: not known."""
+    """The elapsed time, the pace, and the remaining time; None: unknown."""
 
     elapsed_s: float | None
     trial_s: float | None
@@ -29,14 +29,14 @@ class Pace:
 
 
 def judge_presence(last_beat_s: float) -> Presence:
-    """Whether a worker that was heard ``last_beat_s`` ago is there."""
+    """Whether a worker whose last sign of life was ``last_beat_s`` ago is alive, silent or gone."""
     if last_beat_s <= _SILENT_AFTER_S:
         return "alive"
     return "silent" if last_beat_s <= GONE_AFTER_S else "gone"
 
 
 def find_workers(progress: StudyProgress, activity: StudyActivity) -> list[dict[str, Any]]:
-    """The workers that have not ended, each with the step of its trial and whether it is there."""
+    """The workers that have not ended, each with the step of its trial and whether it is alive."""
     return [
         {**worker, "step": activity.steps.get(worker["id"]), "state": judge_presence(worker["last_beat_s"])}
         for worker in progress.workers
@@ -44,9 +44,9 @@ def find_workers(progress: StudyProgress, activity: StudyActivity) -> list[dict[
 
 
 def is_forsaken(progress: StudyProgress) -> bool:
-    """Whether a running study has nobody who works on it.
+    """Whether a running study has no workers.
 
-    A running trial that no worker of hpotool holds is one of plain Optuna's, whose worker nobody knows.
+    A running trial that belongs to no hpotool worker is one of plain Optuna's, whose workers are unknown.
     """
     here = [worker for worker in progress.workers if judge_presence(worker["last_beat_s"]) != "gone"]
     held = sum(worker["trial"] is not None for worker in progress.workers)
@@ -54,7 +54,7 @@ def is_forsaken(progress: StudyProgress) -> bool:
 
 
 def measure_pace(progress: StudyProgress, activity: StudyActivity) -> Pace:
-    """How fast the study goes with the workers it has now; of one that is over, how fast it went."""
+    """The study's pace with its current workers; for a study that is over, its past pace."""
     if activity.begun_s is None:
         return Pace(None, activity.trial_s, None, None)
     if progress.state in _OVER:

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 def find_pareto_front(study: Study, *, replicates: bool = False) -> BestTrials:
-    """Return the front in the order of the trials' numbers. With one metric it is the set of equally best trials.
+    """Return the front in order of the trials' numbers. With one metric, it is the set of equally good best
+    trials.
 
-    Optuna's own routine decides: 10,000 trials with two metrics take it some hundredths of a second. With
+    Uses Optuna's own routine, which takes some hundredths of a second for 10,000 trials with two metrics. With
     ``replicates``, trials of the same point are compared by their mean.
     """
     import numpy as np

@@ -1,7 +1,7 @@
-"""A trial as an answer shows it: values under their metric's name, numbers that JSON can hold.
+"""A trial in the form for answers: values by metric name, with numbers that JSON can represent.
 
-JSON knows no infinities. In data they are the texts ``"inf"``, ``"-inf"`` and ``"nan"``, which ``float()`` reads
-back in Python, and the like of it in most other languages.
+JSON has no infinities. In data, they are the strings ``"inf"``, ``"-inf"`` and ``"nan"``, which ``float()`` in
+Python, and similar functions in most other languages, read back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Replicates:
-    """The complete trials of one point, whose mean is shown, and the standard error of that mean by metric."""
+    """The complete trials of one point whose mean is shown, and the standard error of that mean by metric."""
 
     trials: tuple[int, ...]
     standard_error: Mapping[str, float | None]
@@ -30,11 +30,11 @@ class Replicates:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What one finished trial tried and what came out.
+    """A finished trial's parameters and results.
 
     Attributes:
-        constraints: by name; the trial is feasible where none is above zero.
-        replicates: of which trials these are the means, in a study of replicates.
+        constraints: by name; the trial is feasible if none is above zero.
+        replicates: the trials whose means these are, in a study with replicates.
     """
 
     number: int
@@ -67,7 +67,7 @@ class TrialResult:
     def as_row(self) -> dict[str, Any]:
         """Return the trial as one flat line of a table: number, metrics, replicates, parameters, constraints.
 
-        A name that a metric and a parameter share keeps both: the later one is prefixed with what it is.
+        If a metric and a parameter have the same name, the latter is prefixed with its kind.
         """
         row: dict[str, Any] = {"trial": self.number}
         groups: list[tuple[str, Mapping[str, Any]]] = [
@@ -85,19 +85,19 @@ class TrialResult:
 
 
 def complete_trials(study: Study) -> list[FrozenTrial]:
-    """Return the trials that ended with a value for every metric. They are shared: do not change them."""
+    """Return the trials that ended with a value for every metric. They are shared, so do not change them."""
     from optuna.trial import TrialState
 
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
 def metric_names(study: Study) -> tuple[str, ...]:
-    """Return what the study's values are called, in their order."""
+    """Return the names of the study's metrics, in order."""
     return tuple(study.metric_names or default_metric_names(len(study.directions)))
 
 
 def metric_index(study: Study, metric: str) -> int:
-    """Return the place of a metric among the study's values.
+    """Return the index of a metric among the study's values.
 
     Raises:
         NotFoundError: the study has no such metric.
@@ -111,14 +111,14 @@ def metric_index(study: Study, metric: str) -> int:
 
 
 def direction_signs(study: Study) -> list[float]:
-    """Return, for each metric, what its values are multiplied with so that lower is better."""
+    """Return, for each metric, the factor that makes lower values better."""
     from optuna.study import StudyDirection
 
     return [-1.0 if direction == StudyDirection.MAXIMIZE else 1.0 for direction in study.directions]
 
 
 def read_result(trial: FrozenTrial, names: tuple[str, ...]) -> TrialResult:
-    """Return a trial's numbers under their names; a trial that has no values yet has an empty mapping."""
+    """Return a trial's values by metric name; empty if it has no values yet."""
     values = trial.values or ()
     return TrialResult(
         trial.number, dict(zip(names, values, strict=False)), dict(trial.params), dict(trial.constraints)
@@ -126,12 +126,12 @@ def read_result(trial: FrozenTrial, names: tuple[str, ...]) -> TrialResult:
 
 
 def utc(local: datetime | None) -> str | None:
-    """Return a moment of Optuna's, naive local time, in the one zone that answers use, marked as such."""
+    """Convert Optuna's naive local time to the zone used in all answers, with its mark."""
     return None if local is None else local.astimezone(timezone.utc).isoformat()
 
 
 def json_data(data: Any) -> Any:
-    """Return the same data made of nothing but what strict JSON can hold."""
+    """Return the same data in the types of strict JSON."""
     if isinstance(data, Mapping):
         return {str(key): json_data(value) for key, value in data.items()}
     if isinstance(data, (list, tuple)):

@@ -1,4 +1,4 @@
-"""A study as Optuna's figures and importances can read it: they look choices up, and a list has no hash."""
+"""Makes a study readable for Optuna's plots and importances, which need hashable choices."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LARGEST_EXACT_FLOAT = 2**53
 
 
 def with_scalar_choices(study: Study) -> Study:
-    """Return the study itself; where choices are lists, dicts or huge numbers, a copy that has their JSON text."""
+    """Return the study itself or, if choices are lists, dicts or huge numbers, a copy with their JSON text."""
     trials = study.get_trials(deepcopy=False)
     if all(_is_scalar(choice) for trial in trials for choice in _choices(trial)):
         return study

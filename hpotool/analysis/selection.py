@@ -1,4 +1,4 @@
-"""Which trials are listed, in which order, with which columns. Pure: records come in, rows go out."""
+"""Selects which trials to list, their order and their columns. Pure: records in, rows out."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 from hpotool.analysis.conditions import Condition, require_column
 from hpotool.analysis.trials import TrialRecord
 
-_IF_ANY = ("reason",)  # left out where all are empty
-_IF_SEVERAL = ("attempts",)  # left out where there is none that was tried twice
+_IF_ANY = ("reason",)  # left out if all are empty
+_IF_SEVERAL = ("attempts",)  # left out if no trial was retried
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What of a study's trials is listed.
+    """Which of a study's trials to list.
 
     Attributes:
-        states: only trials in one of these; all where there are none.
-        failed: only trials that failed and are not tried again.
-        sort: the column that orders them; with ``descending``, the largest first. Without one, their numbers.
-        top: only the first ``top`` of that order; without ``sort``, the best of the first metric.
-        last: only the last ``last``.
-        columns: what is shown of each; everything where there are none.
+        states: only trials in one of these states; empty: all.
+        failed: only trials that failed and were not retried.
+        sort: the column to sort by, with ``descending`` largest first; default: the number.
+        top: only the first ``top`` in that order; without ``sort``, the best by the first metric.
+        last: only the last ``last`` trials.
+        columns: the columns to show; empty: all.
     """
 
     states: tuple[str, ...] = ()
@@ -39,10 +39,10 @@ class Selection:
 def select_trials(
     records: Sequence[TrialRecord], selection: Selection, metric: str, *, is_maximized: bool
 ) -> list[TrialRecord]:
-    """Return the records that are meant, in their order; ``metric`` is the first one.
+    """Return the selected records in order; ``metric`` is the first metric.
 
     Raises:
-        InputError: a condition or the order names what no trial has.
+        InputError: a condition or the order names a column that no trial has.
     """
     rows = {record.result.number: record.as_row() for record in records}
     known = list_columns(rows.values())
@@ -84,10 +84,10 @@ def _last_place(record: TrialRecord) -> dict[str, Any]:
 
 
 def fold_retries(records: Sequence[TrialRecord]) -> list[dict[str, Any]]:
-    """Return one row for each trial with its retries, at the place of the first of them.
+    """Return one row for each trial with its retries, at the position of the first of them.
 
-    The row has the number of the trial that was tried first, under ``retry`` that of the newest one, and what came
-    out of that one.
+    The row has the number of the first trial, the newest retry's number under ``retry``, and the newest retry's
+    results.
     """
     newest: dict[int, TrialRecord] = {}
     for record in records:
@@ -119,7 +119,7 @@ def choose_columns(
 
 
 def drop_empty(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows without those columns that say nothing in all of them."""
+    """Return the rows without columns that are empty in all of them."""
     dropped = {name for name in _IF_ANY if not any(row.get(name) for row in rows)}
     dropped |= {name for name in _IF_SEVERAL if all((row.get(name) or 0) < 2 for row in rows)}
     return [{name: value for name, value in row.items() if name not in dropped} for row in rows]
@@ -141,7 +141,7 @@ def _is_meant(
 
 
 def _order(records: Sequence[TrialRecord], values: Mapping[int, Any], descending: bool) -> list[TrialRecord]:
-    """Numbers before texts, and at the end, in either direction, those that have nothing to compare."""
+    """Sort key: numbers before text, and rows without a value last in either direction."""
     having = [record for record in records if _is_comparable(values[record.result.number])]
     without = [record for record in records if not _is_comparable(values[record.result.number])]
     having.sort(key=lambda record: _sort_key(values[record.result.number]), reverse=descending)
@@ -149,7 +149,7 @@ def _order(records: Sequence[TrialRecord], values: Mapping[int, Any], descending
 
 
 def _is_comparable(value: Any) -> bool:
-    return value is not None and value == value  # NaN is equal to nothing
+    return value is not None and value == value  # NaN is not equal to anything
 
 
 def _sort_key(value: Any) -> tuple[bool, float, str]:

@@ -1,6 +1,6 @@
-"""How far a study is: state, budget, trials per state, the best so far, its pace, and who works on it.
+"""A study's status: state, budget, trials per state, best results, pace, and workers.
 
-Pure data that screens draw and programs read; nothing here prints.
+Plain data for screens and programs; prints nothing.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-_LATEST = 10  # attempts in the data
+_LATEST = 10  # number of attempts in the data
 _STATES = ("WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL")
 
 
 @dataclass(frozen=True)
 class TierProgress:
-    """How many of a tier's trials have finished, and how many run."""
+    """The numbers of a tier's finished and running trials."""
 
     steps: int
     trials: int
@@ -42,12 +42,12 @@ class TierProgress:
 
 @dataclass(frozen=True)
 class StudyStatus:
-    """A study's progress together with the best so far.
+    """A study's progress and its best results so far.
 
     Attributes:
-        activity: its failures, its last attempts, and who left it and why.
-        confirmation: what was measured again, where something was.
-        best_values: of one metric, the best value after each complete trial that meets every constraint.
+        activity: its failures, latest attempts, and the workers that left.
+        confirmation: what was measured again, if anything was.
+        best_values: with one metric, the best value after each complete trial that meets every constraint.
         failure_region: where in the search space trials fail, if that can be told.
         latest_values: the values of the trials in ``activity.latest``, by number and metric.
     """
@@ -63,35 +63,35 @@ class StudyStatus:
 
     @property
     def pace(self) -> Pace:
-        """How fast it goes, and when it will be done."""
+        """The study's pace, and when it will be done."""
         return measure_pace(self.progress, self.activity)
 
     @property
     def workers(self) -> list[dict[str, Any]]:
-        """Who has not left, with the step of the trial, and whether it is there: alive, silent or gone."""
+        """The workers that have not left, each with its trial's step and whether it is alive, silent or gone."""
         return find_workers(self.progress, self.activity)
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing of it will go on by itself: it is done or stopped, and no trial runs."""
+        """Whether the study is over: it is done or stopped, and no trial is running."""
         summary = self.progress.summary
         has_replicates = summary.open_apart if self.progress.state == "done" else summary.apart.get("RUNNING")
         return self.progress.state in ("done", "stopped") and not (summary.trials.get("RUNNING") or has_replicates)
 
     @property
     def is_forsaken(self) -> bool:
-        """Whether it is running and nobody works on it."""
+        """Whether the study is running but has no workers."""
         return is_forsaken(self.progress)
 
     @property
     def failed_for_good(self) -> int:
-        """How many trials failed and are not tried again."""
+        """The number of trials that failed and were not retried."""
         again = self.activity.tried_again + self.activity.handed_back
         return max(0, self.progress.summary.trials.get("FAIL", 0) - again)
 
     @property
     def queued_beyond_budget(self) -> int:
-        """How many waiting trials the budget has no place for."""
+        """The number of waiting trials beyond the budget."""
         waiting = self.progress.summary.trials.get("WAITING", 0)
         if self.progress.budget_trials is None:
             return 0
@@ -131,7 +131,7 @@ class StudyStatus:
 
 
 def read_status(connection: Connection, study: Study) -> StudyStatus:
-    """Return how far the study is, counted in the database, and the best of its finished trials."""
+    """Return the study's progress, counted in the database, and its best finished trials."""
     summary = list_studies(connection, study.study_name)[0]
     replicates = has_replicates(connection, study.study_name)
     progress = read_progress(connection, summary)
@@ -153,7 +153,7 @@ def read_status(connection: Connection, study: Study) -> StudyStatus:
 
 
 def _follow_best(trials: Sequence[FrozenTrial], signs: Sequence[float]) -> tuple[float, ...]:
-    """The best value after each complete, feasible trial of a study of one metric."""
+    """The best value after each complete, feasible trial of a study with one metric."""
     if len(signs) != 1:
         return ()
     found: list[float] = []

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-Attempts = Mapping[int, Sequence[Mapping[str, Any]]]  # trial number -> its attempts, the first one first
+Attempts = Mapping[int, Sequence[Mapping[str, Any]]]  # trial number -> its attempts, oldest first
 
 _OWN_COLUMNS = (
     *("trial", "from", "state", "outcome", "attempts", "duration_s", "reason", "replicate_of", "retry"),
@@ -27,16 +27,16 @@ _PRIVATE_ATTRIBUTES = ("constraints", "tpe:", "fixed_params", BRANCH_ATTRIBUTE, 
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One trial and what happened to it.
+    """One trial and its history.
 
     Attributes:
-        outcome: how its last attempt ended; ``None`` while it has not, or when plain Optuna ran and failed it.
-        duration_s: from its start to its end; ``None`` while it has none.
+        outcome: how its last attempt ended; ``None`` if it has not ended, or plain Optuna ran and failed it.
+        duration_s: from its start to its end; ``None`` if it has not ended.
         attempts: ``{"worker", "host", "slot", "outcome", "reason", "duration_s"}`` each.
-        replicate_of: the number of the first trial of its point, in a study of replicates.
-        source: the number of the trial whose checkpoint it began with; ``None`` when it began by itself.
-        lineage: the numbers of the trials that it is a retry of, the first one first.
-        apart: what it is for, where it stands apart from the search.
+        replicate_of: the number of the first trial of its point, in a study with replicates.
+        source: the number of the trial whose checkpoint it started from; ``None`` if it started from scratch.
+        lineage: the numbers of the trials that it is a retry of, oldest first.
+        apart: the purpose of a trial beside the search.
     """
 
     result: TrialResult
@@ -51,7 +51,7 @@ class TrialRecord:
 
     @property
     def reason(self) -> str | None:
-        """Why its last attempt ended as it did, in one line; ``None`` where there is nothing to say."""
+        """Why its last attempt ended in this way, as one line; ``None`` if there is no reason."""
         return " ".join(str(self.attempts[-1].get("reason") or "").split()) or None if self.attempts else None
 
     def as_data(self) -> dict[str, Any]:
@@ -99,13 +99,13 @@ class TrialRecord:
 
 @dataclass(frozen=True)
 class TrialDetails:
-    """All that is stored about one trial.
+    """Everything that is stored about one trial.
 
     Attributes:
         reports: intermediate values by step.
-        lineage: numbers of the trials that this one is a retry of, the first one first.
-        branch: the trial whose checkpoint it began with, in a study with tiers or a population.
-        ancestry: the numbers of that trial, of the one before it, and so on to one that began by itself.
+        lineage: numbers of the trials that this one is a retry of, oldest first.
+        branch: the trial whose checkpoint it started from, in a study with tiers or a population.
+        ancestry: the numbers of that trial, of its own source, and so on to a trial that started from scratch.
     """
 
     record: TrialRecord
@@ -120,7 +120,7 @@ class TrialDetails:
     ancestry: tuple[int, ...]
 
     def as_data(self) -> dict[str, Any]:
-        """Return the trial as JSON data: that of ``hpotool trials`` and more."""
+        """Return the trial as JSON data, a superset of that of ``hpotool trials``."""
         return {
             **self.record.as_data(),
             "constraints": json_data(self.record.result.constraints),
@@ -139,7 +139,7 @@ class TrialDetails:
 def list_trials(
     study: Study, attempts: Attempts | None = None, states: Sequence[str] = ()
 ) -> tuple[TrialRecord, ...]:
-    """Return the trials in the order of their numbers: all of them, or those in some states."""
+    """Return the trials in order of their numbers: all of them, or those in some states."""
     from optuna.trial import TrialState
 
     wanted = tuple(TrialState[state] for state in states) or None
@@ -150,7 +150,7 @@ def list_trials(
 
 
 def describe_trial(study: Study, number: int, attempts: Attempts | None = None) -> TrialDetails:
-    """Return all about one trial.
+    """Return everything about one trial.
 
     Raises:
         NotFoundError: the study has no trial of that number.
@@ -206,5 +206,5 @@ def _lineage(trial: FrozenTrial) -> tuple[int, ...]:
 
 
 def outcome_of_state(state: str) -> str | None:
-    """Return the outcome of a trial that plain Optuna ran: it keeps no attempts, and no reason for a failure."""
+    """Return the outcome of a trial that plain Optuna ran, which records neither attempts nor reasons."""
     return {"COMPLETE": "complete", "PRUNED": "pruned"}.get(state)

@@ -1,1 +1,1 @@
-"""What to try next: samplers and pruners by the names a study file uses."""
+"""Chooses the next point: samplers and pruners, by their names in study files."""

@@ -1,9 +1,9 @@
-"""The default sampler: what searched best for the study at hand, on the benchmark of ``tests/benchmarks``.
+"""The default sampler: the combination that searched best on the benchmark in ``tests/benchmarks``.
 
-Two take turns. A Gaussian process loses little when many workers propose at once: where others are measuring
-already, it believes its own expectation. It knows of constraints and of trials that failed, joins several
-metrics with random weights, and has one model for all parameters, those under conditions included. Optuna's TPE
-looks where that model, which may be wrong, is sure that nothing is.
+Two methods take turns. The Gaussian process loses little when many workers propose at once: for points that are
+being measured, it assumes its own prediction. It models constraints and failed trials, combines several metrics
+with random weights, and has one model for all parameters, including conditional ones. Optuna's TPE is the hedge:
+it keeps sampling regions that the Gaussian process has ruled out, in case the model is wrong.
 """
 
 from __future__ import annotations
@@ -41,23 +41,24 @@ __all__ = ["AutoSampler", "compressed_losses"]
 
 _logger = logging.getLogger(__name__)
 
-# A suggestion takes some 30 ms with so many observations, and grows with their cube.
+# A suggestion takes about 30 ms with this many observations, and the time grows with their cube.
 _MOST_OBSERVATIONS = 160
-_MOST_SUCCEEDED = 100  # of which the model of failures is told
-_MOST_LOOKED_AT = 1_000  # of which these are chosen: what constraints they meet must be decoded
-_MODEL_SHARE = 0.5  # of the turns
-_MODEL_SHARE_OF_SEVERAL_METRICS = 0.8  # where TPE is further behind
-# Where measurements are noisy. After 100 trials of nine noisy tuning problems, over six seeds, that left less
-# regret by 0.014 ± 0.012 with one worker and by 0.009 ± 0.010 with eight.
+_MOST_SUCCEEDED = 100  # of these, given to the model of failures
+_MOST_LOOKED_AT = 1_000  # the observations are chosen from these trials, whose constraints must be decoded
+_MODEL_SHARE = 0.5  # the Gaussian process's share of the turns
+_MODEL_SHARE_OF_SEVERAL_METRICS = 0.8  # for which TPE is further behind
+# For noisy measurements. After 100 trials of nine noisy tuning problems, over six seeds, this reduced the regret
+# by 0.014 ± 0.012 with one worker and by 0.009 ± 0.010 with eight.
 _NOISY, _MODEL_SHARE_UNDER_NOISE = 0.03, 0.3
-_CURIOUS_SHARE = 0.05  # of the turns: TPE's, in which no model says where trials fail, as it may be wrong
+_CURIOUS_SHARE = 0.05  # share of TPE's turns without the model of failures, in case that is wrong
 _GOLDEN = (5.0**0.5 - 1.0) / 2.0
 
 
 @functools.cache
 def _one_thread() -> ThreadpoolController:
-    """What keeps linear algebra in one thread: several workers share a machine, and threads that wait for each
-    other made a suggestion eight times slower on a busy one (240 ms instead of 28)."""
+    """Restrict linear algebra to one thread: with several workers on a busy machine, threads that wait for each
+    other
+    made a suggestion eight times slower (240 ms instead of 28)."""
     return ThreadpoolController()
 
 
@@ -65,8 +66,8 @@ class AutoSampler(BaseSampler):
     """A Gaussian process and TPE in turns.
 
     Args:
-        n_startup_trials: how many trials must have ended before a model is asked; until then points are spread.
-        space: the parameters that the study file names.
+        n_startup_trials: the number of ended trials before a model is used; until then, points are spread out.
+        space: the parameters in the study file.
     """
 
     def __init__(
@@ -88,19 +89,19 @@ class AutoSampler(BaseSampler):
         self._tpe.reseed_rng()
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """As TPE does."""
+        """Like TPE."""
         self._tpe.before_trial(study, trial)
 
     def after_trial(
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
-        """As TPE does; a trial that failed in a plain script, where nobody else knows why, is noted."""
+        """Like TPE; also records a trial that failed in a plain script, where the cause is unknown."""
         self._tpe.after_trial(study, trial, state, values)
         if state == TrialState.FAIL and not isinstance(study._storage, WorkerStorage):
             study._storage.set_trial_system_attr(trial._trial_id, FAILED_ATTRIBUTE, Outcome.ERROR.value)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Return the parameters that are chosen together: as TPE does in its turn, else all that are known."""
+        """Return the parameters to sample jointly: TPE's in its turn, else all known ones."""
         history = History.of(study, trial)
         self._tpe.failed = history.failed
         if self._is_turn_of_tpe(study, history, trial):
@@ -132,18 +133,18 @@ class AutoSampler(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """Return the value of one parameter that is not chosen with others, as TPE chooses it."""
+        """Return TPE's choice for one parameter that is not sampled jointly."""
         return self._tpe.sample_independent(study, trial, param_name, param_distribution)
 
     def _is_turn_of_tpe(self, study: Study, history: History, trial: FrozenTrial) -> bool:
-        """Whether TPE chooses this trial, as soon as it can choose any."""
+        """Whether this trial is TPE's turn, once TPE can be used."""
         share = _MODEL_SHARE if len(study.directions) == 1 else _MODEL_SHARE_OF_SEVERAL_METRICS
         return _turn_of(trial) >= share and len(history.finished) >= self._startup
 
     def _leaves_to_tpe(
         self, study: Study, trial: FrozenTrial, outlook: Outlook, space: dict[str, BaseDistribution]
     ) -> bool:
-        """Whether measurements turn out to be so noisy that TPE, which averages over many, gets this trial."""
+        """Whether measurements are so noisy that TPE, which averages over many, gets this trial."""
         return (
             outlook.model.noise_share > _NOISY
             and _turn_of(trial) >= _MODEL_SHARE_UNDER_NOISE
@@ -172,7 +173,7 @@ class AutoSampler(BaseSampler):
         return spread_point(cube, cube.encode(joint.params_of(taken)), failed, self._rng.rng)
 
     def _look_out(self, study: Study, history: History, joint: JointSpace, cube: UnitCube) -> Outlook | None:
-        """Return what the models know; None: too little."""
+        """Return the models' knowledge; None if there is too little."""
         if not self._is_informed(history):
             return None
         losses = joined_losses(history.finished, study.directions, self._rng.rng)
@@ -189,7 +190,7 @@ class AutoSampler(BaseSampler):
         return Outlook(cube, points, _are_feasible(constraints), model, boundaries)
 
     def _is_informed(self, history: History) -> bool:
-        """Whether enough is known for a model: a failure tells something, and a value or two there must be."""
+        """Whether there are enough trials for a model: failures count, but there must be a value or two."""
         finished = len(history.finished)
         return finished >= 2 and finished + len(history.failed) >= self._startup
 
@@ -197,15 +198,17 @@ class AutoSampler(BaseSampler):
         if len(history.failed) >= self._startup and not history.finished and not self._has_warned:
             self._has_warned = True
             _logger.warning(
-                "all of the first %d trials failed; with no result there is nothing to learn from, so points are "
-                "spread until one succeeds",
+                "all of the first %d trials failed; without a result there is nothing to learn from, so points "
+                "are spread out until one succeeds",
                 len(history.failed),
             )
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """What the models know: of the value at ``points``, some of which are ``feasible``, and of what is allowed."""
+    """The models' knowledge of the values at ``points``, some of which are ``feasible``, and of the feasible
+    region.
+    """
 
     cube: UnitCube
     points: Array
@@ -214,10 +217,11 @@ class Outlook:
     boundaries: Sequence[Boundary]
 
     def find_best(self, tried: Array, rng: np.random.RandomState) -> Array:
-        """Return the point of the greatest expected improvement times the probability that it is allowed; while
-        nothing allowed is known, of that probability alone (Gardner et al. 2014, section 3.3)."""
-        # What is to be beaten is the lowest expectation, not the lowest measurement: under noise that one was luck
-        # ("EI with plug-in", Picheny, Wagner & Ginsbourger 2013). Without noise they are the same.
+        """Return the point with the greatest expected improvement times the probability of feasibility or, until a
+        feasible
+        point is known, with the greatest probability (Gardner et al. 2014, section 3.3)."""
+        # The target is the lowest prediction rather than the lowest measurement, which is luck under noise ("EI
+        # with plug-in", Picheny, Wagner & Ginsbourger 2013). Without noise, they are the same.
         expected, _ = self.model.predict(self.cube.fill(self.points))
         best = float(expected[self.feasible].min()) if self.feasible.any() else None
 
@@ -236,16 +240,16 @@ class Outlook:
 
 
 def _turn_of(trial: FrozenTrial) -> float:
-    """Return a number between 0 and 1 that says whose turn a trial is: a function of the trial's number alone.
+    """Return a number between 0 and 1 that determines whose turn a trial is, from the trial's number alone.
 
-    Multiples of the golden ratio are spread evenly, and so are those of every second or third number: queued
-    points, retries and branches use numbers up, and starve nobody.
+    Multiples of the golden ratio are evenly spread, and so are those of every second or third number, so that
+    queued points, retries and branches, which use up numbers, starve neither method.
     """
     return trial.number * _GOLDEN % 1.0
 
 
 def _log_chance(history: History, joint: JointSpace, cube: UnitCube) -> LogChance | None:
-    """Return how likely TPE's candidates are to succeed; None: nothing is known to fail."""
+    """Return the success probability of TPE's candidates; None if nothing is known to fail."""
     if not history.latest_failed:
         return None
     succeeded = history.finished[-len(history.latest_failed) - STARTUP_TRIALS :]
@@ -257,7 +261,7 @@ def _log_chance(history: History, joint: JointSpace, cube: UnitCube) -> LogChanc
 def _observations(
     finished: Sequence[FrozenTrial], losses: Array
 ) -> tuple[list[FrozenTrial], Array, list[dict[str, float]]]:
-    """Return the trials that a model can take, with their losses and constraints: feasible ones are better."""
+    """Return the trials that a model can use, with their losses and constraints."""
     looked_at = observations_to_keep(losses, _MOST_LOOKED_AT)
     constraints = [finished[index].constraints for index in looked_at]
     order = losses[looked_at] + np.where(_are_feasible(constraints), 0.0, 1e3)
@@ -271,7 +275,7 @@ def _are_feasible(constraints: Sequence[Mapping[str, float]]) -> Flags:
 
 
 def _encode_tried(history: History, joint: JointSpace, cube: UnitCube) -> Array:
-    """Return the points that could come again: nothing continuous, no parameter beside them."""
+    """Return the points that could be repeated: without continuous parameters, or parameters outside the model."""
     if cube.is_continuous.any() or joint.space.keys() != cube.space.keys():
         return np.empty((0, len(cube)))
     return cube.encode(joint.params_of([*history.finished, *history.failed, *history.running]))

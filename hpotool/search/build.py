@@ -1,4 +1,4 @@
-"""From a name and arguments in a study file to an object: what samplers and pruners have in common."""
+"""Creates objects from names and arguments in a study file: the common part of samplers and pruners."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def check_arguments(what: str, name: str, arguments: Mapping[str, Any], known: M
     """Refuse a name or an argument that does not exist.
 
     Raises:
-        InputError: it does not; with the closest one that does.
+        InputError: it does not exist; the message suggests the closest one.
     """
     if name not in known:
         raise InputError(f"there is no {what} {name!r}", _closest(name, list(known)))
     keys = known[name].keys
     for argument in arguments:
         if argument not in keys:
-            raise InputError(f"the {what} {name!r} takes no {argument!r}", _closest(argument, list(keys)))
+            raise InputError(f"the {what} {name!r} has no argument {argument!r}", _closest(argument, list(keys)))
     for argument, key in keys.items():
         if key.required and argument not in arguments:
             raise InputError(f"the {what} {name!r} needs {argument!r}: {key.meaning}", f"like {key.example}")
@@ -32,7 +32,7 @@ def check_arguments(what: str, name: str, arguments: Mapping[str, Any], known: M
 
 def _closest(name: str, known: Sequence[str]) -> str:
     close = get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known) or 'none'}"
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"
 
 
 def construct(
@@ -42,10 +42,10 @@ def construct(
     name: str,
     needs: tuple[str, str] | None = None,
 ) -> _Built:
-    """``build(**arguments)``; ``needs`` is a module, and what pip installs it by.
+    """Call ``build(**arguments)``; ``needs`` is a module, and the pip package that provides it.
 
     Raises:
-        InputError: it does not take the arguments, or the package is missing.
+        InputError: it does not accept the arguments, or the package is missing.
     """
     try:
         if needs is not None:
@@ -56,14 +56,14 @@ def construct(
         hint = f"pip install '{needs[1] if needs else missing}'"
         raise InputError(f"the {what} {name!r} needs the package {missing!r}", hint) from error
     except (TypeError, ValueError) as error:
-        raise InputError(f"the {what} {name!r} refuses its arguments: {_one_line(error)}") from error
+        raise InputError(f"the {what} {name!r} does not accept its arguments: {_one_line(error)}") from error
 
 
 def load_class(reference: str, base: type, what: str, arguments: Mapping[str, Any]) -> Any:
-    """An object of the class ``module:Class``, which is a ``base``.
+    """Create an object of the class ``module:Class``, which must derive from ``base``.
 
     Raises:
-        InputError: it cannot be imported, is no such class, or does not take the arguments.
+        InputError: it cannot be imported, is not such a class, or does not accept the arguments.
     """
     module_name, _, class_name = reference.partition(":")
     try:
@@ -75,7 +75,7 @@ def load_class(reference: str, base: type, what: str, arguments: Mapping[str, An
     except AttributeError:
         raise InputError(f"the module {module_name!r} has no {class_name!r}") from None
     if not (isinstance(found, type) and issubclass(found, base)):
-        raise InputError(f"{reference!r} is no {what}", f"it must be a class derived from {base.__name__}")
+        raise InputError(f"{reference!r} is not a {what}", f"it must be a class derived from {base.__name__}")
     return construct(found, arguments, what, reference)
 
 

@@ -1,9 +1,9 @@
-"""Samplers of finitely many points: the study is done when every point has run, whoever ran it.
+"""Samplers with finitely many points: the study is done when every point has run, wherever it ran.
 
-`WholeGrid` gives each trial its point by one rule, from the stored trials with smaller numbers alone: the first
-point, in the seed's order, that none of them has. So workers that claim at the same moment never take the same
-one, and points that people queue or take from elsewhere are not run twice. `WholeTree` is Optuna's brute force
-over what the objective suggests; there, workers that begin at the same moment may meet at one point.
+`WholeGrid` chooses a trial's point only from the stored trials with smaller numbers: the first point, in the
+seed's order, that none of them has. So workers that claim at the same moment never choose the same point, and
+queued, copied or retried points are not run twice. `WholeTree` is Optuna's brute force over the objective's
+suggestions; there, workers that start at the same moment may choose the same point.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class EveryPoint(Protocol):
     """A sampler that knows when it has nothing left to propose."""
 
     def count_points_left(self, trials: Sequence[FrozenTrial]) -> int | None:
-        """How many points no trial has begun; None: at least one."""
+        """The number of points that no trial has started; None: at least one."""
 
 
 def has_open_trials(trials: Sequence[FrozenTrial]) -> bool:
-    """Whether a point of them is still to be run."""
+    """Whether there is still a point to run."""
     return any(trial.state in _OPEN for trial in trials)
 
 
@@ -40,11 +40,11 @@ class WholeGrid(GridSampler):
         self._indices = {self._key(point): index for index, point in enumerate(self._all_grids)}
 
     def count_points_left(self, trials: Sequence[FrozenTrial]) -> int:
-        """How many points no trial has begun."""
+        """The number of points that no trial has started."""
         return len(self._all_grids) - len({index for index in self._assign(trials).values() if index is not None})
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Note the trial's point with it, as Optuna does. A point that was queued may be outside of the grid."""
+        """Record the trial's point, as Optuna does. A queued point may be outside the grid."""
         others = study._storage.get_all_trials(study._study_id, deepcopy=False)
         trials = [other for other in others if other.number < trial.number]
         index = self._assign([*trials, trial])[trial.number]
@@ -56,10 +56,10 @@ class WholeGrid(GridSampler):
     def after_trial(
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
-        """Nothing: one worker cannot know alone that the others have finished theirs."""
+        """Do nothing: one worker cannot know alone that the others have finished theirs."""
 
     def _assign(self, trials: Sequence[FrozenTrial]) -> dict[int, int | None]:
-        """Which point each trial has, by its number; None: one outside of the grid, or it never got one."""
+        """The point of each trial, by number; None: outside the grid, or it never got one."""
         assigned: dict[int, int | None] = {}
         taken: set[int] = set()
         first_free = 0
@@ -81,7 +81,7 @@ class WholeGrid(GridSampler):
         return assigned
 
     def _find(self, known: Mapping[str, Any], taken: set[int]) -> int | None:
-        """The point with these values; of several, where not all are known, one that nobody has."""
+        """The point with these values; if several match because some values are unknown, one that is unused."""
         if all(name in known for name in self._param_names):
             return self._indices.get(self._key([known[name] for name in self._param_names]))
         wanted = [(at, _canonical(known[name])) for at, name in enumerate(self._param_names) if name in known]
@@ -98,15 +98,17 @@ class WholeGrid(GridSampler):
 
 
 def _canonical(value: Any) -> Any:
-    """Equal for equal values: true and 1 are two, and so many digits of a float are its arithmetic's."""
+    """A key that is equal for equal values: true and 1 differ, and floats are rounded to absorb arithmetic
+    errors.
+    """
     return (type(value).__name__, value) if isinstance(value, (bool, str)) or value is None else f"{value:.12g}"
 
 
 class WholeTree(BruteForceSampler):
-    """Optuna's brute force, which does not take a trial that died before its parameters for a point."""
+    """Optuna's brute force, but a trial that died before it got its parameters does not count as a point."""
 
     def count_points_left(self, trials: Sequence[FrozenTrial]) -> int | None:
-        """0 when every branch that is known was followed to its end, or is right now; else None."""
+        """0 if every known branch was followed to its end, or is being followed; else None."""
         started = [trial for trial in trials if trial.state != TrialState.WAITING]
         if any(trial.state == TrialState.COMPLETE and not trial.params for trial in started):
             return 0  # the objective suggests nothing
@@ -117,12 +119,12 @@ class WholeTree(BruteForceSampler):
     def after_trial(
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
-        """Nothing: one worker cannot know alone that the others have finished theirs."""
+        """Do nothing: one worker cannot know alone that the others have finished theirs."""
 
     @staticmethod
     def _populate_tree(tree: _TreeNode, trials: list[FrozenTrial], params: dict[str, Any]) -> None:
-        # A failed trial without a later one on its way may have ended in the middle of it: those first that are
-        # known to be whole, and of the others only what leads on from no whole one.
+        # A failed trial may have ended before its last suggestion. Add first the trials known to be complete, and
+        # of the others only those that no complete trial continues.
         whole = [trial for trial in trials if trial.state in _WHOLE]
         rest = [trial for trial in trials if trial.params and trial.state not in _WHOLE]
         BruteForceSampler._populate_tree(tree, whole, params)
@@ -132,7 +134,7 @@ class WholeTree(BruteForceSampler):
 
 
 def _ends_inside(tree: _TreeNode, trial: FrozenTrial, params: Mapping[str, Any]) -> bool:
-    """Whether a trial ended where others have gone further."""
+    """Whether a trial ended at a point from which others continued."""
     node = tree
     for name, distribution in trial.distributions.items():
         if name in params:
@@ -140,7 +142,7 @@ def _ends_inside(tree: _TreeNode, trial: FrozenTrial, params: Mapping[str, Any])
         if node.children is None or node.param_name != name:
             return False
         child = node.children.get(distribution.to_internal_repr(trial.params[name]))
-        if not isinstance(child, _TreeNode):  # not there, or nobody has been there
+        if not isinstance(child, _TreeNode):  # it does not exist, or no trial has been there
             return False
         node = child
     return node.children is not None

@@ -1,4 +1,4 @@
-"""A study's trials as the default sampler sees them."""
+"""A study's trials, in the form used by the default sampler."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _MOST_FAILURES = 60
 
 @dataclass(frozen=True)
 class History:
-    """The trials of a study but the one that is being sampled, by number.
+    """The trials of a study by number, except the one being sampled.
 
     Attributes:
-        finished: with a result, pruned ones included.
-        failed: those whose parameters made them fail, for all that is known. A trial that failed on its way to a
-            result, or because of its machine, is none of them.
-        running: those that are being measured, as soon as it is known where.
+        finished: with a result, including pruned ones.
+        failed: those whose parameters made them fail, as far as known, without trials that will be retried or
+            failed because of their machine.
+        running: those being measured, once their parameters are known.
     """
 
     finished: Sequence[FrozenTrial]
@@ -33,7 +33,7 @@ class History:
 
     @property
     def recent_failures(self) -> float:
-        """The share of the latest trials that failed."""
+        """The failure rate of the latest trials."""
         ended = [(trial.number, False) for trial in self.finished[-_RECENT:]]
         ended += [(trial.number, True) for trial in self.failed[-_RECENT:]]
         latest = sorted(ended)[-_RECENT:]
@@ -41,13 +41,12 @@ class History:
 
     @property
     def latest_failed(self) -> Sequence[FrozenTrial]:
-        """As many failed trials as a model is given; one that failed before it had any parameter tells it
-        nothing."""
+        """The failed trials to give to a model; a trial that failed before it had parameters is of no use."""
         return [trial for trial in self.failed[-_MOST_FAILURES:] if trial.params]
 
     @classmethod
     def of(cls, study: Study, trial: FrozenTrial) -> History:
-        """Read the study's trials as they are known now."""
+        """Read the study's current trials."""
         finished: list[FrozenTrial] = []
         failed: list[FrozenTrial] = []
         running: list[FrozenTrial] = []
@@ -68,13 +67,14 @@ class History:
 
 
 def _has_attribute(trial: FrozenTrial, key: str) -> bool:
-    """Whether there is a system attribute of that name; none is decoded."""
+    """Whether there is a system attribute of that name, without decoding any."""
     return key in (trial.system_attributes.keys if isinstance(trial, StoredTrial) else trial.system_attrs)
 
 
 def _was_impossible(pruned: FrozenTrial) -> bool:
-    """Whether a trial was ended without any result because of a constraint: it did not fit, and a study said
-    that this is no failure."""
+    """Whether a trial ended without a result because of a constraint: it ran out of memory, and the study says
+    that
+    this is not a failure."""
     return pruned.value is None and any(violation > 0 for violation in pruned.constraints.values())
 
 

@@ -1,4 +1,4 @@
-"""What a model is to learn of finished trials: losses of comparable size, lower is better."""
+"""Converts the values of finished trials to losses for a model: of comparable size, lower is better."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _AUGMENTED = 0.05  # the share of the sum, in Knowles' function
 
 
 def compressed_losses(trials: Sequence[FrozenTrial], direction: StudyDirection, metric: int = 0) -> Array:
-    """Return what the model is to learn of one metric of finished trials: mean 0 and deviation 1.
+    """Return the losses for one metric of finished trials, with mean 0 and deviation 1.
 
-    What is worse than the median is compressed by a logarithm: that it is bad matters, how bad does not. What is
-    better than anything should be is compressed too, and held: one absurd value must not hide the others. A pruned
-    trial counts with its last value, but never as better than the median: it was ended because it was worse than
-    others at that step. What is infinite or unknown is as bad as the worst.
+    Values worse than the median are compressed by a logarithm, because it matters that they are bad, but not how
+    bad. Implausibly good values are compressed and capped, so that one absurd value does not hide the others. A
+    pruned trial counts with its last value, but never as better than the median, because it was worse than others
+    at that step. Infinitely bad and unknown values count as the worst.
     """
     sign = -1.0 if direction == StudyDirection.MAXIMIZE else 1.0
     values = np.asarray([_value(trial, metric) for trial in trials]) * sign
@@ -56,7 +56,7 @@ def standardised(losses: Array) -> Array:
 
 
 def joined_losses(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection], rng: RandomState) -> Array:
-    """Return one loss for all metrics, weighted at random: another part of the Pareto front each time.
+    """Return one loss for all metrics, weighted at random, for another part of the Pareto front each time.
 
     The augmented Chebyshev function of ParEGO (Knowles 2006, eq. 2), on losses scaled to the same range.
     """
@@ -71,7 +71,8 @@ def joined_losses(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirec
 
 def observations_to_keep(losses: Array, most: int) -> NDArray[np.intp]:
     """Return the indices of at most ``most`` trials: half are the best, a quarter the latest, and a quarter is
-    spread over the rest, so that what was learned of bad regions is not forgotten."""
+    spread
+    over the rest, so that knowledge of bad regions is kept."""
     count = len(losses)
     if count <= most:
         return np.arange(count)

@@ -1,4 +1,4 @@
-"""Samplers by the names a study file uses: the same objects that Python code would build."""
+"""Creates samplers by their names in study files: the same objects that Python code would create."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ _CROSSOVERS: Mapping[str, Callable[[], nsgaii.BaseCrossover]] = {
 
 
 def build_sampler(spec: SamplerSpec, space: Sequence[ParameterSpec] = ()) -> BaseSampler:
-    """The sampler that ``spec`` names, built once from the study's seed; ``space`` is what a grid is made of.
+    """Create the sampler that ``spec`` names, from the study's seed; ``space`` is used for a grid.
 
     Raises:
-        InputError: there is no such sampler, it does not take these arguments, or a package of it is missing.
+        InputError: there is no such sampler, it does not accept these arguments, or a package is missing.
     """
     if ":" in spec.name:
         foreign: BaseSampler = load_class(spec.name, BaseSampler, "sampler", _with_seed(spec))
@@ -69,7 +69,7 @@ def build_sampler(spec: SamplerSpec, space: Sequence[ParameterSpec] = ()) -> Bas
         arguments["space"] = space
     sampler_class = _OWN.get(spec.name) or getattr(optuna.samplers, _CLASSES[spec.name])
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)  # the study asks for it by name
+        warnings.simplefilter("ignore", ExperimentalWarning)  # the study names it explicitly
         if "crossover" in arguments:
             arguments["crossover"] = _CROSSOVERS[arguments["crossover"]]()
         built: BaseSampler = construct(
@@ -89,23 +89,25 @@ def _build_grid(spec: SamplerSpec, space: Sequence[ParameterSpec]) -> BaseSample
         count = count_values(parameter.distribution, points.get(parameter.name))
         if count is None:
             raise InputError(
-                f"grid cannot count the values of {parameter.name!r}",
+                f"grid needs a finite number of values for {parameter.name!r}",
                 f"give it a step, or write sampler: {{name: grid, points: {{{parameter.name}: [...]}}}}",
             )
         size *= count
     if not space:
-        raise InputError("grid must know the parameters", "add a search_space to the study file")
+        raise InputError("grid needs to know the parameters", "add a search_space to the study file")
     if size > LARGEST_GRID:
-        raise InputError(f"the grid has {size} points, more than {LARGEST_GRID}", "use larger steps, or tpe")
+        raise InputError(
+            f"the grid has {size} points, but at most {LARGEST_GRID} are allowed", "use larger steps, or tpe"
+        )
     listed = {each.name: grid_values(each.distribution, points.get(each.name)) or () for each in space}
     return WholeGrid(listed, seed=spec.seed)
 
 
 class SeededSampler(BaseSampler):
-    """A worker's sampler: ``inner``, seeded anew before each trial from the study's seed and the trial's number.
+    """A worker's sampler: ``inner``, reseeded before each trial from the study's seed and the trial's number.
 
-    So one worker repeats a study exactly, also when it was interrupted, and no two of many workers draw the same
-    numbers. Optuna's own ``reseed_rng`` draws from the operating system and does nothing here.
+    So one worker repeats a study exactly, even after an interruption, and no two workers draw the same numbers.
+    Optuna's own ``reseed_rng``, which draws from the operating system, does nothing here.
     """
 
     def __init__(self, inner: BaseSampler, study_seed: int) -> None:
@@ -117,10 +119,10 @@ class SeededSampler(BaseSampler):
         return str(self.inner)
 
     def reseed_rng(self) -> None:
-        """Nothing: the next trial brings its own seed."""
+        """Do nothing, because the next trial has its own seed."""
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Seed every generator as if the sampler had been built with this trial's seed."""
+        """Seed every generator as if the sampler had been created with this trial's seed."""
         seed = seed_for_trial(self.study_seed, trial.number)
         for state in self._states:
             state.rng.seed(seed)
@@ -152,10 +154,10 @@ class SeededSampler(BaseSampler):
 
 
 def sampler_for_worker(spec: SamplerSpec, space: Sequence[ParameterSpec] = ()) -> SeededSampler:
-    """What a worker hands to ``optuna.load_study``: every worker of a study builds the same one.
+    """Create the sampler that a worker passes to ``optuna.load_study``: the same on every worker of a study.
 
     Raises:
-        InputError: as ``build_sampler``; or the study has no seed, which creating it draws and stores.
+        InputError: like ``build_sampler``; or the study has no seed, which is drawn when it is created.
     """
     if spec.seed is None:
         raise InputError(
@@ -165,7 +167,7 @@ def sampler_for_worker(spec: SamplerSpec, space: Sequence[ParameterSpec] = ()) -
 
 
 def _random_states(owner: object, seen: set[int]) -> Iterator[LazyRandomState]:
-    """Every generator below a sampler: its own, and those of the samplers and strategies it is made of."""
+    """All random generators of a sampler: its own, and those of the samplers and strategies it contains."""
     if id(owner) in seen:
         return
     seen.add(id(owner))

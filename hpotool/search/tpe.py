@@ -1,15 +1,16 @@
-"""TPE whose cost does not grow with the study.
+"""TPE at a cost that does not grow with the study.
 
-Optuna's TPESampler spends most of its time in loops over finished trials: splitting them into good and bad, and
-collecting their parameters. Here both are done on a table of numbers that follows the study's log; the densities
-are Optuna's own. The suggestions are the same, seed by seed, up to `LONGEST_HISTORY` finished trials.
+Optuna's TPESampler spends most of its time in loops over finished trials, which split them into good and bad and
+collect their parameters. Here, both are done on a table of numbers that follows the study; the densities are
+Optuna's own. For each seed, the suggestions are the same up to `LONGEST_HISTORY` finished trials.
 
-Beyond that the densities alone would cost more than everything else together, so TPE then looks at the newest and
-the best trials only: older ones that are not among the best say little about where to look next, and the sampler
-gives them little weight anyway (Optuna's `default_weights` fade them out linearly).
+Beyond that, the densities alone would cost more than everything else, so TPE then uses only the newest and the
+best
+trials: older ones that are not among the best say little about where to search next, and have little weight anyway
+(Optuna's `default_weights` fade them out linearly).
 
-TPE: Bergstra et al., Algorithms for Hyper-Parameter Optimization, NeurIPS 2011, section 4; the multivariate form:
-Falkner et al., BOHB, ICML 2018; what each argument does: Watanabe, arXiv:2304.11127.
+TPE: Bergstra et al., Algorithms for Hyper-Parameter Optimization, NeurIPS 2011, section 4. The multivariate form:
+Falkner et al., BOHB, ICML 2018. The arguments: Watanabe, arXiv:2304.11127.
 """
 
 from __future__ import annotations
@@ -45,29 +46,29 @@ from hpotool.storage.optuna.postgres import PostgresStorage
 from hpotool.storage.optuna.trial_memory import TrialLog
 
 LONGEST_HISTORY = 3_000
-_BEST = 300  # of these, how many are kept for being good; the rest are the newest
-_LOOKED_FOR_EVERY = 500  # trials, fewer than are kept for being new: none falls between the two
+_BEST = 300  # of these, the number kept because they are good; the rest are the newest
+_LOOKED_FOR_EVERY = 500  # trials, fewer than are kept as newest, so that none is missed
 
 
 LogChance: TypeAlias = Callable[
     [dict[str, Array]], Array
-]  # of samples, by parameter: the log of how likely they succeed
+]  # maps samples, by parameter, to the log of their success probability
 
 
 class _Observed(NamedTuple):
-    """What an estimator is built from, in place of Optuna's list of trials: rows, and trials that run."""
+    """The input of an estimator instead of Optuna's list of trials: rows, and running trials."""
 
     rows: Array
     running: Sequence[FrozenTrial]
 
 
 class FastTPESampler(TPESampler):
-    """Optuna's TPESampler, from columns. On any other storage than `PostgresStorage` it is that sampler."""
+    """Optuna's TPESampler on columns. On storages other than `PostgresStorage`, it behaves like the original."""
 
     _log: TrialLog | None = None
     _columns: TrialColumns
-    _best: tuple[int, Array] | None = None  # how many trials were looked at, and the rows of the best of them
-    _common: dict[str, BaseDistribution] | None = None  # parameters of all trials that were compared
+    _best: tuple[int, Array] | None = None  # the number of trials seen, and the rows of the best
+    _common: dict[str, BaseDistribution] | None = None  # parameters of all trials compared so far
     _compared = 0
 
     def __getstate__(self) -> dict[str, Any]:
@@ -75,7 +76,7 @@ class FastTPESampler(TPESampler):
         return {name: value for name, value in self.__dict__.items() if name not in left_behind}
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """The parameters that all complete and pruned trials have in common, as Optuna finds them."""
+        """The parameters that all complete and pruned trials have in common, as in Optuna."""
         if not isinstance(study._storage, PostgresStorage) or self._group or not self._is_multivariate(study):
             return super().infer_relative_search_space(study, trial)
         log, _ = self._follow(study)
@@ -105,7 +106,7 @@ class FastTPESampler(TPESampler):
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """See BaseSampler."""
-        # Whether to warn is asked of the trials themselves.
+        # The check for a warning needs the trials themselves.
         if not isinstance(study._storage, PostgresStorage) or self._warn_independent_sampling:
             return super().sample_independent(study, trial, param_name, param_distribution)
         if self._count_finished(study) < self._n_startup_trials:
@@ -124,7 +125,7 @@ class FastTPESampler(TPESampler):
         below = _below(rows, study, self._gamma(len(rows)))
         good = _Observed(rows[below], ())
         bad = _Observed(rows[~below], _others_that_run(log, trial) if self._constant_liar else ())
-        # The base class only hands these on to `_get_internal_repr`.
+        # The base class only passes these to `_get_internal_repr`.
         estimate_good = self._build_parzen_estimator(study, search_space, good, handle_below=True)  # type: ignore[arg-type]
         estimate_bad = self._build_parzen_estimator(study, search_space, bad, handle_below=False)  # type: ignore[arg-type]
         candidates = estimate_good.sample(self._rng.rng, self._n_ei_candidates)
@@ -164,7 +165,7 @@ class FastTPESampler(TPESampler):
         return log, self._columns.catch_up(log.finished)
 
     def _history(self, table: Array, directions: Sequence[StudyDirection]) -> Array:
-        """The rows to learn from, by number: all, or the newest and the best."""
+        """The rows to learn from, by number: all, or only the newest and the best."""
         if len(table) > LONGEST_HISTORY:
             looked_at = len(table) // _LOOKED_FOR_EVERY * _LOOKED_FOR_EVERY
             if self._best is None or self._best[0] != looked_at:
@@ -178,14 +179,13 @@ class FastTPESampler(TPESampler):
 
 
 class InformedTPESampler(FastTPESampler):
-    """TPE that is told which trials failed because of their parameters: they are among the bad ones.
+    """TPE that also knows which trials failed because of their parameters, and counts them as bad.
 
-    Optuna's own order puts what is infeasible behind everything else, so that it is bad as long as anything is
-    not.
+    In Optuna's own order, infeasible trials come last, so they are bad as long as there are others.
     """
 
     failed: Sequence[FrozenTrial] = ()
-    log_chance: LogChance | None = None  # of candidates that are chosen together
+    log_chance: LogChance | None = None  # for candidates that are sampled jointly
 
     def _compute_acquisition_func(
         self, samples: dict[str, Array], mpe_below: _ParzenEstimator, mpe_above: _ParzenEstimator
@@ -209,14 +209,14 @@ class InformedTPESampler(FastTPESampler):
 
 
 def _has(trial: FrozenTrial, space: dict[str, BaseDistribution]) -> bool:
-    """Whether the trial has these parameters, as they are described now."""
+    """Whether the trial has these parameters with their current distributions."""
     return all(trial.distributions.get(name) == distribution for name, distribution in space.items())
 
 
 def fast_sampler(sampler: BaseSampler) -> BaseSampler:
-    """The sampler that makes the same suggestions faster, or ``sampler`` itself where there is none.
+    """Return a sampler that makes the same suggestions faster, or ``sampler`` itself if there is none.
 
-    The fast one has the state of ``sampler``, and is to be used in its place.
+    The fast sampler shares the state of ``sampler``, and must be used instead of it.
     """
     if type(sampler) is not TPESampler:
         return sampler
@@ -246,7 +246,7 @@ def _best_rows(rows: Array, directions: Sequence[StudyDirection]) -> Array:
 
 
 def _below(rows: Array, study: Study, n_below: int) -> Array:
-    """Which rows are good: Optuna's order of complete, pruned and infeasible trials (`_split_trials`)."""
+    """The good rows, in Optuna's order of complete, pruned and infeasible trials (`_split_trials`)."""
     infeasible = rows[:, INFEASIBILITY] > 0
     pruned = ~infeasible & (rows[:, IS_PRUNED] == 1)
     complete = ~infeasible & ~pruned
@@ -283,7 +283,7 @@ def _order_infeasible(rows: Array, study: Study, n_below: int) -> Array:
 
 
 class _Ranked(NamedTuple):
-    """As much of a trial as Optuna's multi-objective split looks at."""
+    """The part of a trial that Optuna's multi-objective split uses."""
 
     position: int
     values: list[float]

@@ -1,4 +1,4 @@
-"""The finished trials of a study as one table of numbers, for samplers that would otherwise loop over them."""
+"""A study's finished trials as a table of numbers, for samplers that would otherwise loop over them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ NUMBER, IS_PRUNED, INFEASIBILITY, MINUS_LAST_STEP, LAST_VALUE, FIRST_VALUE = ran
 
 
 class TrialColumns:
-    """A row per COMPLETE or PRUNED trial, in the order in which they became known. Thread-safe.
+    """One row for each COMPLETE or PRUNED trial, in the order in which they became known. Thread-safe.
 
-    A row: number, whether it was pruned, by how much it is infeasible, its last step (negative) and the value
-    reported there, its values, and its parameters as their distributions represent them (NaN: it has none).
-    Rows never change: a table that was handed out stays as it is.
+    A row contains the number, whether the trial was pruned, its degree of infeasibility, its last step (negative)
+    and the value reported there, its values, and its parameters in internal representation (NaN: absent). Rows
+    never change, so a table that was returned remains valid.
     """
 
     def __init__(self, n_objectives: int) -> None:
@@ -35,7 +35,7 @@ class TrialColumns:
         self._lock = threading.Lock()
 
     def catch_up(self, finished: Sequence[StoredTrial]) -> Array:
-        """Take in what finished since the last time; the whole table."""
+        """Add the trials that have finished since the last call; return the whole table."""
         with self._lock:
             new = finished[self._seen :]
             self._seen += len(new)
@@ -49,7 +49,7 @@ class TrialColumns:
             return self._table[: self._rows]
 
     def with_parameters(self, rows: Array, names: Sequence[str]) -> Array:
-        """The number and these parameters of the rows that have them all."""
+        """The numbers and these parameters of the rows that have all of them."""
         columns = [self._columns[name] for name in names if name in self._columns]
         if len(columns) < len(names) or max(columns, default=0) >= rows.shape[1]:
             return np.empty((0, 1 + len(names)))
@@ -67,7 +67,7 @@ class TrialColumns:
         rows = self._table[self._rows : self._rows + len(trials)]
         rows[:] = math.nan
         rows[:, :FIRST_VALUE] = [_facts(trial) for trial in trials]
-        # A pruned trial may have one value where others have several.
+        # A pruned trial may have one value while others have several.
         for row, trial in zip(rows, trials, strict=True):
             values = trial._values or ()
             row[FIRST_VALUE : FIRST_VALUE + len(values)] = values
@@ -83,7 +83,7 @@ class TrialColumns:
 
 
 def _facts(trial: StoredTrial) -> tuple[float, ...]:
-    # Of pruned trials, one that reported nothing comes last: Optuna gives it the step -1 and the value 0.
+    # Among pruned trials, one without reports comes last: Optuna gives it the step -1 and the value 0.
     last_step, last_value = trial.last_step_and_value or (-1, 0.0)
     infeasibility = _get_infeasible_trial_score(trial) if trial.system_attributes.keys else 0.0
     return trial._number, trial.state == TrialState.PRUNED, infeasibility, -last_step, last_value

@@ -1,4 +1,4 @@
-"""The embedded Postgres: a real server, found or brought along, kept in the home folder."""
+"""The embedded Postgres: a real server, installed on the machine or with hpotool, with data in the home folder."""
 
 from hpotool.server.embedded import EmbeddedPostgres, Started, Status
 

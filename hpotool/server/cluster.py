@@ -1,4 +1,4 @@
-"""A Postgres data directory and the server on it: create, start, stop. Knows no policy; ``embedded`` has that."""
+"""A Postgres data directory and its server: create, start, stop. Policy is in ``embedded``."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from hpotool.server.account import Account
 from hpotool.server.binaries import Binaries
 from hpotool.server.foreign import ForeignFolder
 
-# Recovery after a crash reads the whole write-ahead log, a gigabyte at most by default.
+# Recovery after a crash reads the whole write-ahead log, by default at most a gigabyte.
 _START_TIMEOUT_S = 300
 _STOP_TIMEOUT_S = 60
 _PID_FILE = "postmaster.pid"
 
 
 class ServerFailedError(DatabaseUnreachableError):
-    """A Postgres program gave up. ``output`` is all that it said."""
+    """A Postgres program failed. ``output`` is its complete output."""
 
     def __init__(self, message: str, hint: str | None, output: str) -> None:
         super().__init__(message, hint)
@@ -35,8 +35,8 @@ class ServerFailedError(DatabaseUnreachableError):
 class Cluster:
     """The data directory ``data``, whose server runs as ``account`` and writes ``log``.
 
-    Both lie in a folder that belongs to ``account``: whatever is read or written here by another account, which is
-    root, follows no link (see ``foreign``).
+    Both are in a folder owned by ``account``. When another account, namely root, reads or writes there, it follows
+    no links (see ``foreign``).
     """
 
     data: Path
@@ -44,14 +44,14 @@ class Cluster:
     account: Account
 
     def version(self) -> int | None:
-        """The major version of the Postgres that made the data directory; None where there is none."""
+        """The major version of the Postgres that created the data directory; None if there is none."""
         try:
             return int(self._inside.read("PG_VERSION"))
         except FileNotFoundError:
             return None
 
     def initialise(self, binaries: Binaries, user: str, password: str, pass_fds: Sequence[int] = ()) -> None:
-        """Create the data directory, whole or not at all: UTF-8, superuser ``user``, passwords as scram.
+        """Create the data directory, completely or not at all: UTF-8, superuser ``user``, passwords as scram.
 
         initdb inherits ``pass_fds`` and nothing else.
 
@@ -60,7 +60,7 @@ class Cluster:
         """
         unfinished = self.data.with_name(f"{self.data.name}.unfinished")
         password_file = self.data.with_name(f"{self.data.name}.superuser")
-        shutil.rmtree(unfinished, ignore_errors=True)  # of a command that was killed
+        shutil.rmtree(unfinished, ignore_errors=True)  # from a command that was killed
         try:
             self._around.write(password_file.name, password)
             self._run(
@@ -73,21 +73,21 @@ class Cluster:
             self._around.remove(password_file.name)
 
     def configure(self, settings: Mapping[str, str | int]) -> None:
-        """Write ``settings`` as the server's own; they hold from its next start."""
+        """Write the server's ``settings``; they take effect at its next start."""
         lines = [f"{name} = '{value}'" for name, value in settings.items()]
         self._write("postgresql.auto.conf", lines)
 
     def admit(self, rules: Sequence[str]) -> None:
-        """Write who may connect, as lines of pg_hba.conf; they hold from the next start or reload."""
+        """Write who may connect, as lines of pg_hba.conf; they take effect at the next start or reload."""
         self._write("pg_hba.conf", rules)
 
     def start(self, binaries: Binaries, pass_fds: Sequence[int] = ()) -> str:
-        """Start the server in a session of its own; when it answers, return what it logged meanwhile.
+        """Start the server in its own session, wait until it answers, and return what it logged.
 
-        It inherits ``pass_fds`` and no other file descriptor.
+        It inherits ``pass_fds`` and no other file descriptors.
 
         Raises:
-            ServerFailedError: it does not come up; ``output`` is what it logged this time.
+            ServerFailedError: it does not start; ``output`` is what it logged.
         """
         already_logged = self.log_size()
         arguments = ("-D", str(self.data), "-l", str(self.log), "-w", "-t", str(_START_TIMEOUT_S), "start")
@@ -99,13 +99,13 @@ class Cluster:
         return self._log_after(already_logged)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> bool:
-        """Stop the server, if it runs, and return when it is gone: whether it ran.
+        """Stop the server, wait until it is gone, and return whether it was running.
 
-        SIGINT cuts the connections and loses nothing; SIGQUIT leaves the cleaning up to the next start; SIGKILL
-        is a crash. No program of Postgres is needed: a server whose installation was removed can be stopped too.
+        SIGINT cuts the connections and loses nothing, SIGQUIT leaves the cleanup to the next start, and SIGKILL is
+        a crash. This needs no Postgres program, so a server whose installation was removed can be stopped too.
 
         Raises:
-            DatabaseUnreachableError: it is still there a minute later.
+            DatabaseUnreachableError: it is still running a minute later.
         """
         process_id = self.process_id()
         if process_id is None:
@@ -130,22 +130,24 @@ class Cluster:
             psutil.Process(process_id).send_signal(signal.SIGHUP)
 
     def process_id(self) -> int | None:
-        """The running server's process id; a pid file that a crash left behind counts as not running."""
+        """The running server's process id; a pid file left by a crash does not count."""
         try:
             process_id = int(self._inside.read(_PID_FILE).split("\n", 1)[0])
             process = psutil.Process(process_id)
             is_postgres = process.status() != psutil.STATUS_ZOMBIE and "postgres" in process.name()
-            # The file is the account's own, which must not choose whom root sends a signal.
+            # The file is owned by the account, which must not choose the process to which root sends a signal.
             if not is_postgres or process.uids().real != self.account.uid:
                 return None
-            with contextlib.suppress(psutil.AccessDenied):  # root in a container may not look at others' processes
+            with contextlib.suppress(
+                psutil.AccessDenied
+            ):  # root in a container may not be allowed to see other users' processes
                 is_postgres = Path(process.cwd()) == self.data.resolve()
         except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
             return None
         return process_id if is_postgres else None
 
     def port(self) -> int | None:
-        """The port that the running server listens on; None where none runs."""
+        """The port that the running server listens on; None if it is not running."""
         if self.process_id() is None:
             return None
         try:
@@ -154,15 +156,15 @@ class Cluster:
             return None
 
     def forget_process(self) -> None:
-        """Remove the process id that a server left behind."""
+        """Remove the pid file that a server left behind."""
         self._inside.remove(_PID_FILE)
 
     def log_size(self) -> int:
-        """How many bytes the log has; 0 where there is none."""
+        """The size of the log in bytes; 0 if there is none."""
         return self._around.size(self.log.name)
 
     def put_log_aside(self) -> None:
-        """Keep the log under another name, and begin a new one with the next start."""
+        """Rename the log, so that the next start begins a new one."""
         self._around.rename(self.log.name, f"{self.log.name}.1")
 
     @property
@@ -209,10 +211,10 @@ class Cluster:
 
 
 def _complaint(text: str) -> str:
-    """The line that says why, out of what Postgres printed."""
+    """The line of Postgres's output that gives the reason."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     for marker in ("FATAL:", "PANIC:", "error:", "ERROR:"):
         for line in lines:
             if marker in line:
                 return line.partition(marker)[2].strip()
-    return lines[-1] if lines else "it says nothing"
+    return lines[-1] if lines else "there is no message"

@@ -1,4 +1,4 @@
-"""optuna-dashboard on a study's database: with a login or read-only where asked for, and no password in ``ps``."""
+"""Runs optuna-dashboard on the database, optionally with a login or read-only, without a password in ``ps``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _THREADS = 8
 
 @dataclass(frozen=True)
 class Login:
-    """The user name and password that every request has to bring."""
+    """The user name and password that every request must contain."""
 
     user: str
     password: str
@@ -35,7 +35,7 @@ class Login:
         """Read ``USER:PASSWORD``.
 
         Raises:
-            InputError: it is not of that form. What it is is not repeated.
+            InputError: it is not of that form. The message does not repeat it.
         """
         user, colon, password = text.partition(":")
         if not (user and colon and password):
@@ -46,35 +46,35 @@ class Login:
         return f"Login(user={self.user!r})"
 
     def admits(self, authorization: str) -> bool:
-        """Whether a request's Authorization header proves the login."""
+        """Whether a request's Authorization header contains the login."""
         scheme, _, encoded = authorization.partition(" ")
         if scheme.lower() != "basic":
             return False
         try:
             given = base64.b64decode(encoded, validate=True)
-        except ValueError:  # no base64, or no ASCII
+        except ValueError:  # not base64, or not ASCII
             return False
         return hmac.compare_digest(given, f"{self.user}:{self.password}".encode())
 
 
 @dataclass(frozen=True)
 class Doorkeeper:
-    """Tells requests of the dashboard's own pages from those that another web page makes a browser send.
+    """Distinguishes requests of the dashboard's own pages from those that other web pages make a browser send.
 
-    A page from elsewhere can give its own name this machine's address (DNS rebinding), but then ``Host`` holds
-    that name. So a request must name an address, ``localhost`` or one of ``names``; and one that changes something
-    must not come from a page of another origin.
+    A foreign page can give its own host name this machine's address (DNS rebinding), but then ``Host`` contains
+    that name. So a request must name an address, ``localhost`` or one of ``names``; and a request that changes
+    something must not come from a page of another origin.
     """
 
     names: frozenset[str]
 
     def reason_to_refuse(self, environment: WSGIEnvironment) -> str | None:
-        """Why this request is not answered; None where it is."""
+        """Why this request is refused; None if it is allowed."""
         host = environment.get("HTTP_HOST", "").lower()
         if not self._is_ours(host):
-            return f"this dashboard is not called {host!r}; start it with --allow-host and that name if it is"
+            return f"{host!r} is not a name of this dashboard; if it should be, start it with --allow-host NAME"
         if environment["REQUEST_METHOD"] not in _READING and not _is_same_origin(environment, host):
-            return "a page of another site asked for this"
+            return "a page of another site made this request"
         return None
 
     def _is_ours(self, host: str) -> bool:
@@ -91,20 +91,20 @@ class Doorkeeper:
 
 
 def _is_same_origin(environment: WSGIEnvironment, host: str) -> bool:
-    """Whether no header says that another site's page asks. Programs that are no browsers send neither header."""
+    """Whether no header names another site as the origin. Programs that are not browsers send neither header."""
     site = environment.get("HTTP_SEC_FETCH_SITE", "same-origin").lower()
     origin = environment.get("HTTP_ORIGIN")
     return site in ("same-origin", "none") and (origin is None or origin.lower().partition("://")[2] == host)
 
 
 class DashboardServer:
-    """A threaded web server that shows the studies of ``storage``. It listens from its construction on.
+    """A threaded web server that shows the studies in ``storage``. It listens as soon as it is created.
 
     Args:
-        names: what it is called besides its addresses, ``localhost``, ``host`` and this machine's name
+        names: its host names besides its addresses, ``localhost``, ``host`` and this machine's name
 
     Raises:
-        InputError: the ``dashboard`` extra is not installed, or the address cannot be listened on.
+        InputError: the ``dashboard`` extra is not installed, or it cannot listen on the address.
     """
 
     def __init__(
@@ -134,13 +134,13 @@ class DashboardServer:
 
     @property
     def url(self) -> str:
-        """Where a browser on this machine finds it."""
+        """The URL for a browser on this machine."""
         host, port = self._listener.getsockname()[:2]
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
     def serve(self) -> None:
-        """Answer requests until SystemExit is raised in this thread; then finish what is begun."""
+        """Answer requests until SystemExit is raised in this thread; then finish the open ones."""
         try:
             self._server.run()
         finally:
@@ -148,7 +148,7 @@ class DashboardServer:
 
 
 def require_dashboard() -> None:
-    """Nothing, when the ``dashboard`` extra is installed.
+    """Check that the ``dashboard`` extra is installed.
 
     Raises:
         InputError: it is not.
@@ -173,13 +173,13 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise InputError(
             f"the dashboard cannot listen on port {port} of {host}: {(error.strerror or str(error)).lower()}",
-            "choose another with --port (0: any that is free) or another --host",
+            "choose another with --port (0: any free one) or another --host",
         ) from error
     return listener
 
 
 def _reading_only(application: WSGIApplication) -> WSGIApplication:
-    """Refuse every request that could change something."""
+    """Refuse all requests that could change something."""
 
     def answer(environment: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environment["REQUEST_METHOD"] in _READING:
@@ -191,7 +191,7 @@ def _reading_only(application: WSGIApplication) -> WSGIApplication:
 
 
 def _guarded(application: WSGIApplication, doorkeeper: Doorkeeper) -> WSGIApplication:
-    """Refuse every request that another site's page may have made a browser send."""
+    """Refuse all requests that another site's page may have made a browser send."""
 
     def answer(environment: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         reason = doorkeeper.reason_to_refuse(environment)
@@ -203,7 +203,7 @@ def _guarded(application: WSGIApplication, doorkeeper: Doorkeeper) -> WSGIApplic
 
 
 def _logged_in(application: WSGIApplication, login: Login) -> WSGIApplication:
-    """Refuse every request without the login."""
+    """Refuse all requests without the login."""
 
     def answer(environment: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if login.admits(environment.get("HTTP_AUTHORIZATION", "")):

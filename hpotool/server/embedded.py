@@ -1,7 +1,8 @@
-"""The embedded Postgres: one server per home folder, started by whoever needs it first, alive until it is stopped.
+"""The embedded Postgres: one server per home folder, started when it is first needed, running until it is stopped.
 
-However many processes start it at once, there is one server. It listens on loopback until it is opened, asks every
-connection for its password, keeps what it committed through a power cut, and outlives the terminal.
+However many processes start it at once, there is only one server. It listens on loopback until it is opened to
+other machines, requires a password for every connection, keeps committed data through a power cut, and survives
+the terminal.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _SETTINGS: dict[str, str | int] = {
     "unix_socket_directories": "",
     "log_line_prefix": "%m [%p] %u@%d %h ",
     "log_checkpoints": "off",
-    # A machine that vanished must not hold a study's row lock for two hours, which is the kernel's default.
+    # A machine that vanished must not hold a study's row lock for two hours, the kernel's default timeout.
     "tcp_keepalives_idle": 30,
     "tcp_keepalives_interval": 10,
     "tcp_keepalives_count": 3,
@@ -58,7 +59,7 @@ State = Literal["running", "stopped", "absent", "elsewhere"]
 
 @dataclass(frozen=True)
 class Started:
-    """What ``start`` found or did. ``moved_from`` is the former port, where somebody else has taken it."""
+    """What ``start`` found or did. ``moved_from`` is the former port if another program has taken it."""
 
     url: DatabaseUrl
     url_for_others: DatabaseUrl | None
@@ -69,9 +70,9 @@ class Started:
 
 @dataclass(frozen=True)
 class Status:
-    """What is known about the server without touching it.
+    """The state of the server, determined without changing anything.
 
-    ``elsewhere`` is a server on the same home folder that another machine or container runs: ``host`` is its name.
+    ``elsewhere``: another machine or container, named ``host``, runs the server of this home folder.
     """
 
     state: State
@@ -84,10 +85,11 @@ class Status:
 
 
 class EmbeddedPostgres:
-    """The embedded Postgres of the folder ``home``. Prints nothing; returns what a command may say.
+    """The embedded Postgres of the folder ``home``. Prints nothing; commands print the returned data.
 
-    Every method raises DatabaseUnreachableError with a sentence and a hint when the machine does not play along:
-    no programs, no room, no rights, data of another version, a server of the same home on another machine.
+    Every method raises DatabaseUnreachableError with a message and a hint if the machine has a problem: no
+    programs, no space, no permissions, data of another version, a server of the same home folder on another
+    machine.
     """
 
     def __init__(self, home: Path) -> None:
@@ -95,10 +97,10 @@ class EmbeddedPostgres:
         self._folder = ServerFolder(home, server_account())
 
     def start(self, listen: str | None = None, allow: Sequence[str] = ()) -> Started:
-        """Have the server run, created if need be, and listen as asked, else as it did last.
+        """Make sure that the server runs and listens as requested, or else as before; create it if necessary.
 
         Raises:
-            InputError: ``listen`` is no address of this machine, or ``allow`` no list of networks.
+            InputError: ``listen`` is not an address of this machine, or ``allow`` is not a list of networks.
         """
         with explained_file_errors(self._home), self._folder.locked():
             before = self._folder.read_listening()
@@ -110,7 +112,7 @@ class EmbeddedPostgres:
             if was_running and before is not None and cluster.port() == before.port:
                 self._listen_anew(before, Listening(before.port, address, networks))
             else:
-                cluster.stop()  # the last start was interrupted before it had remembered everything
+                cluster.stop()  # the last start was interrupted before it had stored everything
                 self._start(address, networks, before.port if before else None)
             now = self._listening()
             moved_from = before.port if before and before.port != now.port else None
@@ -118,29 +120,29 @@ class EmbeddedPostgres:
             return Started(self._url(now), for_others, was_running, was_created, moved_from)
 
     def stop(self) -> bool:
-        """Stop the server, if it runs; whether it ran."""
+        """Stop the server if it is running; return whether it was."""
         with explained_file_errors(self._home):
             if not self._folder.path.exists():
                 return False
             with self._folder.locked():
                 was_running = self._folder.cluster.stop()
-                with self._folder.server_lock():  # one that runs elsewhere is not stopped, and that is said
+                with self._folder.server_lock():  # a server elsewhere is not stopped, which raises an error
                     return was_running
 
     def destroy(self) -> bool:
-        """Stop the server and remove its data for ever; whether there was any."""
+        """Stop the server and permanently delete its data; return whether there was any."""
         with explained_file_errors(self._home):
             if not self._folder.path.exists():
                 return False
             with self._folder.locked():
                 was_there = self._folder.cluster.version() is not None
-                self._folder.cluster.stop(signal.SIGQUIT)  # there is nothing to be kept
-                with self._folder.server_lock():  # and nobody pulls the data from under a server elsewhere
+                self._folder.cluster.stop(signal.SIGQUIT)  # no data has to be preserved
+                with self._folder.server_lock():  # and the data of a server elsewhere is not deleted
                     self._folder.remove()
                 return was_there
 
     def status(self) -> Status:
-        """What is known about the server; nothing is started, created or waited for."""
+        """The state of the server; starts, creates and waits for nothing."""
         with explained_file_errors(self._home):
             cluster = self._folder.cluster
             process_id, version = cluster.process_id(), cluster.version()
@@ -184,8 +186,8 @@ class EmbeddedPostgres:
             if cluster.version() is None:
                 _, superuser_password = self._folder.make_passwords()
                 cluster.initialise(binaries, SUPERUSER, superuser_password, pass_fds=(descriptor,))
-            # The lock says that no server is here. A pid file of before a reboot may by now name another process
-            # of this user, and Postgres would refuse to start beside it.
+            # The lock proves that no server is running. A pid file from before a reboot may now name another
+            # process of this user, and Postgres would refuse to start.
             cluster.forget_process()
             if cluster.log_size() > _LOG_LIMIT:
                 cluster.put_log_aside()
@@ -208,9 +210,9 @@ class EmbeddedPostgres:
             else:
                 if _PORT_TAKEN not in logged:
                     return listening
-                # Postgres is content with one address of several, and another program has this port on the rest.
+                # Postgres accepts one of several addresses, but another program has this port on the others.
                 self._folder.cluster.stop()
-            # Somebody took the port between looking and starting.
+            # Another program took the port between the check and the start.
             tried.append(listening.port)
 
     def _listen_anew(self, before: Listening, after: Listening) -> None:
@@ -223,14 +225,14 @@ class EmbeddedPostgres:
             self._folder.write_listening(after)
 
     def _configure(self, listening: Listening) -> None:
-        # Every address includes loopback, and nothing can be bound twice.
+        # "Every address" includes loopback, which cannot be bound twice.
         every = listening.address == EVERY_ADDRESS
         addresses = EVERY_ADDRESS if every else ",".join(dict.fromkeys((LOOPBACK, listening.address)))
         self._folder.cluster.configure(_SETTINGS | {"listen_addresses": addresses, "port": listening.port})
         self._folder.cluster.admit(access_rules(listening, SUPERUSER, USER, DATABASE))
 
     def _binaries(self) -> Binaries:
-        """Programs of the version that made the data, or of the preferred one for new data."""
+        """Programs of the version that created the data, or of the preferred version for new data."""
         version = self._folder.cluster.version()
         try:
             binaries = find_binaries(version)
@@ -239,12 +241,12 @@ class EmbeddedPostgres:
                 raise
             raise DatabaseUnreachableError(
                 f"the data in {self._folder.cluster.data} is of Postgres {version}: {error.message}",
-                f"install PostgreSQL {version}, or give the data up with: hpotool db destroy",
+                f"install PostgreSQL {version}, or delete the data with: hpotool db destroy",
             ) from error
         return make_reachable(binaries, self._folder.account, self._folder.programs)
 
     def _create_database(self, port: int) -> None:
-        """Create hpotool's role and database, whichever of them is missing."""
+        """Create hpotool's role and database, if they are missing."""
         password, superuser_password = self._folder.make_passwords()
         try:
             connection = psycopg2.connect(
@@ -253,15 +255,15 @@ class EmbeddedPostgres:
         except psycopg2.OperationalError as error:
             reason = str(error).strip().splitlines()[-1]
             raise DatabaseUnreachableError(
-                f"the embedded Postgres runs and refuses its own superuser: {reason}",
-                f"put back {self._folder.path / 'superuser-password'}, or give the data up: hpotool db destroy",
+                f"the embedded Postgres is running but refuses its own superuser: {reason}",
+                f"put back {self._folder.path / 'superuser-password'}, or delete the data: hpotool db destroy",
             ) from error
         with contextlib.closing(connection):
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (USER,))
                 verb = "ALTER" if cursor.fetchone() else "CREATE"
-                # Hashed here, so that the server's log can never show it.
+                # Hashed here, so that it never appears in the server's log.
                 hashed = extensions.encrypt_password(password, USER, connection, "scram-sha-256")
                 statement = sql.SQL(verb + " ROLE {} LOGIN PASSWORD {}")
                 cursor.execute(statement.format(sql.Identifier(USER), sql.Literal(hashed)))

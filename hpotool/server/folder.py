@@ -1,8 +1,8 @@
-"""What the embedded Postgres keeps in the home folder: its data, passwords, how it listens, and two locks.
+"""The embedded Postgres's files in the home folder: its data, passwords, listening state, and two locks.
 
-The lock ``postgres.lock`` is held by the command that changes something. The lock on ``running`` is held by the
-server itself, through a file descriptor that it inherits: whoever can take it knows that no server runs on the
-data, also where process ids say nothing, in another container or on another machine with the same home folder.
+A command that changes something holds the lock ``postgres.lock``. The server itself holds the lock on ``running``
+through an inherited file descriptor: a process that gets it knows that no server runs on the data, even if process
+ids are meaningless, as in another container or on another machine with the same home folder.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from hpotool.server.account import Account
 from hpotool.server.cluster import Cluster
 
 LOOPBACK = "127.0.0.1"
-# Where root's data goes when its home folder is closed to the account that Postgres runs as.
+# The folder for root's data if its home folder is closed to the account that Postgres runs as.
 _ROOTS_DATA = Path("/var/lib/hpotool")
 _PASSWORD = "password"
 _SUPERUSER_PASSWORD = "superuser-password"
-# The last backends of a killed server, or the initdb of a killed command, are gone by then.
+# By then, the last backends of a killed server, or the initdb of a killed command, are gone.
 _ORPHANS_LEAVE_S = 30.0
-# Another command that only looks whether a server runs holds the lock for a moment.
+# Another command that only checks whether a server runs holds the lock for a moment.
 _OTHERS_LOOK_S = 1.0
 
 
 @dataclass(frozen=True)
 class Listening:
-    """Where the server listens, and which networks it admits besides this machine."""
+    """The address on which the server listens, and the networks it admits besides this machine."""
 
     port: int
     address: str = LOOPBACK
@@ -58,7 +58,7 @@ class ServerFolder:
         self.account = account
 
     def prepare(self) -> None:
-        """Create the folders, reachable by the server's account and closed to everybody else."""
+        """Create the folders, accessible to the server's account and closed to all others."""
         self.path.mkdir(parents=True, exist_ok=True)
         self.path.chmod(0o711 if self.account.switch else 0o700)
         server = self.server
@@ -66,7 +66,7 @@ class ServerFolder:
             _ROOTS_DATA.mkdir(parents=True, exist_ok=True)
             _ROOTS_DATA.chmod(0o711)
         server.mkdir(exist_ok=True)
-        # By its descriptor: where the home folder is another account's, a link may take its place at any moment.
+        # By descriptor: if another account owns the home folder, the path may be replaced by a link at any moment.
         no_links = os.O_NOFOLLOW if self.account.switch else 0
         descriptor = os.open(server, os.O_DIRECTORY | os.O_CLOEXEC | no_links)
         try:
@@ -77,7 +77,7 @@ class ServerFolder:
 
     @property
     def server(self) -> Path:
-        """The folder that belongs to the server's account."""
+        """The folder owned by the server's account."""
         inside = self.path / "server"
         if inside.exists() or self.account.can_reach(inside):
             return inside
@@ -85,12 +85,14 @@ class ServerFolder:
 
     @property
     def programs(self) -> Path:
-        """Where root keeps a copy of the wheel's programs: beside the server's folder, which others may write."""
+        """The folder for root's copy of the wheel's programs, outside the server's folder, which others may
+        write.
+        """
         return self.server.with_name(f"{self.server.name}-programs")
 
     @property
     def cluster(self) -> Cluster:
-        """The data directory with its log."""
+        """The data directory and its log."""
         return Cluster(self.server / "data", self.server / "log", self.account)
 
     @contextlib.contextmanager
@@ -109,10 +111,10 @@ class ServerFolder:
 
     @contextlib.contextmanager
     def server_lock(self) -> Iterator[int]:
-        """The descriptor that the server is to inherit, once it is certain that no other server runs on the data.
+        """The descriptor for the server to inherit, once it is certain that no other server runs on the data.
 
         Raises:
-            DatabaseUnreachableError: one does, where it cannot be seen from here.
+            DatabaseUnreachableError: a server elsewhere does.
         """
         running = self.path / "running"
         with open(running, "a+", opener=_without_links) as file:
@@ -133,7 +135,7 @@ class ServerFolder:
             yield file.fileno()
 
     def server_host(self) -> str | None:
-        """The machine or container whose server holds the lock; None where no server runs on the data."""
+        """The machine or container whose server holds the lock; None if no server runs on the data."""
         try:
             with (self.path / "running").open() as file:
                 return None if _try_lock(file.fileno()) else file.read().strip() or "another machine"
@@ -184,17 +186,17 @@ class ServerFolder:
 
 @contextlib.contextmanager
 def explained_file_errors(home: Path) -> Iterator[None]:
-    """Turn what the operating system says about the home folder into a sentence.
+    """Turn the operating system's errors about the home folder into messages.
 
     Raises:
-        DatabaseUnreachableError: something in it could not be read or written.
+        DatabaseUnreachableError: a file in it could not be read or written.
     """
     try:
         yield
     except FileNotFoundError as error:
         raise DatabaseUnreachableError(
             f"the embedded Postgres cannot be used: {error.filename} is missing",
-            "hpotool db down, then hpotool db up makes it again",
+            "run hpotool db down, then hpotool db up, to create it again",
         ) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -204,12 +206,12 @@ def explained_file_errors(home: Path) -> Iterator[None]:
             ) from error
         raise DatabaseUnreachableError(
             f"the embedded Postgres cannot be used: {error.filename or home}: {error.strerror or error}",
-            "set HPOTOOL_HOME to a folder that you may write, or HPOTOOL_STORAGE to another Postgres",
+            "set HPOTOOL_HOME to a writable folder, or HPOTOOL_STORAGE to another Postgres",
         ) from error
 
 
 def _without_links(path: str, flags: int) -> int:
-    """Open as ``open`` does, but no link: the home folder may be another account's than root's."""
+    """Like ``open``, but refuse links, because root may be using another account's home folder."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 

@@ -1,8 +1,8 @@
-"""Files in a folder of another account, which may put a link anywhere in it at any moment.
+"""Accesses files in a folder of another account, which may put a link anywhere in it at any moment.
 
-Root keeps the server's settings in folders that belong to the account Postgres runs as. Whatever is opened there
-is opened relative to the descriptor of its folder and without following links, so that nothing outside is read or
-written, whoever is faster.
+Root keeps the server's settings in folders owned by the account that Postgres runs as. Files there are opened
+relative to the descriptor of their folder and without following links, so that nothing outside is read or written,
+even in a race.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from hpotool.server.account import Account
 
 @dataclass(frozen=True)
 class ForeignFolder:
-    """The folder ``base``/``inside`` of ``account``; what leads to ``base`` is the caller's own, or root's.
+    """The folder ``base``/``inside`` of ``account``; the path to ``base`` is owned by the caller or root.
 
-    In folders of the caller's own account links are followed as ever: one may lead to another disk on purpose.
+    In folders of the caller's own account, links are followed as usual, because they may lead to another disk on
+    purpose.
     """
 
     account: Account
@@ -28,10 +29,10 @@ class ForeignFolder:
     inside: tuple[str, ...] = ()
 
     def read(self, name: str, offset: int = 0) -> str:
-        """The text of the file ``name`` from a byte on.
+        """The text of the file ``name``, from a byte offset.
 
         Raises:
-            OSError: it is not there, or a link.
+            OSError: it does not exist, or is a link.
         """
         with (
             self._opened() as folder,
@@ -42,7 +43,7 @@ class ForeignFolder:
             return file.read().decode(errors="replace")
 
     def size(self, name: str) -> int:
-        """How large the file ``name`` is; 0 where there is none. Of a link, its own size."""
+        """The size of the file ``name``; 0 if there is none. For a link, its own size."""
         try:
             with self._opened() as folder:
                 return os.stat(name, dir_fd=folder, follow_symlinks=not self.account.switch).st_size
@@ -50,7 +51,7 @@ class ForeignFolder:
             return 0
 
     def write(self, name: str, text: str) -> None:
-        """Put a file with this text in the place of what was there, readable by its account only."""
+        """Replace the file by one with this text, readable only by its account."""
         unfinished = f"{name}.unfinished"
         with self._opened() as folder:
             with contextlib.suppress(FileNotFoundError):
@@ -67,7 +68,7 @@ class ForeignFolder:
             os.unlink(name, dir_fd=folder)
 
     def rename(self, name: str, to: str) -> None:
-        """Give what is called ``name`` another name in the same folder."""
+        """Rename the file ``name`` within the folder."""
         with self._opened() as folder:
             os.replace(name, to, src_dir_fd=folder, dst_dir_fd=folder)
 

@@ -22,7 +22,7 @@ class Branch:
     Attributes:
         predecessor: the finished trial that this one succeeds; each trial has at most one successor.
         source: the finished trial whose checkpoint this one starts with; differs from the predecessor if that was
-        replaced.
+            replaced.
         source_root: the lineage of ``source``, which names its checkpoint folder.
         steps: the step to train to, counted from the start of all training.
         tier: the tier of this trial, counted from 0; None in a population.

@@ -1,1 +1,1 @@
-"""One process for one slot: claims trials, runs their attempts, tells what came out."""
+"""One process for one slot: claims trials, runs their attempts, stores the results."""

@@ -1,8 +1,8 @@
-"""What a worker may run for a study, where whoever starts it has said so: nothing else is imported or started.
+"""The code that a worker may run, if its user has restricted it: nothing else is imported or started.
 
-A study is data in a database, and names code: an objective, a class that samples or prunes, a command, variables
-that decide what a process loads. Optuna's CMA-ES unpickles what it finds there. Without a list a worker trusts
-whoever may write to the database; with one, each of these must be named.
+A study is data in a database, and names code: an objective, a sampler or pruner class, a command, environment
+variables that determine what a process loads. Optuna's CMA-ES even unpickles data from the database. Without a
+list, a worker trusts everyone who can write to the database; with one, each of these must be on it.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ VARIABLE = "HPOTOOL_ALLOW"
 
 @dataclass(frozen=True)
 class Allowed:
-    """The names that a worker may run; None: whatever a study names."""
+    """The names that a worker may run; None: any name."""
 
     names: frozenset[str] | None = None
 
     @classmethod
     def read(cls, options: Sequence[str], environment: Mapping[str, str] | None = None) -> Allowed:
-        """What the options and HPOTOOL_ALLOW (names with a semicolon between them) name together."""
+        """The names in the options and in HPOTOOL_ALLOW (separated by semicolons)."""
         text = (os.environ if environment is None else environment).get(VARIABLE, "")
         names = [name.strip() for name in (*options, *text.split(";"))]
         return cls(frozenset(filter(None, names)) or None)
 
     def check(self, spec: StudySpec) -> None:
-        """Nothing, where the study names only what is allowed.
+        """Check that the study names only allowed code.
 
         Raises:
-            InputError: it names something else; with all of it.
+            InputError: it names other code; the error lists all of it.
         """
         refused = [] if self.names is None else [each for each in named_code(spec) if each[1] not in self.names]
         if not refused:
@@ -46,14 +46,14 @@ class Allowed:
         more = [f"--only-objective={name}" for _, name in refused]
         raise InputError(
             "\n".join(
-                [f"this worker runs only what it was told to, and study {spec.name!r} names more", *sentences]
+                [f"this worker runs only allowed code, but study {spec.name!r} names other code", *sentences]
             ),
-            f"if you trust it, add to the worker's options: {paste(*more).partition(' ')[2]}",
+            f"if you trust it, add these options to the worker: {paste(*more).partition(' ')[2]}",
         )
 
 
 def named_code(spec: StudySpec) -> Iterator[tuple[str, str]]:
-    """All code that a study makes a worker run: what it is, and how it is named to allow it."""
+    """All code that a study makes a worker run: its kind, and the name that allows it."""
     if spec.objective.python is not None:
         yield "the objective", spec.objective.python
     if spec.objective.command is not None:
@@ -70,7 +70,7 @@ def _unpickles(sampler: str) -> bool:
 
 
 def _named_pruners(pruner: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """A pruner's class, and that of the one it wraps."""
+    """A pruner's class, and that of the pruner it wraps."""
     if ":" in str(pruner.get("name", "")):
         yield "the pruner", str(pruner["name"])
     wrapped = pruner.get("wrapped")

@@ -1,4 +1,4 @@
-"""Queues what is ready to go on from a finished trial, before this worker claims: tiers and populations."""
+"""Queues continuations of finished trials before this worker claims: for tiers and populations."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from hpotool.storage.control.queueing import queue_branch
 from hpotool.storage.fleet.attempts import Run
 from hpotool.study.spec import StudySpec
 
-_TRIES = 5  # to find a branch that nobody has queued meanwhile; the next claim tries again
+_TRIES = 5  # tries to find a branch that no other worker has queued in the meantime; the next claim tries again
 
 
 def branching_rule(spec: StudySpec, sampler: BaseSampler) -> BranchingRule | None:
-    """The rule by which trials of the study go on from each other; None: they do not."""
+    """The rule by which the study's trials continue each other; None if they do not."""
     if isinstance(sampler, PopulationSampler):
         return sampler
     return Tiers(spec.tiers) if spec.tiers else None
 
 
 class Branches:
-    """One worker's part in a study whose trials go on from each other."""
+    """One worker's part in a study whose trials continue each other."""
 
     def __init__(self, rule: BranchingRule, run: Run, study_seed: int, actor: str) -> None:
         self._rule = rule
@@ -32,7 +32,7 @@ class Branches:
         self._actor = actor
 
     def before_claim(self, study: Study) -> None:
-        """Queue one branch, if any is ready: the one that this worker, most likely, is about to claim."""
+        """Queue one branch, if one is ready; most likely, this worker will claim it next."""
         refused = None
         for _ in range(_TRIES):
             found = self._rule.next_branch(_read_tree(study), study.direction, self._study_seed)
@@ -44,7 +44,7 @@ class Branches:
             refused = found
 
     def unneeded_lineages(self, study: Study) -> set[int]:
-        """The finished lineages whose checkpoints no trial begins with any more, as far as this worker knows."""
+        """The finished lineages whose checkpoints no trial will start from, as far as this worker knows."""
         tree = _read_tree(study)
         finished = {root_of(trial) for trial in tree.living if trial.state in FINISHED}
         return finished - self._rule.lineages_in_use(tree, study.direction)

@@ -1,7 +1,7 @@
-"""GPUs: which there are, which one a worker gets, whether somebody else uses it, what an attempt takes of it.
+"""GPUs: lists them, selects one for a worker, checks whether it is in use, and measures an attempt's usage.
 
-Devices are bound by UUID: CUDA counts by speed where NVML counts by slot, so "0" means different devices to the
-two on a mixed machine. Nothing here touches CUDA; NVML, the driver's management library, is asked instead.
+Devices are assigned by UUID: CUDA numbers them by speed and NVML by slot, so "0" can mean different devices on a
+mixed machine. This module uses NVML, the driver's management library, and never CUDA.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from hpotool.errors import InputError
 
 IfBusy = Literal["wait", "skip", "share"]
 _LOOKS_EVERY_S = 5.0
-# What a driver holds on an idle device stays far below; where a container hides the processes of others, what
-# they hold still shows.
+# A driver's own usage of an idle device is far below this. If a container hides other processes, their memory is
+# still visible.
 _BUSY_SHARE_OF_MEMORY = 0.1
 
 
 @dataclass(frozen=True)
 class Device:
-    """A GPU, or a MIG part of one. ``number`` counts what this worker may see, from 0."""
+    """A GPU, or a MIG part of one. ``number`` is its index among the devices this worker may see, from 0."""
 
     number: int
     uuid: str
@@ -35,7 +35,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Slot:
-    """What one worker works on: its devices (none for the CPU), a name for people, its attempts' environment."""
+    """The devices of one worker (none for the CPU), with a name for people and its attempts' environment."""
 
     label: str
     devices: tuple[Device, ...] = ()
@@ -43,9 +43,9 @@ class Slot:
 
 
 class Nvml:
-    """The machine's GPUs as NVML sees them. Without a driver there are none, and ``missing`` says why.
+    """The machine's GPUs according to NVML. Without a driver there are none, and ``missing`` says why.
 
-    ``library`` has the functions of the module pynvml; it is replaced where there is no GPU to test with.
+    ``library`` has the functions of the module pynvml; tests replace it on machines without a GPU.
     """
 
     def __init__(self, library: Any = None) -> None:
@@ -59,7 +59,7 @@ class Nvml:
             self.missing = str(error)
 
     def devices(self) -> list[Device]:
-        """Every device, MIG parts in place of a device that is divided."""
+        """All devices, with MIG parts in place of a divided device."""
         if self.missing is not None:
             return []
         library = self._library
@@ -72,20 +72,20 @@ class Nvml:
         return found
 
     def is_busy(self, device: Device) -> bool:
-        """Whether somebody uses the device."""
+        """Whether another process uses the device."""
         handle = self._handle(device)
         memory = self._library.nvmlDeviceGetMemoryInfo(handle)
         return bool(self._processes(handle)) or memory.used > _BUSY_SHARE_OF_MEMORY * memory.total
 
     def memory_used(self, device: Device, pids: Sequence[int]) -> int:
-        """Bytes that ``pids`` hold on the device; all that is in use where processes cannot be told apart."""
+        """Bytes that ``pids`` use on the device; all bytes in use if processes cannot be told apart."""
         handle = self._handle(device)
         processes = self._processes(handle)
         own = [process.usedGpuMemory or 0 for process in processes if process.pid in pids]
         return sum(own) if own else int(self._library.nvmlDeviceGetMemoryInfo(handle).used)
 
     def utilization(self, device: Device) -> int | None:
-        """Percent of the last moment in which the device computed; None where it does not tell (MIG parts)."""
+        """Recent utilization of the device in percent; None if not available (MIG parts)."""
         try:
             return int(self._library.nvmlDeviceGetUtilizationRates(self._handle(device)).gpu)
         except self._library.NVMLError:
@@ -97,21 +97,21 @@ class Nvml:
     def _processes(self, handle: Any) -> list[Any]:
         try:
             return list(self._library.nvmlDeviceGetComputeRunningProcesses(handle))
-        except self._library.NVMLError:  # not permitted, or not known on this device
+        except self._library.NVMLError:  # not permitted, or not supported by this device
             return []
 
     def _parts(self, handle: Any) -> list[Any]:
         parts: list[Any] = []
-        with contextlib.suppress(self._library.NVMLError):  # most devices do not know MIG
+        with contextlib.suppress(self._library.NVMLError):  # most devices do not support MIG
             current, _ = self._library.nvmlDeviceGetMigMode(handle)
             for index in range(self._library.nvmlDeviceGetMaxMigDeviceCount(handle) if current else 0):
-                with contextlib.suppress(self._library.NVMLError):  # a place without a part
+                with contextlib.suppress(self._library.NVMLError):  # an empty MIG slot
                     parts.append(self._library.nvmlDeviceGetMigDeviceHandleByIndex(handle, index))
         return parts
 
 
 def visible_devices(nvml: Nvml, environment: Mapping[str, str] = os.environ) -> list[Device]:
-    """The devices that this process may use, in CUDA's order where CUDA_VISIBLE_DEVICES gives one."""
+    """The devices that this process may use, in the order of CUDA_VISIBLE_DEVICES if that is set."""
     devices = nvml.devices()
     allowed = environment.get("CUDA_VISIBLE_DEVICES")
     if allowed is None:
@@ -121,13 +121,13 @@ def visible_devices(nvml: Nvml, environment: Mapping[str, str] = os.environ) -> 
 
 
 def choose_slots(option: str | None, nvml: Nvml, environment: Mapping[str, str] = os.environ) -> list[Slot]:
-    """The slots that ``--gpu`` asks for: several for ``auto`` (one per device), else exactly one.
+    """The slots for ``--gpu``: one per device for ``auto``, else exactly one.
 
-    ``none`` is the CPU; nothing is the only device, or the CPU where there is no device; ``0``, ``0,1``,
-    ``GPU-…`` and ``MIG-…`` (a beginning of the UUID suffices) are devices, all of them for each trial.
+    ``none`` is the CPU. Without the option, it is the only device, or the CPU if there is none. ``0``, ``0,1``,
+    ``GPU-…`` and ``MIG-…`` (the beginning of the UUID is enough) are devices, all of them for each trial.
 
     Raises:
-        InputError: there is no such device, no driver, or nothing was said and there are several.
+        InputError: there is no such device or no driver, or the option is missing and there are several devices.
     """
     if option == "none":
         return [Slot("cpu", environment={"CUDA_VISIBLE_DEVICES": ""})]
@@ -136,7 +136,7 @@ def choose_slots(option: str | None, nvml: Nvml, environment: Mapping[str, str] 
         if len(devices) > 1:
             raise InputError(
                 f"this machine has {len(devices)} GPUs",
-                "say which with --gpu 0, or --gpu auto for one worker on each, or --gpu none",
+                "choose with --gpu 0, --gpu auto for one worker on each, or --gpu none",
             )
         return [_slot(devices)] if devices else [Slot("cpu")]
     if not devices:
@@ -148,10 +148,10 @@ def choose_slots(option: str | None, nvml: Nvml, environment: Mapping[str, str] 
 
 
 def wait_until_free(slots: Sequence[Slot], if_busy: IfBusy, nvml: Nvml, wait: Any = time.sleep) -> list[Slot]:
-    """The slots that can be worked on now: ``share`` all, ``skip`` the free ones, ``wait`` until one is free.
+    """The slots to use now: all (``share``), the free ones (``skip``), or one that becomes free (``wait``).
 
     Raises:
-        InputError: ``skip``, and every one is in use.
+        InputError: with ``skip``, if every device is in use.
     """
     if if_busy == "share" or not any(slot.devices for slot in slots):
         return list(slots)
@@ -161,12 +161,12 @@ def wait_until_free(slots: Sequence[Slot], if_busy: IfBusy, nvml: Nvml, wait: An
             return free
         if if_busy == "skip":
             named = ", ".join(slot.label for slot in slots)
-            raise InputError(f"{named} is in use by others", "use --if-busy wait or --if-busy share")
+            raise InputError(f"{named} is in use by other processes", "use --if-busy wait or --if-busy share")
         wait(_LOOKS_EVERY_S)
 
 
 class DeviceMeter:
-    """What one attempt takes of its devices: sampled while it runs."""
+    """An attempt's usage of its devices, sampled while it runs."""
 
     def __init__(self, nvml: Nvml, slot: Slot) -> None:
         self._nvml = nvml
@@ -174,22 +174,22 @@ class DeviceMeter:
         self.reset()
 
     def reset(self) -> None:
-        """Begin with a new attempt."""
+        """Start measuring a new attempt."""
         self.peak_memory: int | None = None
         self._utilizations: list[int] = []
 
     @property
     def mean_utilization(self) -> float | None:
-        """Percent, over the samples; None without any."""
+        """Mean utilization in percent; None without samples."""
         return sum(self._utilizations) / len(self._utilizations) if self._utilizations else None
 
     def sample(self, pids: Sequence[int]) -> None:
-        """Look at the devices; ``pids`` are the attempt's processes."""
+        """Take a sample; ``pids`` are the attempt's processes."""
         if not self._devices:
             return
         try:
             used = sum(self._nvml.memory_used(device, pids) for device in self._devices)
-        except self._nvml.error:  # a device that fell off its bus: the attempt will say so itself
+        except self._nvml.error:  # a device that fell off its bus: the attempt itself will report it
             return
         self.peak_memory = max(self.peak_memory or 0, used)
         rates = [rate for device in self._devices if (rate := self._nvml.utilization(device)) is not None]
@@ -199,7 +199,7 @@ class DeviceMeter:
 
 def _slot(devices: Sequence[Device]) -> Slot:
     numbers = ",".join(str(device.number) for device in devices)
-    # The name is what prices go by.
+    # Prices are matched against this name.
     label = f"gpu {numbers} ({', '.join(dict.fromkeys(device.name for device in devices))})"
     return Slot(label, tuple(devices), {"CUDA_VISIBLE_DEVICES": ",".join(device.uuid for device in devices)})
 

@@ -1,4 +1,4 @@
-"""What a worker says of itself: one line per event, for people or as JSON for machines, on stderr."""
+"""The log of a worker on stderr: one line per event, as text for people or as JSON for machines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ logger = logging.getLogger("hpotool")
 
 
 def set_up_logging(format: LogFormat, label: str = "") -> None:
-    """Send hpotool's log to stderr; ``label`` begins each line of text. Optuna's own lines would tell the same."""
+    """Send hpotool's log to stderr, with ``label`` before each line of text. Optuna's own log is redundant."""
     import optuna
 
     handler = logging.StreamHandler(sys.stderr)
@@ -29,17 +29,17 @@ def set_up_logging(format: LogFormat, label: str = "") -> None:
     logger.setLevel(logging.INFO)
     logger.propagate = False
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    # The objective's process says so in the attempt's log, where it is suggested.
+    # The objective's process already logs this warning in the attempt's log.
     warnings.filterwarnings("ignore", message="Choices for a categorical distribution", category=UserWarning)
 
 
 def log_event(event: str, message: str, level: int = logging.INFO, **fields: Any) -> None:
-    """Log ``message``; in JSON, ``event`` and ``fields`` say the same in parts."""
+    """Log ``message``; in JSON, ``event`` and ``fields`` have the same information in structured form."""
     logger.log(level, message, extra={"fields": {"event": event, **fields}})
 
 
 class _TextFormatter(logging.Formatter):
-    """One line per event, with nothing in it that a terminal would obey; tracebacks have lines of their own."""
+    """Formats one line per event, with control characters escaped; tracebacks keep their lines."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
         record.message = visible(record.message)

@@ -1,6 +1,6 @@
-"""A worker: one trial after the other, until the study is done or the worker is told to leave.
+"""The main loop of a worker: runs one trial after another until the study is done or the worker must leave.
 
-Whatever happens to a trial, the worker goes on; when it leaves, `Departure` says why.
+Whatever happens to a trial, the worker continues; when it leaves, `Departure` says why.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from hpotool.worker.membership.membership import Membership
 from hpotool.worker.one_trial import OneTrial, TrialEnd
 from hpotool.worker.signals import Level, Stopping
 
-# A worker that found nothing to claim asks again after so long: within this time it claims what others lose.
-# Later it asks less often: a hundred idle workers would queue for the study's row, and keep Postgres busy.
+# The pause before a worker that found nothing to claim asks again, and so the delay before it claims a lost trial.
+# Later it asks less often, because a hundred idle workers would queue for the study's row and keep Postgres busy.
 _IDLE_WAIT = timedelta(seconds=1)
-_SOON_IDLE_LONG = 10  # times that it asked in vain
-BROKEN_LIMIT = 5  # errors of the worker itself in a row, after which it leaves
+_SOON_IDLE_LONG = 10  # number of unsuccessful claims before it asks less often
+BROKEN_LIMIT = 5  # number of consecutive errors of the worker itself after which it leaves
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class WorkerLoop:
         has_breaker: bool = True,
         order_more: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Nothing is claimed yet; ``before_claim`` is called before each claim, ``has_breaker``: see `judge`.
+        """Claims nothing yet. ``before_claim`` is called before each claim; for ``has_breaker`` see `judge`.
 
-        ``order_more`` looks whether what was confirmed is decided; true: more replicates wait now.
+        ``order_more`` checks whether a confirmation is decided; if true, more replicates are waiting now.
         """
         self._study = study
         self._storage = storage
@@ -83,21 +83,21 @@ class WorkerLoop:
         stopping.listener = self._stop_attempt_if_asked
 
     def run(self) -> Departure:
-        """Work until there is a reason to leave; the reason.
+        """Run trials until there is a reason to leave; return the reason.
 
         Raises:
-            GaveUpError: the database stayed away for longer than this worker was to wait.
+            GaveUpError: the database outage lasted longer than this worker may wait.
         """
         while self._stopping.level == Level.STAY:
             try:
                 departure = self._after_trial(self._trial.work())
             except GaveUpError:
-                # Told to leave in an outage: what there was to tell lies on this machine's disk.
+                # Asked to leave during an outage: the result is on this machine's disk.
                 if self._stopping.level == Level.STAY:
                     raise
                 break
-            except HpotoolError as error:  # tables or rights are missing for what follows from a trial
-                log_event("refused", f"the worker met an error, and goes on: {error.message}", logging.ERROR)
+            except HpotoolError as error:  # tables or privileges are missing for the consequences of a trial
+                log_event("refused", f"the worker hit an error and continues: {error.message}", logging.ERROR)
                 departure = self._after_broken(error.message)
             except NothingToClaim as nothing:
                 departure = self._settle_idleness(nothing.answer)
@@ -124,7 +124,7 @@ class WorkerLoop:
         return departure
 
     def _after_trial(self, end: TrialEnd) -> Departure | None:
-        """What the end of a trial means for the worker: go on, or leave."""
+        """Decide whether the worker continues after a trial, or leaves."""
         self._idle_because = ""
         self._asked_in_vain = 0
         if end.result is not None and end.tell is not None:
@@ -143,34 +143,34 @@ class WorkerLoop:
         self._broken_in_a_row += 1
         departure = judge_broken(self._broken_in_a_row, error)
         if departure is None:
-            self._stopping.wait(_IDLE_WAIT)  # what it met may pass by itself
+            self._stopping.wait(_IDLE_WAIT)  # the error may be transient
         return departure
 
     def _look_at_breaker(self, end: TrialEnd) -> Departure | None:
-        """Leave when what this worker is given fails here and nowhere else."""
+        """Leave if trials fail on this worker but not on others."""
         if not self._has_breaker or end.result is None or end.result.is_answer:
             return None
-        # Told to leave, it leaves anyway; and in an outage the question would end it with an error.
+        # If it was asked to leave, it leaves anyway; and during an outage, the query would end it with an error.
         if self._stopping.level > Level.STAY:
             return None
         breaker = self._membership.judge()
         return None if breaker is None else Departure(f"circuit breaker: {breaker.reason}", EXIT_FAILED)
 
     def _stop_attempt_if_asked(self) -> None:
-        """Pass a wish to stop on to the running attempt. Safe in signal handlers and in other threads."""
+        """Pass a request to stop on to the running attempt. Safe in signal handlers and in other threads."""
         level = self._stopping.level
         if level >= Level.STOP:
             grace = self._grace if level == Level.STOP else timedelta(0)
             self._runner.stop(Outcome.PREEMPTED, f"its worker was asked to leave: {self._stopping.reason}", grace)
 
     def _stay_idle(self, answer: NoTrial) -> None:
-        """Wait for a trial, and say once why."""
+        """Wait for a trial, and log the reason once."""
         if self._idle_because != answer.kind:
             self._idle_because = answer.kind
             log_event("idle", f"waiting: {describe_wait(answer)}", why=answer.kind)
         self._asked_in_vain += 1
         wait = _IDLE_WAIT if self._asked_in_vain <= _SOON_IDLE_LONG else self._long_idle_wait
-        # Workers that became idle together do not ask together for ever.
+        # Randomized, so that workers that became idle together do not keep asking together.
         self._stopping.wait(wait * random.uniform(0.75, 1.25))
 
     def _log_end(self, result: AttemptResult, tell: TellResult) -> None:
@@ -199,14 +199,14 @@ class WorkerLoop:
 
 
 def judge_idleness(answer: NoTrial, study: str) -> Departure | None:
-    """What nothing to claim in ``study`` means for a worker: leave, or wait (None)."""
+    """Why to leave when there is nothing to claim in ``study``; None: wait."""
     because = f": {answer.reason}" if answer.reason else ""
     match answer.kind:
         case "done":
             return Departure(f"the study is done{because}")
         case "stopped" | "draining":
             return Departure(
-                f"the study is {answer.kind}{because}; go on with: {paste('resume', '--study', study)}"
+                f"the study is {answer.kind}{because}; to continue: {paste('resume', '--study', study)}"
             )
         case "wait" | "paused":
             return None
@@ -215,27 +215,27 @@ def judge_idleness(answer: NoTrial, study: str) -> Departure | None:
 
 
 def describe_wait(answer: NoTrial) -> str:
-    """Why there is nothing to do for now."""
+    """Why there is nothing to do at the moment."""
     if answer.kind == "paused":
         return "the study is paused"
     if answer.running_apart and not answer.running:
         return f"{answer.running_apart} trials beside the search run, and may have to be tried again"
     of = "" if answer.budget is None else f" of {answer.budget}"
-    return f"every place is taken ({answer.running} running, {answer.finished}{of} finished)"
+    return f"the rest of the budget is in use ({answer.running} running, {answer.finished}{of} finished)"
 
 
 def judge_broken(in_a_row: int, error: str) -> Departure | None:
-    """Whether so many errors of the worker itself in a row, the last of them ``error``, make it leave."""
+    """Decide whether this number of consecutive errors of the worker itself makes it leave."""
     if in_a_row < BROKEN_LIMIT:
         return None
-    reason = f"{in_a_row} attempts in a row ended by errors of this worker, the last one {error}"
+    reason = f"{in_a_row} attempts in a row ended with errors of this worker, most recently {error}"
     return Departure(f"circuit breaker: {reason}", EXIT_FAILED)
 
 
 def describe_fate(tell: TellResult) -> str:
-    """What became of the trial, where that is not what the outcome says."""
+    """A note on the trial, if its end differs from the outcome."""
     if tell.is_fenced:
-        handed_on = "the trial was handed on while this worker was away"
+        handed_on = "the trial was given to another worker in the meantime"
         if not tell.outcome.is_finished:
             return f"({handed_on})"
         return f"({handed_on}; the result is kept)" if tell.is_result_kept else f"(result dropped: {handed_on})"

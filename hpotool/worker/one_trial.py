@@ -1,8 +1,8 @@
-"""One trial, from its claim to what is told of it: claim → sample → run → judge → tell.
+"""One trial, from claim to end: claim → sample → run → judge → tell.
 
-This is the worker's trial boundary. Whatever comes up on that way, in the sampler, a pruner, the objective, its
-checkpoints or the storage, ends the attempt and not the worker: with its outcome, one sentence as the reason, and
-the traceback in the log once. An attempt whose trial was taken away meanwhile is fenced.
+This is the worker's trial boundary. Any error on this path, in the sampler, a pruner, the objective, its
+checkpoints or the storage, ends the attempt and not the worker. The attempt gets an outcome and one sentence as
+the reason, and the traceback is logged once. An attempt whose trial was taken away in the meantime is fenced.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _logger = logging.getLogger(__name__)
 
 
 class AttemptFailedError(Exception):
-    """Tells Optuna that the attempt has no value; what happened is told by ``TrialEnd``."""
+    """Tells Optuna that the attempt has no value; ``TrialEnd`` has the details."""
 
 
 @dataclass(frozen=True)
 class TrialEnd:
     """How one trial ended here.
 
-    ``result`` and ``tell`` are None where nothing was claimed, or nobody could be told; ``broke`` is the error of
-    the worker itself that came up on the way, in one line. ``stops_study``: somebody called ``study.stop()``.
+    ``result`` and ``told`` are None if nothing was claimed, or the result could not be told. ``broke`` is an error
+    of the worker itself on the way, in one line. ``stops_study``: the objective called ``study.stop()``.
     """
 
     attempt: Attempt | None
@@ -52,12 +52,12 @@ class TrialEnd:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the trial has its result in the database, whatever else broke."""
+        """Whether the trial's result is in the database, whatever else failed."""
         return self.tell is not None and self.result is not None and self.result.is_answer
 
 
 class OneTrial:
-    """Claims a trial and brings it to its end, again and again. Used by one thread."""
+    """Claims trials and runs each to its end. Used by one thread."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class OneTrial:
         prepare_claim: Callable[[], None],
         pass_on_orders: Callable[[], None],
     ) -> None:
-        """``prepare_claim`` is called before each claim, ``pass_on_orders`` when a stop can reach the attempt."""
+        """``prepare_claim`` is called before each claim, ``pass_on_orders`` once a stop can reach the attempt."""
         self._study = study
         self._storage = storage
         self._runner = runner
@@ -83,15 +83,15 @@ class OneTrial:
         """Claim a trial, run it, and tell how it ended.
 
         Raises:
-            NothingToClaim: and why.
-            GaveUpError: the database stayed away for longer than this worker was to wait.
+            NothingToClaim: with the reason.
+            GaveUpError: the database outage lasted longer than this worker may wait.
         """
         self._storage.last_tell = self._result = self._broke = None
         stops_study = False
         try:
             self._prepare_claim()
             self._study.optimize(self._run_claimed, n_trials=1, catch=(AttemptFailedError,))
-            stops_study = self._study._stop_flag  # optimize() itself forgets it with its next call
+            stops_study = self._study._stop_flag  # optimize() itself resets it at its next call
         except (NothingToClaim, GaveUpError):
             raise
         except Exception as error:  # noqa: BLE001 (the trial boundary, around the claim, the sampler and the tell)
@@ -101,11 +101,11 @@ class OneTrial:
         return TrialEnd(attempt, self._result, tell, self._broke, stops_study)
 
     def speak(self) -> None:
-        """Say what was found out about the pruner; the result is told by now."""
+        """Report a finding about the pruner, now that the result is told."""
         self._pruner_check.speak()
 
     def _run_claimed(self, trial: Trial) -> float | Sequence[float]:
-        """The attempt as Optuna's objective: a value, TrialPruned, or AttemptFailedError."""
+        """Run the attempt as Optuna's objective: returns a value, or raises TrialPruned or AttemptFailedError."""
         attempt = self._storage.attempt
         assert attempt is not None, "the claim leaves its attempt here"
         running = RunningAttempt(
@@ -119,7 +119,7 @@ class OneTrial:
         try:
             result = self._run(attempt, running)
         except Exception as error:  # noqa: BLE001 (the trial boundary, around the attempt)
-            # What it returned stands, whatever its checkpoints or its trial met afterwards.
+            # A returned value counts, whatever went wrong with its checkpoints or its trial afterwards.
             result = running.result or self._result_of(error)
             self._note(error)
         self._result = result
@@ -128,7 +128,7 @@ class OneTrial:
         return _for_optuna(result)
 
     def _run(self, attempt: Attempt, running: RunningAttempt) -> AttemptResult:
-        again = f", again after trial {attempt.root_number}" if attempt.history else ""
+        again = f" (retry of trial {attempt.root_number})" if attempt.history else ""
         log_event(
             "start",
             f"trial {attempt.number} started{again}{_say_apart(attempt)}",
@@ -145,7 +145,7 @@ class OneTrial:
         return result
 
     def _end_without_optuna(self, error: Exception) -> None:
-        """End what Optuna did not: the claim's, the sampler's or the tell's own error came out of it."""
+        """End an attempt that Optuna did not end, because the claim, the sampler or the tell itself raised."""
         self._note(error)
         attempt = self._storage.attempt
         if attempt is None:
@@ -156,7 +156,7 @@ class OneTrial:
         except GaveUpError:
             raise
         except Exception as another:  # noqa: BLE001 (the trial boundary: the tell cannot be told either)
-            # Its beats end with it, so that it is tried again; what it returned stays on disk.
+            # Its heartbeats end, so that it is retried; its returned value stays on disk.
             self._note(another)
             self._storage.abandon_attempt()
 
@@ -164,20 +164,20 @@ class OneTrial:
         match error:
             case UpdateFinishedTrialError():
                 return AttemptResult(TAKEN_AWAY.outcome, TAKEN_AWAY.reason)
-            case GaveUpError():  # the database away and no time to wait: interrupted, not failed
+            case GaveUpError():  # an outage, and no time to wait: interrupted, not failed
                 return AttemptResult(Outcome.PREEMPTED, error.message)
             case HpotoolError():
                 return AttemptResult(Outcome.ERROR, error.message)
         return AttemptResult(Outcome.ERROR, _last_line(error))
 
     def _note(self, error: Exception) -> None:
-        """Log an error of the worker itself, with its traceback, and remember it for the breaker."""
+        """Log an error of the worker itself with its traceback, and record it for the breaker."""
         if isinstance(error, (UpdateFinishedTrialError, GaveUpError)):
             return
         self._broke, detail = _last_line(error), "\n" + "".join(traceback.format_exception(error)).rstrip()
-        if isinstance(error, HpotoolError):  # a sentence for people
+        if isinstance(error, HpotoolError):  # its message is written for people
             self._broke, detail = error.message, f" (hint: {error.hint})" if error.hint else ""
-        _logger.error("the worker met an error, and goes on: %s%s", self._broke, detail)
+        _logger.error("the worker hit an error and continues: %s%s", self._broke, detail)
 
     def _seed_of(self, attempt: Attempt) -> int | None:
         seed = self._spec.sampler.seed
@@ -212,7 +212,7 @@ def _ending_of(result: AttemptResult) -> Ending:
 
 
 def _gpu_figures(result: AttemptResult) -> dict[str, float] | None:
-    """What the attempt took of its GPUs, as it is stored with it; None without a GPU."""
+    """The attempt's GPU usage, as stored with it; None without a GPU."""
     if result.gpu_peak_memory is None:
         return None
     figures: dict[str, float] = {"peak_memory_bytes": result.gpu_peak_memory}
@@ -222,10 +222,10 @@ def _gpu_figures(result: AttemptResult) -> dict[str, float] | None:
 
 
 def _has_lost_its_parameters(attempt: Attempt, trial: Trial) -> bool:
-    """Whether the attempt before died within a second, before its parameters were sent: this one gets others."""
+    """Whether the previous attempt died before its parameters were sent, so that this one gets other ones."""
     return bool(attempt.history) and attempt.history[-1] is Outcome.LOST and not trial.params
 
 
 def _last_line(error: BaseException) -> str:
-    """What a traceback ends with, in one line."""
+    """The last line of a traceback."""
     return " ".join("".join(traceback.format_exception_only(error)).split())

@@ -1,4 +1,4 @@
-"""Ends a study of finitely many points when each has run, and lets no trial be created beyond them."""
+"""Ends a study with finitely many points when each has run, and prevents trials beyond them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from hpotool.worker.log import log_event
 
 
 class PointsLeft:
-    """One worker's part in a grid or a brute force."""
+    """One worker's part in a grid or brute force search."""
 
     def __init__(self, sampler: EveryPoint, storage: WorkerStorage) -> None:
         self._sampler = sampler
         self._storage = storage
 
     def before_claim(self, study: Study) -> None:
-        """Bound the claim by the points that are left; where none is and nothing runs any more, end the study."""
+        """Limit the claim to the remaining points; if there are none and nothing is running, end the study."""
         trials = study.get_trials(deepcopy=False)
         left = self._sampler.count_points_left(trials)
-        # Each new trial takes one point at most, whoever creates it after we looked.
+        # Each new trial uses at most one point, even if another worker creates it after this check.
         self._storage.create_below = None if left is None else len(trials) + left
         if left == 0 and not has_open_trials(trials):
             reason = "every point has run"

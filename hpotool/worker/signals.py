@@ -1,11 +1,11 @@
-"""What a worker is told, by signals and by people through the database: drain, stop, or stop now.
+"""Requests to a worker, from signals and from people through the database: drain, stop, or stop now.
 
-What was asked for only ever gets stronger. A signal handler may run between any two instructions of the main
-thread, so nothing here takes a lock: an attribute is set, and a byte in a pipe wakes whoever waits. What there is
-to say about it a thread of its own says, since the log must not be written in a handler.
+A request can only become stronger. A signal handler may run between any two instructions of the main thread, so
+nothing here takes a lock: the handler sets an attribute and writes a byte to a pipe, which wakes waiting threads.
+A separate thread writes the log messages, because a handler must not write to the log.
 
-A worker that has not claimed anything yet has nothing to hand back: `leave_on_signals` ends it on the spot, from
-the first moment on (`hpotool.cli.first_moment` holds signals back until then).
+A worker that has not claimed a trial yet has nothing to hand back: `leave_on_signals` ends it immediately, from
+the start on (`hpotool.cli.first_moment` holds signals back until then).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from hpotool.errors import EXIT_DONE, exit_code_of_signal
 
 
 class Level(IntEnum):
-    """How urgently the worker is to leave."""
+    """How urgently the worker must leave."""
 
     STAY = 0
-    DRAIN = 1  # finish the current trial, then leave
-    STOP = 2  # have the current trial checkpoint, requeue it, leave
-    NOW = 3  # the same without waiting for the checkpoint
+    DRAIN = 1  # the worker finishes its trial, then leaves
+    STOP = 2  # its trial saves a checkpoint and is requeued, then the worker leaves
+    NOW = 3  # the same, without waiting for the checkpoint
 
 
 # SIGUSR1 and SIGUSR2 are what Slurm's --signal sends before the time limit; SIGHUP is a closed terminal.
@@ -44,16 +44,16 @@ _WHY = {
 
 
 class Stopping:
-    """What this worker was told so far, and why.
+    """The strongest request so far, and its reason.
 
-    ``listener`` hears of every rise, in whatever thread told it; ``announce`` of every rise by a signal, in a
-    thread of its own.
+    ``listener`` is called for every increase, in the requesting thread; ``announce`` for every increase by a
+    signal, in a separate thread.
     """
 
     def __init__(self) -> None:
         self.level = Level.STAY
         self.reason = ""
-        self.signal: signal.Signals | None = None  # the one that was heard first
+        self.signal: signal.Signals | None = None  # the first signal received
         self.listener: Callable[[], None] | None = None
         self.announce: Callable[[Level, str], None] | None = None
         self._heard: queue.SimpleQueue[tuple[Level, str] | None] = queue.SimpleQueue()
@@ -63,38 +63,38 @@ class Stopping:
 
     @property
     def exit_code(self) -> int:
-        """With which a worker leaves that still had work: 0 unless a signal told it to."""
+        """The exit code of a worker that leaves with work left: 0 unless a signal caused it."""
         return EXIT_DONE if self.signal is None else exit_code_of_signal(self.signal)
 
     def describe_reason(self) -> str:
-        """Why the worker leaves, for people."""
+        """Why the worker leaves, in words."""
         return f"{_WHY[self.level]}: {self.reason}"
 
     def request(self, level: Level, reason: str) -> None:
-        """Ask for ``level``; a weaker wish than one before changes nothing."""
+        """Request ``level``; a request weaker than an earlier one has no effect."""
         if level <= self.level:
             return
         self.level, self.reason = level, reason
-        with suppress(BlockingIOError):  # a pipe full of wake-ups: nobody will sleep through this one
+        with suppress(BlockingIOError):  # the pipe is already full of wake-ups
             os.write(self._write_end, b"!")
         if self.listener is not None:
             self.listener()
 
     def is_requested(self) -> bool:
-        """Whether it was told anything."""
+        """Whether there was any request."""
         return self.level > Level.STAY
 
     def wait(self, duration: timedelta) -> None:
-        """Sleep for ``duration``, or until told something."""
+        """Sleep for ``duration``, or until a request arrives."""
         if self.level == Level.STAY:
             select.select([self._read_end], [], [], duration.total_seconds())
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Hear the process's signals: the first SIGTERM or SIGUSR stops, the second one stops now.
+        """Handle the process's signals: the first SIGTERM or SIGUSR stops, the second one stops now.
 
-        SIGINT drains at first, then stops, then stops now. In another thread than the main one nothing is heard:
-        Python calls handlers in that one only.
+        SIGINT first drains, then stops, then stops now. Outside the main thread, no signals are handled, because
+        Python only calls handlers there.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -128,7 +128,7 @@ class Stopping:
 
 
 def describe_level(level: Level, name: str, trial: int | None, grace: timedelta) -> str | None:
-    """What a worker answers at once to a signal; None: that it leaves is all there is to say."""
+    """A worker's immediate message after a signal; None if there is nothing to say besides its leaving."""
     again = "Ctrl-C again" if name == "Ctrl-C" else "a second signal"
     if trial is None or level == Level.STAY:
         return None
@@ -136,16 +136,16 @@ def describe_level(level: Level, name: str, trial: int | None, grace: timedelta)
         return f"finishing trial {trial}, then leaving; {again} hands it back now"
     if level == Level.STOP and grace > timedelta(0):
         seconds = f"{grace.total_seconds():g} s"
-        return f"handing trial {trial} back: it has {seconds} for its checkpoint; {again} does not wait for that"
+        return f"handing trial {trial} back: it has {seconds} to save a checkpoint; {again} does not wait for that"
     return f"handing trial {trial} back now"
 
 
 @contextmanager
 def leave_on_signals(say: Callable[[str], None]) -> Iterator[None]:
-    """Inside, a signal ends the process with its exit code: for a worker that holds no trial yet."""
+    """A context in which a signal ends the process with its exit code, for a worker without a trial."""
 
     def leave(number: int, _frame: FrameType | None) -> None:
-        for each in SIGNALS:  # one is enough: what follows cleans up
+        for each in SIGNALS:  # one signal is enough, because the process then cleans up
             signal.signal(each, signal.SIG_IGN)
         say(f"leaving: {_name(signal.Signals(number))}")
         raise SystemExit(exit_code_of_signal(number))
@@ -156,7 +156,7 @@ def leave_on_signals(say: Callable[[str], None]) -> Iterator[None]:
 
 
 def hold_signals() -> None:
-    """Keep signals back until `leave_on_signals`: what comes while Python imports is heard then."""
+    """Hold signals back until `leave_on_signals`, which then handles signals that arrived during imports."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 

@@ -1,4 +1,4 @@
-"""Puts a worker together and runs it: settings from the database, storage, sampler, pruner, attempts, loop."""
+"""Assembles a worker and runs it: settings from the database, storage, sampler, pruner, attempts, loop."""
 
 from __future__ import annotations
 
@@ -58,22 +58,23 @@ def run_worker(
     has_breaker: bool = True,
     allowed: Allowed = Allowed(),  # noqa: B008  (frozen)
 ) -> Departure:
-    """Work on the study in this process until there is a reason to leave; the reason.
+    """Run a worker in this process until there is a reason to leave; return the reason.
 
     Args:
-        slot: what the worker works on
-        meter: measures what its attempts take of their GPUs
-        checkpoints: the folder or fsspec URL that keeps them; None: below the home folder of this machine
-        grace: how long an attempt that is asked to stop may take to checkpoint
-        give_up_after: how long the database may stay away before the worker leaves; None: for as long as it does
-        has_breaker: whether it leaves when everything fails on it and on no other worker
-        allowed: what the study may name; nothing of it is imported before that is checked
+        slot: the worker's devices
+        meter: measures its attempts' use of GPUs
+        checkpoints: the folder or fsspec URL for checkpoints; None: below the home folder of this machine
+        grace: the time for an attempt to save a checkpoint when it is asked to stop
+        give_up_after: the length of a database outage after which the worker leaves; None: it waits as long as
+            needed
+        has_breaker: whether it leaves if everything fails on it but not on other workers
+        allowed: the code that the study may name; checked before any of it is imported
 
     Raises:
         NotFoundError: the study does not exist, or has no settings.
-        InputError: the objective cannot be imported, the sampler or pruner cannot be built, or the study
-            names something that is not allowed.
-        GaveUpError: the database stayed away for too long.
+        InputError: the objective cannot be imported, the sampler or pruner cannot be created, or the study
+            names code that is not allowed.
+            GaveUpError: the database outage lasted too long.
     """
     pulse = read_pulse()
     stopping = Stopping()
@@ -104,7 +105,7 @@ def run_worker(
         except ImportInterrupted:
             return _leave(Departure(stopping.describe_reason(), stopping.exit_code), identity.worker_id)
         if cold is not None:
-            log_event("cold", f"every attempt imports the objective anew: {cold}", logging.WARNING)
+            log_event("cold", f"every attempt has to import the objective again: {cold}", logging.WARNING)
         study = optuna.load_study(study_name=study_name, storage=storage, sampler=sampler, pruner=pruner)
         monitor = BudgetMonitor(storage.run, study_id, spec, identity.worker_id, pulse.interval)
         side = SideProcesses(
@@ -196,18 +197,23 @@ def _branches(spec: StudySpec, sampler: SeededSampler, storage: WorkerStorage, w
 
 
 def _compare_versions(spec: StudySpec, stored: Mapping[str, str]) -> None:
-    """Say what this worker runs differently from what the study was made with.
+    """Report differences between this worker and the state in which the study was created.
 
     Raises:
-        InputError: there is something, and the study is strict.
+        InputError: there are differences, and the study is strict.
     """
     found = version_differences(stored, running_versions(spec.objective))
     changed = changed_code(launch_of_process(), Path.cwd())
     found += [changed] if changed else []
     if found and spec.strict:
         raise InputError(
-            "\n".join(["this worker is not what the study was created with, and the study is strict", *found]),
-            "bring this machine to the same state, or allow it: hpotool create-study FILE --set strict=false",
+            "\n".join(
+                [
+                    "this worker differs from the state in which the study was created, and the study is strict",
+                    *found,
+                ]
+            ),
+            "bring this machine to the same state, or allow this: hpotool create-study FILE --set strict=false",
         )
     for difference in found:
         log_event("version", difference, logging.WARNING)

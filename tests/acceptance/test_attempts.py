@@ -58,7 +58,7 @@ def test_a_worker_goes_on_after_bad_endings_and_says_what_they_were(hpotool: Com
     reasons = [trials[number]["attempts"][-1]["reason"] for number in range(3)]
     assert reasons == [
         "ValueError: no such column",
-        "its process ended with exit code 9 and without a result",
+        "its process exited with code 9 and without a result",
         "the objective returned nan: value=nan",
     ]
     printed = there.run("logs", "0").stdout

@@ -67,7 +67,7 @@ MISTAKES = [
     Mistake("plot-of-nothing", "plot -s empty", WRONG, "no complete trial to draw"),
     Mistake("plot-front-of-one-metric", "plot pareto -s known", WRONG, "2 or 3 metrics"),
     Mistake("plot-to-jpg", "plot -s known -o known.jpg", WRONG, "a plot is html, svg, png or pdf"),
-    Mistake("plot-of-two", "plot slice known empty", WRONG, "slice draws one study, and here are 2"),
+    Mistake("plot-of-two", "plot slice known empty", WRONG, "slice draws one study, but 2 are given"),
     Mistake("plot-of-no-parameter", "plot slice -s known -p rate", NOT_FOUND, "no parameter 'rate'"),
     Mistake("plot-to-no-folder", "plot -s known -o no/such.html", WRONG, "cannot be written"),
     # The database

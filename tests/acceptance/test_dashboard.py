@@ -181,7 +181,7 @@ def test_a_page_of_another_site_changes_nothing(start: Start, study: optuna.Stud
     )
     for headers in foreign:
         status, body = dashboard.request(*note, {"body": "x", "version": 1}, headers=headers)
-        assert (status, json.loads(body)) == (403, {"reason": "a page of another site asked for this"}), headers
+        assert (status, json.loads(body)) == (403, {"reason": "a page of another site made this request"}), headers
         assert dashboard.request(f"api/studies/{study._study_id}", "DELETE", headers=headers)[0] == 403
     assert (
         dashboard.request("api/studies", headers={"Sec-Fetch-Site": "cross-site"})[0] == 200

@@ -53,7 +53,7 @@ def test_up_status_url_down(alone: CommandLine, hpotool_home: Path) -> None:
 def test_opening_prints_the_line_for_the_other_machines(alone: CommandLine) -> None:
     address = own_address()
     assert "no embedded Postgres" in alone.run("db", "url", "--remote", code=3).stderr
-    assert "--allow must say which" in alone.run("db", "up", "--listen", "*", code=2).stderr
+    assert "name them with --allow" in alone.run("db", "up", "--listen", "*", code=2).stderr
     opened = alone.run("db", "up", "--listen", "*", "--allow", f"{address}/32")
     assert "not encrypted" in opened.stderr
     pasted = ["sh", "-c", f'{opened.stdout}printf %s "$HPOTOOL_STORAGE"']

@@ -121,7 +121,7 @@ def several(database_url: str) -> Shell:
 @pytest.mark.parametrize("study", ["quadratic", "digits/run 1"])
 def test_hints_work_where_there_are_several_studies_with_odd_names(several: Shell, study: str) -> None:
     chosen = f"--study '{study}'"
-    resume = several.run(f"hpotool pause {chosen}").partition("go on with: ")[2]
+    resume = several.run(f"hpotool pause {chosen}").partition("to continue: ")[2]
     assert "running again" in several.run(resume)
     for wrong in (f"hpotool retry 99 {chosen}", f"hpotool stop --trial 99 {chosen}", f"hpotool logs 0 {chosen}"):
         several.run(_hint(several.run(wrong, code=3)))

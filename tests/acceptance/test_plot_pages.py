@@ -38,5 +38,5 @@ def test_a_plot_is_a_page_of_the_window_or_an_image(hpotool: CommandLine, tmp_pa
     here.run("plot", "slice", "first", "-o", "slice.png")
     assert (tmp_path / "slice.png").read_bytes().startswith(b"\x89PNG")
     refused = here.run("plot", "history", "first", "-o", "history.jpg", code=2)
-    assert "a plot is html, svg, png or pdf, and history.jpg ends in .jpg" in refused.stderr
+    assert "a plot is html, svg, png or pdf, but history.jpg ends in .jpg" in refused.stderr
     assert not (tmp_path / "history.jpg").exists()

@@ -56,13 +56,13 @@ def test_a_worker_that_only_breaks_leaves_and_says_so(database_url: str, tmp_pat
     fleet = study(database_url, tmp_path, 3, sampler)
     log = run_one_worker(fleet, "--no-breaker", expect=1)
     assert (
-        "circuit breaker: 5 attempts in a row ended by errors of this worker, the last one RuntimeError: broken"
+        "circuit breaker: 5 attempts in a row ended with errors of this worker, most recently RuntimeError: broken"
         in log
     )
     assert {outcome for _, outcome, _ in fleet.trials().values()} == {"error"}
 
 
-@pytest.mark.parametrize("what", ["goes on", "is told to leave"])
+@pytest.mark.parametrize("what", ["continues", "is told to leave"])
 def test_a_worker_whose_tables_are_refused_for_a_while(what: str, database_url: str, tmp_path: Path) -> None:
     """Nothing is lost; it goes on when they are back, and what it cannot ask does not change its exit code."""
     fleet = study(database_url, tmp_path, 2, "", function="waits_for_a_file")
@@ -113,7 +113,7 @@ def test_a_sampler_that_can_suggest_nothing_more_ends_its_worker(database_url: s
     )
     fleet = study(database_url, tmp_path, 3, sampler)
     log = run_one_worker(fleet, "--no-breaker", expect=1)
-    assert "5 attempts in a row ended by errors of this worker, the last one its parameters cannot be" in log
+    assert "5 attempts in a row ended with errors of this worker, most recently its parameters cannot be" in log
     assert len(fleet.trials()) == 5
 
 

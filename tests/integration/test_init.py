@@ -52,7 +52,7 @@ def test_a_study_of_plain_optuna_is_adopted_by_the_file_that_is_written(
     run("rename 'a list' lists")
     run("init --from-study lists")
     text = Path("lists.yaml").read_text()
-    assert "no study file can hold layers" in text
+    assert "a study file cannot express layers" in text
     assert "\nsearch_space" not in text
 
     Path("train.py").write_text(

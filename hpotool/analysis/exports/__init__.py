@@ -1,4 +1,4 @@
-"""A study as files: trials, parameters, a study file.
+"""Exports a study to files: trials, parameters, a study file.
 
-For `hpotool export` and `init`.
+Used by `hpotool export` and `init`.
 """

@@ -1,4 +1,4 @@
-"""A draft of a study file that adopts a study of plain Optuna, or an imported one."""
+"""Drafts a study file that adopts a study of plain Optuna, or an imported one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MORE_TRIALS = 100
 
 
 def draft_study(study: Study) -> Draft:
-    """Return a draft whose search space is what the trials were suggested, with the conditions that they show."""
+    """Return a draft whose search space and conditions are derived from the trials."""
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.distributions]
     names = list(dict.fromkeys(name for trial in trials for name in trial.distributions))
     latest = {name: trial.distributions[name] for trial in trials for name in trial.distributions}
@@ -28,12 +28,12 @@ def draft_study(study: Study) -> Draft:
         trial.state.is_finished() and trial.state.name != "FAIL" for trial in study.get_trials(deepcopy=False)
     )
     notes = [
-        "the objective is not known: name it",
-        f"{finished} trials are finished already, and count in the budget",
+        "the objective is unknown: name it",
+        f"{finished} trials are already finished, and count towards the budget",
     ]
     if unusable:
         these = ", ".join(unusable)
-        notes.append(f"no study file can hold {these}: the objective goes on suggesting its parameters itself")
+        notes.append(f"a study file cannot express {these}: the objective continues to suggest its own parameters")
     directions = [direction.name.lower() for direction in study.directions]
     return Draft(
         study.study_name,
@@ -56,7 +56,7 @@ def _parameter(
     when = _condition(name, trials, space)
     if when is None:
         return DraftParameter(
-            name, content, f"in {present} of {len(trials)} trials only: say when: {{PARENT: VALUE}}"
+            name, content, f"only in {present} of {len(trials)} trials: add when: {{PARENT: VALUE}}"
         )
     return DraftParameter(name, {**content, "when": when})
 
@@ -64,7 +64,7 @@ def _parameter(
 def _condition(
     name: str, trials: Sequence[FrozenTrial], space: Mapping[str, BaseDistribution]
 ) -> dict[str, list[Any]] | None:
-    """Which values of another choice switch the parameter on in every trial; None where no choice explains it."""
+    """The values of another choice that explain in which trials the parameter exists; None if there are none."""
     for parent, distribution in space.items():
         if (
             parent == name
@@ -82,7 +82,7 @@ def _condition(
 
 
 def _content(distribution: BaseDistribution) -> dict[str, Any] | None:
-    """The distribution as a study file says it; None where it cannot."""
+    """The distribution in a study file's syntax; None if that is not possible."""
     if isinstance(distribution, CategoricalDistribution):
         is_plain = all(choice is None or isinstance(choice, (str, int, float)) for choice in distribution.choices)
         return {"choice": list(distribution.choices)} if is_plain else None

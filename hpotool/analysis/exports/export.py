@@ -1,4 +1,4 @@
-"""A study in other programs' words: the best parameters to train with, and one row per trial for a data frame."""
+"""Exports a study for other programs: the best parameters to train with, and one row per trial for data frames."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def best_params(study: Study, found: BestTrials | None = None) -> dict[str, Any]
     """Return the parameters of the best trial, ready to be written as YAML or JSON; ``found`` by `find_best`.
 
     Raises:
-        NotFoundError: nothing is best yet, or several metrics have a front of more than one trial.
+        NotFoundError: there is no best trial yet, or a front of more than one trial.
     """
     best = found or find_best(study)
     if best.why_none:
@@ -50,10 +50,10 @@ def trial_params(study: Study, number: int) -> dict[str, Any]:
 
 
 def several_params(study: Study, count: int, found: BestTrials | None = None) -> list[dict[str, Any]]:
-    """Return the parameters of the ``count`` best trials, best first; of a Pareto front, its first.
+    """Return the parameters of the ``count`` best trials, best first; for a Pareto front, its first ones.
 
     Raises:
-        NotFoundError: no trial is best yet.
+        NotFoundError: there is no best trial yet.
     """
     trials = (found or find_best(study, count)).trials[:count]
     if not trials:
@@ -66,9 +66,9 @@ def several_params(study: Study, count: int, found: BestTrials | None = None) ->
 def trial_rows(study: Study, attempts: Attempts | None = None) -> list[dict[str, Any]]:
     """Return one flat row per trial, all with the same columns, named as in Optuna's ``trials_dataframe``.
 
-    How the last attempt ended, and where, comes from ``attempts``. Floats are left as they are: written with
-    ``repr``, as the csv module does, they read back exactly; infinities are ``inf`` and ``-inf``. What is neither
-    text nor number (an attribute that is a list) is JSON.
+    The last attempt's end and host come from ``attempts``. Floats are unchanged: written with ``repr``, as the csv
+    module does, they read back exactly; infinities are ``inf`` and ``-inf``. Values that are neither text nor
+    numbers (attributes that are lists) become JSON.
     """
     names = metric_names(study)
     own = attempts or {}
@@ -117,7 +117,7 @@ def _cell(value: Any) -> Any:
 
 
 def _ordered_columns(rows: list[dict[str, Any]]) -> list[str]:
-    """Return every column of any row: kind after kind, within a kind in the order of first appearance."""
+    """Return the columns of all rows, grouped by kind, and within a kind in order of first appearance."""
     kinds = ("params_", "constraints_", "user_attrs_")
     columns = dict.fromkeys(column for row in rows for column in row)
     return sorted(

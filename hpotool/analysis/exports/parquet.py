@@ -1,4 +1,4 @@
-"""Rows as a Parquet file, each column of one type."""
+"""Writes rows to a Parquet file, with one type per column."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NOT_FINITE = {"inf", "-inf", "nan"}
 
 
 def write_parquet(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write the rows; a column of numbers keeps its infinities, one of several types is JSON text.
+    """Write the rows; a column of numbers keeps its infinities, and a column with several types becomes JSON text.
 
     Raises:
         OSError: the file cannot be written.

@@ -1,4 +1,4 @@
-"""The best points and trials of one study, for another one to begin with."""
+"""Selects the best points and trials of a study as a start for another one."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-_ONE_IN = 10  # of the complete trials are looked at, where that is more than are wanted
+_ONE_IN = 10  # fraction of the complete trials to consider, if that is more than requested
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """What can be tried, best first; how many were left out as outside the space, and as known already."""
+    """The points to try, best first; and the numbers left out as outside the space, and as already known."""
 
     points: list[dict[str, Any]]
     outside: int
@@ -47,9 +47,9 @@ def find_points_to_transfer(
 ) -> Transfer:
     """Return ``count`` of the best feasible points of ``source`` that ``target`` can try and does not have yet.
 
-    They are the best one and those of the best tenth that lie farthest from each other: the best ones of a study
-    are nearly one point, and what was best there need not be best here. Asked again, nothing is queued twice.
-    Without a known ``space`` the points are taken as they are.
+    These are the best point and those of the best tenth that are farthest from each other, because the best points
+    of a study are nearly the same, and need not be the best here. Repeating this queues nothing twice. If
+    ``space`` is unknown, the points are used unchanged.
     """
     distributions = {parameter.name: parameter.distribution for parameter in space}
     seen: list[Mapping[str, Any]] = [
@@ -71,8 +71,9 @@ def find_points_to_transfer(
 
 
 def _spread_over_best(source: Study, count: int, *, replicates: bool) -> list[Mapping[str, Any]]:
-    """Return the parameters of the best trial and of those that are each farthest from the ones before; the best
-    first."""
+    """Return the parameters of the best trial, followed by those of trials that are each farthest from the
+    previous
+    ones."""
     by_number = {trial.number: trial for trial in source.get_trials(deepcopy=False)}
     found = find_best(source, max(len(by_number), 1), replicates=replicates).trials
     best = found[: max(count, math.ceil(len(found) / _ONE_IN))]

@@ -1,4 +1,4 @@
 """Plots of a study, as pages and as images.
 
-For `hpotool plot`; needs the extra `plot`.
+Used by `hpotool plot`; needs the extra `plot`.
 """

@@ -1,4 +1,4 @@
-"""A picture as an image: Optuna's Matplotlib figures, in the style of the pages."""
+"""Draws a picture as an image: Optuna's Matplotlib figures, in the style of the pages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hpotool.analysis.pictures.picture import BEST, GRID, MUTED, STATES, STUDIES
 _MOST_IN_ROW = 4
 _SIZE = (10.0, 6.0)  # inches
 _STYLE = {
-    "svg.fonttype": "none",  # text stays text
+    "svg.fonttype": "none",  # keep text as text
     "font.family": ["DejaVu Sans"],
     "text.color": TEXT,
     "axes.labelcolor": TEXT,
@@ -74,7 +74,7 @@ def _mend_history(axes: list[Any], picture: Picture) -> None:
             list(pruned), list(pruned.values()), marker="x", s=24, linewidths=1.2,
             color=MUTED if alone else colour, alpha=1.0 if alone else 0.5,
         )  # fmt: skip
-        # A label that begins with an underscore stays out of the legend.
+        # A label that begins with an underscore is left out of the legend.
         complete.set_label("complete" if alone else "_")
         infeasible.set_label("infeasible" if alone and len(infeasible.get_offsets()) else "_")
         crosses.set_label("pruned, last report" if alone and pruned else "_")
@@ -173,7 +173,7 @@ def _mend_hypervolume(axes: list[Any], picture: Picture) -> None:
 
 
 def _bars(picture: Picture) -> Any:
-    """The same numbers as ``hpotool importance`` shows."""
+    """The figures of ``hpotool importance``."""
     from matplotlib import pyplot
 
     assert picture.importance is not None

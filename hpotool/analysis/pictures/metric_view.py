@@ -1,6 +1,6 @@
-"""One metric of a study as a study of its own: what Optuna's plots need to know which direction is better.
+"""Presents one metric of a study as a study by itself, so that Optuna's plots know which direction is better.
 
-Given a ``target`` they draw no best line and take low for good; given a study of one metric they do neither.
+With a ``target``, they draw no best line and assume that lower is better; with a study of one metric, they do not.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
-_HIGHEST_DRAWN = 1e150  # beyond it, the length of an axis is no number any more
+_HIGHEST_DRAWN = 1e150  # beyond this, the length of an axis is no longer a number
 
 
 def metric_view(study: Study, index: int) -> Study:
-    """Return the study with its ``index``-th metric only, each trial under its number; itself where that is all.
+    """Return the study with only its ``index``-th metric and the same numbers; itself if it has no other metric.
 
-    A trial whose value no axis can show, like infinity, is there as a failed one.
+    A trial whose value cannot be shown on an axis, like infinity, is included as failed.
     """
     study = with_scalar_choices(study)
     if len(study.directions) == 1 and all(_is_drawn(trial, 0) for trial in study.get_trials(deepcopy=False)):
@@ -30,7 +30,9 @@ def metric_view(study: Study, index: int) -> Study:
     import optuna
 
     verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # that a study is created is no news of the reader's
+    optuna.logging.set_verbosity(
+        optuna.logging.WARNING
+    )  # the log message about a created study does not concern the user
     view = optuna.create_study(direction=study.directions[index], study_name=study.study_name)
     optuna.logging.set_verbosity(verbosity)
     for trial in study.get_trials(deepcopy=False):
@@ -54,7 +56,7 @@ def _is_drawn(trial: FrozenTrial, index: int) -> bool:
 
 
 def last_reports(study: Study) -> dict[int, float]:
-    """Return the last value that each pruned trial reported, by its number; only finite ones."""
+    """Return the last value reported by each pruned trial, by number; only finite ones."""
     from optuna.trial import TrialState
 
     last: dict[int, float] = {}

@@ -1,4 +1,4 @@
-"""A picture as a page: Optuna's Plotly figures, in hpotool's style, as large as the window."""
+"""Draws a picture as a page: Optuna's Plotly figures, in hpotool's style, as large as the window."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def render_page(picture: Picture) -> str:
 
 
 def make_figure(picture: Picture) -> Any:
-    """Return the Plotly figure, without a size of its own."""
+    """Return the Plotly figure, without a fixed size."""
     figure = _bars(picture) if picture.plot == "importance" else paint(visualization, picture)
     if picture.plot in _MEND:
         _MEND[picture.plot](figure, picture)
@@ -59,7 +59,7 @@ def make_figure(picture: Picture) -> Any:
 
 
 def _mend_history(figure: Any, picture: Picture) -> None:
-    """Dots and the best line; pruned trials are crosses, infeasible ones are hollow; a colour for each study."""
+    """Dots and the best line; pruned trials are crosses, infeasible ones hollow; one colour for each study."""
     traces = list(figure.data)
     alone = len(picture.views) == 1
     for place, view in enumerate(picture.views):
@@ -99,7 +99,7 @@ def _mend_edf(figure: Any, picture: Picture) -> None:
 
 
 def _mend_reports(figure: Any, picture: Picture) -> None:
-    """Every trial thin, pruned ones grey; the best one strong, above all others."""
+    """Thin lines for trials, grey for pruned ones, and a thick line for the best, on top."""
     states = {trial.number: trial.state.name for trial in picture.study.get_trials(deepcopy=False)}
     best = picture.best_number() if len(picture.study.directions) == 1 else None
     for trace in figure.data:
@@ -149,10 +149,10 @@ def _mend_timeline(figure: Any, _: Picture) -> None:
 
 
 def _mend_pareto(figure: Any, _: Picture) -> None:
-    """The front is dark and large, all else light; numbers of trials are in what the mouse shows."""
+    """The front is dark and large, all else light; trial numbers are in the hover text."""
     for trace in figure.data:
         of_front = (trace.marker.colorbar.title.text or "").startswith("Best")
-        if trace.marker.colorbar.title.text is None:  # infeasible trials, which Optuna gives no scale
+        if trace.marker.colorbar.title.text is None:  # infeasible trials, which have no colour scale in Optuna
             trace.update(name="infeasible", showlegend=True)
             continue
         trace.update(
@@ -172,7 +172,7 @@ def _mend_hypervolume(figure: Any, picture: Picture) -> None:
 
 
 def _bars(picture: Picture) -> Any:
-    """The same numbers as ``hpotool importance`` shows."""
+    """The figures of ``hpotool importance``."""
     assert picture.importance is not None
     ranked = list(picture.importance.importance.items())[::-1]
     bars = plotly_objects.Bar(

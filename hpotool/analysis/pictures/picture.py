@@ -1,4 +1,4 @@
-"""What is to be drawn, checked before anything is: which plot, of which studies and metric, under which title."""
+"""The content of a plot, checked before anything is drawn: the kind, the studies, the metric, the title."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Plot = Literal[
 ]  # fmt: skip
 _OF_SEVERAL_STUDIES = ("history", "edf")
 _OF_PAIRS = ("contour", "rank")
-MOST_IN_PAIRS = 4  # parameters: their pairs still fit one window
+MOST_IN_PAIRS = 4  # the number of parameters whose pairs still fit one window
 
-# One calm palette for both ways to draw; several studies take the colours of STUDIES in turn.
+# One palette for both libraries; several studies use the colours of STUDIES in turn.
 TRIAL, BEST, MUTED, WARNING, TEXT, GRID = "#6f9bd1", "#1f3b63", "#a3abb6", "#c8553d", "#2b2f36", "#e6e9ed"
 STUDIES = ("#3a6ea8", "#c8553d", "#4d8f5b", "#8a5aa8", "#b8862b", "#3d8f94")
 STATES = {"COMPLETE": TRIAL, "PRUNED": MUTED, "FAIL": WARNING, "RUNNING": "#4d8f5b", "WAITING": GRID}
@@ -34,10 +34,10 @@ class Picture:
     """A plot that can be drawn.
 
     Attributes:
-        studies: as they are, the first one first.
-        views: each with ``metric`` alone.
-        parameters: what is drawn of them; ``None`` is all.
-        importance: what ``importance`` draws.
+        studies: the studies, the first one first.
+        views: the studies with only ``metric``.
+        parameters: the parameters to draw; ``None``: all.
+        importance: the figures for ``importance``.
     """
 
     plot: Plot
@@ -49,17 +49,17 @@ class Picture:
 
     @property
     def study(self) -> Study:
-        """The first study, as it is."""
+        """The first study."""
         return self.studies[0]
 
     @property
     def view(self) -> Study:
-        """The first study, with the metric alone."""
+        """The first study, with only the metric."""
         return self.views[0]
 
     @property
     def title(self) -> str:
-        """What stands above it: the studies' names, and what is drawn of them."""
+        """The title: the studies' names and the content of the plot."""
         names = " and ".join(metric_names(self.study))
         what = {
             "history": f"history of {self.metric} ({_direction(self.view)})",
@@ -77,18 +77,18 @@ class Picture:
         return f"{', '.join(study.study_name for study in self.studies)}: {what}"
 
     def pruned(self, study: Study) -> Mapping[int, float]:
-        """The last reports of pruned trials, where they are reports of the metric that is drawn."""
+        """The last reports of pruned trials, if they are reports of the metric being drawn."""
         return last_reports(study) if len(self.study.directions) == 1 else {}
 
     def best_number(self) -> int | None:
-        """The best trial of the metric; None where no feasible one is complete."""
+        """The best trial of the metric; None if no feasible trial is complete."""
         try:
             return int(self.view.best_trial.number)
         except ValueError:
             return None
 
     def reference_point(self) -> list[float]:
-        """What a hypervolume is measured from: the worst value of each metric, over all complete trials."""
+        """The reference point of a hypervolume: the worst value of each metric over all complete trials."""
         columns = zip(*(trial.values for trial in complete_trials(self.study)), strict=True)
         signs = direction_signs(self.study)
         finite = [[value for value in column if math.isfinite(value)] for column in columns]
@@ -98,11 +98,11 @@ class Picture:
 def compose(
     studies: Sequence[Study], plot: Plot, metric: str | None = None, parameters: Sequence[str] = ()
 ) -> Picture:
-    """Return what is to be drawn of the studies.
+    """Return the content of a plot.
 
     Raises:
         NotFoundError: a study has no such metric or parameter.
-        InputError: there is nothing to show there yet, or the plot is not made for that.
+        InputError: there is nothing to show yet, or the plot does not support this.
     """
     first = studies[0]
     name = metric or metric_names(first)[0]
@@ -118,7 +118,7 @@ def compose(
             _check_complete(metric_view(first, index))
     if plot == "reports" and not any(trial.intermediate_values for trial in first.get_trials(deepcopy=False)):
         raise InputError(
-            f"no trial of study {first.study_name!r} reported anything on its way",
+            f"no trial of study {first.study_name!r} has intermediate reports",
             "call trial.report(value, step) in the objective",
         )
     chosen = _choose_parameters(first, plot, name, parameters)
@@ -129,7 +129,7 @@ def compose(
 def _check_studies(studies: Sequence[Study], plot: Plot, metric: str) -> None:
     if len(studies) > 1 and plot not in _OF_SEVERAL_STUDIES:
         raise InputError(
-            f"{plot} draws one study, and here are {len(studies)}",
+            f"{plot} draws one study, but {len(studies)} are given",
             f"{' and '.join(_OF_SEVERAL_STUDIES)} draw several",
         )
     directions = {study.directions[metric_index(study, metric)] for study in studies}
@@ -169,14 +169,14 @@ def _choose_parameters(study: Study, plot: Plot, metric: str, asked: Sequence[st
         return chosen or None
     chosen = chosen or _most_important(study, metric, known)
     if len(chosen) < 2:
-        raise InputError(f"{plot} draws pairs of parameters, and here is {len(chosen)}", "use plot slice")
+        raise InputError(f"{plot} draws pairs of parameters, but {len(chosen)} is given", "use plot slice")
     return chosen
 
 
 def _most_important(study: Study, metric: str, known: list[str]) -> list[str]:
     try:
         ranked: list[str] = list(find_importance(study, metric)[0].importance)
-    except HpotoolError:  # of too few trials nobody can say
+    except HpotoolError:  # there are too few trials
         ranked = known
     return ranked[:MOST_IN_PAIRS]
 
@@ -186,7 +186,7 @@ def _direction(view: Study) -> str:
 
 
 def paint(painter: Any, picture: Picture) -> Any:
-    """Let ``painter``, one of Optuna's two modules of the same functions, draw it in its own style."""
+    """Draw the plot with ``painter``, one of Optuna's two modules with the same functions."""
     draw = getattr(painter, _FUNCTIONS[picture.plot])
     match picture.plot:
         case "history" | "edf":
@@ -202,7 +202,7 @@ def paint(painter: Any, picture: Picture) -> Any:
             return draw(picture.view, picture.parameters, target_name=picture.metric)
 
 
-# The bars of `importance` are drawn with the numbers of the command.
+# The bars of `importance` use the command's figures.
 _FUNCTIONS = {
     "history": "plot_optimization_history",
     "edf": "plot_edf",

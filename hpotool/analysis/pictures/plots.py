@@ -1,6 +1,6 @@
-"""Pictures of a study: a page that needs nothing but a browser, or an image. Optuna's own figures, in one style.
+"""Plots of a study: self-contained pages or images. Optuna's own figures, in one style.
 
-Plotly draws pages and Matplotlib images; both are an extra (``pip install 'hpotool[plot]'``).
+Plotly draws pages and Matplotlib images; both are part of an extra (``pip install 'hpotool[plot]'``).
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ IMAGES = ("svg", "png", "pdf")
 def draw(
     study: Study | Sequence[Study], plot: Plot, metric: str | None = None, parameters: Sequence[str] = ()
 ) -> str:
-    """Return the picture as an HTML page that holds everything it shows, 4 MB of Plotly included.
+    """Return the picture as a self-contained HTML page, including 4 MB of Plotly.
 
     Args:
-        study: history and edf draw several, one over the other.
-        metric: what a picture of one metric shows; the first one by default.
-        parameters: what a picture of parameters shows; all, or the most important ones, by default.
+        study: history and edf draw several in one plot.
+        metric: the metric of a plot of one metric. Default: the first.
+        parameters: the parameters of a plot of parameters. Default: all, or the most important ones.
 
     Raises:
         NotFoundError: the study has no such metric or parameter.
-        InputError: the study has nothing to show there yet, or Plotly is not installed.
+        InputError: the study has nothing to show yet, or Plotly is not installed.
     """
     _require("plotly")
     from hpotool.analysis.pictures.pages import render_page
@@ -51,7 +51,7 @@ def draw_image(
     metric: str | None = None,
     parameters: Sequence[str] = (),
 ) -> bytes:
-    """Return the picture as an image in the format that ``ending`` names, one of `IMAGES`; as `draw` otherwise."""
+    """Return the picture as an image in the format ``ending``, one of `IMAGES`; otherwise like `draw`."""
     _require("matplotlib")
     from hpotool.analysis.pictures.images import render_image
 
@@ -62,16 +62,16 @@ def draw_image(
 
 
 def ending_of(path: Path) -> str:
-    """Return what is to be written into a file of that name: ``html``, or one of `IMAGES`.
+    """Return the format for a file of that name: ``html``, or one of `IMAGES`.
 
     Raises:
-        InputError: its ending says something else, or nothing.
+        InputError: its ending is unknown or missing.
     """
     ending = path.suffix.lower().removeprefix(".")
     if ending not in ("html", *IMAGES):
         said = f"ends in .{ending}" if ending else "has no ending"
         name = "plot" if path.name.startswith(".") else path.stem
-        raise InputError(f"a plot is html, svg, png or pdf, and {path} {said}", f"-o {name}.png")
+        raise InputError(f"a plot is html, svg, png or pdf, but {path} {said}", f"-o {name}.png")
     return ending
 
 
@@ -81,7 +81,7 @@ def _several(study: Study | Sequence[Study]) -> Sequence[Study]:
 
 def _require(package: str) -> None:
     try:
-        import_module(package)  # Optuna's own complaint about its absence is a traceback
+        import_module(package)  # Optuna itself would raise with a traceback if it is missing
     except ImportError:
         name = package.capitalize()
         raise InputError(f"plots need {name}, which is not installed", "pip install 'hpotool[plot]'") from None
@@ -89,7 +89,9 @@ def _require(package: str) -> None:
 
 @contextmanager
 def _explained(picture: Picture, instead: str) -> Iterator[None]:
-    """What Optuna and the library below it cannot draw, like a choice beyond 64 bits, is a sentence."""
+    """Turn errors for plots that Optuna or its library cannot draw, like a choice beyond 64 bits, into a
+    message.
+    """
     try:
         yield
     except (ValueError, OverflowError) as error:
@@ -99,7 +101,7 @@ def _explained(picture: Picture, instead: str) -> Iterator[None]:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """That a figure is experimental, or leaves a constant parameter out, is no news to who asked for it."""
+    """Suppress warnings that a figure is experimental, or leaves out a constant parameter."""
     import optuna
 
     verbosity = optuna.logging.get_verbosity()

@@ -1,4 +1,4 @@
-"""Which trials go on from which: tiers and populations.
+"""Decides which trials continue others: tiers and populations.
 
-For the worker's branches.
+Used for the worker's branches.
 """

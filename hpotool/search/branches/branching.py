@@ -1,8 +1,8 @@
-"""What a study needs whose trials go on from each other: which one to queue next, and what must be kept for it.
+"""For studies whose trials continue each other: which trial to queue next, and which checkpoints to keep.
 
-Two rules choose, tiers (`hpotool.search.branches.tiers`) and population based training
-(`hpotool.search.branches.population`). Both are functions of the trials alone, so that every worker comes to the
-same answer; the database queues each branch once, whoever asks (`hpotool.storage.control.queueing.queue_branch`).
+There are two rules, tiers (`hpotool.search.branches.tiers`) and population based training
+(`hpotool.search.branches.population`). Both depend only on the trials, so that every worker gets the same answer;
+the database queues each branch once, whichever worker asks (`hpotool.storage.control.queueing.queue_branch`).
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from optuna.trial import FrozenTrial, TrialState
 from hpotool.study.branch import Branch
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-_PATIENCE = 3  # branches of one trial that fail before another trial is preferred to it
+_PATIENCE = 3  # failed branches of a trial after which another trial is preferred
 
 
 @dataclass(frozen=True)
 class NextBranch:
-    """A trial to queue: where it comes from, all its parameters, and why it is this one."""
+    """A trial to queue: its origin, all its parameters, and the reason for the choice."""
 
     branch: Branch
     params: Mapping[str, Any]
@@ -32,17 +32,17 @@ class NextBranch:
 
 
 class BranchTree:
-    """The trials of a study as a rule sees them, and which came from which.
+    """The trials of a study as a rule sees them, with their origins.
 
     Attributes:
-        living: all but those that failed, in the order of their numbers. The retry of a failed trial, which
-            inherits its branch, stands for it.
-        continued: the numbers of the trials that a living one has taken the place of.
-        size: how many trials there are, so that what was drawn for a branch that failed is not drawn again.
+        living: all trials except failed ones, in order of their numbers. A failed trial is represented by its
+            retry, which inherits its branch.
+            continued: the numbers of the trials that a living trial succeeds.
+            size: the number of trials, so that a failed branch's random numbers are not drawn again.
     """
 
     def __init__(self, trials: Sequence[FrozenTrial]) -> None:
-        """All trials of the study, those that failed included."""
+        """All trials of the study, including failed ones."""
         self.size = len(trials)
         self.living = [trial for trial in trials if trial.state != TrialState.FAIL]
         self._branches = {trial.number: Branch.of(trial.system_attrs) for trial in self.living}
@@ -50,17 +50,20 @@ class BranchTree:
         self._failures = _count_failures(trials, {root_of(trial) for trial in self.living})
 
     def branch_of(self, trial: FrozenTrial) -> Branch | None:
-        """Where a living trial came from; None: it began by itself."""
+        """The origin of a living trial; None if it started from scratch."""
         return self._branches[trial.number]
 
     def has_failed_often(self, trial: FrozenTrial) -> bool:
-        """Whether what went on from it failed for good again and again: there may be no going on from it."""
+        """Whether continuations of the trial failed for good several times, so that it may be impossible to
+        continue.
+        """
         return self._failures[trial.number] >= _PATIENCE
 
     def lineages_of_unfinished(self) -> set[int]:
-        """The lineages of trials that have not finished, and those they began with: either may be needed again.
+        """The lineages of unfinished trials, and those they started from: either may be needed again.
 
-        A trial whose worker is just telling its result has not finished, while its checkpoint is already compared.
+        A trial whose worker is about to tell its result is unfinished, although its checkpoint is already
+        compared.
         """
         unfinished = [trial for trial in self.living if trial.state not in FINISHED]
         branches = [self.branch_of(trial) for trial in unfinished]
@@ -70,29 +73,29 @@ class BranchTree:
 
 
 def _count_failures(trials: Sequence[FrozenTrial], living_lineages: set[int]) -> Counter[int]:
-    """How many branches of each trial failed for good."""
+    """The number of branches of each trial that failed for good."""
     dead = (t for t in trials if t.state == TrialState.FAIL and root_of(t) not in living_lineages)
     lineages = {root_of(trial): Branch.of(trial.system_attrs) for trial in dead}
     return Counter(branch.predecessor for branch in lineages.values() if branch is not None)
 
 
 class BranchingRule(Protocol):
-    """Chooses which trial another one goes on from next."""
+    """A rule that chooses the next trial to continue."""
 
     def next_branch(self, tree: BranchTree, direction: StudyDirection, study_seed: int) -> NextBranch | None:
-        """The branch to queue now; None: nothing is ready to go on."""
+        """The branch to queue now; None if no trial is ready to be continued."""
 
     def lineages_in_use(self, tree: BranchTree, direction: StudyDirection) -> set[int]:
-        """The lineages whose checkpoints some branch, queued or still to come, begins with."""
+        """The lineages whose checkpoints a branch, queued or future, may start from."""
 
 
 def root_of(trial: FrozenTrial) -> int:
-    """The trial's lineage, as Optuna's own retry callback names it."""
+    """The trial's lineage, as named by Optuna's own retry callback."""
     return int(trial.system_attrs.get("failed_trial", trial.number))
 
 
 def rank_key(trial: FrozenTrial, direction: StudyDirection) -> tuple[int, float, int]:
-    """What sorts finished trials, the best first: feasible before infeasible before pruned; the older on a tie."""
+    """A sort key for finished trials, best first: feasible, infeasible, pruned; the older trial on a tie."""
     value = trial.value
     if value is None or math.isnan(value):
         return 2, math.inf, trial.number

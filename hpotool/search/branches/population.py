@@ -1,9 +1,9 @@
 """Population based training (Jaderberg et al. 2017, "Population Based Training of Neural Networks").
 
-A member of the population is a chain of trials: each trains for one interval from the checkpoint of the one
-before. A member among the worst is replaced: its next trial begins with the checkpoint and the parameters of one
-of the best (exploit), and changes some of them (explore). The others go on as they are. Nobody waits for anybody:
-a member is compared with the last results of all others, whatever step they are at.
+A member of the population is a chain of trials, each of which trains for one interval from the checkpoint of the
+previous one. A member among the worst is replaced: its next trial starts with the checkpoint and the parameters of
+one of the best (exploit), and changes some of the parameters (explore). The others continue unchanged. No member
+waits: it is compared with the latest results of all others, whatever their step.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _FACTORS = (0.8, 1.2)  # section 4.1.1 of the paper
 
 
 class PopulationSampler(RandomSampler):
-    """Draws the first trial of each member at random; a worker queues the later ones as branches.
+    """Samples the first trial of each member at random; a worker queues the later ones as branches.
 
-    With plain ``study.optimize`` it is a random sampler: which trial may go on is for the database to say.
+    With plain ``study.optimize``, it is a random sampler, because only the database decides which trials continue.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class PopulationSampler(RandomSampler):
         )
 
     def next_branch(self, tree: BranchTree, direction: StudyDirection, study_seed: int) -> NextBranch | None:
-        """The next interval of the member that has waited longest, once every member has begun."""
+        """The next interval of the member that has waited longest, once every member has started."""
         if sum(tree.branch_of(trial) is None for trial in tree.living) < self.population.population_size:
             return None
         ready = [trial for trial in tree.living if trial.state in FINISHED and trial.number not in tree.continued]
@@ -60,7 +60,7 @@ class PopulationSampler(RandomSampler):
         rng = RandomState(seed_for_trial(study_seed, tree.size))
         source = self._source_for(member, tree, direction, rng)
         params, explored = dict(member.params), None
-        reason = f"goes on from trial {source.number}"
+        reason = f"continues trial {source.number}"
         if source is not member:
             params, explored = self._explore(source, rng)
             reason += f", in the place of trial {member.number}"
@@ -72,7 +72,9 @@ class PopulationSampler(RandomSampler):
         return NextBranch(branch, params, reason)
 
     def lineages_in_use(self, tree: BranchTree, direction: StudyDirection) -> set[int]:
-        """Those of every member's last result, and of the one before: another worker may still be choosing it."""
+        """The lineages of every member's last two results, because another worker may still choose the earlier
+        one.
+        """
         last = _last_results(tree)
         before = {branch.source_root for branch in map(tree.branch_of, last) if branch is not None}
         return tree.lineages_of_unfinished() | {root_of(trial) for trial in last} | before
@@ -80,7 +82,7 @@ class PopulationSampler(RandomSampler):
     def _source_for(
         self, member: FrozenTrial, tree: BranchTree, direction: StudyDirection, rng: RandomState
     ) -> FrozenTrial:
-        """The trial to go on from: truncation selection (section 4.1.1)."""
+        """The trial to continue: truncation selection (section 4.1.1)."""
         ranked = sorted(_last_results(tree), key=lambda trial: rank_key(trial, direction))
         count = int(len(ranked) * self.population.quantile_fraction)
         worst = ranked[len(ranked) - count :]
@@ -109,7 +111,7 @@ def _finished_at(trial: FrozenTrial) -> tuple[datetime, int]:
 
 
 def _last_results(tree: BranchTree) -> list[FrozenTrial]:
-    """The last finished trial of each member: nobody has finished after it."""
+    """The last finished trial of each member."""
     finished = [trial for trial in tree.living if trial.state in FINISHED]
     branches = [branch for branch in map(tree.branch_of, finished) if branch is not None]
     finished_after = {branch.predecessor for branch in branches}
@@ -129,7 +131,7 @@ def _draw(distribution: BaseDistribution, rng: RandomState) -> Any:
 def _perturb(value: Any, distribution: BaseDistribution, rng: RandomState) -> Any:
     factor = _FACTORS[rng.randint(2)]
     if isinstance(distribution, CategoricalDistribution):
-        return value  # choices have no order: they only change by being drawn anew
+        return value  # choices have no order, so they can only be drawn anew
     assert isinstance(distribution, (FloatDistribution, IntDistribution))
     perturbed = _nearest(value * factor, distribution)
     if perturbed == value and distribution.step is not None:  # a fifth is less than half a step
@@ -138,7 +140,7 @@ def _perturb(value: Any, distribution: BaseDistribution, rng: RandomState) -> An
 
 
 def _nearest(value: float, distribution: FloatDistribution | IntDistribution) -> float | int:
-    """The value that the distribution has nearest to ``value``."""
+    """The value of the distribution that is nearest to ``value``."""
     step = distribution.step
     if step is not None:
         value = distribution.low + round((value - distribution.low) / step) * step

@@ -1,9 +1,11 @@
-"""Tiers: many cheap trials first, then more steps for the best of them.
+"""Tiers: many short trials first, then more steps for the best of them.
 
-A tier begins when every trial of the one before has begun, and waits for none: of ``n`` finished trials of a tier
-with ``m`` places, the best ``n / m`` of the next tier's places may go on. That is the promotion of asynchronous
-successive halving (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning", algorithm 2), with
-tiers of given sizes: no worker waits for the slowest trial, and when the last has finished every place is filled.
+A tier starts when every trial of the previous tier has started, and opens in proportion to the trials that have
+finished
+there: with ``n`` of ``m`` trials finished, the share ``n / m`` of the next tier is open to the best. This is the
+promotion of asynchronous successive halving (Li et al. 2020, "A System for Massively Parallel Hyperparameter
+Tuning", algorithm 2) with tiers of given sizes: no worker waits for the slowest trial, and once the last has
+finished, the whole next tier is open.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ class Tiers:
         self._tiers = tuple(tiers)
 
     def next_branch(self, tree: BranchTree, direction: StudyDirection, study_seed: int) -> NextBranch | None:
-        """The best trial that may go on, of the highest tier that has one. The same for every seed."""
+        """The best trial that may continue, in the highest tier that has one. The same for every seed."""
         for tier in range(len(self._tiers) - 1, 0, -1):
             promoted = self._find_promotable(tier, tree, direction)
             if promoted is not None:
@@ -36,11 +38,11 @@ class Tiers:
                     steps=self._tiers[tier].steps,
                     tier=tier,
                 )
-                return NextBranch(branch, promoted.params, f"trial {promoted.number} goes on in tier {tier + 1}")
+                return NextBranch(branch, promoted.params, f"trial {promoted.number} continues in tier {tier + 1}")
         return None
 
     def lineages_in_use(self, tree: BranchTree, direction: StudyDirection) -> set[int]:
-        """Those of every trial that may still be promoted: a rank only gets worse while others finish."""
+        """The lineages of all trials that may still be promoted; ranks can only get worse as others finish."""
         in_use = tree.lineages_of_unfinished()
         for tier in range(1, len(self._tiers)):
             finished = _finished_in(tier - 1, tree, direction)
@@ -56,7 +58,7 @@ class Tiers:
         if _count_in(tier, tree) >= min(allowed, self._tiers[tier].trials):
             return None
         waiting = [trial for trial in finished if trial.number not in tree.continued]
-        # Where going on fails again and again, the place is better given to another one, if there is any.
+        # If continuing a trial fails repeatedly, prefer another one, if there is any.
         return min(waiting, key=tree.has_failed_often, default=None)
 
 
@@ -70,6 +72,6 @@ def _count_in(tier: int, tree: BranchTree) -> int:
 
 
 def _finished_in(tier: int, tree: BranchTree, direction: StudyDirection) -> list[FrozenTrial]:
-    """The tier's finished trials, the best first."""
+    """The tier's finished trials, best first."""
     finished = [trial for trial in tree.living if trial.state in FINISHED and _tier_of(trial, tree) == tier]
     return sorted(finished, key=lambda trial: rank_key(trial, direction))

@@ -1,4 +1,4 @@
 """The mathematics of the default sampler: Gaussian processes and acquisition.
 
-Knows arrays, no studies.
+Works on arrays, independent of studies.
 """

@@ -1,4 +1,4 @@
-"""Where to measure next: the point of a unit cube at which an improvement is expected to be greatest."""
+"""Finds the point of a unit cube with the greatest expected improvement."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy.special import erfcx, ndtr
 from hpotool.search.models.gaussian_process import squared_distances
 from hpotool.search.models.unit_cube import Array, UnitCube
 
-Score: TypeAlias = Callable[[Array], Array]  # of points: higher is better
+Score: TypeAlias = Callable[[Array], Array]  # scores of points: higher is better
 
 _RANDOM_CANDIDATES = 400
 _LEADERS, _NEAR_A_LEADER = 5, 40  # candidates around the best points measured so far …
@@ -24,9 +24,9 @@ _ROOT_HALF_PI = float(np.sqrt(np.pi / 2))
 
 
 def log_expected_improvement(expected: Array, deviation: Array, best: float) -> Array:
-    """Return the logarithm of how much below ``best`` a loss is expected to be (Ament et al. 2023, eq. 9).
+    """Return the logarithm of the expected improvement of a loss over ``best`` (Ament et al. 2023, eq. 9).
 
-    The logarithm tells points apart whose improvement is too small for a float.
+    The logarithm distinguishes points whose improvement is too small for a float.
     """
     gain = (best - expected) / deviation
     near = np.maximum(gain, -1.0)
@@ -40,11 +40,11 @@ def log_expected_improvement(expected: Array, deviation: Array, best: float) -> 
 
 
 def find_next_point(score: Score, cube: UnitCube, leaders: Array, tried: Array, rng: RandomState) -> Array:
-    """Return the point with the highest score that a search of some hundred points finds.
+    """Return the point with the highest score among some hundred candidates.
 
-    ``leaders`` are measured points, the best first; their surroundings are looked at more closely. A point that
-    was ``tried`` is not proposed again while there are others: in a discrete space the model would ask for its
-    favourite over and over.
+    ``leaders`` are measured points, best first; their surroundings are searched more closely. A point in ``tried``
+    is not proposed again while there are others, because in a discrete space the model would propose its favourite
+    over and over.
     """
     forbidden = set(_identities(tried))
 
@@ -68,14 +68,14 @@ def find_next_point(score: Score, cube: UnitCube, leaders: Array, tried: Array, 
 
 
 def spread_point(cube: UnitCube, taken: Array, failed: Array, rng: RandomState, candidates: int = 30) -> Array:
-    """Return a random point that is farther from those taken than most: what a first look at a space needs.
+    """Return a random point that is farther from the taken points than most, to explore a new space.
 
-    Points whose nearest one failed are left out, as long as there are others.
+    Points whose nearest neighbour failed are left out, as long as there are others.
     """
     points = cube.draw(rng, candidates)
     to_taken, to_failed = _distances(cube, points, taken), _distances(cube, points, failed)
     nearest = np.minimum(to_taken, to_failed)
-    # Without any success there is nothing to be nearer to: then it is looked for far from the failures.
+    # Without any success, choose a point far from the failures.
     hopeful = to_taken <= to_failed
     if len(taken) and hopeful.any():
         nearest = np.where(hopeful, nearest, -1.0)
@@ -94,9 +94,9 @@ def _distances(cube: UnitCube, points: Array, others: Array) -> Array:
 
 
 def _blur(cube: UnitCube, point: Array, rng: RandomState) -> Array:
-    """Return the point, moved so little that it makes no difference, and so that no two are ever the same.
+    """Return the point moved by a negligible amount, so that no two points are ever equal.
 
-    Without it, points at the end of a range and children that kept a leader's coordinate would be.
+    Otherwise, points at the end of a range and candidates that kept a leader's coordinate would be.
     """
     moved = np.abs(point + _BLUR * rng.normal(size=point.shape))
     moved = 1.0 - np.abs(1.0 - moved)  # reflected at both ends
@@ -105,12 +105,12 @@ def _blur(cube: UnitCube, point: Array, rng: RandomState) -> Array:
 
 
 def _identities(points: Array) -> list[bytes]:
-    """Return what equal points have in common, whatever rounding did to them."""
+    """Return keys that are equal for equal points, despite rounding."""
     return [row.tobytes() for row in np.round(points, 9)]
 
 
 def _scatter(cube: UnitCube, centres: Array, each: int, radius: float, rng: RandomState) -> Array:
-    """Return ``each`` points around every centre: some columns moved, a choice changed now and then."""
+    """Return ``each`` points around every centre, with some columns moved and occasionally a choice changed."""
     points = np.repeat(centres, each, axis=0)
     columns = points.shape[1]
     moved = rng.uniform(size=points.shape) < min(1.0, max(0.3, 2.0 / columns))
@@ -119,5 +119,5 @@ def _scatter(cube: UnitCube, centres: Array, each: int, radius: float, rng: Rand
     changed = rng.uniform(size=points.shape) < min(0.5, 1.0 / columns)
     other = np.floor(rng.uniform(size=points.shape) * np.maximum(cube.choices, 1))
     kept = np.where(cube.is_choice, np.where(changed, other, points), shifted)
-    # A choice that the space lost can be no candidate's.
+    # A choice that was removed from the space cannot be a candidate's.
     return cube.repair(cube.snap(np.where(cube.is_choice & (kept < 0), other, kept)), rng)

@@ -1,8 +1,8 @@
-"""Where something is allowed, or does not fail: a probability for each point.
+"""The probability that a point is feasible or does not fail.
 
-A Gaussian process for each constraint, as in Gardner et al. 2014 (section 3.2), and one for failures, whose two
-labels it takes for measurements: what Gelbart, Snoek & Adams 2014 do with a latent process, without its
-approximations.
+Uses a Gaussian process for each constraint, as in Gardner et al. 2014 (section 3.2), and one for failures, which
+treats the two labels as measurements: similar to Gelbart, Snoek & Adams 2014, but without their latent process and
+its approximations.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from scipy.special import log_ndtr
 from hpotool.search.models.gaussian_process import GaussianProcess
 from hpotool.search.models.unit_cube import Array, Flags, UnitCube
 
-# An infeasible trial has measured something, a failed one nothing but that it fails. The best points often lie
-# along the edge: with the plain probability nine in ten proposals failed there, with these less than half as
-# many, at no loss of value.
-_CAUTION = 6.0  # the power that the probability of success is raised to
-_MARGIN = 10.0  # standard deviations for each failure among the recent trials, as a share
-# In nats, how much better a model must foretell failures than their share does before it counts at all, and how
-# much more before it counts in full. Labels without a pattern reach 3 to 5, as the model was fitted to them;
-# thirty points on two sides of an edge 8 to 20.
+# An infeasible trial has a measurement, while a failed one shows only that it fails. The best points often lie
+# along the edge: with the plain probability, nine in ten proposals failed there; with these settings less than
+# half as many, without worse values.
+_CAUTION = 6.0  # the power to which the probability of success is raised
+_MARGIN = 10.0  # standard deviations per unit of the recent failure rate
+# How much better, in nats, a model must predict failures than their overall rate before it counts at all, and how
+# much more before it counts fully. Labels without a pattern reach 3 to 5, because the model was fitted to them;
+# thirty points on two sides of an edge reach 8 to 20.
 _LUCK, _ENOUGH_EVIDENCE = 4.0, 4.0
 
 
 class Boundary:
-    """Where a quantity is zero or less, from what was measured of it.
+    """Predicts where a quantity is zero or less, from its measurements.
 
     Args:
-        caution: the power that the probability is raised to.
-        margin: how many standard deviations it must be below zero to be half as likely to be so.
-        needs_evidence: the plain probability is taken where the model does not foretell what was left out of it.
+        caution: the power to which the probability is raised.
+        margin: the number of standard deviations below zero at which the probability is one half.
+        needs_evidence: use the plain probability if the model does not predict points that were left out of it.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Boundary:
     ) -> None:
         sizes = np.abs(quantities[np.isfinite(quantities) & (quantities != 0)])
         scale = float(np.median(sizes)) if len(sizes) else 1.0
-        # How far beyond is compressed: whether it is beyond matters.
+        # Large quantities are compressed, because only the sign matters.
         with np.errstate(over="ignore"):
             compressed = np.arcsinh(np.clip(quantities / scale, -1e9, 1e9))
         mean, deviation = float(compressed.mean()), max(float(compressed.std()), 1e-9)
@@ -63,7 +63,8 @@ class Boundary:
         return probability
 
     def _measure_evidence(self) -> float:
-        """Return how much better, from 0 to 1, the side of each point is foretold from the others than by the
+        """Return how much better, from 0 to 1, the side of each point is predicted from the other points than by
+        the
         share of points on that side."""
         measured, expected, deviation = self._model.predict_left_out()
         is_beyond = measured > self._limit
@@ -79,9 +80,9 @@ class Boundary:
 def constraint_boundaries(
     cube: UnitCube, points: Array, constraints: Sequence[Mapping[str, float]]
 ) -> list[Boundary]:
-    """Return a boundary for each constraint that some point has not met.
+    """Return a boundary for each constraint that some point has violated.
 
-    Of a constraint that is told only where it is violated (memory that ran out), the other points count as met.
+    For a constraint that is only reported when violated (out of memory), the other points count as meeting it.
     """
     names = dict.fromkeys(name for met in constraints for name in met)
     boundaries = []
@@ -97,10 +98,11 @@ def constraint_boundaries(
 
 
 def failure_boundary(cube: UnitCube, succeeded: Array, failed: Array, recent_failures: float) -> Boundary:
-    """Return where trials do not fail, from points at which they have not and at which they have.
+    """Return the boundary of failures, from points at which trials succeeded and failed.
 
-    The more of the recent ones failed, as a share, the farther from the edge it stays: where few do, it is
-    approached again. Failures that do not depend on the parameters show no pattern, and change no choice.
+    The higher the recent failure rate, the farther the search stays from the edge; if few trials fail, it
+    approaches the edge again. Failures that do not depend on the parameters show no pattern and do not change the
+    choice.
     """
     labels = np.append(np.full(len(succeeded), -1.0), np.full(len(failed), 1.0))
     points = np.vstack([succeeded, failed])

@@ -1,4 +1,4 @@
-"""A Gaussian process over points of a unit cube: what is known about a metric, and how sure that is.
+"""A Gaussian process over points of a unit cube: predicts a metric, with its uncertainty.
 
 The covariance is Matérn 5/2 (Rasmussen & Williams 2006, eq. 4.17) with a length scale per column; two different
 choices are one unit apart. Length scales and noise maximise the marginal likelihood (eq. 2.30) times a prior whose
@@ -15,11 +15,11 @@ from hpotool.search.models.unit_cube import Array, Flags
 
 _ROOT_5 = 5.0**0.5
 _JITTER = 1e-8  # keeps the covariance of two equal points invertible
-_ITERATIONS = 15  # of L-BFGS: what more of them gained was within the noise of the benchmark
+_ITERATIONS = 15  # iterations of L-BFGS; the gain from more was within the noise of the benchmark
 
-# The prior: logarithm of a length scale, and of the noise's share of the variance, as normal distributions. The
-# paper's mean is higher by √2 + 0.7: its scale is for a cube that is searched more sparsely. Under noise a
-# longer prior makes the fit take signal for noise.
+# The prior: normal distributions of the logarithm of a length scale, and of the noise's share of the variance. The
+# paper's mean is higher by √2 + 0.7, which suits a cube that is searched more sparsely. Under noise, a longer
+# prior makes the fit mistake signal for noise.
 _LOG_LENGTH_OFFSET = -0.7
 _LOG_LENGTH_DEVIATION = 1.2
 _LOG_NOISE_MEAN, _LOG_NOISE_DEVIATION = -6.0, 2.0
@@ -28,8 +28,8 @@ _LOG_NOISE_MEAN, _LOG_NOISE_DEVIATION = -6.0, 2.0
 class GaussianProcess:
     """A Gaussian process fitted to standardised losses at some points.
 
-    Everything is in units of the losses given: mean 0, deviation 1 is what the prior expects. Equal points are
-    replicates: they enter as their mean, whose noise is smaller, and their scatter tells of the noise.
+    Everything is in units of the given losses; the prior expects mean 0 and deviation 1. Equal points are
+    replicates: their mean, which has less noise, is used, and their scatter informs the noise.
     """
 
     def __init__(self, points: Array, losses: Array, is_choice: Flags) -> None:
@@ -39,7 +39,7 @@ class GaussianProcess:
             squared_distances(self._points, self._points, is_choice), self._losses, self._counts, scatter
         )
         self._solve()
-        # The signal's variance that fits best, given the rest (Rasmussen & Williams, section 5.4.1, solved).
+        # The best signal variance given the other parameters (Rasmussen & Williams, section 5.4.1, solved).
         explained = float(self._losses @ self._solution) + scatter / self._noise
         self._variance = max(explained / float(self._counts.sum()), 1e-12)
 
@@ -49,10 +49,10 @@ class GaussianProcess:
         return self._noise / (1.0 + self._noise)
 
     def believe(self, points: Array) -> None:
-        """Go on as if the losses at ``points`` were those that are expected there.
+        """Continue as if the predicted losses had been measured at ``points``.
 
-        The "kriging believer" of Ginsbourger, Le Riche & Carraro (2010): expectations stay as they are, and the
-        model is sure where somebody is measuring already, so that nobody else is sent there.
+        The "kriging believer" of Ginsbourger, Le Riche & Carraro (2010): predictions do not change, but the model
+        is certain at points that are being measured, so that no other worker is sent there.
         """
         if len(points):
             expected = self._covariance(points) @ self._solution
@@ -69,8 +69,8 @@ class GaussianProcess:
         return covariance @ self._solution, np.sqrt(np.maximum(variance, 1e-14))
 
     def predict_left_out(self) -> tuple[Array, Array, Array]:
-        """Return the loss of each different point, and what would be expected there without it, with the standard
-        deviation (eq. 5.12)."""
+        """Return the loss of each distinct point, and its leave-one-out prediction with the standard deviation
+        (eq. 5.12)."""
         inverse = cho_solve((self._factor, True), np.eye(len(self._points)), check_finite=False)
         precision = np.diag(inverse)
         return self._losses, self._losses - self._solution / precision, np.sqrt(self._variance / precision)
@@ -87,8 +87,9 @@ class GaussianProcess:
 
 
 def merge_replicates(points: Array, losses: Array) -> tuple[Array, Array, Array, float]:
-    """Return the different points in their order, the mean loss of each, how many there are of it, and the sum
-    of the squared deviations from those means."""
+    """Return the distinct points in order, the mean loss and the count of each, and the sum of the squared
+    deviations
+    from those means."""
     _, first, inverse = np.unique(points, axis=0, return_index=True, return_inverse=True)
     if len(first) == len(points):
         return points, losses, np.ones(len(points)), 0.0
@@ -100,7 +101,7 @@ def merge_replicates(points: Array, losses: Array) -> tuple[Array, Array, Array,
 
 
 def squared_distances(left: Array, right: Array, is_choice: Flags) -> Array:
-    """Return, per column, how far each point on the left is from each on the right: (columns, left, right)."""
+    """Return, per column, the distance of each left point from each right point: (columns, left, right)."""
     squared: Array = left.T[:, :, None] - right.T[:, None, :]
     np.multiply(squared, squared, out=squared)
     squared[is_choice] = squared[is_choice] != 0
@@ -108,16 +109,16 @@ def squared_distances(left: Array, right: Array, is_choice: Flags) -> Array:
 
 
 def _matern(squared: Array) -> tuple[Array, Array]:
-    """Return the correlation at a squared distance, and its derivative with respect to that."""
+    """Return the correlation at a squared distance, and its derivative with respect to it."""
     distance = np.sqrt(np.maximum(squared, 1e-20))
     decay = np.exp(-_ROOT_5 * distance)
     return (1 + _ROOT_5 * distance + 5 / 3 * squared) * decay, -5 / 6 * (1 + _ROOT_5 * distance) * decay
 
 
 def _fit(distances: Array, losses: Array, counts: Array, scatter: float) -> tuple[Array, float]:
-    """Return the weight of each column (its length scale to the power of -2), and the noise.
+    """Return the weight of each column (its length scale to the power of -2) and the noise.
 
-    ``losses`` are means of ``counts`` measurements, which lie ``scatter`` (squared) apart from them.
+    ``losses`` are means of ``counts`` measurements, whose squared deviations from them sum to ``scatter``.
     """
     columns, count, total = len(distances), len(losses), float(counts.sum())
     mean = -2.0 * (_LOG_LENGTH_OFFSET + 0.5 * np.log(columns))
@@ -137,7 +138,7 @@ def _fit(distances: Array, losses: Array, counts: Array, scatter: float) -> tupl
         value = 0.5 * total * np.log(variance) + np.log(np.diag(factor)).sum() + 0.5 * (total - count) * logs[-1]
         value += 0.5 * np.sum(((logs[:-1] - mean) / deviation) ** 2)
         value += 0.5 * ((logs[-1] - _LOG_NOISE_MEAN) / _LOG_NOISE_DEVIATION) ** 2
-        # Eq. 5.9, with the best variance put in.
+        # Eq. 5.9, with the best variance substituted.
         sensitivity = inverse - np.outer(solution, solution) / variance
         by_weight = 0.5 * np.tensordot(distances, sensitivity * slope, 2) * weights
         by_weight += (logs[:-1] - mean) / deviation**2

@@ -1,8 +1,8 @@
-"""One space for all parameters of a study, those that only some trials have included.
+"""One space for all parameters of a study, including those that only some trials have.
 
-The study file says which parameters there are and under which conditions. What the objective suggests by itself is
-learned from the trials: a parameter is taken to hang on the choices or small integers that tell the trials that
-have it from those that have not.
+The study file declares parameters and their conditions. For parameters that the objective suggests, conditions are
+learned from the trials: a parameter is assumed to depend on the choices or small integers that separate the trials
+that have it from those that do not.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from optuna.trial import FrozenTrial
 from hpotool.search.models.unit_cube import Array, Flags, UnitCube
 from hpotool.study.spec import NO_DEFAULT, ParameterSpec
 
-_MOST_COLUMNS = 60  # the price of a model grows with them; the rarest are chosen one by one
-_FEWEST_TRIALS = 3  # a parameter that fewer have is not modelled
-_MOST_VALUES = 32  # of an integer that others may hang on
+_MOST_COLUMNS = 60  # the cost of a model grows with them; the rarest are sampled independently
+_FEWEST_TRIALS = 3  # a parameter that fewer trials have is not modelled
+_MOST_VALUES = 32  # the most values of an integer on which other parameters may depend
 
 
 class JointSpace:
-    """The parameters of a study as one unit cube; ``declared`` are those that the study file names."""
+    """The parameters of a study as one unit cube; ``declared`` are those in the study file."""
 
     def __init__(self, declared: Sequence[ParameterSpec], trials: Sequence[FrozenTrial]) -> None:
         self._declared = declared
@@ -45,7 +45,7 @@ class JointSpace:
         return UnitCube(space, conditions)
 
     def params_of(self, trials: Sequence[FrozenTrial]) -> list[Mapping[str, Any]]:
-        """Return the trials' parameters; one that was added later has the value that it had in effect."""
+        """Return the trials' parameters; a parameter that was added later has its effective earlier value."""
         if not self._defaults:
             return [trial.params for trial in trials]
         always = {name: value for name, value in self._defaults.items() if name not in self._conditions}
@@ -55,7 +55,7 @@ class JointSpace:
 def _open_conditions(
     conditions: Mapping[str, Mapping[str, tuple[Any, ...]]], spoken_of: Mapping[str, BaseDistribution]
 ) -> dict[str, Mapping[str, Sequence[Any]]]:
-    """Return the conditions that some point does not meet: a parent with one value has no column."""
+    """Return the conditions that some point does not meet; a parent with a single value has no column."""
     return {
         name: {parent: values for parent, values in parents.items() if not spoken_of[parent].single()}
         for name, parents in conditions.items()
@@ -65,8 +65,9 @@ def _open_conditions(
 def _distributions_of(
     trials: Sequence[FrozenTrial], without: Mapping[str, BaseDistribution]
 ) -> dict[str, BaseDistribution]:
-    """Return how the latest trial with it described each parameter. One that was a number and is a choice now, or
-    whose choices differ from trial to trial, is none that can be modelled."""
+    """Return each parameter's distribution in the latest trial that has it. A parameter that changed from a number
+    to a
+    choice, or whose choices differ between trials, cannot be modelled."""
     counts = Counter[str]()
     latest: dict[str, BaseDistribution] = {}
     changing = set[str]()
@@ -88,7 +89,7 @@ def _distributions_of(
 def _learn_conditions(
     space: Mapping[str, BaseDistribution], names: Iterable[str], trials: Sequence[FrozenTrial]
 ) -> dict[str, Mapping[str, Sequence[Any]]]:
-    """Return the conditions that tell the trials that have one of ``names`` from those that have not."""
+    """Return the conditions that separate the trials that have one of ``names`` from those that do not."""
     has = {name: np.asarray([name in trial.params for trial in trials], dtype=bool) for name in space}
     under_conditions = [name for name in names if name in space and not has[name].all()]
     if not under_conditions:
@@ -116,16 +117,18 @@ def _may_be_parent(distribution: BaseDistribution) -> bool:
 
 
 def _is_older(parent_has: Flags, has: Flags, parent: str, name: str) -> bool:
-    """Whether a parameter may hang on the other: wherever it is, the other is too. Of two that always come
-    together neither does."""
+    """Whether a parameter may depend on the other: all trials that have it have the other too, but not vice
+    versa.
+    """
     return parent != name and bool(parent_has[has].all()) and bool((parent_has & ~has).any())
 
 
 def _tightest(
     has: Flags, parents: Mapping[str, tuple[Array, BaseDistribution]]
 ) -> Mapping[str, Sequence[Any]] | None:
-    """Return the fewest parents that explain who has a parameter, with the values that let it exist; None: there
-    are none."""
+    """Return the fewest parents that explain which trials have a parameter, with the values for which it exists;
+    None
+    if there are none."""
     values = {name: _values_with(has, column, distribution) for name, (column, distribution) in parents.items()}
     left = ~has
     chosen: dict[str, Sequence[Any]] = {}
@@ -142,9 +145,12 @@ def _tightest(
 
 
 def _values_with(has: Flags, column: Array, distribution: BaseDistribution) -> set[float]:
-    """Return the coordinates of a parent with which a parameter was seen; between two integers, it is taken to
-    exist."""
-    seen = {float(value) for value in column[has] if value >= 0}  # below are choices that the space lost
+    """Return the parent's coordinates at which a parameter was seen; between two integers, it is assumed to
+    exist.
+    """
+    seen = {
+        float(value) for value in column[has] if value >= 0
+    }  # values below are choices that were removed from the space
     if not isinstance(distribution, IntDistribution):
         return seen
     without = column[~has & ~np.isnan(column)]

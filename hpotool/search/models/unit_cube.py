@@ -1,7 +1,7 @@
-"""A search space as columns of numbers, so that a model may compare its points.
+"""A search space as columns of numbers, so that a model can compare points.
 
-A number becomes a coordinate between 0 and 1 (of its logarithm where the parameter is logarithmic), a choice its
-index. Points are arrays of shape (number of points, number of parameters); NaN is a parameter that a point lacks.
+A number becomes a coordinate between 0 and 1 (of its logarithm for logarithmic parameters), a choice its index.
+Points are arrays of shape (number of points, number of parameters); NaN is a parameter that a point does not have.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 Array: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
-# Of each parameter under a condition: its parents, and the values of each that let it exist.
+# For each conditional parameter: its parents, and the values of each for which it exists.
 Conditions: TypeAlias = Mapping[str, Mapping[str, Sequence[Any]]]
 
 _ABSENT_NUMBER, _ABSENT_CHOICE = 0.5, -1.0  # the middle is nearest to all; no choice is like another one
@@ -82,13 +82,15 @@ class UnitCube:
         return params
 
     def fill(self, points: Array) -> Array:
-        """Return the points as a model compares them: what is absent has a coordinate too."""
+        """Return the points for a model, in which absent parameters have a coordinate too."""
         absent = np.where(self.is_choice, _ABSENT_CHOICE, _ABSENT_NUMBER)
         filled: Array = np.where(np.isnan(points), absent, points)
         return filled
 
     def snap(self, points: Array) -> Array:
-        """Return the nearest points that can be decoded without a change: what is discrete lies on its grid."""
+        """Return the nearest points that can be decoded without a change, with discrete parameters on their
+        grid.
+        """
         snapped: Array = points.copy()
         for column, scale in enumerate(self._scales):
             if scale is not None and scale.step is not None:
@@ -100,7 +102,7 @@ class UnitCube:
         return self.repair(self._draw(rng, count), rng)
 
     def repair(self, points: Array, rng: RandomState) -> Array:
-        """Return the points with exactly the parameters that exist there; what comes to exist is random."""
+        """Return the points with exactly the parameters that exist there; new ones get random values."""
         if not self._rules and not np.isnan(points).any():
             return points
         points = points.copy()
@@ -144,7 +146,9 @@ def _internal(distribution: BaseDistribution, value: Any) -> float:
 
 
 class _Scale:
-    """One number ↔ [0, 1]. A discrete number owns a cell around it, so that the ends are as likely as the rest."""
+    """Maps a number to [0, 1]. A discrete number has a cell around it, so that the ends are as likely as the
+    rest.
+    """
 
     def __init__(self, distribution: BaseDistribution) -> None:
         assert isinstance(distribution, (FloatDistribution, IntDistribution))
@@ -157,7 +161,7 @@ class _Scale:
     def to_unit(self, values: Array) -> Array:
         if self._log:
             values = np.maximum(values, np.finfo(float).tiny)
-        # Halves, because the width of a range may be more than the largest float.
+        # Halves, because the width of a range may exceed the largest float.
         width = self._end / 2 - self._start / 2
         unit = (self._transform(values) / 2 - self._start / 2) / width
         clipped: Array = np.clip(unit, -_BEYOND, 1.0 + _BEYOND)

@@ -1,4 +1,4 @@
-"""Pruners by name, and those of Optuna over columns instead of trials.
+"""Pruners by name, and faster versions of Optuna's.
 
-For workers and scripts.
+Used by workers and scripts.
 """

@@ -1,9 +1,9 @@
-"""Optuna's pruners with the same verdicts, at a cost that does not grow with the number of finished trials.
+"""Optuna's pruners with the same decisions, at a cost that does not grow with the number of finished trials.
 
-Optuna's look at every finished trial for each verdict. These keep what they compare with sorted, follow the
-study's log of finished trials, and find their place by bisection. On any other storage than `PostgresStorage` they
-do what their base classes do. They are subclasses, and not something inside the storage, because the storage is
-only ever asked for trials: which step a pruner is about to compare, it cannot know.
+Optuna's pruners read every finished trial for each decision. These keep sorted columns, update them from the newly
+finished trials, and use bisection. On storages other than `PostgresStorage`, they behave like their base classes.
+These are pruner subclasses rather than a storage feature because the storage cannot know which step a pruner will
+compare.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _NOT_A_NUMBER = "it is not a number"
 
 
 def fast_pruner(pruner: BasePruner) -> BasePruner:
-    """The pruner that gives the same verdicts faster, or ``pruner`` itself where there is none.
+    """Return a pruner that makes the same decisions faster, or ``pruner`` itself if there is none.
 
-    A subclass of one of Optuna's pruners is left alone: what it changes is not known here. The fast one has
-    what ``pruner`` has learned, and is to be used in its place.
+    A subclass of one of Optuna's pruners is returned unchanged, because its behaviour is unknown. The fast pruner
+    keeps the state of ``pruner``, and must be used instead of it.
     """
     fast = _FAST.get(type(pruner))
     if fast is None:
@@ -48,7 +48,7 @@ def fast_pruner(pruner: BasePruner) -> BasePruner:
 
 
 class _Following:
-    """Keeps tables of one study's trials, and leaves them behind when it is pickled.
+    """Keeps tables of one study's trials, which are not pickled with it.
 
     ``held_against`` says what the last trial that was pruned was compared with; None after another verdict.
     """
@@ -73,7 +73,7 @@ class _Following:
 
 @dataclass(frozen=True)
 class _Numbered:
-    """All of a trial that its bracket depends on."""
+    """The part of a trial that determines its bracket."""
 
     number: int
 
@@ -84,7 +84,7 @@ class FastPercentilePruner(_Following, PercentilePruner):
     _steps: StepTable
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
-        """See BasePruner. The order of the questions is Optuna's."""
+        """See BasePruner. The order of the checks is Optuna's."""
         self.held_against = None
         if not isinstance(study._storage, PostgresStorage):
             return super().prune(study, trial)
@@ -111,7 +111,7 @@ class FastPercentilePruner(_Following, PercentilePruner):
         if self._steps.reported(step) < self._n_min_trials:
             return False
         threshold = self._steps.percentile(step, 100 - self._percentile if maximize else self._percentile)
-        is_beaten = bool(best < threshold if maximize else best > threshold)  # NaN beats nobody
+        is_beaten = bool(best < threshold if maximize else best > threshold)  # NaN is never better
         if is_beaten:
             count = self._steps.reported(step)
             part = f"best {self._percentile:g} percent of {count} trials end at {threshold:.4g}"
@@ -145,12 +145,12 @@ class FastSuccessiveHalvingPruner(_Following, SuccessiveHalvingPruner):
 
 
 class FastHyperbandPruner(_Following, HyperbandPruner):
-    """Optuna's HyperbandPruner, from sorted rungs of each bracket; a retry stays in the bracket it began in."""
+    """Optuna's HyperbandPruner, from sorted rungs of each bracket; a retry stays in its lineage's bracket."""
 
     _rungs: RungTable
 
     def _get_bracket_id(self, study: Study, trial: FrozenTrial) -> int:
-        # Optuna hashes the trial's number, and a retry has another one. Its sampler asks here too.
+        # Optuna hashes the trial's number, but a retry has another number. Its sampler also calls this.
         root = trial.system_attrs.get("failed_trial")
         return super()._get_bracket_id(study, trial if root is None else _Numbered(root))  # type: ignore[arg-type]
 
@@ -181,7 +181,7 @@ def _halve(
     others: Sequence[FrozenTrial],
     group: int,
 ) -> str | None:
-    """Optuna's successive halving; the trial's own rungs are written as there. What it is pruned for, or None."""
+    """Optuna's successive halving; writes the trial's rungs in the same way."""
     step = trial.last_step
     if step is None or pruner._min_resource is None:
         return None
@@ -202,7 +202,7 @@ def _halve(
             return f"the first {pruner._bootstrap_count} trials at rung {rung} are for others to be held against"
         better = rungs.count_better(key, group, value, maximize=maximize)
         better += sum(other > value if maximize else other < value for other in unfinished)
-        # Of `competing` values in order, the one at this place is the last to be promoted.
+        # In the sorted `competing` values, the index of the last one that is promoted.
         promoted = max(competing // pruner._reduction_factor, 1)
         if better >= promoted:
             return f"{better} of {competing} trials at rung {rung} are better, and {promoted} go on"

@@ -1,4 +1,4 @@
-"""What the pruners compare a trial with, sorted and kept up to date, so that no verdict looks at every trial."""
+"""Sorted, up-to-date columns for pruners, so that no decision has to read every trial."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ class StepTable:
     def __init__(self) -> None:
         self.complete_trials = 0
         self._seen = 0
-        self._reported: defaultdict[int, int] = defaultdict(int)  # how many reported the step, NaN included
+        self._reported: defaultdict[int, int] = defaultdict(
+            int
+        )  # the number of trials that reported the step, including NaN
         self._sorted: defaultdict[int, array[float]] = defaultdict(lambda: array("d"))
 
     def catch_up(self, finished: Sequence[StoredTrial], step_columns: StepColumns) -> None:
-        """Take in what finished since the last time."""
+        """Add the trials that have finished since the last call."""
         new = finished[self._seen :]
         complete = [trial for trial in new if trial.state == TrialState.COMPLETE]
         for step, values in step_columns(complete):
@@ -38,11 +40,11 @@ class StepTable:
         self.complete_trials += len(complete)
 
     def reported(self, step: int) -> int:
-        """How many complete trials reported this step."""
+        """The number of complete trials that reported this step."""
         return self._reported.get(step, 0)
 
     def percentile(self, step: int, percentile: float) -> float:
-        """What `numpy.nanpercentile` gives for the step's values, to the last bit; NaN when there are none."""
+        """Exactly `numpy.nanpercentile` of the step's values; NaN if there are none."""
         values = self._sorted.get(step)
         return percentile_of_sorted(values, percentile) if values else math.nan
 
@@ -56,16 +58,16 @@ class StepTable:
 
 
 class RungTable:
-    """The values with which trials completed each rung of successive halving, for each group of trials sorted."""
+    """The sorted values with which trials completed each rung of successive halving, for each group of trials."""
 
     def __init__(self, group_of: Callable[[FrozenTrial], int]) -> None:
-        self.longest_complete: int | None = None  # the highest step that a complete trial reported
+        self.longest_complete: int | None = None  # the highest step reported by a complete trial
         self._group_of = group_of
         self._seen = 0
         self._sorted: defaultdict[tuple[str, int], array[float]] = defaultdict(lambda: array("d"))
 
     def catch_up(self, finished: Sequence[StoredTrial]) -> None:
-        """Take in what finished since the last time."""
+        """Add the trials that have finished since the last call."""
         new = finished[self._seen :]
         self._seen += len(new)
         for trial in new:
@@ -76,19 +78,19 @@ class RungTable:
                     insort(self._sorted[key, self._group_of(trial)], json.loads(text))
 
     def count(self, rung_key: str, group: int) -> int:
-        """How many finished trials of the group completed the rung."""
+        """The number of finished trials of the group that completed the rung."""
         return len(self._sorted.get((rung_key, group), ()))
 
     def count_better(self, rung_key: str, group: int, value: float, *, maximize: bool) -> int:
-        """How many of them did so with a better value."""
+        """The number of those with a better value."""
         values = self._sorted.get((rung_key, group), array("d"))
         return len(values) - bisect_right(values, value) if maximize else bisect_left(values, value)
 
 
 def percentile_of_sorted(values: Sequence[float], percentile: float) -> float:
-    """`numpy.percentile` with linear interpolation, of values that are sorted already and hold no NaN.
+    """`numpy.percentile` with linear interpolation, for sorted values without NaN.
 
-    The arithmetic is numpy's own, step by step (numpy.lib._function_base_impl, `_quantile` and `_lerp`).
+    The arithmetic is exactly NumPy's (numpy.lib._function_base_impl, `_quantile` and `_lerp`).
     """
     position = (len(values) - 1) * (percentile / 100)
     below = min(max(math.floor(position), 0), len(values) - 1)

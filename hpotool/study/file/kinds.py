@@ -311,7 +311,7 @@ class Key:
         decides_values: trials with another value measured something else
         is_silent: not stored while it has its default. Needed for every key that was added after the first
             release,
-        so that older studies keep their hash.
+            so that older studies keep their hash.
     """
 
     kind: Kind

@@ -1,4 +1,4 @@
-"""One attempt seen from the worker: sample, run, judge, with its monitor and its trial's answers.
+"""One attempt on the worker's side: sampling, running, judging, supervising, and answering its questions.
 
-For the loop.
+Used by the loop.
 """

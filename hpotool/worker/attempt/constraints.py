@@ -1,4 +1,4 @@
-"""What an attempt says about feasibility, as Optuna's constraints: the bounds of the study file, and memory."""
+"""Turns an attempt's feasibility into Optuna's constraints: the bounds of the study file, and memory."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hpotool.study.spec import StudySpec
 def set_constraints(
     trial: Trial, spec: StudySpec, values: tuple[float, ...], extra: Mapping[str, Any]
 ) -> str | None:
-    """Hold what the objective reported against the study's constraints; the sentence that says what is missing.
+    """Check the objective's values against the study's constraints; return a sentence if a value is missing.
 
-    A constrained number is a metric, something else that the objective returned or reported beside its metrics,
-    or an attribute of the trial; in this order.
+    A constrained number is looked up among the metrics, then the other values that the objective returned or
+    reported, then the trial's attributes.
     """
     metrics = dict(zip((metric.name for metric in spec.metrics), values, strict=True))
     reported = {**trial.user_attrs, **extra, **metrics}
@@ -25,13 +25,13 @@ def set_constraints(
         value = reported.get(constraint.name)
         number = _number(value)
         if number is None:
-            return f"the objective reported no number for {constraint.name!r}, which the study constrains"
+            return f"the objective reported no number for the constraint {constraint.name!r}"
         trial.set_constraint(constraint.name, constraint.violation(number))
     return None
 
 
 def _number(value: Any) -> float | None:
-    """A number that can be compared with a bound: nan cannot, nor what is too large for a float."""
+    """The value as a number to compare with a bound; None for nan and numbers too large for a float."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
@@ -42,5 +42,5 @@ def _number(value: Any) -> float | None:
 
 
 def set_out_of_memory(trial: Trial) -> None:
-    """Let the sampler learn that these parameters need more memory than there is."""
+    """Let the sampler learn that these parameters need more memory than is available."""
     trial.set_constraint("memory", 1.0)

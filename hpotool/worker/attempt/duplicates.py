@@ -1,4 +1,4 @@
-"""What becomes of a point that was tried before: it gets the result that is there, or is a replicate."""
+"""Handles a point that was tried before: it gets the existing result, or becomes a replicate."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from hpotool.study.spec import StudySpec
 from hpotool.worker.attempt.running_attempt import AttemptResult
 from hpotool.worker.process.protocol import REPORTS_ATTRIBUTE
 
-_MEASURED = ("constraints", REPORTS_ATTRIBUTE)  # of the system attributes, what the earlier trial measured
+_MEASURED = ("constraints", REPORTS_ATTRIBUTE)  # the system attributes that contain measurements
 
 
 def resolve_duplicate(spec: StudySpec, study: Study, trial: Trial) -> AttemptResult | None:
-    """The earlier result that ``trial`` gets; None: it has to run, and a replicate gets a note of that.
+    """The existing result for ``trial``; None: it has to run (as a replicate, which is recorded on it).
 
-    Of several earlier trials with exactly its parameters the first one counts. A branch is no duplicate: it goes
-    further than the trial that it has its parameters from.
+    Of several earlier trials with exactly its parameters, the first counts. A branch is not a duplicate, because
+    it trains further than the trial from which it got its parameters.
     """
     if spec.duplicates == "allow" or not spec.search_space:
         return None
@@ -28,7 +28,7 @@ def resolve_duplicate(spec: StudySpec, study: Study, trial: Trial) -> AttemptRes
         return None
     try:
         point = point_key(suggest_search_space(spec.search_space, trial), trial.distributions)
-    except ValueError:  # the attempt will meet it too, and says what it means
+    except ValueError:  # the attempt itself will raise the same error, and report it
         return None
     if not spec.has_replicates:
         same = _first(study, point, TrialState.COMPLETE, TrialState.PRUNED)
@@ -45,7 +45,7 @@ def _first(study: Study, point: str, *states: TrialState) -> FrozenTrial | None:
 
 
 def _copy_result(earlier: FrozenTrial, trial: Trial) -> AttemptResult:
-    """Give ``trial`` all that the earlier one has beside its values: copying must not make it feasible."""
+    """Copy everything but the values from the earlier trial, so that copying cannot make the trial feasible."""
     for key, value in earlier.user_attrs.items():
         trial.set_user_attr(key, value)
     storage, trial_id = trial.storage, trial._trial_id

@@ -1,7 +1,7 @@
-"""`isolation: none`: the objective runs in the worker itself, for debuggers.
+"""`isolation: none`: the objective runs in the worker itself, for debugging.
 
-It meets the same trial as in a child process; only the way to the worker is a call instead of a channel. What an
-objective does to its process it then does to the worker, and limits and captured output need a child process.
+It uses the same trial as in a child process, but reaches the worker by a call instead of a channel. Whatever the
+objective does to its process affects the worker. Limits and captured output are only available in a child process.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from hpotool.worker.child.plain_process import fill_environment, plain_for_a_whi
 from hpotool.worker.process.fork_server_handle import environment_without_secrets
 from hpotool.worker.process.protocol import Job
 
-_NEEDS_A_PROCESS = "with isolation: none a trial cannot be used in another process; use isolation: process"
+_NEEDS_A_PROCESS = "with isolation: none, a trial cannot be used in another process; use isolation: process"
 
 
 class Stoppable(Protocol):
-    """The attempt that the call is part of."""
+    """The attempt to which the call belongs."""
 
     def is_asked_to_stop(self) -> bool:
-        """Whether it was asked to stop."""
+        """Whether the attempt was asked to stop."""
 
     def stop(self, outcome: Outcome, reason: str, grace: timedelta = ...) -> None:
-        """Ask it to stop."""
+        """Ask the attempt to stop."""
 
 
 class CallLink:
-    """The way to the trial's server when it is in the same process. It stays there.
+    """The link to the trial's server in the same process. It cannot be passed to another process.
 
-    What ends the attempt rather than the objective's call is noted with the attempt, and ends the objective too.
+    An error that ends the attempt, rather than one call, is recorded with the attempt and also ends the objective.
     """
 
     def __init__(self, server: TrialServer, attempt: Stoppable) -> None:
@@ -50,7 +50,7 @@ class CallLink:
         self._pid = os.getpid()
 
     def ask(self, request: dict[str, Any], within_s: float | None = None, default: Any = None) -> Any:
-        """Ask; there is nothing to wait for but the storage itself.
+        """Ask a question; only the storage itself can make this wait.
 
         Raises:
             RuntimeError: in a forked process, which must not use its parent's connection.
@@ -60,18 +60,18 @@ class CallLink:
         try:
             answer, error = self._server.answer({**request, "id": 0})
         except UpdateFinishedTrialError:
-            self._attempt.stop(Outcome.CANCELLED, "its trial belongs to another attempt by now")
+            self._attempt.stop(Outcome.CANCELLED, "its trial now belongs to another attempt")
             raise
         except DatabaseUnreachableError as away:
             self._attempt.stop(Outcome.PREEMPTED, away.message)
             raise
         if error is not None:
             raise error
-        # As through a channel: what the worker keeps is not the objective's to change.
+        # A copy, as through a channel: the objective must not change the worker's data.
         return copy.deepcopy(answer)
 
     def tell(self, request: dict[str, Any]) -> None:
-        """Tell, and meet the error, if there is one, on the spot."""
+        """Send a message; an error is raised immediately."""
         self.ask(request)
 
     def __deepcopy__(self, _: Mapping[int, Any]) -> CallLink:
@@ -82,7 +82,7 @@ class CallLink:
 
 
 def call_in_process(job: Job, objective: ObjectiveSpec, server: TrialServer, attempt: Stoppable) -> dict[str, Any]:
-    """Call the objective here and say how that ended, as a child's last message would.
+    """Call the objective in this process; return its end in the form of a child's last message.
 
     Raises:
         InputError: its environment needs a variable that is not set here.
@@ -99,7 +99,7 @@ def call_in_process(job: Job, objective: ObjectiveSpec, server: TrialServer, att
 
 
 class _Asked:
-    """Whether the attempt was asked to stop. A copied trial asks the same attempt."""
+    """Whether the attempt was asked to stop. A copied trial refers to the same attempt."""
 
     def __init__(self, attempt: Stoppable) -> None:
         self._attempt = attempt

@@ -1,4 +1,4 @@
-"""Whether the kernel has killed somebody for memory: counters that only grow."""
+"""Detects whether the kernel has killed a process for lack of memory, from counters that only grow."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def count_memory_kills() -> int:
-    """How many processes the kernel has killed for memory: in this cgroup where it tells, else on this machine.
+    """The number of processes killed by the kernel's OOM killer, in this cgroup if available, and on this machine.
 
-    A container's limit is counted in its cgroup, the machine's own memory in ``/proc/vmstat``; the sum of both
-    grows with either, and only its growth is looked at.
+    Kills due to a container's limit are counted in its cgroup, kills for lack of machine memory in
+    ``/proc/vmstat``. The sum grows with either, and only its growth is used.
     """
     return _cgroup_kills() + _machine_kills()
 

@@ -1,11 +1,11 @@
-"""Watches one attempt from a thread of its own, so that limits hold while the worker waits for its database.
+"""Watches one attempt from a separate thread, so that limits apply while the worker waits for its database.
 
-The thread reads what the child sends as soon as it comes (a child never waits for the worker unless it asked
-something), holds the attempt against its limits, passes on stop requests, and ends the whole process tree when
-one of them says so. The worker's thread takes the child's requests from ``requests()``, in order.
+The thread reads the child's messages as soon as they arrive (a child only waits for the worker when it has asked a
+question), checks the attempt's limits, passes on stop requests, and ends the whole process tree when a limit or a
+request requires it. The worker's thread takes the child's requests from ``requests()``, in order.
 
-Whatever else the attempt's processes are (forked, spawned), they connect for themselves and are heard alike; only
-the first one can say how the attempt ended. Bytes that make no sense end what sent them, never this thread.
+Further processes of the attempt (forked or spawned) connect by themselves and are treated alike, but only the
+first process can report how the attempt ended. Invalid bytes end their sender, never this thread.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ from hpotool.worker.process.protocol import read_control, read_message
 
 _LOOKS_EVERY_S = 1.0
 _LOOKS_AT_A_LIMIT_EVERY_S = 0.2
-# From its last message to its end: threads that still save something, exit handlers, CUDA's own tear-down.
+# The time from the last message to the end: threads that still save something, exit handlers, CUDA's tear-down.
 _EXITS_WITHIN_S = 30.0
 _DUMPS_WITHIN_S = 0.3  # for the traceback that SIGQUIT prints
 _IS_KILLED_WITHIN_S = 10.0
-_MOST_PROCESSES = 256  # of one attempt that are connected; select() knows file descriptors below 1024. More wait
-_GARBLED = Cause(
-    Outcome.ERROR, "it wrote something of its own into the socket through which it talks to its worker"
+_MOST_PROCESSES = (
+    256  # connected processes of one attempt: select() is limited to descriptors below 1024; more wait
 )
+_GARBLED = Cause(Outcome.ERROR, "it wrote invalid data into its socket to the worker")
 
 
 class AttemptMonitor:
-    """The thread that monitors one attempt, from its start until nothing of it is left."""
+    """The thread that watches one attempt, from its start until no process of it is left."""
 
     def __init__(
         self,
@@ -65,10 +65,10 @@ class AttemptMonitor:
     ) -> None:
         self.cause: Cause | None = None
         self.end: dict[str, Any] | None = None  # the child's last message
-        self.status: int | None = None  # as os.wait has it; None when the fork server itself was lost
+        self.status: int | None = None  # as from os.wait; None if the fork server itself was lost
         self.left_behind = 0
         self.peak_memory = 0
-        self.seen: frozenset[psutil.Process] = frozenset()  # what was below the fork server at the last look
+        self.seen: frozenset[psutil.Process] = frozenset()  # the processes below the fork server at the last check
         self._server = server
         self._channel = channel
         self._limits = limits
@@ -77,10 +77,10 @@ class AttemptMonitor:
             meter.reset()
         self._socket = AttemptSocket()
         self.address = self._socket.address
-        self._others: list[Channel] = []  # of further processes of the attempt
-        self._bells: list[Channel] = []  # closed to tell a further process that the attempt is to stop
+        self._others: list[Channel] = []  # channels of further processes of the attempt
+        self._bells: list[Channel] = []  # closed to tell a further process that the attempt must stop
         self._requests: queue.SimpleQueue[tuple[dict[str, Any], Channel] | None] = queue.SimpleQueue()
-        # A SimpleQueue and a pipe, because stop() may be called from a signal handler in any thread's middle.
+        # A SimpleQueue and a pipe, because a signal handler may call stop() at any point in any thread.
         self._stops: queue.SimpleQueue[tuple[Cause, float]] = queue.SimpleQueue()
         self._wake_reading, self._wake_writing = os.pipe()
         self._closing = threading.RLock()
@@ -99,9 +99,9 @@ class AttemptMonitor:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the attempt if it has not ended; nothing of it is left afterwards."""
+        """End the attempt if it is still running; afterwards, no process of it is left."""
         if self._thread.is_alive():
-            self.stop(Outcome.CANCELLED, "the worker gave the attempt up", timedelta(0))
+            self.stop(Outcome.CANCELLED, "the worker abandoned the attempt", timedelta(0))
         self._thread.join()
         self._socket.close()
         with self._closing:
@@ -110,10 +110,10 @@ class AttemptMonitor:
             os.close(self._wake_writing)
 
     def requests(self) -> Iterator[tuple[dict[str, Any], Channel]]:
-        """What the attempt asks and tells, in order, and where an answer goes, until the attempt has ended.
+        """Yield the attempt's messages in order, each with the channel for an answer, until the attempt has ended.
 
-        The time that the worker takes over a request is not the attempt's: while the database is away, a child
-        that waits for a suggestion is neither stalled nor too slow.
+        The time that the worker takes for a request does not count against the attempt: while the database is
+        away, a child that waits for a suggestion is neither stalled nor timed out.
         """
         while (request := self._requests.get()) is not None:
             began = self._serving_since = time.monotonic()
@@ -123,10 +123,10 @@ class AttemptMonitor:
             self._serving_since = None
 
     def stop(self, outcome: Outcome, reason: str, grace: timedelta) -> None:
-        """Ask the objective to stop, and end it after ``grace``. From any thread, or from a signal handler."""
+        """Ask the objective to stop, and end it after ``grace``. Safe in any thread and in signal handlers."""
         self._stops.put((Cause(outcome, reason), grace.total_seconds()))
-        # A lock that its own thread may take twice: a signal handler meets it closing, and writes nothing then.
-        # Without it the byte could go into a file that got the number of the closed pipe.
+        # A reentrant lock, so that a signal handler that interrupts the closing sees it and does not write.
+        # Otherwise the byte could go to another file that reuses the closed pipe's number.
         with self._closing:
             if not self._is_closed:
                 os.write(self._wake_writing, b".")
@@ -139,13 +139,13 @@ class AttemptMonitor:
             pass  # the fork server is gone
         finally:
             if not self._ended:
-                # The kernel kills an attempt with its fork server, but not what the attempt had started.
+                # The kernel kills an attempt with its fork server, but not processes that the attempt had started.
                 self._server.kill()
                 kill_all(self.seen)
             try:
                 self._read_last()
             finally:
-                self._requests.put(None)  # whatever happens here, the worker's thread does not wait for ever
+                self._requests.put(None)  # whatever happens here, the worker's thread must not wait for ever
 
     def _look(self) -> None:
         sources: list[Any] = [self._server.control, self._wake_reading, *self._others, *self._bells]
@@ -154,7 +154,7 @@ class AttemptMonitor:
         if len(self._others) + len(self._bells) < _MOST_PROCESSES:
             sources.append(self._socket)
         readable = select.select(sources, [], [], self._pause())[0]
-        self._bells = [bell for bell in self._bells if bell not in readable]  # nobody listens there any more
+        self._bells = [bell for bell in self._bells if bell not in readable]  # the other end is closed
         if self._socket in readable:
             self._accept()
         self._take_all([message for channel in self._open_channels() for message in self._read(channel)])
@@ -167,7 +167,9 @@ class AttemptMonitor:
             self._hold_against_limits()
 
     def _read_last(self) -> None:
-        """What had arrived when the attempt ended; of other processes also when they had only just connected."""
+        """Messages that had arrived when the attempt ended, including those of processes that had just
+        connected.
+        """
         self._accept()
         arrived: list[tuple[dict[str, Any], Channel]] = []
         for channel in self._open_channels():
@@ -189,7 +191,7 @@ class AttemptMonitor:
         return _LOOKS_AT_A_LIMIT_EVERY_S if self._limits.max_memory or self._kill_at else _LOOKS_EVERY_S
 
     def _read(self, channel: Channel) -> list[tuple[dict[str, Any], Channel]]:
-        """What has arrived there, if anything has."""
+        """Messages that have arrived on the channel, if any."""
         messages: list[tuple[dict[str, Any], Channel]] = []
         try:
             if is_readable(channel.socket, 0):
@@ -200,7 +202,7 @@ class AttemptMonitor:
 
     def _hang_up(self, channel: Channel, *, is_garbled: bool) -> None:
         if channel in self._others:
-            # Not closed here: the worker's thread may be about to answer. The last one to forget it closes it.
+            # Not closed here, because the worker's thread may be about to answer; closed with its last reference.
             self._others.remove(channel)
         elif channel is self._channel:
             channel.close()
@@ -209,14 +211,14 @@ class AttemptMonitor:
                 self._kill_no_later_than(0)
 
     def _take_all(self, arrived: list[tuple[dict[str, Any], Channel]]) -> None:
-        # What one process says after another has spoken is to be answered after it, whoever is read first.
+        # Messages of different processes are answered in the order in which they were sent, not read.
         for message, channel in sorted(arrived, key=lambda one: one[0]["at"]):
             self._take(message, channel)
 
     def _take(self, message: dict[str, Any], channel: Channel) -> None:
         self._last_progress = time.monotonic()
         if "end" in message:
-            if channel is not self._channel:  # only the first process can say it
+            if channel is not self._channel:  # only the first process may report the end
                 self._hang_up(channel, is_garbled=True)
                 return
             self.end = message
@@ -260,7 +262,7 @@ class AttemptMonitor:
                 self._look_at_time(now)
             elif self._exits_by is not None and now >= self._exits_by:
                 self._end_what_does_not_exit(self.end)
-            if now >= self._next_look:  # not after each report: it reads /proc, and asks the GPUs
+            if now >= self._next_look:  # not after each report, because this reads /proc and queries the GPUs
                 self._next_look = now + self._pause()
                 self._look_at_memory()
                 with contextlib.suppress(OSError):  # a full disk is no reason to end an attempt
@@ -278,7 +280,7 @@ class AttemptMonitor:
             self._end_with_traceback(Outcome.STALLED, f"it reported nothing for {format_duration(stall)}")
 
     def _times_out_at(self) -> float:
-        """When the attempt's time is over. The time that the worker takes over its requests is not counted."""
+        """The attempt's deadline. Time that the worker takes for its requests is not counted."""
         if self._limits.timeout is None:
             return float("inf")
         serving_since = self._serving_since
@@ -302,14 +304,16 @@ class AttemptMonitor:
 
     def _end_with_traceback(self, outcome: Outcome, reason: str) -> None:
         self.cause = Cause(outcome, reason)
-        self._server.signal(signal.SIGQUIT)  # the child prints where every thread is
+        self._server.signal(signal.SIGQUIT)  # the child prints the stack of every thread
         self._kill_no_later_than(_DUMPS_WITHIN_S)
 
     def _end_what_does_not_exit(self, end: dict[str, Any]) -> None:
-        """The objective is over, but a thread or an exit handler of its process is not. Its result counts."""
+        """End a process whose objective has returned, but not its threads or exit handlers. The result counts."""
         self._exits_by = None
         waited = "until its timeout" if time.monotonic() >= self._times_out_at() else f"for {_EXITS_WITHIN_S:g} s"
-        told = f"something of it still ran after the objective, {waited}, and was ended; its log says what it did"
+        told = (
+            f"a thread or exit handler still ran after the objective, {waited}, and was ended; the log shows where"
+        )
         self.end = {**end, "reason": end["reason"] or told}
         self._server.signal(signal.SIGQUIT)
         self._kill_no_later_than(_DUMPS_WITHIN_S)

@@ -1,4 +1,4 @@
-"""Says once when the pruner's steps are not those of the objective, as its first complete trial shows."""
+"""Warns once, after the first complete trial, if the pruner's steps do not match the objective's."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from hpotool.worker.log import log_event
 
 
 def read_step_mismatch(spec: StudySpec, trial: Trial, result: AttemptResult) -> str | None:
-    """What does not fit between the study's pruner and what the attempt reported; None where it did not complete.
+    """How the study's pruner does not match the attempt's reports; None if it does, or the trial is not complete.
 
-    Trials that go on from others (a population, tiers) are no whole trials, and show nothing.
+    Trials that continue others (a population, tiers) are not whole trials, and are not checked.
     """
     if result.outcome is not Outcome.COMPLETE or has_branches(spec):
         return None
@@ -30,7 +30,7 @@ def read_step_mismatch(spec: StudySpec, trial: Trial, result: AttemptResult) -> 
 
 
 class PrunerCheck:
-    """A worker's check: looks at the first attempt that completes a trial from its beginning, and speaks once."""
+    """A worker's check: examines the first attempt that completes a trial from its start, and warns once."""
 
     def __init__(self, storage: WorkerStorage, study_id: int, spec: StudySpec) -> None:
         self._storage = storage
@@ -40,13 +40,13 @@ class PrunerCheck:
         self._mismatch: str | None = None
 
     def look(self, trial: Trial, result: AttemptResult) -> None:
-        """Look at an attempt that ran from its trial's beginning."""
+        """Examine an attempt that ran from its trial's start."""
         if not self._has_looked and result.outcome is Outcome.COMPLETE:
             self._has_looked = True
             self._mismatch = read_step_mismatch(self._spec, trial, result)
 
     def speak(self) -> None:
-        """Log what was found, and note it with the study for ``status`` and ``events``; the result is told."""
+        """Log the finding, and store it with the study for ``status`` and ``events``, after the result is told."""
         if self._mismatch is None:
             return
         log_event("pruner", self._mismatch, logging.WARNING)

@@ -1,7 +1,8 @@
-"""Runs the attempts of one worker: sample → run → judge, in its checkpoint folder.
+"""Runs a worker's attempts: sample → run → judge, each in its checkpoint folder.
 
-Promises: an attempt always ends in one ``AttemptResult``, whatever the objective does to itself; a value that it
-returned is never lost, whatever its checkpoints or its trial meet afterwards (``RunningAttempt.result`` has it).
+Promises: an attempt always ends in one ``AttemptResult``, whatever the objective does. A returned value is never
+    lost,
+whatever goes wrong with its checkpoints or its trial afterwards (it is in ``RunningAttempt.result``).
 """
 
 from __future__ import annotations
@@ -42,17 +43,17 @@ from hpotool.worker.process.protocol import Job, StudyView
 __all__ = ["AttemptResult", "AttemptRunner"]
 
 
-# pyarrow, which scikit-learn and XGBoost import where it is installed, starts a thread of its allocator; no
-# attempt could then be forked from a process that has imported it.
+# pyarrow, which scikit-learn and XGBoost import if it is installed, starts a thread of its allocator, and no
+# attempt could be forked from such a process.
 _FORKABLE = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 
 
 class AttemptRunner:
-    """Runs the attempts of one worker, one after the other. Made once per worker.
+    """Runs the attempts of one worker, one after the other. Created once per worker.
 
-    ``start`` imports the objective, so that a study that cannot run says so before a trial is claimed. ``stop``
-    and ``stop_attempt`` may be called from another thread or from a signal handler; everything else belongs to one
-    thread, the one that Optuna's study is used in.
+    ``start`` imports the objective, so that a study that cannot run fails before a trial is claimed. ``stop`` and
+    ``stop_attempt`` may be called from another thread or from a signal handler; all other methods must be called
+    from the thread that uses Optuna's study.
     """
 
     def __init__(
@@ -64,14 +65,14 @@ class AttemptRunner:
         checkpoints: CheckpointStore | None = None,
         unneeded_lineages: Callable[[Study], set[int]] | None = None,
     ) -> None:
-        """Nothing is started yet.
+        """Starts nothing yet.
 
         Args:
             folder: keeps the attempts' logs
-            environment: added to that of every attempt
-            meter: measures what attempts take of their GPUs
-            checkpoints: gives each lineage of trials a folder
-            unneeded_lineages: where trials go on from each other, those that none will go on from
+            environment: additions to the environment of every attempt
+            meter: measures the attempts' use of GPUs
+            checkpoints: provides a folder for each lineage of trials
+            unneeded_lineages: in studies whose trials continue each other, the lineages that none will continue
         """
         self._unneeded_lineages = unneeded_lineages
         self._checkpoints = checkpoints
@@ -85,11 +86,11 @@ class AttemptRunner:
         self._running: RunningAttempt | None = None
 
     def start(self, is_unwanted: Callable[[], bool] = lambda: False) -> str | None:
-        """Import the objective. Returns why every attempt has to import it again, where that is so.
+        """Import the objective. If every attempt has to import it again, returns the reason.
 
         Raises:
-            InputError: the objective cannot be imported, or its command is not there.
-            ImportInterrupted: ``is_unwanted`` said so at its beginning, or ``interrupt_import`` was called.
+            InputError: the objective cannot be imported, or its command does not exist.
+            ImportInterrupted: ``is_unwanted`` was true at the start, or ``interrupt_import`` was called.
         """
         if self._spec.objective.command is not None:
             check_command(self._spec.objective, environment_without_secrets(os.environ))
@@ -100,16 +101,16 @@ class AttemptRunner:
         return self._living_server(is_unwanted).cold
 
     def run(self, trial: Trial, *, seed: int | None = None, root_number: int | None = None) -> AttemptResult:
-        """Run one attempt of a ``trial`` that nobody else runs; see ``RunningAttempt`` and ``run_attempt``."""
+        """Run one attempt of a ``trial`` outside a worker's loop; see ``RunningAttempt`` and ``run_attempt``."""
         return self.run_attempt(RunningAttempt(trial, seed=seed, root_number=root_number))
 
     def run_attempt(
         self, running: RunningAttempt, pass_on_orders: Callable[[], None] = lambda: None
     ) -> AttemptResult:
-        """Run one attempt to its end. Tells Optuna nothing about the end: that is the caller's.
+        """Run one attempt to its end. The caller tells Optuna about the end.
 
-        Whatever the storage raises goes through, after the attempt was ended. ``pass_on_orders`` is called as soon
-        as orders can reach the attempt, for those that were given before.
+        Errors of the storage are raised after the attempt has been ended. ``pass_on_orders`` is called as soon as
+        orders can reach the attempt, to deliver earlier ones.
         """
         self._running = running
         pass_on_orders()
@@ -119,22 +120,22 @@ class AttemptRunner:
             self._running = None
 
     def stop(self, outcome: Outcome, reason: str, grace: timedelta = timedelta(0)) -> None:
-        """Ask the attempt that runs now to stop; see ``RunningAttempt.stop``. Without one it does nothing."""
+        """Ask the current attempt, if there is one, to stop; see ``RunningAttempt.stop``."""
         running = self._running
         if running is not None:
             running.stop(outcome, reason, grace)
         self.interrupt_import()
 
     def stop_attempt(self, attempt_id: str, outcome: Outcome, reason: str, grace: timedelta) -> None:
-        """Ask this attempt to stop, and no other one that has begun meanwhile."""
+        """Ask this attempt to stop, but not another one that has started since."""
         running = self._running
         if running is not None and running.attempt_id == attempt_id:
             running.stop(outcome, reason, grace)
             self.interrupt_import()
 
     def interrupt_import(self) -> None:
-        """End an import that runs: it has nothing to checkpoint, and the next attempt begins it again."""
-        importing = self._importing  # another thread may be done with it
+        """End a running import: it has nothing to save, and the next attempt starts it again."""
+        importing = self._importing  # another thread may have finished it
         if importing is not None:
             importing.interrupt()
 
@@ -152,7 +153,7 @@ class AttemptRunner:
                     is_hurried=running.is_asked_to_stop,
                 )
                 folder = stack.enter_context(opened)
-            except CheckpointStoreError as error:  # to start from the beginning would throw away what there may be
+            except CheckpointStoreError as error:  # starting from scratch would discard an existing checkpoint
                 return _without_checkpoints(running, error)
             result = self._sample_run_judge(running, folder)
         if result.outcome.is_finished:
@@ -165,14 +166,16 @@ class AttemptRunner:
         trial = running.trial
         try:
             suggest_search_space(self._spec.search_space, trial)
-        except ValueError as error:  # the same name with another kind of values in an earlier trial, for one
+        except (
+            ValueError
+        ) as error:  # for example, if an earlier trial used the same name with another kind of values
             broke = one_line(f"its parameters cannot be suggested: {error}")
-            return AttemptResult(Outcome.ERROR, broke, broke=broke)  # so would be the next ones, for ever
+            return AttemptResult(Outcome.ERROR, broke, broke=broke)  # all later ones would fail too
         job = self._job(running, checkpoint_dir)
         server = TrialServer(trial, self._spec.metrics, job.study.pruning_metric)
         running.result = self._run_job(running, job, server)
         result = running.result = _with_verdict(_with_unheard(running.result, server.unheard), server.verdict)
-        # When the trial is somebody else's by now, what it says of itself is not ours to write; the value is kept.
+        # If the trial now belongs to another attempt, its attributes must not be written; the value is kept.
         with contextlib.suppress(UpdateFinishedTrialError):
             server.write_series()
             result = self._judge_feasibility(result, trial)
@@ -205,11 +208,11 @@ class AttemptRunner:
         return replace(result, outcome=Outcome.ERROR, reason=problem, values=None)
 
     def _living_server(self, is_unwanted: Callable[[], bool]) -> ForkServerHandle:
-        """The fork server, started anew where there is none.
+        """The fork server, restarted if necessary.
 
         Raises:
             InputError: the objective cannot be imported.
-            ImportInterrupted: nobody wants it any more.
+            ImportInterrupted: the worker must leave.
         """
         if self._server is not None and self._server.is_alive:
             return self._server
@@ -227,7 +230,7 @@ class AttemptRunner:
 
     def _environment_of_attempts(self) -> dict[str, str]:
         environment = {**_FORKABLE, **environment_without_secrets(os.environ), **self._environment}
-        if self._spec.objective.command is not None:  # its own is filled in for each trial
+        if self._spec.objective.command is not None:  # the trial's own values are filled in for each trial
             return environment
         return environment | fill_environment(self._spec.objective.environment, environment)
 
@@ -261,9 +264,9 @@ class AttemptRunner:
             self._spec.sampler.name,
             self._spec.pruner.name,
         )
-        # A rescuer knows nothing of constraints: it would take an infeasible value for a feasible one.
+        # A rescuer does not check constraints, and would take an infeasible value for a feasible one.
         returned_file = None if self._spec.constraints else running.returned_file
-        # The trial that Optuna's Trial keeps up to date itself: no round trip to the database.
+        # Optuna's Trial keeps this copy up to date, so there is no round trip to the database.
         frozen = trial._cached_frozen_trial
         return Job(frozen, view, self._spec.objective, self._spec.search_space, seed, environment, returned_file)
 
@@ -281,19 +284,19 @@ class AttemptRunner:
 
 
 def _without_checkpoints(running: RunningAttempt, error: CheckpointStoreError) -> AttemptResult:
-    """The end of an attempt whose checkpoints cannot be had: another one tries again, with them."""
+    """The end of an attempt whose checkpoints are not available: a later attempt tries again, with them."""
     if running.asked is not None:
         return AttemptResult(running.asked.outcome, running.asked.reason)
-    # Lost, and not handed back, where the next attempt too must begin without the checkpoints.
+    # Lost rather than handed back if the next attempt must start without the checkpoints too.
     outcome = Outcome.LOST if running.begins_anew else Outcome.PREEMPTED
-    return AttemptResult(outcome, f"its checkpoints cannot be had: {error.message}", broke=error.message)
+    return AttemptResult(outcome, f"its checkpoints are not available: {error.message}", broke=error.message)
 
 
 def _with_unheard(result: AttemptResult, unheard: Exception | None) -> AttemptResult:
-    """The result, whose reason also says what of the attempt could not be stored after its last question."""
+    """The result, with a reason that names any write that failed after the attempt's last question."""
     if unheard is None:
         return result
-    told = f"something that it told was not stored: {type(unheard).__name__}: {unheard}"
+    told = f"one of its writes was not stored: {type(unheard).__name__}: {unheard}"
     return replace(result, reason=one_line("; ".join(filter(None, (result.reason, told)))))
 
 

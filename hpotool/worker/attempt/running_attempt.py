@@ -1,7 +1,7 @@
-"""One running attempt: who it is, what was asked of it, and how it ended.
+"""One running attempt: its identity, the requests to it, and its end.
 
-Promises: what is asked of an attempt reaches this attempt and no other, at whatever moment it is asked; the first
-who ends it names the outcome; when ``run_child`` has returned or raised, no process of the attempt is left.
+Promises: a request reaches this attempt and no other, at whatever moment it is made; the first request to end it
+determines the outcome; when ``run_child`` has returned or raised, no process of the attempt is left.
 """
 
 from __future__ import annotations
@@ -31,41 +31,41 @@ from hpotool.worker.process.fork_server_handle import ForkServerHandle
 from hpotool.worker.process.log_file import LogFolder, tail_of
 from hpotool.worker.process.protocol import Job, read_message
 
-_UNSAID = "the objective had closed its process's socket to the worker; what it returned was found on disk"
-TAKEN_AWAY = Cause(Outcome.CANCELLED, "its trial belongs to another attempt by now")
+_UNSAID = "the objective had closed its process's socket to the worker; its return value was read from disk"
+TAKEN_AWAY = Cause(Outcome.CANCELLED, "its trial now belongs to another attempt")
 
 
 @dataclass(frozen=True)
 class AttemptResult:
     """How an attempt ended.
 
-    ``values`` are there exactly when ``outcome`` is COMPLETE, in the order of the study's metrics. ``extra`` is
-    what the objective returned beside them; it has become attributes of the trial. ``reason`` is one sentence,
-    ``output_tail`` the last lines that the attempt printed.
+    ``values`` are set exactly if ``outcome`` is COMPLETE, in the order of the study's metrics. ``extra`` are the
+    other returned entries, which become attributes of the trial. ``reason`` is one sentence, ``output_tail`` the
+    last lines of the attempt's output.
     """
 
     outcome: Outcome
     reason: str | None = None
     values: tuple[float, ...] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
-    is_infeasible: bool = False  # memory ran out, and the study says that this is what the sampler should learn
+    is_infeasible: bool = False  # memory ran out, and the study file says that the sampler should learn this
     output_tail: str = ""
     log: Path | None = None
     duration: timedelta = timedelta(0)
     peak_memory: int | None = None  # bytes, of the whole process tree, as sampled
     gpu_peak_memory: int | None = None  # bytes, of all its devices together, as sampled
     gpu_utilization: float | None = None  # percent, mean over its devices and samples
-    left_behind: int = 0  # processes that the objective left running and that were ended
-    broke: str | None = None  # what the worker itself met, where that and not the objective ended it
+    left_behind: int = 0  # number of processes that the objective left running and that were killed
+    broke: str | None = None  # the worker's own error, if that ended the attempt rather than the objective
 
     @property
     def is_answer(self) -> bool:
-        """Whether the trial has a result that counts: finished, or infeasible where the study learns that."""
+        """Whether the trial has a result that counts: finished, or infeasible in a study that learns from that."""
         return self.outcome.is_finished or self.is_infeasible
 
 
 class RunningAttempt:
-    """One attempt, from before its start until its result. ``stop`` is for any thread and for signal handlers."""
+    """One attempt, from before its start until its result. ``stop`` is safe in any thread and signal handler."""
 
     def __init__(
         self,
@@ -80,12 +80,12 @@ class RunningAttempt:
         """Nothing is started yet.
 
         Args:
-            trial: what it runs
-            attempt_id: by which orders find it
-            seed: for the objective's random numbers; without one they differ from attempt to attempt
-            root_number: the trial that was tried first, whose checkpoints this attempt goes on from; None: itself
-            begins_anew: the checkpoints of earlier attempts are not those of this attempt's parameters
-            returned_file: where the attempt's process puts what the objective returned before it tells us
+            trial: the trial to run
+            attempt_id: identifies it for orders
+            seed: for the objective's random numbers; without one, they differ between attempts
+            root_number: the lineage's first trial, whose checkpoints this attempt resumes from; None: itself
+            begins_anew: earlier checkpoints were made with other parameters and must not be used
+            returned_file: the file to which the attempt's process writes the return value before it tells us
         """
         self.trial = trial
         self.attempt_id = attempt_id
@@ -93,26 +93,27 @@ class RunningAttempt:
         self.root_number = trial.number if root_number is None else root_number
         self.begins_anew = begins_anew
         self.returned_file = returned_file
-        self.result: AttemptResult | None = None  # stands from the moment it is known, whatever fails afterwards
+        self.result: AttemptResult | None = None  # set as soon as it is known, whatever fails afterwards
         self._asked: tuple[Cause, timedelta] | None = None
         self._monitor: AttemptMonitor | None = None
 
     @property
     def asked(self) -> Cause | None:
-        """Why it was asked to stop, and what its outcome will be then; None: it was not."""
+        """Why the attempt was asked to stop, and the resulting outcome; None if it was not."""
         return None if self._asked is None else self._asked[0]
 
     def is_asked_to_stop(self) -> bool:
-        """Whether it was asked to stop."""
+        """Whether the attempt was asked to stop."""
         return self._asked is not None
 
     def stop(self, outcome: Outcome, reason: str, grace: timedelta = timedelta(0)) -> None:
-        """Ask it to checkpoint and stop, and end it after ``grace`` with this outcome.
+        """Ask the attempt to save a checkpoint and stop, and end it after ``grace`` with this outcome.
 
-        A value that the objective returns meanwhile still counts. The first outcome stays; a shorter grace holds.
+        A value that the objective returns in that time still counts. The first outcome is kept; a shorter grace
+        applies.
         """
         cause = Cause(outcome, reason)
-        # In this order: run_child looks at them in the other one, so that nothing asked in between is lost.
+        # In this order, because run_child reads them in the opposite order, so that no request in between is lost.
         self._asked = (self._asked or (cause, grace))[0], grace
         monitor = self._monitor
         if monitor is not None:
@@ -128,7 +129,7 @@ class RunningAttempt:
         limits: ObjectiveSpec,
         meter: DeviceMeter | None,
     ) -> AttemptResult:
-        """Run the job in a child of the fork server, to its end."""
+        """Run the job in a child of the fork server until it ends."""
         ours, theirs = channel_pair()
         memory_kills = count_memory_kills()
         with AttemptMonitor(fork_server, ours, limits, meter) as monitor:
@@ -160,7 +161,7 @@ class RunningAttempt:
         )
 
     def run_here(self, job: Job, server: TrialServer, objective: ObjectiveSpec) -> AttemptResult:
-        """Run the job in this process, to its end: only the objective itself can end it."""
+        """Run the job in this process until it ends; only the objective itself can end it."""
         end = call_in_process(job, objective, server, self)
         outcome, reason = classify_end(end, self.asked, None, "", killed_for_memory=False)
         return AttemptResult(outcome, reason, **_values_of(end))
@@ -181,12 +182,12 @@ def _serve(monitor: AttemptMonitor, server: TrialServer) -> None:
             monitor.stop(TAKEN_AWAY.outcome, TAKEN_AWAY.reason, timedelta(0))
             continue
         if "id" in request:
-            with contextlib.suppress(ChannelClosed, OSError):  # it ended meanwhile
+            with contextlib.suppress(ChannelClosed, OSError):  # it has ended in the meantime
                 channel.send_pickle((request["id"], answer, error))
 
 
 def _left_on_disk(returned_file: Path | None) -> dict[str, Any] | None:
-    """The end of an attempt that had returned, but could not say so: its objective had closed its socket."""
+    """The end of an attempt that returned but could not report it, because its objective had closed the socket."""
     try:
         returned = json.loads(returned_file.read_text()) if returned_file is not None else None
         end = {"end": Outcome.COMPLETE.value, "reason": _UNSAID, "at": 0, **(returned or {})}

@@ -1,10 +1,10 @@
-"""The worker's side of an attempt: answers what the objective asks about its trial, on the real Optuna trial.
+"""The worker's side of an attempt: answers the objective's questions about its trial from the real Optuna trial.
 
-Every answer is exactly what the same call gives in plain Optuna, because it *is* that call; only a study of
-several metrics goes further, where Optuna knows no report and no pruning.
+Every answer is exactly that of the same call in plain Optuna, because it *is* that call. Only studies with several
+metrics go further, because Optuna supports neither reports nor pruning there.
 
-The objective's own process checks what it sends. It is checked here once more, because an objective can send
-anything: it gets its own trial and what it may read of its study, and sets nothing that others act on.
+The objective's own process checks its messages. They are checked again here, because an objective can send
+anything: it can access its own trial, read parts of its study, and set nothing that controls others.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from hpotool.study.phase import is_apart
 from hpotool.study.spec import MetricSpec
 from hpotool.worker.process.protocol import CONSTRAINT_ATTRIBUTE, OWN_SYSTEM_ATTRIBUTES, REPORTS_ATTRIBUTE
 
-# What Optuna, a sampler or a pruner may raise because of what the objective asked: it is raised there.
-# Anything else (the database's errors above all) concerns the worker and is not caught here.
+# Errors that Optuna, a sampler or a pruner may raise because of the objective's request: raised in the objective.
+# All others (above all, the database's) concern the worker and are not caught here.
 _THE_OBJECTIVES_OWN = (ValueError, TypeError, KeyError, AttributeError, RuntimeError, ArithmeticError)
 
 
 class TrialServer:
-    """Answers one attempt's requests. Used by one thread, the one that ``study.optimize`` runs in.
+    """Answers one attempt's requests. Used only by the thread that runs ``study.optimize``.
 
-    ``unheard`` is the first error of a request that waits for no answer. It is raised by the next one that does.
-    ``verdict`` is what the pruner held against the trial, where its last answer was to end it.
+    ``unheard`` is the first error of a request that does not wait for an answer. The next request that does raises
+    it. ``verdict`` is what the pruner compared the trial with, if its last answer was to end it.
     """
 
     def __init__(self, trial: Trial, metrics: tuple[MetricSpec, ...], pruning_metric: str) -> None:
@@ -64,10 +64,10 @@ class TrialServer:
         }
 
     def answer(self, request: dict[str, Any]) -> tuple[Any, Exception | None]:
-        """The answer, or the error that the objective is to meet: that of this request or an unheard one.
+        """The answer, or the error to raise in the objective: of this request, or an earlier unheard one.
 
         Raises:
-            UpdateFinishedTrialError: the trial belongs to somebody else by now.
+            UpdateFinishedTrialError: the trial now belongs to another attempt.
         """
         answer, error = self._try(request)
         if "id" not in request:
@@ -87,7 +87,7 @@ class TrialServer:
             return None, RuntimeError(f"{type(error).__name__}: {error}")
 
     def write_series(self) -> None:
-        """Store what was reported for metrics other than the pruning one: {step: value} per metric."""
+        """Store the reports of metrics other than the pruning metric: {step: value} per metric."""
         trial = self._trial
         for name, values in self._series.items():
             series = {str(step): value for step, value in values.items()}
@@ -119,11 +119,11 @@ class TrialServer:
     def _report_pruning_metric(self, value: float, step: int) -> None:
         trial = self._trial
         if step in trial._cached_frozen_trial.intermediate_values:
-            return  # another process of the attempt has reported it; Optuna keeps the first, and would warn us
+            return  # another process of the attempt has reported it; Optuna keeps the first, and would warn
         if len(self._metrics) == 1:
             trial.report(value, step)
         else:
-            # As Trial.report does it, which refuses studies of several metrics.
+            # As in Trial.report, which refuses studies with several metrics.
             trial.storage.set_trial_intermediate_value(trial._trial_id, step, value)
             trial._cached_frozen_trial.intermediate_values[step] = value
 
@@ -146,13 +146,13 @@ class TrialServer:
         if not key.startswith(OWN_SYSTEM_ATTRIBUTES):
             raise ValueError(f"an objective cannot set {key!r}, which belongs to samplers and pruners")
         if key.startswith(CONSTRAINT_ATTRIBUTE) and not isinstance(value, float):
-            raise TypeError(f"the constraint {key!r} is no number")
+            raise TypeError(f"the constraint {key!r} is not a number")
         trial.storage.set_trial_system_attr(trial._trial_id, key, value)
         trial._cached_frozen_trial.system_attrs[key] = value
 
 
 def suggest(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
-    """Suggest a parameter by its distribution, through Optuna's public calls."""
+    """Suggest a parameter from its distribution, through Optuna's public methods."""
     if isinstance(distribution, FloatDistribution):
         return trial.suggest_float(
             name, distribution.low, distribution.high, step=distribution.step, log=distribution.log
@@ -167,14 +167,14 @@ def suggest(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
 
 
 def view_of_one_metric(study: Study, index: int) -> Study:
-    """The study as a pruner wants to see it: with one metric, whose reports are the intermediate values."""
+    """The study as a pruner expects it: with one metric, whose reports are the intermediate values."""
     view = copy.copy(study)
     view._directions = [study.directions[index]]
     return view
 
 
 def _portable(error: Exception) -> Exception:
-    """The error without its traceback and causes, which belong to this process; plain where it is a subclass."""
+    """The error without traceback and causes, which belong to this process; a subclass becomes its base class."""
     for kind in _THE_OBJECTIVES_OWN:
         if type(error) is kind:
             return kind(*error.args)

@@ -1,4 +1,4 @@
-"""Where checkpoints are kept, here and at a URL, and what is left over.
+"""Stores checkpoints, on this machine and at a URL, and finds leftovers.
 
-For `attempt` and `hpotool clean`.
+Used by `attempt` and `hpotool clean`.
 """

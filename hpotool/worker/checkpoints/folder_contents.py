@@ -1,7 +1,7 @@
-"""What a folder of checkpoints holds, as it is compared, written down and made again elsewhere.
+"""The contents of a checkpoint folder, for comparing, recording and restoring it elsewhere.
 
-Files, empty folders, and links within the folder. A link to a file outside becomes that file. Names that begin
-with a dot are still being written, unless a finished ``step-…`` folder holds them.
+Covers files, empty folders, and links within the folder. A link to a file outside becomes that file. Names that
+begin with a dot are still being written, except in a finished ``step-…`` folder.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 _FORMAT = 1
-_LONGEST_PART = 200  # a name's part of 255 bytes could become three times as long
-NOT_COPIED = "result.json"  # beside the checkpoints: what the finished trial was worth
+_LONGEST_PART = 200  # a name component of 255 bytes could become three times as long
+NOT_COPIED = "result.json"  # next to the checkpoints: the values of the finished trial
 
 
 @dataclass(frozen=True)
 class FolderContents:
-    """Names relative to the folder, with ``/`` between their parts.
+    """Names relative to the folder, separated by ``/``.
 
-    ``files`` have their size; ``versions`` tell whether a file is still the same, on this machine alone.
+    ``files`` has sizes; ``versions`` tell whether a file is unchanged, on this machine only.
     """
 
     files: Mapping[str, int] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class FolderContents:
 
     @classmethod
     def of(cls, folder: Path) -> FolderContents:
-        """What is there now."""
+        """Read the current contents."""
         files: dict[str, int] = {}
         versions: dict[str, tuple[int, int]] = {}
         folders: list[str] = []
@@ -54,11 +54,11 @@ class FolderContents:
 
     @property
     def size(self) -> int:
-        """The bytes of all files."""
+        """The total size of all files in bytes."""
         return sum(self.files.values())
 
     def to_json(self) -> str:
-        """As a manifest; what `from_json` reads."""
+        """Serialize as a manifest, for `from_json`."""
         content = {
             "format": _FORMAT,
             "files": dict(self.files),
@@ -69,10 +69,10 @@ class FolderContents:
 
     @classmethod
     def from_json(cls, text: str) -> FolderContents:
-        """What a manifest says.
+        """Parse a manifest.
 
         Raises:
-            FileNotFoundError: it is no whole manifest, or names something outside its folder.
+            FileNotFoundError: it is not a complete manifest, or names a path outside its folder.
         """
         try:
             data = json.loads(text)
@@ -87,31 +87,31 @@ class FolderContents:
         return contents
 
     def make_folders(self, folder: Path) -> None:
-        """Make every folder that is empty, or that a file or link will be in."""
+        """Create all empty folders and all parents of files and links."""
         for name in self.folders:
             (folder / name).mkdir(parents=True, exist_ok=True)
         for name in (*self.files, *self.links):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
 
     def make_links(self, folder: Path) -> None:
-        """Make the links, last of all: no file is written through one."""
+        """Create the links, last of all, so that no file is written through one."""
         for name, target in self.links.items():
             (folder / name).unlink(missing_ok=True)
             (folder / name).symlink_to(target)
 
     def check_sizes(self, folder: Path) -> None:
-        """See that every file came whole.
+        """Check that every file is complete.
 
         Raises:
-            FileNotFoundError: one did not.
+            FileNotFoundError: one is not.
         """
         for name, size in self.files.items():
             if (folder / name).stat().st_size != size:
-                raise FileNotFoundError(f"{name} is not of {size} bytes")
+                raise FileNotFoundError(f"{name} does not have {size} bytes")
 
 
 def object_name(name: str) -> str:
-    """``name`` as every store takes it, whatever characters and bytes are in it: plain ones stay as they are."""
+    """``name`` in a form that every store accepts, whatever characters it has; plain names are unchanged."""
     parts = []
     for part in name.split("/"):
         plain = quote(os.fsencode(part), safe="").replace("%", "=")
@@ -120,7 +120,7 @@ def object_name(name: str) -> str:
 
 
 def _walk(folder: Path, top: Path) -> Iterator[Path]:
-    """Everything below the folder, by name; not what links lead to."""
+    """Everything below the folder, by name, without following links."""
     is_finished = folder != top and folder.relative_to(top).parts[0].startswith("step-")
     with contextlib.suppress(FileNotFoundError):
         for path in sorted(folder.iterdir()):
@@ -137,7 +137,7 @@ def _is_inside(name: str) -> bool:
 
 
 def _stays_inside(name: str, target: str) -> bool:
-    """Whether the link leads to something in the same folder, without leaving it on the way."""
+    """Whether the link leads to a path in the same folder without leaving it on the way."""
     if target.startswith("/") or "\x00" in target:
         return False
     depth = len(PurePosixPath(name).parent.parts)

@@ -1,8 +1,8 @@
-"""What workers left on this machine, or at a location of checkpoints, and nobody needs any more.
+"""Finds files of workers, on this machine or in a checkpoint store, that nobody needs any more.
 
-Nothing here is removed that a living worker uses (a log that is being written is locked, an open trial keeps its
-checkpoints), nor a result or checkpoint that could not be sent yet. No link is followed: one that lies among the
-leftovers is removed itself, and a study's folder that is a link is left alone.
+Nothing is removed that a live worker uses (a log being written is locked, an open trial keeps its checkpoints),
+nor a result or checkpoint that could not be sent yet. Links are not followed: a link among the leftovers is
+removed itself, and a study's folder that is a link is not touched.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from hpotool.worker.process.log_file import is_in_use
 
 @dataclass(frozen=True)
 class Leftover:
-    """One thing to remove; ``remove`` does it."""
+    """One leftover; ``remove`` removes it."""
 
     kind: str
     name: str
@@ -36,29 +36,30 @@ class Leftover:
 
 @dataclass(frozen=True)
 class Rules:
-    """What is asked for.
+    """Which leftovers to find.
 
-    older_than: leave what has changed since then. With it, what an unfinished study does not need goes too.
-    all_checkpoints: of finished trials too, which ``keep`` in the study file has kept.
+    older_than: only files that have not changed for this long; then also files that an unfinished study does not
+    need.
+    all_checkpoints: also checkpoints of finished trials that ``keep`` in the study file has kept.
     """
 
     older_than: timedelta | None = None
     all_checkpoints: bool = False
 
     def is_old(self, path: Path) -> bool:
-        """Whether it, and what lies directly in it, has not changed for long enough."""
+        """Whether the path, and everything directly in it, has not changed for long enough."""
         if self.older_than is None:
             return True
         return _changed_at(path) <= time.time() - self.older_than.total_seconds()
 
 
-_HALF_WRITTEN = Rules(timedelta(hours=1))  # longer than anything takes to write one file
+_HALF_WRITTEN = Rules(timedelta(hours=1))  # longer than it takes to write any one file
 
 
 def find_logs(
     home: Path, study: StudyOnDisk, rules: Rules, workers: Collection[str] | None = None
 ) -> Iterator[Leftover]:
-    """Logs of attempts that have ended, and the folders of workers that have; only of some ``workers``, by id."""
+    """Logs of ended attempts and folders of ended workers; optionally only of some ``workers``, by id."""
     if not study.is_over and rules.older_than is None:
         return
     for worker in _folders_in(home / "logs" / study_folder_name(study.name)):
@@ -72,7 +73,7 @@ def find_logs(
 
 
 def find_checkpoints(folder: Path, study: StudyOnDisk, rules: Rules) -> Iterator[Leftover]:
-    """Checkpoints of trials that failed for good, and what killed workers left half done, in a folder."""
+    """Checkpoints of trials that failed for good, and unfinished work of killed workers, in a store's folder."""
     if not study.is_over:
         return
     for entry in _folders_in(folder / study_folder_name(study.name)):
@@ -81,10 +82,10 @@ def find_checkpoints(folder: Path, study: StudyOnDisk, rules: Rules) -> Iterator
 
 
 def find_remote_checkpoints(store: CheckpointStore, study: StudyOnDisk, rules: Rules) -> Iterator[Leftover]:
-    """As `find_checkpoints`, at a URL, where nothing has an age.
+    """Like `find_checkpoints`, at a URL, where age is not available.
 
     Raises:
-        CheckpointStoreError: the location does not answer.
+        CheckpointStoreError: the store does not answer.
     """
     remote = store.remote
     if remote is None or not study.is_over or rules.older_than is not None:
@@ -95,7 +96,7 @@ def find_remote_checkpoints(store: CheckpointStore, study: StudyOnDisk, rules: R
 
 
 def find_copies(home: Path, study: StudyOnDisk, rules: Rules) -> Iterator[Leftover]:
-    """This machine's copies of checkpoints at a URL, but for those that could not be sent yet."""
+    """This machine's copies of checkpoints at a URL, except those that could not be sent yet."""
     if not study.is_over and rules.older_than is None:
         return
     for entry in _folders_in(home / "checkpoint-copies" / study_folder_name(study.name)):
@@ -105,7 +106,7 @@ def find_copies(home: Path, study: StudyOnDisk, rules: Rules) -> Iterator[Leftov
 
 
 def find_half_written(spool: Path) -> Iterator[Leftover]:
-    """Files of the spool that a killed process began. What is whole waits for the database, and stays."""
+    """Incomplete spool files of killed processes. Complete ones wait for the database, and are kept."""
     for path in sorted(spool.glob("*")):
         if path.suffix in (".new", ".writing") and _HALF_WRITTEN.is_old(path):
             yield Leftover("spool", path.name, _size(path), partial(path.unlink, missing_ok=True))
@@ -125,7 +126,7 @@ def _is_half_done(entry: Path) -> bool:
 
 
 def studies_on_disk(home: Path) -> set[str]:
-    """The folder names of all studies that have left anything here."""
+    """The folder names of all studies that have files here."""
     kinds = ("logs", "checkpoints", "checkpoint-copies")
     return {folder.name for kind in kinds for folder in _folders_in(home / kind)}
 
@@ -139,10 +140,10 @@ def _folder(kind: str, folder: Path) -> Leftover:
 
 
 def _remove_log(log: Path) -> None:
-    if not is_in_use(log):  # an attempt may have begun since it was found
+    if not is_in_use(log):  # an attempt may have started since it was found
         log.unlink(missing_ok=True)
     for folder in (log.parent, log.parent.parent):
-        with contextlib.suppress(OSError):  # there is more in it
+        with contextlib.suppress(OSError):  # it is not empty
             folder.rmdir()
 
 

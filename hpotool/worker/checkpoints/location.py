@@ -1,4 +1,4 @@
-"""Where checkpoints are kept, as ``--checkpoints`` names it."""
+"""The checkpoint store that ``--checkpoints`` names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CheckpointLocation:
         """Read a path or a URL.
 
         Raises:
-            InputError: nothing here can read the URL.
+            InputError: no installed package can read the URL.
         """
         if "://" not in text:
             return cls(str(Path(text).expanduser().absolute()))
@@ -37,12 +37,10 @@ class CheckpointLocation:
             remote, path = StoreCalls(text, Patience()).call(fsspec.core.url_to_fs, text)
         except (CheckpointStoreError, FileNotFoundError) as error:
             shown = _PASSWORD.sub("://…@", text)
-            raise InputError(
-                f"the checkpoints' place {shown} cannot be used: {error.__cause__ or error}"
-            ) from error
+            raise InputError(f"the checkpoint store {shown} cannot be used: {error.__cause__ or error}") from error
         return cls(path.rstrip("/"), remote)
 
     @property
     def name(self) -> str:
-        """How messages name it."""
+        """Its name in messages."""
         return self.path if self.remote is None else str(self.remote.unstrip_protocol(self.path))

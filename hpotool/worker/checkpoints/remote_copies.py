@@ -1,17 +1,17 @@
-"""Copies of lineages' checkpoints at a URL: each whole or absent, whoever is killed while it is made.
+"""Copies of lineages' checkpoints at a URL: each is whole or absent, whatever process is killed during a copy.
 
-An object store has no rename and may list what was there a minute ago. So a copy goes into a folder whose name
-nobody else has, its manifest (which files, of which size) is written when all files are there, and last of all the
-name of the copy goes into ``newest``::
+An object store has no rename, and its listings may be a minute old. So each copy gets a folder with a unique name,
+its manifest (files and their sizes) is written after all files, and last of all the name of the copy is written to
+``newest``::
 
-    STUDY/trial-00005/newest                           the name of the copy that is whole
-    STUDY/trial-00005/copy-000002-00017-1f2e3d4c.json  its manifest; second copy, by the attempt of trial 17
+    STUDY/trial-00005/newest                           the name of a whole copy
+    STUDY/trial-00005/copy-000002-00017-1f2e3d4c.json  its manifest: the second copy, by the attempt of trial 17
     STUDY/trial-00005/copy-000002-00017-1f2e3d4c/…     its files
 
-Without ``newest`` there is nothing. With it, the newest copy is the latest attempt's: of those whose manifests are
-listed, and the named one, which needs no listing. So an attempt that lost its trial, and names its copy after the
-later one did, changes nothing; when it sees the later one's, it names none. What a store lost or another attempt
-removed is noticed by the manifest, and the copy before is taken.
+Without ``newest``, there is no copy. With it, the newest copy is that of the latest attempt, among the listed
+manifests and the named copy, which needs no listing. So if an attempt that lost its trial names its copy after the
+later attempt did, nothing changes; and if it sees the later attempt's copy, it names none. Files that the store
+lost or another attempt removed are noticed through the manifest, and the previous copy is used.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _logger = logging.getLogger(__name__)
 
 
 class NotWholeError(CheckpointStoreError):
-    """There are copies, and of each something is missing."""
+    """There are copies, but each is incomplete."""
 
 
 @dataclass(frozen=True)
@@ -50,37 +50,37 @@ class Copy:
 
     @classmethod
     def parse(cls, name: str) -> Copy | None:
-        """The copy of that name; None where it is no copy's name."""
+        """The copy with that name; None if it is not the name of a copy."""
         match = _COPY.fullmatch(name)
         return None if match is None else cls(name, int(match[2] or 0), int(match[1]))
 
     @classmethod
     def after(cls, newest: Copy | None, attempt: int) -> Copy:
-        """A copy that nobody has begun."""
+        """A new, unique copy."""
         sequence = 1 if newest is None else newest.sequence + 1
         return cls(f"copy-{sequence:06d}-{attempt:05d}-{secrets.token_hex(4)}", attempt, sequence)
 
     @property
     def order(self) -> tuple[int, int]:
-        """Greater for the copy that is newer in the lineage."""
+        """A sort key that is greater for newer copies of the lineage."""
         return self.attempt, self.sequence
 
 
 class RemoteCopies:
     """The copies of one study's lineages.
 
-    Every method raises CheckpointStoreError where the store fails. None is tried again here.
+    Every method raises CheckpointStoreError if the store fails. Nothing is retried here.
     """
 
     def __init__(self, file_system: Any, path: str, calls: StoreCalls) -> None:
-        """``file_system``: fsspec's. ``path``: the study's folder in it."""
+        """``file_system`` is fsspec's; ``path`` is the study's folder in it."""
         self._fs = file_system
         self._path = path
         self._calls = calls
         self._sent: dict[str, FolderContents] = {}
 
     def newest(self, lineage: str) -> Copy | None:
-        """The newest whole copy; None where there is none."""
+        """The newest whole copy; None if there is none."""
         return next(self._newest_first(lineage), None)
 
     def _named(self, lineage: str) -> Copy | None:
@@ -91,10 +91,10 @@ class RemoteCopies:
         return Copy.parse(content.decode(errors="replace").strip())
 
     def get(self, lineage: str, folder: Path) -> Copy | None:
-        """Copy the newest whole copy into the empty ``folder``; None where there is none at all.
+        """Copy the newest whole copy into the empty ``folder``; None if there is no copy.
 
         Raises:
-            NotWholeError: there should be one, and is not.
+            NotWholeError: there are copies, but none is whole.
         """
         copies = list(self._newest_first(lineage))
         for copy in copies:
@@ -107,7 +107,7 @@ class RemoteCopies:
         return None
 
     def note_in_step(self, lineage: str, folder: Path) -> None:
-        """The folder is what the newest copy is: there is nothing to send until it changes."""
+        """Record that the folder equals the newest copy, so there is nothing to send until it changes."""
         self._sent[lineage] = FolderContents.of(folder)
 
     def send(
@@ -119,17 +119,18 @@ class RemoteCopies:
         *,
         even_empty: bool,
     ) -> None:
-        """Copy the folder if it changed since the last time, and only then call the copy the newest.
+        """Copy the folder if it has changed since the last time, then name the copy as the newest.
 
-        ``attempt`` orders the copies of a lineage: after a later attempt's copy, an earlier one's is not made.
-        ``before_naming`` hears the name of the newest copy ("": none) and of this one before anybody can find it.
+        ``attempt`` orders the copies of a lineage: after a later attempt's copy, no earlier attempt's copy is
+        made. ``before_naming`` is called with the name of the newest copy ("": none) and of this one before it can
+        be found.
         """
         contents = FolderContents.of(folder)
         if contents == self._sent.get(lineage, None if even_empty else FolderContents()):
             return
         newest = self.newest(lineage)
         if newest is not None and newest.attempt > attempt:
-            _logger.warning("%s belongs to a later attempt by now; nothing more of it is copied", lineage)
+            _logger.warning("%s now belongs to a later attempt; this attempt stops copying it", lineage)
             self._sent[lineage] = contents
             return
         copy = Copy.after(newest, attempt)
@@ -143,13 +144,13 @@ class RemoteCopies:
         self._remove_older(lineage, copy)
 
     def put_result(self, lineage: str, name: str, text: str) -> None:
-        """Put the file ``name`` beside the files of the lineage's newest copy."""
+        """Write the file ``name`` next to the lineage's copies."""
         newest = self.newest(lineage)
         if newest is not None:
             self._write(f"{lineage}/{newest.name}/{name}", text)
 
     def results(self, name: str) -> dict[str, str]:
-        """What the file ``name`` says in each lineage that has it."""
+        """The content of the file ``name`` in each lineage that has it."""
         found = {}
         for lineage in self._list(""):
             newest = self.newest(lineage) if _LINEAGE.fullmatch(lineage) else None
@@ -160,18 +161,18 @@ class RemoteCopies:
         return found
 
     def lineages(self) -> list[str]:
-        """Those that have anything at the URL."""
+        """The lineages that have files at the URL."""
         return [name for name in self._list("") if _LINEAGE.fullmatch(name)]
 
     def size(self, lineage: str) -> int:
-        """The bytes of everything that the lineage has there."""
+        """The total size of the lineage's files there, in bytes."""
         try:
             return int(self._calls.call(self._fs.du, f"{self._path}/{lineage}", total=True))
         except FileNotFoundError:
             return 0
 
     def remove(self, lineage: str) -> None:
-        """Remove a lineage's copies, the name of the newest first: what is half removed must not be found."""
+        """Remove a lineage's copies, ``newest`` first, so that half-removed copies are not found."""
         self._sent.pop(lineage, None)
         for path in (f"{lineage}/{_NEWEST}", lineage):
             self._remove(path)
@@ -191,7 +192,7 @@ class RemoteCopies:
         except FileNotFoundError:
             if copy.attempt:
                 raise
-            self._calls.call(self._fs.get, f"{source}/", f"{folder}/", recursive=True)  # of an earlier release
+            self._calls.call(self._fs.get, f"{source}/", f"{folder}/", recursive=True)  # from an earlier release
             return
         contents = FolderContents.from_json(manifest.decode())
         contents.make_folders(folder)
@@ -204,7 +205,7 @@ class RemoteCopies:
         contents.make_links(folder)
 
     def _upload(self, lineage: str, copy: Copy, folder: Path, contents: FolderContents) -> bool:
-        """Send all files and then the manifest. False: the folder changed meanwhile, perhaps half is old."""
+        """Send all files, then the manifest. False: the folder changed during the copy, which may be mixed."""
         target = f"{self._path}/{lineage}/{copy.name}"
         objects = {name: f"{target}/{object_name(name)}" for name in contents.files}
         for parent in sorted({target, *(path.rpartition("/")[0] for path in objects.values())}):
@@ -215,7 +216,7 @@ class RemoteCopies:
                 sources = [str(folder / name) for name in objects]
                 self._calls.call(self._fs.put, sources, list(objects.values()), size=contents.size)
         except FileNotFoundError as error:
-            if FolderContents.of(folder) == contents:  # not a file that went away: the bucket is not there
+            if FolderContents.of(folder) == contents:  # not a file that disappeared: the bucket does not exist
                 raise CheckpointStoreError(f"{self._path}: {error}") from error
         fault_point("copy.sent")
         if FolderContents.of(folder) != contents:
@@ -242,7 +243,7 @@ class RemoteCopies:
             self._calls.call(self._fs.rm, f"{self._path}/{path}", recursive=True)
 
     def _list(self, path: str) -> list[str]:
-        self._fs.invalidate_cache()  # the listing that fsspec keeps knows nothing of other machines
+        self._fs.invalidate_cache()  # fsspec's cached listing does not include changes by other machines
         try:
             entries = self._calls.call(self._fs.ls, f"{self._path}/{path}".rstrip("/"), detail=False)
         except FileNotFoundError:

@@ -1,12 +1,13 @@
-"""Where trials keep their checkpoints: one folder per lineage, found again by every attempt on any machine.
+"""Stores trials' checkpoints: one folder per lineage, available to every attempt on any machine.
 
-A path is used as it is (a shared file system, or one machine). A URL (``s3://…``, ``gs://…``, anything that fsspec
-reads) is copied: down before an attempt, up while it runs and after it, so that at the URL there is always a
-whole copy or none. When a trial is finished its checkpoints go, unless it is among the best.
+A path is used directly (a shared file system, or one machine). With a URL (``s3://…``, ``gs://…``, anything that
+fsspec reads), checkpoints are copied down before an attempt, and up while it runs and after it, so that the URL
+always has a whole copy or none. When a trial is finished, its checkpoints are removed, unless it is among the
+best.
 
-A location that is away costs time and never a result: at an attempt's start it is waited for, and then the attempt
-is handed back; later it is tried again, and what could not be copied stays on this machine and is sent by a later
-attempt here, or resumed from here if nobody else went on meanwhile.
+An unavailable store costs time but never a result. At an attempt's start, it is waited for, and then the attempt
+is handed back. Later, copies are retried, and those that fail stay on this machine: a later attempt here sends
+them, or resumes from them if no other machine has continued in the meantime.
 """
 
 from __future__ import annotations
@@ -39,17 +40,17 @@ from hpotool.worker.checkpoints.location import CheckpointLocation
 from hpotool.worker.checkpoints.remote_copies import NotWholeError, RemoteCopies
 from hpotool.worker.checkpoints.store_calls import Patience, StoreCalls
 
-_MOST_BETWEEN_COPIES = 8  # times as long as usual, while the store is away
+_MOST_BETWEEN_COPIES = 8  # factor on the usual interval while the store is away
 _NOTED_COPIES = 8
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class _CacheNote:
-    """What is known of the folder that stands on this machine for a lineage at a URL.
+    """The state of this machine's folder for a lineage at a URL.
 
-    ``contains``: the copies that went into it or were made of it, "" for none at all: while one of them is the
-    newest at the URL, the folder is as new or newer. ``is_unsent``: something of it could not be sent in the end.
+    ``contains``: the copies that were fetched into it or made from it, "" for none: while one of them is the
+    newest at the URL, the folder is as new or newer. ``is_unsent``: part of it could not be sent in the end.
     """
 
     contains: tuple[str, ...] = ()
@@ -62,10 +63,10 @@ class _CacheNote:
             data = json.loads(path.read_text())
             return cls(tuple(data["contains"]), int(data["attempt"]), bool(data["is_unsent"]))
         except (OSError, ValueError, KeyError, TypeError):
-            return cls()  # then what is at the URL counts
+            return cls()  # then the copy at the URL counts
 
     def write(self, path: Path) -> None:
-        with contextlib.suppress(OSError):  # without it what is at the URL counts, which is whole too
+        with contextlib.suppress(OSError):  # without it, the copy at the URL counts, which is also whole
             write_whole(path, json.dumps(vars(self)))
 
 
@@ -75,7 +76,7 @@ class CheckpointStore:
     def __init__(
         self, location: CheckpointLocation, spec: StudySpec, cache: Path, patience: Patience | None = None
     ) -> None:
-        """``cache``: where the copies of a remote location lie on this machine."""
+        """``cache``: the folder for this machine's copies of a remote store."""
         self._metrics = spec.metrics
         self._keep = spec.keep
         self._patience = patience or Patience()
@@ -85,7 +86,7 @@ class CheckpointStore:
         self._remote = (
             RemoteCopies(location.remote, f"{location.path}/{study}", self._calls) if location.remote else None
         )
-        self._attempts: dict[str, int] = {}  # the number of the last one of each lineage that ran here
+        self._attempts: dict[str, int] = {}  # the number of each lineage's last trial that ran here
         self._folder = cache / study if location.remote else Path(location.path) / study
 
     @contextlib.contextmanager
@@ -98,14 +99,15 @@ class CheckpointStore:
         number: int | None = None,
         is_hurried: Callable[[], bool] | None = None,
     ) -> Iterator[Path]:
-        """The folder of this lineage, with what earlier attempts left in it; kept in step with a URL meanwhile.
+        """Yield the folder of this lineage with the checkpoints of earlier attempts; keeps a URL in sync
+        meanwhile.
 
-        ``begins_with``: the lineage whose checkpoints the first attempt finds there. ``begins_anew``: what earlier
-        attempts left is removed first. ``number``: of the trial that this is the attempt of; of a lineage's
-        attempts, the one with the greatest number may write. ``is_hurried``: whether there is no time to wait.
+        ``begins_with``: the lineage whose checkpoints the first attempt starts with. ``begins_anew``: remove the
+        checkpoints of earlier attempts first. ``number``: the attempt's trial; among a lineage's attempts, the one
+        with the greatest number may write. ``is_hurried``: whether there is no time to wait.
 
         Raises:
-            CheckpointStoreError: when it is entered, where the location is away and nobody knows what there is.
+            CheckpointStoreError: on entry, if the store stayed away, so that its contents are unknown.
         """
         folder = self._lineage(root_number)
         self._attempts[folder.name] = attempt = root_number if number is None else number
@@ -116,8 +118,8 @@ class CheckpointStore:
 
         try:
             self._calls.retry(prepare, self._patience.at_start, is_hurried)
-        except NotWholeError as error:  # nobody will find what the store has lost, however long it is waited for
-            _logger.warning("%s; trial %d begins from the start", error.message, attempt)
+        except NotWholeError as error:  # files that the store has lost will not come back, however long one waits
+            _logger.warning("%s; trial %d starts from scratch", error.message, attempt)
             remove_folder(folder)
             make_unless_full(folder)
         with self._copying(folder, attempt):
@@ -126,27 +128,28 @@ class CheckpointStore:
     def finish(
         self, root_number: int, values: Sequence[float] | None, unneeded: Collection[int] | None = None
     ) -> None:
-        """The trial is finished, with ``values`` unless it was pruned: keep checkpoints only of the best.
+        """Handle a finished trial (with ``values`` unless it was pruned): keep only the checkpoints of the best.
 
-        ``unneeded``: where trials go on from each other, the lineages that none will go on from. What is not known
-        to be unneeded stays: in an outage a worker does not know what others have finished. Trouble with the
-        location is logged, and what should go stays.
+        ``unneeded``: in studies whose trials continue each other, the lineages that none will continue. Others are
+            kept,
+        because during an outage a worker does not know which trials have finished. Problems with the store are
+        logged, and the files are kept.
         """
         try:
             with _as_store_error(self._folder):
                 self._finish(self._lineage(root_number), values, unneeded)
         except CheckpointStoreError as error:
-            self._calls.note(error, "what should be removed stays")
+            self._calls.note(error, "files to remove are kept")
             if self._remote is not None and values is not None:
                 self._note_unsent(self._lineage(root_number))
 
     @property
     def remote(self) -> RemoteCopies | None:
-        """The copies at the URL, where the location is one."""
+        """The copies at the URL, if the store is one."""
         return self._remote
 
     def has_checkpoint(self, root_number: int) -> bool:
-        """Whether the lineage's folder on this machine holds anything that its attempts wrote."""
+        """Whether the lineage's folder on this machine contains anything that its attempts wrote."""
         return has_content(self._lineage(root_number))
 
     # --- At an attempt's start
@@ -154,7 +157,7 @@ class CheckpointStore:
     def _prepare(self, folder: Path, attempt: int, begins_with: int | None, begins_anew: bool) -> None:
         if begins_anew:
             self._remove(folder)
-        for leftover in self._folder.glob(f".*-{folder.name}-*"):  # of an attempt that was killed at this
+        for leftover in self._folder.glob(f".*-{folder.name}-*"):  # from an attempt that was killed during this
             shutil.rmtree(leftover, ignore_errors=True)
         if self._remote is not None:
             self._fetch(self._remote, folder, attempt)
@@ -164,7 +167,9 @@ class CheckpointStore:
             self._copy(begins_with, folder)
 
     def _fetch(self, remote: RemoteCopies, folder: Path, attempt: int) -> None:
-        """Make ``folder`` what the newest whole copy is, unless it is newer itself: then it could not be sent."""
+        """Replace ``folder`` by the newest whole copy, unless the folder itself is newer because it was not
+        sent.
+        """
         newest = remote.newest(folder.name)
         note = _CacheNote.read(self.note_of(folder))
         name = newest.name if newest else ""
@@ -182,17 +187,17 @@ class CheckpointStore:
         replace(note, attempt=attempt, is_unsent=False).write(self.note_of(folder))
 
     def _copy(self, from_root: int, target: Path) -> None:
-        """Fill a lineage's empty folder with another one's checkpoints, all of them or none."""
+        """Fill a lineage's empty folder with the checkpoints of another lineage, all of them or none."""
         source = self._lineage(from_root)
         scratch = self._new_scratch("copying", target)
         if self._remote is not None:
             is_there = self._remote.get(source.name, scratch) is not None
         elif is_there := source.is_dir():
-            # Links stay links: one that leads nowhere is no reason to begin from the start.
+            # Links stay links, so that a dangling one does not prevent resuming.
             shutil.copytree(source, scratch, dirs_exist_ok=True, symlinks=True)
         if not is_there:
             scratch.rmdir()
-            _logger.warning("%s has no checkpoints here; %s begins from the start", source.name, target.name)
+            _logger.warning("%s has no checkpoints here; %s starts from scratch", source.name, target.name)
             return
         (scratch / _RESULT).unlink(missing_ok=True)
         replace_folder(target, scratch)
@@ -201,7 +206,7 @@ class CheckpointStore:
 
     @contextlib.contextmanager
     def _copying(self, folder: Path, attempt: int) -> Iterator[None]:
-        """Send what is new every few seconds while the block runs, and once more at its end."""
+        """Send changes every few seconds while the block runs, and once more at its end."""
         remote = self._remote
         if remote is None:
             yield
@@ -226,7 +231,7 @@ class CheckpointStore:
             self._send_at_the_end(remote, folder, attempt)
 
     def _send_at_the_end(self, remote: RemoteCopies, folder: Path, attempt: int) -> None:
-        """Send; a location that is away costs a later attempt elsewhere its progress, and this one nothing."""
+        """Send the last changes; if the store is away, only a later attempt on another machine loses progress."""
         within_s = self._patience.at_end if self._takes_copies else 0.0
         try:
             self._calls.retry(lambda: self._send(remote, folder, attempt), within_s)
@@ -248,17 +253,19 @@ class CheckpointStore:
 
         with _as_store_error(self._folder):
             remote.send(folder.name, folder, attempt, note_copy, even_empty=even_empty)
-        if named:  # from now on, none at the URL means that it was removed
+        if named:  # from now on, no copy at the URL means that it was removed
             replace(_CacheNote.read(note), contains=tuple(named)).write(note)
 
     def _send_what_was_left(self, remote: RemoteCopies, own: Path) -> None:
-        """Send what attempts that ended on this machine could not send."""
+        """Send checkpoints that ended attempts on this machine could not send."""
         for path in self._folder.glob(".trial-*.json"):
             note, folder = _CacheNote.read(path), path.with_name(path.name[1:].removesuffix(".json"))
             if not note.is_unsent or folder == own or not folder.is_dir():
                 continue
             newest = remote.newest(folder.name)
-            if (newest.name if newest else "") in note.contains:  # else somebody went on from the copy before
+            if (
+                newest.name if newest else ""
+            ) in note.contains:  # otherwise another attempt has continued from the previous copy
                 self._send(remote, folder, note.attempt, even_empty=True)
             with _as_store_error(self._folder):
                 if result := read_or_empty(folder / _RESULT):
@@ -275,7 +282,7 @@ class CheckpointStore:
         try:
             work()
         except CheckpointStoreError as error:
-            self._calls.note(error, "the attempt goes on, and the copy is tried again")
+            self._calls.note(error, "the attempt continues, and the copy will be retried")
             return False
         self._calls.note(None)
         return True
@@ -301,18 +308,18 @@ class CheckpointStore:
         for name in not_among_the_best(self._results(), self._metrics, self._keep.best):
             if removable is None or name in removable:
                 self._remove(self._folder / name)
-        if self._remote is not None:  # it is at the URL: what is here was its copy
+        if self._remote is not None:  # it is at the URL, and this folder was its copy
             self._remove_here(folder)
 
     def _results(self) -> dict[str, tuple[float, ...]]:
-        """What the finished trials whose checkpoints are still there were worth; never more than a few."""
+        """The values of the finished trials whose checkpoints still exist; never more than a few."""
         if self._remote is not None:
             texts: Mapping[str, str] = self._remote.results(_RESULT)
         else:
             texts = {path.parent.name: read_or_empty(path) for path in self._folder.glob(f"trial-*/{_RESULT}")}
         found: dict[str, tuple[float, ...]] = {}
         for name, text in texts.items():
-            with contextlib.suppress(ValueError, TypeError):  # another worker removes it right now
+            with contextlib.suppress(ValueError, TypeError):  # another worker is removing it
                 values = tuple(float(value) for value in json.loads(text))
                 if len(values) == len(self._metrics):
                     found[name] = values
@@ -332,23 +339,23 @@ class CheckpointStore:
 
     @staticmethod
     def note_of(folder: Path) -> Path:
-        """The file that says what is known of this machine's copy of a lineage."""
+        """The file with the state of this machine's copy of a lineage."""
         return folder.with_name(f".{folder.name}.json")
 
     @classmethod
     def is_unsent(cls, folder: Path) -> bool:
-        """Whether something of this machine's copy of a lineage could not be sent yet."""
+        """Whether part of this machine's copy of a lineage has not been sent yet."""
         return _CacheNote.read(cls.note_of(folder)).is_unsent
 
     def _new_scratch(self, purpose: str, folder: Path) -> Path:
-        """An empty folder that nobody else writes into."""
+        """An empty folder for exclusive use."""
         self._folder.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=f".{purpose}-{folder.name}-", dir=self._folder))
 
 
 @contextlib.contextmanager
 def _as_store_error(folder: Path) -> Iterator[None]:
-    """What this machine's disk, or a shared one, says is trouble with the location too."""
+    """Treat errors of this machine's disk, or a shared one, as trouble with the store."""
     try:
         yield
     except OSError as error:
@@ -358,7 +365,7 @@ def _as_store_error(folder: Path) -> Iterator[None]:
 def not_among_the_best(
     results: dict[str, tuple[float, ...]], metrics: Sequence[MetricSpec], best: int
 ) -> list[str]:
-    """The names that are not among the ``best``; with several metrics, those that another one dominates."""
+    """The names that are not among the ``best``; with several metrics, those that another trial dominates."""
     signs = [1.0 if metric.direction == "minimize" else -1.0 for metric in metrics]
     losses = {name: tuple(s * v for s, v in zip(signs, values, strict=True)) for name, values in results.items()}
     if len(metrics) == 1:

@@ -1,8 +1,8 @@
-"""The one door to a store of checkpoints: a call ends in time, with an answer or with one kind of error.
+"""All calls to a checkpoint store go through here: each ends in time, with an answer or with one kind of error.
 
-What fsspec, botocore, gcsfs and google-auth raise has no common class, and what hangs in them raises nothing. So a
-call is made in a thread of its own and waited for; whatever comes out of it but a missing file becomes a
-`CheckpointStoreError`, and so does a call that takes too long.
+The errors of fsspec, botocore, gcsfs and google-auth have no common class, and a call that hangs raises nothing.
+So each call runs in its own thread. Any error but a missing file becomes a `CheckpointStoreError`, and so does a
+call that takes too long.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from typing import Any, TypeVar
 from hpotool.errors import CheckpointStoreError
 
 _Answer = TypeVar("_Answer")
-_SLOWEST_BYTES_PER_S = 1 << 20  # a file may take that much longer than a call that moves nothing
-_ABANDONED_CALLS = 4  # that hang at the same time; with so many, nothing more is asked of the store
+_SLOWEST_BYTES_PER_S = 1 << 20  # additional time for a call that moves a file
+_ABANDONED_CALLS = 4  # calls hanging at the same time; at this number, no more are made
 _LOOKS_EVERY_S = 0.1
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a store is waited for, in seconds.
+    """Time limits for a store, in seconds.
 
-    call: one call that moves no file; one that does may take a second longer for each MiB.
-    at_start: an attempt for its checkpoints; then it is handed back.
-    at_end: an ended attempt for its last copy; then this machine keeps it and sends it later. Tried once
-        only where the copy before failed as well: each further trial would take that much longer.
-    every: between two copies of a running attempt; while the store is away, longer each time, up to 8 times.
-    first_pause, longest_pause: between two tries at the start and at the end, doubling.
+    call: for one call that moves no file; others get one more second for each MiB.
+    at_start: for an attempt to get its checkpoints; then it is handed back.
+    at_end: for an ended attempt to send its last copy; then this machine keeps it and sends it later.
+        Tried only once if the previous copy failed too, or every further trial would take that much longer.
+    every: between two copies of a running attempt; while the store is away, growing up to 8 times as long.
+    first_pause, longest_pause: between two tries at the start and at the end, doubling each time.
     """
 
     call: float = 30.0
@@ -47,10 +47,10 @@ class Patience:
 
 
 class StoreCalls:
-    """Makes the calls to one store, and logs once that it is away and once that it is back."""
+    """Makes the calls to one store, and logs once when it goes away and once when it is back."""
 
     def __init__(self, store: str, patience: Patience) -> None:
-        """``store``: how messages name it."""
+        """``store``: its name in messages."""
         self._store = store
         self._patience = patience
         self._abandoned: list[threading.Thread] = []
@@ -58,11 +58,11 @@ class StoreCalls:
         self._is_hurried: Callable[[], bool] = _never
 
     def call(self, function: Callable[..., _Answer], *arguments: Any, size: int = 0, **options: Any) -> _Answer:
-        """The function's answer. ``size``: the bytes that it moves.
+        """Call the function and return its answer. ``size``: the number of bytes that it moves.
 
         Raises:
             FileNotFoundError: there is no such file.
-            CheckpointStoreError: anything else.
+            CheckpointStoreError: for any other error.
         """
         self._abandoned = [thread for thread in self._abandoned if thread.is_alive()]
         if len(self._abandoned) >= _ABANDONED_CALLS:
@@ -96,10 +96,10 @@ class StoreCalls:
     def retry(
         self, work: Callable[[], _Answer], within_s: float, is_hurried: Callable[[], bool] | None = None
     ) -> _Answer:
-        """Do the work, again and again while the store fails, for ``within_s`` or until ``is_hurried``.
+        """Do the work, retrying while the store fails, for ``within_s`` or until ``is_hurried``.
 
         Raises:
-            CheckpointStoreError: it failed to the end.
+            CheckpointStoreError: it never succeeded.
         """
         self._is_hurried = is_hurried or _never
         deadline = time.monotonic() + within_s
@@ -120,7 +120,7 @@ class StoreCalls:
             self._is_hurried = _never
 
     def _sleep(self, seconds: float) -> bool:
-        """Sleep; False when there is no time left for it, or no longer."""
+        """Sleep; False if there is no time left."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self._is_hurried():
             time.sleep(min(_LOOKS_EVERY_S, seconds))
@@ -137,7 +137,7 @@ class StoreCalls:
 
 
 class _Ended:
-    """How a call ended, put into the queue when its block does: the thread itself raises nothing."""
+    """Puts the end of a call into the queue when its block ends, so that the thread itself raises nothing."""
 
     def __init__(self, answers: queue.SimpleQueue[_Ended]) -> None:
         self._answers = answers

@@ -1,4 +1,4 @@
-"""Inside the attempt's process: the objective and its trial.
+"""Code inside the attempt's process: the objective and its trial.
 
-Never reaches the storage; `attempt` starts it.
+Never accesses the storage; `attempt` starts it.
 """

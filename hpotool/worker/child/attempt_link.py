@@ -1,7 +1,7 @@
-"""An attempt's way to its worker, wherever the objective takes its trial: threads, forks, spawned processes.
+"""An attempt's link to its worker, wherever the objective uses its trial: threads, forks, spawned processes.
 
-The process that the objective was called in has a channel of its own from its birth. Every other one connects when
-it first uses the trial; a connection is never shared by two processes, whose messages would mix.
+The process that runs the objective inherits a channel. Every other process connects when it first uses the trial;
+a connection is never shared by two processes, because their messages would mix.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class StopRequest:
-    """Whether the attempt was asked to stop: its own process by a signal, others by their worker.
+    """Whether the attempt was asked to stop: its own process by a signal, others through their connection.
 
-    What it forks does not take the signal for a question: it ends, as usual.
+    In processes that the objective forks, the signal has its usual effect.
     """
 
     def __init__(self, address: str | None) -> None:
         self._address = address
         self._pid = os.getpid()
         self._asked = False
-        self._bell: Channel | None = None  # of a further process: closed when the attempt is asked to stop
+        self._bell: Channel | None = None  # in a further process: closed when the attempt is asked to stop
 
     def __call__(self) -> bool:
-        """Whether it was asked."""
+        """Whether the attempt was asked to stop."""
         if os.getpid() != self._pid:
             self._pid, self._bell = os.getpid(), None
             self._listen_for_the_bell()
@@ -43,10 +43,10 @@ class StopRequest:
         return self._asked
 
     def listen(self) -> None:
-        """Take SIGTERM, SIGUSR1 and SIGUSR2 as the request from now on."""
+        """From now on, treat SIGTERM, SIGUSR1 and SIGUSR2 as a request to stop."""
         for number in _STOP_SIGNALS:
             signal.signal(number, self._note)
-        # A data loader's or a pool's worker must still end by the SIGTERM that its pool sends it.
+        # A worker of a data loader or pool must still end when its pool sends SIGTERM.
         os.register_at_fork(after_in_child=_end_by_stop_signals)
 
     def _note(self, *_: object) -> None:
@@ -69,7 +69,7 @@ class StopRequest:
 
 
 def _stop_request_elsewhere(address: str | None) -> StopRequest:
-    """What arrives where a trial is unpickled: it knows of no process yet, not even of this one."""
+    """The state of an unpickled trial, which is not bound to a process yet, not even to this one."""
     request = StopRequest(address)
     request._pid = 0
     return request
@@ -114,10 +114,10 @@ class _Connection:
 
 
 class ChannelLink:
-    """The way to the worker, from any thread and any process of the attempt.
+    """The link to the worker, for every thread and process of the attempt.
 
-    The attempt's own process has ``channel``. Another one, into which a trial came by fork or by pickling,
-    connects to ``address`` when it first says something.
+    The attempt's own process uses ``channel``. A process that got the trial by fork or pickling connects to
+    ``address`` when it sends its first message.
     """
 
     def __init__(self, channel: Channel | None, address: str | None = None) -> None:
@@ -125,7 +125,7 @@ class ChannelLink:
         self._address = address
 
     def ask(self, request: dict[str, Any], within_s: float | None = None, default: Any = None) -> Any:
-        """Ask, and wait. An answer that comes after ``within_s`` is dropped when it comes."""
+        """Send a request and wait for the answer. An answer that comes after ``within_s`` is discarded."""
         with _said_plainly():
             return self._of_this_process().ask(request, within_s, default)
 
@@ -137,7 +137,7 @@ class ChannelLink:
     def _of_this_process(self) -> _Connection:
         connection = self._connection
         if connection is None or connection.pid != os.getpid():
-            # Two threads that come here together have a connection each for a moment. Both are good.
+            # Two threads that get here together each have a connection for a moment, which is harmless.
             connection = self._connection = _Connection(connect_to_attempt(self._address or ""))
         return connection
 
@@ -154,7 +154,7 @@ def _said_plainly() -> Iterator[None]:
         yield
     except ChannelClosed:
         raise RuntimeError(
-            "the worker does not answer: this trial's attempt is over, or something here has closed its socket"
+            "the worker does not answer: this trial's attempt is over, or this process has closed its socket"
         ) from None
 
 

@@ -1,8 +1,8 @@
-"""Inside the child process: calls the objective. It has no database connection and knows no password.
+"""The entry point of the child process: calls the objective. It has neither a database connection nor a password.
 
-The child leads a session of its own, is killed when its parent dies, writes its output to the attempt's log, and
-tells how it ended in one last message: {"end": outcome, "reason": …, "values": …}. SIGTERM, SIGUSR1 and SIGUSR2
-do not end it: they ask the objective to stop (``trial.should_stop()``).
+The child leads its own session, is killed when its parent dies, writes its output to the attempt's log, and
+reports its end in one last message: {"end": outcome, "reason": …, "values": …}. SIGTERM, SIGUSR1 and SIGUSR2 do
+not end it, but ask the objective to stop (``trial.should_stop()``).
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ from hpotool.worker.process.channel import Channel
 from hpotool.worker.process.memory_errors import out_of_memory_reason
 from hpotool.worker.process.protocol import AttemptEnded, Job
 
-_LONGEST_REFUSAL = 300  # characters, of each thing that was returned and is not kept
+_LONGEST_REFUSAL = 300  # characters of the message about each returned entry that is not kept
 _DEFAULT_SIGNALS = (signal.SIGHUP, signal.SIGCHLD)
 
 
 def run_attempt(
     job: Job, load: Callable[[], Callable[..., Any]], channel: Channel, log_fd: int, open_files: Iterable[IO[Any]]
 ) -> NoReturn:
-    """Be the attempt: call the objective, tell how it ended, and end this process. Does not return."""
+    """Run the attempt: call the objective, report its end, and exit this process. Does not return."""
     try:
         stopping = _become_an_attempt(job, log_fd)
         this = os.getpid()
         link = ChannelLink(channel, job.address)
         end = call_objective(job, load, ObjectiveTrial(job, link, stopping), stopping)
         told = True
-        if os.getpid() == this:  # and not what the objective has forked and let return as well
+        if os.getpid() == this:  # not in a process that the objective forked and that also returns here
             _keep_returned(job, end)
             told = _tell_end(link, end)
         run_exit_handlers(open_files)
@@ -60,7 +60,7 @@ def run_attempt(
 def call_objective(
     job: Job, load: Callable[[], Callable[..., Any]], trial: ObjectiveTrial, is_stopping: Callable[[], bool]
 ) -> dict[str, Any]:
-    """Call the objective and say how that ended, as the attempt's last message."""
+    """Call the objective and return the attempt's last message."""
     try:
         _seed_everything(job.seed)
         objective = load() if job.objective.command is None else CommandObjective(job)
@@ -103,7 +103,9 @@ def _end_with_values(returned: Any, job: Job, trial: ObjectiveTrial, stopping: b
 
 
 def _accept_extra(extra: Iterable[tuple[Any, Any]], trial: ObjectiveTrial) -> tuple[dict[str, Any], list[str]]:
-    """What a returned mapping holds beyond the metrics, and why not all of it is kept: the values count anyway."""
+    """The entries of a returned mapping besides the metrics, and why some are not kept; the values count
+    anyway.
+    """
     accepted: dict[str, Any] = {}
     refused: list[str] = []
     for key, value in extra:
@@ -111,15 +113,15 @@ def _accept_extra(extra: Iterable[tuple[Any, Any]], trial: ObjectiveTrial) -> tu
             name, plain = trial.accept_attribute(key, value)
             accepted[name] = plain
         except Exception as error:  # noqa: BLE001 (the child's entry point: it runs the value's own methods)
-            refused.append(f"left out beside the value: {one_line(_text_of(error), _LONGEST_REFUSAL)}")
+            refused.append(f"not stored: {one_line(_text_of(error), _LONGEST_REFUSAL)}")
     for sentence in refused:
-        with contextlib.suppress(OSError):  # into the log, whatever the objective has made of ``sys.stderr``
+        with contextlib.suppress(OSError):  # to the log, even if the objective has replaced ``sys.stderr``
             os.write(2, f"{sentence}\n".encode(errors="backslashreplace"))
     return accepted, refused
 
 
 def _keep_returned(job: Job, end: dict[str, Any]) -> None:
-    """Put a returned value on disk: the worker may be killed before it has taken it. A full disk ends nothing."""
+    """Write a returned value to disk, because the worker may be killed before it gets it. Ignores a full disk."""
     if job.returned_file is None or end["end"] != Outcome.COMPLETE.value:
         return
     new = job.returned_file.with_suffix(".writing")
@@ -129,7 +131,7 @@ def _keep_returned(job: Job, end: dict[str, Any]) -> None:
 
 
 def _tell_end(link: ChannelLink, end: dict[str, Any]) -> bool:
-    """Tell the worker how it ended; false where the objective has closed the socket to it (``os.closerange``)."""
+    """Report the end to the worker; false if the objective has closed the socket (``os.closerange``)."""
     try:
         link.tell(end)
     except RuntimeError:
@@ -148,7 +150,7 @@ def _describe(error: BaseException) -> str:
 
 
 def _text_of(value: Any, read: Callable[[Any], str] = str) -> str:
-    """``str`` or ``repr`` of something of the objective's, whatever its methods do."""
+    """``str`` or ``repr`` of an object of the objective, whatever its methods do."""
     try:
         return str.__str__(read(value))
     except BaseException:  # noqa: BLE001 (the child's entry point: an error that cannot be shown is an error too)
@@ -156,7 +158,7 @@ def _text_of(value: Any, read: Callable[[Any], str] = str) -> str:
 
 
 def _print_traceback() -> None:
-    """The traceback into the log, whatever the objective has made of ``sys.stderr`` and of its exception."""
+    """Write the traceback to the log, whatever the objective has done to ``sys.stderr`` and its exception."""
     try:
         traceback.print_exc()
     except BaseException:  # noqa: BLE001 (the child's entry point: how it ended is told all the same)
@@ -165,7 +167,7 @@ def _print_traceback() -> None:
 
 
 def _become_an_attempt(job: Job, log_fd: int) -> StopRequest:
-    """Turn the fork server's copy into a process of its own."""
+    """Turn the copy of the fork server into an independent process."""
     os.setsid()
     signal.set_wakeup_fd(-1)
     for number in _DEFAULT_SIGNALS:
@@ -180,7 +182,7 @@ def _become_an_attempt(job: Job, log_fd: int) -> StopRequest:
     sys.stdin = open(0, closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
-    # On the log itself, not on fd 2: where a crash was is worth knowing even after the objective closed stderr.
+    # To the log itself instead of fd 2, so that a crash is located even after the objective closed stderr.
     crash_log = os.fdopen(log_fd, "w")
     faulthandler.enable(crash_log)
     faulthandler.register(signal.SIGQUIT, crash_log, chain=False)
@@ -192,18 +194,18 @@ def _become_an_attempt(job: Job, log_fd: int) -> StopRequest:
     return stopping
 
 
-# faulthandler keeps only the number of the file descriptor.
+# faulthandler only keeps the number of the file descriptor.
 _kept_open: list[Any] = []
 
 
 def _seed_everything(seed: int | None) -> None:
-    """Seed the generators that are global. Without a seed, make sure that two attempts do not draw the same.
+    """Seed the global random generators. Without a seed, make sure that no two attempts draw the same numbers.
 
-    A fork copies numpy's state, so unseeded attempts of one worker would all start from the same numbers.
+    A fork copies NumPy's state, so unseeded attempts of one worker would all start with the same numbers.
     """
     random.seed(seed)
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed(None if seed is None else seed % 2**32)
     if torch := sys.modules.get("torch"):
-        # CUDA's generators take their seed from here when they are made; nothing is initialised by this.
+        # CUDA's generators take their seed from here when they are created; this initializes nothing.
         torch.manual_seed(random.getrandbits(63) if seed is None else seed)

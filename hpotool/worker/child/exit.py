@@ -1,9 +1,9 @@
-"""Ends an attempt's process as Python ends one, without taking the interpreter apart.
+"""Ends an attempt's process like Python does, but without tearing down the interpreter.
 
-The order is that of a normal exit: executors and threads that are no daemons are waited for, then what was
-registered with ``atexit`` runs, the latest first, multiprocessing's own exit and the file buffers. What importing
-the objective registered is left to the fork server that all children come from. Taking the interpreter apart as
-well would cost a process that has loaded torch longer than its whole attempt.
+The order is that of a normal exit: executors and non-daemon threads are waited for, then ``atexit`` functions run,
+latest first, then multiprocessing's exit, and file buffers are flushed. Functions registered while the objective
+was imported are left to the fork server. Tearing down the interpreter would take a process that has loaded torch
+longer than its whole attempt.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _BUFFERED = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 
 
 def disown_exit_handlers() -> None:
-    """Leave to the parent what it registered: a child that ran it would clean up for everybody."""
+    """Leave the parent's exit functions to the parent: a child that ran them would clean up for all processes."""
     atexit._clear()
     for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]
         finalizer.atexit = False
-    # These three do nothing of the parent's, and Python registers them but once.
+    # These three do not affect the parent, and Python registers them only once.
     atexit.register(weakref.finalize._exitfunc)  # type: ignore[attr-defined]
     atexit.register(logging.shutdown)
     if utilities := sys.modules.get("multiprocessing.util"):
@@ -36,9 +36,9 @@ def disown_exit_handlers() -> None:
 
 
 def run_exit_handlers(inherited: Iterable[IO[Any]]) -> None:
-    """Wait for what the objective has left running, and let it save what it has not saved.
+    """Wait for threads that the objective left running, so that they can save their data.
 
-    ``inherited``: the files that were open already when the attempt's process was forked.
+    ``inherited``: the files that were already open when the attempt's process was forked.
     """
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
@@ -47,15 +47,15 @@ def run_exit_handlers(inherited: Iterable[IO[Any]]) -> None:
 
 
 def open_files() -> list[IO[Any]]:
-    """The files that may hold something unwritten."""
-    # By type(): an isinstance() would ask lazily imported modules for their __class__, and so import them.
+    """The open files, which may have unwritten data."""
+    # By type(), because isinstance() would access __class__ of lazily imported modules, and so import them.
     return [thing for thing in gc.get_objects() if issubclass(type(thing), _BUFFERED)]
 
 
 def flush_files(files: Iterable[IO[Any]]) -> None:
-    """Write what their buffers hold, and what C's hold."""
+    """Flush their buffers, and those of C."""
     for file in files:
-        with contextlib.suppress(OSError, ValueError):  # a full disk, or it is closed
+        with contextlib.suppress(OSError, ValueError):  # a full disk, or a closed file
             file.flush()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).fflush(None)

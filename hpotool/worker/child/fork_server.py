@@ -1,9 +1,10 @@
-"""The process that imports the objective once and forks one child for each attempt.
+"""The fork server: a process that imports the objective once and forks a child for each attempt.
 
-Promise: whatever an attempt leaves behind is gone before its end is told, and when the worker or this process
-dies, however it dies, every process below it is killed. It holds no database connection and no password, and
-never forks a child that could not use CUDA or its threads: if importing the objective has already used them,
-each child imports it for itself instead, and says so.
+Promise: all processes that an attempt leaves behind are gone before its end is reported, and when the worker or
+    this
+process dies, however it dies, every process below it is killed. It has neither a database connection nor a
+password, and never forks a child that could not use CUDA or threads: if importing the objective has already used
+them, each child imports it again instead, and the worker says so.
 
 It runs as ``python -m hpotool.worker.child.fork_server FD OBJECTIVE``, where FD is a socket to the worker:
 
@@ -40,7 +41,7 @@ from hpotool.worker.process.protocol import Kill, Signal, StartAttempt
 
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _LEFTOVERS_GONE_WITHIN_S = 5.0
-# numpy's generators cost 9 ms; torch's compiler, which comes with a process's first optimizer, 1.2 s.
+# NumPy's generators take 9 ms to import; torch's compiler, imported by a process's first optimizer, 1.2 s.
 _IMPORTED_LAZILY = {"numpy": "numpy.random", "torch": "torch._dynamo"}
 
 
@@ -53,15 +54,17 @@ class ForkServer:
         self._objective: Callable[..., Any] | None = None
         self._open_files: list[IO[Any]] = []
         self._leader: int | None = None
-        self._output: LogPipe | None = None  # what the attempt prints
+        self._output: LogPipe | None = None  # the attempt's output
         self._log_limit = LogLimits.read().attempt
 
     def serve(self, cold: str | None) -> None:
-        """Import the objective unless ``cold`` says why not, then fork children until the worker is gone."""
+        """Import the objective, unless ``cold`` gives a reason not to, then fork children until the worker is
+        gone.
+        """
         adopt_orphans()
         for number in _IGNORED:
             signal.signal(number, signal.SIG_IGN)
-        if cold is None and self._reference:  # a command has nothing to import
+        if cold is None and self._reference:  # for a command, there is nothing to import
             try:
                 with _ending_with(self._control):
                     self._objective = load_objective(self._reference)
@@ -71,10 +74,10 @@ class ForkServer:
             _import_what_comes_lazily()
             if reason := _why_forking_is_unsafe():
                 _start_again_cold(self._control, self._reference, reason)
-            self._open_files = open_files()  # frozen, children could not find them
-            flush_files(self._open_files)  # what is unwritten now would be written by each child again
+            self._open_files = open_files()  # if frozen, children could not find them
+            flush_files(self._open_files)  # otherwise each child would write unflushed output again
             gc.collect()
-            gc.freeze()  # a collection in a child would otherwise copy every page of what was imported
+            gc.freeze()  # otherwise a garbage collection in a child would copy every page of the imported modules
         self._control.send_json({"ready": True, "cold": cold})
         child_ended = _wake_on(signal.SIGCHLD)
         sources: list[Any] = [self._control, child_ended]
@@ -120,7 +123,7 @@ class ForkServer:
         return self._objective or load_objective(self._reference)
 
     def _reap(self) -> None:
-        """Collect what ended. When it was the attempt's leader: end its leftovers too, and tell the worker."""
+        """Reap ended children. If one was the attempt's leader, also end its leftovers, and tell the worker."""
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -140,7 +143,7 @@ class ForkServer:
 
 
 def _import_what_comes_lazily() -> None:
-    """Import once what every child would import for itself, long after the objective's own imports."""
+    """Import modules that every child would otherwise import by itself, after the objective's own imports."""
     for package, later in _IMPORTED_LAZILY.items():
         if package in sys.modules:
             with contextlib.suppress(ImportError):  # a version without it
@@ -148,7 +151,7 @@ def _import_what_comes_lazily() -> None:
 
 
 def _end_leftovers() -> int:
-    """Kill what the attempt left below this process, and wait until it is gone: how many processes it was."""
+    """Kill the processes that the attempt left behind, and wait until they are gone; return their number."""
     killed = 0
     deadline = time.monotonic() + _LEFTOVERS_GONE_WITHIN_S
     while time.monotonic() < deadline:
@@ -197,13 +200,13 @@ def _ending_with(control: Channel) -> Iterator[None]:
 
 
 def _why_forking_is_unsafe() -> str | None:
-    """What importing the objective has done that a forked child could not use, or None."""
+    """Why a forked child could not use the imported objective, or None."""
     if any(_fd_target(fd).startswith("/dev/nvidia-uvm") for fd in _open_fds()):
         return "importing it has initialised CUDA"
     if sys.platform != "linux":
         return None
-    # OpenBLAS and others end their threads before a fork and start them again after it; libgomp does not, and a
-    # child would wait for ever for threads that do not exist in it. So look at what is left while forking.
+    # OpenBLAS and others end their threads before a fork and restart them afterwards; libgomp does not, and a
+    # child would wait for ever for threads that it does not have. So check which threads remain during a fork.
     if (pid := os.fork()) == 0:
         os._exit(0)
     os.waitpid(pid, 0)
@@ -225,14 +228,14 @@ def _fd_target(fd: str) -> str:
 
 
 def _start_again_cold(control: Channel, reference: str, reason: str) -> NoReturn:
-    """Become a fresh interpreter on the same socket that leaves the import to each child."""
+    """Replace this process by a new interpreter on the same socket, which leaves the import to each child."""
     os.set_inheritable(control.fileno(), True)
     module = ["-m", "hpotool.worker.child.fork_server"]
     os.execv(sys.executable, [sys.executable, *module, str(control.fileno()), reference, reason])
 
 
 def main(arguments: list[str]) -> None:
-    """Serve the worker behind the file descriptor given; end, with everything below, when it is gone."""
+    """Serve the worker at the given file descriptor; end, with everything below, when it is gone."""
     control = Channel(socket.socket(fileno=int(arguments[0])))
     os.set_inheritable(control.fileno(), False)
     cold = arguments[2] if len(arguments) > 2 else None

@@ -1,4 +1,4 @@
-"""``module:function`` → the callable it names, looked up in the working directory too."""
+"""Imports the callable that ``module:function`` names, also from the working directory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hpotool.errors import InputError
 def load_objective(reference: str) -> Callable[..., Any]:
     """Import the objective that ``reference`` (``module:function``) names.
 
-    The working directory is searched first, as it is by ``python -m``. ``function`` may be dotted.
+    The working directory is searched first, as with ``python -m``. ``function`` may be dotted.
 
     Raises:
         InputError: the module cannot be imported, or has no such function.
@@ -26,17 +26,17 @@ def load_objective(reference: str) -> Callable[..., Any]:
     folder = search_working_folder()
     try:
         module = import_module(module_name)
-    except (Exception, SystemExit) as error:  # what somebody else's module may raise
+    except (Exception, SystemExit) as error:  # a user's module may raise anything
         raise InputError(
             f"the objective {reference!r} cannot be imported: {type(error).__name__}: {_one_line(error)}",
-            f"it was looked for in {folder} and in the installed packages of {sys.executable}",
+            f"it was looked up in {folder} and in the installed packages of {sys.executable}",
         ) from error
     try:
         objective = reduce(getattr, path.split("."), module)
     except AttributeError:
         raise InputError(
             f"the objective {reference!r} cannot be found: {module_name} has no {path!r}",
-            f"it was read from {getattr(module, '__file__', None) or 'a namespace package'}",
+            f"the module was read from {getattr(module, '__file__', None) or 'a namespace package'}",
         ) from None
     if not callable(objective):
         raise InputError(f"the objective {reference!r} is a {type(objective).__name__}, not a function")
@@ -44,7 +44,7 @@ def load_objective(reference: str) -> Callable[..., Any]:
 
 
 def search_working_folder() -> str:
-    """Search the working directory before anything else from now on; its path."""
+    """Put the working directory first on the module search path; return it."""
     folder = str(Path.cwd())
     if sys.path[:1] != [folder]:
         sys.path.insert(0, folder)

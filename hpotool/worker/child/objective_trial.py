@@ -1,9 +1,9 @@
-"""The trial that an objective is given: Optuna's own ``Trial``, whose storage and study are in the worker.
+"""The trial passed to an objective: Optuna's own ``Trial``, whose storage and study are in the worker.
 
-Suggestions, verdicts of the pruner and everything else that needs the study are asked of the worker through a
-link; what an attempt writes (reports, attributes) is sent without waiting. What the objective has written it
-reads back from its own copy, as with plain Optuna. Copies of a trial, also those in other processes, are the same
-trial: what one suggests the others get too, and what any of them reports is reported.
+Suggestions, pruning decisions and everything else that needs the study are requested from the worker through a
+link; writes (reports, attributes) are sent without waiting. The objective reads its own writes back from its copy,
+as with plain Optuna. Copies of a trial, even in other processes, are the same trial: a parameter suggested in one
+is known to the others, and each can report.
 """
 
 from __future__ import annotations
@@ -26,18 +26,21 @@ from hpotool.study.doors import LONGEST_NAME, check_name, check_step, to_json
 from hpotool.worker.child.objective_study import Link, ObjectiveStorage, ObjectiveStudy
 from hpotool.worker.process.protocol import CONSTRAINT_ATTRIBUTE, REPORTS_ATTRIBUTE, Job
 
-# A verdict that takes longer than this counts as "go on": training does not wait for a database that is away.
+# A pruning decision that takes longer than this counts as "continue": training does not wait during an outage.
 VERDICT_WITHIN_S = 10.0
 
 
 class ObjectiveTrial(Trial):
-    """A trial in its own process. Beyond Optuna's: ``should_stop``, ``checkpoint_dir``, ``seed``, ``phase``.
+    """A trial in the objective's process.
 
-    ``report`` also takes a mapping of metrics, in studies of one and of several metrics.
+    Additions to Optuna's: ``should_stop``, ``checkpoint_dir``, ``seed``, ``phase``.
+
+    ``report`` also accepts a mapping of metrics.
     """
 
     def __init__(self, job: Job, link: Link, is_stopping: Callable[[], bool]) -> None:
-        # Not Trial.__init__: it asks the storage and the sampler, and the worker has done both already.
+        # Trial.__init__ is not called: it would ask the storage and the sampler, which the worker has already
+        # done.
         self._link = link
         self._is_stopping = is_stopping
         self._cached_frozen_trial = copy.deepcopy(job.trial)
@@ -54,16 +57,16 @@ class ObjectiveTrial(Trial):
 
     @property
     def checkpoint_dir(self) -> Path | None:
-        """The folder that this trial's attempts share, wherever they run; None where there is none."""
+        """The folder that this trial's attempts share, wherever they run; None if there is none."""
         return self._checkpoint_dir
 
     def should_stop(self) -> bool:
-        """Whether the attempt is asked to write its checkpoint and return; it is started again elsewhere."""
+        """Whether the attempt should save a checkpoint and return; it is then started again elsewhere."""
         return self._is_stopping()
 
     @property
     def relative_params(self) -> dict[str, Any]:
-        """What the sampler proposed for all parameters together."""
+        """The sampler's proposal for the parameters that it samples jointly."""
         if self._relative is None:
             self._relative = self._link.ask({"do": "relative_params"})
         return self._relative
@@ -71,7 +74,7 @@ class ObjectiveTrial(Trial):
     def report(self, value: float | Mapping[str, float], step: int) -> None:
         """Report a value, or several by metric name, at ``step``.
 
-        A plain number in a study of several metrics belongs to the metric that is named for pruning.
+        In a study with several metrics, a plain number belongs to the metric that is used for pruning.
         """
         values = _numbers(value, self._pruning_metric)
         step = self._step(step)
@@ -90,7 +93,7 @@ class ObjectiveTrial(Trial):
         return bool(self._link.ask({"do": "should_prune"}, within_s=VERDICT_WITHIN_S, default=False))
 
     def describe_prune(self) -> str:
-        """What a pruned trial had reached: its last step that the pruner saw, and the value there."""
+        """How far a pruned trial got: the last step that the pruner saw, and its value."""
         reports = self._cached_frozen_trial.intermediate_values
         if not reports:
             return "the objective pruned itself before its first report"
@@ -98,16 +101,18 @@ class ObjectiveTrial(Trial):
         return f"at step {step}: {self._pruning_metric or 'value'} {reports[step]:.4g}"
 
     def set_user_attr(self, key: str, value: Any) -> None:
-        """Set an attribute: anything that JSON can hold. It reads back as JSON gives it back.
+        """Set an attribute, to anything that JSON can represent. It reads back as after a round trip through JSON.
 
         Raises:
-            TypeError: ``value`` is not JSON, or too large, or ``key`` is no text.
-            ValueError: ``key`` is no name that the database can hold.
+            TypeError: ``value`` is not JSON, or too large, or ``key`` is not text.
+            ValueError: ``key`` cannot be stored in the database.
         """
         self.storage.set_trial_user_attr(self._trial_id, key, value)
 
     def accept_attribute(self, key: Any, value: Any) -> tuple[str, Any]:
-        """The attribute as it can be stored; raises what `set_user_attr` raises, and sends nothing."""
+        """The attribute in the form in which it can be stored. Raises the errors of `set_user_attr`, and sends
+        nothing.
+        """
         accepted: tuple[str, Any] = self.storage.accept_attribute(key, value)
         return accepted
 
@@ -115,8 +120,8 @@ class ObjectiveTrial(Trial):
         """Set a constraint: zero or less is feasible.
 
         Raises:
-            TypeError: ``value`` is no number, or ``key`` is no text.
-            ValueError: ``value`` is nan, or ``key`` is no name that the database can hold.
+            TypeError: ``value`` is not a number, or ``key`` is not text.
+            ValueError: ``value`` is nan, or ``key`` cannot be stored in the database.
         """
         super().set_constraint(check_name(key, LONGEST_NAME - len(CONSTRAINT_ATTRIBUTE)), value)
 
@@ -133,7 +138,7 @@ class ObjectiveTrial(Trial):
             check_distribution_compatibility(cached.distributions[name], distribution)
             return cached.params[name]
         answer = self._link.ask({"do": "suggest", "name": name, "distribution": _to_text(name, distribution)})
-        # An index, so that the objective gets back the very choice that it passed in.
+        # An index, so that the objective gets back the same object that it passed in.
         value = distribution.choices[answer] if isinstance(distribution, CategoricalDistribution) else answer
         cached.distributions[name] = distribution
         cached.params[name] = value
@@ -144,7 +149,7 @@ class ObjectiveTrial(Trial):
 
 
 def _numbers(value: float | Mapping[str, float], metric: str) -> dict[str, float]:
-    """The reported numbers by metric; a number alone is that of ``metric``."""
+    """The reported numbers by metric; a plain number belongs to ``metric``."""
     if isinstance(value, Mapping):
         if not value:
             raise ValueError("a report needs at least one metric")
@@ -163,7 +168,7 @@ def _number(value: Any) -> float:
 
 
 def _to_text(name: str, distribution: BaseDistribution) -> str:
-    """The distribution as JSON, with the choices as they will be read back."""
+    """The distribution as JSON, with the choices as they will read back."""
     if not isinstance(distribution, CategoricalDistribution):
         return distribution_to_json(distribution)
     try:

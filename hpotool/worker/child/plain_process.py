@@ -1,7 +1,7 @@
-"""What an objective sees of its process: that of a script which was run alone, not that of a launcher.
+"""Makes an objective's process look like that of a script run by itself, not like that of a launcher.
 
-A launcher's own arguments and module would be found by argparse and Hydra, which read ``sys.argv``, and by
-``multiprocessing``, which imports ``__main__`` again in every process that it spawns.
+Otherwise argparse and Hydra, which read ``sys.argv``, would find the launcher's arguments, and
+``multiprocessing``, which imports ``__main__`` again in every process it spawns, the launcher's module.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from hpotool.worker.child.import_objective import search_working_folder
 
 
 def become_plain(reference: str) -> None:
-    """Let this process look as if the objective's module had been run in it, and nothing else."""
+    """Make this process look as if only the objective's module had been run in it."""
     search_working_folder()
     script = _script_of(reference.partition(":")[0])
     sys.argv = [script]
     sys.orig_argv = [sys.executable, script]
-    # With neither file nor name, as in `python -c`: a spawned process imports what it is sent, and nothing twice.
+    # Without a file or name, as in `python -c`, so that a spawned process imports only what it is sent.
     sys.modules["__main__"] = ModuleType("__main__")
 
 
 @contextmanager
 def plain_for_a_while(reference: str, environment: Mapping[str, str]) -> Iterator[None]:
-    """The same with ``environment``, in a process that is afterwards what it was."""
+    """The same with ``environment``, as a context that restores the process afterwards."""
     before = sys.argv, sys.orig_argv, sys.modules["__main__"]
     path, variables = list(sys.path), dict(os.environ)
     become_plain(reference)
@@ -45,7 +45,7 @@ def plain_for_a_while(reference: str, environment: Mapping[str, str]) -> Iterato
 
 
 def fill_environment(templates: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
-    """``objective.environment`` for a Python objective: as for a command, but without parameters.
+    """``objective.environment`` for a Python objective: like a command's, but without parameters.
 
     Raises:
         InputError: a template names a parameter, or a variable that is not in ``environment``.
@@ -65,7 +65,7 @@ def fill_environment(templates: Mapping[str, str], environment: Mapping[str, str
 
 
 def _script_of(module: str) -> str:
-    """The module's file, found without importing anything: a package's import may read ``sys.argv`` already."""
+    """The module's file, found without importing anything, because a package's import may read ``sys.argv``."""
     top, *below = module.split(".")
     try:
         spec = find_spec(top) if top else None
@@ -82,7 +82,7 @@ def _script_of(module: str) -> str:
 
 
 def _restore(variables: Mapping[str, str]) -> None:
-    """Set back what differs, and nothing else: another thread may be reading the rest."""
+    """Restore only the variables that differ, because another thread may be reading the others."""
     for name in os.environ.keys() - variables.keys():
         del os.environ[name]
     for name, value in variables.items():

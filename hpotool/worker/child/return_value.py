@@ -1,4 +1,4 @@
-"""What an objective returned → the values of the study's metrics, or the sentence that says why not."""
+"""Turns an objective's return value into the values of the study's metrics, or a sentence that says why not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ _NAMES_SHOWN = 20
 
 @dataclass(frozen=True)
 class Returned:
-    """Either ``values`` in the order of the metrics, or a ``problem``. ``extra``: what else came, as it came."""
+    """Either ``values`` in the order of the metrics, or a ``problem``. ``extra``: other returned entries,
+    unchanged.
+    """
 
     values: tuple[float, ...] | None = None
     problem: str | None = None
@@ -29,10 +31,10 @@ class Returned:
 
 
 def read_returned(returned: Any, metrics: Sequence[str]) -> Returned:
-    """Read what an objective returned: a number, a sequence in the order of ``metrics``, or a mapping by name.
+    """Read a return value: a number, a sequence in the order of ``metrics``, or a mapping by name.
 
-    Whatever else a mapping holds is ``extra``. What ``float()`` takes is a number, except text: ``"0.5"`` is
-    far more often a mistake than a result.
+    A mapping's other entries become ``extra``. Anything that ``float()`` accepts is a number, except text:
+    ``"0.5"`` is far more often a mistake than a result.
     """
     if isinstance(returned, Mapping):
         return _read_mapping(returned, metrics)
@@ -44,7 +46,7 @@ def read_returned(returned: Any, metrics: Sequence[str]) -> Returned:
     count = len(returned) if isinstance(returned, Sequence) else 1
     if count != len(metrics):
         return Returned(problem=f"the objective returned {count} values instead of {_expected(metrics)}")
-    # No more than it says it has: one that never ends is a Sequence too.
+    # No more than its length says, because an infinite object can also be a Sequence.
     parts = list(islice(returned, count)) if isinstance(returned, Sequence) else [returned]
     return _read_numbers(dict(zip(metrics, parts, strict=True)))
 
@@ -93,5 +95,5 @@ def _expected(metrics: Sequence[str]) -> str:
 def _short(value: Any) -> str:
     try:
         return shorten(repr(value))
-    except ValueError:  # an integer of more digits than Python writes, for one
+    except ValueError:  # for example, an integer with more digits than Python converts
         return f"a {kind_of(value)} that cannot be shown"

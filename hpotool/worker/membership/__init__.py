@@ -1,4 +1,4 @@
-"""Being one worker of many: beats, orders, reaping the others, the budget's clock.
+"""Taking part in a fleet: heartbeats, orders, reaping lost workers, time-dependent limits of the budget.
 
-For `start` and the loop.
+Used by `start` and the loop.
 """

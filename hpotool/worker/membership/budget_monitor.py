@@ -1,5 +1,5 @@
 """Ends the study for all workers when one of its limits is reached: wall time, GPU hours, cost, target, patience,
-failed trials. The number of trials is not its business: that is part of every claim.
+failed trials. The number of trials is not checked here, but in every claim.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from hpotool.worker.log import log_event
 
 
 class BudgetMonitor:
-    """Looks at a study's limits before each claim and now and then while an attempt runs.
+    """Checks a study's limits before each claim, and regularly while an attempt runs.
 
-    Whoever sees a limit first moves the study to ``done``; the others learn it with their next claim or beat,
-    stop, and hand back what they run. A larger budget takes the study up again from there.
+    The first worker that sees a limit reached marks the study as ``done``. The others learn of it at their next
+    claim or heartbeat, stop, and requeue their trials. With a larger budget, the study continues from there.
     """
 
     def __init__(self, run: Run, study_id: int, spec: StudySpec, actor: str, interval: timedelta) -> None:
@@ -33,16 +33,16 @@ class BudgetMonitor:
         self._actor = actor
         self._interval_s = interval.total_seconds()
         self._reader = self._new_reader()
-        self._lock = threading.Lock()  # the side thread and the main one before a claim
+        self._lock = threading.Lock()  # used by the side thread, and by the main thread before a claim
 
     def before_claim(self) -> None:
-        """Look once, if the study had other limits than trials when the worker began; a later one is a step's."""
+        """Check once, if the study had limits besides trials when the worker started; `step` sees later ones."""
         if has_monitored_limits(self._spec.budget):
             self.step()
 
     def step(self) -> float:
-        """Look once, while an attempt runs; the seconds until the next look."""
-        with suppress(DatabaseUnreachableError):  # the heartbeat says so; an absent database ends nothing
+        """Check once, while an attempt runs; return the seconds until the next check."""
+        with suppress(DatabaseUnreachableError):  # the heartbeat reports this; an outage ends nothing
             self.look()
         return self._interval_s
 
@@ -68,7 +68,9 @@ class BudgetMonitor:
         return UsageReader(self._run, self._study_id, spec.metrics, replicates=spec.has_replicates)
 
     def _current_budget(self) -> BudgetSpec:
-        """The budget as it stands now: it may grow and shrink while the study runs. Trials are the claim's."""
+        """The current budget, which may grow and shrink while the study runs; without trials, which the claim
+        checks.
+        """
         settings = read_settings(self._run, self._study_id)
         if settings is not None and settings.spec is not None and settings.spec_hash != self._spec_hash:
             self._spec_hash = settings.spec_hash
@@ -77,7 +79,8 @@ class BudgetMonitor:
                 self._spec = read_study_data(settings.spec)
             except StudyFileError as error:
                 log_event(
-                    "warning", f"the study has settings of a newer hpotool, and keeps its limits here: {error}"
+                    "warning",
+                    f"the study has settings of a newer hpotool, so this worker keeps the old limits: {error}",
                 )
             if self._spec.has_replicates != before.has_replicates:
                 self._reader = self._new_reader()
@@ -86,19 +89,19 @@ class BudgetMonitor:
 
 
 def has_monitored_limits(budget: BudgetSpec) -> bool:
-    """Whether there is a limit beside the number of trials."""
+    """Whether there is a limit besides the number of trials."""
     limits = (budget.wall, budget.gpu_hours, budget.cost, budget.patience, budget.failed)
     return bool(budget.target) or any(limit is not None for limit in limits)
 
 
 def check_price(budget: BudgetSpec, slot: str) -> None:
-    """Refuse a worker whose work nobody can put a price on.
+    """Refuse a worker whose slot has no price.
 
     Raises:
-        InputError: the budget has a cost, and no price for this slot.
+        InputError: the budget has a cost, but no price for this slot.
     """
     if budget.cost is not None and price_of_device(budget.prices, slot if gpus_of_slot(slot) else None) is None:
         raise InputError(
-            f"the study's budget has a cost, and no price for {slot!r}",
-            "add a part of its name to prices, like: hpotool budget --price 'H100=2.5'",
+            f"the study's budget has a cost, but no price for {slot!r}",
+            "add a price for part of its name, like: hpotool budget --price 'H100=2.5'",
         )

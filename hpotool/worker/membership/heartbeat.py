@@ -1,8 +1,8 @@
-"""The worker's heartbeat: from its registration to its end, through every outage.
+"""The worker's heartbeat, from its registration to its end, through every outage.
 
-A beat says that the worker and its attempt live. What comes back with it, or with a cheaper question between two
-beats, are the orders: whether the trial is still ours, and what people want of the study, worker and trial. So
-every worker hears a pause, a stop or a fence within `ORDERS_WITHIN`.
+A heartbeat says that the worker and its attempt are alive. Its answer, or that of a cheaper query between two
+heartbeats, contains the orders: whether the trial is still ours, and people's requests about the study, the worker
+and the trial. So every worker learns of a pause, a stop or a fence within `ORDERS_WITHIN`.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from hpotool.storage.fleet.worker_identity import WorkerIdentity
 
 ORDERS_WITHIN = timedelta(seconds=4)
 
-_DELETED = Orders(False, None, "stopped", "the study does not exist any more")
+_DELETED = Orders(False, None, "stopped", "the study no longer exists")
 _logger = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Beats for one worker; ``step`` is called by a side thread.
+    """Sends one worker's heartbeats; ``step`` is called by a side thread.
 
-    ``current`` is the attempt that runs, ``hear`` takes the orders, ``on_outage`` is called after each beat that
-    did not get through.
+    ``current`` is the running attempt, ``hear`` receives the orders, and ``on_outage`` is called after each
+    heartbeat that failed.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Heartbeat:
         self._beat_due = 0.0
 
     def step(self) -> float:
-        """Beat when it is time to, else only ask; the seconds until the next step."""
+        """Send a heartbeat if it is due, else only query the orders; return the seconds until the next step."""
         fault_point("beat")
         now = self._clock()
         attempt = self._current()
@@ -63,12 +63,12 @@ class Heartbeat:
                 orders = read_orders(self._run, self._worker, attempt)
         except DatabaseUnreachableError:
             self._on_outage()
-            # A fraction of the interval: when the database is back, reapers wait a grace period, and we beat
-            # first.
+            # A fraction of the interval: when the database is back, reapers wait for a grace period, so our
+            # heartbeat comes first.
             return min(1.0, self._interval_s / 4)
         if is_due:
             self._beat_due = now + self._interval_s
-        # What was asked for an attempt that has ended meanwhile says nothing about the next one.
+        # An order for an attempt that has ended in the meantime does not apply to the next one.
         if attempt is self._current():
             self._hear(attempt, orders or _DELETED)
         return max(0.01, min(self._beat_due - self._clock(), ORDERS_WITHIN.total_seconds()))

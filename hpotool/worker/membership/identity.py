@@ -1,4 +1,4 @@
-"""This process, and whether another one that a worker left in the registry still runs on this machine."""
+"""The identity of this process, and whether another registered worker's process still runs on this machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PROC = Path("/proc")
 
 
 def identify_worker(slot: str) -> WorkerIdentity:
-    """A new worker in this process. Every call is another worker."""
+    """A new worker's identity in this process. Every call creates another worker."""
     host, pid = socket.gethostname(), os.getpid()
     return WorkerIdentity(
         worker_id=f"{host}-{pid}-{uuid.uuid4().hex[:6]}",
@@ -28,7 +28,7 @@ def identify_worker(slot: str) -> WorkerIdentity:
 
 
 def process_space() -> str:
-    """Where a pid of this process means the same process: this boot of this machine, this pid namespace."""
+    """The scope in which pids are comparable: this boot of this machine and this pid namespace."""
     try:
         boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
         return f"{boot}:{(_PROC / 'self/ns/pid').stat().st_ino}"
@@ -37,10 +37,10 @@ def process_space() -> str:
 
 
 def process_start(pid: int) -> str | None:
-    """When the process started, by a clock that nobody sets; None when there is no such process."""
+    """When the process started, by a clock that cannot be set; None if there is no such process."""
     try:
-        # Field 22, in ticks since boot. The command's name (field 2) may hold anything, parentheses too. psutil's
-        # create_time adds the boot time, which changes when the wall clock is set.
+        # Field 22, in ticks since boot. The command's name (field 2) may contain anything, even parentheses.
+        # psutil's create_time adds the boot time, which changes when the wall clock is set.
         fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except FileNotFoundError:
         if (_PROC / "self/stat").exists():
@@ -56,17 +56,17 @@ def process_start(pid: int) -> str | None:
 
 
 def is_provably_gone(worker: WorkerIdentity) -> bool:
-    """Whether that worker's process is certainly over. Of another machine or container nothing is certain."""
+    """Whether that worker's process has certainly ended; never true for another machine or container."""
     if worker.host != socket.gethostname() or worker.process_space != process_space():
         return False
     return process_start(worker.pid) != worker.process_start
 
 
 def has_left_this_host(worker: WorkerIdentity) -> bool:
-    """Whether that worker was on this host and is not there any more, as far as can be seen.
+    """Whether that worker was on this host and appears to be gone.
 
-    Weaker than `is_provably_gone`: a container's worker may live on in another one of the same name. Enough for
-    what does no harm when it is done twice.
+    Weaker than `is_provably_gone`: the worker may be running in another container with the same name. Enough for
+    actions that are harmless when repeated.
     """
     if worker.host != socket.gethostname():
         return False

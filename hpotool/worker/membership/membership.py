@@ -1,4 +1,4 @@
-"""What ties a worker to the others while it works: it is registered, beats, hears orders, and reaps.
+"""A worker's membership in the fleet: it is registered, sends heartbeats, receives orders, and reaps.
 
 From ``with Membership(…)`` to its end, whatever the worker does: attempts, waiting, an outage.
 """
@@ -34,10 +34,10 @@ from hpotool.worker.membership.reaper import Reaper
 from hpotool.worker.membership.side_threads import SideThreads, Step
 from hpotool.worker.signals import Level, Stopping
 
-StopAttempt = Callable[[str, Outcome, str, timedelta], None]  # the first is the attempt's id
+StopAttempt = Callable[[str, Outcome, str, timedelta], None]  # the first string is the attempt's id
 
-_CANCEL_GRACE = timedelta(seconds=10)  # for an attempt that somebody cancelled to write its checkpoint
-# A worker that has to leave gives a database that is away so long to take its result; then it stays on disk.
+_CANCEL_GRACE = timedelta(seconds=10)  # the time for a cancelled attempt to save its checkpoint
+# How long a worker that must leave waits for the database to take its result; then the result stays on disk.
 _LAST_WAIT_S = 10.0
 _logger = logging.getLogger(__name__)
 
@@ -45,9 +45,9 @@ _logger = logging.getLogger(__name__)
 class Membership:
     """A worker's registration, heartbeat and reaper.
 
-    ``stopping`` hears what people want of the worker, ``stop_attempt`` what they want of one attempt; both are
-    called from another thread. ``monitor`` ends the study at its limits. ``more_steps`` are called in threads of
-    their own while the worker lives.
+    ``stopping`` receives orders to the worker, ``stop_attempt`` orders to one attempt; both are called from
+    another thread. ``monitor`` ends the study at its limits. ``more_steps`` are called
+    in threads of their own while the worker lives.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Membership:
         self._retry = retry
         self._stopping = stopping
         self._stop_attempt = stop_attempt
-        self._cancelled: tuple[str, float] | None = None  # attempt id, and until when it may write its checkpoint
+        self._cancelled: tuple[str, float] | None = None  # attempt id, and the deadline for its checkpoint
         self._told_to_stop_at: float | None = None
         self.end_reason = "ended by an error"
         heartbeat = Heartbeat(
@@ -98,7 +98,7 @@ class Membership:
     def __enter__(self) -> Membership:
         found = self._storage.rescue_all(has_left_this_host)
         if found:
-            _logger.warning("sent %d results that earlier workers had left on this machine", found)
+            _logger.warning("sent %d results of earlier workers on this machine", found)
         launched = launch_of_process()
         register_worker(self._storage.run, self._study_id, self._storage.worker, launched.launch_id, launched.job)
         self._threads.ensure_alive()
@@ -110,28 +110,28 @@ class Membership:
             with self._storage.connection.no_wait():
                 end_worker(self._storage.run, self._storage.worker.worker_id, self.end_reason)
         except HpotoolError as error:  # away, or its tables are gone
-            _logger.warning("left without saying goodbye: %s", error)
+            _logger.warning("could not deregister: %s", error)
 
     def before_claim(self) -> None:
-        """Start a side thread that died again, and end the study if it has reached a limit."""
+        """Restart side threads that died, and end the study if it has reached a limit."""
         self._threads.ensure_alive()
         if self._monitor is not None:
             self._monitor.before_claim()
 
     def judge(self) -> BreakerOpen | None:
-        """Whether this worker fails whatever it is given; asked after each failure."""
+        """Whether everything fails on this worker; checked after each failure."""
         worker_id = self._storage.worker.worker_id
         return judge_worker(worker_id, read_ended_attempts(self._storage.run, self._study_id, worker_id))
 
     def has_work_left(self) -> bool:
-        """Whether another worker would find something to do now; yes where the database does not say."""
+        """Whether another worker would find something to do now; true if the database does not answer."""
         try:
             with self._storage.connection.no_wait():
                 settings = read_settings(self._storage.run, self._study_id)
                 if settings is None or settings.state not in ("running", "paused", "done"):
                     return False
                 places = count_budget(self._storage.run, self._study_id)
-        except HpotoolError:  # away, or its tables or the rights to them are gone
+        except HpotoolError:  # the database is away, or tables or privileges are missing
             return True
         if places.open_apart:
             return True
@@ -139,14 +139,14 @@ class Membership:
         return has_places and settings.state != "done"
 
     def drain_study(self, reason: str) -> None:
-        """Let what runs finish, begin nothing more, on all workers; what a worker's trial asked for."""
+        """Drain the study, as a trial of this worker requested: running trials finish, and no new one starts."""
         if change_running_study(
             self._storage.run, self._study_id, "draining", reason, self._storage.worker.worker_id
         ):
             log_event("draining", f"the study is draining: {reason}")
 
     def _endure_outage(self) -> None:
-        """The database is away: keep what the attempt has on disk, and do not wait when there is no time to."""
+        """Handle an outage: write the attempt's state to disk, and do not wait if the worker must leave."""
         self._storage.spool_attempt()
         level = self._stopping.level
         if level >= Level.STOP and self._told_to_stop_at is None:
@@ -166,7 +166,7 @@ class Membership:
         return follow_up_of(decide_retry(outcome, history, self._retry))
 
     def _hear(self, attempt: Attempt | None, orders: Orders) -> None:
-        # Said again with every beat: an attempt whose child is not born yet has nobody who hears it.
+        # Repeated with every heartbeat, because an attempt whose child has not started yet cannot receive it.
         if attempt is not None and not orders.is_owner:
             reason = "its trial was given to another attempt"
             self._stop_attempt(attempt.attempt_id, Outcome.CANCELLED, reason, timedelta(0))
@@ -175,7 +175,7 @@ class Membership:
             self._stop_attempt(attempt.attempt_id, Outcome.CANCELLED, orders.cancel_reason, grace)
         is_searching = attempt is not None and attempt.apart is None
         if orders.study_state in ("stopped", "draining") or (orders.study_state == "done" and is_searching):
-            # Done while an attempt runs: a limit was reached. The trial is handed back, for a larger budget.
+            # Done while an attempt runs: a limit was reached. The trial is requeued, for a larger budget.
             level = Level.DRAIN if orders.study_state == "draining" else Level.STOP
             why = f": {orders.study_reason}" if orders.study_reason else ""
             self._stopping.request(level, f"the study is {orders.study_state}{why}")

@@ -1,15 +1,15 @@
-"""Finds attempts whose worker is gone, and has their trials tried again. Runs in every worker, busy or idle.
+"""Finds attempts whose worker is gone, and has their trials retried. Runs in every worker, busy or idle.
 
-It fails a trial only when one of these holds:
+It fails a trial only if one of these holds:
 
-* it has itself seen the same beat, again and again, for a whole grace period, without ever losing sight of the
-  database: so neither an outage nor a restarted database, a stopped reaper or a wrong clock make a live trial
-  stale;
-* the process that ran it was on this machine, and is provably over.
+* The reaper has itself seen the same heartbeat for a whole grace period without losing contact with the database,
+so
+  that neither an outage, a restarted database, a suspended reaper nor a wrong clock can make a live trial stale.
+  * The process that ran it was on this machine, and has provably ended.
 
-No clock but our own monotonic one is read: beats are compared with each other and never with a time, so neither
-the database's clock nor anybody's time zone can keep a dead trial or take a live one. That nobody beat at the last
-moment is checked by the transaction that fails the trial; of two reapers one wins.
+Only our own monotonic clock is read: heartbeats are compared with each other and never with a time, so neither the
+database's clock nor a time zone can keep a dead trial alive or fail a live one. The transaction that fails the
+trial checks that there was no heartbeat at the last moment; of two reapers, one wins.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from hpotool.worker.membership.identity import is_provably_gone
 
 Decide = Callable[[Outcome, Sequence[Outcome]], FollowUp]  # an outcome and those before it -> what follows
 
-# Trials of plain Optuna workers beat at an interval that we do not know.
+# Plain Optuna workers send heartbeats at an unknown interval.
 FOREIGN_PATIENCE = 10
 
 _FATES: Mapping[FollowUp, str] = {
-    "none": "it is not tried again",
-    "retry": "it is tried again",
+    "none": "it is not retried",
+    "retry": "it is retried",
     "requeue": "it is handed to another worker",
 }
 
@@ -44,7 +44,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunningTrial:
-    """A RUNNING trial as a look finds it. ``attempt_id`` and ``worker`` are None for plain Optuna's trials."""
+    """A RUNNING trial as found by a check. ``attempt_id`` and ``worker`` are None for plain Optuna's trials."""
 
     trial_id: int
     number: int
@@ -63,8 +63,8 @@ class _Sighting:
 class Reaper:
     """Watches the RUNNING trials of a study; ``step`` is called by a side thread.
 
-    ``current_attempt_id`` names the attempt of this worker, which nobody needs to watch here. ``rescue`` is given
-    the id of an attempt whose process is gone, before its trial is failed: true when a result of it was found.
+    ``current_attempt_id`` returns this worker's own attempt, which is not watched. ``rescue`` is called with the
+    id of an attempt whose process is gone, before its trial is failed; it returns whether a result was found.
     """
 
     def __init__(
@@ -92,15 +92,18 @@ class Reaper:
         self._rescue = rescue
         self._is_gone = is_gone
         self._clock = clock
-        # Whoever looked away for longer may have missed what every live worker missed too (a database that hung):
-        # a gap, a beat's interval and the delay of the next try must fit into the grace period together.
+        # After a longer gap, the reaper may have missed heartbeats that all live workers missed too (the database
+        # hung): the gap, a heartbeat interval and the delay of the next try must together fit into the grace
+        # period.
         self._longest_gap_s = (self._grace_s - interval.total_seconds()) / 2
         self._look_every_s = min(interval.total_seconds() / 2, self._longest_gap_s / 2)
         self._last_look: float | None = None
         self._sightings: dict[int, _Sighting] = {}
 
     def step(self) -> float:
-        """Look once, and reap what has been silent for long enough; the seconds until the next look."""
+        """Check once, and reap trials that have been silent for long enough; return the seconds until the next
+        check.
+        """
         try:
             self.look()
         except DatabaseUnreachableError:
@@ -108,10 +111,10 @@ class Reaper:
         return self._look_every_s
 
     def look(self) -> int:
-        """Look once; how many trials were reaped.
+        """Check once; return the number of trials reaped.
 
         Raises:
-            DatabaseUnreachableError: the database is away; what was watched counts for nothing any more.
+            DatabaseUnreachableError: the database is away; all observations so far are void.
         """
         asked_at = self._clock()
         self._last_look, last_look = None, self._last_look

@@ -1,9 +1,9 @@
-"""Threads beside a worker's main one, each calling a step again and again. One that dies is started again.
+"""A worker's side threads, each of which calls a step repeatedly. A thread that dies is restarted.
 
-What a database refuses ends none of them.
+Statements that the database refuses end none of them.
 
-They watch each other: before each step a thread looks whether the others live, and so does the main thread before
-each claim.
+They watch each other: before each step, a thread checks that the others are alive, and the main thread does so
+before each claim.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from collections.abc import Callable, Mapping
 
 from hpotool.errors import HpotoolError
 
-Step = Callable[[], float]  # does one thing; the seconds until the next one
+Step = Callable[[], float]  # performs one step; returns the seconds until the next one
 
 _AFTER_REFUSAL_S = 1.0
 _logger = logging.getLogger(__name__)
 
 
 class SideThreads:
-    """Named steps, each in a daemon thread of its own from ``start`` to ``close``."""
+    """Named steps, each in its own daemon thread from ``start`` to ``close``."""
 
     def __init__(self, steps: Mapping[str, Step]) -> None:
         self._steps = steps
@@ -30,21 +30,21 @@ class SideThreads:
         self._closing = threading.Event()
 
     def ensure_alive(self) -> None:
-        """Start what does not run. A thread that died is logged; Python itself has shown its error."""
+        """Start threads that are not running. A death is logged; Python itself has printed the error."""
         with self._lock:
             for name in self._steps:
                 thread = self._threads.get(name)
                 if self._closing.is_set() or (thread is not None and thread.is_alive()):
                     continue
                 if thread is not None:
-                    _logger.error("the %s thread had died; it is started again", name)
+                    _logger.error("the %s thread died and was restarted", name)
                 self._threads[name] = threading.Thread(
                     target=self._repeat, args=(name,), name=f"hpotool-{name}", daemon=True
                 )
                 self._threads[name].start()
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """End the threads; one that hangs in a dead network is left behind, it is a daemon."""
+        """End the threads; one that hangs in a dead network is abandoned, because it is a daemon."""
         self._closing.set()
         for thread in self._threads.values():
             if thread is not threading.current_thread():
@@ -56,9 +56,9 @@ class SideThreads:
             try:
                 delay = self._steps[name]()
             except HpotoolError as error:
-                # A database that answers, and refuses: somebody is at work on its tables. Said once, tried again.
+                # The database answers but refuses: its tables are being changed. Log once, then retry.
                 if str(error) != refusal:
-                    _logger.warning("the %s thread goes on trying: %s", name, error)
+                    _logger.warning("the %s thread keeps trying: %s", name, error)
                 refusal, delay = str(error), _AFTER_REFUSAL_S
             else:
                 refusal = None

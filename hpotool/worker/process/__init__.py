@@ -1,4 +1,4 @@
-"""Processes and the channel between them, logs, ends.
+"""Processes, the channel between them, logs, and how attempts end.
 
-Knows neither trials nor storage; all of `worker` may come in.
+Independent of trials and storage; all of `worker` may import it.
 """

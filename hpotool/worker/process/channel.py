@@ -1,8 +1,8 @@
-"""Framed messages over a stream socket: a length, then that many bytes; a message arrives whole or not at all.
+"""Framed messages over a stream socket: a length, then that many bytes. A message arrives whole or not at all.
 
-What a worker sends may be pickled, because whoever it starts trusts it. What a worker *receives* is JSON only:
-it never unpickles anything that came out of a process in which an objective runs. Nor does it believe what it
-reads there: bytes that make no message are an end like any other (`ChannelGarbled`).
+A worker may send pickled messages, because the processes it starts trust it. It only *receives* JSON: it never
+unpickles anything from a process in which an objective runs. Nor does it trust the content: bytes that are not a
+valid message end the channel (`ChannelGarbled`).
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ from typing import Any
 
 _LENGTH = struct.Struct("!I")
 _CHUNK = 1 << 16
-LONGEST = 64 << 20  # bytes of one message to a worker; a length beyond it is no length
+LONGEST = 64 << 20  # bytes of one message to a worker; a larger length is invalid
 
 
 class ChannelClosed(Exception):  # noqa: N818 (not an error: the other end is gone)
-    """The other end of the channel is gone."""
+    """The other end of the channel is closed."""
 
 
 class ChannelGarbled(ChannelClosed):
-    """What arrived is no message: somebody else has written into the socket."""
+    """Invalid data arrived: something else has written into the socket."""
 
 
 class Channel:
-    """One end of a stream socket that carries whole messages.
+    """One end of a stream socket that transfers whole messages.
 
-    Sending is not safe for several threads at once; receiving and sending from two different threads is. Nor are
-    several processes: one that was forked needs a channel of its own.
+    Several threads must not send at once, but one may send while another receives. A channel must not be shared
+    between
+    processes: a forked process needs its own.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -55,11 +56,11 @@ class Channel:
         """Send one message.
 
         Raises:
-            ChannelClosed: nobody reads it any more.
+            ChannelClosed: the other end is closed.
         """
         try:
             self._sock.sendall(_LENGTH.pack(len(body)) + body)
-        except OSError as error:  # gone, or closed by an objective that closes whatever it finds
+        except OSError as error:  # closed by the other end, or by an objective that closes all file descriptors
             raise ChannelClosed from error
 
     def send_json(self, message: Any) -> None:
@@ -71,7 +72,7 @@ class Channel:
         self.send(pickle.dumps(message))
 
     def receive(self) -> bytes:
-        """Wait for one message, and read not one byte beyond it: file descriptors may follow.
+        """Wait for one message, and read no byte beyond it, because file descriptors may follow.
 
         Raises:
             ChannelClosed: the other end was closed before a whole message arrived.
@@ -81,11 +82,13 @@ class Channel:
         return body
 
     def receive_pickle(self) -> Any:
-        """Wait for one pickled message. Only from a process that one trusts."""
+        """Wait for one pickled message. Only for channels from a trusted process."""
         return pickle.loads(self.receive())
 
     def receive_pickle_within(self, seconds: float) -> tuple[bool, Any]:
-        """Wait at most ``seconds`` between two pieces of a message: (whether one came, the message)."""
+        """Wait for at most ``seconds`` between two parts of a message; return (whether one arrived, the
+        message).
+        """
         while (body := self._next_whole_message()) is None:
             if not is_readable(self._sock, seconds):
                 return False, None
@@ -93,11 +96,11 @@ class Channel:
         return True, pickle.loads(body)
 
     def receive_available(self) -> list[bytes]:
-        """Read once, and return every whole message that is there now. Call it when the socket is readable.
+        """Read once, and return all whole messages received so far. Call this when the socket is readable.
 
         Raises:
             ChannelClosed: the other end is closed and no whole message is left.
-            ChannelGarbled: what comes next is too long for a message.
+            ChannelGarbled: the next message would be too long.
         """
         self._read_some()
         messages: list[bytes] = []
@@ -108,7 +111,7 @@ class Channel:
         return messages
 
     def drain(self) -> list[bytes]:
-        """Every whole message that has arrived, without waiting for more."""
+        """All whole messages that have arrived, without waiting for more."""
         messages: list[bytes] = []
         if self._sock.fileno() < 0:
             return messages
@@ -132,7 +135,7 @@ class Channel:
         return body
 
     def _missing(self) -> int:
-        """How many bytes the next message still needs, as far as that is known."""
+        """The number of bytes missing from the next message, as far as known."""
         return _LENGTH.size + self._next_length() - len(self._received)
 
     def _read_some(self, most: int = _CHUNK) -> None:
@@ -146,7 +149,7 @@ class Channel:
 
 
 def is_readable(sock: socket.socket, seconds: float) -> bool:
-    """Whether something arrives within ``seconds``. As ``select``, for file descriptors beyond 1023 too."""
+    """Whether data arrives within ``seconds``. Like ``select``, but also for file descriptors above 1023."""
     poll = select.poll()
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(seconds * 1000))

@@ -1,4 +1,4 @@
-"""How an attempt ended, from everything that is known about it: one outcome and one sentence. Pure."""
+"""Determines how an attempt ended, from all that is known about it: an outcome and one sentence. Pure."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ class Cause:
 def classify_end(
     end: Mapping[str, Any] | None, cause: Cause | None, status: int | None, output: str, killed_for_memory: bool
 ) -> tuple[Outcome, str | None]:
-    """The outcome and its reason.
+    """Return the outcome and its reason.
 
-    A result that the objective has returned counts whatever happened afterwards. Then why the worker ended it,
-    then what the child said of its own end, then how the process ended.
+    In order of precedence: a result that the objective returned, whatever happened afterwards; the worker's reason
+    for ending the attempt; the child's own report of its end; how the process ended.
 
     Args:
         end: the child's last message, if it sent one
         cause: why the worker ended the attempt, if it did
-        status: of the child's process, as ``os.wait`` has it; None when it was lost with its fork server
+        status: of the child's process, as from ``os.wait``; None if it was lost with its fork server
         output: its last lines
-        killed_for_memory: whether the kernel killed a process for memory meanwhile
+        killed_for_memory: whether the kernel's OOM killer killed a process during the attempt
     """
     if end is not None and Outcome(end["end"]).is_finished:
         return Outcome(end["end"]), end["reason"]
@@ -58,8 +58,8 @@ def classify_end(
 
 def classify_exit(exit_code: int, output: str, killed_for_memory: bool) -> tuple[Outcome, str]:
     """The outcome of a process that ended without a result. ``exit_code`` is negative for a signal."""
-    if exit_code >= 0:  # it chose to end: the same parameters would end it again
-        return Outcome.ERROR, f"its process ended with exit code {exit_code} and without a result"
+    if exit_code >= 0:  # it exited by itself, and with the same parameters would do so again
+        return Outcome.ERROR, f"its process exited with code {exit_code} and without a result"
     number = -exit_code
     if number == signal.SIGKILL and killed_for_memory:
         return Outcome.OOM, "the kernel killed it because the machine's memory ran out"
@@ -69,7 +69,7 @@ def classify_exit(exit_code: int, output: str, killed_for_memory: bool) -> tuple
 
 
 def name_signal(number: int) -> str:
-    """``SIGSEGV (segmentation fault)``, or the number where it has no name."""
+    """``SIGSEGV (segmentation fault)``, or the number if it has no name."""
     try:
         found = signal.Signals(number)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The worker's end of its fork server: starts it, without any password in its environment, and ends it."""
+"""The worker's handle on its fork server: starts it, without a password in its environment, and ends it."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ _ENDS_WITHIN_S = 5.0
 
 
 class ImportInterrupted(Exception):  # noqa: N818 (not an error: somebody wanted it)
-    """The import of the objective was ended by ``interrupt``."""
+    """``interrupt`` ended the import of the objective."""
 
 
 class ForkServerHandle:
-    """A running fork server. It serves attempts when ``wait_until_ready`` has returned.
+    """A running fork server. It can start attempts once ``wait_until_ready`` has returned.
 
     Args:
-        objective: ``module:function``, or nothing for a command
-        environment: all of its environment, which is that of every attempt
-        log: takes what the import prints
+        objective: ``module:function``, or None for a command
+        environment: its complete environment, which every attempt inherits
+        log: the file for the output of the import
     """
 
     cold: str | None = None  # why every attempt has to import the objective again
 
     def __init__(self, objective: str, environment: Mapping[str, str], log: Path) -> None:
         self.control, theirs = channel_pair()
-        self.log = log  # what importing the objective prints, and threads that the import started
+        self.log = log  # for the output of importing the objective, and of threads that the import started
         self._objective = objective
-        # The worker's thread starts attempts, the one that watches them ends them.
+        # The worker's thread starts attempts, and the watching thread ends them.
         self._sending = threading.Lock()
         self._wake_reading, self._wake_writing = socket.socketpair()
         self._wake_writing.setblocking(False)
@@ -56,13 +56,13 @@ class ForkServerHandle:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                start_new_session=True,  # a terminal's Ctrl-C is the worker's to judge
+                start_new_session=True,  # a terminal's Ctrl-C is handled by the worker
             )
         theirs.close()
 
     @property
     def pid(self) -> int:
-        """The fork server's process; an attempt and all it starts are below it."""
+        """The fork server's process, which is the ancestor of all processes of an attempt."""
         return self._process.pid
 
     @property
@@ -88,14 +88,14 @@ class ForkServerHandle:
         self.cold = answer.get("cold")
 
     def interrupt(self) -> None:
-        """End the wait for the import. From any thread, or from a signal handler."""
-        with contextlib.suppress(OSError):  # it has just ended
+        """End the wait for the import. Safe in any thread and in signal handlers."""
+        with contextlib.suppress(OSError):  # the fork server has just ended
             self._wake_writing.send(b".")
 
     def start(self, job: Job, channel: Channel, log_fd: int) -> None:
-        """Fork a child for ``job``; it reports on ``channel`` and prints into ``log_fd``.
+        """Fork a child for ``job``, which reports on ``channel`` and prints to ``log_fd``.
 
-        A fork server that has just died starts nothing: who watches the attempt notices that it is gone.
+        If the fork server has just died, nothing is started, and the attempt's watch notices this.
         """
         with self._sending, contextlib.suppress(ChannelClosed, OSError):
             self.control.send_pickle(StartAttempt(job))
@@ -107,19 +107,19 @@ class ForkServerHandle:
             self.control.send_pickle(Signal(number))
 
     def kill_attempt(self) -> None:
-        """SIGKILL the attempt with everything below it."""
+        """SIGKILL the attempt and everything below it."""
         with self._sending:
             self.control.send_pickle(Kill())
 
     def kill(self) -> None:
-        """End it and everything below it by force."""
+        """Kill the fork server and everything below it."""
         kill_descendants(self.pid)
         self._process.kill()
         self._process.wait()
         self._close_sockets()
 
     def close(self) -> None:
-        """End it: it kills what is below it as soon as its control channel is closed."""
+        """End the fork server: it kills everything below it as soon as its control channel is closed."""
         self.control.close()
         try:
             self._process.wait(_ENDS_WITHIN_S)
@@ -141,7 +141,7 @@ class ForkServerHandle:
                 for body in self.control.receive_available():
                     return read_control(body)
             except ChannelGarbled:
-                raise self._failure("wrote something of its own into its worker's socket") from None
+                raise self._failure("wrote invalid data into its worker's socket") from None
             except ChannelClosed:
                 status = self._process.wait()
                 how = f"signal {name_signal(-status)}" if status < 0 else f"exit code {status}"
@@ -157,13 +157,15 @@ class ForkServerHandle:
 
 
 def environment_without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """``environment`` without what could open the database: by name, and by holding the same URL."""
+    """``environment`` without variables that give access to the database, by name or because they contain its
+    URL.
+    """
     url = environment.get("HPOTOOL_STORAGE")
-    # torch then asks NVML whether there is a GPU, and `torch.cuda.is_available()` at import stays harmless.
+    # This makes torch use NVML to detect GPUs, so that `torch.cuda.is_available()` at import is harmless.
     defaults = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
     kept = {
         name: value for name, value in environment.items() if name not in _SECRETS and not (url and value == url)
     }
-    # `python` in a command is the Python that runs the worker, whether its environment was activated or not.
+    # `python` in a command is the worker's Python, whether or not its environment is activated.
     path = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
     return defaults | kept | {"PATH": path}

@@ -1,7 +1,7 @@
-"""What an attempt prints: one file per attempt of bounded size, and its last lines.
+"""The output of attempts: one file of bounded size per attempt, and its last lines.
 
-An attempt prints into a pipe, and only its fork server writes the file. So the file never grows beyond its limit,
-however fast the attempt prints, and a full disk costs lines and not the attempt.
+An attempt prints into a pipe, and only its fork server writes the file. So the file never exceeds its limit,
+however fast the attempt prints, and a full disk loses lines but does not affect the attempt.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ _TAIL_BYTES = 8192
 _TAIL_LINES = 40
 _SMALLEST_LIMIT = 64 << 10
 _PIPE_BYTES = 1 << 20
-_SET_PIPE_SIZE = 1031  # Linux: F_SETPIPE_SZ, which Python 3.10 knows by name only where it was built for it
-_SIZE_OF_AN_EMPTY_FILE = 4096  # what it takes of a disk
+_SET_PIPE_SIZE = 1031  # Linux: F_SETPIPE_SZ, which Python 3.10 defines only in some builds
+_SIZE_OF_AN_EMPTY_FILE = 4096  # its space on disk
 
 
 @dataclass(frozen=True)
 class LogLimits:
-    """In bytes: of one attempt's log, and of all logs of a study on this machine together."""
+    """Limits in bytes: for one attempt's log, and for all logs of a study on this machine."""
 
     attempt: int = 64 << 20
     study: int = 4 << 30
 
     @classmethod
     def read(cls) -> LogLimits:
-        """Those of the environment: ``HPOTOOL_LOG_LIMIT`` and ``HPOTOOL_LOGS_LIMIT``.
+        """Read the limits from the environment: ``HPOTOOL_LOG_LIMIT`` and ``HPOTOOL_LOGS_LIMIT``.
 
         Raises:
-            InputError: one of them is no size.
+            InputError: one of them is not a size.
         """
         return cls(
             max(_SMALLEST_LIMIT, _read_size("HPOTOOL_LOG_LIMIT", cls.attempt)),
@@ -61,16 +61,16 @@ def _read_size(name: str, default: int) -> int:
 
 
 class LogFolder:
-    """The logs of one worker's attempts, beside those of the study's other workers on this machine."""
+    """The logs of one worker's attempts, next to those of the study's other workers on this machine."""
 
     def __init__(self, folder: Path, limits: LogLimits | None = None) -> None:
         self._folder = folder
         self._limits = limits or LogLimits.read()
         self._last: Path | None = None
-        self._since_look = self._limits.study  # what earlier workers have left is not known yet
+        self._since_look = self._limits.study  # the size of earlier workers' logs is not known yet
 
     def open(self, path: Path) -> int:
-        """Open the log of an attempt that begins; the oldest ones go where there are too many."""
+        """Open the log of a new attempt; remove the oldest logs if the limit is exceeded."""
         with contextlib.suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
             if self._last is not None:
@@ -83,23 +83,23 @@ class LogFolder:
 
 
 class BoundedLog:
-    """Writes into an open log, and leaves out the middle when it becomes too large. Its only writer."""
+    """The only writer of an open log; leaves out the middle if it becomes too large."""
 
     def __init__(self, fd: int, limit: int) -> None:
-        """The file is closed with this object."""
+        """Takes ownership of the file."""
         self._fd = fd
         self._limit = limit
         self._head = limit // 4
         self._tail = limit // 8
-        self._size = 0  # of the file
+        self._size = 0  # in the file
         self._printed = 0
         self._lost = 0
 
     def write(self, data: bytes) -> None:
-        """Add what was printed. Raises nothing: where it cannot be written, it is counted."""
+        """Write output. Never raises: output that cannot be written is counted."""
         for start in range(0, len(data), self._tail):
             part = data[start : start + self._tail]
-            if self._size + len(part) > self._limit - self._tail:  # what is said between counts too
+            if self._size + len(part) > self._limit - self._tail:  # inserted messages count too
                 self._cut()
             self._printed += len(part)
             self._append(part)
@@ -114,7 +114,7 @@ class BoundedLog:
                 self._write_all(f"\n[{self._lost} bytes of output could not be written here]\n".encode())
                 self._lost = 0
             self._write_all(data)
-        except OSError:  # the disk is full: what it takes again later is worth having
+        except OSError:  # the disk is full; keep trying, because it may have space again later
             self._lost += len(data)
 
     def _write_all(self, data: bytes) -> None:
@@ -131,34 +131,34 @@ class BoundedLog:
             left_out = self._printed - self._head - len(end)
             self._append(f"\n[{left_out} bytes of output left out here]\n".encode() + end)
             return
-        self._size = self._head  # no file that can be cut: /dev/null
+        self._size = self._head  # not a file that can be truncated, like /dev/null
 
 
 class LogPipe:
-    """Takes what an attempt prints out of its pipe and writes it into the attempt's log."""
+    """Moves an attempt's output from its pipe to its log."""
 
     def __init__(self, log_fd: int, limit: int) -> None:
-        """``log_fd`` belongs to this object. ``writing`` is the attempt's end of the pipe."""
+        """Takes ownership of ``log_fd``. ``writing`` is the attempt's end of the pipe."""
         self._log = BoundedLog(log_fd, limit)
         self._log_fd = log_fd
         self._reading, self.writing = os.pipe()
         self.is_open = True
         os.set_blocking(self._reading, False)
-        with contextlib.suppress(OSError):  # a smaller pipe only makes a fast printer wait more often
+        with contextlib.suppress(OSError):  # with a smaller pipe, a fast printer only waits more often
             fcntl.fcntl(self._reading, _SET_PIPE_SIZE, _PIPE_BYTES)
 
     def fileno(self) -> int:
-        """Readable when there is something to take."""
+        """The file descriptor that is readable when there is output."""
         return self._reading
 
     def become_writer(self) -> int:
-        """In the attempt's own process: close what belongs to the fork server; the end to print into."""
+        """In the attempt's process: close the fork server's end; return the end to print to."""
         os.close(self._reading)
         os.close(self._log_fd)
         return self.writing
 
     def take(self) -> bool:
-        """Take what is there, a pipe's content at most. False: there was nothing."""
+        """Move the available output, at most one pipe's content. False: there was none."""
         try:
             data = os.read(self._reading, _PIPE_BYTES)
         except BlockingIOError:
@@ -168,7 +168,7 @@ class LogPipe:
         return bool(data)
 
     def close(self) -> None:
-        """The attempt has ended: take what is left, and no more than was in the pipe."""
+        """Move the remaining output after the attempt has ended, and no more than was in the pipe."""
         for _ in range(2):
             if not self.take():
                 break
@@ -177,14 +177,14 @@ class LogPipe:
 
 
 def log_path(folder: Path, trial: FrozenTrial) -> Path:
-    """Where the output of this trial's attempt goes. A retry is a trial of its own, with a file of its own."""
+    """The log file of this trial's attempt. A retry is another trial, with its own file."""
     return folder / f"trial-{trial.number:05d}-{trial._trial_id}.log"
 
 
 def open_log(path: Path) -> int:
-    """Open the file for an attempt's output; where the disk is full the attempt runs without a log.
+    """Open the file for an attempt's output; on a full disk, the attempt runs without a log.
 
-    While it is open it is locked, so that nobody takes it for one of an attempt that has ended.
+    The file is locked while it is open, which distinguishes it from the logs of ended attempts.
     """
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
@@ -197,7 +197,7 @@ def open_log(path: Path) -> int:
 
 
 def open_for_appending(path: Path) -> BinaryIO:
-    """Open a file that others write directly; where it cannot be had, what they print is lost."""
+    """Open a file that other processes write to directly; if that fails, their output is lost."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("ab")
@@ -207,7 +207,7 @@ def open_for_appending(path: Path) -> BinaryIO:
 
 
 def is_in_use(path: Path) -> bool:
-    """Whether an attempt that runs writes into this log."""
+    """Whether a running attempt writes to this log."""
     try:
         with path.open("rb+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -217,7 +217,7 @@ def is_in_use(path: Path) -> bool:
 
 
 def remove_old_logs(study_folder: Path, limit: int) -> None:
-    """Remove the oldest logs of attempts that have ended until the study's take no more than ``limit`` bytes."""
+    """Remove the oldest logs of ended attempts until the study's logs take at most ``limit`` bytes."""
     logs = sorted(_sizes(study_folder))
     total = sum(size for _, size, _ in logs)
     for _, size, path in logs:
@@ -237,7 +237,7 @@ def _sizes(study_folder: Path) -> Iterator[tuple[int, int, Path]]:
 
 
 def tail_of(path: Path) -> str:
-    """The last lines of the file: at most 40 lines and 8 KiB, always whole characters, never a NUL byte."""
+    """The last lines of the file: at most 40 lines and 8 KiB, with whole characters and without NUL."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -245,18 +245,18 @@ def tail_of(path: Path) -> str:
             data = file.read(_TAIL_BYTES)
     except FileNotFoundError:
         return ""
-    # Postgres text cannot hold NUL, which a crashing program may well print.
+    # Postgres text cannot contain NUL, which a crashing program may print.
     text = data.decode(errors="replace").replace("\x00", "")
     lines = text.splitlines(keepends=True)
     if size > _TAIL_BYTES and len(lines) > 1:
-        lines = lines[1:]  # the first one is cut
+        lines = lines[1:]  # the first line is incomplete
     return "".join(lines[-_TAIL_LINES:])
 
 
 def keep_small(path: Path, limit: int = 64 << 20, kept: int = 4 << 20) -> None:
-    """Cut the file to its last ``kept`` bytes when it has grown beyond ``limit``: one that others write directly.
+    """Cut a file that other processes write to down to its last ``kept`` bytes if it exceeds ``limit``.
 
-    They append to it meanwhile: lines printed in the very moment of the cut may be lost.
+    They may append to it at the same time: lines printed at the very moment of the cut may be lost.
     """
     if path.stat().st_size <= limit:
         return

@@ -1,4 +1,4 @@
-"""Which exceptions and which last words mean that memory ran out."""
+"""Recognizes exceptions and last lines of output that mean that memory ran out."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 from hpotool.study.doors import kind_of
 
-_CAUSE = BaseException.__dict__["__cause__"]  # not what a class of the objective's makes of it
-_LONGEST_TEXT = 100_000  # characters of an exception that are searched
-# By name, because importing torch, xgboost, cupy or tensorflow only to compare types would cost seconds.
+_CAUSE = BaseException.__dict__["__cause__"]  # not an override in a class of the objective's
+_LONGEST_TEXT = 100_000  # characters of an exception to search
+# Matched by name, because importing torch, xgboost, cupy or tensorflow to compare types would take seconds.
 _TYPES = frozenset({"OutOfMemoryError", "ResourceExhaustedError", "CUDAOutOfMemoryError"})
 _GPU = re.compile(
     r"CUDA out of memory|HIP out of memory|MPS backend out of memory|cudaErrorMemoryAllocation"
@@ -25,9 +25,9 @@ _HOST = re.compile(
 
 
 def out_of_memory_reason(error: BaseException, read: Callable[[BaseException], str] = str) -> str | None:
-    """The sentence to store when ``error`` (or what caused it) says that memory ran out, else None.
+    """A sentence to store if ``error`` or one of its causes says that memory ran out, else None.
 
-    ``read`` gives an exception's text.
+    ``read`` returns an exception's text.
     """
     for seen in _with_causes(error):
         text = " ".join(read(seen)[:_LONGEST_TEXT].split())
@@ -43,7 +43,7 @@ def out_of_memory_reason(error: BaseException, read: Callable[[BaseException], s
 
 
 def _with_causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what caused it, each once: an error may have been raised from itself."""
+    """The error and its causes, each once, because an error may have been raised from itself."""
     known: set[int] = set()
     seen: BaseException | None = error
     while isinstance(seen, BaseException) and id(seen) not in known:
@@ -53,7 +53,7 @@ def _with_causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def last_words_of_exhaustion(output: str) -> str | None:
-    """The last line of ``output`` that says that memory ran out, or None: for an end without an exception."""
+    """The last line of ``output`` that says that memory ran out, or None; for ends without an exception."""
     for line in reversed(output.splitlines()):
         if _GPU.search(line) or _HOST.search(line):
             return line.strip()

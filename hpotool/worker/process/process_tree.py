@@ -1,6 +1,6 @@
-"""The processes below a process: who they are, what memory they hold, how they are ended and orphaned to us.
+"""The descendants of a process: lists them, measures their memory, kills them, and adopts orphans.
 
-Everything here reads ``/proc`` where there is one (Linux) and falls back to psutil elsewhere.
+Reads ``/proc`` if it exists (Linux), and falls back to psutil elsewhere.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PROC = Path("/proc")
 
 
 def descendants(pid: int) -> list[int]:
-    """Every living process below ``pid``, parents before children."""
+    """All living descendants of ``pid``, parents before children."""
     if sys.platform != "linux":
         return _descendants_by_psutil(pid)
     found: list[int] = []
@@ -34,7 +34,7 @@ def descendants(pid: int) -> list[int]:
 
 def _children(pid: int) -> list[int]:
     children: list[int] = []
-    # One file per thread. A process or thread that ends while it is read has no children to tell of.
+    # One file per thread. A process or thread that ends while it is read has no children.
     with contextlib.suppress(OSError):
         for thread in (_PROC / str(pid) / "task").iterdir():
             with contextlib.suppress(OSError):
@@ -50,7 +50,7 @@ def _descendants_by_psutil(pid: int) -> list[int]:
 
 
 def kill_descendants(pid: int) -> int:
-    """SIGKILL everything below ``pid``; how many there were."""
+    """SIGKILL all descendants of ``pid``; return their number."""
     found = descendants(pid)
     for child in found:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -59,7 +59,7 @@ def kill_descendants(pid: int) -> int:
 
 
 def identify(pids: list[int]) -> frozenset[psutil.Process]:
-    """The processes that have these numbers now; they are told from later ones with the same number."""
+    """The processes that have these pids now, distinguished from later ones with the same pids."""
     found: set[psutil.Process] = set()
     for pid in pids:
         with contextlib.suppress(psutil.Error):
@@ -68,14 +68,14 @@ def identify(pids: list[int]) -> frozenset[psutil.Process]:
 
 
 def kill_all(processes: frozenset[psutil.Process]) -> None:
-    """SIGKILL those that still live."""
+    """SIGKILL those that are still alive."""
     for process in processes:
         with contextlib.suppress(psutil.Error):
             process.kill()
 
 
 def resident_memory(pids: list[int]) -> int:
-    """Bytes resident in ``pids``; pages that they share count once for each, so this is an upper bound."""
+    """Resident bytes of ``pids``; shared pages count once for each process, so this is an upper bound."""
     total = 0
     for pid in pids:
         with contextlib.suppress(psutil.Error):
@@ -84,10 +84,10 @@ def resident_memory(pids: list[int]) -> int:
 
 
 def proportional_memory(pids: list[int]) -> int:
-    """Bytes that ``pids`` hold, each shared page divided among its holders; resident size where unknown.
+    """Bytes used by ``pids``, with shared pages divided among their users; resident size if not available.
 
-    This is what a limit is held against: the workers of a data loader share most of their pages, and so does an
-    attempt with the fork server it came from. It walks page tables, so it is asked for only near a limit.
+    Limits apply to this figure, because the workers of a data loader share most of their pages, and so do an
+    attempt and its fork server. It walks page tables, so it is used only near a limit.
     """
     return sum(_proportional_memory(pid) for pid in pids)
 
@@ -104,14 +104,14 @@ def _proportional_memory(pid: int) -> int:
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when ``parent`` dies; end at once when it is dead already (Linux)."""
+    """Have the kernel kill this process when ``parent`` dies; exit at once if it is already dead (Linux)."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died between the fork and the line above
+    if os.getppid() != parent:  # it died between the fork and the previous line
         os._exit(1)
 
 
 def adopt_orphans() -> None:
-    """Become the parent of every process below this one that loses its own (Linux)."""
+    """Become the parent of all orphaned descendants of this process (Linux)."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 

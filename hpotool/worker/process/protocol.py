@@ -1,4 +1,4 @@
-"""What a worker says to its fork server, and what an attempt's child is told at its birth."""
+"""The messages between a worker, its fork server and an attempt's processes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from hpotool.study.outcome import Outcome
 from hpotool.study.spec import ObjectiveSpec, ParameterSpec
 from hpotool.worker.process.channel import ChannelGarbled
 
-# The system attributes that an objective may set: its constraints, and the marks of two integrations. All others
-# are orders to samplers, pruners and workers, and some are unpickled there (``cma:``).
+# The system attributes that an objective may set: its constraints, and those of two integrations. All others
+# control samplers, pruners and workers, and some are unpickled there (``cma:``).
 CONSTRAINT_ATTRIBUTE = "constraints:"
 OWN_SYSTEM_ATTRIBUTES = (CONSTRAINT_ATTRIBUTE, "ddp_pl:", "mlflow_run_id")
 
@@ -25,20 +25,20 @@ REPORTS_ATTRIBUTE = "hpotool:reports:"
 
 @dataclass(frozen=True)
 class StudyView:
-    """What an objective can see of its study without asking the worker."""
+    """The facts about a study that an objective can read without asking the worker."""
 
     name: str
     directions: tuple[StudyDirection, ...]
     metric_names: tuple[str, ...]
     constraint_names: tuple[str, ...]
     pruning_metric: str
-    sampler: str = "auto"  # as the study file names it
+    sampler: str = "auto"  # its name in the study file
     pruner: str = "none"
 
 
 @dataclass(frozen=True)
 class Job:
-    """One attempt: the trial as it is when the attempt starts, and what belongs to it."""
+    """One attempt: the trial as it is when the attempt starts, and its other inputs."""
 
     trial: FrozenTrial
     study: StudyView
@@ -46,14 +46,14 @@ class Job:
     space: tuple[ParameterSpec, ...] = ()  # the study file's parameters, whether this trial has them or not
     seed: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
-    returned_file: Path | None = None  # what the objective returns is put there before the worker is told
-    address: str | None = None  # where further processes of the attempt reach the worker
+    returned_file: Path | None = None  # the return value is written there before the worker is told
+    address: str | None = None  # the address for further processes of the attempt
 
 
 class AttemptEnded(Exception):  # noqa: N818 (an ending, not always an error)
-    """Raised by hpotool's own objectives (commands) to end the attempt with an outcome of their choice.
+    """Raised by hpotool's own objectives (commands) to end the attempt with a certain outcome.
 
-    ``values``: what the command returned all the same, when ``reason`` is only a remark on it.
+    ``values``: the values that the command returned, if ``reason`` is only a remark.
     """
 
     def __init__(self, outcome: Outcome, reason: str, values: Mapping[str, float] | None = None) -> None:
@@ -79,13 +79,13 @@ class Signal:
 
 @dataclass(frozen=True)
 class Kill:
-    """SIGKILL the attempt and everything below it."""
+    """SIGKILL the attempt and all its descendants."""
 
 
 def read_message(body: bytes) -> dict[str, Any]:
-    """What a process of an attempt has sent: a request ({"do": …}), or how the attempt ended ({"end": …}).
+    """Parse a message from a process of an attempt: a request ({"do": …}), or the attempt's end ({"end": …}).
 
-    ``at`` is when, in nanoseconds of the machine's monotonic clock, which all its processes share.
+    ``at`` is the time in nanoseconds of the machine's monotonic clock, which all its processes share.
 
     Raises:
         ChannelGarbled: it is neither.
@@ -102,10 +102,10 @@ def read_message(body: bytes) -> dict[str, Any]:
 
 
 def read_control(body: bytes) -> dict[str, Any]:
-    """What a fork server has sent, which the objective's module shares its process with.
+    """Parse a message from a fork server, whose process also contains the objective's module.
 
     Raises:
-        ChannelGarbled: it is not what a fork server sends.
+        ChannelGarbled: it is not a valid message of a fork server.
     """
     try:
         message = json.loads(body)

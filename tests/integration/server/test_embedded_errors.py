@@ -143,7 +143,7 @@ def test_an_address_that_the_machine_has_lost(home: Path) -> None:
     )
     server = EmbeddedPostgres(home)
     error = refusal(server)
-    assert "is to listen on 198.51.100.7, which this machine does not have any more" in error.message
+    assert "is to listen on 198.51.100.7, which this machine no longer has" in error.message
     assert "--listen 127.0.0.1" in error.hint
     psycopg2.connect(server.start("127.0.0.1").url.libpq).close()
 
@@ -184,9 +184,9 @@ def test_a_server_in_another_container_on_the_same_home_is_respected(home: Path,
     [
         ({"listen": "everywhere"}, "not an IP address", "hpotool db up --listen"),
         ({"listen": "198.51.100.7", "allow": ["10.0.0.0/8"]}, "no network interface", "hpotool db up --listen"),
-        ({"listen": "0.0.0.0"}, "--allow must say which", "--allow"),
-        ({"allow": ["10.0.0.0/8"]}, "nothing listens", "--listen"),
-        ({"listen": "127.0.0.1", "allow": ["10.0.0.0/8"]}, "nothing listens", "--listen"),
+        ({"listen": "0.0.0.0"}, "name them with --allow", "--allow"),
+        ({"allow": ["10.0.0.0/8"]}, "listens only to this one", "--listen"),
+        ({"listen": "127.0.0.1", "allow": ["10.0.0.0/8"]}, "listens only to this one", "--listen"),
         ({"listen": "0.0.0.0", "allow": ["the lab"]}, "--allow the lab is not a network", "/24"),
         ({"listen": "0.0.0.0", "allow": ["10.0.0.1/8"]}, "--allow 10.0.0.1/8 is not a network", "/32"),
     ],

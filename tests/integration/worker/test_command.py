@@ -157,7 +157,7 @@ def test_a_result_file_is_this_attempts_own(given: Given, tmp_path: Path) -> Non
     stale = given.shell("true", result_file=file).run(ask())
     assert (stale.outcome, stale.reason) == (
         Outcome.ERROR,
-        "the command ended well, but reported no value for 'accuracy'",
+        "the command exited with 0, but reported no value for 'accuracy'",
     )
     fresh = given.shell('echo "{\\"accuracy\\": 0.25}" > "$1"', file, result_file=file).run(ask())
     assert fresh.values == (0.25,)
@@ -311,10 +311,10 @@ HUGE = """
         (
             'b\'{"end": {"accuracy": 0.25}}\'',
             (0.5,),
-            "'accuracy' could not be taken from a line: it stands inside 'end'",
+            "'accuracy' could not be read from a line: it is inside 'end'",
         ),
         ('b\'{"step": -1, "accuracy": 0.25}\'', None, "its step is -1, not a whole number from 0"),
-        ("b'{\"accuracy\": nul'", None, "its line is no whole JSON object"),
+        ("b'{\"accuracy\": nul'", None, "its line is not a complete JSON object"),
     ],
 )
 def test_every_line_that_names_a_metric_is_taken_or_told(

@@ -182,7 +182,7 @@ def test_a_lost_fork_server_costs_one_attempt_and_is_replaced(make_runner: Any) 
 def test_a_trial_that_somebody_else_finished_ends_the_attempt(make_runner: Any) -> None:
     runner = make_runner("reports_for_ever")
     result = run_and_meanwhile(runner, lambda trial: trial.study.tell(trial, 1.0) and None)
-    assert (result.outcome, result.reason) == (Outcome.CANCELLED, "its trial belongs to another attempt by now")
+    assert (result.outcome, result.reason) == (Outcome.CANCELLED, "its trial now belongs to another attempt")
 
 
 def test_a_fork_server_that_is_lost_as_the_attempt_begins_costs_the_attempt(

@@ -202,7 +202,7 @@ def test_a_store_that_stays_away_hands_the_attempt_back(how: str, s3: ObjectStor
     result = runner.run(optuna.create_study().ask())
     assert result.outcome is Outcome.PREEMPTED
     assert result.reason is not None
-    assert result.reason.startswith(f"its checkpoints cannot be had: {s3.url}")
+    assert result.reason.startswith(f"its checkpoints are not available: {s3.url}")
 
 
 def test_an_attempt_that_is_told_to_stop_waits_for_no_store(s3: ObjectStore, tmp_path: Path) -> None:
@@ -284,7 +284,7 @@ def test_a_copy_that_the_store_lost_a_file_of_is_not_taken(tmp_path: Path, caplo
     [lost] = (tmp_path / "shared").rglob("two")
     lost.unlink()
     assert found(url, tmp_path / "two") == {}
-    assert "is whole; trial 7 begins from the start" in caplog.text
+    assert "is whole; trial 7 starts from scratch" in caplog.text
 
 
 def test_a_manifest_that_leads_out_of_its_folder_is_not_followed(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_an_objective_that_garbles_its_own_socket_ends_its_attempt_alone(make_ru
     for garbage in GARBAGE:
         result = runner.run(study.ask())
         assert result.outcome is Outcome.ERROR, (garbage[:50], result)
-        assert "it wrote something of its own into the socket" in str(result.reason)
+        assert "it wrote invalid data into its socket" in str(result.reason)
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_fanova_says_when_every_parameter_is_conditional() -> None:
     study = make_study()
     for i in range(8):
         add(study, [float(i)], {"lr": (i + 1) / 10} if i % 2 else {"drop": i / 10})
-    with pytest.raises(InputError, match="part of every trial") as caught:
+    with pytest.raises(InputError, match="occurs in every trial") as caught:
         find_importance(study, evaluator="fanova")
     assert caught.value.hint is not None
     assert "ped-anova" in caught.value.hint
@@ -142,7 +142,7 @@ def test_parameters_that_never_changed_cannot_explain() -> None:
     study = make_study()
     for value in (1.0, 2.0):
         add(study, [value], {"depth": 4})
-    with pytest.raises(InputError, match="no parameter of study 'known' took more than one value"):
+    with pytest.raises(InputError, match="no parameter of study 'known' has more than one value"):
         find_importance(study)
 
 

@@ -134,7 +134,7 @@ def test_a_device_in_use_is_skipped_shared_or_waited_for(library: FakeLibrary) -
     library.used["GPU-bbb"] = 40 * GIB  # by a process that a container hides
     assert [slot.devices[0].number for slot in wait_until_free(slots, "skip", nvml)] == [2, 3]
     assert wait_until_free(slots, "share", nvml) == slots
-    with pytest.raises(InputError, match=r"gpu 0 \(.*\) is in use by others"):
+    with pytest.raises(InputError, match=r"gpu 0 \(.*\) is in use by other processes"):
         wait_until_free(slots[:1], "skip", nvml)
 
     def somebody_leaves(_seconds: float) -> None:

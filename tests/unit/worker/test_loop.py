@@ -44,8 +44,10 @@ def test_a_worker_waits_for_a_place_and_leaves_what_is_over(answer: NoTrial, dep
 
 def test_a_worker_that_waits_says_why() -> None:
     assert describe_wait(nothing("paused")) == "the study is paused"
-    assert describe_wait(nothing("wait")) == "every place is taken (2 running, 4 of 9 finished)"
-    assert describe_wait(nothing("wait", budget=None)) == "every place is taken (2 running, 4 finished)"
+    assert describe_wait(nothing("wait")) == "the rest of the budget is in use (2 running, 4 of 9 finished)"
+    assert (
+        describe_wait(nothing("wait", budget=None)) == "the rest of the budget is in use (2 running, 4 finished)"
+    )
 
 
 def test_errors_of_the_worker_itself_end_it_when_there_is_nothing_else() -> None:
@@ -57,7 +59,7 @@ def test_errors_of_the_worker_itself_end_it_when_there_is_nothing_else() -> None
 
 
 ATTEMPT = Attempt("an id", 1, 7, 3, 3, datetime(2026, 1, 1, tzinfo=timezone.utc))
-GIVEN_ON = "the trial was handed on while this worker was away"
+GIVEN_ON = "the trial was given to another worker in the meantime"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
 """A command as the objective: its arguments, its output, its reports.
 
-Only `child` comes in.
+Only `child` imports this folder.
 """

@@ -1,4 +1,4 @@
-"""A command's argument templates and its environment, filled in for one trial. Pure."""
+"""Fills in a command's argument templates and environment for one trial. Pure."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from hpotool.study.spec import ParameterSpec
 
 _FORMATTER = Formatter()
 _NEGATIVE_EXPONENT = re.compile(r"-\d+(\.\d+)?e[-+]?\d+")
-# What Hydra takes for a text without quotes, and is not one of its words for something else.
+# Text that Hydra accepts without quotes and that is not one of its keywords.
 _PLAIN_OVERRIDE = re.compile(r"(?!(?:true|false|null|nan|inf)$)[A-Za-z_][A-Za-z0-9_./-]*", re.IGNORECASE)
 
 
 class AbsentError(KeyError):
-    """A template names a parameter that does not exist in this trial, because its condition does not hold."""
+    """A template names a parameter that does not exist in this trial because its condition does not hold."""
 
 
 def fill_arguments(
@@ -31,8 +31,8 @@ def fill_arguments(
 ) -> list[str]:
     """The arguments of a trial, with ``{name}`` from ``values`` and ``${NAME}`` from ``environment``.
 
-    ``{args}`` and ``{overrides}`` become the trial's parameters in the order of ``space``. What is left out where
-    a parameter does not exist, ``present_arguments`` says.
+    ``{args}`` and ``{overrides}`` become the trial's parameters in the order of ``space``. ``present_arguments``
+    decides what is left out if a parameter does not exist.
 
     Raises:
         InputError: an environment variable is not set.
@@ -53,11 +53,11 @@ def fill_arguments(
 def fill_template(
     template: str, values: Mapping[str, Any], known: Sequence[str], environment: Mapping[str, str]
 ) -> str:
-    """One template filled in; ``{{`` and ``}}`` are braces, a format may follow a name as in ``{lr:.3g}``.
+    """Fill in one template; ``{{`` and ``}}`` are braces, and a name may have a format, as in ``{lr:.3g}``.
 
     Raises:
         AbsentError: it names a parameter, one of ``known``, that this trial does not have.
-        InputError: it names something else that is not there.
+        InputError: it names anything else that does not exist.
     """
     parts = ENVIRONMENT.split(template)  # text, name, text, name, …, text
     texts = [_fill_text(text, values, known) for text in parts[::2]]
@@ -99,9 +99,10 @@ def _fill_text(text: str, values: Mapping[str, Any], known: Sequence[str]) -> st
 
 
 def spell(value: Any) -> str:
-    """A value as a program reads it: numbers so that they can be read back exactly, true/false/null as in JSON.
+    """A value as text for a program: numbers so that they read back exactly, true/false/null as in JSON.
 
-    Negative numbers have no exponent: argparse takes ``-1e-05`` for an option, and ``-0.00001`` for a number.
+    Negative numbers have no exponent, because argparse takes ``-1e-05`` for an option but ``-0.00001`` for a
+    number.
     """
     if isinstance(value, str):
         return value
@@ -111,7 +112,7 @@ def spell(value: Any) -> str:
 
 
 def spell_json(params: Mapping[str, Any]) -> str:
-    """The parameters as one JSON object, its numbers as ``spell`` writes them."""
+    """The parameters as one JSON object, with numbers as written by ``spell``."""
     pairs = (
         f"{json.dumps(name)}: {json.dumps(value) if isinstance(value, str) else spell(value)}"
         for name, value in params.items()
@@ -120,9 +121,9 @@ def spell_json(params: Mapping[str, Any]) -> str:
 
 
 def spell_options(params: Mapping[str, Any]) -> list[str]:
-    """``--lr 0.1 --depth 3``; true is ``--name`` and false ``--no-name``, as argparse, click and tyro have it.
+    """``--lr 0.1 --depth 3``; true is ``--name`` and false ``--no-name``, as in argparse, click and tyro.
 
-    A text that begins with ``-`` is joined by ``=``: on its own it would be taken for an option.
+    Text that begins with ``-`` is joined by ``=``, because by itself it would be taken for an option.
     """
     options: list[str] = []
     for name, value in params.items():
@@ -136,7 +137,7 @@ def spell_options(params: Mapping[str, Any]) -> list[str]:
 
 
 def spell_overrides(params: Mapping[str, Any]) -> list[str]:
-    """``lr=0.1 depth=3``, as Hydra reads it: a text that it would take for anything else stands in quotes."""
+    """``lr=0.1 depth=3`` in Hydra's syntax, with text quoted that Hydra would read as something else."""
     return [f"{name}={_override_value(value)}" for name, value in params.items()]
 
 
@@ -150,7 +151,7 @@ def _override_value(value: Any) -> str:
         return spell(value)
     if _PLAIN_OVERRIDE.fullmatch(value):
         return value
-    # OmegaConf reads \${ as no interpolation, and Hydra \' as a quote; backslashes before either are doubled.
+    # OmegaConf reads \${ as a literal, and Hydra \' as a quote; backslashes before either are doubled.
     text = re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
     text = re.sub(r"(\\*)'", r"\1\1\\'", text)
     return "'" + re.sub(r"(\\+)$", r"\1\1", text) + "'"

@@ -1,8 +1,8 @@
-"""A command as an objective: any program in any language, run in the attempt's child process.
+"""Runs a command as the objective: any program in any language, started by the attempt's child process.
 
-The command leads a process group of its own below the child, gets its parameters as arguments, as environment
-and as a file, and never passes through a shell. What it prints goes to the attempt's log and is read for
-metrics on the way. It is asked to end by SIGTERM and made to end by SIGKILL.
+The command leads its own process group below the child, gets its parameters as arguments, as environment variables
+and as a file, and never passes through a shell. Its output goes to the attempt's log and is searched for metrics.
+It is asked to end by SIGTERM, and then killed by SIGKILL.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ _ENDS_WITHIN_S = 10.0  # from SIGTERM to SIGKILL when it is pruned
 _LOOKS_EVERY_S = 0.2
 _STOPPED = "it stopped when it was asked to"
 _CHUNK = 1 << 16
-_TOLD_AT_MOST = 20  # different kinds of lines that could not be taken
+_TOLD_AT_MOST = 20  # number of distinct messages about lines that could not be read
 
 
 def check_command(objective: ObjectiveSpec, environment: Mapping[str, str]) -> None:
-    """See that the command's program and the environment variables it needs are there.
+    """Check that the command's program and the environment variables it needs exist.
 
     Raises:
-        InputError: one of them is not.
+        InputError: one of them does not.
     """
     command = objective.command or ()
     for name in variables_in([*command, *objective.environment.values()]):
@@ -73,19 +73,19 @@ def check_command(objective: ObjectiveSpec, environment: Mapping[str, str]) -> N
     if program is not None and shutil.which(program, path=environment.get("PATH")) is None:
         raise InputError(
             f"the study's command cannot be run: there is no program {program!r} here",
-            f"it was looked for in {os.environ.get('PATH', 'an empty PATH')}",
+            f"it was looked up in {os.environ.get('PATH', 'an empty PATH')}",
         )
     script = script_of(command)
     path = None if script is None else _fill_constant(script, environment)
     if path is not None and not Path(path).is_file():
         raise InputError(
             f"the study's command cannot be run: there is no file {path!r} here",
-            f"it was looked for in {Path.cwd()}, where this was started",
+            f"it was looked up in {Path.cwd()}, the working directory",
         )
 
 
 def _fill_constant(template: str, environment: Mapping[str, str]) -> str | None:
-    """The argument, where it is the same in every trial."""
+    """The argument, if it is the same in every trial."""
     return None if template_names(template) else fill_template(template, {}, (), environment)
 
 
@@ -107,10 +107,10 @@ class CommandObjective:
         self._told_to_end: tuple[Outcome, str, float] | None = None
 
     def __call__(self, trial: ObjectiveTrial) -> dict[str, float]:
-        """Run the command to its end.
+        """Run the command until it ends.
 
         Raises:
-            AttemptEnded: it ended in any other way than with its metrics.
+            AttemptEnded: it ended without its metrics.
         """
         with tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX) as scratch:
             params_file = Path(scratch, "params.json")
@@ -144,7 +144,7 @@ class CommandObjective:
         path = Path(
             fill_template(self._objective.result_file, self._fields(trial, params_file), self._known, os.environ)
         )
-        path.unlink(missing_ok=True)  # an earlier attempt's result is not this one's
+        path.unlink(missing_ok=True)  # remove an earlier attempt's result
         return path
 
     def _start(self, trial: ObjectiveTrial, params_file: Path, socket_path: Path) -> subprocess.Popen[bytes]:
@@ -152,7 +152,7 @@ class CommandObjective:
         arguments = fill_arguments(self._arguments, fields, self._job.space, os.environ)
         own: dict[str, str] = {}
         for name, text in self._objective.environment.items():
-            with contextlib.suppress(AbsentError):  # a variable of a parameter that this trial does not have
+            with contextlib.suppress(AbsentError):  # the variable of a parameter that this trial does not have
                 own[name] = fill_template(text, fields, self._known, os.environ)
         this = os.getpid()
         environment = {
@@ -161,7 +161,7 @@ class CommandObjective:
             **parameter_variables(trial.params),
             "HPOTOOL_PARAMS": str(params_file),
             "HPOTOOL_ATTEMPT": str(socket_path),
-            "PYTHONUNBUFFERED": "1",  # a Python script's reports are to come when they are printed
+            "PYTHONUNBUFFERED": "1",  # so that a Python script's reports arrive when they are printed
         }
         try:
             return subprocess.Popen(
@@ -179,7 +179,7 @@ class CommandObjective:
             ) from error
 
     def _accompany(self, process: subprocess.Popen[bytes], trial: ObjectiveTrial, reports: ReportSocket) -> None:
-        """Read what it prints and answer what it asks until it has ended, and end it when it is to end."""
+        """Read the command's output and answer its questions until it ends, and end it if necessary."""
         assert process.stdout is not None
         output = process.stdout.fileno()
         os.set_blocking(output, False)
@@ -199,15 +199,17 @@ class CommandObjective:
         process.stdout.close()
 
     def _read_output(self, output: int, trial: ObjectiveTrial, at_most: int = _CHUNK) -> int:
-        """How many bytes were read; none at the end."""
+        """Read once; return the number of bytes, 0 at the end."""
         data = os.read(output, at_most)
-        with contextlib.suppress(OSError):  # the disk of the log is full: go on without it
+        with contextlib.suppress(OSError):  # the log's disk is full: continue without it
             os.write(1, data)
         self._take_lines(self._splitter.feed(data), trial)
         return len(data)
 
     def _read_rest(self, output: int, trial: ObjectiveTrial) -> None:
-        """What it had printed before it ended is in the pipe now. What it left running may print for ever."""
+        """Read output from before the command ended, which is in the pipe. Processes it left may print for
+        ever.
+        """
         rest = struct.unpack("i", fcntl.ioctl(output, termios.FIONREAD, b"\0" * 4))[0]
         while rest > 0 and (count := self._read_output(output, trial, min(rest, _CHUNK))):
             rest -= count
@@ -226,7 +228,7 @@ class CommandObjective:
         for part in found:
             if isinstance(part, Untaken):
                 self._series.miss(part)
-                self._tell(f"{part.metric!r} could not be taken from a line: {part.why}")
+                self._tell(f"{part.metric!r} could not be read from a line: {part.why}")
                 continue
             self._series.add(part)
             of_metrics = {name: value for name, value in part.values.items() if name in self._metrics}
@@ -234,7 +236,7 @@ class CommandObjective:
                 trial.report(of_metrics, part.step)
 
     def _tell(self, sentence: str) -> None:
-        """Say it in the log, once, and later in the outcome."""
+        """Write a message to the log, once, and later to the outcome."""
         if sentence in self._told or len(self._told) >= _TOLD_AT_MOST:
             return
         self._told.append(sentence)
@@ -242,7 +244,7 @@ class CommandObjective:
             os.write(1, f"hpotool: {sentence}\n".encode(errors="replace"))
 
     def _answer(self, trial: ObjectiveTrial, request: Any) -> bool | None:
-        """Answer hpotool.reporting. A script that asks is left to end by itself when the answer is yes."""
+        """Answer hpotool.reporting. A script that asks is expected to end by itself if the answer is yes."""
         question = request.get("ask") if isinstance(request, dict) else None
         if question == "should_stop":
             return trial.should_stop()
@@ -278,11 +280,11 @@ class CommandObjective:
             self._refuse_result_file(f"{path} cannot be read: {error}", trial)
             return
         if not found:
-            self._refuse_result_file(f"{path} holds none of {', '.join(self._metrics)}", trial)
+            self._refuse_result_file(f"{path} has none of {', '.join(self._metrics)}", trial)
         self._take(found, trial)
 
     def _refuse_result_file(self, why: str, trial: ObjectiveTrial) -> None:
-        if not self._is_stopping(trial):  # it was on the way of being written
+        if not self._is_stopping(trial):  # it may have been partly written
             raise AttemptEnded(Outcome.ERROR, f"its result file {why}")
 
     def _judge(self, code: int, trial: ObjectiveTrial) -> dict[str, float]:
@@ -295,7 +297,9 @@ class CommandObjective:
             raise AttemptEnded(Outcome.PRUNED, "the command says that these parameters are infeasible")
         if code == EXIT_PREEMPTED:
             raise AttemptEnded(Outcome.PREEMPTED, "the command asks to be started again")
-        if code > 128 and (code - 128) in signal.valid_signals():  # how a shell passes on what ended its command
+        if (
+            code > 128 and (code - 128) in signal.valid_signals()
+        ):  # how a shell reports a signal that ended its command
             raise AttemptEnded(
                 Outcome.CRASH, f"the command ended with exit code {code}: {name_signal(code - 128)}"
             )
@@ -305,22 +309,23 @@ class CommandObjective:
         raise AttemptEnded(Outcome.ERROR, self._last_words.explain(f"the command ended with exit code {code}"))
 
     def _result(self, trial: ObjectiveTrial) -> dict[str, float]:
-        """The metrics of a command that ended well.
+        """The metrics of a command that exited with 0.
 
         Raises:
-            AttemptEnded: it was asked to stop before it had them all, or one of them is missing or not known. With
-                ``values``, where there is something to be said of its lines.
+            AttemptEnded: it was asked to stop before it had them all, or one of them is missing or unreadable.
+                With ``values`` if there is a remark on its lines.
         """
         values = self._series.values
         missing = [name for name in self._metrics if name not in values]
         unknown = [name for name in self._metrics if name in self._series.unknown]
         is_whole = not missing and not unknown
-        # Asked to stop, a program ends well with what it has: the value of its last step is no result then.
+        # A program that was asked to stop exits with 0 at its current state, so its last step's value is not a
+        # result.
         if self._is_stopping(trial) and not (is_whole and self._series.final.issuperset(self._metrics)):
             raise AttemptEnded(Outcome.PREEMPTED, _STOPPED)
         if unknown:
             why = "; ".join(f"{name!r}: {self._series.unknown[name]}" for name in unknown)
-            raise AttemptEnded(Outcome.ERROR, f"the command's last line with a metric could not be taken: {why}")
+            raise AttemptEnded(Outcome.ERROR, f"the command's last line with a metric could not be read: {why}")
         if missing:
             raise AttemptEnded(Outcome.ERROR, self._describe_missing(missing))
         if self._told:
@@ -328,10 +333,10 @@ class CommandObjective:
         return values
 
     def _describe_missing(self, missing: list[str]) -> str:
-        sentence = f"the command ended well, but reported no value for {', '.join(map(repr, missing))}"
+        sentence = f"the command exited with 0, but reported no value for {', '.join(map(repr, missing))}"
         hints = [hint for name in missing if (hint := self._reader.why_missing(name))]
         return "; ".join([sentence, *hints, *self._told])
 
     def _is_stopping(self, trial: ObjectiveTrial) -> bool:
-        """Whether it was asked to stop, through us or by a scheduler that asks all processes of a job."""
+        """Whether the command was asked to stop, by us or by a scheduler that signals all processes of a job."""
         return trial.should_stop() or (self._told_to_end is not None and self._told_to_end[0] is Outcome.PREEMPTED)

@@ -1,7 +1,7 @@
-"""Metrics in what a command prints: JSON lines, or regular expressions that the study file names. Pure.
+"""Finds metrics in a command's output, as JSON lines or with regular expressions from the study file. Pure.
 
-Every line that names a metric is a ``Report``, or an ``Untaken`` that says why it is none. Takes time linear in
-what is printed, whatever its lines.
+Every line that names a metric becomes a ``Report``, or an ``Untaken`` that says why it is not one. The time is
+linear in the output, whatever its lines.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 
 from hpotool.study.spec import Take
 
-_LONGEST_LINE = 8 << 20  # bytes that are read of one line; a JSON line with all predictions is some megabytes
-_LONGEST_SEARCHED = 1 << 16  # characters: a regular expression may take the square of that
+_LONGEST_LINE = 8 << 20  # bytes read of one line; a JSON line with all predictions may have some megabytes
+_LONGEST_SEARCHED = 1 << 16  # characters: a regular expression may take quadratic time
 _SEPARATOR = re.compile(rb"[\r\n]")
 
 
 @dataclass(frozen=True)
 class Report:
-    """Numbers that belong together, at a step if there is one."""
+    """Numbers reported together, with their step if there is one."""
 
     values: Mapping[str, float]
     step: int | None = None
@@ -30,9 +30,9 @@ class Report:
 
 @dataclass(frozen=True)
 class Untaken:
-    """A line that names ``metric`` with something that cannot be taken as its value.
+    """A line that names ``metric`` but does not have a valid value for it.
 
-    ``decides``: it was meant as the metric's value, so an earlier one is not what the command ended with.
+    ``decides``: it was meant as the metric's value, so an earlier value is not the command's result.
     """
 
     metric: str
@@ -42,12 +42,13 @@ class Untaken:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of output, without its end.
+    """One line of output, without its line end.
 
     Attributes:
-        over_progress: it follows a carriage return, so what it begins with may be a progress bar.
-        beyond: of the wanted names, those that stand in quotes in the part that was too long to keep; None where
-            all of the line is in ``text``.
+        over_progress: it follows a carriage return, so it may begin with a progress bar.
+        beyond: the wanted names that occur in quotes in the part that was too long to keep; None if the whole line
+            is
+            in ``text``.
     """
 
     text: str
@@ -56,18 +57,20 @@ class Line:
 
 
 class LineSplitter:
-    """Cuts output into lines as it comes, at carriage returns too. Keeps at most ``longest`` bytes of a line."""
+    """Splits output into lines as it arrives, also at carriage returns. Keeps at most ``longest`` bytes of a
+    line.
+    """
 
     def __init__(self, wanted: Sequence[str], longest: int = _LONGEST_LINE) -> None:
         self._longest = longest
         self._quoted = {name: [form.encode() for form in _quoted_forms(name)] for name in wanted}
-        # Of what was dropped, enough stays to find a name that two chunks share.
+        # Enough of the dropped part is kept to find a name that spans two chunks.
         self._overlap = max((len(form) for forms in self._quoted.values() for form in forms), default=2) - 1
         self._over_progress = False
         self._begin()
 
     def feed(self, data: bytes) -> Iterator[Line]:
-        """The lines that end in ``data``; empty ones are left out."""
+        """The lines that end in ``data``, without empty ones."""
         start = 0
         for match in _SEPARATOR.finditer(data):
             self._add(data[start : match.start()])
@@ -77,7 +80,7 @@ class LineSplitter:
         self._add(data[start:])
 
     def finish(self) -> Iterator[Line]:
-        """The line that has begun, if any."""
+        """The unfinished line, if any."""
         if self._kept:
             text = self._kept.decode(errors="replace")
             beyond = frozenset(self._beyond) if self._is_cut else None
@@ -107,11 +110,11 @@ class LineSplitter:
 
 @dataclass
 class Series:
-    """All that a command has reported so far, reduced to one value per metric.
+    """A command's reports so far, reduced to one value per metric.
 
     Attributes:
-        unknown: metrics whose last line could not be taken, with why.
-        final: metrics whose last report had no step: results, not values on the way to one.
+        unknown: metrics whose last line could not be read, with the reason.
+        final: metrics whose last report had no step, and so is a result rather than an intermediate value.
     """
 
     take: Mapping[str, Take]
@@ -120,7 +123,7 @@ class Series:
     final: set[str] = field(default_factory=set)
 
     def add(self, report: Report) -> None:
-        """Take a report in. What is not a number never replaces a number where min or max is wanted."""
+        """Add a report. With min or max, nan never replaces a number."""
         for name, value in report.values.items():
             self.unknown.pop(name, None)
             self.final.discard(name)
@@ -134,7 +137,7 @@ class Series:
                 self.values[name] = min(before, value) if how == "min" else max(before, value)
 
     def miss(self, untaken: Untaken) -> None:
-        """Note that a metric's line could not be taken: until another one is, its value is not known."""
+        """Record that a metric's line could not be read; until a later one can, its value is unknown."""
         if untaken.decides:
             self.unknown[untaken.metric] = untaken.why
 
@@ -143,16 +146,16 @@ class LineReader:
     """Finds reports in lines of output."""
 
     def __init__(self, metrics: Sequence[str], others: Sequence[str], patterns: Mapping[str, str]) -> None:
-        """``others``: names that are wanted though they are no metrics (those of constraints)."""
+        """``others``: wanted names besides metrics (those of constraints)."""
         self._wanted = frozenset(metrics) | frozenset(others)
         self._patterns = {name: re.compile(pattern) for name, pattern in patterns.items()}
         self._matches = dict.fromkeys(patterns, 0)
         self._lines = 0
 
     def read(self, line: Line) -> Iterator[Report | Untaken]:
-        """What one line reports: a JSON object with a metric in it, or what the patterns pick out.
+        """The reports in one line: a JSON object with a metric, or the matches of the patterns.
 
-        The matches of a pattern are its steps, counted from 0.
+        The matches of a pattern are numbered as steps, from 0.
         """
         self._lines += 1
         yield from self._read_json(line)
@@ -163,7 +166,7 @@ class LineReader:
                 yield from self._search(name, pattern, line.text)
 
     def why_missing(self, name: str) -> str:
-        """What is to be said of a metric without a value: that its pattern matched nothing; else nothing."""
+        """A remark on a metric without a value, if its pattern matched nothing."""
         if name not in self._patterns or self._matches[name]:
             return ""
         lines = "1 line" if self._lines == 1 else f"{self._lines} lines"
@@ -174,7 +177,7 @@ class LineReader:
             found = match.group(1) if pattern.groups else match.group(0)
             value = as_number(found)
             if value is None:
-                yield Untaken(name, f"its pattern matched {_short(found)}, which is no number")
+                yield Untaken(name, f"its pattern matched {_short(found)}, which is not a number")
             else:
                 yield Report({name: value}, self._matches[name])
                 self._matches[name] += 1
@@ -192,12 +195,16 @@ class LineReader:
         if content is not None:
             yield from read_object(content, self._wanted)
         else:
-            yield from (Untaken(name, "its line is no whole JSON object") for name in sorted(self._named_in(text)))
+            yield from (
+                Untaken(name, "its line is not a complete JSON object") for name in sorted(self._named_in(text))
+            )
             as_python = [name for name in sorted(self._wanted) if f"'{name}'" in text]
-            yield from (Untaken(name, "its line is no JSON, which has double quotes", False) for name in as_python)
+            yield from (
+                Untaken(name, "its line is not JSON, which needs double quotes", False) for name in as_python
+            )
 
     def _read_json_at_the_end(self, text: str, over_progress: bool) -> Iterator[Report | Untaken]:
-        """A progress bar that was left standing before an object does not hide it; other text before it does."""
+        """A progress bar left on the line before an object does not hide it; other text before it does."""
         start = text.find('{"')
         if start < 0 or not text.endswith("}") or not self._named_in(text):
             return
@@ -208,7 +215,7 @@ class LineReader:
         if over_progress:
             yield from found
             return
-        why = "other text stands before the JSON object of its line"
+        why = "there is other text before the JSON object on its line"
         reports = [report for report in found if isinstance(report, Report)]
         names = {name for report in reports for name in report.values if name in self._wanted}
         yield from (Untaken(name, why, decides=False) for name in sorted(names))
@@ -218,16 +225,18 @@ class LineReader:
 
 
 def read_object(content: Any, wanted: frozenset[str]) -> Iterator[Report | Untaken]:
-    """The report in a JSON object, and what of it cannot be taken; nothing when it names nothing that is wanted.
+    """The report in a JSON object, and entries that cannot be read; nothing if it has no wanted name.
 
-    Other numbers beside a wanted one are kept: they become attributes of the trial.
+    Other numbers in the object are kept and become attributes of the trial.
     """
     if not isinstance(content, dict):
         return
     named = sorted(wanted & content.keys())
     if not named:
         for name, outer in sorted(_nested_names(content, wanted).items()):
-            yield Untaken(name, f"it stands inside {outer!r}, not at the top of its line's object", decides=False)
+            yield Untaken(
+                name, f"it is inside {outer!r}, not at the top level of the line's object", decides=False
+            )
         return
     part = None if "step" in wanted else content.get("step")
     step = _as_step(part)
@@ -239,7 +248,7 @@ def read_object(content: Any, wanted: frozenset[str]) -> Iterator[Report | Untak
     if "step" not in wanted:
         numbers.pop("step", None)
     for name in named:
-        if name not in numbers:  # null at a step is how a program says that it did not measure there
+        if name not in numbers:  # null at a step means that the program did not measure there
             is_not_measured = content[name] is None and step is not None
             yield Untaken(name, f"it is {_short(content[name])}, not a number", not is_not_measured)
     if numbers:
@@ -247,7 +256,7 @@ def read_object(content: Any, wanted: frozenset[str]) -> Iterator[Report | Untak
 
 
 def as_number(part: Any) -> float | None:
-    """``part`` as a number, or None. A regex gives text; JSON has no other word for nan than text."""
+    """``part`` as a number, or None. A regex gives text, and JSON can only express nan as text."""
     if isinstance(part, bool) or not isinstance(part, (int, float, str)):
         return None
     try:
@@ -271,7 +280,7 @@ def _parse(text: str) -> Any:
 
 
 def _nested_names(content: dict[str, Any], wanted: frozenset[str]) -> dict[str, str]:
-    """Wanted names that are keys further inside, with the outermost key that they are in."""
+    """Wanted names that are nested keys, each with the outermost key that contains it."""
     found: dict[str, str] = {}
     open_parts = [(key, part) for key, part in content.items() if isinstance(part, (dict, list))]
     while open_parts:

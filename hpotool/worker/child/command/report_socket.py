@@ -1,6 +1,6 @@
-"""Where a script's ``hpotool.report`` arrives: a Unix socket of the command's own, one JSON line each way.
+"""Receives a script's ``hpotool.report``: a Unix socket for each command, one JSON line in each direction.
 
-A socket and not an inherited file: scripts start scripts (torchrun, make), and those close what they inherit.
+A socket rather than an inherited file, because scripts start scripts (torchrun, make) that close inherited files.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 _LONGEST_REQUEST = 1 << 20
-_ANSWER_WITHIN_S = 5.0  # a script that asks and never reads must not keep its attempt
-_LONGEST_PATH = 100  # bytes; a socket's path holds 108 on Linux and 104 on macOS, with the NUL at its end
+_ANSWER_WITHIN_S = 5.0  # a script that asks but never reads must not block its attempt
+_LONGEST_PATH = 100  # bytes; a socket's path is limited to 108 on Linux and 104 on macOS, including the final NUL
 _SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
 _SOCKET = "socket"
 SCRATCH_PREFIX = "hpotool-"
@@ -48,10 +48,10 @@ def is_abandoned(folder: Path) -> bool:
 class ReportSocket:
     """Listens for the processes of one command; ``answer`` is called with each request, in order.
 
-    It lies in ``folder``, or where that path is too long for a socket, in a temporary folder with a shorter one.
+    It is in ``folder`` or, if that path is too long for a socket, in a temporary folder with a shorter path.
 
     Raises:
-        OSError: no folder for temporary files can hold it.
+        OSError: no temporary folder has a path that is short enough.
     """
 
     def __init__(self, folder: Path, answer: Callable[[Any], Any]) -> None:
@@ -64,13 +64,13 @@ class ReportSocket:
         self._received: dict[socket.socket, bytes] = {}
 
     def sources(self) -> list[socket.socket]:
-        """What to wait for."""
+        """The sockets to wait for."""
         return [self._listening, *self._received]
 
     def serve(self, readable: Sequence[Any]) -> None:
-        """Answer what has arrived on those of ``sources()`` that are readable."""
+        """Answer requests on those of ``sources()`` that are readable."""
         if self._listening in readable:
-            with contextlib.suppress(OSError):  # it has gone again
+            with contextlib.suppress(OSError):  # it has disconnected again
                 client, _ = self._listening.accept()
                 client.settimeout(_ANSWER_WITHIN_S)
                 self._received[client] = b""
@@ -103,12 +103,12 @@ class ReportSocket:
             answer = self._answer(json.loads(request))
         except (ValueError, TypeError, RecursionError):  # not JSON, or numbers that cannot be reported
             answer = None
-        with contextlib.suppress(OSError):  # it has ended, or does not read
+        with contextlib.suppress(OSError):  # it has ended, or is not reading
             client.sendall(json.dumps(answer).encode() + b"\n")
 
 
 def _make_short_folder() -> Path:
-    """A new folder, closed to other accounts, whose path is short enough."""
+    """A new folder, closed to other users, whose path is short enough."""
     refused: OSError | None = None
     for parent in _SHORT_FOLDERS:
         try:

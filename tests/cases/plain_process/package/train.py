@@ -161,13 +161,13 @@ def study(trial):
         try:
             write()
         except RuntimeError as error:
-            assert "an objective reads its study" in str(error)
+            assert "an objective can read its study" in str(error)
         else:
             raise AssertionError("it was not refused")
     try:
         trial.storage.set_trial_user_attr(trial._trial_id + 1, "foreign", 1)
     except RuntimeError as error:
-        assert "an objective reads its study" in str(error)
+        assert "an objective can read its study" in str(error)
     else:
         raise AssertionError("an attribute of another trial was not refused")
 

@@ -67,7 +67,7 @@ def test_nothing_is_drawn_of_nothing() -> None:
         draw(make_study(), "history")
     study = make_study()
     add(study, [1.0], {"lr": 0.5})
-    with pytest.raises(InputError, match="reported anything"):
+    with pytest.raises(InputError, match="intermediate reports"):
         draw(study, "reports")
 
 
@@ -159,7 +159,7 @@ def test_studies_lie_over_one_another() -> None:
     figure = make_figure(compose([first, second], "history"))
     assert [trace.name for trace in figure.data if trace.showlegend] == ["best of known", "best of known"]
     assert "share of trials" in draw([first, second], "edf")
-    with pytest.raises(InputError, match="slice draws one study, and here are 2"):
+    with pytest.raises(InputError, match="slice draws one study, but 2 are given"):
         draw([first, second], "slice")
     other_way = make_study("loss", directions=["maximize"])
     add(other_way, [1.0], {"lr": 0.5})
@@ -191,7 +191,7 @@ def test_an_image_has_the_format_of_its_ending() -> None:
     assert draw_image([study_of("loss"), study_of("loss")], "history", "pdf").startswith(b"%PDF")
     assert [ending_of(Path(name)) for name in ("a.html", "a.b.SVG", "x/a.pdf")] == ["html", "svg", "pdf"]
     for name, said in (("h.jpg", "ends in .jpg"), ("h", "has no ending"), (".png", "has no ending")):
-        with pytest.raises(InputError, match=f"a plot is html, svg, png or pdf, and {re.escape(name)} {said}"):
+        with pytest.raises(InputError, match=f"a plot is html, svg, png or pdf, but {re.escape(name)} {said}"):
             ending_of(Path(name))
 
 

@@ -39,7 +39,7 @@ def test_the_worst_member_goes_on_from_the_best_with_other_parameters() -> None:
     assert (found.branch.predecessor, found.branch.source, found.branch.steps) == (0, 1, 10)
     assert found.params["lr"] in (pytest.approx(0.08), pytest.approx(0.12))
     assert found.branch.explored == {"lr": [0.1, found.params["lr"]]}
-    assert found.reason == "goes on from trial 1, in the place of trial 0"
+    assert found.reason == "continues trial 1, in the place of trial 0"
 
 
 def test_the_others_go_on_as_they_are() -> None:

@@ -16,7 +16,7 @@ def test_an_attempt_without_its_checkpoints_is_tried_again(begins_anew: bool, ou
     running = RunningAttempt(optuna.create_study().ask(), begins_anew=begins_anew)
     result = _without_checkpoints(running, AWAY)
     assert (result.outcome, result.broke) == (outcome, AWAY.message)
-    assert result.reason == "its checkpoints cannot be had: s3://b is away"
+    assert result.reason == "its checkpoints are not available: s3://b is away"
 
 
 def test_what_was_asked_of_it_comes_before_its_checkpoints() -> None:
@@ -29,5 +29,5 @@ def test_a_result_says_what_of_it_was_not_stored() -> None:
     result = AttemptResult(Outcome.ERROR, "it raised")
     assert _with_unheard(result, None) is result
     assert _with_unheard(result, KeyError("k")).reason == (
-        "it raised; something that it told was not stored: KeyError: 'k'"
+        "it raised; one of its writes was not stored: KeyError: 'k'"
     )

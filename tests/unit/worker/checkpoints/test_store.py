@@ -123,7 +123,7 @@ def test_a_branch_whose_source_is_gone_begins_from_the_start_and_says_so(
 ) -> None:
     with store(location, tmp_path).attempt(2, begins_with=1) as folder:
         assert list(folder.iterdir()) == []
-    assert "trial-00001 has no checkpoints here; trial-00002 begins from the start" in caplog.text
+    assert "trial-00001 has no checkpoints here; trial-00002 starts from scratch" in caplog.text
 
 
 def test_checkpoints_that_others_go_on_from_stay_however_bad_they_are(location: str, tmp_path: Path) -> None:

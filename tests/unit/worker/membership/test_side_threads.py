@@ -54,7 +54,7 @@ def test_what_a_database_refuses_is_said_once_and_ends_no_thread(caplog, monkeyp
 
     assert len(set(seen_by)) == 1
     assert [record.getMessage() for record in caplog.records] == [
-        "the stubborn thread goes on trying: the database refused: no such table"
+        "the stubborn thread keeps trying: the database refused: no such table"
     ]
 
 

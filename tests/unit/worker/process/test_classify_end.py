@@ -25,8 +25,8 @@ KILLED = signal.SIGKILL
         (None, CANCELLED, KILLED, Outcome.CANCELLED, "enough"),
         (None, None, None, Outcome.CRASH, "its process was lost together with the fork server"),
         (None, None, KILLED, Outcome.CRASH, "its process was ended by SIGKILL (killed)"),
-        (None, None, 3 << 8, Outcome.ERROR, "its process ended with exit code 3 and without a result"),
-        (None, None, 0, Outcome.ERROR, "its process ended with exit code 0 and without a result"),
+        (None, None, 3 << 8, Outcome.ERROR, "its process exited with code 3 and without a result"),
+        (None, None, 0, Outcome.ERROR, "its process exited with code 0 and without a result"),
     ],
 )
 def test_a_result_counts_first_then_who_ended_it_then_what_it_said_then_the_process(

@@ -47,12 +47,12 @@ def test_json_lines_with_a_wanted_name_are_reports(line: str, reports: list[Repo
         ('{"accuracy": [0.5]}', "it is a list, not a number", True),
         ('{"accuracy": null}', "it is null, not a number", True),
         ('{"accuracy": null, "step": 3}', "it is null, not a number", False),
-        ('{"accuracy": 0.9', "its line is no whole JSON object", True),
-        ('{"accuracy": 0.9, "all": array([0.9])}', "its line is no whole JSON object", True),
-        ("{'accuracy': 0.9}", "its line is no JSON, which has double quotes", False),
-        ('{"all": {"accuracy": 0.9}}', "it stands inside 'all', not at the top of its line's object", False),
-        ('INFO {"accuracy": 0.9}', "other text stands before the JSON object of its line", False),
-        ('{"accuracy": ' + "[" * 100_000, "its line is no whole JSON object", True),
+        ('{"accuracy": 0.9', "its line is not a complete JSON object", True),
+        ('{"accuracy": 0.9, "all": array([0.9])}', "its line is not a complete JSON object", True),
+        ("{'accuracy': 0.9}", "its line is not JSON, which needs double quotes", False),
+        ('{"all": {"accuracy": 0.9}}', "it is inside 'all', not at the top level of the line's object", False),
+        ('INFO {"accuracy": 0.9}', "there is other text before the JSON object on its line", False),
+        ('{"accuracy": ' + "[" * 100_000, "its line is not a complete JSON object", True),
     ],
 )
 def test_a_line_that_names_a_metric_and_cannot_be_taken_says_why(line: str, why: str, decides: bool) -> None:
@@ -75,7 +75,7 @@ def test_a_patterns_matches_are_its_steps() -> None:
     assert [report for line in lines for report in read(reader, line)] == [
         Report({"accuracy": 0.25}, 0),
         Report({"loss": 0.5}, 0),
-        Untaken("accuracy", 'its pattern matched "oops", which is no number'),
+        Untaken("accuracy", 'its pattern matched "oops", which is not a number'),
         Report({"accuracy": 0.75}, 1),
         Report({"accuracy": 1.0}, 2),
     ]
