@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpotool.analysis.best import find_best
 from hpotool.analysis.candidates import BestTrials
+from hpotool.analysis.curves.early_ranks import say_risk
 from hpotool.analysis.pace import Pace, find_workers, is_forsaken, measure_pace
 from hpotool.analysis.results import direction_signs, json_data, metric_names, read_result
 from hpotool.storage.control.activity import StudyActivity, read_activity
@@ -44,6 +45,7 @@ class StudyStatus:
     Attributes:
         activity: its failures, its last attempts, and who left it and why.
         best_values: of one metric, the best value after each complete trial that meets every constraint.
+        risk: why ending trials early is one in this study, where it is.
         latest_values: the values of the trials in ``activity.latest``, by number and metric.
     """
 
@@ -53,6 +55,7 @@ class StudyStatus:
     activity: StudyActivity = field(default_factory=StudyActivity)
     best_values: tuple[float, ...] = ()
     latest_values: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    risk: str | None = None
 
     @property
     def pace(self) -> Pace:
@@ -107,6 +110,7 @@ class StudyStatus:
             "best": [trial.as_data() for trial in self.best.trials],
             **({"tiers": [vars(tier) for tier in self.tiers]} if self.tiers else {}),
             "warning": self.progress.warning,
+            **({"risk": self.risk} if self.risk else {}),
             "workers": [json_data(worker) for worker in self.workers],
             "is_forsaken": self.is_forsaken,
             "departed": [dict(worker) for worker in self.activity.departed],
@@ -135,6 +139,7 @@ def read_status(connection: Connection, study: Study) -> StudyStatus:
         activity,
         _follow_best(trials, direction_signs(study)),
         {trial.number: read_result(trial, names).values for trial in trials if trial.number in recent},
+        say_risk(study, pruner=progress.pruner, tiers=bool(progress.tiers), has_tiers=bool(progress.tiers)),
     )
 
 

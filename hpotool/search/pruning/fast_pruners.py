@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from optuna import Study
 from optuna.pruners import (
@@ -26,9 +25,9 @@ from optuna.pruners._successive_halving import _completed_rung_key, _get_current
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
+from hpotool.search.pruning.following import Following
 from hpotool.search.pruning.pruning_columns import RungTable, StepTable
 from hpotool.storage.optuna.postgres import PostgresStorage
-from hpotool.storage.optuna.trial_memory import TrialLog
 
 
 def fast_pruner(pruner: BasePruner) -> BasePruner:
@@ -45,26 +44,6 @@ def fast_pruner(pruner: BasePruner) -> BasePruner:
     return taken
 
 
-class _Following:
-    """Keeps tables of one study's trials, and leaves them behind when it is pickled."""
-
-    _log: TrialLog | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_log", "_steps", "_rungs")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-
-    def _follow(self, study: Study, *, with_steps: bool) -> tuple[PostgresStorage, TrialLog, bool]:
-        storage = study._storage
-        assert isinstance(storage, PostgresStorage)
-        log = storage.follow(study._study_id, with_steps=with_steps)
-        is_new = self._log is None or self._log.finished is not log.finished
-        self._log = log
-        return storage, log, is_new
-
-
 @dataclass(frozen=True)
 class _Numbered:
     """All of a trial that its bracket depends on."""
@@ -72,7 +51,7 @@ class _Numbered:
     number: int
 
 
-class FastPercentilePruner(_Following, PercentilePruner):
+class FastPercentilePruner(Following, PercentilePruner):
     """Optuna's PercentilePruner, from sorted columns."""
 
     _steps: StepTable
@@ -110,7 +89,7 @@ class FastMedianPruner(FastPercentilePruner, MedianPruner):
     """Optuna's MedianPruner, from sorted columns."""
 
 
-class FastSuccessiveHalvingPruner(_Following, SuccessiveHalvingPruner):
+class FastSuccessiveHalvingPruner(Following, SuccessiveHalvingPruner):
     """Optuna's SuccessiveHalvingPruner, from sorted rungs."""
 
     _rungs: RungTable
@@ -128,7 +107,7 @@ class FastSuccessiveHalvingPruner(_Following, SuccessiveHalvingPruner):
         return _halve(self, study, trial, self._rungs, log.unfinished, 0)
 
 
-class FastHyperbandPruner(_Following, HyperbandPruner):
+class FastHyperbandPruner(Following, HyperbandPruner):
     """Optuna's HyperbandPruner, from sorted rungs of each bracket; a retry stays in the bracket it began in."""
 
     _rungs: RungTable

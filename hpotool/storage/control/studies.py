@@ -34,6 +34,7 @@ class StudyProgress:
         taken_over: how many trials finished in another study, and do not count towards the budget.
         warning: what does not fit between the pruner and what the objective reports.
         tiers: ``{"trials", "steps"}`` of each, in their order; empty without tiers.
+        pruner: its name; None: that of a study without a study file is not known.
     """
 
     summary: StudySummary
@@ -44,6 +45,7 @@ class StudyProgress:
     taken_over: int = 0
     warning: str | None = None
     tiers: tuple[Mapping[str, int], ...] = ()
+    pruner: str | None = None
 
     @property
     def finished(self) -> int:
@@ -73,7 +75,7 @@ def read_progress(connection: Connection, summary: StudySummary) -> StudyProgres
     )
     if not rows:
         return StudyProgress(summary, "running", "", None, ())
-    state, reason, budget_trials, taken_over, workers, warning, tiers = rows[0]
+    state, reason, budget_trials, taken_over, workers, warning, tiers, pruner = rows[0]
     progress = StudyProgress(
         summary,
         state,
@@ -83,6 +85,7 @@ def read_progress(connection: Connection, summary: StudySummary) -> StudyProgres
         taken_over=taken_over,
         warning=None if warning is None else json.loads(warning),
         tiers=tuple(tiers),
+        pruner=pruner,
     )
     if state == "running" and budget_trials is not None and progress.finished >= budget_trials:
         # Nobody has claimed since the last trial finished: a claim is what writes the state.
