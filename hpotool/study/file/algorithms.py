@@ -231,6 +231,9 @@ _REDUCTION = Key(Number(whole=True, low=2), "one in how many goes on to the next
 
 PRUNERS: Mapping[str, Row] = {
     "none": Row({}, is_default=True),
+    "learned": Row(
+        {"n_startup_trials": Key(_POSITIVE, "how many trials complete before any is pruned (6)")},
+    ),
     "median": Row(
         _STARTUP
         | {"max_resource": Key(_POSITIVE, "how many steps a whole trial has: its first quarter is never pruned")}

@@ -20,6 +20,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from hpotool.errors import CheckpointPlaceError
 from hpotool.study.branch import Branch, steps_of_trial
 from hpotool.study.doors import one_line
+from hpotool.study.forecast import Forecast
 from hpotool.study.outcome import Outcome
 from hpotool.study.space import suggest_search_space
 from hpotool.study.spec import StudySpec
@@ -174,7 +175,7 @@ class AttemptRunner:
         # When the trial is somebody else's by now, what it says of itself is not ours to write; the value is kept.
         with contextlib.suppress(UpdateFinishedTrialError):
             server.write_series()
-            result = self._judge_feasibility(result, trial)
+            result = _with_forecast(self._judge_feasibility(result, trial), trial)
         running.result = replace(result, duration=timedelta(seconds=time.monotonic() - started))
         return running.result
 
@@ -287,6 +288,16 @@ def _with_unheard(result: AttemptResult, unheard: Exception | None) -> AttemptRe
         return result
     told = f"something that it told was not stored: {type(unheard).__name__}: {unheard}"
     return replace(result, reason=one_line("; ".join(filter(None, (result.reason, told)))))
+
+
+def _with_forecast(result: AttemptResult, trial: Trial) -> AttemptResult:
+    """The result, whose reason begins with what a pruned trial was expected to end with, if its pruner said so."""
+    forecast = None
+    if result.outcome is Outcome.PRUNED:
+        forecast = Forecast.of(trial.storage.get_trial_system_attrs(trial._trial_id))
+    if forecast is None:
+        return result
+    return replace(result, reason=one_line(f"step {forecast.step}: {forecast.sentence()} ({result.reason})"))
 
 
 def _branch_of(trial: Trial) -> Branch | None:
