@@ -14,6 +14,7 @@ from hpotool.analysis.candidates import BestTrials
 from hpotool.analysis.confirmation.answer import ConfirmationAnswer
 from hpotool.analysis.confirmation.data import answer_data
 from hpotool.analysis.confirmation.ranking import find_confirmed_best, read_confirmed
+from hpotool.analysis.curves.early_ranks import say_risk
 from hpotool.analysis.insights.failures import FailureRegion, find_failure_region
 from hpotool.analysis.pace import Pace, find_workers, is_forsaken, measure_pace
 from hpotool.analysis.results import direction_signs, json_data, metric_names, read_result
@@ -49,6 +50,7 @@ class StudyStatus:
         confirmation: what was measured again, if anything was.
         best_values: with one metric, the best value after each complete trial that meets every constraint.
         failure_region: where in the search space trials fail, if that can be told.
+        risk: why ending trials early is a risk in this study, if it is.
         latest_values: the values of the trials in ``activity.latest``, by number and metric.
     """
 
@@ -60,6 +62,7 @@ class StudyStatus:
     best_values: tuple[float, ...] = ()
     latest_values: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     failure_region: FailureRegion | None = None
+    risk: str | None = None
 
     @property
     def pace(self) -> Pace:
@@ -117,6 +120,7 @@ class StudyStatus:
             **({"confirmation": answer_data(self.confirmation)} if self.confirmation else {}),
             **({"tiers": [vars(tier) for tier in self.tiers]} if self.tiers else {}),
             "warning": self.progress.warning,
+            **({"risk": self.risk} if self.risk else {}),
             "workers": [json_data(worker) for worker in self.workers],
             "is_forsaken": self.is_forsaken,
             "departed": [dict(worker) for worker in self.activity.departed],
@@ -149,6 +153,7 @@ def read_status(connection: Connection, study: Study) -> StudyStatus:
         _follow_best(trials, direction_signs(study)),
         {trial.number: read_result(trial, names).values for trial in trials if trial.number in recent},
         find_failure_region(trials),
+        say_risk(study, pruner=progress.pruner, tiers=bool(progress.tiers), has_tiers=bool(progress.tiers)),
     )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from hpotool.search.forecasts import foretold_value
 from hpotool.search.models.unit_cube import Array
 
 _FARTHEST = 1e12
@@ -20,14 +21,19 @@ _AUGMENTED = 0.05  # the share of the sum, in Knowles' function
 def compressed_losses(trials: Sequence[FrozenTrial], direction: StudyDirection, metric: int = 0) -> Array:
     """Return the losses for one metric of finished trials, with mean 0 and deviation 1.
 
-    Values worse than the median are compressed by a logarithm, because it matters that they are bad, but not how
-    bad. Implausibly good values are compressed and capped, so that one absurd value does not hide the others. A
-    pruned trial counts with its last value, but never as better than the median, because it was worse than others
-    at that step. Infinitely bad and unknown values count as the worst.
+    What is worse than the median is compressed by a logarithm: that it is bad matters, how bad does not. What is
+    better than anything should be is compressed too, and held: one absurd value must not hide the others. A pruned
+    trial counts with the final value that its pruner foretold; where none did, with its last value, but never as
+    better than the median: it was ended because it was worse than others at that step. What is infinite or unknown
+    is as bad as the worst.
     """
     sign = -1.0 if direction == StudyDirection.MAXIMIZE else 1.0
     values = np.asarray([_value(trial, metric) for trial in trials]) * sign
     pruned = np.asarray([trial.state == TrialState.PRUNED for trial in trials])
+    foretold = np.asarray([foretold_value(trial) for trial in trials]) * sign
+    if not np.isnan(foretold).all():
+        values = np.where(np.isnan(foretold), values, foretold)
+        pruned &= np.isnan(foretold)
     known = values[np.isfinite(values)]
     if not len(known):
         return np.zeros(len(values))

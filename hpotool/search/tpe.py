@@ -15,6 +15,8 @@ Falkner et al., BOHB, ICML 2018. The arguments: Watanabe, arXiv:2304.11127.
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -32,8 +34,10 @@ from optuna.study import StudyDirection
 from optuna.study._multi_objective import _fast_non_domination_rank
 from optuna.trial import FrozenTrial, TrialState
 
+from hpotool.search.forecasts import foretold_value
 from hpotool.search.trial_columns import (
     FIRST_VALUE,
+    FORETOLD,
     INFEASIBILITY,
     IS_PRUNED,
     LAST_VALUE,
@@ -181,11 +185,29 @@ class FastTPESampler(TPESampler):
 class InformedTPESampler(FastTPESampler):
     """TPE that also knows which trials failed because of their parameters, and counts them as bad.
 
-    In Optuna's own order, infeasible trials come last, so they are bad as long as there are others.
+    Optuna's own order puts what is infeasible behind everything else, so that it is bad as long as anything is
+    not. A pruned trial whose final value was foretold is ordered by that value, like a complete one.
     """
 
     failed: Sequence[FrozenTrial] = ()
     log_chance: LogChance | None = None  # for candidates that are sampled jointly
+
+    def _sample(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        if type(study) is Study and not isinstance(study._storage, PostgresStorage) and len(study.directions) == 1:
+            study = _ForetoldStudy.of(study)
+        return super()._sample(study, trial, search_space)
+
+    def _history(self, table: Array, directions: Sequence[StudyDirection]) -> Array:
+        rows: Array = super()._history(table, directions)
+        is_foretold = ~np.isnan(rows[:, FORETOLD])
+        if len(directions) > 1 or not is_foretold.any():
+            return rows
+        rows = rows.copy()
+        rows[is_foretold, IS_PRUNED] = 0.0
+        rows[is_foretold, FIRST_VALUE] = rows[is_foretold, FORETOLD]
+        return rows
 
     def _compute_acquisition_func(
         self, samples: dict[str, Array], mpe_below: _ParzenEstimator, mpe_above: _ParzenEstimator
@@ -206,6 +228,29 @@ class InformedTPESampler(FastTPESampler):
         elif alike:
             trials = [*trials, *alike]
         return super()._build_parzen_estimator(study, search_space, trials, handle_below)  # type: ignore[arg-type]
+
+
+class _ForetoldStudy(Study):
+    """A study whose pruned trials have the values that were foretold. For reading."""
+
+    @classmethod
+    def of(cls, study: Study) -> _ForetoldStudy:
+        """Look at ``study`` so."""
+        view = cls.__new__(cls)
+        view.__dict__.update(study.__dict__)
+        return view
+
+    def _get_trials(self, *args: Any, **kwargs: Any) -> list[FrozenTrial]:
+        return [_foretold(trial) for trial in super()._get_trials(*args, **kwargs)]
+
+
+def _foretold(trial: FrozenTrial) -> FrozenTrial:
+    value = foretold_value(trial)
+    if math.isnan(value):
+        return trial
+    whole = copy.copy(trial)
+    whole.state, whole._values = TrialState.COMPLETE, [value]
+    return whole
 
 
 def _has(trial: FrozenTrial, space: dict[str, BaseDistribution]) -> bool:

@@ -11,19 +11,21 @@ import numpy as np
 from optuna.samplers._tpe.sampler import _get_infeasible_trial_score
 from optuna.trial import TrialState
 
+from hpotool.search.forecasts import foretold_value
 from hpotool.storage.optuna.stored_trial import StoredTrial
 
 Array = np.ndarray[Any, Any]
 
-NUMBER, IS_PRUNED, INFEASIBILITY, MINUS_LAST_STEP, LAST_VALUE, FIRST_VALUE = range(6)
+NUMBER, IS_PRUNED, INFEASIBILITY, MINUS_LAST_STEP, LAST_VALUE, FORETOLD, FIRST_VALUE = range(7)
 
 
 class TrialColumns:
     """One row for each COMPLETE or PRUNED trial, in the order in which they became known. Thread-safe.
 
-    A row contains the number, whether the trial was pruned, its degree of infeasibility, its last step (negative)
-    and the value reported there, its values, and its parameters in internal representation (NaN: absent). Rows
-    never change, so a table that was returned remains valid.
+    A row: number, whether it was pruned, by how much it is infeasible, its last step (negative) and the value
+    reported there, the final value that was foretold, its values, and its parameters as their distributions
+    represent them (NaN: it has none).
+    Rows never change: a table that was handed out stays as it is.
     """
 
     def __init__(self, n_objectives: int) -> None:
@@ -86,4 +88,5 @@ def _facts(trial: StoredTrial) -> tuple[float, ...]:
     # Among pruned trials, one without reports comes last: Optuna gives it the step -1 and the value 0.
     last_step, last_value = trial.last_step_and_value or (-1, 0.0)
     infeasibility = _get_infeasible_trial_score(trial) if trial.system_attributes.keys else 0.0
-    return trial._number, trial.state == TrialState.PRUNED, infeasibility, -last_step, last_value
+    is_pruned = trial.state == TrialState.PRUNED
+    return trial._number, is_pruned, infeasibility, -last_step, last_value, foretold_value(trial)

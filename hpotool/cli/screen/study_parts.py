@@ -176,8 +176,8 @@ def best_parts(found: StudyStatus, *, title: bool = True) -> Iterator[Any]:
 
 def warning_lines(found: StudyStatus) -> Iterator[Text]:
     """Problems that need attention: a warning, a study without workers, workers that are gone."""
-    if found.progress.warning:
-        yield Text(visible(f"warning: {found.progress.warning}"), style="yellow")
+    for warning in filter(None, (found.progress.warning, found.risk)):
+        yield Text(visible(f"warning: {warning}"), style="yellow")
     gone = [worker for worker in found.workers if worker["state"] == "gone"]
     yield from (Text(visible(_describe_gone(worker)), style="red") for worker in gone[:_DEPARTED_SHOWN])
     if len(gone) > _DEPARTED_SHOWN:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from optuna import Study
 from optuna.pruners import (
@@ -26,9 +25,9 @@ from optuna.pruners._successive_halving import _completed_rung_key, _get_current
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
+from hpotool.search.pruning.following import Following
 from hpotool.search.pruning.pruning_columns import RungTable, StepTable
 from hpotool.storage.optuna.postgres import PostgresStorage
-from hpotool.storage.optuna.trial_memory import TrialLog
 
 _NOT_A_NUMBER = "it is not a number"
 
@@ -47,30 +46,6 @@ def fast_pruner(pruner: BasePruner) -> BasePruner:
     return taken
 
 
-class _Following:
-    """Keeps tables of one study's trials, which are not pickled with it.
-
-    ``held_against`` says what the last trial that was pruned was compared with; None after another verdict.
-    """
-
-    held_against: str | None = None
-    _log: TrialLog | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_log", "_steps", "_rungs")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-
-    def _follow(self, study: Study, *, with_steps: bool) -> tuple[PostgresStorage, TrialLog, bool]:
-        storage = study._storage
-        assert isinstance(storage, PostgresStorage)
-        log = storage.follow(study._study_id, with_steps=with_steps)
-        is_new = self._log is None or self._log.finished is not log.finished
-        self._log = log
-        return storage, log, is_new
-
-
 @dataclass(frozen=True)
 class _Numbered:
     """The part of a trial that determines its bracket."""
@@ -78,7 +53,7 @@ class _Numbered:
     number: int
 
 
-class FastPercentilePruner(_Following, PercentilePruner):
+class FastPercentilePruner(Following, PercentilePruner):
     """Optuna's PercentilePruner, from sorted columns."""
 
     _steps: StepTable
@@ -124,7 +99,7 @@ class FastMedianPruner(FastPercentilePruner, MedianPruner):
     """Optuna's MedianPruner, from sorted columns."""
 
 
-class FastSuccessiveHalvingPruner(_Following, SuccessiveHalvingPruner):
+class FastSuccessiveHalvingPruner(Following, SuccessiveHalvingPruner):
     """Optuna's SuccessiveHalvingPruner, from sorted rungs."""
 
     _rungs: RungTable
@@ -144,7 +119,7 @@ class FastSuccessiveHalvingPruner(_Following, SuccessiveHalvingPruner):
         return self.held_against is not None
 
 
-class FastHyperbandPruner(_Following, HyperbandPruner):
+class FastHyperbandPruner(Following, HyperbandPruner):
     """Optuna's HyperbandPruner, from sorted rungs of each bracket; a retry stays in its lineage's bracket."""
 
     _rungs: RungTable

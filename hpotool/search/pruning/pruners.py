@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 
 from hpotool.search.build import check_arguments, construct, load_class
 from hpotool.search.pruning.fast_pruners import FastMedianPruner, fast_pruner
+from hpotool.search.pruning.learned import LearnedPruner
 from hpotool.study.file.algorithms import PRUNERS
 from hpotool.study.spec import PrunerSpec
 
@@ -79,6 +80,7 @@ def _build_wilcoxon(arguments: Mapping[str, Any]) -> BasePruner:
 
 _BUILDERS = {
     "none": lambda arguments: construct(pruners.NopPruner, arguments, "pruner", "none"),
+    "learned": lambda arguments: construct(LearnedPruner, arguments, "pruner", "learned"),
     "median": _build_median,
     "percentile": lambda arguments: construct(pruners.PercentilePruner, arguments, "pruner", "percentile"),
     "hyperband": lambda arguments: construct(pruners.HyperbandPruner, arguments, "pruner", "hyperband"),

@@ -6,17 +6,13 @@ import math
 
 from optuna.pruners import BasePruner, PatientPruner, ThresholdPruner, WilcoxonPruner
 
-from hpotool.search.pruning.fast_pruners import (
-    FastHyperbandPruner,
-    FastPercentilePruner,
-    FastSuccessiveHalvingPruner,
-)
+from hpotool.search.pruning.following import Following
 
 
 def say_verdict(pruner: BasePruner) -> str | None:
     """Say why ``pruner`` has just ended a trial; None of a pruner that is not known here."""
     match pruner:
-        case FastPercentilePruner() | FastSuccessiveHalvingPruner() | FastHyperbandPruner():
+        case Following():
             return pruner.held_against
         case ThresholdPruner():
             return _say_bounds(pruner._lower, pruner._upper)

@@ -40,9 +40,10 @@ class StudyProgress:
         reason: who set that state and why; may be empty.
         budget_trials: the number of trials to finish; ``None`` without such a limit.
         workers: ``{"id", "host", "pid", "slot", "trial", "last_beat_s"}`` of those that have not ended.
-        taken_over: the number of trials copied from another study, which do not count towards the budget.
-        warning: how the pruner does not match the objective's reports.
-        tiers: ``{"trials", "steps"}`` of each tier, in order; empty without tiers.
+        taken_over: how many trials finished in another study, and do not count towards the budget.
+        warning: what does not fit between the pruner and what the objective reports.
+        tiers: ``{"trials", "steps"}`` of each, in their order; empty without tiers.
+        pruner: its name; None: that of a study without a study file is not known.
     """
 
     summary: StudySummary
@@ -53,6 +54,7 @@ class StudyProgress:
     taken_over: int = 0
     warning: str | None = None
     tiers: tuple[Mapping[str, int], ...] = ()
+    pruner: str | None = None
 
     @property
     def finished(self) -> int:
@@ -82,7 +84,7 @@ def read_progress(connection: Connection, summary: StudySummary) -> StudyProgres
     )
     if not rows:
         return StudyProgress(summary, "running", "", None, ())
-    state, reason, budget_trials, taken_over, workers, warning, tiers = rows[0]
+    state, reason, budget_trials, taken_over, workers, warning, tiers, pruner = rows[0]
     progress = StudyProgress(
         summary,
         state,
@@ -92,6 +94,7 @@ def read_progress(connection: Connection, summary: StudySummary) -> StudyProgres
         taken_over=taken_over,
         warning=None if warning is None else json.loads(warning),
         tiers=tuple(tiers),
+        pruner=pruner,
     )
     if state == "running" and budget_trials is not None and progress.finished >= budget_trials:
         # There was no claim since the last trial finished, and only a claim stores the state.

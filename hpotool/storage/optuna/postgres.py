@@ -347,6 +347,10 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
         """
         return self._memory.step_columns(trials)
 
+    def load_steps(self, trials: Sequence[StoredTrial]) -> None:
+        """Read the intermediate values of finished trials that are not in memory yet, all at once."""
+        self._memory.load_steps_of([trial for trial in trials if trial._steps is None])
+
     def get_n_trials(self, study_id: int, state: tuple[TrialState, ...] | TrialState | None = None) -> int:
         """See BaseStorage."""
         if self._memory.history(study_id).is_loaded:

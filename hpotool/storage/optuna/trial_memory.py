@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -228,13 +228,17 @@ class TrialMemory:
         """The intermediate values of a finished trial; those of its neighbours are loaded with them."""
         with self.lock:
             neighbours = self._neighbours_without_steps(trial)
-        rows = self._writes.run(
-            query("read_steps"), {"trial_ids": [neighbour._trial_id for neighbour in neighbours]}
-        )
+        return self.load_steps_of(neighbours).get(trial._trial_id, NO_STEPS)
+
+    def load_steps_of(self, trials: Sequence[StoredTrial]) -> Mapping[int, StepValues]:
+        """The intermediate values of finished trials, by trial id, in one read; they are kept with the trials."""
+        if not trials:
+            return {}
+        rows = self._writes.run(query("read_steps"), {"trial_ids": [trial._trial_id for trial in trials]})
         steps = {trial_id: self.decoder.steps(steps, values) for trial_id, steps, values in rows}
-        for neighbour in neighbours:
-            neighbour._steps = steps.get(neighbour._trial_id, NO_STEPS)
-        return steps.get(trial._trial_id, NO_STEPS)
+        for trial in trials:
+            trial._steps = steps.get(trial._trial_id, NO_STEPS)
+        return steps
 
     def _neighbours_without_steps(self, trial: StoredTrial) -> Sequence[StoredTrial]:
         for history in self._histories.values():

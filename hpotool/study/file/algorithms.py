@@ -234,6 +234,9 @@ _REDUCTION = Key(Number(whole=True, low=2), "one trial in this many continues to
 
 PRUNERS: Mapping[str, Row] = {
     "none": Row({}, is_default=True),
+    "learned": Row(
+        {"n_startup_trials": Key(_POSITIVE, "how many trials complete before any is pruned (6)")},
+    ),
     "median": Row(
         _STARTUP
         | {

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 from optuna.study import StudyDirection
-from optuna.trial import create_trial
+from optuna.trial import TrialState, create_trial
 
-from hpotool.search.losses import joined_losses, observations_to_keep
+from hpotool.search.losses import compressed_losses, joined_losses, observations_to_keep
+from hpotool.study.forecast import FORECAST_ATTRIBUTE, Forecast
 
 WAYS = [StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE]
 
@@ -35,3 +36,23 @@ def test_weights_lead_to_every_part_of_the_front_and_to_nothing_behind_it() -> N
     best = [int(np.argmin(joined_losses(trials, WAYS, rng))) for _ in range(300)]
     assert len(set(best)) > 5
     assert set(best) <= set(range(9))
+
+
+def test_a_pruned_trial_is_as_good_as_it_was_foretold_to_be() -> None:
+    complete = [create_trial(value=value) for value in (1.0, 2.0, 3.0, 4.0, 5.0)]
+    foretold = {FORECAST_ATTRIBUTE: Forecast(2, 1.5, 0.2, 1.0).as_data()}
+    pruned, unknown = (
+        create_trial(state=TrialState.PRUNED, value=0.1, intermediate_values={2: 0.1}, system_attrs=attributes)
+        for attributes in (foretold, {})
+    )
+    losses = compressed_losses([*complete, pruned, unknown], StudyDirection.MINIMIZE)
+    assert losses[0] < losses[5] < losses[1], "neither as good as its last value, nor as bad as the median"
+    assert losses[6] > losses[1]
+
+
+def test_what_was_foretold_is_in_the_metrics_own_direction() -> None:
+    complete = [create_trial(value=value) for value in (1.0, 2.0, 3.0)]
+    foretold = {FORECAST_ATTRIBUTE: Forecast(2, 2.5, 0.2, 3.0).as_data()}
+    pruned = create_trial(state=TrialState.PRUNED, value=0.1, system_attrs=foretold)
+    losses = compressed_losses([*complete, pruned], StudyDirection.MAXIMIZE)
+    assert losses[2] < losses[3] < losses[1]

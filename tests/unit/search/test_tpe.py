@@ -7,6 +7,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from hpotool.search.tpe import InformedTPESampler
+from hpotool.study.forecast import FORECAST_ATTRIBUTE, Forecast
 
 SPACE: dict[str, BaseDistribution] = {"x": FloatDistribution(0, 1)}
 
@@ -55,3 +56,30 @@ def test_candidates_are_weighed_by_the_chance_that_they_succeed(study: optuna.St
     sampler.log_chance = lambda samples: np.where(samples["x"] > 0.5, -1e6, 0.0)
     study.sampler = sampler
     assert max(proposals(study)) <= 0.5
+
+
+def test_a_pruned_trial_is_good_or_bad_by_what_was_foretold_of_it() -> None:
+    space = FloatDistribution(0.0, 1.0)
+
+    def add(study: optuna.Study, x: float, foretold: float) -> None:
+        attributes = {FORECAST_ATTRIBUTE: Forecast(0, foretold, 0.1, 0.0).as_data()}
+        study.add_trial(
+            create_trial(
+                state=TrialState.PRUNED,
+                params={"x": x},
+                distributions={"x": space},
+                value=9.0,
+                intermediate_values={0: 9.0},
+                system_attrs=attributes,
+            )
+        )
+
+    found = []
+    for good in (0.1, 0.9):
+        study = optuna.create_study(sampler=InformedTPESampler(seed=0))
+        for place in range(30):
+            x = place / 30
+            add(study, x, abs(x - good))
+        found.append(np.median([study.ask({"x": space}).params["x"] for _ in range(20)]))
+    assert found[0] < 0.4
+    assert found[1] > 0.6

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hpotool.cli.options import FormatOption
+from hpotool.cli.options import FormatOption, StorageOption
 from hpotool.cli.output import Answer, Format, say, show
 from hpotool.cli.study_files import SetOption, read_study
 
@@ -26,14 +26,19 @@ _SEED = 0  # used if the file has no seed, so that two checks of one file show t
 
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The study file.")],
-    run: Annotated[bool, typer.Option("--run", help="Also run one trial, without storing it.")] = False,
-    points: Annotated[int, typer.Option("--points", min=0, help="Number of first points to show.")] = 3,
+    run: Annotated[bool, typer.Option("--run", help="Run one trial too; nothing of it is kept.")] = False,
+    points: Annotated[int, typer.Option("--points", min=0, help="How many first points to show.")] = 3,
+    curves_of: Annotated[
+        str | None,
+        typer.Option("--curves-of", metavar="STUDY", help="An earlier study, to say whether pruning is a risk."),
+    ] = None,
+    storage: StorageOption = None,
     assignments: SetOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
     """Check a study file: its keys, its sampler, its first points, and whether its objective can be started.
 
-    Needs no database. All mistakes in the file are reported at once, each with its line and column.
+    Needs no database but for --curves-of. The file's problems come all at once, each with its line and column.
     """
     from hpotool.study.branch import has_branches
     from hpotool.worker.attempt.pruner_check import read_step_mismatch
@@ -54,6 +59,8 @@ def check(
     command = _example_command(spec, first)
     _say_command(spec, command)
     show(_answer(spec, first, command, result), format)
+    if curves_of is not None:
+        _say_risk(spec, curves_of, storage)
     if result is not None:
         _judge(spec, result)
         mismatch = read_step_mismatch(spec, trial, result)
@@ -104,6 +111,24 @@ def _say(spec: StudySpec, file: Path) -> None:
     say(f"sampler {spec.sampler.name}" + (f", which is {searched}" if searched != spec.sampler.name else ""))
     say(f"pruner {spec.pruner.name}")
     say("the objective can be started" if spec.objective.command else "the objective can be imported")
+
+
+def _say_risk(spec: StudySpec, earlier: str, storage: str | None) -> None:
+    """Say whether the curves of an earlier study make this one's pruner or tiers a risk."""
+    from hpotool.analysis.curves.early_ranks import find_early_ranks, say_risk
+    from hpotool.cli.database import connect, load_study
+    from hpotool.storage.control.studies import list_studies, read_progress
+
+    connection = connect(storage)
+    study = load_study(connection, earlier)
+    has_tiers = bool(read_progress(connection, list_studies(connection, study.study_name)[0]).tiers)
+    risk = say_risk(study, pruner=spec.pruner.name, tiers=bool(spec.tiers), has_tiers=has_tiers)
+    if risk is not None:
+        say(f"warning: in study {earlier}, {risk}")
+    elif (found := find_early_ranks(study, has_tiers=has_tiers)) is None:
+        say(f"study {earlier} has too few complete trials with reports to compare early ranks with final ones")
+    else:
+        say(f"in study {earlier}, ranks {found.early} foretell final ones (correlation {found.correlation:.2f})")
 
 
 def _count(number: int, what: str) -> str:

@@ -119,7 +119,7 @@ ORDER BY s.study_id
 
 -- name: study_progress
 -- How far a study is, and who works on it: state, reason, budget, trials taken over, the workers that have not ended,
--- what does not fit between its pruner and the objective's reports, and its tiers.
+-- what does not fit between its pruner and the objective's reports, its tiers, and its pruner's name.
 SELECT settings.state, settings.state_reason, settings.budget_trials, settings.imported_trials,
     (SELECT COALESCE(json_agg(json_build_object(
         'id', w.worker_id, 'host', w.host, 'pid', w.pid, 'slot', w.slot, 'trial', a.number,
@@ -130,7 +130,8 @@ SELECT settings.state, settings.state_reason, settings.budget_trials, settings.i
      WHERE w.study_id = settings.study_id AND w.ended_at IS NULL),
     (SELECT value_json FROM study_system_attributes a
      WHERE a.study_id = settings.study_id AND a.key = 'hpotool:pruner_mismatch'),
-    COALESCE(settings.spec -> 'tiers', '[]')
+    COALESCE(settings.spec -> 'tiers', '[]'),
+    settings.spec -> 'pruner' ->> 'name'
 FROM hpotool.study_settings settings
 JOIN studies s USING (study_id)
 WHERE s.study_name = %(study_name)s

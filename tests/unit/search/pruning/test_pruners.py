@@ -7,6 +7,7 @@ from optuna import pruners
 from optuna.exceptions import ExperimentalWarning
 
 from hpotool.errors import InputError
+from hpotool.search.pruning.learned import LearnedPruner
 from hpotool.search.pruning.pruners import LearnedMedianPruner, build_pruner
 from hpotool.study.file.algorithms import PRUNERS
 from hpotool.study.file.reader import read_study_file
@@ -18,6 +19,8 @@ HEAD = "study: s\nobjective: {python: m:f}\nmetrics: {loss: minimize}\n"
 PYTHON: dict[str, Any] = {
     "": pruners.NopPruner,
     "pruner: none": pruners.NopPruner,
+    "pruner: learned": LearnedPruner,
+    "pruner: {name: learned, n_startup_trials: 9}": lambda: LearnedPruner(9),
     "pruner: median": LearnedMedianPruner,
     "pruner: {name: median, max_resource: 81}": lambda: pruners.MedianPruner(10, 20, n_min_trials=5),
     "pruner: {name: median, n_startup_trials: 2, n_warmup_steps: 3, interval_steps: 4, n_min_trials: 6}": (
