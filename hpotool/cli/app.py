@@ -21,7 +21,7 @@ import typer
 from typer.main import get_command
 
 import hpotool
-from hpotool.cli.commands.decide import compare, export
+from hpotool.cli.commands.decide import compare, export, report
 from hpotool.cli.commands.describe import budget, check, create_study, enqueue, init, schema
 from hpotool.cli.commands.keep import archive, clean, clone, db, delete, import_study, note, rename
 from hpotool.cli.commands.look import (
@@ -83,6 +83,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
         "importance": importance.importance,
         "plot": plot.plot,
         "compare": compare.compare,
+        "report": report.report,
         "export": export.export,
         "dashboard": dashboard.dashboard,
     },
