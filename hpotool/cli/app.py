@@ -20,7 +20,7 @@ import typer
 from typer.main import get_command
 
 import hpotool
-from hpotool.cli.commands.decide import confirm, export
+from hpotool.cli.commands.decide import compare, confirm, export, report
 from hpotool.cli.commands.describe import budget, check, create_study, enqueue, init, schema
 from hpotool.cli.commands.fleet import doctor, launch, workers
 from hpotool.cli.commands.keep import archive, clean, clone, db, delete, import_study, note, rename
@@ -84,13 +84,15 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
         "events": events.events,
         "best": best.best,
         "pareto": pareto.pareto,
-        "importance": importance.importance,
         "plot": plot.plot,
-        "export": export.export,
         "dashboard": dashboard.dashboard,
     },
     "Decide": {
+        "importance": importance.importance,
         "confirm": confirm.confirm,
+        "compare": compare.compare,
+        "report": report.report,
+        "export": export.export,
     },
     "Manage studies": {
         "note": note.note,

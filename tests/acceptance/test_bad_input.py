@@ -86,6 +86,12 @@ MISTAKES = [
     Mistake("unknown-study-of-trials", "trials -s ''", NOT_FOUND, "does not exist"),
     Mistake("several-studies", "status", WRONG, "several studies"),
     Mistake("unknown-trial", "show 99 -s known", NOT_FOUND, "no trial 99"),
+    Mistake(
+        "failures-of-a-metric", "importance -s known --target failures -m accuracy", WRONG, "failures have none"
+    ),
+    Mistake("failures-by-ped", "importance -s known --target failures --evaluator fanova", WRONG, "metrics only"),
+    Mistake("one-study-to-compare", "compare known", WRONG, "an old study and a new one"),
+    Mistake("unknown-study-to-compare", "compare known nothing-such", NOT_FOUND, "does not exist"),
     Mistake("unknown-metric", "importance -s known --metric loss", NOT_FOUND, "no metric 'loss'"),
     Mistake("params-of-unknown-trial", "export params -s known --trial 99", NOT_FOUND, "no trial 99"),
     Mistake("params-of-nothing", "export params -s empty", NOT_FOUND, "no trial is complete yet"),

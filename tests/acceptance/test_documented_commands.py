@@ -42,6 +42,8 @@ ELSEWHERE = {
     "hpotool clean --checkpoints s3": "test_object_store.py: it needs a bucket",
     "hpotool worker --study my-model --only-objective": "test_allowed.py",
     "hpotool launch local": "test_launch.py: its study is not done",
+    "hpotool compare": "test_compare.py: it needs two studies",
+    "hpotool importance --target": "test_report.py: it needs trials that failed",
 }
 # What a reader puts in: an address of the machine at hand, a study that exists.
 STANDS_FOR = {

@@ -119,7 +119,7 @@ def test_four_workers_finish_forty_trials_and_everybody_agrees(hpotool: CommandL
     assert best[0]["values"] == {"accuracy": study.best_value}
     assert study.best_value > 0.97
 
-    importance = hpotool.json("importance")["importance"]
+    importance = hpotool.json("importance", "--evaluator", "ped-anova")["importance"]
     assert importance == pytest.approx(optuna.importance.get_param_importances(study))
 
 

@@ -7,7 +7,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from hpotool.analysis.importance import find_importance
+from hpotool.analysis.importance import explain_failures, find_importance
 from hpotool.errors import InputError, NotFoundError
 from tests.unit.analysis.studies import add, make_study
 
@@ -24,7 +24,7 @@ def study_where_lr_decides(directions: tuple[str, ...] = ("minimize",), *metrics
 
 def test_it_agrees_with_optuna_on_one_metric() -> None:
     study = study_where_lr_decides()
-    (answer,) = find_importance(study)
+    (answer,) = find_importance(study, evaluator="ped-anova")
     expected = optuna.importance.get_param_importances(study)
     assert answer.metric == "value"
     assert dict(answer.importance) == pytest.approx(expected)
@@ -32,7 +32,7 @@ def test_it_agrees_with_optuna_on_one_metric() -> None:
     assert sum(answer.importance.values()) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("evaluator", ["ped-anova", "fanova"])
+@pytest.mark.parametrize("evaluator", ["kernel-anova", "ped-anova", "fanova"])
 def test_each_of_several_metrics_has_its_own_answer(evaluator: str) -> None:
     study = study_where_lr_decides(("minimize", "minimize"), "loss", "latency")
     answers = find_importance(study, evaluator=evaluator)  # type: ignore[arg-type]
@@ -51,7 +51,7 @@ def test_what_is_maximised_is_explained_by_its_high_values() -> None:
         # High values need lr > 0.9; low ones come from drop alone.
         high = 1.0 + drop / 100 if lr > 0.9 else -drop
         add(study, [lr, high], {"lr": lr, "drop": drop})
-    (answer,) = find_importance(study, "high")
+    (answer,) = find_importance(study, "high", "ped-anova")
     assert next(iter(answer.importance)) == "lr"
 
 
@@ -72,8 +72,14 @@ def test_fanova_answers_the_same_twice() -> None:
 
 def test_as_data_is_the_shape_that_programs_rely_on() -> None:
     data = find_importance(study_where_lr_decides())[0].as_data()
-    assert set(data) == {"metric", "importance", "evaluator", "trials", "warning"}
-    assert (data["evaluator"], data["trials"]) == ("ped-anova", 60)
+    assert {"metric", "importance", "evaluator", "trials", "warning"} <= set(data)
+    assert (data["evaluator"], data["trials"]) == ("kernel-anova", 60)
+    assert set(data["intervals"]) == set(data["importance"])
+    low, high = data["intervals"]["lr"]
+    assert 0 <= low <= data["importance"]["lr"] <= high <= 1
+    assert 0 <= data["random"]["importance"] < low
+    assert "noise" in data["untold"]
+    assert "lr" not in data["untold"]
     assert set(data["importance"]) == {"lr", "drop", "noise"}
 
 
@@ -81,7 +87,7 @@ def test_a_parameter_that_stayed_the_same_weighs_nothing() -> None:
     study = make_study()
     for depth in range(1, 13):
         add(study, [float(depth)], {"depth": depth, "drop": 0.5})
-    for evaluator in ("ped-anova", "fanova"):
+    for evaluator in ("kernel-anova", "ped-anova", "fanova"):
         assert find_importance(study, evaluator=evaluator)[0].importance == {"depth": 1.0, "drop": 0.0}
 
 
@@ -93,7 +99,10 @@ def test_conditional_parameters_are_weighed_by_ped_anova() -> None:
         drop = rng.random()
         params = {"booster": booster, "noise": rng.random()} | ({"drop": drop} if booster == "dart" else {})
         add(study, [drop**2 if booster == "dart" else 0.5], params)
-    assert set(find_importance(study)[0].importance) == {"booster", "noise", "drop"}
+    assert set(find_importance(study, evaluator="ped-anova")[0].importance) == {"booster", "noise", "drop"}
+    (found,) = find_importance(study)
+    assert set(found.importance) == {"booster", "noise", "drop"}
+    assert "drop" not in found.as_data()["untold"]
     assert set(find_importance(study, evaluator="fanova")[0].importance) == {"booster", "noise"}
 
 
@@ -150,3 +159,81 @@ def test_an_unknown_metric_is_answered_with_the_known_ones() -> None:
     with pytest.raises(NotFoundError, match="no metric 'acuracy'") as caught:
         find_importance(study_where_lr_decides(("minimize",), "accuracy"), "acuracy")
     assert caught.value.hint == "its metrics are: accuracy"
+
+
+def test_failures_are_explained_by_what_made_them_not_by_machines_that_went_away() -> None:
+    study = make_study()
+    rng = random.Random(4)
+    outcomes: dict[int, str | None] = {}
+    for number in range(60):
+        lr, drop = rng.random() + 1e-5, rng.random()
+        gone = number % 5 == 4  # a machine is taken away where drop is high
+        fails = lr > 0.7 and not gone
+        params = {"lr": min(lr, 1.0), "drop": 0.9 if gone else drop, "noise": rng.random()}
+        state = TrialState.FAIL if fails or gone else TrialState.COMPLETE
+        add(study, None if fails or gone else [1.0], params, state=state)
+        outcomes[number] = "preempted" if gone else "error" if fails else "complete"
+    found = explain_failures(study, outcomes)
+    assert found.metric == "failures"
+    assert found.trials == 48
+    assert next(iter(found.importance)) == "lr"
+    assert found.sureness is not None
+    assert set(found.sureness.untold) == {"drop", "noise"}
+
+
+def test_failures_need_some_trials_that_failed_and_some_that_did_not() -> None:
+    study = make_study()
+    add(study, [1.0], {"lr": 0.1})
+    with pytest.raises(InputError, match="of 1 trials that ended, none failed by its own doing"):
+        explain_failures(study, {})
+    failing = make_study()
+    add(failing, None, {"lr": 0.1}, state=TrialState.FAIL)
+    with pytest.raises(InputError, match="every one failed"):
+        explain_failures(failing, {0: "error"})
+
+
+def test_the_best_at_the_edge_of_a_range_is_pointed_out_and_the_path_to_it_is_told() -> None:
+    study = make_study("loss")
+    rng = random.Random(3)
+    for number in range(40):
+        depth = 1 if number == 0 else 20 if number == 7 else rng.randint(1, 20)
+        drop = rng.random()
+        add(study, [(20 - depth) / 20 + 0.1 * drop], {"depth": depth, "drop": drop})
+    data = find_importance(study)[0].as_data()
+    [edge] = [one for one in data["edges"] if one["parameter"] == "depth"]
+    assert (edge["side"], edge["range"]) == ("upper", [1, 20])
+    path = data["ablation"]["path"]
+    assert data["ablation"]["trials"][0] == 0
+    assert [step["parameters"] for step in path[:2]] == [[], ["depth"]]
+    assert path[0]["expected"] == pytest.approx(1.0, abs=0.15)
+    assert path[1]["expected"] < 0.3
+
+
+def test_a_study_of_many_trials_is_weighed_by_some_of_them_at_once() -> None:
+    study = make_study()
+    rng = random.Random(5)
+    for _ in range(1500):
+        drop = rng.random()
+        add(study, [drop], {"drop": drop, "noise": rng.random()})
+    (found,) = find_importance(study)
+    assert found.trials == 1500
+    assert found.importance["drop"] > 0.9
+    assert found.as_data()["untold"] == ["noise"]
+
+
+def test_of_too_few_failures_nothing_can_be_told() -> None:
+    study = make_study()
+    rng = random.Random(6)
+    for number in range(40):
+        fails = number in (3, 20)
+        state = TrialState.FAIL if fails else TrialState.COMPLETE
+        add(
+            study,
+            None if fails else [1.0],
+            {"drop": 0.99 if fails else rng.random(), "noise": rng.random()},
+            state,
+        )
+    found = explain_failures(study, {})
+    assert found.sureness is not None
+    assert set(found.sureness.untold) == {"drop", "noise"}
+    assert found.warning == "only 2 of 40 trials differ from the others: that may be chance"

@@ -1,0 +1,58 @@
+"""A study's side of a comparison, read from the database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hpotool.analysis.compare.sides import Side, make_side
+from hpotool.analysis.results import metric_names
+from hpotool.errors import InputError, paste
+from hpotool.storage.control.creation import find_study_id, read_spec_if_any
+from hpotool.storage.control.orders import StudySettings, read_settings
+from hpotool.storage.control.studies import has_table, list_attempts
+from hpotool.storage.database.connection import Connection
+from hpotool.study.file.resolved import to_document
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from optuna import Study
+
+
+def read_sides(connection: Connection, studies: Sequence[Study], metric: str | None = None) -> list[Side]:
+    """Return the studies as sides, by one metric: the only one, where none is named.
+
+    Raises:
+        NotFoundError: a study has no such metric.
+        InputError: none is named, and there are several.
+    """
+    chosen = metric
+    for study in studies if metric is None else ():
+        known = metric_names(study)
+        if len(known) > 1:
+            raise InputError(
+                f"study {study.study_name!r} has several metrics, and no single best: {', '.join(known)}",
+                paste("compare", *(one.study_name for one in studies), "--metric", known[0]),
+            )
+        chosen = chosen or known[0]
+    return [_read_side(connection, study, chosen or "") for study in studies]
+
+
+def read_stored(connection: Connection, study_name: str) -> StudySettings | None:
+    """Return what is stored with a study; None where hpotool never touched it."""
+    if not has_table(connection, "hpotool.study_settings"):
+        return None
+    return read_settings(connection.run, find_study_id(connection, study_name))
+
+
+def _read_side(connection: Connection, study: Study, metric: str) -> Side:
+    name = study.study_name
+    stored, spec = read_stored(connection, name), read_spec_if_any(connection, name)
+    return make_side(
+        study,
+        metric,
+        list_attempts(connection, name),
+        to_document(spec) if spec else None,
+        stored.versions if stored else {},
+        spec.budget.prices if spec else {},
+    )

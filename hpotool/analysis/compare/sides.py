@@ -1,0 +1,162 @@
+"""One study as `compare` sees it: its best point with all its measurements, its cost, settings and code."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hpotool.analysis.compare.verdict import Measured, mean_interval
+from hpotool.analysis.costs import attempt_columns
+from hpotool.analysis.results import complete_trials, direction_signs, json_data, metric_index
+from hpotool.analysis.trials import Attempts
+from hpotool.study.rules.replicates import point_key
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a study took.
+
+    Attributes:
+        hours: of slots, all attempts together; ``lost_hours`` are of those that ended without a result.
+        cost: by the prices of the study's budget; 0 without prices.
+        failures: trials that ended as FAIL.
+    """
+
+    trials: int
+    complete: int
+    failures: int
+    hours: float
+    lost_hours: float
+    cost: float
+
+
+@dataclass(frozen=True)
+class Side:
+    """One study.
+
+    Attributes:
+        points: the values of the metric of each point that was measured, by its key.
+        best: the key of the best feasible point; None where there is none.
+        params: of that point; ``number`` is its first trial.
+    """
+
+    name: str
+    metric: str
+    sign: float
+    points: Mapping[str, tuple[float, ...]]
+    best: str | None
+    params: Mapping[str, Any]
+    number: int | None
+    cost: Cost
+    document: Mapping[str, Any] | None
+    versions: Mapping[str, str]
+
+    def measured(self, key: str | None) -> Measured | None:
+        """Return what this study knows of a point."""
+        values = self.points.get(key) if key is not None else None
+        return Measured(values, self.name) if values else None
+
+    @property
+    def is_deterministic(self) -> bool:
+        """Whether some point was measured twice, and every one that was gave the same value each time."""
+        several = [values for values in self.points.values() if len(values) > 1]
+        return bool(several) and all(len(set(values)) == 1 for values in several)
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the study as JSON data."""
+        best = self.measured(self.best)
+        interval = mean_interval(best.values) if best else None
+        return {
+            "study": self.name,
+            "best": None
+            if best is None
+            else {
+                "trial": self.number,
+                "params": json_data(self.params),
+                "values": json_data(best.values),
+                "mean": json_data(mean(best.values)),
+                "interval": None if interval is None else list(interval),
+            },
+            "trials": self.cost.trials,
+            "complete": self.cost.complete,
+            "failures": self.cost.failures,
+            "hours": self.cost.hours,
+            "lost_hours": self.cost.lost_hours,
+            "cost": self.cost.cost,
+        }
+
+
+def make_side(
+    study: Study,
+    metric: str,
+    attempts: Attempts,
+    document: Mapping[str, Any] | None = None,
+    versions: Mapping[str, str] | None = None,
+    prices: Mapping[str, float] | None = None,
+) -> Side:
+    """Return the study as a side of a comparison by one metric.
+
+    Raises:
+        NotFoundError: the study has no such metric.
+    """
+    index = metric_index(study, metric)
+    sign = direction_signs(study)[index]
+    groups: dict[str, list[FrozenTrial]] = defaultdict(list)
+    for trial in complete_trials(study):
+        groups[point_key(trial.params, trial.distributions)].append(trial)
+    points = {key: tuple(trial.values[index] for trial in trials) for key, trials in groups.items()}
+    feasible = [
+        key
+        for key, trials in groups.items()
+        if all(map(_is_feasible, trials)) and not math.isnan(mean(points[key]))
+    ]
+    best = min(feasible, key=lambda key: sign * mean(points[key]), default=None)
+    first = groups[best][0] if best is not None else None
+    return Side(
+        study.study_name,
+        metric,
+        sign,
+        points,
+        best,
+        dict(first.params) if first else {},
+        first.number if first else None,
+        _cost(study, attempts, prices or {}),
+        document,
+        versions or {},
+    )
+
+
+def mean(values: Sequence[float]) -> float:
+    """Return the mean; NaN of both infinities."""
+    return sum(values) / len(values)
+
+
+def _is_feasible(trial: FrozenTrial) -> bool:
+    return all(violation <= 0 for violation in trial.constraints.values())
+
+
+def _cost(study: Study, attempts: Attempts, prices: Mapping[str, float]) -> Cost:
+    trials = study.get_trials(deepcopy=False)
+    columns = [attempt_columns(trial.state.name, attempts.get(trial.number, ()), prices) for trial in trials]
+    lost = sum(
+        attempt["duration_s"] / 3600
+        for own in attempts.values()
+        for attempt in own
+        if attempt["outcome"] not in (None, "complete", "pruned")
+    )
+    states = [trial.state.name for trial in trials]
+    return Cost(
+        len(trials),
+        states.count("COMPLETE"),
+        states.count("FAIL"),
+        sum(column["slot_hours"] for column in columns),
+        lost,
+        sum(column["cost"] for column in columns),
+    )

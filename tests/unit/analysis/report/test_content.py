@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from hpotool.analysis.best import find_best
+from hpotool.analysis.compare.sides import make_side
+from hpotool.analysis.importance import find_importance
+from hpotool.analysis.report.blocks import Block, Code, Facts, Figure, Grid, Heading, Paragraph
+from hpotool.analysis.report.content import list_blocks
+from hpotool.analysis.report.facts import StudyFacts
+from hpotool.analysis.report.html import render_html
+from hpotool.analysis.report.markdown import render_markdown
+from hpotool.analysis.results import metric_names
+from hpotool.analysis.status import StudyStatus
+from hpotool.storage.control.activity import StudyActivity
+from hpotool.storage.control.studies import StudyProgress, StudySummary
+from tests.unit.analysis.studies import add, make_study
+
+WRITTEN = datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc)
+
+
+def attempt(outcome: str, seconds: float, minute: int = 0) -> dict[str, Any]:
+    return {
+        "worker": "w1", "host": "h", "slot": "cpu", "outcome": outcome, "reason": None, "duration_s": seconds,
+        "started": f"2026-01-01T00:{minute:02d}:00+00:00",
+    }  # fmt: skip
+
+
+def facts(study: optuna.Study, attempts: dict[int, list[dict[str, Any]]] | None = None, **more: Any) -> StudyFacts:
+    names = metric_names(study)
+    counts: dict[str, int] = {}
+    for trial in study.trials:
+        counts[trial.state.name] = counts.get(trial.state.name, 0) + 1
+    summary = StudySummary(study.study_name, dict.fromkeys(names, "minimize"), counts)
+    failures = ({"outcome": "oom", "count": 1, "reason": "CUDA <out> of memory", "trial": 1},)
+    return StudyFacts(
+        study,
+        StudyStatus(
+            StudyProgress(summary, "done", "", 40, ()), find_best(study), activity=StudyActivity(failures=failures)
+        ),
+        attempts or {},
+        tuple(make_side(study, name, attempts or {}) for name in names),
+        more.get("importance", ()),
+        more.get("file"),
+        more.get("versions", {}),
+    )
+
+
+def searched() -> optuna.Study:
+    study = make_study("loss")
+    rng = random.Random(0)
+    for _ in range(30):
+        lr, drop = 10 ** rng.uniform(-4, -1), rng.random()
+        add(study, [drop + lr], {"lr": lr, "drop": drop})
+    return study
+
+
+def texts(blocks: Sequence[Block]) -> str:
+    return "\n".join(
+        block.text if isinstance(block, (Heading, Paragraph, Code)) else repr(block)
+        for block in blocks
+        if not isinstance(block, Figure)
+    )
+
+
+def test_a_study_is_told_from_its_best_to_its_versions() -> None:
+    study = searched()
+    given = facts(
+        study,
+        {0: [attempt("oom", 1800), attempt("complete", 3600, 31)]},
+        importance=find_importance(study),
+        file={"study": "known", "budget": {"trials": 40}},
+        versions={"python": "3.11.7", "commit": "abc123+changes"},
+    )
+    blocks = list_blocks([given], WRITTEN)
+    told = texts(blocks)
+    headings = [block.text for block in blocks if isinstance(block, Heading)]
+    assert headings[0] == "known"
+    assert [one for one in headings if one.startswith("Importance for loss")]
+    assert headings[-2:] == ["The study file, with every default", "Versions when it was created"]
+    assert "2026-01-02 03:04 UTC" in told
+    assert "measured once at this point" in told
+    assert "CUDA <out> of memory" in told
+    assert "git checkout abc123\n" in told
+    assert "had changes that its commit does not hold" in told
+    assert "1.5 h, 30.0 min of them lost" in told
+    [numbers] = [block for block in blocks if isinstance(block, Facts)]
+    assert ("finished", "30 of 40") in numbers.pairs
+    assert sum(isinstance(block, Figure) for block in blocks) >= 5
+
+
+def test_a_point_that_was_measured_several_times_has_an_interval() -> None:
+    study = make_study("loss")
+    for value in (0.1, 0.2, 0.3):
+        add(study, [value], {"drop": 0.5})
+    assert "0.2 as the mean of 3 trials of this point, 95 % interval [" in texts(
+        list_blocks([facts(study)], WRITTEN)
+    )
+
+
+@pytest.mark.parametrize("state", [None, TrialState.FAIL])
+def test_a_study_without_a_result_has_a_report_too(state: TrialState | None) -> None:
+    study = make_study("loss")
+    if state is not None:
+        add(study, None, {"drop": 0.1}, state=state)
+    blocks = list_blocks([facts(study, importance=("nothing can be told",))], WRITTEN)
+    assert "There is none: no trial is complete yet." in texts(blocks)
+    assert "nothing can be told" in texts(blocks)
+    assert render_html("t", blocks).endswith("</html>\n")
+    assert render_markdown(blocks).startswith("# known")
+
+
+def test_of_several_metrics_the_front_is_told() -> None:
+    study = make_study("loss", "size", directions=["minimize", "minimize"])
+    for number in range(10):
+        add(study, [float(number), float(10 - number)], {"drop": number / 10})
+    blocks = list_blocks([facts(study)], WRITTEN)
+    assert "10 trials that no other beats in every metric" in texts(blocks)
+    front = next(block for block in blocks if isinstance(block, Grid))
+    assert front.columns == ("trial", "loss", "size", "drop")
+
+
+def test_several_studies_are_compared_first() -> None:
+    told = texts(list_blocks([facts(searched()), facts(searched())], WRITTEN))
+    assert told.index("The studies beside each other") < told.index("The best: trial")
+    assert "known against known: equal" in told
+
+
+def test_studies_of_different_metrics_are_not_compared() -> None:
+    other = make_study("accuracy", directions=["maximize"])
+    add(other, [0.9], {"drop": 0.5})
+    assert "They measure different metrics" in texts(list_blocks([facts(searched()), facts(other)], WRITTEN))
