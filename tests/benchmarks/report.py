@@ -113,11 +113,11 @@ def _missed(results: Sequence[Result]) -> str:
     return (f"{sentence}. Missed: {'; '.join(missed)}." if missed else f"{sentence}.") + "\n"
 
 
-_REMAINS = """Only the cost of TPE grows. In an empty study, a trial takes {empty:.1f} ms of the worker's
-CPU time (Optuna's own trial object, the storage and the pruner); with {size:,} finished trials, {full:.1f} ms. The difference is
-the time for Optuna's Parzen densities, which hpotool uses unchanged over at most 3,000 trials; a shorter
-history would make them cheaper. Before its first trial, a worker mostly waits for Postgres, which reads and
-packs the whole history once. The figures for Postgres include its background processes.
+_REMAINS = """Only the cost of TPE grows. In an empty study, a trial takes {empty:.1f} ms of the worker's CPU
+time (Optuna's own trial object, the storage and the pruner); with {size:,} finished trials, {full:.1f} ms.
+The difference is the time for Optuna's Parzen densities, which hpotool uses unchanged over at most 3,000
+trials; a shorter history would make them cheaper. Before its first trial, a worker mostly waits for Postgres,
+which reads and packs the whole history once. The figures for Postgres include its background processes.
 
 Other programs on the machine (see its load average above) increase the wall times and first-trial times of
 both, and CPU times less, so compare the two with each other.
