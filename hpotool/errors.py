@@ -84,5 +84,5 @@ class StudyFileError(InputError):
 
     def __init__(self, problems: Sequence[Problem], hint: str | None = None) -> None:
         said = "\n".join(str(problem) for problem in problems)
-        super().__init__(said, hint or "correct the file, and run the command again")
+        super().__init__(said, hint or "correct this, and run the command again")
         self.problems = tuple(problems)

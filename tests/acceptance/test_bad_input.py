@@ -124,7 +124,7 @@ MISTAKES = [
     Mistake("import-nothing", "import", WRONG, "Missing argument"),
     Mistake("import-no-file", "import nowhere.db", NOT_FOUND, "nowhere.db does not exist"),
     Mistake("import-no-sqlite", "import sqlite:///nowhere.db", NOT_FOUND, "nowhere.db does not exist"),
-    Mistake("import-a-folder", "import .", WRONG, ". is no file"),
+    Mistake("import-a-folder", "import .", WRONG, ". is not a file"),
     Mistake(
         "import-a-text",
         "import a.txt",
@@ -135,7 +135,7 @@ MISTAKES = [
     Mistake("import-unknown-kind", "import db2://u:hunter2@h/x", WRONG, "db2"),
     Mistake("import-away", "import postgresql://u:hunter2@127.0.0.1:1/x", UNREACHABLE, "cannot be read"),
     Mistake("csv-without-name", "import t.csv", WRONG, "needs a name", {"t.csv": CSV}),
-    Mistake("csv-without-metric", "import t.csv --study n", WRONG, "what was optimized", {"t.csv": CSV}),
+    Mistake("csv-without-metric", "import t.csv --study n", WRONG, "does not say which columns", {"t.csv": CSV}),
     Mistake("csv-no-direction", "import t.csv -s n --metric loss", WRONG, "NAME:minimize", {"t.csv": CSV}),
     Mistake(
         "csv-no-column", "import t.csv -s n --metric los:minimize", WRONG, "did you mean 'loss'", {"t.csv": CSV}

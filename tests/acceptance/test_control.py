@@ -44,7 +44,7 @@ def test_one_trial_is_stopped_and_tried_again(hpotool: CommandLine, study: optun
 
     states = [trial.state.name for trial in study.get_trials()]
     assert states == ["FAIL", "WAITING"]
-    assert "tried again as trial 1" in hpotool.run("retry", "0", code=2).stderr
+    assert "already being retried, as trial 1" in hpotool.run("retry", "0", code=2).stderr
     assert "no trial 9" in hpotool.run("retry", "9", code=3).stderr
 
 

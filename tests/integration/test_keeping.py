@@ -233,6 +233,6 @@ def test_a_budget_grows_by_what_is_added(run: Commands, connection: Connection) 
     assert spec.budget.wall == timedelta(minutes=90)
     assert (spec.budget.trials, spec.budget.gpu_hours) == (None, 4.0)
     assert "--wall 5: expected a duration" in run("budget s --wall 5", 2).stderr
-    assert "no such limit to add to; write --patience 5" in run("budget s --patience +5", 2).stderr
+    assert "no limit to add to; write --patience 5" in run("budget s --patience +5", 2).stderr
     assert "--trials +x:" in run("budget s --trials +x", 2).stderr
     assert "--trials +-3:" in run("budget s --trials +-3", 2).stderr

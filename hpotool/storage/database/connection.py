@@ -46,7 +46,7 @@ _TRANSIENT_CODES = (
 _DATA_CLASSES = ("22", "23", "54")
 _NOT_SUPPORTED = "0A000"
 _HINTS = {
-    "42501": "see the privileges that a role needs in docs/operations.md",
+    "42501": "docs/operations.md lists the privileges that a role needs, under Roles and privileges",
     "42P01": "hpotool's tables are missing or of another version: hpotool db upgrade",
     "42703": "the tables of hpotool are of another version: hpotool db upgrade",
     "42883": "the tables of hpotool are of another version: hpotool db upgrade",

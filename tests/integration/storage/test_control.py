@@ -70,7 +70,7 @@ def test_what_cannot_be_cancelled_is_refused(make_study) -> None:
     study.optuna.ask()
     _fail(study, study.claim(study.worker()))
 
-    for number, sentence in ((0, "plain Optuna"), (1, "ended already: FAIL")):
+    for number, sentence in ((0, "plain Optuna"), (1, "already ended: FAIL")):
         with pytest.raises(InputError, match=sentence):
             orders.cancel_trial(study.connection.run, study.study_id, number, "", "ann")
     with pytest.raises(NotFoundError):
@@ -85,7 +85,7 @@ def test_a_failed_trial_is_tried_again_on_request_and_once(make_study) -> None:
     assert orders.retry_trial(study.connection.run, study.study_id, 0, "ann") == 1
     again = study.claim(worker)
     assert (again.number, again.root_number, again.history) == (1, 0, (Outcome.ERROR,))
-    with pytest.raises(InputError, match="tried again as trial 1"):
+    with pytest.raises(InputError, match="already being retried, as trial 1"):
         orders.retry_trial(study.connection.run, study.study_id, 0, "ann")
     with pytest.raises(InputError, match="trial 1 is RUNNING"):
         orders.retry_trial(study.connection.run, study.study_id, 1, "ann")

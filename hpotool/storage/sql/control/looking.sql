@@ -1,7 +1,7 @@
--- What happened in a study, to look at.
+-- Reading a study's attempts, events and activity.
 
 -- name: list_attempts
--- The attempts of a study, or of one trial, the first one first: what `trials` and `show` tell about each.
+-- The attempts of a study, or of one trial, oldest first, as shown by `trials` and `show`.
 SELECT a.number, json_build_object(
     'worker', a.worker_id, 'host', a.host, 'slot', a.slot, 'outcome', a.outcome, 'reason', a.reason,
     'duration_s', round(GREATEST(0, extract(epoch FROM COALESCE(a.ended_at, clock_timestamp()) - a.started_at))::numeric, 3),
@@ -12,7 +12,7 @@ WHERE s.study_name = %(study_name)s AND (%(number)s IS NULL OR a.number = %(numb
 ORDER BY a.started_at
 
 -- name: read_events
--- Events after an id, oldest first; perhaps of one trial, perhaps only the last so many.
+-- Events after an id, oldest first; optionally of one trial, or only the last ones.
 SELECT event_id, at, kind, number, actor, from_state, to_state, reason
 FROM (
     SELECT * FROM hpotool.events
@@ -22,7 +22,7 @@ FROM (
 ORDER BY event_id
 
 -- name: note_pruner_mismatch
--- What does not fit between the pruner and what the objective reports: noted once per study, whoever sees it first.
+-- Record once per study that the pruner does not match the objective's reports.
 WITH noted AS (
     INSERT INTO study_system_attributes (study_id, key, value_json)
     VALUES (%(study_id)s, 'hpotool:pruner_mismatch', %(mismatch)s)
@@ -34,10 +34,10 @@ SELECT study_id, 'pruner', %(actor)s, %(reason)s FROM noted
 
 
 -- name: study_activity
--- What happens in a study, by the database's clock: ages of its making, its first claim and its last ended attempt; what
--- a finished trial costs of its workers' time; how many trials were tried again, and handed back; failures by outcome;
--- the last attempts that ended; the last workers that left, and why; the step that each worker's trial has reached.
--- A gap between two trials of a worker counts up to ten seconds: longer ones are a pause and not the trials'.
+-- A study's activity, by the database's clock: ages of its creation, its first claim and its last ended attempt; worker
+-- time per finished trial; numbers of retried and requeued trials; failures by outcome; the attempts that ended last; the
+-- workers that left last, with reasons; the step that each worker's trial has reached.
+-- A gap between two trials of a worker counts for up to ten seconds; longer gaps are pauses.
 WITH study AS (
     SELECT study_id, created_at, first_claim_at
     FROM hpotool.study_settings JOIN studies s USING (study_id)
@@ -84,9 +84,9 @@ FROM study, costs
 
 
 -- name: list_overviews
--- What a list of studies tells of each beyond its trials: state, budget, trials from elsewhere, ages of its making and of
--- its last sign of life, how many workers were heard of within so many seconds, and the best value of one metric. Where
--- trials have constraints none is best here: which of them meet theirs is for the study's own commands to say.
+-- The list of studies, without numbers of trials: state, budget, copied trials, ages of its creation and of its last
+-- sign of life, the number of workers with a sign of life within some seconds, and the best value of one metric. With
+-- constraints there is no best value here, because the study's own commands decide which trials are feasible.
 SELECT s.study_name, settings.state, settings.budget_trials, COALESCE(settings.imported_trials, 0),
     extract(epoch FROM clock_timestamp() - settings.created_at)::float8,
     extract(epoch FROM clock_timestamp() - GREATEST(

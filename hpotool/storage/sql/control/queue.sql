@@ -1,7 +1,7 @@
--- What people put into a study's queue, or take out of it.
+-- People's changes to a study's queue.
 
 -- name: enqueue
--- Queue points to be tried next, all of them or none; their numbers in order.
+-- Queue points to try next, all of them or none; returns their numbers in order.
 -- include: lock_study
 WITH queued AS (
     INSERT INTO trials (study_id, number, state)
@@ -21,8 +21,8 @@ WITH queued AS (
 SELECT number FROM queued ORDER BY number
 
 -- name: queue_branch
--- Queue a trial that goes on from another one's checkpoint; its number. Nothing where somebody else has done so, or
--- where every place for branches is taken: then whoever asks has an old view, and looks again.
+-- Queue a trial that continues from another one's checkpoint; returns its number. No row if another worker has already
+-- done so, or all branches of the budget are reserved: then the caller's view is out of date, and it reads again.
 -- include: lock_study
 WITH settings AS (
     SELECT * FROM hpotool.study_settings WHERE study_id = %(study_id)s
@@ -61,8 +61,8 @@ WITH settings AS (
 SELECT number FROM queued
 
 -- name: take_over
--- A trial that finished in another study becomes a complete trial of this one, with all that belongs to it. It takes no
--- place of the budget. Nothing where it was taken over before.
+-- Copy a finished trial of another study, with all its data, as a complete trial of this one. It does not use the budget.
+-- No row if it was copied before.
 -- include: lock_study
 WITH created AS (
     INSERT INTO trials (study_id, number, state, datetime_start, datetime_complete)
@@ -84,8 +84,8 @@ WITH created AS (
 SELECT number FROM created
 
 -- name: retry_trial
--- Queue a failed trial again because somebody wants it. The answer is the state it was found in, the number of the
--- trial that tries it again already, and the new number.
+-- Queue a failed trial again on request. Returns the state it was found in, the number of an existing retry, and the
+-- new number.
 -- include: lock_study
 WITH trial AS (
     SELECT study_id, trial_id, number, state FROM trials WHERE study_id = %(study_id)s AND number = %(number)s
@@ -99,8 +99,8 @@ WITH trial AS (
 SELECT state::text, (SELECT number FROM existing), (SELECT number FROM queued_again) FROM trial
 
 -- name: cancel_trial
--- End one trial for good: a waiting one fails at once, a running one is told through its attempt's next beat.
--- The answer is the state that it was found in, and whether it has an attempt to tell.
+-- End one trial for good: a waiting one fails at once, a running one learns of it at its attempt's next heartbeat.
+-- Returns the state that it was found in, and whether it has an attempt.
 WITH trial AS (
     SELECT study_id, trial_id, number, state FROM trials
     WHERE study_id = %(study_id)s AND number = %(number)s FOR UPDATE

@@ -2,7 +2,7 @@
 
 -- name: create_study
 -- Create a study with its settings and its warm start, or give a study of plain Optuna its settings; all or nothing.
--- Whoever comes second, in any number, finds the settings there and changes nothing.
+-- If several processes do this, the first one writes, and the others change nothing.
 INSERT INTO studies (study_name) VALUES (%(study_name)s) ON CONFLICT (study_name) DO NOTHING;
 SELECT FROM studies WHERE study_name = %(study_name)s FOR UPDATE;
 WITH study AS (
@@ -15,7 +15,7 @@ WITH study AS (
 ), settings AS (
     INSERT INTO hpotool.study_settings (study_id, spec, spec_hash, versions, budget_trials, branch_places)
     SELECT study_id, %(spec)s::jsonb, %(spec_hash)s, %(versions)s::jsonb, %(budget_trials)s, %(branch_places)s FROM study
-    -- A study of plain Optuna that was merely paused, say, has a row that nobody has described yet.
+    -- A study of plain Optuna that was, for example, only paused has a row without settings.
     ON CONFLICT (study_id) DO UPDATE
     SET spec = EXCLUDED.spec, spec_hash = EXCLUDED.spec_hash, versions = EXCLUDED.versions,
         budget_trials = EXCLUDED.budget_trials, branch_places = EXCLUDED.branch_places
@@ -46,13 +46,13 @@ SELECT EXISTS (SELECT FROM settings)
 INSERT INTO hpotool.study_settings (study_id) VALUES (%(study_id)s) ON CONFLICT (study_id) DO NOTHING
 
 -- name: read_settings
--- What is stored with a study.
+-- The stored settings of a study.
 SELECT study_id, spec, spec_hash, versions, budget_trials, state, state_reason, md5(spec::text)
 FROM hpotool.study_settings WHERE study_id = %(study_id)s
 
 -- name: write_settings
--- Store what a study is, unless somebody has stored something else than was seen. Done is a verdict on the old budget,
--- so it ends here; every other state stays.
+-- Store a study's settings, unless they have changed since they were read. The state done refers to the old budget and is
+-- reset; every other state is kept.
 WITH settings AS (
     INSERT INTO hpotool.study_settings (study_id, spec, spec_hash, versions, budget_trials, branch_places)
     VALUES (%(study_id)s, %(spec)s::jsonb, %(spec_hash)s, %(versions)s::jsonb, %(budget_trials)s, %(branch_places)s)
@@ -70,7 +70,7 @@ WITH settings AS (
 SELECT EXISTS (SELECT FROM settings)
 
 -- name: set_state
--- Move a study to a state, with the event that says who did it and why. Nothing is written when it is there already.
+-- Set a study's state, with an event that says who did it and why. Writes nothing if it already has that state.
 WITH before AS (
     SELECT study_id, state FROM hpotool.study_settings WHERE study_id = %(study_id)s FOR UPDATE
 ), changed AS (
@@ -87,7 +87,7 @@ WITH before AS (
 SELECT EXISTS (SELECT FROM changed) FROM before
 
 -- name: count_budget
--- The budget's places as a claim counts them; a study that plain Optuna made needs no settings row for it.
+-- The budget, counted as in a claim; works without a settings row, for studies of plain Optuna.
 WITH settings AS (
     SELECT COALESCE(s.settled_below, 0) AS settled_below, COALESCE(s.failed_below, 0) AS failed_below,
         COALESCE(s.imported_trials, 0) AS imported_trials, s.apart_from_id
@@ -97,8 +97,8 @@ WITH settings AS (
 SELECT finished, running, waiting, failed, apart_running + apart_waiting FROM places
 
 -- name: list_studies
--- Every study at a glance, in the order of creation: directions, metric names, trials per state, and of those apart
--- from the search.
+-- A summary of every study, in order of creation: directions, metric names, trials per state, and the trials beside the
+-- search per state.
 SELECT s.study_name,
     (SELECT array_agg(d.direction::text ORDER BY d.objective) FROM study_directions d WHERE d.study_id = s.study_id),
     (SELECT a.value_json FROM study_system_attributes a
@@ -118,8 +118,8 @@ WHERE %(study_name)s IS NULL OR s.study_name = %(study_name)s
 ORDER BY s.study_id
 
 -- name: study_progress
--- How far a study is, and who works on it: state, reason, budget, trials taken over, the workers that have not ended,
--- what does not fit between its pruner and the objective's reports, its tiers, and its pruner's name.
+-- A study's progress and workers: state, reason, budget, copied trials, the workers that have not ended, the warning
+-- about its pruner, its tiers, and its pruner's name.
 SELECT settings.state, settings.state_reason, settings.budget_trials, settings.imported_trials,
     (SELECT COALESCE(json_agg(json_build_object(
         'id', w.worker_id, 'host', w.host, 'pid', w.pid, 'slot', w.slot, 'trial', a.number,
@@ -137,7 +137,7 @@ JOIN studies s USING (study_id)
 WHERE s.study_name = %(study_name)s
 
 -- name: lineage_states
--- The states that the trials of each lineage of a study are in: what says whether its checkpoints are needed.
+-- The states of the trials of each lineage of a study, which determine whether its checkpoints are needed.
 SELECT COALESCE((SELECT a.value_json::integer FROM trial_system_attributes a
                  WHERE a.trial_id = t.trial_id AND a.key = 'failed_trial'), t.number) AS root,
     array_agg(DISTINCT t.state::text)
@@ -153,8 +153,7 @@ WHERE study_name = %(study_name)s
 
 
 -- name: rename_study
--- Give a study another name, wherever it stands. No row where the name is taken, or where other settings are stored
--- than were seen.
+-- Rename a study everywhere. No row if the name is taken, or the settings have changed since they were read.
 SELECT FROM studies WHERE study_id = %(study_id)s FOR UPDATE;
 WITH renamed AS (
     UPDATE studies SET study_name = %(name)s
@@ -167,7 +166,7 @@ WITH renamed AS (
     UPDATE hpotool.study_settings SET spec = %(spec)s::jsonb, spec_hash = %(spec_hash)s
     FROM renamed WHERE study_settings.study_id = renamed.study_id
 ), origins AS (
-    -- What other studies took over from this one, so that taking it over again still adds nothing.
+    -- The origin of trials that other studies copied from this one, so that copying again still adds nothing.
     UPDATE trial_system_attributes
     SET value_json = %(new_origin)s::text || substr(value_json, length(%(old_origin)s::text) + 1)
     FROM renamed

@@ -1,8 +1,8 @@
--- What a connection asks first.
+-- The first queries of a connection.
 
 -- name: database_facts
--- What a connection asks once, when it opens. The names are qualified: nothing is known yet of the search path.
--- Optuna's tables are those that our own refer to; where we have none, those that Optuna itself would find or make.
+-- Read once when a connection opens. Names are qualified, because the search path is not set yet.
+-- Optuna's tables are those that our own refer to or, without our tables, those that Optuna would find or create.
 SELECT
     COALESCE(
         (SELECT schema.nspname
@@ -20,6 +20,6 @@ SELECT
     pg_catalog.current_setting('synchronous_commit') = 'off'
 
 -- name: database_identity
--- The cluster's own number, which its standbys share, and the database's: one database, whatever leads to it.
+-- The cluster's identifier, which its standbys share, and the database's: together they identify the database.
 SELECT system_identifier || '/' || (SELECT oid FROM pg_database WHERE datname = current_database())
 FROM pg_control_system()

@@ -1,13 +1,13 @@
--- A worker's claim of a trial, and the parts that it shares.
+-- A worker's claim of a trial, and parts that it shares with other statements.
 
 -- name: lock_study
--- The lock that Optuna itself takes to number a trial: plain Optuna workers and ours queue for the same row.
+-- The lock that Optuna itself takes to number a trial, so plain Optuna workers and ours queue for the same row.
 SELECT FROM studies WHERE study_id = %(study_id)s FOR UPDATE;
 
 -- name: places
--- How many of the budget's places are taken, from counts that do not grow with the study: all numbers are dense, so
--- what finished is what was created less what is open or failed, or was taken over from another study. Trials apart
--- from the search take none. Continues a WITH that has `settings`.
+-- The used and reserved part of the budget, from counts that do not grow with the study: numbers are dense, so the
+-- finished trials are all created ones less those that are open, failed, or copied from another study. Trials beside
+-- the search use no budget. Continues a WITH that has `settings`.
 ), counts AS (
     SELECT
         COALESCE((SELECT max(number) + 1 FROM trials WHERE study_id = %(study_id)s AND number IS NOT NULL), 0)
@@ -43,8 +43,8 @@ SELECT FROM studies WHERE study_id = %(study_id)s FOR UPDATE;
     FROM counts c, failures, settings, apart
 
 -- name: reserved_places
--- How many of the budget's places are kept free for branches that are still to be queued. What failed for good has to
--- be queued again. In a study without branches it costs no more than the CASE. Continues a WITH that has `settings`.
+-- The part of the budget that is kept free for branches still to be queued. Branches that failed for good have to be
+-- queued again. In a study without branches, this costs no more than the CASE. Continues a WITH that has `settings`.
 ), reserved AS (
     SELECT CASE WHEN branch_places = 0 THEN 0
         ELSE GREATEST(0, branch_places - branches_queued + hpotool.count_failed_branches(%(study_id)s))
@@ -52,10 +52,10 @@ SELECT FROM studies WHERE study_id = %(study_id)s FOR UPDATE;
     FROM settings
 
 -- name: claim
--- Take the next trial: place in the budget, trial, RUNNING, attempt row, first beat and event, or nothing of it.
--- Sent twice with the same attempt_id (the first answer was lost) it gives the same trial again, or says that a reaper
--- has ended that attempt meanwhile: then the id is spent.
--- The lock is a statement of its own: only then does the next one see what was committed while it was waited for.
+-- Claim the next trial: budget, trial, RUNNING, attempt row, first heartbeat and event, all or nothing.
+-- If it is sent twice with the same attempt_id (the first answer was lost), it returns the same trial again, or says
+-- that a reaper has ended that attempt in the meantime, so that the id cannot be used any more.
+-- The lock is a separate statement, so that the next one sees everything committed while it waited.
 -- include: lock_study
 WITH settings AS (
     SELECT * FROM hpotool.study_settings WHERE study_id = %(study_id)s
@@ -74,13 +74,13 @@ WITH settings AS (
         ELSE 'open'
     END AS answer
     FROM settings, places
--- Trials apart from the search need no place, and are taken in a study that is done too.
+-- Trials beside the search need no budget, and are claimed even after the study is done.
 ), beside AS (
     SELECT t.trial_id, t.number
     FROM trials t JOIN places ON t.trial_id = next_apart
     WHERE t.state = 'WAITING' AND (SELECT answer FROM verdict) = 'apart'
     FOR UPDATE OF t SKIP LOCKED
--- A trial that was started before is finished before anything new is begun.
+-- Waiting trials are finished before a new one is started.
 ), retry AS (
     SELECT t.trial_id, t.number
     FROM hpotool.retries r JOIN trials t ON t.trial_id = r.trial_id
@@ -131,7 +131,7 @@ WITH settings AS (
 ), event AS (
     INSERT INTO hpotool.events (study_id, kind, trial_id, number, actor, from_state, to_state)
     SELECT %(study_id)s, 'claim', trial_id, number, %(worker_id)s, from_state, 'RUNNING' FROM taken
--- What is settled is counted once and for all, when enough has come together to be worth a write.
+-- Final trials are counted once and for all, when there are enough of them to be worth a write.
 ), settle AS (
     UPDATE hpotool.study_settings s
     SET first_claim_at = COALESCE(s.first_claim_at, clock_timestamp()),

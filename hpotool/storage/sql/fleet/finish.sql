@@ -1,4 +1,4 @@
--- The end of an attempt, and what follows in the same transaction.
+-- The end of an attempt, with its consequences in the same transaction.
 
 -- name: values
 -- The values of the trial in `ended`, as Optuna stores them: infinities are a type without a number.
@@ -10,8 +10,8 @@
     ON CONFLICT (trial_id, objective) DO UPDATE SET value = EXCLUDED.value, value_type = EXCLUDED.value_type
 
 -- name: own_content
--- What an attempt itself knows goes to the trial in `ended`: its own, or the retry that its late result completes, which
--- keeps what was written when it was queued.
+-- Write the attempt's own record to the trial in `ended`: its own, or the retry that its late result completes, which
+-- keeps the data written when it was queued.
 ), params AS (
     INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json)
     SELECT ended.trial_id, p.name, p.value, p.distribution
@@ -37,7 +37,7 @@
     ON CONFLICT (trial_id, key) DO UPDATE SET value_json = EXCLUDED.value_json WHERE %(is_own_trial)s
 
 -- name: end_attempt
--- The attempt of the trial in `ended` is over, and the event log says so.
+-- End the attempt of the trial in `ended`, with an event.
 ), attempt AS (
     UPDATE hpotool.attempts a
     SET ended_at = clock_timestamp(), ended_by = %(actor)s, outcome = %(outcome)s, reason = %(reason)s,
@@ -51,10 +51,10 @@
     FROM ended
 
 -- name: queue_again
--- Queue the trial in `ended` again when follow_up says so. What makes it the same trial goes along: parameters, user
--- attributes, and the lineage in the attributes of Optuna's own RetryHeartbeatStaleTrialCallback.
--- What somebody cancelled is not queued again when its worker died before it heard of it.
--- Results of pruning rungs move instead of being copied: a trial counts once in its bracket.
+-- Queue the trial in `ended` again if follow_up says so, with its parameters, user attributes, and its lineage in the
+-- attributes of Optuna's own RetryHeartbeatStaleTrialCallback.
+-- A cancelled trial is not queued again, even if its worker died before it learned of the cancellation.
+-- Results of pruning rungs are moved rather than copied, so that a trial counts once in its bracket.
 ), queued_again AS (
     INSERT INTO trials (study_id, number, state)
     SELECT study_id, (SELECT max(t.number) + 1 FROM trials t WHERE t.study_id = ended.study_id AND number IS NOT NULL),
@@ -103,9 +103,9 @@
     FROM lineage
 
 -- name: finish
--- An attempt ended with a result, or with a failure that nothing follows: state, values, attempt and event, or nothing.
--- The answer is when the trial ended, also when it is sent twice; NULL: it was not this attempt's any more.
--- No lock on the study: a place that was held stays held or is given back, and both are true at once for a claim.
+-- End an attempt with a result, or with a failure without a retry: state, values, attempt and event, all or nothing.
+-- Returns the time of the trial's end, even if it is sent twice; NULL: the trial no longer belonged to this attempt.
+-- No lock on the study: a reservation is kept or released, and a concurrent claim may see either.
 WITH ended AS (
     UPDATE trials SET state = %(state)s, datetime_complete = clock_timestamp() AT TIME ZONE 'utc'
     WHERE trial_id = %(trial_id)s AND state = 'RUNNING'
@@ -121,10 +121,10 @@ SELECT COALESCE(
 )
 
 -- name: fail_and_queue
--- An attempt failed, and its trial is to be tried again: FAIL, the attempt's end, the new WAITING trial with the same
--- parameters, and the events, in one transaction. The owner of the attempt sends it, or a reaper in its place.
--- The answer is that of `finish`.
--- A reaper names the beat that it has watched (seen_beat): one beat more, and nothing is done.
+-- End a failed attempt whose trial is retried: FAIL, the attempt's end, the new WAITING trial with the same parameters,
+-- and the events, in one transaction. The owner of the attempt sends it, or a reaper on its behalf.
+-- Returns the same as `finish`.
+-- A reaper passes the heartbeat that it has watched (seen_beat): if there is a newer one, nothing is done.
 -- include: lock_study
 WITH beat AS (
     SELECT heartbeat FROM trial_heartbeats WHERE trial_id = %(trial_id)s FOR UPDATE
@@ -145,8 +145,8 @@ SELECT COALESCE(
 )
 
 -- name: finish_late
--- A trial was taken away from a live attempt, which then returned its result all the same. While nobody has claimed
--- the retry, that result completes the retry: the trial with the same parameters that waits for exactly this.
+-- A trial was taken away from a live attempt, which then still returned a result. Until the retry is claimed, that
+-- result completes the retry, which is the waiting trial with the same parameters.
 -- include: lock_study
 WITH settings AS (
     SELECT * FROM hpotool.study_settings WHERE study_id = %(study_id)s
@@ -184,8 +184,9 @@ SELECT EXISTS (SELECT FROM ended)
     OR EXISTS (SELECT FROM hpotool.attempts WHERE attempt_id = %(late_attempt_id)s)
 
 -- name: rescue_content
--- What the worker of an attempt had still to write when it was gone, to the attempt's own trial while that runs. Bound
--- to the attempt and not to the trial's id: in another database that id is another trial. Whether it is known here.
+-- Write the pending data of an attempt whose worker is gone to the attempt's own trial, if that is still running. Bound
+-- to the attempt rather than the trial's id, which may be another trial in another database. Returns whether the
+-- attempt is known here.
 WITH ended AS (
     SELECT t.trial_id
     FROM hpotool.attempts a JOIN trials t ON t.trial_id = a.trial_id AND t.state = 'RUNNING'

@@ -1,8 +1,8 @@
--- What a study has used, for its budget.
+-- A study's usage of its budget.
 
 -- name: study_usage
--- What the study has used, by the database's clock: seconds since its first claim, seconds of attempts per slot, and
--- how many trials failed and were not tried again. What stands apart from the search is outside of its budget.
+-- The study's usage by the database's clock: seconds since its first claim, seconds of attempts per slot, and the
+-- number of trials that failed and were not retried. Trials beside the search do not count.
 SELECT
     GREATEST(0, extract(epoch FROM clock_timestamp() - first_claim_at))::float8,
     (SELECT COALESCE(json_object_agg(slot, seconds), '{}') FROM (
@@ -20,8 +20,8 @@ FROM hpotool.study_settings WHERE study_id = %(study_id)s
 
 -- name: finished_since
 -- The finished trials from an id on, in the order in which they finished, and the lowest id that is still open.
--- With them the violation of each constraint, and where replicates are to be told, what names a point: parameters with
--- their values as they are stored. Then, whether it finished in another study.
+-- Includes the violation of each constraint, for replicates a key of the point (parameters with their stored values),
+-- and whether the trial finished in another study.
 SELECT
     t.trial_id,
     t.state = 'COMPLETE',

@@ -1,8 +1,8 @@
--- Workers: their beats, their orders, and what became of them.
+-- Workers: their heartbeats, orders, and ends.
 
 -- name: register_worker
--- Enter a worker in the registry, with the event; sent twice it is entered once. One that a launch started which was
--- stopped meanwhile is told so from the first.
+-- Register a worker, with an event; sending it twice has no further effect. A worker whose launch was stopped in the
+-- meantime is told so from the start.
 WITH adopted AS (
     INSERT INTO hpotool.study_settings (study_id) VALUES (%(study_id)s) ON CONFLICT (study_id) DO NOTHING
 ), worker AS (
@@ -18,7 +18,7 @@ INSERT INTO hpotool.events (study_id, kind, actor, to_state, reason)
 SELECT study_id, 'worker', worker_id, 'started', 'slot ' || %(slot)s FROM worker
 
 -- name: end_worker
--- A worker ends, and says why; the first reason stays.
+-- Record the end of a worker and its reason; the first reason is kept.
 WITH worker AS (
     UPDATE hpotool.workers SET ended_at = clock_timestamp(), end_reason = %(reason)s
     WHERE worker_id = %(worker_id)s AND ended_at IS NULL
@@ -28,8 +28,8 @@ INSERT INTO hpotool.events (study_id, kind, actor, from_state, to_state, reason)
 SELECT study_id, 'worker', worker_id, 'started', 'ended', %(reason)s FROM worker
 
 -- name: beat
--- A worker and its attempt are alive. One answer: is the trial still this attempt's, and what do people want of it?
--- The heartbeat of a trial that was taken away is left alone. Without an attempt only the worker beats.
+-- A heartbeat of a worker and its attempt. Returns whether the trial still belongs to the attempt, and the orders.
+-- The heartbeat of a trial that was taken away is not changed. Without an attempt, only the worker's is written.
 WITH worker AS (
     UPDATE hpotool.workers SET last_beat = clock_timestamp() WHERE worker_id = %(worker_id)s
     RETURNING study_id, told_to
@@ -49,7 +49,7 @@ SELECT
 FROM worker JOIN hpotool.study_settings settings USING (study_id)
 
 -- name: read_orders
--- What a beat answers, without beating.
+-- The answer of a heartbeat, without writing one.
 WITH attempt AS (
     SELECT trial_id, cancel_reason FROM hpotool.attempts WHERE attempt_id = %(attempt_id)s AND ended_at IS NULL
 )
@@ -61,9 +61,9 @@ FROM hpotool.workers worker JOIN hpotool.study_settings settings USING (study_id
 WHERE worker.worker_id = %(worker_id)s
 
 -- name: find_running
--- The RUNNING trials of a study that have a heartbeat, but for the asking worker's own: their last beat, who runs them,
--- and how the earlier attempts of their lineage ended. No clock is read here: a beat says whether it is another one, not
--- how old it is. (It has the time zone of whoever beat, and the clock of the server may jump.)
+-- The RUNNING trials of a study that have a heartbeat, except the calling worker's own: their last heartbeat, their
+-- worker, and the outcomes of the earlier attempts of their lineage. No clock is read here: heartbeats are compared for
+-- equality, not for age. (They have the sender's time zone, and the clock of the server may jump.)
 SELECT
     t.trial_id, t.number, h.heartbeat, a.attempt_id::text,
     ARRAY(
@@ -90,8 +90,9 @@ WHERE w.study_id = %(study_id)s AND w.ended_at IS NULL
 ORDER BY w.registered_at, w.worker_id
 
 -- name: read_ended_attempts
--- How a worker's last attempts ended, its last success, those of the same lineages on other workers, and what others
--- ended last; oldest first. The point is equal for equal parameters. Out of memory where that is an answer is one.
+-- A worker's latest attempts, its last success, attempts of the same lineages on other workers, and the latest attempts
+-- of others; oldest first. The point is equal for equal parameters. Out of memory counts as a success if the study
+-- treats it as a result.
 WITH own AS (
     SELECT attempt_id, root_number FROM hpotool.attempts
     WHERE worker_id = %(worker_id)s AND ended_at IS NOT NULL

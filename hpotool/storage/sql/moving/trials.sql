@@ -1,5 +1,5 @@
 -- name: study_contents
--- What a study holds: trials, attempts, and the workers that ever worked on it.
+-- The contents of a study: the numbers of its trials and attempts, and all workers it ever had.
 SELECT
     (SELECT count(*) FROM trials WHERE study_id = %(study_id)s),
     (SELECT count(*) FROM hpotool.attempts WHERE study_id = %(study_id)s),
@@ -7,9 +7,9 @@ SELECT
 
 
 -- name: write_trials
--- Write whole trials behind those that the study has, with all that belongs to them; their ids in order. What belongs
--- to a trial names its place among them. `seen` is what stands in the study's mark of its origin: no row where
--- something else stands there by now; NULL: the study needs none. `mark` takes its place.
+-- Append whole trials to a study, with all their data; returns their ids in order. Data refers to a trial by its index
+-- among them. `seen` is the expected content of the study's origin mark: no row if it has changed; NULL: the study needs
+-- no mark. `mark` replaces it.
 -- include: lock_study
 WITH allowed AS (
     SELECT WHERE %(seen)s::text IS NULL OR EXISTS (

@@ -1,7 +1,7 @@
--- Trials with all that belongs to them, into the memory of a worker.
+-- Reading trials with all their data into the memory of a worker.
 
 -- name: trial_columns
--- A trial's row as hpotool.storage.optuna.decoding reads it.
+-- A trial's row in the form for hpotool.storage.optuna.decoding.
 t.trial_id, t.study_id, t.number, t.state::text, t.datetime_start, t.datetime_complete,
 v.values, p.names, p.values, p.distributions, u.keys, u.values, s.keys, s.values,
 i.steps, i.values, l.step, l.value
@@ -16,7 +16,7 @@ left join lateral (
 ) v (values) on true
 
 -- name: attributes_of_trial
--- What the user and Optuna wrote about a trial: keys and JSON texts, in the order in which they were written.
+-- A trial's user and system attributes: keys and JSON texts, in the order of writing.
 left join lateral (
     select
         array_agg(key::text order by trial_user_attribute_id),
@@ -37,7 +37,7 @@ case intermediate_value_type
 end
 
 -- name: last_step_of_trial
--- The last intermediate value of a finished trial, which is what samplers ask for.
+-- The last intermediate value of a finished trial, which samplers need.
 left join lateral (
     select step,
 -- include: step_value
@@ -47,8 +47,8 @@ left join lateral (
 ) l (step, value) on true
 
 -- name: trial_children
--- What belongs to one trial, in the order in which it was written. All intermediate values are read of a trial
--- that is not finished; of a finished one only the last, unless all are wanted.
+-- The data of one trial, in the order of writing. For an unfinished trial, all intermediate values are read; for a
+-- finished one, only the last, unless all are requested.
 -- include: values_of_trial
 left join lateral (
     select
@@ -75,7 +75,7 @@ select
  where t.trial_id = %(trial_id)s
 
 -- name: read_waiting
--- The trials that wait in a study, oldest first.
+-- The waiting trials of a study, oldest first.
 select
 -- include: trial_columns
 from (select * from trials where study_id = %(study_id)s and state = 'WAITING') t
@@ -83,8 +83,8 @@ from (select * from trials where study_id = %(study_id)s and state = 'WAITING') 
 order by t.trial_id
 
 -- name: read_history
--- Many trials of a study in order of id, for the first read. Parameters come as numbers of eight bytes each and as
--- a hash of name and distribution each: what they are is asked once for each combination, not told of each trial.
+-- Many trials of a study in order of id, for the first read. Parameters are numbers of eight bytes each, with a hash of
+-- names and distributions, which are queried once for each combination instead of read with each trial.
 select t.trial_id, t.number, t.state::text, t.datetime_start, t.datetime_complete,
     v.values, p.hashes, p.packed, u.keys, u.values, s.keys, s.values, l.step, l.value
 from (
@@ -102,8 +102,8 @@ left join lateral (
 order by t.trial_id
 
 -- name: read_changes
--- What changed in a study since the last read: trials that are new, that were committed late, of other
--- processes that were RUNNING, and trials of this process (RUNNING) and of the queue (WAITING) whose state is another one now.
+-- Changes in a study since the last read: new trials, trials that were committed late, other processes' trials that were
+-- RUNNING, and trials of this process (RUNNING) and of the queue (WAITING) whose state has changed.
 select
 -- include: trial_columns
 from (
@@ -139,7 +139,7 @@ where trial_id = any(%(trial_ids)s::int[])
 group by trial_id
 
 -- name: read_step_columns
--- The intermediate values of many trials together, by step: eight bytes each, in network order.
+-- The intermediate values of many trials together, by step: eight bytes each, in network byte order.
 select step, string_agg(float8send(
 -- include: step_value
 ), '')
@@ -149,7 +149,7 @@ group by step
 order by step
 
 -- name: find_distribution
--- How a parameter was first described in a study.
+-- The first distribution of a parameter in a study.
 select p.distribution_json
 from trials t join trial_params p on p.trial_id = t.trial_id and p.param_name = %(name)s
 where t.study_id = %(study_id)s

@@ -1,4 +1,4 @@
--- Studies as Optuna has them.
+-- Optuna's studies.
 
 -- name: insert_study
 -- A new study with its directions; no row when the name is taken.
@@ -12,7 +12,7 @@ with created as (
 select study_id from created
 
 -- name: delete_study
--- A study and everything that Optuna's tables hold of it; no row when there is none.
+-- Delete a study with everything in Optuna's tables; no row if there is none.
 select 1 from studies where study_id = %(study_id)s for update;
 delete from trial_params c using trials t where t.study_id = %(study_id)s and c.trial_id = t.trial_id;
 delete from trial_values c using trials t where t.study_id = %(study_id)s and c.trial_id = t.trial_id;

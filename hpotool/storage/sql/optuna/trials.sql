@@ -1,8 +1,8 @@
--- A trial's creation, state and heartbeat, as Optuna has them.
+-- Creation, state and heartbeat of Optuna's trials.
 
 -- name: create_trial
--- The next trial of a study, RUNNING, under the row lock that Optuna's own workers take.
--- The lock is a statement of its own: the number is counted by a snapshot taken after waiting for it.
+-- Create the next trial of a study, RUNNING, under the row lock that Optuna's own workers take.
+-- The lock is a separate statement, so that the number is counted in a snapshot taken after waiting for it.
 select 1 from studies where study_id = %(study_id)s for update;
 insert into trials (number, study_id, state, datetime_start)
 select
@@ -12,7 +12,7 @@ from studies where study_id = %(study_id)s
 returning trial_id, number, datetime_start
 
 -- name: content_of_created
--- All that belongs to the trial in `created`. Continues a WITH.
+-- All data of the trial in `created`. Continues a WITH.
 ), v as (
     insert into trial_values (trial_id, objective, value, value_type)
     select trial_id, n - 1, value, type::trialvaluetype
@@ -41,7 +41,7 @@ returning trial_id, number, datetime_start
     order by n
 
 -- name: create_trial_from_template
--- A trial as it is given (enqueued, copied from elsewhere), with everything that belongs to it.
+-- Create a given trial (enqueued, or copied from elsewhere), with all its data.
 select 1 from studies where study_id = %(study_id)s for update;
 with created as (
     insert into trials (number, study_id, state, datetime_start, datetime_complete)
@@ -64,7 +64,7 @@ and not (%(hides_apart)s and exists (
     select from trial_system_attributes a where a.trial_id = t.trial_id and a.key = 'hpotool:phase'))
 
 -- name: count_trials
--- How many trials a study has in each state.
+-- The number of a study's trials in each state.
 select state::text, count(*)
 from trials t
 where study_id = %(study_id)s
@@ -94,7 +94,7 @@ limit 1
 select state::text from trials where trial_id = %(trial_id)s
 
 -- name: set_state_and_values
--- Values and state of a trial that is not finished; the state it had before, and when it finished.
+-- Set values and state of an unfinished trial; returns its previous state, and when it finished.
 select 1 from trials where trial_id = %(trial_id)s for update;
 insert into trial_values (trial_id, objective, value, value_type)
 select t.trial_id, n - 1, value, type::trialvaluetype
@@ -111,7 +111,7 @@ with changed as (
 select state::text, (select datetime_complete from changed) from trials where trial_id = %(trial_id)s
 
 -- name: start_waiting_trial
--- Take a WAITING trial: its row as it was before, and when it started if it was still WAITING.
+-- Take a WAITING trial; returns its previous row, and when it started if it was still WAITING.
 select 1 from trials where trial_id = %(trial_id)s for update;
 with started as (
     update trials set state = 'RUNNING', datetime_start = clock_timestamp() at time zone 'utc'
@@ -126,12 +126,12 @@ from trials t
  where t.trial_id = %(trial_id)s
 
 -- name: record_heartbeat
--- A trial's sign of life. Optuna keeps it in the session's time zone.
+-- A trial's heartbeat. Optuna stores it in the session's time zone.
 insert into trial_heartbeats (trial_id, heartbeat) values (%(trial_id)s, current_timestamp)
 on conflict (trial_id) do update set heartbeat = current_timestamp
 
 -- name: find_stale_trials
--- RUNNING trials that beat once and not since the grace period.
+-- RUNNING trials that have sent a heartbeat, but none within the grace period.
 select t.trial_id
 from trials t join trial_heartbeats h on h.trial_id = t.trial_id
 where t.study_id = %(study_id)s and t.state = 'RUNNING'
