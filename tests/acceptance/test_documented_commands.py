@@ -39,6 +39,8 @@ ELSEWHERE = {
     "hpotool clean --checkpoints s3": "test_object_store.py: it needs a bucket",
     "hpotool worker --study my-model --only-objective": "test_allowed.py",
     "hpotool launch local": "test_launch.py: its study is not done",
+    "hpotool workers my-study": "test_launch.py",
+    "hpotool doctor my-study": "test_doctor.py",
 }
 # What a reader puts in: an address of the machine at hand, a study that exists.
 STANDS_FOR = {
