@@ -11,9 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from hpotool.errors import HpotoolError, NotFoundError
 from hpotool.launch.job import Job, JobState
-from hpotool.settings import Pulse
-from hpotool.storage.control.launches import FleetWorker, Launch
+from hpotool.launch.start import look_at
+from hpotool.launch.targets import open_target
+from hpotool.settings import Pulse, read_pulse
+from hpotool.storage.control.launches import FleetWorker, Launch, list_fleet, list_launches
+from hpotool.storage.fleet.attempts import Run
 
 State = Literal["alive", "silent", "gone", "starting", "pending", "left", "unknown"]
 _WITHOUT_WORKER: dict[JobState, State] = {
@@ -51,6 +55,60 @@ class Row:
     def as_data(self) -> dict[str, Any]:
         """The row as JSON data."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A study's workers and launches. ``errors`` says of a launch why its system did not answer."""
+
+    rows: Sequence[Row]
+    launches: Sequence[Launch]
+    errors: Mapping[str, str]
+
+    def launches_as_data(self) -> list[dict[str, Any]]:
+        """Each launch with how many of its workers are here, and how many are to come."""
+        return [self._launch_as_data(launch) for launch in self.launches]
+
+    def _launch_as_data(self, launch: Launch) -> dict[str, Any]:
+        own = [row for row in self.rows if row.launch == launch.launch_id]
+        return {
+            "launch": launch.launch_id,
+            "target": launch.target,
+            "wanted": launch.wanted,
+            "here": sum(row.state in ("alive", "silent") for row in own),
+            "coming": sum(row.state in ("starting", "pending") for row in own),
+            "is_stopped": launch.is_stopped,
+            "error": self.errors.get(launch.launch_id),
+        }
+
+
+def read_fleet(run: Run, study_id: int, launch_id: str | None = None) -> Fleet:
+    """Who works on the study, of one launch or of all: the registry and every scheduler are asked.
+
+    Raises:
+        NotFoundError: there is no launch of that name.
+    """
+    launches = [each for each in list_launches(run, study_id) if launch_id in (None, each.launch_id)]
+    if launch_id is not None and not launches:
+        raise NotFoundError(f"the study has no launch {launch_id}", "hpotool workers lists them")
+    workers = [worker for worker in list_fleet(run, study_id) if launch_id in (None, worker.launch_id)]
+    at_work = {worker.launch_id for worker in workers if not worker.has_ended}
+    jobs = {
+        launch.launch_id: _look(launch)
+        for launch in launches
+        if not launch.is_stopped or launch.launch_id in at_work  # of others there is nothing to see
+    }
+    errors = {name: said for name, said in jobs.items() if isinstance(said, str)}
+    return Fleet(fleet_rows(workers, launches, jobs, read_pulse()), launches, errors)
+
+
+def _look(launch: Launch) -> list[Job] | str:
+    """What the launch's system says; a sentence where it does not answer."""
+    try:
+        with open_target(launch.target, launch.request) as target:
+            return look_at(target, launch)
+    except HpotoolError as error:
+        return error.message
 
 
 def fleet_rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import resource
@@ -20,7 +21,9 @@ from hpotool import __version__
 from hpotool.doctor.finding import Finding, Ward, broken, ok, warning
 from hpotool.errors import HpotoolError
 from hpotool.settings import config_file, configured_storage, read_pulse
+from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.study.units import format_size
+from hpotool.worker.membership.identity import has_left_this_host
 
 _LEAST_FREE = 2 << 30
 _LEAST_INODES = 10_000
@@ -28,7 +31,6 @@ _LEAST_FILES = 1024
 _LEAST_PROCESSES = 1024
 _LEAST_SHARED_MEMORY = 512 << 20
 _MOST_LOGS = 20 << 30
-_OLD_SPOOL_S = 600
 _PASSWORD = re.compile(r"postgres(?:ql)?(?:\+\w+)?://[^\s:/@]*:[^\s@/]+@")
 
 
@@ -209,7 +211,7 @@ def program(machine: Machine) -> Finding:
 
 def unsent_results(machine: Machine) -> Finding:
     """No results of an outage lie here."""
-    files = [path for path in (machine.home / "spool").glob("*/*") if path.is_file()]
+    files = [path for path in (machine.home / "spool").glob("*/*.json") if _is_left(path)]
     if files:
         count = f"{len(files)} results" if len(files) > 1 else "a result"
         return warning(
@@ -275,6 +277,17 @@ MACHINE: Ward[Machine] = Ward(
 
 def _existing(folder: Path) -> Path:
     return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+def _is_left(spooled: Path) -> bool:
+    """Whether the worker that keeps something there is gone: one that lives sends it itself."""
+    try:
+        worker = WorkerIdentity(**json.loads(spooled.read_text())["worker"])
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
+    return has_left_this_host(worker)
 
 
 def _read(path: Path) -> str:

@@ -44,6 +44,8 @@ ELSEWHERE = {
     "hpotool launch local": "test_launch.py: its study is not done",
     "hpotool compare": "test_compare.py: it needs two studies",
     "hpotool importance --target": "test_report.py: it needs trials that failed",
+    "hpotool workers my-study": "test_launch.py",
+    "hpotool doctor my-study": "test_doctor.py",
 }
 # What a reader puts in: an address of the machine at hand, a study that exists.
 STANDS_FOR = {

@@ -13,6 +13,7 @@ import pytest
 from hpotool.server import EmbeddedPostgres
 from hpotool.server.network import own_address
 from tests.acceptance.command_line import CommandLine, wait_until
+from tests.launched import rows_of
 from tests.slurm import KILL_WAIT_S, Slurm, slurm
 
 ADDRESS = own_address()
@@ -22,7 +23,7 @@ pytestmark = [
     ),
     pytest.mark.skipif(ADDRESS == "127.0.0.1", reason="this machine has no address but loopback"),
     pytest.mark.xdist_group("slurm"),
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),  # beside other work
 ]
 PATIENCE_S = 150.0  # Slurm looks at time limits every half minute, and frees a preempted job after as long
 TRIALS = 8
@@ -104,7 +105,7 @@ def wait_for(
     hpotool: CommandLine, what: str, found: Callable[[list[dict[str, Any]]], bool]
 ) -> list[dict[str, Any]]:
     def look() -> list[dict[str, Any]] | None:
-        shown = list(hpotool.json("workers", "long")["workers"])
+        shown = rows_of(hpotool, "long")
         return shown if found(shown) else None
 
     return list(wait_until(look, what, PATIENCE_S))
@@ -125,6 +126,7 @@ def test_what_slurm_does_to_its_jobs_costs_no_trial(cluster: Slurm, hpotool: Com
 
     hpotool.run(*launch_words(cluster, "--one-machine"))
     wait_for(hpotool, "three work", lambda rows: counts(rows)["alive"] == 3)
+    assert counts(hpotool.json("workers", "long")["workers"]) == {"alive": 3}
     record = cluster.run("scontrol", "show", "job", "--details")
     password = hpotool.run("db", "url").stdout.split(":")[2].partition("@")[0]
     assert password not in record

@@ -15,10 +15,12 @@ import pytest
 from hpotool.server import EmbeddedPostgres
 from tests.acceptance.command_line import CommandLine, wait_until
 from tests.hosts import Host, Hosts, hosts
+from tests.launched import rows_of
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces are root's to make"),
     pytest.mark.xdist_group("hosts"),
+    pytest.mark.timeout(900),  # beside other work; nothing in it waits for a clock
 ]
 TRIALS = 14
 STUDY = f"""
@@ -73,15 +75,11 @@ def launch_words(fleet: Hosts, *more: str) -> list[str]:
     return ["launch", "ssh", "held", *named, "--workers", "6", "--ssh-options", f"-F {fleet.ssh_config}", *more]
 
 
-def rows(hpotool: CommandLine, *more: str) -> list[dict[str, Any]]:
-    return list(hpotool.json("workers", "held", *more)["workers"])
-
-
 def wait_for(hpotool: CommandLine, expected: dict[str, list[str]]) -> list[dict[str, Any]]:
     """The table as soon as each host's workers are in these states."""
 
     def found() -> list[dict[str, Any]] | None:
-        shown = rows(hpotool)
+        shown = rows_of(hpotool, "held")
         states = {host: sorted(row["state"] for row in shown if row["host"] == host) for host in expected}
         return shown if states == expected else None
 
@@ -115,6 +113,7 @@ def test_a_study_completes_on_hosts_that_are_cut_off_and_restarted(fleet: Hosts,
 
     hpotool.run(*launch_words(fleet, "--checkpoints", str(fleet.folder / "shared")))
     wait_for(hpotool, dict.fromkeys(("gpu1", "gpu2", "gpu3"), ["alive"] * 2))
+    assert hpotool.run("workers", "held", "--format", "value").stdout == "6\n"
     check_secrets(fleet, hpotool)
 
     _, second, third = fleet.each
@@ -123,7 +122,9 @@ def test_a_study_completes_on_hosts_that_are_cut_off_and_restarted(fleet: Hosts,
     whys = {row["host"]: row["why"] for row in wait_for(hpotool, {"gpu1": ["alive"] * 2, "gpu3": ["gone"] * 2})}
     assert "its process is gone" in whys["gpu3"]
     shown = wait_until(
-        lambda: [row for row in rows(hpotool) if row["host"] == "gpu2" and row["state"] in ("silent", "gone")],
+        lambda: [
+            row for row in rows_of(hpotool, "held") if row["host"] == "gpu2" and row["state"] in ("silent", "gone")
+        ],
         "those that are cut off are silent",
     )
     assert [row["why"].startswith("ssh: connect to host") for row in shown] == [True] * 2, shown
@@ -133,7 +134,7 @@ def test_a_study_completes_on_hosts_that_are_cut_off_and_restarted(fleet: Hosts,
     second.mend()
     wait_until(lambda: _count(hpotool, "gpu2") == 2, "those of the cut host are back")
     hpotool.run("workers", "held", "--scale", "2")
-    wait_until(lambda: sum(row["state"] == "alive" for row in rows(hpotool)) == 2, "six have left")
+    wait_until(lambda: sum(row["state"] == "alive" for row in rows_of(hpotool, "held")) == 2, "six have left")
 
     hpotool.run("workers", "held", "--stop")
     wait_until(lambda: all(map(_runs_only_sshd, fleet.each)), "nothing is left on the hosts")
@@ -149,7 +150,7 @@ def test_a_study_completes_on_hosts_that_are_cut_off_and_restarted(fleet: Hosts,
     assert status["state"] == "done"
     assert status["trials"]["COMPLETE"] == TRIALS
     assert not {"RUNNING", "WAITING"} & set(status["trials"])
-    assert {row["state"] for row in rows(hpotool, "--left")} <= {"left", "gone"}
+    assert {row["state"] for row in hpotool.json("workers", "held", "--left")["workers"]} <= {"left", "gone"}
     events = [event for event in hpotool.json("events", "held", "-n", "900") if event["event"] == "launch"]
     assert "6 workers by ssh" in events[0]["reason"]
 
@@ -176,7 +177,7 @@ def check_secrets(fleet: Hosts, hpotool: CommandLine) -> None:
 
 
 def _count(hpotool: CommandLine, host: str) -> int:
-    return sum(row["state"] == "alive" and row["host"] == host for row in rows(hpotool))
+    return sum(row["state"] == "alive" and row["host"] == host for row in rows_of(hpotool, "held"))
 
 
 def _runs_only_sshd(host: Host) -> bool:

@@ -12,13 +12,12 @@ import typer
 
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, say, show
-from hpotool.errors import EXIT_DONE, EXIT_FAILED, HpotoolError, InputError, NotFoundError, paste
+from hpotool.errors import EXIT_DONE, EXIT_FAILED, InputError, NotFoundError, paste
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from hpotool.api.fleet import Row
-    from hpotool.launch.job import Job
     from hpotool.launch.target import Target
     from hpotool.storage.control.launches import Launch
     from hpotool.storage.fleet.attempts import Run
@@ -74,12 +73,11 @@ def workers(
     run = connection.run
     if worker:
         return _stop_some(run, study_id, name, worker)
-    launches = _chosen(run, study_id, name, launch)
     if stop:
-        return _stop(run, study_id, name, launches, is_all=launch is None)
+        return _stop(run, study_id, name, _chosen(run, study_id, name, launch), is_all=launch is None)
     if scale is not None:
-        return _scale(run, study_id, name, launches, scale, storage)
-    _show(run, study_id, launches, format, with_left=left, is_all=launch is None)
+        return _scale(run, study_id, name, _chosen(run, study_id, name, launch), scale, storage)
+    _show(run, study_id, launch, format, with_left=left)
     return EXIT_DONE
 
 
@@ -91,62 +89,32 @@ def _chosen(run: Run, study_id: int, study: str, launch_id: str | None) -> list[
     """
     from hpotool.storage.control.launches import list_launches
 
-    launches = list_launches(run, study_id)
-    chosen = [launch for launch in launches if launch_id in (None, launch.launch_id)]
+    chosen = [launch for launch in list_launches(run, study_id) if launch_id in (None, launch.launch_id)]
     if launch_id is not None and not chosen:
         raise NotFoundError(f"study {study!r} has no launch {launch_id}", paste("workers", "--study", study))
     return chosen
 
 
-def _show(
-    run: Run, study_id: int, launches: Sequence[Launch], format: Format, *, with_left: bool, is_all: bool
-) -> None:
-    from hpotool.api.fleet import fleet_rows
+def _show(run: Run, study_id: int, launch_id: str | None, format: Format, *, with_left: bool) -> None:
+    from hpotool.api.fleet import read_fleet
     from hpotool.launch.start import has_work
-    from hpotool.settings import read_pulse
-    from hpotool.storage.control.launches import list_fleet
 
-    known = {launch.launch_id for launch in launches}
-    workers = [worker for worker in list_fleet(run, study_id) if is_all or worker.launch_id in known]
-    at_work = {worker.launch_id for worker in workers if not worker.has_ended}
-    jobs = {
-        launch.launch_id: _look(launch)
-        for launch in launches
-        if not launch.is_stopped or launch.launch_id in at_work  # of others there is nothing to see
-    }
-    rows = fleet_rows(workers, launches, jobs, read_pulse())
-    shown = [row for row in rows if with_left or row.state != "left"]
-    data = {
-        "workers": [row.as_data() for row in shown],
-        "launches": [_launch_data(launch, rows, jobs.get(launch.launch_id, ())) for launch in launches],
-    }
-    counts = Counter(row.state for row in rows)
-    table_rows = [_as_table_row(row) for row in shown]
+    fleet = read_fleet(run, study_id, launch_id)
+    shown = [row for row in fleet.rows if with_left or row.state != "left"]
+    launches = fleet.launches_as_data()
+    counts = Counter(row.state for row in fleet.rows)
     show(
         Answer(
-            data=data,
-            rows=[row.as_data() for row in shown] if format is Format.CSV else table_rows,
+            data={"workers": [row.as_data() for row in shown], "launches": launches},
+            rows=[row.as_data() for row in shown],
             value=str(counts["alive"]),
-            picture=(lambda: _draw(table_rows)) if table_rows else None,
+            picture=(lambda: _draw(shown)) if shown else None,
             empty="nobody works on it",
         ),
         format,
     )
     if format is Format.TABLE:
-        _say_shortfall(data["launches"] if has_work(run, study_id) else (), counts["left"] if not with_left else 0)
-
-
-def _launch_data(launch: Launch, rows: Sequence[Row], jobs: Sequence[Job] | str) -> dict[str, Any]:
-    own = [row for row in rows if row.launch == launch.launch_id]
-    return {
-        "launch": launch.launch_id,
-        "target": launch.target,
-        "wanted": launch.wanted,
-        "here": sum(row.state in ("alive", "silent") for row in own),
-        "coming": sum(row.state in ("starting", "pending") for row in own),
-        "is_stopped": launch.is_stopped,
-        "error": jobs if isinstance(jobs, str) else None,
-    }
+        _say_shortfall(launches if has_work(run, study_id) else (), 0 if with_left else counts["left"])
 
 
 def _say_shortfall(launches: Sequence[Mapping[str, Any]], left: int) -> None:
@@ -161,6 +129,16 @@ def _say_shortfall(launches: Sequence[Mapping[str, Any]], left: int) -> None:
         say(f"{left} left within the last hour (--left shows them)")
 
 
+def _draw(rows: Sequence[Row]) -> RenderableType:
+    """The columns that say something, what a person acts on first."""
+    from hpotool.cli.screen.tables import Fitted
+
+    table = [_as_table_row(row) for row in rows]
+    empty = {name for name in table[0] if not any(row[name] for row in table if row[name] != "cpu")}
+    kept = [{name: value for name, value in row.items() if name not in empty - {"trial"}} for row in table]
+    return Fitted(kept, style=_style)
+
+
 def _as_table_row(row: Row) -> dict[str, Any]:
     from hpotool.cli.screen.times import format_elapsed
 
@@ -171,33 +149,17 @@ def _as_table_row(row: Row) -> dict[str, Any]:
         "trial": row.trial,
         "last seen": heard,
         "why": " ".join(row.why.split()),
-        "launch": row.launch,
         "job": row.job,
         "host": row.host,
         "slot": row.slot,
+        "launch": row.launch,
     }
-
-
-def _draw(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
-    from hpotool.cli.screen.tables import Fitted
-
-    return Fitted(rows, style=_style)
 
 
 def _style(row: Mapping[str, Any]) -> str:
     return {"silent": "yellow", "gone": "red", "unknown": "yellow", "pending": "dim", "left": "dim"}.get(
         row["state"], ""
     )
-
-
-def _look(launch: Launch) -> list[Job] | str:
-    from hpotool.launch.start import look_at
-
-    with _target_of(launch) as target:
-        try:
-            return look_at(target, launch)
-        except HpotoolError as error:
-            return error.message
 
 
 def _stop_some(run: Run, study_id: int, study: str, worker_ids: Sequence[str]) -> int:
