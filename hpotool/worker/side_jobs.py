@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Sequence
 
 from hpotool.errors import HpotoolError
+from hpotool.settings import read_pulse
+from hpotool.storage.fleet.attempts import Run
+from hpotool.storage.tracking.jobs import Job
 from hpotool.study.spec import StudySpec
 from hpotool.tracking.notify.addresses import read_addresses
-from hpotool.tracking.notify.notifier import JOB_NAME
+from hpotool.tracking.notify.notifier import JOB_NAME, Notifier
+from hpotool.tracking.notify.send import Sender
 from hpotool.tracking.targets.open import Destination, destinations_of
 from hpotool.worker.log import log_event
 from hpotool.worker.membership.side_processes import SideCommand
@@ -35,4 +41,9 @@ def _notify(spec: StudySpec) -> list[SideCommand]:
         log_event("side", f"nobody is told anything by this worker: {error.message}", logging.WARNING)
         return []
     words = ("notify", "--study", spec.name)
-    return [SideCommand(JOB_NAME, words, is_last_look=True)] if addresses else []
+    return [SideCommand(JOB_NAME, words, lambda run, job: _look_last(run, job, addresses))] if addresses else []
+
+
+def _look_last(run: Run, job: Job, addresses: Sequence[str]) -> None:
+    notifier = Notifier(run, job, Sender(addresses), read_pulse().grace, threading.Event())
+    notifier.watch("sent", is_workers_last_look=True)

@@ -110,6 +110,7 @@ def run_worker(
         monitor = BudgetMonitor(storage.run, study_id, spec, identity.worker_id, pulse.interval)
         side = SideProcesses(
             storage.run,
+            Connection(url).run,
             study_id,
             identity.worker_id,
             side_commands(spec),

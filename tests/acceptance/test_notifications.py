@@ -1,5 +1,6 @@
 """Eight workers, a mail server and a webhook: each event arrives once at both, whatever is killed."""
 
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,6 +123,21 @@ def test_eight_workers_tell_each_event_once(
     assert {notice["title"] for notice in listed} == set(once)
     assert all(notice["sent"] for notice in listed)
     assert "secret-token" not in (tmp_path / "log-1").read_text() + (tmp_path / "log-2").read_text()
+
+
+def test_the_last_worker_to_leave_says_that_nobody_works(
+    command_line: CommandLine, hook: Webhook, mail: MailServer, tmp_path: Path
+) -> None:
+    (tmp_path / "study.yaml").write_text(STUDY.replace("[done, stopped, failures, confirmed, drift]", "[idle]"))
+    command_line.run("create-study", "study.yaml")
+    with command_line.start("worker", "told", "--gpu", "none", "--grace", "1s", log=tmp_path / "log") as worker:
+        wait_until(lambda: command_line.json("notify", "told", "--list") == [], "the study is there")
+        wait_until(lambda: "doing for all workers: notify" in (tmp_path / "log").read_text(), "it tells people")
+        worker.send_signal(signal.SIGTERM)
+        wait_until(lambda: worker.poll() is not None, "it leaves")
+    assert worker.returncode == 75
+    assert (hook.titles, mail.subjects) == (["nobody works on told"], ["nobody works on told"])
+    assert "the last worker left: asked to leave: SIGTERM" in hook.texts[0]
 
 
 def test_the_addresses_are_tried_and_each_answer_is_said(

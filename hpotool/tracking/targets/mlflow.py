@@ -193,7 +193,7 @@ class MlflowTarget:
     def _create(self, run: TrackedRun, tags: Mapping[str, str]) -> str:
         """Make a run. The tags that it is found by come with it, in one request."""
         number = {} if run.number is None else {"hpotool.trial": str(run.number)}
-        whole = {**tags, **number, "hpotool.job": self._job_id}
+        whole = {**tags, **number, "hpotool.job": self._job_id, "mlflow.source.name": "hpotool"}
         made = self._client.create_run(self._experiment_id, _milliseconds(run.started), whole, run.name)
         return str(made.info.run_id)
 

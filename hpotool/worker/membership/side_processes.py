@@ -12,15 +12,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from hpotool.errors import EXIT_WRONG_INPUT, DatabaseUnreachableError, HpotoolError
 from hpotool.storage.fleet.attempts import Run
-from hpotool.storage.tracking.jobs import Job, is_job_free, take_job
+from hpotool.storage.tracking.jobs import Job, is_job_free, release_job, take_job
 from hpotool.worker.log import log_event
 from hpotool.worker.membership.side_threads import Step
 
@@ -30,13 +30,20 @@ _LEAVE_S = 5.0  # for one that is told to leave
 _BEGIN_S = 120.0  # for one to begin: a machine that is busy may take long to import what it needs
 
 
+LastLook = Callable[[Run, Job], None]
+
+
 @dataclass(frozen=True)
 class SideCommand:
-    """A job, and the words of the command that does it. ``is_last_look``: it has a word to say when all left."""
+    """A job, and the words of the command that does it.
+
+    ``last_look`` does it once more in the worker itself, when that leaves and nobody else does it: for what only a
+    worker that has left can say, and no process would begin in time to say.
+    """
 
     job: str
     words: tuple[str, ...]
-    is_last_look: bool = False
+    last_look: LastLook | None = None
 
 
 class _Started:
@@ -54,12 +61,14 @@ class _Started:
 class SideProcesses:
     """The side processes of one worker, until it leaves; ``step`` is called by a side thread.
 
-    When ``is_over`` says that the study is, they may send the rest first, for a while.
+    When ``is_over`` says that the study is, they may send the rest first, for a while. ``run`` is the worker's
+    own; ``last_run`` is for the moments after it has left, and waits for no database.
     """
 
     def __init__(
         self,
         run: Run,
+        last_run: Run,
         study_id: int,
         worker_id: str,
         commands: Sequence[SideCommand],
@@ -69,6 +78,7 @@ class SideProcesses:
         is_told: Callable[[], bool] = lambda: False,
     ) -> None:
         self._run = run
+        self._last_run = last_run
         self._study_id = study_id
         self._worker_id = worker_id
         self._all = [_Started(command) for command in commands]
@@ -96,8 +106,8 @@ class SideProcesses:
 
     def __exit__(self, *_: object) -> None:
         for one in self._all:
-            if one.process is None and (self.is_over or one.command.is_last_look):
-                self._look_last(one)
+            if self.is_over and one.process is None and one.command.last_look is None:
+                self._send_rest(one)
         left = [one for one in self._all if one.process is not None and one.process.poll() is None]
         if left and self.is_over:
             log_event(
@@ -111,6 +121,9 @@ class SideProcesses:
         for one in left:
             if one.process is not None:
                 self._end(one, one.process)
+        for one in self._all:
+            if one.command.last_look is not None:
+                self._look_last(one, one.command.last_look)
 
     def _look_after(self, one: _Started) -> None:
         if one.process is not None and one.process.poll() is not None:
@@ -118,13 +131,13 @@ class SideProcesses:
         if one.process is not None:
             if time.monotonic() - one.begun_at < _BEGIN_S:  # later it holds the job by itself, or loses it
                 take_job(self._run, self._job(one), self._held_for)
-        elif not one.is_given_up and time.monotonic() >= one.start_at and self._elect(one):
+        elif not one.is_given_up and time.monotonic() >= one.start_at and self._elect(self._run, one):
             self._start(one)
 
-    def _elect(self, one: _Started) -> bool:
+    def _elect(self, run: Run, one: _Started) -> bool:
         """Whether this worker is to do the job: nobody holds it, and it was the first to take it."""
         job = self._job(one)
-        return is_job_free(self._run, job) and take_job(self._run, job, self._held_for) is not None
+        return is_job_free(run, job) and take_job(run, job, self._held_for) is not None
 
     def _job(self, one: _Started) -> Job:
         return Job(self._study_id, one.command.job, self._worker_id)
@@ -163,12 +176,24 @@ class SideProcesses:
             job=one.command.job,
         )
 
-    def _look_last(self, one: _Started) -> None:
-        """Do the job once more where no other worker does: send the rest, or say that nobody works any more."""
-        try:
-            if not one.is_given_up and self._elect(one):
+    def _send_rest(self, one: _Started) -> None:
+        """Do the job where no other worker does: what is there when the study is over would stay there."""
+        with self._leaving_it_at_that(one):
+            if not one.is_given_up and self._elect(self._last_run, one):
                 self._start(one, "--once")
-        except HpotoolError as error:  # the database is away: whoever comes next goes on
+
+    def _look_last(self, one: _Started, last_look: LastLook) -> None:
+        with self._leaving_it_at_that(one):
+            if self._elect(self._last_run, one):
+                last_look(self._last_run, self._job(one))
+                release_job(self._last_run, self._job(one))
+
+    @contextmanager
+    def _leaving_it_at_that(self, one: _Started) -> Iterator[None]:
+        """A database that is away keeps no worker: whoever comes next goes on."""
+        try:
+            yield
+        except HpotoolError as error:
             log_event("side", f"{one.command.job} is left as it is: {error.message}", logging.WARNING)
 
     def _end(self, one: _Started, process: subprocess.Popen[bytes]) -> None:

@@ -46,7 +46,7 @@ def beside(connection: Connection, worker: str, folder: Path, *words: str) -> Si
         "HPOTOOL_GRACE_PERIOD_S": "6",
         "HPOTOOL_HEARTBEAT_INTERVAL_S": "2",
     }
-    return SideProcesses(connection.run, 1, worker, [command], environment, folder / worker, LEASE)
+    return SideProcesses(connection.run, connection.run, 1, worker, [command], environment, folder / worker, LEASE)
 
 
 def process_of(side: SideProcesses) -> "subprocess.Popen[bytes] | None":

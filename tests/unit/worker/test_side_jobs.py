@@ -27,7 +27,8 @@ def test_each_tracker_is_a_job_of_its_own() -> None:
 def test_who_has_addresses_tells_people_unless_the_study_says_no(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HPOTOOL_NOTIFY", "json://localhost/secret")
     [command] = side_commands(study())
-    assert (command.job, command.words, command.is_last_look) == ("notify", ("notify", "--study", "s"), True)
+    assert (command.job, command.words) == ("notify", ("notify", "--study", "s"))
+    assert command.last_look is not None
     assert side_commands(study("notify: []\n")) == []
 
 

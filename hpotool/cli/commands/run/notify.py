@@ -75,8 +75,7 @@ def _watch(connection: Any, study_id: int, until: Any, holder: str | None) -> in
     job = Job(study_id, JOB_NAME, holder or f"{current_actor()} (process {os.getpid()})")
     grace = read_pulse().grace
     with leaving_on_signals() as leaving, Tenure(connection.run, job, grace) as tenure:
-        notifier = Notifier(connection.run, job, sender, grace, leaving, tenure.is_lost)
-        notifier.watch(until, is_workers_last_look=until == "sent" and holder is not None)
+        Notifier(connection.run, job, sender, grace, leaving, tenure.is_lost).watch(until)
     return EXIT_DONE
 
 
