@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hpotool.errors import InputError
+from hpotool.study.doors import to_json
 from hpotool.study.draft.write import Draft, DraftParameter, name_like
 
 _SUGGEST = {"suggest_float": "float", "suggest_int": "int", "suggest_categorical": "choice"}
@@ -108,11 +110,16 @@ def _called(call: ast.Call) -> str:
 
 
 def _literal(node: ast.AST | None) -> Any:
-    """The node's value; None if it can only be known by running the code."""
+    """What the node says, as JSON data; None where only running it would tell, or a study file cannot say it."""
     try:
-        return None if node is None else ast.literal_eval(node)
+        return None if node is None else to_json(ast.literal_eval(node))
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
+
+
+def _choices(node: ast.AST | None) -> list[Any]:
+    found = _literal(node)
+    return list(found) if isinstance(found, (list, str)) else []
 
 
 def _keywords(call: ast.Call) -> dict[str, ast.expr]:
@@ -127,10 +134,8 @@ def _suggestions(function: ast.AST) -> Iterator[DraftParameter]:
         if kind is None or not isinstance(name, str):
             continue
         if kind == "choice":
-            choices = _literal(words.get("choices") or words.get("low"))
-            yield DraftParameter(
-                name, {"choice": list(choices)} if choices else None, "" if choices else "in the code"
-            )
+            choices = _choices(words.get("choices") or words.get("low"))
+            yield DraftParameter(name, {"choice": choices} if choices else None, "" if choices else "in the code")
             continue
         bounds = [_literal(words.get("low")), _literal(words.get("high"))]
         content: dict[str, Any] = {kind: bounds}
@@ -178,7 +183,7 @@ def _option(name: str, words: Mapping[str, ast.expr]) -> DraftParameter:
     if "action" in words or "is_flag" in words or isinstance(default, bool):
         return DraftParameter(name, None, "a switch: to tune it with {choice: [...]}, make it take a value")
     kind = getattr(words.get("type"), "id", "") or type(default).__name__
-    number = default if type(default) in (int, float) else None
+    number = default if type(default) in (int, float) and abs(default) < math.inf else None
     if kind == "float":
         return DraftParameter(name, _float_range(name, number), given or "choose a range", is_kept)
     if kind == "int":

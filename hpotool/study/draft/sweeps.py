@@ -19,7 +19,9 @@ _WORDS = {
     "${args_no_hyphens}": "{overrides}",
     "${args_json}": "{args_json}",
 }
-_UNREAD = "cannot be converted; replace it"
+_LARGEST = 1e300  # no bound that anybody means lies beyond it, and no sum of two overflows
+_LARGEST_EXPONENT = math.log(_LARGEST)
+_UNREAD = "cannot be read; write it anew"
 
 
 def draft_sweep(text: str, path: str, stem: str) -> Draft:
@@ -107,12 +109,14 @@ def _wandb_parameter(name: str, content: Mapping[str, Any]) -> DraftParameter:
     assert low is not None and high is not None  # noqa: PT018 -- one statement about both
     is_log = "log_uniform" in kind
     if is_log and not kind.endswith("values"):  # its bounds are exponents of e
+        if max(abs(low), abs(high)) > _LARGEST_EXPONENT:
+            return DraftParameter(name, None, f"{kind} {_UNREAD}")
         low, high = (float(f"{math.exp(bound):.6g}") for bound in (low, high))
     return DraftParameter(name, _range(low, high, content.get("q"), is_log, is_whole=kind == "int_uniform"))
 
 
 def _are_numbers(*values: Any) -> bool:
-    return all(type(value) in (int, float) for value in values)
+    return all(type(value) in (int, float) and abs(value) <= _LARGEST for value in values)  # nan is not either
 
 
 def _are_whole(*values: Any) -> bool:

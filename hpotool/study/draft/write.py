@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from hpotool.study.doors import storable
 
 _BARE = re.compile(r"[A-Za-z_][\w.-]*")
 _NOT_TEXT = ("true", "false", "null", "yes", "no", "on", "off")
@@ -65,7 +68,7 @@ def format_draft(draft: Draft, origin: str) -> str:
         lines.append(f"sampler: {draft.sampler}")
     if draft.pruner is not None:
         lines.append(f"pruner: {flow(draft.pruner)}")
-    return "\n".join(lines) + "\n"
+    return storable("\n".join(lines) + "\n")
 
 
 def _space(draft: Draft) -> list[str]:
@@ -92,6 +95,8 @@ def flow(value: Any) -> str:
         return "[" + ", ".join(flow(inner) for inner in value) + "]"
     if isinstance(value, str):
         return value if _is_bare(value) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, float) and not math.isfinite(value):
+        return ".nan" if math.isnan(value) else f"{'-' if value < 0 else ''}.inf"
     return json.dumps(value)
 
 

@@ -66,12 +66,13 @@ def change_budget(spec: StudySpec, changes: Mapping[str, str], prices: Sequence[
     for key, text in changes.items():
         if text != "none":
             is_more = text.startswith("+") and key in _GROWING
-            document = _set(document, f"budget.{key}", text.removeprefix("+"), _option(key), problems)
+            typed = Place(f"{_option(key)} {text}")
+            document = override(document, [f"budget.{key}={text.removeprefix('+')}"], problems, typed)
             if is_more:
                 document = _add(document, spec, key, text, problems)
     for price in prices:
         name, _, text = price.partition("=")
-        document = _set(document, f"budget.prices.{name}", text, "--price", problems)
+        document = override(document, [f"budget.prices.{name}={text}"], problems, Place(f"--price {price}"))
     return read_document(document, problems)
 
 
@@ -100,11 +101,6 @@ _GROWING = ("trials", "wall", "gpu_hours", "cost", "patience", "failed")
 
 def _option(key: str) -> str:
     return f"--{key.replace('_', '-')}"
-
-
-def _set(document: Node, path: str, text: str, option: str, problems: Problems) -> Node:
-    """``document`` with a value set that was typed as ``option``."""
-    return override(document, [f"{path}={text}"], problems, Place(f"{option} {text}"))
 
 
 def _add(document: Node, spec: StudySpec, key: str, text: str, problems: Problems) -> Node:

@@ -50,3 +50,10 @@ def test_an_outcome_younger_than_the_first_release_is_silent_in_retry() -> None:
     assert stored == COUNTED_SINCE_0_1, "set is_silent in study/outcome.py: old studies keep their hash"
     smallest = read_study_file("study: s\nobjective: {python: m:f}\nmetrics: {loss: minimize}\n")
     assert to_document(smallest)["retry"] == stored
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_what_somebody_or_chance_ended_speaks_against_no_parameters(outcome: Outcome) -> None:
+    by_others = outcome.facts.hands_back or outcome.is_finished
+    assert not (by_others and outcome.blames_parameters)
+    assert outcome.blames_parameters is (outcome.facts.blames in (Blame.PARAMETERS, Blame.WORKER))

@@ -1,10 +1,23 @@
+from datetime import datetime, timezone
+
+import optuna
 import pytest
 from optuna import TrialPruned
 from optuna.trial import TrialState
 
+from hpotool.storage.fleet.attempts import Attempt
+from hpotool.storage.fleet.worker_storage import TellResult
 from hpotool.study.outcome import Outcome
 from hpotool.worker.attempt.running_attempt import AttemptResult
-from hpotool.worker.one_trial import AttemptFailedError, _ending_of, _for_optuna, _last_line, _state_of
+from hpotool.worker.one_trial import (
+    AttemptFailedError,
+    TrialEnd,
+    _ending_of,
+    _for_optuna,
+    _has_lost_its_parameters,
+    _last_line,
+    _state_of,
+)
 
 
 @pytest.mark.parametrize("outcome", Outcome)
@@ -33,3 +46,34 @@ def test_what_is_stored_of_an_attempt_has_its_gpu_s_figures() -> None:
 
 def test_an_error_is_said_in_one_line() -> None:
     assert _last_line(ValueError("one\n  two")) == "ValueError: one two"
+
+
+def attempt(*history: Outcome) -> Attempt:
+    return Attempt("a", 1, 2, 3, 3, datetime.now(timezone.utc).replace(tzinfo=None), history=history)
+
+
+@pytest.mark.parametrize(
+    ("history", "is_lost"), [((), False), ((Outcome.LOST,), True), ((Outcome.LOST, Outcome.CRASH), False)]
+)
+def test_only_what_died_before_it_sent_its_parameters_has_lost_them(
+    history: tuple[Outcome, ...], is_lost: bool
+) -> None:
+    trial = optuna.create_study().ask()
+    assert _has_lost_its_parameters(attempt(*history), trial) is is_lost
+    trial.suggest_float("x", 0, 1)
+    assert not _has_lost_its_parameters(attempt(*history), trial)
+
+
+@pytest.mark.parametrize(
+    ("result", "is_finished"),
+    [
+        (AttemptResult(Outcome.COMPLETE, values=(1.0,)), True),
+        (AttemptResult(Outcome.OOM, is_infeasible=True), True),
+        (AttemptResult(Outcome.ERROR), False),
+        (None, False),
+    ],
+)
+def test_a_trial_is_finished_when_its_answer_was_told(result: AttemptResult | None, is_finished: bool) -> None:
+    tell = TellResult(attempt(), Outcome.COMPLETE, False, False, None)
+    assert TrialEnd(attempt(), result, tell).is_finished is is_finished
+    assert not TrialEnd(attempt(), result, None).is_finished

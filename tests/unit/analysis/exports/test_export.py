@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from hpotool.analysis.exports.export import best_params, trial_params, trial_rows
+from hpotool.analysis.exports.export import best_params, several_params, step_rows, trial_params, trial_rows
 from hpotool.errors import NotFoundError
 from tests.unit.analysis.studies import add, make_study
 
@@ -78,3 +78,23 @@ def test_a_front_asks_which_trial_is_meant() -> None:
     with pytest.raises(NotFoundError, match="a Pareto front of 2"):
         best_params(study)
     assert trial_params(study, 1) == {"depth": 4}
+
+
+def test_several_points_are_the_best_ones_best_first() -> None:
+    study = make_study("loss")
+    for value, lr in ((3.0, 0.3), (1.0, 0.1), (2.0, 0.2)):
+        add(study, [value], {"lr": lr})
+    assert several_params(study, 2) == [{"lr": 0.1}, {"lr": 0.2}]
+    assert len(several_params(study, 9)) == 3
+    with pytest.raises(NotFoundError, match="no trial is complete yet"):
+        several_params(make_study("loss"), 1)
+
+
+def test_each_report_is_a_row_in_the_order_of_its_step() -> None:
+    study = make_study("loss")
+    add(study, [1.0], intermediate_values={7: 0.5, 1: math.inf})
+    add(study, None, state=TrialState.FAIL)
+    assert step_rows(study) == [
+        {"number": 0, "step": 1, "value": "inf"},
+        {"number": 0, "step": 7, "value": 0.5},
+    ]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import optuna
 
-from hpotool.analysis.exports.transfer import find_points_to_transfer
+from hpotool.analysis.exports.transfer import best_trials, find_points_to_transfer
 from tests.unit.analysis.studies import add, make_study
 
 
@@ -42,3 +42,12 @@ def test_all_of_the_best_are_taken_where_there_are_no_more() -> None:
 
 def test_a_study_without_a_complete_trial_has_no_points() -> None:
     assert find_points_to_transfer(make_study(), make_study(), (), 5).points == []
+
+
+def test_the_best_trials_are_whole_and_with_replicates_all_of_the_best_points() -> None:
+    study = make_study()
+    for value, lr in ((0.0, 0.1), (9.0, 0.1), (1.0, 0.2), (2.0, 0.2)):
+        add(study, [value], {"lr": lr})
+    assert [trial.number for trial in best_trials(study, 2)] == [0, 2]
+    assert [trial.number for trial in best_trials(study, 1, replicates=True)] == [2, 3]
+    assert best_trials(make_study(), 3) == []

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from hpotool.errors import EXIT_WRONG_INPUT, StudyFileError
-from hpotool.study.file.reader import change_budget, read_study_data, read_study_file
+from hpotool.study.file.reader import change_budget, change_tags, read_study_data, read_study_file
 from hpotool.study.file.resolved import to_document
 from hpotool.study.spec import (
     BudgetSpec,
@@ -296,3 +296,67 @@ def test_a_budget_changes_by_assignments_and_by_lifting_limits() -> None:
     assert changed == replace(read_study_file(text), budget=BudgetSpec(trials=20))
     with pytest.raises(StudyFileError, match="trials"):
         change_budget(changed, {"trials": "many"})
+
+
+LIMITED = read_study_file(
+    "study: s\nobjective: {python: m:f}\nmetrics: {loss: minimize}\n"
+    "budget: {trials: 9, wall: 1h}\ntags: {a: x, b: y}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "budget"),
+    [
+        ({"trials": "+10"}, BudgetSpec(trials=19, wall=timedelta(hours=1))),
+        ({"wall": "+30m"}, BudgetSpec(trials=9, wall=timedelta(minutes=90))),
+        ({"trials": "none", "wall": "none"}, BudgetSpec()),
+        ({"target": "0.5"}, BudgetSpec(trials=9, wall=timedelta(hours=1), target={"loss": 0.5})),
+    ],
+)
+def test_a_budget_grows_by_what_is_added(changes: dict[str, str], budget: BudgetSpec) -> None:
+    assert change_budget(LIMITED, changes).budget == budget
+
+
+def test_prices_are_added_by_device() -> None:
+    with pytest.raises(StudyFileError, match=r"^--price H100=much: expected a number, 0 or more, got 'much'"):
+        change_budget(LIMITED, {"cost": "5"}, ["H100=much"])
+    changed = change_budget(LIMITED, {"cost": "5"}, ["H100=2.5", "cpu=0.1"])
+    assert changed.budget.prices == {"H100": 2.5, "cpu": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"patience": "+5"}, "--patience +5: there is no such limit to add to; write --patience 5"),
+        ({"trials": "+x"}, "--trials +x: expected a whole number, 1 or more, got 'x'"),
+        ({"wall": "5"}, "--wall 5: expected a duration with a unit, like 90s, 30m, 12h or 1h30m, got 5"),
+        ({"cost": "5"}, "a cost needs to know what a device costs per hour; add prices: {H100: 2.5}"),
+    ],
+)
+def test_a_limit_that_cannot_be_is_said_in_the_words_of_its_option(changes: dict[str, str], message: str) -> None:
+    with pytest.raises(StudyFileError) as raised:
+        change_budget(LIMITED, changes)
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "tags"),
+    [
+        (["c=z"], {"a": "x", "b": "y", "c": "z"}),
+        (["a=new"], {"b": "y", "a": "new"}),
+        (["a="], {"b": "y"}),
+        (["none="], {"a": "x", "b": "y"}),
+        (["url=https://x/?q=1"], {"a": "x", "b": "y", "url": "https://x/?q=1"}),
+        ([], {"a": "x", "b": "y"}),
+    ],
+)
+def test_tags_are_put_in_and_taken_out(given: list[str], tags: dict[str, str]) -> None:
+    assert change_tags(LIMITED, given) == replace(LIMITED, tags=tags)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("alone", "a tag is key=value, like owner=ann"), ("a b=x", "one word")]
+)
+def test_what_is_no_tag_is_refused(text: str, message: str) -> None:
+    with pytest.raises(StudyFileError, match=message):
+        change_tags(LIMITED, [text])

@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 from hpotool.study.spec import MetricSpec
-from hpotool.worker.attempt.trial_server import TrialServer
+from hpotool.worker.attempt.trial_server import TrialServer, view_of_one_metric
 
 METRICS = (MetricSpec("loss", "minimize"),)
 
@@ -62,3 +62,10 @@ def test_marks_of_integrations_and_constraints_are_the_objectives_own(trial: opt
         "ddp_pl:epoch",
         "mlflow_run_id",
     }
+
+
+def test_a_pruner_sees_one_metric_of_several_and_the_study_stays_as_it_is() -> None:
+    study = optuna.create_study(directions=["minimize", "maximize"])
+    view = view_of_one_metric(study, 1)
+    assert view.direction == optuna.study.StudyDirection.MAXIMIZE
+    assert len(study.directions) == 2

@@ -19,6 +19,7 @@ from hpotool.worker.child.command.arguments import (
     spell_json,
     spell_options,
     spell_overrides,
+    variables_in,
 )
 
 VALUES = {"lr": 0.1 + 0.2, "depth": 3, "kind": "a b", "flag": True, "none": None, "trial": 7, "low": -1e-5}
@@ -179,3 +180,7 @@ def test_integers_and_texts_are_as_they_are() -> None:
         "1e-05",
         "-10000000000000000.0",
     ]
+
+
+def test_the_variables_that_a_command_needs_are_those_of_the_worker() -> None:
+    assert variables_in(["--data=${DATA}/${SET_1}", "{lr}", "$HOME", "${}", "{{x}}"]) == ["DATA", "SET_1"]

@@ -1,0 +1,99 @@
+"""How far a study is follows from what is counted."""
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.trial import TrialState
+
+from hpotool.analysis.best import find_best
+from hpotool.analysis.status import StudyStatus, TierProgress, _count_tiers, _follow_best
+from hpotool.storage.control.activity import StudyActivity
+from hpotool.storage.control.studies import StudyProgress, StudySummary
+from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
+from tests.unit.analysis.studies import add, make_study
+
+COUNTS = st.dictionaries(st.sampled_from(["WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL"]), st.integers(0, 50))
+
+
+def status(counts: dict[str, int], budget: int | None = None, **progress: Any) -> StudyStatus:
+    summary = StudySummary("s", {"loss": "minimize"}, counts)
+    made = replace(StudyProgress(summary, "running", "", budget, ()), **progress)
+    return StudyStatus(made, find_best(make_study("loss")))
+
+
+@given(COUNTS, st.none() | st.integers(1, 60), st.integers(0, 5))
+def test_what_waits_beyond_the_budget_is_what_it_will_never_claim(
+    counts: dict[str, int], budget: int | None, taken: int
+) -> None:
+    counts["COMPLETE"] = counts.get("COMPLETE", 0) + taken
+    found = status(counts, budget, taken_over=taken)
+    waiting, running = counts.get("WAITING", 0), counts.get("RUNNING", 0)
+    claimable = math.inf if budget is None else max(0, budget - found.progress.finished - running)
+    assert found.queued_beyond_budget == waiting - min(waiting, claimable)
+
+
+@pytest.mark.parametrize(
+    ("state", "running", "is_over"),
+    [("done", 0, True), ("done", 1, False), ("stopped", 0, True), ("paused", 0, False)],
+)
+def test_a_study_is_over_when_nothing_runs_any_more(state: str, running: int, is_over: bool) -> None:
+    assert status({"RUNNING": running}, state=state).is_over is is_over
+
+
+def test_a_failed_trial_that_is_tried_again_has_not_failed_for_good() -> None:
+    found = replace(status({"FAIL": 5}), activity=StudyActivity(tried_again=2, handed_back=1))
+    assert found.failed_for_good == 2
+    assert replace(found, activity=StudyActivity(tried_again=9)).failed_for_good == 0
+
+
+def test_the_data_is_strict_json_with_states_in_their_order() -> None:
+    latest = tuple({"trial": number, "outcome": "complete"} for number in range(12))
+    found = replace(
+        status({"FAIL": 1, "RUNNING": 2, "ODD": 3}),
+        activity=StudyActivity(latest=latest),
+        latest_values={0: {"loss": math.inf}},
+    )
+    data = json.loads(json.dumps(found.as_data(), allow_nan=False))
+    assert list(data["trials"]) == ["RUNNING", "FAIL"]
+    assert len(data["latest"]) == 10
+    assert data["latest"][0]["values"] == {"loss": "inf"}
+    assert "tiers" not in data
+    assert json.loads(json.dumps(replace(found, tiers=(TierProgress(3, 9, 1, 2),)).as_data()))["tiers"] == [
+        {"steps": 3, "trials": 9, "finished": 1, "running": 2}
+    ]
+
+
+@given(st.lists(st.tuples(st.floats(-9, 9), st.booleans()), max_size=8), st.sampled_from([1.0, -1.0]))
+def test_the_best_so_far_never_gets_worse_and_is_of_feasible_trials(
+    points: list[tuple[float, bool]], sign: float
+) -> None:
+    study = make_study(directions=["minimize" if sign > 0 else "maximize"])
+    for value, is_feasible in points:
+        add(study, [value], constraints={"c": -1.0 if is_feasible else 1.0})
+    add(study, None, state=TrialState.FAIL)
+    curve = _follow_best(study.trials, [sign])
+    feasible = [value for value, is_feasible in points if is_feasible]
+    assert len(curve) == len(feasible)
+    assert list(curve) == [min(feasible[: n + 1], key=lambda one: sign * one) for n in range(len(feasible))]
+
+
+def test_of_several_metrics_none_is_followed() -> None:
+    assert _follow_best([], [1.0, -1.0]) == ()
+
+
+def test_each_tier_counts_its_own_trials() -> None:
+    study = make_study()
+    branch = Branch(0, 0, 0, 9, tier=1).to_attribute()
+    add(study, [0.1])
+    add(study, [0.2], state=TrialState.PRUNED)
+    add(study, None, state=TrialState.RUNNING, system_attrs={BRANCH_ATTRIBUTE: branch})
+    add(study, [0.1], system_attrs={BRANCH_ATTRIBUTE: branch})
+    add(study, None, state=TrialState.FAIL)
+    tiers = [{"steps": 3, "trials": 9}, {"steps": 9, "trials": 3}]
+    assert _count_tiers(tiers, study.trials) == (TierProgress(3, 9, 2, 0), TierProgress(9, 3, 1, 1))
+    assert _count_tiers([], study.trials) == ()
