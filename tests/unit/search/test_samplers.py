@@ -138,7 +138,11 @@ def test_every_crossover_can_be_built(crossover: str) -> None:
     ("spec", "message", "hint"),
     [
         (SamplerSpec("tpee", 1), "there is no sampler 'tpee'", "did you mean 'tpe'?"),
-        (SamplerSpec("tpe", 1, {"n_startup": 3}), "has no argument 'n_startup'", "did you mean 'n_startup_trials'?"),
+        (
+            SamplerSpec("tpe", 1, {"n_startup": 3}),
+            "has no argument 'n_startup'",
+            "did you mean 'n_startup_trials'?",
+        ),
         (SamplerSpec("random", 1, {"x": 3}), "has no argument 'x'", "known: none"),
         (SamplerSpec("nowhere.at_all:Sampler", 1), "cannot be imported: No module named 'nowhere'", None),
         (SamplerSpec("optuna.samplers:Nothing", 1), "the module 'optuna.samplers' has no 'Nothing'", None),
