@@ -1,8 +1,7 @@
 """The one place where data from objectives is checked and text for terminals is escaped. Pure.
 
 Promise: an accepted value can be stored and reads back equal. Any other is refused with a message, in the
-    objective's
-own process, where the author sees it. Text that only people read (reasons) is cleaned instead.
+objective's own process, where the author sees it. Text that only people read (reasons) is cleaned instead.
 """
 
 from __future__ import annotations

@@ -102,5 +102,5 @@ def test_whatever_plain_optuna_stored_can_be_drawn_and_weighed(url: DatabaseUrl)
     plots: list[Any] = ["history", "importance", "slice", "parallel", "reports", "timeline"]
     for plot in plots:
         assert "<html>" in draw(study, plot)
-    with pytest.raises(InputError, match="fanova cannot weigh the parameters"):  # its forest knows no 1e300
+    with pytest.raises(InputError, match="fanova cannot rank the parameters"):  # its forest knows no 1e300
         find_importance(study, evaluator="fanova")

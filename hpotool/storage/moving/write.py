@@ -1,7 +1,7 @@
 """Writes whole trials into a study, thousands in one round trip.
 
 Promise: each call of `write_trials` is one transaction, and of two calls that start from the same mark only one
-    writes.
+writes.
 """
 
 from __future__ import annotations

@@ -309,9 +309,8 @@ class Key:
         meaning: its meaning, with the default in brackets
         refused: why the value cannot change in an existing study; None if it can
         decides_values: trials with another value measured something else
-        is_silent: not stored while it has its default. Needed for every key that was added after the first
-            release,
-            so that older studies keep their hash.
+        is_silent: not stored while it has its default. Needed for keys added after the first release, so that
+            older studies keep their hash.
     """
 
     kind: Kind

@@ -1,8 +1,7 @@
 """Runs a worker's attempts: sample → run → judge, each in its checkpoint folder.
 
 Promises: an attempt always ends in one ``AttemptResult``, whatever the objective does. A returned value is never
-    lost,
-whatever goes wrong with its checkpoints or its trial afterwards (it is in ``RunningAttempt.result``).
+lost, whatever goes wrong with its checkpoints or its trial afterwards (it is in ``RunningAttempt.result``).
 """
 
 from __future__ import annotations

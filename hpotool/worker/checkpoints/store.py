@@ -131,9 +131,8 @@ class CheckpointStore:
         """Handle a finished trial (with ``values`` unless it was pruned): keep only the checkpoints of the best.
 
         ``unneeded``: in studies whose trials continue each other, the lineages that none will continue. Others are
-            kept,
-        because during an outage a worker does not know which trials have finished. Problems with the store are
-        logged, and the files are kept.
+        kept, because during an outage a worker does not know which trials have finished. Problems with the store
+        are logged, and the files are kept.
         """
         try:
             with _as_store_error(self._folder):

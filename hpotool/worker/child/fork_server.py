@@ -1,8 +1,7 @@
 """The fork server: a process that imports the objective once and forks a child for each attempt.
 
 Promise: all processes that an attempt leaves behind are gone before its end is reported, and when the worker or
-    this
-process dies, however it dies, every process below it is killed. It has neither a database connection nor a
+this process dies, however it dies, every process below it is killed. It has neither a database connection nor a
 password, and never forks a child that could not use CUDA or threads: if importing the objective has already used
 them, each child imports it again instead, and the worker says so.
 

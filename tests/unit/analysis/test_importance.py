@@ -61,7 +61,7 @@ def test_values_that_fanova_cannot_square_are_said_so(scale: float) -> None:
     study = make_study()
     for number in range(8):
         add(study, [number * scale], {"lr": (number + 1) / 8, "drop": (number * 5 % 8) / 8})
-    with pytest.raises(InputError, match=r"fanova cannot weigh the parameters .* its arithmetic breaks down"):
+    with pytest.raises(InputError, match=r"fanova cannot rank the parameters .* its arithmetic breaks down"):
         find_importance(study, evaluator="fanova")
 
 

@@ -138,11 +138,15 @@ def test_every_crossover_can_be_built(crossover: str) -> None:
     ("spec", "message", "hint"),
     [
         (SamplerSpec("tpee", 1), "there is no sampler 'tpee'", "did you mean 'tpe'?"),
-        (SamplerSpec("tpe", 1, {"n_startup": 3}), "takes no 'n_startup'", "did you mean 'n_startup_trials'?"),
+        (
+            SamplerSpec("tpe", 1, {"n_startup": 3}),
+            "has no argument 'n_startup'",
+            "did you mean 'n_startup_trials'?",
+        ),
         (SamplerSpec("random", 1, {"x": 3}), "has no argument 'x'", "known: none"),
         (SamplerSpec("nowhere.at_all:Sampler", 1), "cannot be imported: No module named 'nowhere'", None),
         (SamplerSpec("optuna.samplers:Nothing", 1), "the module 'optuna.samplers' has no 'Nothing'", None),
-        (SamplerSpec("optuna.pruners:NopPruner", 1), "is no sampler", "derived from BaseSampler"),
+        (SamplerSpec("optuna.pruners:NopPruner", 1), "is not a sampler", "derived from BaseSampler"),
         (SamplerSpec("optuna.samplers:TPESampler", 1, {"foo": 1}), "unexpected keyword argument 'foo'", None),
         (SamplerSpec("cmaes", 1, {"lr_adapt": True, "with_margin": True}), "does not accept its arguments", None),
         (SamplerSpec("grid", 1), "grid needs to know the parameters", "add a search_space"),

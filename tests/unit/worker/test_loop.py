@@ -18,7 +18,7 @@ from hpotool.worker.loop import (
     judge_idleness,
 )
 
-GO_ON = "go on with: hpotool resume --study 'my model'"
+GO_ON = "to continue: hpotool resume --study 'my model'"
 
 
 def nothing(kind: Any, reason: str = "", budget: int | None = 9) -> NoTrial:
@@ -55,7 +55,7 @@ def test_errors_of_the_worker_itself_end_it_when_there_is_nothing_else() -> None
     left = judge_broken(BROKEN_LIMIT, "RuntimeError: no")
     assert left is not None
     assert left.exit_code == 1
-    assert left.reason.endswith("the last one RuntimeError: no")
+    assert left.reason.endswith("most recently RuntimeError: no")
 
 
 ATTEMPT = Attempt("an id", 1, 7, 3, 3, datetime(2026, 1, 1, tzinfo=timezone.utc))

@@ -82,10 +82,10 @@ def test_every_name_and_argument_of_the_grammar_is_in_that_comparison() -> None:
     ("spec", "message"),
     [
         (PrunerSpec("medina"), "there is no pruner 'medina'"),
-        (PrunerSpec("median", {"warmup": 1}), "the pruner 'median' takes no 'warmup'"),
+        (PrunerSpec("median", {"warmup": 1}), "the pruner 'median' has no argument 'warmup'"),
         (PrunerSpec("hyperband"), "the pruner 'hyperband' needs 'max_resource'"),
-        (PrunerSpec("threshold"), "the pruner 'threshold' refuses its arguments"),
-        (PrunerSpec("optuna.samplers:TPESampler"), "is no pruner"),
+        (PrunerSpec("threshold"), "the pruner 'threshold' does not accept its arguments"),
+        (PrunerSpec("optuna.samplers:TPESampler"), "is not a pruner"),
     ],
 )
 def test_what_cannot_be_built_is_an_input_error(spec: PrunerSpec, message: str) -> None:
