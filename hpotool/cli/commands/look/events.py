@@ -106,12 +106,18 @@ def _draw(events: Sequence[Event]) -> RenderableType:
             zone(now): format_clock(event.at, now),
             "trial": event.number,
             "event": _describe_kind(event),
-            "reason": " ".join(event.reason.split()),
+            "reason": _describe_reason(event),
             "by": event.actor,
         }
         for event in events
     ]
     return Fitted(rows, style=_style)
+
+
+def _describe_reason(event: Event) -> str:
+    """The reason in one line, without the word that the event has said already."""
+    reason, said = " ".join(event.reason.split()), _describe_kind(event)
+    return "" if reason == said else reason.removeprefix(f"{said}: ")
 
 
 def _describe_kind(event: Event) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from rich.console import Console
 
-from hpotool.cli.commands.look.events import _draw, _sentence
+from hpotool.cli.commands.look.events import _draw, _say_kind, _say_reason, _sentence
 from hpotool.storage.control.orders import Event
 
 NOW = datetime.now(timezone.utc)
@@ -45,3 +45,21 @@ def test_an_event_is_one_line_with_a_whole_time_and_plain_words(width: int) -> N
 def test_a_line_that_is_followed_says_the_same_in_utc() -> None:
     assert _sentence(EVENTS[2]).endswith(f"UTC trial 15 lost by {WORKER}: lost: no heartbeat for 30 s")
     assert "paused (running → paused) by me@here: lunch" in _sentence(EVENTS[5])
+
+
+def event(kind: str, to: str, reason: str, actor: str = "vm-1-a") -> Event:
+    return Event(1, datetime.now(timezone.utc), kind, 3, actor, None, to, reason)
+
+
+@pytest.mark.parametrize(
+    ("happened", "word", "reason"),
+    [
+        (event("finish", "COMPLETE", "complete"), "complete", ""),
+        (event("finish", "PRUNED", "pruned: at step 3: loss 2"), "pruned", "at step 3: loss 2"),
+        (event("finish", "FAIL", "error: ValueError:\n no"), "failed", "error: ValueError: no"),
+        (event("requeue", "WAITING", "after trial 2"), "handed back", "after trial 2"),
+        (event("requeue", "WAITING", "after trial 2", "ann@desk"), "queued again", "after trial 2"),
+    ],
+)
+def test_an_event_in_words(happened: Event, word: str, reason: str) -> None:
+    assert (_say_kind(happened), _say_reason(happened)) == (word, reason)
