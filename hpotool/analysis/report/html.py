@@ -61,7 +61,7 @@ text.s2 { fill: #5aa369 } text.s3 { fill: #9d6dbb } text.s4 { fill: #c9973c } te
 polyline.s0 { stroke: #4a86c8 } polyline.s1 { stroke: #d4674f } polyline.s2 { stroke: #5aa369 }
 polyline.s3 { stroke: #9d6dbb } polyline.s4 { stroke: #c9973c } polyline.s5 { stroke: #48a3a8 }
 @media (max-width: 34rem) { body { padding: 1.25rem .9rem 3rem }
-  .tick { font-size: 17px } .label { font-size: 18px }
+  .tick { font-size: 17px } .label, .name { font-size: 18px }
   .slices .tick { font-size: 11px } .slices .label { font-size: 12px } }
 @media print { :root { --page: #fff; --text: #000; --soft: #444; --line: #ccc; --card: #f4f4f4; --trial: #6f9bd1;
   --best: #1f3b63; --muted: #999; --warn: #a03a22 } body { max-width: none; padding: 0; font-size: 11pt }
