@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,14 +12,13 @@ import pytest
 from hpotool.server import EmbeddedPostgres
 from hpotool.server.network import own_address
 from tests.acceptance.command_line import CommandLine, wait_until
+from tests.capabilities import may
 from tests.launched import rows_of
 from tests.slurm import KILL_WAIT_S, Slurm, slurm
 
 ADDRESS = own_address()
 pytestmark = [
-    pytest.mark.skipif(
-        os.geteuid() != 0, reason="Slurm's daemons start jobs as their users: that is root's to do"
-    ),
+    pytest.mark.skipif(not may("mknod", "sys_admin"), reason="this account may not run Slurm's daemons"),
     pytest.mark.skipif(ADDRESS == "127.0.0.1", reason="this machine has no address but loopback"),
     pytest.mark.xdist_group("slurm"),
     pytest.mark.timeout(900),  # beside other work
