@@ -13,7 +13,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from hpotool.storage.control.keeping import delete_study
+from hpotool.storage.control.keeping import delete_study, rename_study
 from hpotool.storage.control.orders import adopt_study, set_state
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
@@ -24,7 +24,7 @@ from hpotool.tracking.exporter import Exporter, Sent, Until
 from hpotool.tracking.targets.target import RefusedByTargetError, Target, TargetAwayError
 from hpotool.tracking.targets.tensorboard import TensorboardTarget
 from hpotool.tracking.tenure import Tenure
-from hpotool.tracking.tracked_run import TrackedRun
+from hpotool.tracking.tracked_run import Point, TrackedRun
 
 pytest.importorskip("tensorboardX")
 
@@ -209,3 +209,55 @@ def test_killed_between_any_two_trials_it_goes_on(at_hand: StudyAtHand, tmp_path
     assert len(found) == 8
     subprocess.run([*command, "--once", "--again"], env=environment, check=True, timeout=120)
     assert found == {str(p.relative_to(tmp_path)): p.read_bytes() for p in (tmp_path / "runs").rglob("*tfevents*")}
+
+
+class WithoutStudy(Moody):
+    """Takes trials; the first times that it is told of the study it is away."""
+
+    def __init__(self, folder: Path, times: int) -> None:
+        super().__init__(folder)
+        self.times = times
+        self.points: list[int] = []
+        self.opened = 0
+
+    def open(self, study: TrackedRun, job_id: str) -> None:
+        super().open(study, job_id)
+        self.opened += 1
+
+    def send_study(self, study: TrackedRun, points: tuple[Point, ...]) -> None:
+        self.times -= 1
+        if self.times >= 0:
+            raise TargetAwayError("not now")
+        self.points += [point.step for point in points]
+
+
+def test_trials_are_noted_after_the_study_has_their_values(at_hand: StudyAtHand, tmp_path: Path) -> None:
+    at_hand.finish(3)
+    target = WithoutStudy(tmp_path, times=1)
+    at_hand.export(target)
+    assert target.points == [0, 1, 2]
+    assert sorted(target.sent) == [0, 0, 1, 1, 2, 2], "nobody knew whether they had arrived"
+    assert target.opened == 2, "and whatever it had before is looked for again"
+
+
+def test_two_exports_of_one_study_know_nothing_of_each_other(at_hand: StudyAtHand, tmp_path: Path) -> None:
+    at_hand.finish(2)
+    at_hand.export(Moody(tmp_path / "one"))
+    job = Job(at_hand.study_id, "another place", "me")
+    with Tenure(at_hand.connection.run, job, timedelta(hours=1)) as tenure:
+        assert tenure.held is not None
+        target = Moody(tmp_path / "two")
+        Exporter(at_hand.connection.run, job, tenure.held, target, threading.Event()).export("sent")
+    assert sorted(target.sent) == [0, 1]
+    assert [each.arrived for each in list_jobs(at_hand.connection.run, at_hand.study_id)] == [2, 2]
+    assert len(list(tmp_path.glob("*/s/trial-*"))) == 4
+
+
+def test_a_study_keeps_its_place_when_it_is_renamed(at_hand: StudyAtHand, tmp_path: Path) -> None:
+    at_hand.finish(1)
+    at_hand.export(Moody(tmp_path))
+    rename_study(at_hand.connection, "s", "another", "ann")
+    at_hand.finish(1)
+    at_hand.export(Moody(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+    assert len(list((tmp_path / "s").glob("trial-*"))) == 2

@@ -10,6 +10,7 @@ import optuna
 import pytest
 
 from hpotool.storage.control.creation import create_or_resume, read_spec
+from hpotool.storage.control.keeping import delete_study
 from hpotool.storage.control.orders import adopt_study, end_worker, register_worker, set_state
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
@@ -18,8 +19,9 @@ from hpotool.storage.open import open_storage
 from hpotool.storage.tracking.jobs import Job, take_job
 from hpotool.storage.tracking.notices import claim_notice, list_notices, settle_notice, tell
 from hpotool.study.file.reader import read_study_file
-from hpotool.tracking.notify.notifier import JOB_NAME, Notifier
+from hpotool.tracking.notify.notifier import JOB_NAME, Notifier, Until
 from hpotool.tracking.notify.send import Sender
+from tests.acceptance.command_line import wait_until
 from tests.notice_targets import Webhook, mail_server, webhook
 
 pytest.importorskip("apprise")
@@ -258,3 +260,42 @@ def test_a_study_of_plain_optuna_can_be_told_about(study_database_url: str, hook
     Notifier(connection.run, job, Sender([hook.address]), GRACE, threading.Event()).watch("sent")
     assert hook.titles == ["plain was stopped"]
     connection.close()
+
+
+def watch(told: Told, hook: Webhook, until: Until, leaving: threading.Event, is_lost: bool = False) -> None:
+    Notifier(told.run, told.job, Sender([hook.address]), GRACE, leaving, lambda: is_lost, look_every_s=0.01).watch(
+        until
+    )
+
+
+def test_it_leaves_when_the_study_is_over_and_everything_was_sent(told: Told, hook: Webhook) -> None:
+    set_state(told.run, told.study_id, "done", "budget.wall: 1h", "ann")
+    watch(told, hook, "over", threading.Event())
+    assert hook.titles == ["s is done"]
+
+
+def test_it_stays_while_a_target_is_down_and_looks_once_more_when_told_to_leave(told: Told, hook: Webhook) -> None:
+    hook.is_down = True
+    leaving = threading.Event()
+    set_state(told.run, told.study_id, "done", "budget.wall: 1h", "ann")
+    thread = threading.Thread(target=watch, args=(told, hook, "over", leaving))
+    thread.start()
+    wait_until(lambda: hook.refused, "it has tried")
+    hook.is_down = False
+    told.due_now()
+    wait_until(lambda: hook.titles, "it has tried again")
+    thread.join()
+    set_state(told.run, told.study_id, "running", "", "ann")
+    set_state(told.run, told.study_id, "stopped", "enough", "ann")
+    leaving.set()
+    watch(told, hook, "told", leaving)
+    assert hook.titles == ["s is done", "s was stopped"]
+
+
+def test_who_lost_the_job_or_whose_study_is_gone_leaves_at_once(told: Told, hook: Webhook) -> None:
+    set_state(told.run, told.study_id, "stopped", "enough", "ann")
+    watch(told, hook, "told", threading.Event(), is_lost=True)
+    assert hook.titles == []
+    delete_study(told.connection, told.study_id)
+    watch(told, hook, "told", threading.Event())
+    assert hook.titles == []

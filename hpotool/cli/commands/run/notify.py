@@ -38,8 +38,7 @@ def notify(
 ) -> int:
     """Tell people what happens in a study until it is over: by mail, chat or webhook, as HPOTOOL_NOTIFY says.
 
-    Workers that have HPOTOOL_NOTIFY do the same. Where all of them may vanish at once, run it on a machine that
-    stays.
+    Workers that have HPOTOOL_NOTIFY do it too. Run it beside them where all of them may vanish at once.
     """
     if test:
         return _test()

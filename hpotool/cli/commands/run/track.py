@@ -60,8 +60,7 @@ def track(
 ) -> int:
     """Export a study to MLflow or TensorBoard until it is over: every trial with its steps, outcome and cost.
 
-    Killed or away, it goes on where it was. No trial waits for it. A worker does the same where the study file
-    says `tracking`.
+    Killed, it goes on where it was; no trial waits for it. With `tracking` in the study file, a worker does it.
     """
     from hpotool.cli.database import adopt_study, connect
     from hpotool.tracking.tenure import JobTakenError, end_with_parent
