@@ -219,7 +219,7 @@ def _importance_rows(found: Importance) -> list[list[str]]:
     rows = []
     for name, weight in found.importance.items():
         low, high = found.sureness.intervals[name]
-        note = "cannot be told from nothing" if name in found.sureness.untold else ""
+        note = "cannot be told from noise" if name in found.sureness.untold else ""
         rows.append([name, f"{weight:.3f}", f"{low:.2f} to {high:.2f}", note])
     share, low, high = found.sureness.random
     return [*rows, ["a random column", f"{share:.3f}", f"{low:.2f} to {high:.2f}", ""]]

@@ -99,7 +99,7 @@ def draw_importance(found: Importance) -> Figure:
             low, high = found.sureness.intervals[name]
             canvas.line([(low, place), (high, place)], "interval")
     caption = f"Share of each parameter in {found.metric}"
-    more = ", with 90 % intervals; pale bars cannot be told from nothing" if found.sureness else ""
+    more = ", with 90 % intervals; pale bars cannot be told from noise" if found.sureness else ""
     return Figure(canvas.svg(caption), f"{caption}{more}.")
 
 

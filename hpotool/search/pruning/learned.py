@@ -25,7 +25,7 @@ _LEARNS_AGAIN_AFTER = 0.05  # of the finished trials have joined
 
 
 class LearnedPruner(Following, BasePruner):
-    """Ends a trial whose remaining steps promise less than a new trial's would.
+    """Ends a trial whose remaining steps promise far less than a new trial's would.
 
     It expects a final value from the trial's curve, by all curves of the study, and notes it with the trials that
     it ends. What a trial ends with is its value, or with several metrics its last report.

@@ -13,7 +13,7 @@ from hpotool.search.pruning.curves import Curve, Knots, LossScale
 from hpotool.study.forecast import Forecast
 
 FEWEST_COMPLETE = 6
-_CAUTION = 0.2  # a trial is ended where a step of a new one promises five times as much
+_CAUTION = 0.05  # a trial is ended where a step of a new one promises twenty times as much
 _RECENT = 20  # finished trials that show what a new one promises
 
 

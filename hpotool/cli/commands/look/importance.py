@@ -44,7 +44,7 @@ _QUESTIONS = {
     "ped-anova": "what sets the best tenth of the trials apart",
     "fanova": "what moves {} anywhere in the space",
 }
-_UNTOLD = "cannot be told from nothing"
+_UNTOLD = "cannot be told from noise"
 
 
 def importance(

@@ -1,0 +1,1 @@
+"""Pruners on the learning curves of real trainings, recorded once."""
