@@ -21,7 +21,7 @@ import typer
 from typer.main import get_command
 
 import hpotool
-from hpotool.cli.commands.decide import confirm, export
+from hpotool.cli.commands.decide import artifacts, confirm, export, run_final
 from hpotool.cli.commands.describe import budget, check, create_study, enqueue, init, schema
 from hpotool.cli.commands.keep import archive, clean, clone, db, delete, import_study, note, rename
 from hpotool.cli.commands.look import (
@@ -87,6 +87,8 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
     },
     "Decide": {
         "confirm": confirm.confirm,
+        "run": run_final.run,
+        "artifacts": artifacts.artifacts,
     },
     "Keep it in order": {
         "note": note.note,

@@ -38,6 +38,9 @@ ELSEWHERE = {
     "hpotool retry my-study": "test_keeping.py: it needs trials that failed",
     "hpotool clean --checkpoints s3": "test_object_store.py: it needs a bucket",
     "hpotool worker --study my-model --only-objective": "test_allowed.py",
+    "hpotool confirm digits": "test_confirm.py: a study of 30 trials of its own",
+    "hpotool worker digits": "test_confirm.py",
+    "hpotool run --trial 22": "test_final.py",
 }
 # What a reader puts in: an address of the machine at hand, a study that exists.
 STANDS_FOR = {

@@ -44,7 +44,7 @@ class StudySettings:
 class Places:
     """How the places of a budget are taken, counted as a claim counts them.
 
-    ``open_apart``: how many trials apart from the search run or wait; they take no place.
+    ``open_apart``: how many replicates run or wait; they take no place.
     """
 
     finished: int

@@ -63,6 +63,7 @@ class AttemptRunner:
         meter: DeviceMeter | None = None,
         checkpoints: CheckpointStore | None = None,
         unneeded_lineages: Callable[[Study], set[int]] | None = None,
+        artifacts: Path | None = None,
     ) -> None:
         """Nothing is started yet.
 
@@ -72,8 +73,10 @@ class AttemptRunner:
             meter: measures what attempts take of their GPUs
             checkpoints: gives each lineage of trials a folder
             unneeded_lineages: where trials go on from each other, those that none will go on from
+            artifacts: where a final training puts what it keeps
         """
         self._unneeded_lineages = unneeded_lineages
+        self._artifacts = artifacts
         self._checkpoints = checkpoints
         self._meter = meter
         self._spec = spec
@@ -241,6 +244,8 @@ class AttemptRunner:
         }
         if self._spec.holdout and phase != "search":
             environment["HPOTOOL_HOLDOUT"] = ",".join(map(str, self._spec.holdout))
+        if self._artifacts is not None:
+            environment["HPOTOOL_ARTIFACTS"] = str(self._artifacts)
         if seed is not None:
             environment["HPOTOOL_SEED"] = str(seed)
         steps = steps_of_trial(self._spec, _branch_of(trial))
