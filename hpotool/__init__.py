@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hpotool.api.frame import trials_dataframe
     from hpotool.api.studies import create_study, load_study, open_storage
     from hpotool.api.work import run_worker, wait
+    from hpotool.artifacts import log_artifact
     from hpotool.checkpoints import checkpoint_step, latest_checkpoint, save_checkpoint
     from hpotool.reporting import (
         checkpoint_dir,
@@ -36,6 +37,7 @@ __all__ = [
     "infeasible",
     "latest_checkpoint",
     "load_study",
+    "log_artifact",
     "open_storage",
     "params",
     "phase",
@@ -57,6 +59,7 @@ _HOMES = {
     "run_worker": "hpotool.api.work",
     "trials_dataframe": "hpotool.api.frame",
     "wait": "hpotool.api.work",
+    "log_artifact": "hpotool.artifacts",
     "checkpoint_step": "hpotool.checkpoints",
     "latest_checkpoint": "hpotool.checkpoints",
     "save_checkpoint": "hpotool.checkpoints",

@@ -77,9 +77,10 @@ class StudyStatus:
     @property
     def is_over(self) -> bool:
         """Whether the study is over: it is done or stopped, and no trial is running."""
-        summary = self.progress.summary
-        has_replicates = summary.open_apart if self.progress.state == "done" else summary.apart.get("RUNNING")
-        return self.progress.state in ("done", "stopped") and not (summary.trials.get("RUNNING") or has_replicates)
+        summary, state = self.progress.summary, self.progress.state
+        is_running = summary.trials.get("RUNNING", 0) + summary.apart.get("RUNNING", 0) > 0
+        is_confirming = state == "done" and self.confirmation is not None and self.confirmation.is_open
+        return state in ("done", "stopped") and not is_running and not is_confirming
 
     @property
     def is_forsaken(self) -> bool:

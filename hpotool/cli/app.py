@@ -20,7 +20,7 @@ import typer
 from typer.main import get_command
 
 import hpotool
-from hpotool.cli.commands.decide import compare, confirm, export, report
+from hpotool.cli.commands.decide import artifacts, compare, confirm, export, report, run_final
 from hpotool.cli.commands.describe import budget, check, create_study, enqueue, init, schema
 from hpotool.cli.commands.fleet import doctor, launch, workers
 from hpotool.cli.commands.keep import archive, clean, clone, db, delete, import_study, note, rename
@@ -92,6 +92,8 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
         "confirm": confirm.confirm,
         "compare": compare.compare,
         "report": report.report,
+        "run": run_final.run,
+        "artifacts": artifacts.artifacts,
         "export": export.export,
     },
     "Manage studies": {

@@ -18,6 +18,7 @@ CONFIRMS = "confirms"
 
 # Replicates have seeds that no trial of the search can have: a trial's number is below this.
 _FIRST_REPLICATE_SEED = 2**31
+_FINAL_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class Apart:
 
     @property
     def seed_number(self) -> int:
-        """What stands for the trial's number where its seed is made."""
-        return _FIRST_REPLICATE_SEED + self.replicate
+        """What stands for the trial's number where its seed is made; all final trainings have one seed."""
+        return _FINAL_SEED if self.phase == "final" else _FIRST_REPLICATE_SEED + self.replicate
 
     @classmethod
     def of(cls, system_attrs: Mapping[str, Any]) -> Apart | None:

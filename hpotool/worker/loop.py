@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from optuna import Study
+from optuna import Study, Trial
 from typing_extensions import assert_never
 
 from hpotool.errors import EXIT_DONE, EXIT_FAILED, HpotoolError, paste
@@ -60,10 +60,12 @@ class WorkerLoop:
         *,
         has_breaker: bool = True,
         order_more: Callable[[], bool] = lambda: False,
+        keep: Callable[[Trial, AttemptResult], None] | None = None,
     ) -> None:
         """Claims nothing yet. ``before_claim`` is called before each claim; for ``has_breaker`` see `judge`.
 
-        ``order_more`` checks whether a confirmation is decided; if true, more replicates are waiting now.
+        ``order_more`` looks whether what was confirmed is decided; true: more replicates wait now. ``keep`` is for
+        a final training: called with what it returned; with it, the loop is one trial long.
         """
         self._study = study
         self._storage = storage
@@ -76,10 +78,13 @@ class WorkerLoop:
         self._before_claim = before_claim
         self._has_breaker = has_breaker
         self._order_more = order_more
+        self._is_final = keep is not None
         self._idle_because = ""
         self._asked_in_vain = 0
         self._broken_in_a_row = 0
-        self._trial = OneTrial(study, storage, runner, spec, self._prepare_claim, self._stop_attempt_if_asked)
+        self._trial = OneTrial(
+            study, storage, runner, spec, self._prepare_claim, self._stop_attempt_if_asked, keep or _keep_nothing
+        )
         stopping.listener = self._stop_attempt_if_asked
 
     def run(self) -> Departure:
@@ -111,12 +116,14 @@ class WorkerLoop:
 
     def _depart_as_asked(self) -> Departure:
         code = self._stopping.exit_code
-        if code != EXIT_DONE and not self._membership.has_work_left():
+        if code != EXIT_DONE and not self._is_final and not self._membership.has_work_left():
             code = EXIT_DONE
         return Departure(self._stopping.describe_reason(), code)
 
     def _settle_idleness(self, answer: NoTrial) -> Departure | None:
         departure = judge_idleness(answer, self._study.study_name)
+        if self._is_final:
+            return Departure("somebody else has taken the final training", EXIT_FAILED)
         if departure is None:
             self._stay_idle(answer)
         elif answer.kind == "done" and self._order_more():
@@ -135,6 +142,9 @@ class WorkerLoop:
         if end.broke is not None and not end.is_finished:
             return self._after_broken(end.broke)
         self._broken_in_a_row = 0
+        if self._is_final and (end.is_finished or self._stopping.level == Level.STAY):
+            how = "has ended" if end.is_finished else "has failed"
+            return Departure(f"the final training {how}", EXIT_DONE if end.is_finished else EXIT_FAILED)
         if end.attempt is not None and end.attempt.apart is not None:
             self._order_more()
         return self._look_at_breaker(end)
@@ -196,6 +206,10 @@ class WorkerLoop:
             duration_s=round(seconds, 3),
             fenced=tell.is_fenced,
         )
+
+
+def _keep_nothing(trial: Trial, result: AttemptResult) -> None:
+    """Nothing but a final training keeps anything."""
 
 
 def judge_idleness(answer: NoTrial, study: str) -> Departure | None:

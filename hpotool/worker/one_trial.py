@@ -67,14 +67,19 @@ class OneTrial:
         spec: StudySpec,
         prepare_claim: Callable[[], None],
         pass_on_orders: Callable[[], None],
+        keep: Callable[[Trial, AttemptResult], None] = lambda *_: None,
     ) -> None:
-        """``prepare_claim`` is called before each claim, ``pass_on_orders`` once a stop can reach the attempt."""
+        """``prepare_claim`` is called before each claim, ``pass_on_orders`` when a stop can reach the attempt.
+
+        ``keep`` is called with what an attempt returned, before that is told.
+        """
         self._study = study
         self._storage = storage
         self._runner = runner
         self._spec = spec
         self._prepare_claim = prepare_claim
         self._pass_on_orders = pass_on_orders
+        self._keep = keep
         self._pruner_check = PrunerCheck(storage, study._study_id, spec)
         self._result: AttemptResult | None = None
         self._broke: str | None = None
@@ -140,6 +145,7 @@ class OneTrial:
         if earlier is not None:
             return earlier
         result = self._runner.run_attempt(running, self._pass_on_orders)
+        self._keep(running.trial, result)
         if not attempt.history and is_searching:
             self._pruner_check.look(running.trial, result)
         return result
@@ -187,7 +193,11 @@ class OneTrial:
 
 def _say_apart(attempt: Attempt) -> str:
     apart = attempt.apart
-    return "" if apart is None else f", {apart.phase} {apart.point}, replicate {apart.replicate + 1}"
+    if apart is None:
+        return ""
+    if apart.phase == "final":
+        return f", the final training of {apart.point}"
+    return f", replicate {apart.replicate + 1} of {apart.point}"
 
 
 def _state_of(result: AttemptResult) -> TrialState:

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,10 +27,11 @@ from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.study.spec import StudySpec
 from hpotool.worker.allowed import Allowed
-from hpotool.worker.attempt.runner import AttemptRunner
+from hpotool.worker.attempt.runner import AttemptResult, AttemptRunner
 from hpotool.worker.branches import Branches, branching_rule
 from hpotool.worker.checkpoints.location import CheckpointLocation
 from hpotool.worker.checkpoints.store import CheckpointStore
+from hpotool.worker.final import FinalKeeper
 from hpotool.worker.gpu import DeviceMeter, Slot
 from hpotool.worker.log import log_event
 from hpotool.worker.loop import Departure, WorkerLoop
@@ -57,18 +59,19 @@ def run_worker(
     give_up_after: timedelta | None = None,
     has_breaker: bool = True,
     allowed: Allowed = Allowed(),  # noqa: B008  (frozen)
+    final: FinalTraining | None = None,
 ) -> Departure:
     """Run a worker in this process until there is a reason to leave; return the reason.
 
     Args:
-        slot: the worker's devices
-        meter: measures its attempts' use of GPUs
-        checkpoints: the folder or fsspec URL for checkpoints; None: below the home folder of this machine
-        grace: the time for an attempt to save a checkpoint when it is asked to stop
-        give_up_after: the length of a database outage after which the worker leaves; None: it waits as long as
-            needed
-        has_breaker: whether it leaves if everything fails on it but not on other workers
-        allowed: the code that the study may name; checked before any of it is imported
+        slot: what the worker works on
+        meter: measures what its attempts take of their GPUs
+        checkpoints: the folder or fsspec URL that keeps them; None: below the home folder of this machine
+        grace: how long an attempt that is asked to stop may take to checkpoint
+        give_up_after: how long the database may stay away before the worker leaves; None: for as long as it does
+        has_breaker: whether it leaves when everything fails on it and on no other worker
+        allowed: what the study may name; nothing of it is imported before that is checked
+        final: run only this trial
 
     Raises:
         NotFoundError: the study does not exist, or has no settings.
@@ -95,8 +98,15 @@ def run_worker(
     storage = WorkerStorage(url, identity, spec.retry, give_up_after=give_up_after)
     branches = _branches(spec, sampler, storage, identity.worker_id)
     runner = AttemptRunner(
-        spec, logs, slot.environment, meter, store, branches.unneeded_lineages if branches else None
+        spec,
+        logs,
+        slot.environment,
+        meter,
+        store,
+        branches.unneeded_lineages if branches else None,
+        final.keeper.folder if final else None,
     )
+    storage.apart_id = final.trial_id if final else None
     stopping.announce = lambda level, name: _announce(storage, level, name, grace)
     with stopping.on_signals(), runner:
         stopping.listener = runner.interrupt_import  # the loop's, when there is one
@@ -150,6 +160,7 @@ def run_worker(
                 _before_claim(sampler, storage, branches),
                 has_breaker=has_breaker and spec.breaker == "on",
                 order_more=lambda: _order_more(storage, study_id, spec, identity.worker_id),
+                keep=_keeping(final, spec),
             )
             departure = loop.run()
             membership.end_reason = departure.reason
@@ -160,6 +171,26 @@ def run_worker(
 def _environment(url: DatabaseUrl) -> Mapping[str, str]:
     """The URL travels in the environment: an argument list is for everybody to read."""
     return {**os.environ, "HPOTOOL_STORAGE": url.libpq}
+
+
+@dataclass(frozen=True)
+class FinalTraining:
+    """The one trial that a worker is to run, and who keeps what it leaves."""
+
+    trial_id: int
+    keeper: FinalKeeper
+
+
+def _keeping(final: FinalTraining | None, spec: StudySpec) -> Callable[[optuna.Trial, AttemptResult], None] | None:
+    if final is None:
+        return None
+    names = [metric.name for metric in spec.metrics]
+
+    def keep(trial: optuna.Trial, result: AttemptResult) -> None:
+        if result.values is not None:
+            final.keeper.keep(trial, dict(zip(names, result.values, strict=True)))
+
+    return keep
 
 
 def _leave(departure: Departure, worker_id: str) -> Departure:

@@ -46,6 +46,9 @@ ELSEWHERE = {
     "hpotool importance --target": "test_report.py: it needs trials that failed",
     "hpotool workers my-study": "test_launch.py",
     "hpotool doctor my-study": "test_doctor.py",
+    "hpotool confirm digits": "test_confirm.py: a study of 30 trials of its own",
+    "hpotool worker digits": "test_confirm.py",
+    "hpotool run --trial 22": "test_final.py",
 }
 # What a reader puts in: an address of the machine at hand, a study that exists.
 STANDS_FOR = {

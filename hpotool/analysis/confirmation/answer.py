@@ -84,7 +84,7 @@ class ConfirmedPoint:
 
     def as_row(self) -> dict[str, Any]:
         """Return the point as one line of a table."""
-        row: dict[str, Any] = {"point": self.point.name, "best": round(self.probability_best, 3)}
+        row: dict[str, Any] = {"point": self.point.name, "p_best": round(self.probability_best, 3)}
         for name, value in self.mean.items():
             row |= {name: value, f"{name}_se": self.standard_error[name]}
         row["n"] = self.measured

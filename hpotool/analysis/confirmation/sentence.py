@@ -18,7 +18,17 @@ def say_answer(answer: ConfirmationAnswer) -> str:
     if not able:
         return "Nothing was confirmed: no point has a measurement that meets every constraint."
     say = _say_front if len(answer.metrics) > 1 else _say_best
-    return " ".join(say(answer, able))
+    return " ".join([*say(answer, able), *_say_deaf(able)])
+
+
+def _say_deaf(able: list[ConfirmedPoint]) -> Iterator[str]:
+    """That the seeds changed nothing: then measuring again has measured nothing."""
+    repeated = [one for one in able if one.measured > 1]
+    if repeated and all(error == 0 for one in repeated for error in one.standard_error.values()):
+        yield (
+            "Every replicate of a point gave the same value: the objective does not draw on its seed "
+            "(hpotool.seed()), and this says no more than the search did."
+        )
 
 
 def _say_best(answer: ConfirmationAnswer, able: list[ConfirmedPoint]) -> Iterator[str]:

@@ -89,6 +89,7 @@ def _queue(
         "order": to_jsonb(order.to_data()) if store else None,
         "seen": seen,
         "actor": actor,
+        "kind": "confirm",
         "reason": f"{len(order.points)} points" if store else "it is not decided yet",
     }
     [(is_stored, numbers)] = run(query("queue_apart"), parameters)

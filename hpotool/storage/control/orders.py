@@ -44,7 +44,7 @@ class StudySettings:
 class BudgetCounts:
     """The used and reserved part of a budget, counted as in a claim.
 
-    ``open_apart``: the number of running or waiting trials beside the search, which do not use the budget.
+    ``open_apart``: how many replicates run or wait; they take no place.
     """
 
     finished: int

@@ -25,11 +25,6 @@ class StudySummary:
     is_archived: bool = False
     apart: Mapping[str, int] = field(default_factory=dict)
 
-    @property
-    def open_apart(self) -> int:
-        """How many trials apart from the search run or wait."""
-        return self.apart.get("RUNNING", 0) + self.apart.get("WAITING", 0)
-
 
 @dataclass(frozen=True)
 class StudyProgress:

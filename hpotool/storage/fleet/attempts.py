@@ -66,7 +66,7 @@ class NoTrial:
     running: int
     waiting: int
     budget: int | None
-    running_apart: int = 0  # of the trials apart from the search
+    running_apart: int = 0  # replicates, which may have to be tried again
 
 
 @dataclass(frozen=True)
@@ -108,13 +108,19 @@ def new_attempt_id() -> str:
 
 
 def claim_trial(
-    run: Run, study_id: int, worker: WorkerIdentity, attempt_id: str, *, create_below: int | None = None
+    run: Run,
+    study_id: int,
+    worker: WorkerIdentity,
+    attempt_id: str,
+    *,
+    create_below: int | None = None,
+    apart_id: int | None = None,
 ) -> Attempt | NoTrial:
     """Claim the oldest waiting trial, or a new one, within the budget; includes the first heartbeat.
 
-    The attempt's id differs from ``attempt_id`` if an earlier claim with that id succeeded (its answer was lost)
-    and the attempt has since been reaped. ``create_below``: create a trial only if the study has fewer trials, of
-    any state.
+    The attempt has another id than ``attempt_id`` where that one was claimed before (the answer was lost) and has
+    been taken for lost meanwhile. ``create_below``: a new one only while the study has fewer trials, of any state.
+    ``apart_id``: this trial, a final training, and no other one.
     """
     rows = run(
         query("claim"),
@@ -126,13 +132,14 @@ def claim_trial(
             "pid": worker.pid,
             "slot": worker.slot,
             "create_below": create_below,
+            "apart_id": apart_id,
         },
     )
     if not rows:
         return NoTrial("stopped", "the study no longer exists", 0, 0, 0, None)
     [(kind, reason, finished, running, waiting, budget, running_apart, *trial, history)] = rows
     if kind == "spent":
-        return claim_trial(run, study_id, worker, new_attempt_id())
+        return claim_trial(run, study_id, worker, new_attempt_id(), apart_id=apart_id)
     if kind == "claimed":
         outcomes = tuple(Outcome(outcome) for outcome in history)
         trial_id, number, root_number, started, is_new = trial

@@ -96,6 +96,7 @@ class WorkerStorage(PostgresStorage):
         self.attempt: Attempt | None = None
         self.last_tell: TellResult | None = None
         self.create_below: int | None = None  # create a trial only if there are fewer; for a finite list of points
+        self.apart_id: int | None = None  # the only trial to claim: a final training
         self._retry = retry or RetrySpec()
         self._ending: Ending | None = None
         self._own_trial: LiveTrial | None = (
@@ -133,7 +134,12 @@ class WorkerStorage(PostgresStorage):
         self._tell_again()
         fault_point("claim.before")
         answer = attempts.claim_trial(
-            self.run, study_id, self.worker, attempts.new_attempt_id(), create_below=self.create_below
+            self.run,
+            study_id,
+            self.worker,
+            attempts.new_attempt_id(),
+            create_below=self.create_below,
+            apart_id=self.apart_id,
         )
         if isinstance(answer, NoTrial):
             raise NothingToClaim(answer)

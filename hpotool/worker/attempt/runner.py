@@ -63,17 +63,20 @@ class AttemptRunner:
         meter: DeviceMeter | None = None,
         checkpoints: CheckpointStore | None = None,
         unneeded_lineages: Callable[[Study], set[int]] | None = None,
+        artifacts: Path | None = None,
     ) -> None:
         """Starts nothing yet.
 
         Args:
             folder: keeps the attempts' logs
-            environment: additions to the environment of every attempt
-            meter: measures the attempts' use of GPUs
-            checkpoints: provides a folder for each lineage of trials
-            unneeded_lineages: in studies whose trials continue each other, the lineages that none will continue
+            environment: added to that of every attempt
+            meter: measures what attempts take of their GPUs
+            checkpoints: gives each lineage of trials a folder
+            unneeded_lineages: where trials go on from each other, those that none will go on from
+            artifacts: where a final training puts what it keeps
         """
         self._unneeded_lineages = unneeded_lineages
+        self._artifacts = artifacts
         self._checkpoints = checkpoints
         self._meter = meter
         self._spec = spec
@@ -243,6 +246,8 @@ class AttemptRunner:
         }
         if self._spec.holdout and phase != "search":
             environment["HPOTOOL_HOLDOUT"] = ",".join(map(str, self._spec.holdout))
+        if self._artifacts is not None:
+            environment["HPOTOOL_ARTIFACTS"] = str(self._artifacts)
         if seed is not None:
             environment["HPOTOOL_SEED"] = str(seed)
         steps = steps_of_trial(self._spec, _branch_of(trial))

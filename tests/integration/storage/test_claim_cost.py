@@ -69,6 +69,7 @@ def test_no_statement_reads_more_trials_than_are_open(long_study, name: str) -> 
         "grace_s": 30,
         "study_name": "",
         "create_below": None,
+        "apart_id": None,
     }
     statement = query(name).rpartition(";")[2]
 

@@ -154,7 +154,7 @@ def _choose(
     from hpotool.storage.control.studies import has_replicates
 
     _, spec = read_spec(connection, study.study_name)
-    _refuse_branches(spec)
+    refuse_branches(spec)
     points = _baseline(spec, study, baseline)
     replicates = has_replicates(connection, study.study_name)
     points += best_points(study, top, replicates=replicates) if top else []
@@ -182,7 +182,8 @@ def _baseline(spec: StudySpec, study: Study, number: int | None) -> list[Point]:
     return [] if spec.baseline is None else [Point(BASELINE, dict(spec.baseline), is_baseline=True)]
 
 
-def _refuse_branches(spec: StudySpec) -> None:
+def refuse_branches(spec: StudySpec) -> None:
+    """Raise InputError where trials go on from each other: there parameters alone do not repeat one."""
     from hpotool.study.branch import has_branches
 
     if has_branches(spec):

@@ -183,7 +183,8 @@ def _describe_trial(data: Mapping[str, Any]) -> dict[str, str]:
     if data["duration_s"] is not None:
         lines["took"] = format_elapsed(data["duration_s"])
     if "phase" in data:
-        lines["for"] = f"{data['phase']}: {data['point']}, replicate {data['replicate'] + 1}"
+        which = f", replicate {data['replicate'] + 1}" if data["phase"] == "confirm" else ""
+        lines["for"] = f"{data['phase']}: {data['point']}{which}"
     if data["lineage"]:
         lines["retry of"] = f"trial {', '.join(map(str, data['lineage']))}"
     return {key: value for key, value in lines.items() if value}

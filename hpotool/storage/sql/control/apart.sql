@@ -39,7 +39,7 @@ WITH settings AS (
     RETURNING s.study_id
 ), event AS (
     INSERT INTO hpotool.events (study_id, kind, trial_id, number, actor, to_state, reason)
-    SELECT %(study_id)s, 'confirm', trial_id, number, %(actor)s, 'WAITING', %(reason)s FROM placed
+    SELECT %(study_id)s, %(kind)s, trial_id, number, %(actor)s, 'WAITING', %(reason)s FROM placed
 )
 SELECT EXISTS (SELECT FROM ordered), ARRAY(SELECT number FROM placed ORDER BY number)
 

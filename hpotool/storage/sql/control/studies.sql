@@ -94,7 +94,7 @@ WITH settings AS (
     FROM (SELECT) one LEFT JOIN hpotool.study_settings s ON s.study_id = %(study_id)s
 -- include: places
 )
-SELECT finished, running, waiting, failed, apart_running + apart_waiting FROM places
+SELECT finished, running, waiting, failed, replicates_open FROM places
 
 -- name: list_studies
 -- A summary of every study, in order of creation: directions, metric names, trials per state, and the trials beside the

@@ -28,7 +28,7 @@ SELECT FROM studies WHERE study_id = %(study_id)s FOR UPDATE;
     WHERE t.study_id = %(study_id)s AND t.state = 'FAIL' AND t.number >= settled_below
 ), apart AS (
     SELECT COALESCE(a.finished, 0) AS finished, COALESCE(a.running, 0) AS running, COALESCE(a.waiting, 0) AS waiting,
-        COALESCE(a.failed, 0) AS failed, a.next_waiting
+        COALESCE(a.failed, 0) AS failed, COALESCE(a.replicates_open, 0) AS replicates_open, a.next_waiting
     FROM settings LEFT JOIN LATERAL hpotool.count_apart(%(study_id)s, settings.apart_from_id) a ON true
 ), places AS (
     SELECT
@@ -38,7 +38,7 @@ SELECT FROM studies WHERE study_id = %(study_id)s FOR UPDATE;
         COALESCE(first_open, created) AS first_open,
         failed_below + recent_settled AS failed_below_first_open,
         recent_settled > 50 AS is_worth_settling,
-        apart.running AS apart_running, apart.waiting AS apart_waiting, apart.next_waiting AS next_apart,
+        apart.replicates_open, apart.next_waiting AS next_apart,
         apart.running + apart.waiting + apart.finished + apart.failed AS created_apart
     FROM counts c, failures, settings, apart
 
@@ -67,17 +67,20 @@ WITH settings AS (
     SELECT CASE
         WHEN EXISTS (SELECT FROM again WHERE ended_at IS NULL) THEN 'claimed'
         WHEN EXISTS (SELECT FROM again) THEN 'spent'
+        WHEN %(apart_id)s::integer IS NOT NULL THEN 'apart'
         WHEN state NOT IN ('running', 'done') THEN state
-        WHEN apart_waiting > 0 THEN 'apart'
-        WHEN state = 'done' OR budget_trials <= finished THEN CASE WHEN apart_running > 0 THEN 'wait' ELSE 'done' END
+        WHEN next_apart IS NOT NULL THEN 'apart'
+        WHEN state = 'done' OR budget_trials <= finished
+            THEN CASE WHEN replicates_open > 0 THEN 'wait' ELSE 'done' END
         WHEN budget_trials <= finished + running THEN 'wait'
         ELSE 'open'
     END AS answer
     FROM settings, places
--- Trials beside the search need no budget, and are claimed even after the study is done.
+-- Trials beside the search need no budget, and are claimed even after the study is done. A final training is claimed only
+-- by the worker that names it (apart_id).
 ), beside AS (
     SELECT t.trial_id, t.number
-    FROM trials t JOIN places ON t.trial_id = next_apart
+    FROM trials t JOIN places ON t.trial_id = COALESCE(%(apart_id)s::integer, next_apart)
     WHERE t.state = 'WAITING' AND (SELECT answer FROM verdict) = 'apart'
     FOR UPDATE OF t SKIP LOCKED
 -- Waiting trials are finished before a new one is started.
@@ -85,14 +88,17 @@ WITH settings AS (
     SELECT t.trial_id, t.number
     FROM hpotool.retries r JOIN trials t ON t.trial_id = r.trial_id
     WHERE r.study_id = %(study_id)s AND r.claimed_at IS NULL AND t.state = 'WAITING'
-        AND (SELECT answer FROM verdict) = 'open'
+        AND (SELECT answer FROM verdict) = 'open' AND ((SELECT apart_from_id IS NULL FROM settings) OR NOT EXISTS (
+            SELECT FROM trial_system_attributes a WHERE a.trial_id = t.trial_id AND a.key = 'hpotool:phase'))
     ORDER BY r.root_number LIMIT 1
     FOR UPDATE OF t SKIP LOCKED
 ), queued AS (
     SELECT trial_id, number
-    FROM trials
+    FROM trials t
     WHERE study_id = %(study_id)s AND state = 'WAITING'
         AND (SELECT answer FROM verdict) = 'open' AND NOT EXISTS (SELECT FROM retry)
+        AND ((SELECT apart_from_id IS NULL FROM settings) OR NOT EXISTS (
+            SELECT FROM trial_system_attributes a WHERE a.trial_id = t.trial_id AND a.key = 'hpotool:phase'))
     ORDER BY trial_id LIMIT 1
     FOR UPDATE SKIP LOCKED
 ), waiting AS (
@@ -148,7 +154,7 @@ WITH settings AS (
 )
 SELECT
     CASE WHEN result.trial_id IS NOT NULL THEN 'claimed' WHEN answer IN ('open', 'apart') THEN 'wait' ELSE answer END,
-    settings.state_reason, finished, running, waiting, budget_trials, apart_running,
+    settings.state_reason, finished, running, waiting, budget_trials, replicates_open,
     result.trial_id, result.number, result.root_number, result.datetime_start, result.is_new,
     ARRAY(
         SELECT outcome FROM hpotool.attempts a

@@ -69,6 +69,12 @@ def test_mean_error_and_difference_are_those_of_the_replicates_alone() -> None:
     assert difference.probability_better > 0.99
 
 
+def test_an_objective_that_is_deaf_to_its_seed_is_found_out() -> None:
+    found = _answer({"trial 7": [0.95] * 3, "trial 3": [0.9] * 3}, (LUCKY, SOLID))
+    assert say_answer(found).endswith("and this says no more than the search did.")
+    assert "seed" not in say_answer(_answer(VALUES)).replace("over 5 seeds", "")
+
+
 def test_nothing_better_than_the_baseline_is_said() -> None:
     found = _answer({**VALUES, "baseline": [0.97, 0.972, 0.969, 0.971, 0.97]})
     assert say_answer(found).startswith("The baseline is the best with probability above 0.99")

@@ -1,0 +1,55 @@
+"""``hpotool artifacts``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hpotool.cli.options import FormatOption, StorageOption, StudyOption
+from hpotool.cli.output import Answer, Format, show
+from hpotool.errors import paste
+
+
+def artifacts(
+    study: StudyOption = None,
+    trial: Annotated[
+        int | None,
+        typer.Option("--trial", metavar="N", min=0, help="Only of this trial's point.", show_default=False),
+    ] = None,
+    storage: StorageOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """List what final trainings have kept: the files, their content's SHA-256, and where they are."""
+    from hpotool.analysis.finals.finals import list_finals
+    from hpotool.cli.database import connect, load_study
+
+    connection = connect(storage)
+    loaded = load_study(connection, study, with_apart=True)
+    wanted = None if trial is None else f"trial {trial}"
+    found = [
+        final for final in list_finals(loaded) if trial is None or wanted == final.point or final.number == trial
+    ]
+    kept = [final for final in found if final.place is not None]
+    rows = [
+        {
+            "trial": final.number,
+            "of": final.point,
+            "file": file["name"],
+            "bytes": file["bytes"],
+            "sha256": file["sha256"][:16],
+            "place": final.place,
+        }
+        for final in kept
+        for file in final.files
+    ]
+    start = paste("run", "--study", loaded.study_name, "--trial", str(trial or 0), "--final")
+    show(
+        Answer(
+            data=[final.as_data() for final in kept],
+            rows=rows,
+            value="\n".join(final.place or "" for final in kept),
+            empty=f"no final training has kept anything; {start}",
+        ),
+        format,
+    )

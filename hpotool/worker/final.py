@@ -1,0 +1,127 @@
+"""What a final training leaves behind: its artifacts in their place, and what it was made of beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import platform
+import shutil
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+from optuna import Trial
+
+from hpotool.errors import CheckpointStoreError
+from hpotool.storage.control.finals import ARTIFACTS
+from hpotool.worker.checkpoints.location import CheckpointLocation
+from hpotool.worker.checkpoints.store_calls import Patience, StoreCalls
+from hpotool.worker.log import log_event
+
+RECIPE = "hpotool.json"  # beside the artifacts: what makes them again
+
+
+class FinalKeeper:
+    """Keeps what one final training leaves.
+
+    ``made_of`` is what it takes to repeat it: command, code, data, settings. ``folder`` is where the attempt puts
+    its artifacts (``HPOTOOL_ARTIFACTS``) until it has returned: a place never holds those of half a training.
+    """
+
+    def __init__(self, location: CheckpointLocation, made_of: Mapping[str, Any]) -> None:
+        """The folder is there, and empty; `close` removes it."""
+        self._location = location
+        self._made_of = made_of
+        self._scratch = Path(tempfile.mkdtemp(prefix="hpotool-artifacts-"))
+        self._is_needed = False
+        self.folder = self._scratch / "artifacts"
+        self.folder.mkdir()
+
+    def keep(self, trial: Trial, values: Mapping[str, float]) -> None:
+        """Put the artifacts into their place, and note them with the trial before it is told.
+
+        Where that place cannot be written any more they stay in the folder, and the note and the log say so.
+        """
+        files = list_files(self.folder)
+        recipe = {**self._made_of, "environment": read_environment(), "values": dict(values), "files": files}
+        (self.folder / RECIPE).write_text(json.dumps(recipe, indent=2, default=str) + "\n")
+        where = self._location.name
+        try:
+            self._put()
+        except (OSError, CheckpointStoreError) as error:
+            where, self._is_needed = str(self.folder), True
+            log_event("artifacts", f"{self._location.name} cannot be written: {error}", logging.ERROR)
+        noted: Any = {"place": where, "files": files}
+        trial.storage.set_trial_system_attr(trial._trial_id, ARTIFACTS, noted)
+        log_event("artifacts", f"kept {len(files)} artifacts in {where}", place=where)
+
+    def close(self) -> None:
+        """Remove the folder, unless the only copy lies there."""
+        if not self._is_needed:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _put(self) -> None:
+        if self._location.remote is None:
+            shutil.copytree(self.folder, self._location.path, dirs_exist_ok=True)
+            return
+        store, calls = self._location.remote, StoreCalls(self._location.name, Patience())
+        for path in sorted(one for one in self.folder.rglob("*") if one.is_file()):
+            target = f"{self._location.path}/{path.relative_to(self.folder).as_posix()}"
+            calls.call(store.makedirs, target.rpartition("/")[0], exist_ok=True)
+            calls.call(store.put_file, str(path), target)
+
+
+def list_files(folder: Path) -> list[dict[str, Any]]:
+    """The files below a folder: name, bytes, SHA-256."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != RECIPE)
+    return [
+        {
+            "name": path.relative_to(folder).as_posix(),
+            "bytes": path.stat().st_size,
+            "sha256": hash_file(path),
+        }
+        for path in paths
+    ]
+
+
+def hash_file(path: Path) -> str:
+    """The SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return (
+            hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
+        )
+
+
+def hash_data(path: Path) -> str:
+    """The SHA-256 of a file; of a folder, of the names and contents of all that is in it.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not path.is_dir():
+        return hash_file(path)
+    whole = hashlib.sha256()
+    for file in sorted(one for one in path.rglob("*") if one.is_file()):
+        whole.update(f"{file.relative_to(path).as_posix()}\0{hash_file(file)}\n".encode())
+    return whole.hexdigest()
+
+
+def read_environment() -> dict[str, Any]:
+    """Python, the machine's kind, and the version of every package that is installed."""
+    packages = {one.metadata["Name"]: one.version for one in distributions() if one.metadata["Name"]}
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
+    }
+
+
+def _digest(file: Any) -> str:
+    """As `hashlib.file_digest`, which Python 3.10 does not have."""
+    whole = hashlib.sha256()
+    while block := file.read(2**20):
+        whole.update(block)
+    return whole.hexdigest()
