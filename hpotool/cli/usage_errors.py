@@ -20,7 +20,6 @@ _ALSO_CALLED = {
     "remove": "delete",
     "restart": "resume",
     "rm": "delete",
-    "run": "worker",
     "start": "worker",
     "ui": "dashboard",
 }

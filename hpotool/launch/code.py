@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpotool.errors import InputError
-from hpotool.storage.control.code_folder import code_paths, hash_files
+from hpotool.storage.fleet.code_folder import code_paths, hash_files
 from hpotool.study.units import format_size
 
 LARGEST = 200_000_000  # bytes that a folder of code may have

@@ -57,8 +57,7 @@ _GOLDEN = (5.0**0.5 - 1.0) / 2.0
 @functools.cache
 def _one_thread() -> ThreadpoolController:
     """Restrict linear algebra to one thread: with several workers on a busy machine, threads that wait for each
-    other
-    made a suggestion eight times slower (240 ms instead of 28)."""
+    other made a suggestion eight times slower (240 ms instead of 28)."""
     return ThreadpoolController()
 
 
@@ -218,8 +217,7 @@ class Outlook:
 
     def find_best(self, tried: Array, rng: np.random.RandomState) -> Array:
         """Return the point with the greatest expected improvement times the probability of feasibility or, until a
-        feasible
-        point is known, with the greatest probability (Gardner et al. 2014, section 3.3)."""
+        feasible point is known, with the greatest probability (Gardner et al. 2014, section 3.3)."""
         # The target is the lowest prediction rather than the lowest measurement, which is luck under noise ("EI
         # with plug-in", Picheny, Wagner & Ginsbourger 2013). Without noise, they are the same.
         expected, _ = self.model.predict(self.cube.fill(self.points))

@@ -73,8 +73,7 @@ def _has_attribute(trial: FrozenTrial, key: str) -> bool:
 
 def _was_impossible(pruned: FrozenTrial) -> bool:
     """Whether a trial ended without a result because of a constraint: it ran out of memory, and the study says
-    that
-    this is not a failure."""
+    that this is not a failure."""
     return pruned.value is None and any(violation > 0 for violation in pruned.constraints.values())
 
 

@@ -77,8 +77,7 @@ def joined_losses(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirec
 
 def observations_to_keep(losses: Array, most: int) -> NDArray[np.intp]:
     """Return the indices of at most ``most`` trials: half are the best, a quarter the latest, and a quarter is
-    spread
-    over the rest, so that knowledge of bad regions is kept."""
+    spread over the rest, so that knowledge of bad regions is kept."""
     count = len(losses)
     if count <= most:
         return np.arange(count)

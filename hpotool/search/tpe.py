@@ -5,9 +5,8 @@ collect their parameters. Here, both are done on a table of numbers that follows
 Optuna's own. For each seed, the suggestions are the same up to `LONGEST_HISTORY` finished trials.
 
 Beyond that, the densities alone would cost more than everything else, so TPE then uses only the newest and the
-best
-trials: older ones that are not among the best say little about where to search next, and have little weight anyway
-(Optuna's `default_weights` fade them out linearly).
+best trials: older ones that are not among the best say little about where to search next, and have little
+weight anyway (Optuna's `default_weights` fade them out linearly).
 
 TPE: Bergstra et al., Algorithms for Hyper-Parameter Optimization, NeurIPS 2011, section 4. The multivariate form:
 Falkner et al., BOHB, ICML 2018. The arguments: Watanabe, arXiv:2304.11127.

@@ -3,8 +3,7 @@
 If a parameter does not exist in a trial, its argument is left out, together with an option (an argument that
 begins with ``-``) right before it: ``--momentum {momentum}`` and ``--betas {beta1} {beta2}`` disappear as a whole.
 An option stays if the first argument after it is a constant or a parameter that always exists, or one that belongs
-to no
-option: another option, a switch that is the value of a parameter (a constant ``--amp``), ``{args}`` or
+to no option: another option, a switch that is the value of a parameter (a constant ``--amp``), ``{args}`` or
 ``{overrides}``. An argument that contains its own option (``--lr={lr}``, ``-j{jobs}``) leaves the others in place.
 """
 

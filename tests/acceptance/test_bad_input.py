@@ -108,7 +108,7 @@ MISTAKES = [
     Mistake("clone-over-another", "clone known empty", WRONG, "there is already a study 'empty'"),
     Mistake("clone-with-what", "clone known new --with points,trials", WRONG, "is not one of"),
     Mistake("retry-nothing", "retry known", WRONG, "no trial is given"),
-    Mistake("retry-a-word", "retry known two", WRONG, "valid integer"),
+    Mistake("retry-a-word", "retry known two", WRONG, "must be a whole number"),
     Mistake("retry-named-and-all", "retry known 1 --failed", WRONG, "not both"),
     Mistake("retry-complete", "retry known 1", WRONG, "only failed trials can be retried"),
     Mistake("retry-unknown", "retry known 99", NOT_FOUND, "no trial 99"),
@@ -144,7 +144,7 @@ MISTAKES = [
     Mistake(
         "csv-text", "import t.csv -s n --metric l:minimize", WRONG, "'bad' is not a num", {"t.csv": "a,l\n1,bad\n"}
     ),
-    Mistake("init-of-nothing", "init", WRONG, "either a file or --from-study"),
+    Mistake("init-of-nothing", "init", WRONG, "a file, --from-study or --example"),
     Mistake("init-of-text", "init notes.txt", WRONG, "neither a Python script nor YAML", {"notes.txt": "x"}),
     Mistake("init-no-options", "init a.py", WRONG, "no argparse options", {"a.py": "print(1)"}),
     Mistake("init-no-python", "init a.py", WRONG, "a.py:1: this is not valid Python", {"a.py": "def f(:"}),

@@ -1,11 +1,10 @@
 """Tiers: many short trials first, then more steps for the best of them.
 
 A tier starts when every trial of the previous tier has started, and opens in proportion to the trials that have
-finished
-there: with ``n`` of ``m`` trials finished, the share ``n / m`` of the next tier is open to the best. This is the
-promotion of asynchronous successive halving (Li et al. 2020, "A System for Massively Parallel Hyperparameter
-Tuning", algorithm 2) with tiers of given sizes: no worker waits for the slowest trial, and once the last has
-finished, the whole next tier is open.
+finished there: with ``n`` of ``m`` trials finished, the share ``n / m`` of the next tier is open to the best.
+This is the promotion of asynchronous successive halving (Li et al. 2020, "A System for Massively Parallel
+Hyperparameter Tuning", algorithm 2) with tiers of given sizes: no worker waits for the slowest trial, and once
+the last has finished, the whole next tier is open.
 """
 
 from __future__ import annotations

@@ -64,8 +64,7 @@ class Boundary:
 
     def _measure_evidence(self) -> float:
         """Return how much better, from 0 to 1, the side of each point is predicted from the other points than by
-        the
-        share of points on that side."""
+        the share of points on that side."""
         measured, expected, deviation = self._model.predict_left_out()
         is_beyond = measured > self._limit
         share = is_beyond.mean()

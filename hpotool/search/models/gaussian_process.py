@@ -88,8 +88,7 @@ class GaussianProcess:
 
 def merge_replicates(points: Array, losses: Array) -> tuple[Array, Array, Array, float]:
     """Return the distinct points in order, the mean loss and the count of each, and the sum of the squared
-    deviations
-    from those means."""
+    deviations from those means."""
     _, first, inverse = np.unique(points, axis=0, return_index=True, return_inverse=True)
     if len(first) == len(points):
         return points, losses, np.ones(len(points)), 0.0

@@ -66,8 +66,7 @@ def _distributions_of(
     trials: Sequence[FrozenTrial], without: Mapping[str, BaseDistribution]
 ) -> dict[str, BaseDistribution]:
     """Return each parameter's distribution in the latest trial that has it. A parameter that changed from a number
-    to a
-    choice, or whose choices differ between trials, cannot be modelled."""
+    to a choice, or whose choices differ between trials, cannot be modelled."""
     counts = Counter[str]()
     latest: dict[str, BaseDistribution] = {}
     changing = set[str]()
@@ -127,8 +126,7 @@ def _tightest(
     has: Flags, parents: Mapping[str, tuple[Array, BaseDistribution]]
 ) -> Mapping[str, Sequence[Any]] | None:
     """Return the fewest parents that explain which trials have a parameter, with the values for which it exists;
-    None
-    if there are none."""
+    None if there are none."""
     values = {name: _values_with(has, column, distribution) for name, (column, distribution) in parents.items()}
     left = ~has
     chosen: dict[str, Sequence[Any]] = {}

@@ -41,8 +41,7 @@ class Attempt:
 
     ``root_number`` identifies the lineage (seed, checkpoints, Hyperband bracket) by the number of its first trial.
     ``history`` contains the outcomes of the lineage's earlier attempts, oldest first. ``is_new``: the claim
-    created the trial, so it has no stored content yet. ``apart``: the purpose of a
-    trial beside the search.
+    created the trial, so it has no stored content yet. ``apart``: the purpose of a trial beside the search.
     """
 
     attempt_id: str

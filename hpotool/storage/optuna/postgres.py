@@ -3,13 +3,11 @@
 Promises:
     - Optuna's contract: `optuna.testing.pytest_storages.StorageTestCase` passes unchanged; plain Optuna workers
       and the dashboard may read and write the same study at the same time.
-      - A process always reads back its own writes. The writes of a running trial are sent with its end, or one
-        second
-      after the first of them, or before any write that another process must see.
-      - A read only asks for changes. While a trial of this process runs, reads that do not copy
-        (``deepcopy=False``, as
-      used by samplers and pruners) are answered from memory that is at most a second old.
-      - One connection, without state in its session.
+    - A process always reads back its own writes. The writes of a running trial are sent with its end, or one
+      second after the first of them, or before any write that another process must see.
+    - A read only asks for changes. While a trial of this process runs, reads that do not copy (``deepcopy=False``,
+      as used by samplers and pruners) are answered from memory that is at most a second old.
+    - One connection, without state in its session.
 """
 
 from __future__ import annotations
@@ -51,12 +49,10 @@ from hpotool.storage.optuna.write_buffer import Kind, WriteBuffer, flush_at_exit
 
 
 class PostgresStorage(BaseStorage, StoredHeartbeats):
-    """A study's storage in Postgres. Threads may share it; a forked child or a pickled copy opens its own
-    connection.
+    """A study's storage in Postgres. Threads may share it; forked children and pickled copies open their own.
 
-    ``heartbeat_interval``, ``grace_period`` (seconds) and ``heartbeat_stale_trial_callback`` are those of
-    Optuna's RDBStorage. ``hides_apart``: whole studies are read without the trials apart from the search, so that
-    neither samplers nor pruners nor "best" see them; one that is asked for by itself is there.
+    The heartbeat arguments are Optuna's (seconds). ``hides_apart``: whole studies are read without the trials
+    beside the search, so that samplers, pruners and "best" do not see them; single ones can still be read.
     """
 
     def __init__(
@@ -108,17 +104,14 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
     # --- The connection
 
     def run_with_pending(self, sql: str, params: Parameters = ()) -> Rows:
-        """Send all buffered writes, then ``sql``, in one transaction and round trip; return the last statement's
-        rows.
+        """Send all buffered writes, then ``sql``, in one transaction; return the rows of the last statement.
 
         If this raises, the buffered writes are kept. Raises the errors of `Connection.run`.
         """
         return self._writes.run(sql, params)
 
     def remove_session(self) -> None:
-        """Send the buffered writes. Keeps the connection, because a new one for each `Study.optimize` would cost
-        more.
-        """
+        """Send the buffered writes. Keeps the connection, because each `Study.optimize` would open a new one."""
         self._writes.flush()
 
     # --- Studies

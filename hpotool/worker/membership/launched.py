@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpotool.storage.control.code_folder import hash_files
+from hpotool.storage.fleet.code_folder import hash_files
 
 
 @dataclass(frozen=True)

@@ -46,8 +46,8 @@ class Membership:
     """A worker's registration, heartbeat and reaper.
 
     ``stopping`` receives orders to the worker, ``stop_attempt`` orders to one attempt; both are called from
-    another thread. ``monitor`` ends the study at its limits. ``more_steps`` are called
-    in threads of their own while the worker lives.
+    another thread. ``monitor`` ends the study at its limits. ``more_steps`` are called in threads of their own
+    while the worker lives.
     """
 
     def __init__(

@@ -3,9 +3,8 @@
 It fails a trial only if one of these holds:
 
 * The reaper has itself seen the same heartbeat for a whole grace period without losing contact with the database,
-so
-  that neither an outage, a restarted database, a suspended reaper nor a wrong clock can make a live trial stale.
-  * The process that ran it was on this machine, and has provably ended.
+  so that no outage, restarted database, suspended reaper or wrong clock can make a live trial stale.
+* The process that ran it was on this machine, and has provably ended.
 
 Only our own monotonic clock is read: heartbeats are compared with each other and never with a time, so neither the
 database's clock nor a time zone can keep a dead trial alive or fail a live one. The transaction that fails the

@@ -31,8 +31,7 @@ class Channel:
     """One end of a stream socket that transfers whole messages.
 
     Several threads must not send at once, but one may send while another receives. A channel must not be shared
-    between
-    processes: a forked process needs its own.
+    between processes: a forked process needs its own.
     """
 
     def __init__(self, sock: socket.socket) -> None:

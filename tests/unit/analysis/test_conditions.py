@@ -34,5 +34,5 @@ def test_a_condition_holds_for_a_row(text: str, holds: bool) -> None:
 
 @pytest.mark.parametrize("text", ["", "lr", "lr 0.1", "> 3", "lr>0.1 or depth=3", "reason~"])
 def test_what_is_no_comparison_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match=r"is no comparison like lr>0\.1"):
+    with pytest.raises(InputError, match=r"is not a comparison like lr>0\.1"):
         read_conditions(text)

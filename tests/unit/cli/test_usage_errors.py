@@ -22,7 +22,6 @@ from hpotool.cli.usage_errors import _ALSO_CALLED, plain_usage_error
         ("watch --interval soon", "--interval must be a number"),
         ("dashboard --port 99999", "--port must be 65535 or less"),
         ("ls", "there is no command 'ls'; did you mean 'studies'?"),
-        ("run mine", "there is no command 'run'; did you mean 'worker'?"),
         ("statsu", "No such command 'statsu'. Did you mean 'status'?"),
     ],
 )

@@ -47,8 +47,8 @@ def init(
         typer.Option(
             "--example",
             metavar="NAME",
-            help="An example with its model: forest_tradeoff, pytorch_digits, pytorch_population, pytorch_tiers, "
-            "quadratic, quadratic_shell, sgd_digits, xgboost_digits.",
+            help="An example with its model: folds_digits, forest_tradeoff, pytorch_digits, pytorch_population, "
+            "pytorch_tiers, quadratic, quadratic_shell, sgd_digits, xgboost_digits.",
             show_default=False,
             autocompletion=_complete_example,
         ),

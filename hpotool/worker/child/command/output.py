@@ -47,8 +47,7 @@ class Line:
     Attributes:
         over_progress: it follows a carriage return, so it may begin with a progress bar.
         beyond: the wanted names that occur in quotes in the part that was too long to keep; None if the whole line
-            is
-            in ``text``.
+            is in ``text``.
     """
 
     text: str

@@ -65,7 +65,7 @@ def test_a_condition_that_no_choice_explains_is_said() -> None:
 
     [_, rare] = draft_study(study_of(objective)).parameters
     assert rare.content == {"int": [1, 3]}
-    assert "of 12 trials only: say when" in rare.comment
+    assert "only in 10 of 12 trials: add when" in rare.comment
 
 
 @pytest.mark.filterwarnings("ignore:Choices for a categorical")
@@ -77,7 +77,7 @@ def test_what_no_study_file_can_hold_stays_with_the_objective(name: str) -> None
 
     draft = draft_study(study_of(objective, 2))
     assert not draft.has_space
-    assert any(f"no study file can hold {name}" in note for note in draft.notes)
+    assert any(f"a study file cannot express {name}" in note for note in draft.notes)
     assert as_spec(study_of(objective, 2)).search_space == ()
 
 

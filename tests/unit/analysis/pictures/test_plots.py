@@ -172,7 +172,7 @@ def test_parameters_can_be_chosen() -> None:
     assert figure.layout.xaxis.title.text == "lr"
     with pytest.raises(NotFoundError, match="no parameter 'rate'"):
         draw(study_of("loss"), "slice", parameters=["rate"])
-    with pytest.raises(InputError, match="pairs of parameters, and here is 1"):
+    with pytest.raises(InputError, match="pairs of parameters, but 1 is given"):
         draw(study_of("loss"), "contour", parameters=["lr"])
 
 

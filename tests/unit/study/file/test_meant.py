@@ -17,7 +17,7 @@ def test_a_key_of_an_inner_mapping_is_named_by_its_path(name: str, said: str) ->
 
 
 def test_where_nothing_is_alike_the_known_keys_are_named() -> None:
-    assert say_meant("xyzzy", BUDGET.keys) == f"; known are {', '.join(BUDGET.keys)}"
+    assert say_meant("xyzzy", BUDGET.keys) == f"; known: {', '.join(BUDGET.keys)}"
 
 
 def test_within_a_mapping_a_key_is_meant_that_is_written_alike() -> None:

@@ -327,10 +327,10 @@ def test_prices_are_added_by_device() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"patience": "+5"}, "--patience +5: there is no such limit to add to; write --patience 5"),
+        ({"patience": "+5"}, "--patience +5: there is no limit to add to; write --patience 5"),
         ({"trials": "+x"}, "--trials +x: expected a whole number, 1 or more, got 'x'"),
         ({"wall": "5"}, "--wall 5: expected a duration with a unit, like 90s, 30m, 12h or 1h30m, got 5"),
-        ({"cost": "5"}, "a cost needs to know what a device costs per hour; add prices: {H100: 2.5}"),
+        ({"cost": "5"}, "a cost needs the hourly prices of devices; add prices: {H100: 2.5}"),
     ],
 )
 def test_a_limit_that_cannot_be_is_said_in_the_words_of_its_option(changes: dict[str, str], message: str) -> None:

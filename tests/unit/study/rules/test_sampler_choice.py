@@ -115,7 +115,8 @@ def test_points_are_counted_without_being_listed() -> None:
         ({"sampler": "tpe"}, "tpe"),
         (
             {"budget": {"trials": 5}},
-            "points that keep their distance: the budget of 5 trials ends before a model is asked, after 10",
+            "points that keep their distance: "
+            "the budget of 5 trials ends before a model is used, which is after 10",
         ),
     ],
 )

@@ -70,7 +70,7 @@ def test_it_is_made_again_elsewhere(tmp_path: Path) -> None:
     assert FolderContents.of(other).to_json() == contents.to_json()
     assert (other / "step-1" / "latest").read_text() == "12345"
     (other / "step-1" / "weights").write_text("1")
-    with pytest.raises(FileNotFoundError, match="step-1/weights is not of 5 bytes"):
+    with pytest.raises(FileNotFoundError, match="step-1/weights does not have 5 bytes"):
         contents.check_sizes(other)
 
 

@@ -70,7 +70,7 @@ def test_a_disk_without_room_costs_the_folder_and_nothing_else(
 
     refuse(OSError(errno.ENOSPC, "no space left"))
     make_unless_full(tmp_path / "a")
-    assert "runs without a folder for checkpoints" in caplog.text
+    assert "runs without a checkpoint folder" in caplog.text
     refuse(PermissionError(errno.EACCES, "not yours"))
     with pytest.raises(PermissionError):
         make_unless_full(tmp_path / "a")

@@ -80,14 +80,14 @@ def test_it_writes_nothing_else_and_is_told_who_does(
     study: optuna.Study, trial: ObjectiveTrial, write: Any
 ) -> None:
     before = copy.deepcopy(study.trials)
-    with pytest.raises(RuntimeError, match="an objective reads its study and writes its own trial only"):
+    with pytest.raises(RuntimeError, match="an objective can read its study but write only its own trial"):
         write(trial.study)
     assert study.trials == before
 
 
 def test_another_trial_is_not_its_to_write(study: optuna.Study, trial: ObjectiveTrial) -> None:
     for write in (trial.storage.set_trial_user_attr, trial.storage.set_trial_system_attr):
-        with pytest.raises(RuntimeError, match="writes its own trial only"):
+        with pytest.raises(RuntimeError, match="write only its own trial"):
             write(study.trials[0]._trial_id, "key", 1)
 
 

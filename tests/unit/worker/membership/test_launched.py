@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from hpotool.storage.control.code_folder import hash_files
+from hpotool.storage.fleet.code_folder import hash_files
 from hpotool.worker.membership.launched import Launched, changed_code, launch_of_process
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from rich.console import Console
 
-from hpotool.cli.commands.look.events import _draw, _say_kind, _describe_reason, _sentence
+from hpotool.cli.commands.look.events import _describe_kind, _describe_reason, _draw, _sentence
 from hpotool.storage.control.orders import Event
 
 NOW = datetime.now(timezone.utc)
@@ -62,4 +62,4 @@ def event(kind: str, to: str, reason: str, actor: str = "vm-1-a") -> Event:
     ],
 )
 def test_an_event_in_words(happened: Event, word: str, reason: str) -> None:
-    assert (_say_kind(happened), _describe_reason(happened)) == (word, reason)
+    assert (_describe_kind(happened), _describe_reason(happened)) == (word, reason)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hpotool.storage.control.code_folder import code_paths, hash_files
+from hpotool.storage.fleet.code_folder import code_paths, hash_files
 
 
 @pytest.fixture
