@@ -49,7 +49,7 @@ def test_a_good_file_shows_its_first_points_and_runs_a_dry_trial(here: CommandLi
     assert found["run"]["values"] == {"loss": 0.5}
     assert "study.yaml is valid: study 'checked', 3 parameters, minimize loss" in done.stderr
     assert "sampler auto, which is a Gaussian process and TPE in turns: " in done.stderr
-    assert "those that only some trials have, y" in done.stderr
+    assert "those that only some trials have: y" in done.stderr
     assert found["search"]["chosen"] == "a Gaussian process and TPE in turns"
     assert "the trial ended complete" in done.stderr
     again = json.loads(here.run("check", "study.yaml", "--format", "json").stdout)
@@ -114,7 +114,7 @@ def test_a_dry_trial_shows_that_the_pruner_expects_other_steps(here: CommandLine
         not in here.run("check", file, "--run", "--set", "pruner={name: hyperband, max_resource: 16}").stderr
     )
     silent = here.run("check", write(here, "mine:good"), "--run", "--set", "pruner=median").stderr
-    assert "warning: a trial completed without a report, and the pruner median ends none" in silent
+    assert "warning: a trial completed without a report, and the pruner median cannot prune such trials" in silent
 
 
 COMMAND = """

@@ -73,7 +73,7 @@ def test_parameters_that_would_be_one_variable_are_refused_and_letters_are_lette
     for command in ("check", "create-study"):
         refused = case.hpotool.run(command, "study.yaml", code=2).stderr
         for other in ("model-lr", "Model_LR"):
-            assert f"'model.lr' and '{other}' would be one environment variable" in refused
+            assert f"'model.lr' and '{other}' would share the command's environment variable" in refused
         assert "η" not in refused
     case.change("  model-lr: {float: [100, 200]}\n  Model_LR: {float: [1000, 2000]}\n", "")
     [trial] = case.run()

@@ -207,7 +207,7 @@ def test_points_of_another_study_are_confirmed_beside_its_own(here: CommandLine)
 REFUSED = {
     ("--show",): (3, "nothing of study 's' was confirmed yet"),
     ("--top", "0"): (2, "no point is named"),
-    ("--seeds", "1"): (2, "greater than or equal to 2"),
+    ("--seeds", "1"): (2, "must be 2 or more"),
     ("--most", "9"): (2, "--most bounds what --confidence asks for"),
     ("--trial", "77"): (3, "has no trial 77"),
     ("--from-study", "s"): (2, "--from-study names 's' itself"),
