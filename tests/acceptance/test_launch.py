@@ -123,7 +123,7 @@ def test_workers_on_this_machine_are_launched_scaled_killed_and_stopped(
     wait_until(lambda: not _launched(hpotool_home), "nothing is left running")
     assert hpotool.json("status", "held")["state"] == "running"
     left = [row for row in rows(hpotool, "--left") if row["state"] == "left"]
-    assert {row["why"] for row in left} == {"asked to leave: this worker was told to by hpotool workers"}
+    assert {row["why"] for row in left} == {"asked to leave: hpotool workers asked this worker to leave"}
 
     # The code has changed: a worker of the study says so; what the objective writes beside it changes nothing.
     (tmp_path / "hold").unlink()

@@ -133,8 +133,11 @@ def test_what_slurm_does_to_its_jobs_costs_no_trial(cluster: Slurm, hpotool: Com
     )
 
     hpotool.run("workers", "long", "--scale", "4")
-    rows = wait_for(hpotool, "a fourth waits, and why", lambda rows: counts(rows) == {"alive": 3, "pending": 1})
-    assert rows[-1]["why"] in ("Resources", "Priority")
+    wait_for(
+        hpotool,
+        "a fourth waits, and why",  # Slurm gives the reason once it has looked at the job
+        lambda rows: counts(rows) == {"alive": 3, "pending": 1} and rows[-1]["why"] in ("Resources", "Priority"),
+    )
     hpotool.run("workers", "long", "--scale", "3")
     rows = wait_for(hpotool, "who waits leaves first", lambda rows: counts(rows) == {"alive": 3})
 
@@ -145,8 +148,14 @@ def test_what_slurm_does_to_its_jobs_costs_no_trial(cluster: Slurm, hpotool: Com
     first, second, third = (next(row["job"] for row in rows if row["host"] == node) for node in ("n1", "n2", "n3"))
 
     cluster.run("scontrol", "update", f"JobId={first}", "TimeLimit=2")
-    rows = wait_for(hpotool, "the time limit ended one", lambda rows: _state_of(rows, first) == "pending")
-    assert next(row["why"] for row in rows if row["job"] == first) == "BeginTime"
+    wait_for(
+        hpotool,
+        "the time limit ended one, which waits for its time",
+        lambda rows: (
+            _state_of(rows, first) == "pending"
+            and next(row["why"] for row in rows if row["job"] == first) == "BeginTime"
+        ),
+    )
     cluster.run("scontrol", "update", f"JobId={first}", "TimeLimit=60", "StartTime=now")
     wait_for(hpotool, "it was queued again, and works", lambda rows: counts(rows) == {"alive": 3})
 

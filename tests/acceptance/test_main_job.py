@@ -192,7 +192,8 @@ def test_every_example_study_runs(file: str, hpotool: CommandLine, tmp_path: Pat
     hpotool.run("worker", "--gpu", "none")
     assert hpotool.url
     study = load_with_optuna(hpotool.url, name)
-    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 3
+    assert len(study.trials) == 3
+    assert {trial.state for trial in study.trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
     assert hpotool.json("best")["trials"]
     hpotool.run("plot", "--output", str(tmp_path / "history.html"))
     assert name in (tmp_path / "history.html").read_text()

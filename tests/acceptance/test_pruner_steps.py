@@ -39,7 +39,7 @@ def create(here: CommandLine, steps: int) -> None:
 def test_workers_say_once_that_the_pruner_expects_other_steps(here: CommandLine) -> None:
     create(here, 81)
     logs = here.run("worker", "--workers", "2").stderr
-    said = "hyperband's max_resource is 81, and a complete trial's last report was at step 15"
+    said = "hyperband's max_resource is 81, but a complete trial's last report was at step 15"
     assert 1 <= logs.count(said) <= 2  # each worker once
     noted = [event for event in here.json("events") if event["event"] == "pruner"]
     assert len(noted) == 1
