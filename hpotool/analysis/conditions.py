@@ -39,9 +39,7 @@ class Condition:
     text: str
 
     def holds(self, row: Mapping[str, Any]) -> bool:
-        """Whether the row meets the condition: numbers are compared as numbers, all else as case-insensitive
-        text.
-        """
+        """Whether the row meets the condition. Numbers are compared as such, all else as case-insensitive text."""
         value = row.get(self.name)
         if value is None:
             return False

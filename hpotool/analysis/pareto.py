@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
 
 def find_pareto_front(study: Study, *, replicates: bool = False) -> BestTrials:
-    """Return the front in order of the trials' numbers. With one metric, it is the set of equally good best
-    trials.
+    """Return the front in order of the trials' numbers; with one metric, all equally good best trials.
 
     Uses Optuna's own routine, which takes some hundredths of a second for 10,000 trials with two metrics. With
     ``replicates``, trials of the same point are compared by their mean.

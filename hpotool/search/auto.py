@@ -205,9 +205,7 @@ class AutoSampler(BaseSampler):
 
 @dataclass(frozen=True)
 class Outlook:
-    """The models' knowledge of the values at ``points``, some of which are ``feasible``, and of the feasible
-    region.
-    """
+    """The models' knowledge of the values at ``points`` (some ``feasible``), and of the feasible region."""
 
     cube: UnitCube
     points: Array

@@ -98,9 +98,7 @@ class WholeGrid(GridSampler):
 
 
 def _canonical(value: Any) -> Any:
-    """A key that is equal for equal values: true and 1 differ, and floats are rounded to absorb arithmetic
-    errors.
-    """
+    """A key that is equal for equal values: true and 1 differ, and rounding absorbs floats' arithmetic errors."""
     return (type(value).__name__, value) if isinstance(value, (bool, str)) or value is None else f"{value:.12g}"
 
 

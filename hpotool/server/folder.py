@@ -85,9 +85,7 @@ class ServerFolder:
 
     @property
     def programs(self) -> Path:
-        """The folder for root's copy of the wheel's programs, outside the server's folder, which others may
-        write.
-        """
+        """Root's copy of the wheel's programs, outside the server's folder, which others may write."""
         return self.server.with_name(f"{self.server.name}-programs")
 
     @property

@@ -43,7 +43,7 @@ _ALL = (
         "stopped", "somebody stopped the study", "{study} was stopped", ToldEvent("state", to_state="stopped")
     ),
     Occasion(
-        "idle", "there is work left, and no worker was heard of for a grace period", "nobody works on {study}"
+        "idle", "there is work left, and no worker was heard from for a grace period", "nobody works on {study}"
     ),
     Occasion(
         "breaker",

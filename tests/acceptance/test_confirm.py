@@ -157,7 +157,7 @@ def test_a_worker_orders_the_next_round_that_another_could_not(here: CommandLine
     here.run("worker")
     # What is equal cannot be told apart: with a confidence it takes all that it may.
     asked = here.run("confirm", "--trial", "4", "--seeds", "2", "--confidence", "0.999", "--most", "8")
-    assert "everything that was asked for is there already" in asked.stderr
+    assert "all requested replicates exist already" in asked.stderr
     here.run("worker")
     assert here.json("confirm", "--show")["replicates"]["finished"] == 8
 
@@ -201,14 +201,14 @@ def test_points_of_another_study_are_confirmed_beside_its_own(here: CommandLine)
     narrow = ["--metric", "loss:minimize", "--param", "x=float(0.7, 0.8)", "--trials", "1", "--seed", "1"]
     here.run("create-study", "--study", "u", "--objective", "mine:noisy", *narrow)
     refused = here.run("confirm", "u", "--from-study", "s", "--seeds", "2", code=2)
-    assert "is no point of 'u'" in refused.stderr
+    assert "is not in the search space of 'u'" in refused.stderr
 
 
 REFUSED = {
-    ("--show",): (3, "nothing of study 's' was confirmed yet"),
-    ("--top", "0"): (2, "no point is named"),
+    ("--show",): (3, "no point of study 's' has been confirmed yet"),
+    ("--top", "0"): (2, "no point was selected"),
     ("--seeds", "1"): (2, "must be 2 or more"),
-    ("--most", "9"): (2, "--most bounds what --confidence asks for"),
+    ("--most", "9"): (2, "--most limits what --confidence adds"),
     ("--trial", "77"): (3, "has no trial 77"),
     ("--from-study", "s"): (2, "--from-study names 's' itself"),
     ("--from-study", "nothing"): (3, "does not exist"),
@@ -232,4 +232,4 @@ def test_a_study_that_runs_nothing_is_not_asked(here: CommandLine) -> None:
     tiers = "tiers=[{trials: 2, steps: 1}, {trials: 1, steps: 2}]"
     flags = ["--metric", "loss:minimize", "--param", "x=float(0, 1)", "--set", tiers, "--set", "baseline={x: 0.1}"]
     here.run("create-study", "--study", "t", "--objective", "mine:noisy", *flags)
-    assert "go on from each other's checkpoints" in here.run("confirm", "t", "--top", "0", code=2).stderr
+    assert "continue from each other's checkpoints" in here.run("confirm", "t", "--top", "0", code=2).stderr

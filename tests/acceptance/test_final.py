@@ -129,7 +129,7 @@ def test_what_cannot_be_trained_is_refused_in_a_sentence(here: CommandLine) -> N
     (here.folder / "break").touch()
     broken = here.run("run", "--trial", "0", "--final", code=1)
     assert "broken" in broken.stderr
-    assert "to go on with it: hpotool run --study s --trial 0 --final" in broken.stderr
+    assert "to continue it: hpotool run --study s --trial 0 --final" in broken.stderr
 
 
 def test_the_example_with_folds_reports_its_test_set_once(database_url: str, tmp_path: Path) -> None:

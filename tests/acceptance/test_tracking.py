@@ -185,7 +185,7 @@ def test_an_export_by_hand_waits_for_the_server_and_is_interrupted_well(
         wait_until(lambda: exporter.poll() is not None, "it leaves")
         assert exporter.returncode == 130
     assert re.search(
-        r"0 trials sent to mlflow; go on with: hpotool track tracked --to mlflow$",
+        r"0 trials sent to mlflow; continue with: hpotool track tracked --to mlflow$",
         (tmp_path / "log").read_text().strip(),
     )
 
@@ -211,7 +211,7 @@ def test_a_worker_without_the_trackers_library_works_all_the_same(
     [
         (["--to", "mlflow", "--address", "http://a:secret@b"], "must hold no password"),
         (["--to", "wandb"], "is not one of mlflow, tensorboard"),
-        ([], "say where to"),
+        ([], "no tracker was given"),
     ],
 )
 def test_bad_input_is_said_and_nothing_is_sent(

@@ -116,7 +116,7 @@ def tables(outcomes: Sequence[Outcome]) -> str:
         f"| {span} | {count} | {stated:.2f} | {hits:.2f} ± {_error(hits, count):.2f} |"
         for span, count, stated, hits in reliability(outcomes)
     ]
-    lines += ["", "| what is picked | mean distance to the optimum | against the longer search |", "|---|---|---|"]
+    lines += ["", "| choice | mean distance to the optimum | against the longer search |", "|---|---|---|"]
     other = np.array([one.regret["luckiest of a longer search"] for one in outcomes])
     for name in outcomes[0].regret:
         own = np.array([one.regret[name] for one in outcomes])

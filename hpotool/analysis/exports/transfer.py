@@ -71,8 +71,7 @@ def find_points_to_transfer(
 
 
 def _spread_over_best(source: Study, count: int, *, replicates: bool) -> list[Mapping[str, Any]]:
-    """Return the parameters of the best trial, followed by those of trials that are each farthest from the
-    previous ones."""
+    """Return the parameters of the best trial, then of trials that are each farthest from those before."""
     by_number = {trial.number: trial for trial in source.get_trials(deepcopy=False)}
     found = find_best(source, max(len(by_number), 1), replicates=replicates).trials
     best = found[: max(count, math.ceil(len(found) / _ONE_IN))]

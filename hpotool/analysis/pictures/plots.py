@@ -89,9 +89,7 @@ def _require(package: str) -> None:
 
 @contextmanager
 def _explained(picture: Picture, instead: str) -> Iterator[None]:
-    """Turn errors for plots that Optuna or its library cannot draw, like a choice beyond 64 bits, into a
-    message.
-    """
+    """Turn errors for plots that Optuna or its library cannot draw (choices over 64 bits) into a message."""
     try:
         yield
     except (ValueError, OverflowError) as error:

@@ -54,9 +54,7 @@ class BranchTree:
         return self._branches[trial.number]
 
     def has_failed_often(self, trial: FrozenTrial) -> bool:
-        """Whether continuations of the trial failed for good several times, so that it may be impossible to
-        continue.
-        """
+        """Whether the trial's continuations failed for good several times, so it may be impossible to continue."""
         return self._failures[trial.number] >= _PATIENCE
 
     def lineages_of_unfinished(self) -> set[int]:

@@ -72,9 +72,7 @@ class PopulationSampler(RandomSampler):
         return NextBranch(branch, params, reason)
 
     def lineages_in_use(self, tree: BranchTree, direction: StudyDirection) -> set[int]:
-        """The lineages of every member's last two results, because another worker may still choose the earlier
-        one.
-        """
+        """The lineages of every member's last two results: another worker may still choose the earlier one."""
         last = _last_results(tree)
         before = {branch.source_root for branch in map(tree.branch_of, last) if branch is not None}
         return tree.lineages_of_unfinished() | {root_of(trial) for trial in last} | before

@@ -69,8 +69,7 @@ class GaussianProcess:
         return covariance @ self._solution, np.sqrt(np.maximum(variance, 1e-14))
 
     def predict_left_out(self) -> tuple[Array, Array, Array]:
-        """Return the loss of each distinct point, and its leave-one-out prediction with the standard deviation
-        (eq. 5.12)."""
+        """Return each distinct point's loss, leave-one-out prediction and its standard deviation (eq. 5.12)."""
         inverse = cho_solve((self._factor, True), np.eye(len(self._points)), check_finite=False)
         precision = np.diag(inverse)
         return self._losses, self._losses - self._solution / precision, np.sqrt(self._variance / precision)

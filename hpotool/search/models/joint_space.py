@@ -116,9 +116,7 @@ def _may_be_parent(distribution: BaseDistribution) -> bool:
 
 
 def _is_older(parent_has: Flags, has: Flags, parent: str, name: str) -> bool:
-    """Whether a parameter may depend on the other: all trials that have it have the other too, but not vice
-    versa.
-    """
+    """Whether a parameter may depend on the other: every trial with it has the other, but not vice versa."""
     return parent != name and bool(parent_has[has].all()) and bool((parent_has & ~has).any())
 
 
@@ -143,9 +141,7 @@ def _tightest(
 
 
 def _values_with(has: Flags, column: Array, distribution: BaseDistribution) -> set[float]:
-    """Return the parent's coordinates at which a parameter was seen; between two integers, it is assumed to
-    exist.
-    """
+    """Return the parent's coordinates where a parameter was seen; between two integers, assume it exists."""
     seen = {
         float(value) for value in column[has] if value >= 0
     }  # values below are choices that were removed from the space

@@ -88,9 +88,7 @@ class UnitCube:
         return filled
 
     def snap(self, points: Array) -> Array:
-        """Return the nearest points that can be decoded without a change, with discrete parameters on their
-        grid.
-        """
+        """Return the nearest points that decode without a change, with discrete parameters on their grid."""
         snapped: Array = points.copy()
         for column, scale in enumerate(self._scales):
             if scale is not None and scale.step is not None:
@@ -146,9 +144,7 @@ def _internal(distribution: BaseDistribution, value: Any) -> float:
 
 
 class _Scale:
-    """Maps a number to [0, 1]. A discrete number has a cell around it, so that the ends are as likely as the
-    rest.
-    """
+    """Maps a number to [0, 1]. A discrete number has a cell around it, so the ends are as likely as the rest."""
 
     def __init__(self, distribution: BaseDistribution) -> None:
         assert isinstance(distribution, (FloatDistribution, IntDistribution))

@@ -132,9 +132,7 @@ def _join_note(attributes: Mapping[str, Any], prefix: str) -> str:
 
 
 def _note_prefix(connection: Connection, study_id: int, number: int | None) -> str:
-    """The prefix of optuna-dashboard's attributes for a note; a trial's note is in the study, with the trial's
-    id.
-    """
+    """The prefix of optuna-dashboard's attributes for a note; a trial's is in the study, with the trial's id."""
     if number is None:
         return "dashboard:"
     rows = connection.run(query("find_trial"), {"study_id": study_id, "number": number})

@@ -32,9 +32,7 @@ class StudyOnDisk:
         return match is not None and bool(self.states.get(int(match[1]), frozenset()) & _OPEN)
 
     def is_unneeded(self, folder_name: str, even_finished: bool) -> bool:
-        """Whether the folder belongs to a lineage whose trials have all failed (or finished, if
-        ``even_finished``).
-        """
+        """Whether all trials of the folder's lineage have failed (or finished, if ``even_finished``)."""
         match = _LINEAGE.fullmatch(folder_name)
         if match is None:
             return False

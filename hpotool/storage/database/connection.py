@@ -225,9 +225,7 @@ class Connection:
                 raise self._judged(connection, error) from error
 
     def identify(self) -> str:
-        """An identity of the database: the same through every address and port, and different for every
-        database.
-        """
+        """The database's identity: the same through every address and port, different for every database."""
         try:
             [(identity,)] = self.run(query("database_identity"))
         except RefusedStatementError:  # some providers hide the cluster's identifier

@@ -132,9 +132,7 @@ class Spool:
         return self._folder
 
     def keep(self, spooled: SpooledAttempt, *, durably: bool) -> None:
-        """Write the attempt's file. ``durably``: so that it survives a power cut, which takes some
-        milliseconds.
-        """
+        """Write the attempt's file. ``durably``: it survives a power cut, at the cost of some milliseconds."""
         path = self._path(spooled.attempt.attempt_id)
         new = path.with_suffix(".new")
         try:
@@ -158,9 +156,7 @@ class Spool:
                     path.unlink()
 
     def set_aside(self, attempt_id: str, reason: str) -> None:
-        """Set aside a file that can never be sent: rename it so that it is not sent again, and log the new
-        name.
-        """
+        """Rename a file that can never be sent, so that it is not sent again, and log the new name."""
         for folder in self._folders:
             for path in (folder / f"{attempt_id}.json", folder / f"{attempt_id}.returned"):
                 _set_aside(path, reason)
@@ -179,9 +175,7 @@ class Spool:
         return next((spooled for spooled in found if spooled is not None), None)
 
     def returned_file(self, attempt_id: str) -> Path:
-        """The file to which the attempt's process writes ``{"values": …, "extra": …}`` when the objective
-        returns.
-        """
+        """Where the attempt's process writes ``{"values": …, "extra": …}`` when the objective returns."""
         return self._folder / f"{attempt_id}.returned"
 
     def with_returned(self, spooled: SpooledAttempt) -> SpooledAttempt:

@@ -65,9 +65,7 @@ class NothingToClaim(Exception):  # noqa: N818  (it is an answer, not an error)
 
 @dataclass(frozen=True)
 class TellResult:
-    """How the last attempt was told: whether it was fenced (its trial belonged to another attempt), and the
-    consequence.
-    """
+    """Whether the last attempt was fenced when told (its trial belonged to another), and the consequence."""
 
     attempt: Attempt
     outcome: Outcome
@@ -176,9 +174,7 @@ class WorkerStorage(PostgresStorage):
         self.set_trial_state_values(self.attempt.trial_id, state, values)
 
     def abandon_attempt(self) -> None:
-        """Release the attempt without telling its end: it is reaped for lack of heartbeats, and its data is on
-        disk.
-        """
+        """Release the attempt without telling its end: it is reaped as silent, and its data is on disk."""
         assert self.attempt is not None
         trial_id = self.attempt.trial_id
         self._writes.hand_over()

@@ -27,9 +27,7 @@ WHERE a.key = %s
 
 @dataclass(frozen=True)
 class Imported:
-    """The result for a study: its name here, and the numbers of trials added, already here, and still running
-    there.
-    """
+    """The result for a study: its name here; how many trials were added, already here, and still running there."""
 
     source_name: str
     name: str

@@ -46,8 +46,7 @@ class SourceStudy:
 
 
 def read_optuna_studies(address: str, names: Sequence[str] = ()) -> list[SourceStudy]:
-    """The studies of an Optuna storage, given by a database's URL or a file; all of them, or those with some
-    names.
+    """The studies of an Optuna storage, given by a database's URL or a file; all, or those with the names.
 
     Raises:
         NotFoundError: there is no such file or study.

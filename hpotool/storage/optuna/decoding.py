@@ -129,9 +129,7 @@ class TrialDecoder:
         return trial
 
     def unknown_hashes(self, rows: Sequence[Sequence[Any]]) -> dict[bytes, int]:
-        """The combinations of parameters that are new in these rows of ``read_history``, each with a trial's
-        id.
-        """
+        """Combinations of parameters that are new in these rows of ``read_history``, each with a trial's id."""
         found = {bytes(row[6]): row[0] for row in rows if row[6] is not None}
         return {hashes: trial_id for hashes, trial_id in found.items() if hashes not in self._sets_by_hash}
 

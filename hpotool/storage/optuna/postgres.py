@@ -335,9 +335,7 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
         return self._memory.log(study_id)
 
     def step_columns(self, trials: Sequence[StoredTrial]) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
-        """The intermediate values of finished trials by step, in no particular order. A step may occur more than
-        once.
-        """
+        """Intermediate values of finished trials by step, in no particular order. A step may occur repeatedly."""
         return self._memory.step_columns(trials)
 
     def load_steps(self, trials: Sequence[StoredTrial]) -> None:

@@ -84,8 +84,7 @@ class TrialMemory:
 
     @contextmanager
     def writing(self, trial_id: int) -> Iterator[LiveTrial]:
-        """The trial to write to. A trial that this process does not run is read first, and its writes are sent at
-        once.
+        """The trial to write to. One that this process does not run is read first; its writes are sent at once.
 
         Raises:
             KeyError: there is no such trial.
@@ -207,8 +206,7 @@ class TrialMemory:
         return known
 
     def step_columns(self, trials: Sequence[StoredTrial]) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
-        """The intermediate values of finished trials by step, in no particular order. A step may occur more than
-        once.
+        """Intermediate values of finished trials by step, in no particular order. A step may occur repeatedly.
 
         The values are not kept here: two million of them take 16 MB in the caller's columns.
         """

@@ -156,9 +156,7 @@ class WriteBuffer:
                 _logger.warning("%s cannot be stored and was dropped: %s", write, error)
 
     def flush(self) -> None:
-        """Send pending writes, if any; when this returns, writes that another thread was sending have arrived
-        too.
-        """
+        """Send pending writes, if any. On return, writes that another thread was sending have arrived too."""
         with self._sending:  # if that failed, its writes are pending again
             pass
         if self._pending:

@@ -167,9 +167,7 @@ class AttemptMonitor:
             self._hold_against_limits()
 
     def _read_last(self) -> None:
-        """Messages that had arrived when the attempt ended, including those of processes that had just
-        connected.
-        """
+        """Messages that had arrived when the attempt ended, also from processes that had just connected."""
         self._accept()
         arrived: list[tuple[dict[str, Any], Channel]] = []
         for channel in self._open_channels():

@@ -99,8 +99,7 @@ class CheckpointStore:
         number: int | None = None,
         is_hurried: Callable[[], bool] | None = None,
     ) -> Iterator[Path]:
-        """Yield the folder of this lineage with the checkpoints of earlier attempts; keeps a URL in sync
-        meanwhile.
+        """Yield this lineage's folder with the checkpoints of earlier attempts; keep a URL in sync meanwhile.
 
         ``begins_with``: the lineage whose checkpoints the first attempt starts with. ``begins_anew``: remove the
         checkpoints of earlier attempts first. ``number``: the attempt's trial; among a lineage's attempts, the one
@@ -166,9 +165,7 @@ class CheckpointStore:
             self._copy(begins_with, folder)
 
     def _fetch(self, remote: RemoteCopies, folder: Path, attempt: int) -> None:
-        """Replace ``folder`` by the newest whole copy, unless the folder itself is newer because it was not
-        sent.
-        """
+        """Replace ``folder`` by the newest whole copy, unless it is itself newer because it was not sent."""
         newest = remote.newest(folder.name)
         note = _CacheNote.read(self.note_of(folder))
         name = newest.name if newest else ""

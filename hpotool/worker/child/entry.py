@@ -103,9 +103,7 @@ def _end_with_values(returned: Any, job: Job, trial: ObjectiveTrial, stopping: b
 
 
 def _accept_extra(extra: Iterable[tuple[Any, Any]], trial: ObjectiveTrial) -> tuple[dict[str, Any], list[str]]:
-    """The entries of a returned mapping besides the metrics, and why some are not kept; the values count
-    anyway.
-    """
+    """A returned mapping's entries besides the metrics, and why some are dropped; the values count anyway."""
     accepted: dict[str, Any] = {}
     refused: list[str] = []
     for key, value in extra:

@@ -57,9 +57,7 @@ class ForkServer:
         self._log_limit = LogLimits.read().attempt
 
     def serve(self, cold: str | None) -> None:
-        """Import the objective, unless ``cold`` gives a reason not to, then fork children until the worker is
-        gone.
-        """
+        """Import the objective, unless ``cold`` says why not, then fork children until the worker is gone."""
         adopt_orphans()
         for number in _IGNORED:
             signal.signal(number, signal.SIG_IGN)

@@ -110,9 +110,7 @@ class ObjectiveTrial(Trial):
         self.storage.set_trial_user_attr(self._trial_id, key, value)
 
     def accept_attribute(self, key: Any, value: Any) -> tuple[str, Any]:
-        """The attribute in the form in which it can be stored. Raises the errors of `set_user_attr`, and sends
-        nothing.
-        """
+        """The attribute in its storable form. Raises the errors of `set_user_attr`, and sends nothing."""
         accepted: tuple[str, Any] = self.storage.accept_attribute(key, value)
         return accepted
 

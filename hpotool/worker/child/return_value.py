@@ -16,9 +16,7 @@ _NAMES_SHOWN = 20
 
 @dataclass(frozen=True)
 class Returned:
-    """Either ``values`` in the order of the metrics, or a ``problem``. ``extra``: other returned entries,
-    unchanged.
-    """
+    """Either ``values`` in the metrics' order, or a ``problem``. ``extra``: other returned entries, unchanged."""
 
     values: tuple[float, ...] | None = None
     problem: str | None = None

@@ -68,9 +68,7 @@ class BudgetMonitor:
         return UsageReader(self._run, self._study_id, spec.metrics, replicates=spec.has_replicates)
 
     def _current_budget(self) -> BudgetSpec:
-        """The current budget, which may grow and shrink while the study runs; without trials, which the claim
-        checks.
-        """
+        """The current budget, which may change while the study runs; without trials, which the claim checks."""
         settings = read_settings(self._run, self._study_id)
         if settings is not None and settings.spec is not None and settings.spec_hash != self._spec_hash:
             self._spec_hash = settings.spec_hash

@@ -100,9 +100,7 @@ class Reaper:
         self._sightings: dict[int, _Sighting] = {}
 
     def step(self) -> float:
-        """Check once, and reap trials that have been silent for long enough; return the seconds until the next
-        check.
-        """
+        """Check once, reap trials that have been silent for long enough; return the seconds to the next check."""
         try:
             self.look()
         except DatabaseUnreachableError:

@@ -85,9 +85,7 @@ class Channel:
         return pickle.loads(self.receive())
 
     def receive_pickle_within(self, seconds: float) -> tuple[bool, Any]:
-        """Wait for at most ``seconds`` between two parts of a message; return (whether one arrived, the
-        message).
-        """
+        """Wait at most ``seconds`` between two parts of a message; return (whether one arrived, the message)."""
         while (body := self._next_whole_message()) is None:
             if not is_readable(self._sock, seconds):
                 return False, None

@@ -157,9 +157,7 @@ class ForkServerHandle:
 
 
 def environment_without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """``environment`` without variables that give access to the database, by name or because they contain its
-    URL.
-    """
+    """``environment`` without variables that lead to the database, by name or because they hold its URL."""
     url = environment.get("HPOTOOL_STORAGE")
     # This makes torch use NVML to detect GPUs, so that `torch.cuda.is_available()` at import is harmless.
     defaults = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}

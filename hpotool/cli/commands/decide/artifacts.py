@@ -15,12 +15,14 @@ def artifacts(
     study: StudyOption = None,
     trial: Annotated[
         int | None,
-        typer.Option("--trial", metavar="N", min=0, help="Only of this trial's point.", show_default=False),
+        typer.Option(
+            "--trial", metavar="N", min=0, help="Only final trainings of this trial's point.", show_default=False
+        ),
     ] = None,
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
-    """List what final trainings have kept: the files, their content's SHA-256, and where they are."""
+    """List the files that final trainings have kept, with their SHA-256 and location."""
     from hpotool.analysis.finals.finals import list_finals
     from hpotool.cli.database import connect, load_study
 
@@ -49,7 +51,7 @@ def artifacts(
             data=[final.as_data() for final in kept],
             rows=rows,
             value="\n".join(final.place or "" for final in kept),
-            empty=f"no final training has kept anything; {start}",
+            empty=f"no final training has kept any files; start one: {start}",
         ),
         format,
     )

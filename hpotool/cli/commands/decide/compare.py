@@ -30,13 +30,17 @@ def compare(
     ],
     metric: Annotated[
         str | None,
-        typer.Option("--metric", "-m", help="Compare by this one [default: the only one].", show_default=False),
+        typer.Option(
+            "--metric", "-m", help="The metric to compare by [default: the only one].", show_default=False
+        ),
     ] = None,
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.9999, help="How sure a verdict must be.")] = 0.95,
+    confidence: Annotated[
+        float, typer.Option(min=0.5, max=0.9999, help="The confidence that a verdict needs.")
+    ] = 0.95,
     fail_unless_better: Annotated[
         bool,
         typer.Option(
-            "--fail-unless-better", help="Exit with 1 unless the best of the last study beats the first's."
+            "--fail-unless-better", help="Exit with 1 unless the last study's best beats the first study's."
         ),
     ] = False,
     storage: StorageOption = None,

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from hpotool.study.confirmation.order import Order, Point
     from hpotool.study.spec import StudySpec
 
-_MOST = 4  # times the first replicates, where only the confidence is named
+_MOST = 4  # times the first replicates, if only the confidence is given
 
 
 def confirm(
     study: StudyOption = None,
     top: Annotated[
         int | None,
-        typer.Option("--top", "-n", metavar="K", min=0, help="The K best points (5; 0 where others are named)."),
+        typer.Option("--top", "-n", metavar="K", min=0, help="The K best points (5; 0 if others are named)."),
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", metavar="N", min=2, help="Replicates of each point.")] = 5,
     trial: Annotated[
@@ -57,7 +57,7 @@ def confirm(
             metavar="P",
             min=0.5,
             max=0.999,
-            help="More seeds for the points in doubt, until one is the best with probability P.",
+            help="Add seeds for points in doubt until one is the best with probability P.",
             show_default=False,
         ),
     ] = None,
@@ -67,25 +67,27 @@ def confirm(
             "--most",
             metavar="N",
             min=1,
-            help="Replicates in all, however much is in doubt [default: 4 times the first ones].",
+            help="With --confidence: the most replicates in total [default: 4 times the first ones].",
             show_default=False,
         ),
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Return when it is measured.")] = False,
-    look: Annotated[bool, typer.Option("--show", help="Only show what was found; ask for nothing.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Return when everything has been measured.")] = False,
+    look: Annotated[bool, typer.Option("--show", help="Only show the answer; queue nothing.")] = False,
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
-    """Measure the best points again with fresh seeds, and say which is the best and how sure that is.
+    """Measure the best points again with fresh seeds, and say which one is best and how certain that is.
 
-    The study's workers run the replicates, in a study that is done too. They stand apart from the search: sampler,
-    pruner and budget do not see them. Asked again, nothing is measured twice.
+    The study's workers run these replicates, even if the study is done. Samplers, pruners and the budget ignore
+    them. If you repeat the command, nothing is measured twice.
     """
     from hpotool.cli.actor import current_actor
     from hpotool.cli.database import adopt_study, connect, load_study
 
     if most is not None and confidence is None:
-        raise InputError("--most bounds what --confidence asks for, and none is named", "add --confidence 0.95")
+        raise InputError(
+            "--most limits what --confidence adds, and no --confidence was given", "add --confidence 0.95"
+        )
     connection = connect(storage)
     study_id, name = adopt_study(connection, study)
     if not look:
@@ -98,12 +100,14 @@ def confirm(
         _wait(connection, study_id, name)
     found = read_answer(connection, study_id, name)
     if found is None:
-        raise NotFoundError(f"nothing of study {name!r} was confirmed yet", paste("confirm", "--study", name))
+        raise NotFoundError(
+            f"no point of study {name!r} has been confirmed yet", paste("confirm", "--study", name)
+        )
     show(confirm_answer(found), format)
 
 
 def read_answer(connection: Connection, study_id: int, name: str) -> ConfirmationAnswer | None:
-    """What was confirmed of the study; None: nothing."""
+    """What was confirmed in the study; None if nothing was."""
     from hpotool.analysis.confirmation.answer import answer
     from hpotool.storage.control.confirmations import read_confirmation
     from hpotool.storage.control.studies import list_studies
@@ -138,14 +142,16 @@ def _draw(found: ConfirmationAnswer) -> RenderableType:
     failed = [one for one in found.replicates if one.state == "FAIL"]
     if failed:
         reasons = {f"{one.outcome}: {one.reason}" if one.reason else str(one.outcome) for one in failed}
-        lines.append(words(f"{len(failed)} replicates failed for good ({'; '.join(sorted(reasons)[:3])})", "red"))
+        lines.append(
+            words(f"{len(failed)} replicates failed permanently ({'; '.join(sorted(reasons)[:3])})", "red")
+        )
     return Group(table(rows), *lines)
 
 
 def _choose(
     connection: Connection, study: Study, top: int, trials: list[int], studies: list[str], baseline: int | None
 ) -> list[Point]:
-    """The points that are meant, the baseline first; each in the study's space."""
+    """The selected points in the study's space, the baseline first."""
     from dataclasses import replace
 
     from hpotool.analysis.confirmation.points import best_points, named_points
@@ -161,13 +167,13 @@ def _choose(
     points += named_points(study, trials)
     for other in studies:
         if other == study.study_name:
-            raise InputError(f"--from-study names {other!r} itself", "its own points: --top 5, or --trial N")
+            raise InputError(f"--from-study names {other!r} itself", "for its own points: --top 5, or --trial N")
         source = load_study(connection, other)
         replicates = has_replicates(connection, other)
         [best] = best_points(source, 1, replicates=replicates, origin=other)
         points.append(replace(best, params=_moved(spec, best)))
     if not points:
-        raise InputError("no point is named", "the five best: --top 5; or --trial N, --from-study NAME")
+        raise InputError("no point was selected", "for the five best: --top 5; or --trial N, --from-study NAME")
     return points
 
 
@@ -183,21 +189,21 @@ def _baseline(spec: StudySpec, study: Study, number: int | None) -> list[Point]:
 
 
 def refuse_branches(spec: StudySpec) -> None:
-    """Raise InputError where trials go on from each other: there parameters alone do not repeat one."""
+    """Raise InputError if trials continue from each other: then parameters alone do not reproduce one."""
     from hpotool.study.branch import has_branches
 
     if has_branches(spec):
         raise InputError(
-            f"the trials of {spec.name!r} go on from each other's checkpoints: parameters do not repeat one",
+            f"trials of {spec.name!r} continue from each other's checkpoints: parameters do not reproduce one",
             "confirm its points in a study without tiers or population: hpotool enqueue --from-study",
         )
 
 
 def _moved(spec: StudySpec, point: Point) -> dict[str, object]:
-    """A point of another study in this one's space.
+    """Another study's point in this study's space.
 
     Raises:
-        InputError: it is not in it.
+        InputError: the point is outside the space.
     """
     from hpotool.study.space import check_point
 
@@ -205,7 +211,7 @@ def _moved(spec: StudySpec, point: Point) -> dict[str, object]:
         return dict(point.params)
     values, wrong = check_point(spec.search_space, point.params)
     if wrong:
-        raise InputError("\n".join([f"{point.name} is no point of {spec.name!r}", *wrong.values()]))
+        raise InputError("\n".join([f"{point.name} is not in the search space of {spec.name!r}", *wrong.values()]))
     return values
 
 
@@ -225,7 +231,9 @@ def _order(
 
     settings = read_settings(connection.run, study_id)
     if settings is not None and settings.state in ("stopped", "draining"):
-        raise InputError(f"study {name!r} is {settings.state}, and runs nothing", paste("resume", "--study", name))
+        raise InputError(
+            f"study {name!r} is {settings.state}, so it runs no trials", paste("resume", "--study", name)
+        )
     asked = Order(tuple(points), seeds, confidence, most)
 
     def extend(earlier: Order | None) -> Order:
@@ -233,11 +241,11 @@ def _order(
 
     order, numbers = order_confirmation(connection.run, study_id, actor, extend)
     if not numbers:
-        say("everything that was asked for is there already")
+        say("all requested replicates exist already")
         return
     say(f"queued {len(numbers)} replicates of {len(order.points)} points")
     if not _has_workers(connection, name):
-        say(f"nobody works on {name!r}; start a worker: {paste('worker', '--study', name)}")
+        say(f"{name!r} has no workers; start one: {paste('worker', '--study', name)}")
 
 
 def _has_workers(connection: Connection, name: str) -> bool:
@@ -247,7 +255,7 @@ def _has_workers(connection: Connection, name: str) -> bool:
 
 
 def _wait(connection: Connection, study_id: int, name: str) -> None:
-    """Return when nothing of it runs or waits any more, and nothing more has to be asked for."""
+    """Return when no replicates run or wait any more, and no further ones have to be queued."""
     import time
     from datetime import timedelta
 
@@ -271,7 +279,7 @@ def _wait(connection: Connection, study_id: int, name: str) -> None:
 
 
 def _look(connection: Connection, study_id: int, name: str) -> Confirmation | None:
-    """How far it is; a further round is asked for where one is due, as the workers do."""
+    """The confirmation's progress; queue the next round if one is due, as the workers do."""
     from hpotool.cli.actor import current_actor
     from hpotool.storage.control.confirmations import order_next_round, read_confirmation
     from hpotool.storage.control.studies import list_studies
@@ -289,4 +297,4 @@ def _look(connection: Connection, study_id: int, name: str) -> Confirmation | No
 def _say_progress(found: Confirmation) -> str:
     ended = sum(not one.is_open for one in found.replicates)
     running = sum(one.state == "RUNNING" for one in found.replicates)
-    return f"{ended} of {len(found.replicates)} replicates have ended, {running} run"
+    return f"{ended} of {len(found.replicates)} replicates have ended, {running} running"

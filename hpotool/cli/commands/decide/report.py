@@ -43,7 +43,7 @@ def report(
     ] = None,
     named: Annotated[
         list[str] | None,
-        typer.Option("--study", "-s", metavar="NAME", help="The same; may be repeated.", show_default=False),
+        typer.Option("--study", "-s", metavar="NAME", help="Also a study; may be repeated.", show_default=False),
     ] = None,
     output: Annotated[
         Path | None,
@@ -55,12 +55,12 @@ def report(
     ] = None,
     format: Annotated[
         ReportFormat | None,
-        typer.Option("--format", "-f", help="[default: the file's ending, else html]", show_default=False),
+        typer.Option("--format", "-f", help="[default: from the file's ending, else html]", show_default=False),
     ] = None,
-    is_opened: Annotated[bool, typer.Option("--open", help="Open it when it is written.")] = False,
+    is_opened: Annotated[bool, typer.Option("--open", help="Open the report once it is written.")] = False,
     storage: StorageOption = None,
 ) -> None:  # fmt: skip
-    """Write all about a study, or several, as one HTML file that loads nothing, or as Markdown."""
+    """Write a report on one or several studies, as a self-contained HTML file or as Markdown."""
     from hpotool.analysis.report.facts import read_facts
     from hpotool.cli.database import connect, load_study
 

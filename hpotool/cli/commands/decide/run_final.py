@@ -26,42 +26,45 @@ def run(
     study: StudyOption = None,
     trial: Annotated[
         int | None,
-        typer.Option("--trial", metavar="N", min=0, help="Whose parameters are trained.", show_default=False),
+        typer.Option(
+            "--trial", metavar="N", min=0, help="The trial whose parameters are trained.", show_default=False
+        ),
     ] = None,
     final: Annotated[
-        bool, typer.Option("--final", help="The training that counts: its artifacts are kept.")
+        bool, typer.Option("--final", help="Run the final training, whose artifacts are kept.")
     ] = False,
     artifacts: Annotated[
         str | None,
         typer.Option(
             "--artifacts",
             metavar="PATH|URL",
-            help="Where they are kept [default: below HPOTOOL_HOME].",
+            help="Where to keep the artifacts [default: below HPOTOOL_HOME].",
             show_default=False,
         ),
     ] = None,
     data: Annotated[
         list[Path] | None,
-        typer.Option("--data", metavar="PATH", help="Note this file's or folder's content too; repeatable."),
+        typer.Option("--data", metavar="PATH", help="Also record the hash of this file or folder; repeatable."),
     ] = None,
     gpu: Annotated[
-        str | None, typer.Option("--gpu", metavar="DEVICES", help="As of worker.", show_default=False)
+        str | None, typer.Option("--gpu", metavar="DEVICES", help="As for hpotool worker.", show_default=False)
     ] = None,
     checkpoints: Annotated[
-        str | None, typer.Option("--checkpoints", metavar="PATH|URL", help="As of worker.", show_default=False)
+        str | None,
+        typer.Option("--checkpoints", metavar="PATH|URL", help="As for hpotool worker.", show_default=False),
     ] = None,
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
 ) -> int:
-    """Train the parameters of a trial once more, here and for good; keep its artifacts and what repeats it.
+    """Train a trial's parameters once more, on this machine; keep the artifacts and how to reproduce them.
 
-    The objective is told so: hpotool.phase() says final, hpotool.holdout() what was held out, and what it passes
-    to hpotool.log_artifact() is kept. Run twice, it says whether the result was the same.
+    In the objective, hpotool.phase() returns final, hpotool.holdout() returns the held-out data, and
+    hpotool.log_artifact() keeps a file or folder. A second run reports whether the result was the same.
     """
     from hpotool.worker.signals import leave_on_signals
 
     if trial is None or not final:
-        raise InputError("it takes a trial, and the word final", "hpotool run --trial 12 --final")
+        raise InputError("run needs both --trial and --final", "hpotool run --trial 12 --final")
     with leave_on_signals(say):
         return _run(study, trial, artifacts, data or [], gpu, checkpoints, storage, format)
 
@@ -102,7 +105,7 @@ def _run(
     slots = choose_slots(gpu, nvml)
     if len(slots) > 1:
         raise InputError(
-            "a final training takes one slot, and --gpu names several", "--gpu 0, or --gpu 0,1 for both"
+            "a final training runs on one slot, but --gpu names several", "--gpu 0, or --gpu 0,1 for both"
         )
     made_of = _made_of(spec, number, dict(point.params), data)
     trial_id = queue_final(connection.run, study_id, name, point.name, point.params, f"run by {current_actor()}")
@@ -123,7 +126,7 @@ def _run(
     if departure.exit_code == EXIT_DONE:
         _show(connection, name, point.name, made_of["command"], format)
     else:
-        say(f"to go on with it: {made_of['command']}")
+        say(f"to continue it: {made_of['command']}")
     return departure.exit_code
 
 
@@ -137,7 +140,7 @@ def _show(connection: Connection, name: str, point: str, command: str, format: F
 
 
 def final_answer(final: Final, earlier: Final | None, command: str) -> Answer:
-    """What a final training gave, where it is, and whether it repeated the one before."""
+    """The result of a final training, its location, and whether it reproduced the previous one."""
     from hpotool.analysis.finals.finals import differences_between, say_repetition
 
     repetition = None if earlier is None else say_repetition(earlier, final)
@@ -175,7 +178,7 @@ def _draw(final: Final, command: str, repetition: str | None) -> RenderableType:
 
 
 def _made_of(spec: StudySpec, number: int, params: dict[str, Any], data: list[Path]) -> dict[str, Any]:
-    """What it takes to repeat the training: command, code, data and settings; the environment is the worker's."""
+    """What the training was made of: command, code, data and settings; the worker adds the environment."""
     from hpotool.storage.control.versions import running_versions
     from hpotool.study.file.resolved import to_document
     from hpotool.worker.final import hash_data
@@ -193,7 +196,7 @@ def _made_of(spec: StudySpec, number: int, params: dict[str, Any], data: list[Pa
 
 
 def _refuse_unwritable(location: CheckpointLocation) -> None:
-    """Refuse a folder that cannot be written before hours of training, and not after them."""
+    """Refuse a folder that cannot be written, before hours of training rather than after them."""
     if location.remote is not None:
         return
     try:
@@ -207,7 +210,9 @@ def _refuse_unwritable(location: CheckpointLocation) -> None:
 def _refuse_missing(data: list[Path]) -> None:
     missing = [str(path) for path in data if not path.exists()]
     if missing:
-        raise InputError(f"--data: there is nothing at {', '.join(missing)}", f"it was looked for in {Path.cwd()}")
+        raise InputError(
+            f"--data: there is nothing at {', '.join(missing)}", f"paths are relative to {Path.cwd()}"
+        )
 
 
 def _default_location(study: str, number: int) -> Path:

@@ -1,4 +1,4 @@
-"""Commands for many machines: launching workers, the table of them, what may be wrong.
+"""Commands for many machines: launching and listing workers, and finding problems.
 
 Only `cli.app` comes in.
 """

@@ -1,4 +1,4 @@
-"""What every launch target's command does, and the options that they share."""
+"""The behaviour and the options that the commands of all launch targets share."""
 
 from __future__ import annotations
 
@@ -18,34 +18,36 @@ if TYPE_CHECKING:
     from hpotool.launch.target import Target
     from hpotool.storage.database.url import DatabaseUrl
 
-WorkersOption = Annotated[int, typer.Option("--workers", "-n", metavar="N", min=1, help="How many, in all.")]
-GpusOption = Annotated[int, typer.Option("--gpus", metavar="N", min=0, help="GPUs for each worker; 0 is the CPU.")]
+WorkersOption = Annotated[
+    int, typer.Option("--workers", "-n", metavar="N", min=1, help="Number of workers in total.")
+]
+GpusOption = Annotated[int, typer.Option("--gpus", metavar="N", min=0, help="GPUs per worker; 0 means the CPU.")]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Print exactly what would run; start and store nothing.")
 ]
 CodeOption = Annotated[
     Path | None,
     typer.Option(
-        "--code", metavar="FOLDER", help="The folder of your code [default: this one].", show_default=False
+        "--code", metavar="FOLDER", help="The folder with your code [default: this one].", show_default=False
     ),
 ]
 CheckpointsOption = Annotated[
     str | None,
-    typer.Option(metavar="PATH|URL", help="Folder or fsspec URL that all of them share.", show_default=False),
+    typer.Option(metavar="PATH|URL", help="Folder or fsspec URL that all workers share.", show_default=False),
 ]
 HpotoolOption = Annotated[
     str | None,
     typer.Option(
         "--hpotool",
         metavar="PATH",
-        help="The program to start there [default: this one's path].",
+        help="Path of hpotool where the workers run [default: its path here].",
         show_default=False,
     ),
 ]
 WorkerOptionsOption = Annotated[
     str,
     typer.Option(
-        metavar="WORDS", help="More options for each worker, in one word: '--no-breaker'.", show_default=False
+        metavar="WORDS", help="More options for each worker, as one argument: '--no-breaker'.", show_default=False
     ),
 ]
 
@@ -66,7 +68,7 @@ def begin(
     options: Mapping[str, Any] | None = None,
     launch_id: str | None = None,
 ) -> int:
-    """Start workers on the target, or show what would start them; the exit code."""
+    """Start workers on the target, or show what would start them; return the exit code."""
     from hpotool.cli.actor import current_actor
     from hpotool.cli.database import adopt_study, identify_study
     from hpotool.launch.plan import show_plan
@@ -103,7 +105,7 @@ def begin(
 
 
 def url_for(target: Target, storage: str | None) -> DatabaseUrl:
-    """The database as the target's machines reach it: of the embedded one, the address that it was opened on."""
+    """The database's URL for the target's machines; an embedded one's has the address that it was opened on."""
     from hpotool.cli.database import resolve_url
     from hpotool.cli.embedded import embedded_postgres
     from hpotool.settings import configured_storage
@@ -115,7 +117,7 @@ def url_for(target: Target, storage: str | None) -> DatabaseUrl:
 
 
 def own_program() -> str:
-    """The path of the hpotool that runs here."""
+    """The path of the running hpotool."""
     beside = Path(sys.executable).with_name("hpotool")
     return str(beside) if beside.exists() else shutil.which("hpotool") or "hpotool"
 
@@ -130,7 +132,7 @@ def _words(text: str) -> list[str]:
 
 
 def _absolute(checkpoints: str | None, target: Target) -> str | None:
-    """A folder as every machine would name it: one that is named from here means nothing elsewhere."""
+    """The folder as an absolute path: a relative one would mean nothing on other machines."""
     if checkpoints is None or "://" in checkpoints or target.has_own_code:
         return checkpoints
     return str(Path(checkpoints).absolute())
@@ -151,6 +153,6 @@ def _say(
     )
     say(f"launched {count} as {launch_id}, {on}")
     if checkpoints is None:
-        say("without --checkpoints, a trial that moves to another machine begins anew")
-    say(f"look at them: {paste('workers', '--study', study)}")
+        say("without --checkpoints, a trial that moves to another machine starts over")
+    say(f"to list them: {paste('workers', '--study', study)}")
     return EXIT_FAILED if failures else EXIT_DONE

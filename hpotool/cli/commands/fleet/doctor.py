@@ -1,4 +1,4 @@
-"""``hpotool doctor``: what is wrong, or will be, with the command that mends it."""
+"""``hpotool doctor``: existing and coming problems, with the commands that fix them."""
 
 from __future__ import annotations
 
@@ -26,26 +26,31 @@ def doctor(
     study: StudyOption = None,
     host: Annotated[
         list[str] | None,
-        typer.Option(metavar="HOST", help="Also this machine, by ssh; may be repeated.", show_default=False),
+        typer.Option(
+            metavar="HOST", help="Also check this machine, over SSH; may be repeated.", show_default=False
+        ),
     ] = None,
     checkpoints: Annotated[
         str | None,
         typer.Option(metavar="PATH|URL", help="Where workers keep their checkpoints.", show_default=False),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Also show what is well.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Show all checks, not only problems.")] = False,
     hpotool: Annotated[
-        str | None, typer.Option("--hpotool", metavar="PATH", help="The program on the hosts.", show_default=False)
+        str | None,
+        typer.Option("--hpotool", metavar="PATH", help="Path of hpotool on the hosts.", show_default=False),
     ] = None,
     ssh_options: Annotated[
         str,
-        typer.Option(metavar="WORDS", help="More options for ssh, in one word: '-F FILE'.", show_default=False),
+        typer.Option(
+            metavar="WORDS", help="More options for ssh, as one argument: '-F FILE'.", show_default=False
+        ),
     ] = "",
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
 ) -> int:
-    """Look for trouble on this machine, in the database, in a study, and between machines; change nothing.
+    """Look for problems on this machine, in the database, in a study, and between machines; change nothing.
 
-    Exit code 0: nothing keeps workers from working; 1: something does. Warnings do not count.
+    Exit code 0: nothing prevents workers from running; 1: something does. Warnings do not count.
     """
     from hpotool.doctor.examine import examine_database, examine_machine
 
@@ -63,7 +68,7 @@ def doctor(
 
 
 def _connection(storage: str | None) -> tuple[Connection | None, HpotoolError | None]:
-    """The database that is configured. The embedded one is not started to be looked at."""
+    """The configured database. The embedded one is not started just to be checked."""
     from hpotool.cli.embedded import embedded_postgres
     from hpotool.errors import DatabaseUnreachableError
     from hpotool.settings import configured_storage
@@ -84,7 +89,7 @@ def _connection(storage: str | None) -> tuple[Connection | None, HpotoolError | 
 
 
 def _study(connection: Connection, study: str | None, checkpoints: str | None) -> list[Found]:
-    """The study that is named, or the only one; where none is named, a doubt which one is no trouble."""
+    """Examine the named study, or the only one. If none is named, having several to choose from is no problem."""
     from hpotool.cli.database import find_study
     from hpotool.doctor.examine import examine_study
 
@@ -97,7 +102,7 @@ def _study(connection: Connection, study: str | None, checkpoints: str | None) -
 
 
 def _url_for_hosts(connection: Connection, storage: str | None) -> DatabaseUrl:
-    """The database as other machines reach it: the embedded one at the address that it was opened on."""
+    """The database's URL for other machines; an embedded one's has the address that it was opened on."""
     from hpotool.cli.embedded import embedded_postgres
     from hpotool.settings import configured_storage
 
@@ -139,16 +144,16 @@ def _show(found: Sequence[Found], format: Format, *, every: bool) -> None:
         format,
     )
     if format is Format.TABLE:
-        others = f", {counts['unknown']} could not be looked at" if counts["unknown"] else ""
+        others = f", {counts['unknown']} could not be checked" if counts["unknown"] else ""
         say(f"{len(found)} checks: {counts['broken']} broken, {counts['warning']} warnings{others}")
 
 
 def _draw(found: Sequence[Found], *, every: bool) -> RenderableType:
-    """A line for each finding, what it says, and below it what to do."""
+    """A line for each finding with its message, and its remedy below."""
     from rich.console import Group
     from rich.text import Text
 
-    lines: list[Text] = [] if found else [Text("all is well", style="green")]
+    lines: list[Text] = [] if found else [Text("no problems found", style="green")]
     about = ""
     for each in found:
         if each.about != about:

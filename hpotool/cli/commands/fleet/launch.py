@@ -1,4 +1,4 @@
-"""``hpotool launch``: workers on this machine, on hosts by ssh, on Slurm, on Kubernetes."""
+"""``hpotool launch``: start workers on this machine, over SSH, on Slurm or on Kubernetes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def local(
     dry_run: DryRunOption = False,
     storage: StorageOption = None,
 ) -> int:
-    """Start workers on this machine that outlive the terminal."""
+    """Start workers on this machine that keep running when the terminal is closed."""
     from hpotool.launch.machine import MachineTarget
 
     return begin(
@@ -51,7 +51,7 @@ def ssh(
     study: StudyOption = None,
     host: Annotated[
         list[str] | None,
-        typer.Option(metavar="HOST", help="A machine as ssh takes it; repeat it for each.", show_default=False),
+        typer.Option(metavar="HOST", help="A host name for ssh; repeat for each host.", show_default=False),
     ] = None,
     workers: WorkersOption = 1,
     gpus: GpusOption = 0,
@@ -60,13 +60,15 @@ def ssh(
     hpotool: HpotoolOption = None,
     ssh_options: Annotated[
         str,
-        typer.Option(metavar="WORDS", help="More options for ssh, in one word: '-F FILE'.", show_default=False),
+        typer.Option(
+            metavar="WORDS", help="More options for ssh, as one argument: '-F FILE'.", show_default=False
+        ),
     ] = "",
     worker_options: WorkerOptionsOption = "",
     dry_run: DryRunOption = False,
     storage: StorageOption = None,
 ) -> int:
-    """Copy the code to machines that ssh reaches, and start workers there."""
+    """Copy the code to other machines over SSH, and start workers there."""
     from hpotool.launch.ssh import SshTarget, check_hosts, shared_connections, split_options
 
     hosts = list(host or ())
@@ -85,7 +87,7 @@ def slurm(
     gpus: GpusOption = 0,
     time: Annotated[
         str | None,
-        typer.Option(metavar="LIMIT", help="Time limit of a job: 90 (minutes), 4:00:00.", show_default=False),
+        typer.Option(metavar="LIMIT", help="Time limit of a job: 90 (minutes) or 4:00:00.", show_default=False),
     ] = None,
     partition: Annotated[str | None, typer.Option(metavar="NAME", show_default=False)] = None,
     cpus: _CpusOption = None,
@@ -93,7 +95,7 @@ def slurm(
     sbatch: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="OPTION", help="One more option of sbatch: --sbatch=--account=x.", show_default=False
+            metavar="OPTION", help="Another option for sbatch: --sbatch=--account=x.", show_default=False
         ),
     ] = None,
     code: CodeOption = None,
@@ -101,7 +103,7 @@ def slurm(
     folder: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="For script, secret and logs [default: ~/.hpotool].", show_default=False
+            metavar="FOLDER", help="Folder for script, secret and logs [default: ~/.hpotool].", show_default=False
         ),
     ] = None,
     one_machine: Annotated[
@@ -112,7 +114,7 @@ def slurm(
     dry_run: DryRunOption = False,
     storage: StorageOption = None,
 ) -> int:
-    """Submit an array of workers to Slurm; each is queued again until the study is done."""
+    """Submit workers to Slurm as a job array; each is requeued until the study is done."""
     from hpotool.launch.request import new_launch_id
     from hpotool.launch.slurm import SlurmTarget
 
@@ -133,14 +135,15 @@ def kubernetes(
     study: StudyOption = None,
     image: Annotated[
         str | None,
-        typer.Option(metavar="IMAGE", help="An image with hpotool and your code in it.", show_default=False),
+        typer.Option(metavar="IMAGE", help="An image that contains hpotool and your code.", show_default=False),
     ] = None,
     workers: WorkersOption = 1,
     gpus: GpusOption = 0,
     cpus: _CpusOption = None,
     memory: _MemoryOption = None,
     grace: Annotated[
-        str, typer.Option(metavar="DURATION", help="For a trial's checkpoint when a pod must go.")
+        str,
+        typer.Option(metavar="DURATION", help="Time for a trial to write its checkpoint when a pod must stop."),
     ] = "50s",
     checkpoints: CheckpointsOption = None,
     volume: Annotated[
@@ -152,26 +155,30 @@ def kubernetes(
     workdir: Annotated[
         str | None,
         typer.Option(
-            metavar="PATH", help="The folder of your code in the image [default: the image's].", show_default=False
+            metavar="PATH",
+            help="The code's folder in the image [default: its working folder].",
+            show_default=False,
         ),
     ] = None,
     namespace: Annotated[str | None, typer.Option(metavar="NAME", show_default=False)] = None,
-    context: Annotated[str | None, typer.Option(metavar="NAME", help="Of kubectl.", show_default=False)] = None,
+    context: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A kubectl context.", show_default=False)
+    ] = None,
     queue: Annotated[
         str | None, typer.Option(metavar="NAME", help="A local queue of Kueue.", show_default=False)
     ] = None,
-    hpotool: Annotated[str, typer.Option(metavar="PATH", help="The program in the image.")] = "hpotool",
+    hpotool: Annotated[str, typer.Option(metavar="PATH", help="Path of hpotool in the image.")] = "hpotool",
     worker_options: WorkerOptionsOption = "",
     dry_run: DryRunOption = False,
     storage: StorageOption = None,
 ) -> int:
-    """Run workers as a Job of Kubernetes; pods that are lost are replaced until the study is done."""
+    """Run workers as a Kubernetes Job; lost pods are replaced until the study is done."""
     from hpotool.launch.kubernetes import KubernetesTarget
     from hpotool.study.units import parse_duration
 
     if image is None:
         raise InputError(
-            "no image is named", "name one that holds your code and its packages: --image registry/name:tag"
+            "no image is named", "give one with your code and its packages: --image registry/name:tag"
         )
     try:
         grace_s = parse_duration(grace).total_seconds()

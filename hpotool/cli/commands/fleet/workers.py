@@ -1,4 +1,4 @@
-"""``hpotool workers``: who works on a study, where one should and does not, and why; stopped, more or fewer."""
+"""``hpotool workers``: list, stop and scale the workers of a study, and say why some are missing."""
 
 from __future__ import annotations
 
@@ -22,15 +22,14 @@ if TYPE_CHECKING:
     from hpotool.storage.control.launches import Launch
     from hpotool.storage.fleet.attempts import Run
 
-_ONCE_MORE_S = (
-    7 * 86400
-)  # what was stopped already is stopped again, where its system did not answer the first time
+_ONCE_MORE_S = 7 * 86400  # a stopped launch is stopped again for so long, in case its system did not answer
 
 
 def workers(
     study: StudyOption = None,
     stop: Annotated[
-        bool, typer.Option("--stop", help="Have them hand their trials back and leave; the study stays as it is.")
+        bool,
+        typer.Option("--stop", help="Tell workers to hand back their trials and leave; the study stays as it is."),
     ] = False,
     scale: Annotated[
         int | None,
@@ -38,7 +37,7 @@ def workers(
             "--scale",
             metavar="N",
             min=0,
-            help="Have N workers in a launch: more start, or some leave.",
+            help="Scale a launch to N workers: start some, or tell some to leave.",
             show_default=False,
         ),
     ] = None,
@@ -47,28 +46,33 @@ def workers(
         typer.Option(
             "--launch",
             metavar="ID",
-            help="Of this launch only [default: all; to scale, the only one].",
+            help="Only this launch [default: all; with --scale, the only one].",
             show_default=False,
         ),
     ] = None,
     worker: Annotated[
         list[str] | None,
         typer.Option(
-            "--worker", metavar="ID", help="With --stop: only this one; may be repeated.", show_default=False
+            "--worker",
+            metavar="ID",
+            help="With --stop: stop only this worker; may be repeated.",
+            show_default=False,
         ),
     ] = None,
-    left: Annotated[bool, typer.Option("--left", help="Also those that left within the last hour.")] = False,
+    left: Annotated[
+        bool, typer.Option("--left", help="Also show workers that left within the last hour.")
+    ] = False,
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
 ) -> int:
-    """Show who works on a study, and why somebody does not; stop them, or have more or fewer."""
+    """Show a study's workers, and why some are missing; stop them, or change their number."""
     from hpotool.cli.database import adopt_study, connect, identify_study
 
     connection = connect(storage)
     if stop and scale is not None:
         raise InputError("--stop and --scale cannot go together", "hpotool workers --stop stops all of them")
     if worker and not stop:
-        raise InputError("--worker says whom to stop, and nothing is to be stopped", "add --stop")
+        raise InputError("--worker selects the workers to stop, but --stop is missing", "add --stop")
     study_id, name = (adopt_study if stop or scale is not None else identify_study)(connection, study)
     run = connection.run
     if worker:
@@ -82,10 +86,10 @@ def workers(
 
 
 def _chosen(run: Run, study_id: int, study: str, launch_id: str | None) -> list[Launch]:
-    """The launches that are meant.
+    """The selected launches.
 
     Raises:
-        NotFoundError: there is none of that name.
+        NotFoundError: there is no launch with that ID.
     """
     from hpotool.storage.control.launches import list_launches
 
@@ -109,7 +113,7 @@ def _show(run: Run, study_id: int, launch_id: str | None, format: Format, *, wit
             rows=[row.as_data() for row in shown],
             value=str(counts["alive"]),
             picture=(lambda: _draw(shown)) if shown else None,
-            empty="nobody works on it",
+            empty="the study has no workers",
         ),
         format,
     )
@@ -122,7 +126,7 @@ def _say_shortfall(launches: Sequence[Mapping[str, Any]], left: int) -> None:
         if launch["error"]:
             say(f"{launch['launch']}: {launch['target']} does not answer: {launch['error']}")
         elif launch["here"] + launch["coming"] < launch["wanted"]:
-            there = f"{launch['here']} here, {launch['coming']} coming"
+            there = f"{launch['here']} running, {launch['coming']} coming"
             wanted = f"{launch['wanted']} wanted; --scale {launch['wanted']} starts the rest"
             say(f"{launch['launch']}: {there}, {wanted}")
     if left:
@@ -130,7 +134,7 @@ def _say_shortfall(launches: Sequence[Mapping[str, Any]], left: int) -> None:
 
 
 def _draw(rows: Sequence[Row]) -> RenderableType:
-    """The columns that say something, what a person acts on first."""
+    """The columns that are not empty, with those that a person acts on first."""
     from hpotool.cli.screen.tables import Fitted
 
     table = [_as_table_row(row) for row in rows]
@@ -167,11 +171,11 @@ def _stop_some(run: Run, study_id: int, study: str, worker_ids: Sequence[str]) -
 
     told = tell_workers(run, study_id, worker_ids)
     for worker_id in told:
-        say(f"{worker_id} is told to hand its trial back and leave")
+        say(f"{worker_id} will hand back its trial and leave")
     unknown = [worker_id for worker_id in worker_ids if worker_id not in told]
     if unknown:
         raise NotFoundError(
-            f"nobody who works on it is called {', '.join(unknown)}", paste("workers", "--study", study)
+            f"the study has no worker named {', '.join(unknown)}", paste("workers", "--study", study)
         )
     return EXIT_DONE
 
@@ -191,12 +195,12 @@ def _stop(run: Run, study_id: int, study: str, launches: Sequence[Launch], *, is
     others = [worker.worker_id for worker in fleet if not worker.has_ended and is_all]
     told = tell_workers(run, study_id, others) if others else []
     for launch_id, answer in answers.items():
-        said = "stopped" if answer == "stopped" else f"told through the database only: {answer}"
+        said = "stopped" if answer == "stopped" else f"stopping through the database only: {answer}"
         say(f"{launch_id} is {said}")
     if told:
-        say(f"{len(told)} are told to hand their trials back and leave; see {paste('workers', '--study', study)}")
+        say(f"workers asked to leave: {len(told)}; see {paste('workers', '--study', study)}")
     elif not answers:
-        say("nobody works on it")
+        say("the study has no workers")
     return EXIT_DONE if all(answer == "stopped" for answer in answers.values()) else EXIT_FAILED
 
 
@@ -212,10 +216,8 @@ def _scale(
     if len(open_launches) != 1:
         names = ", ".join(launch.launch_id for launch in open_launches)
         raise InputError(
-            f"the study has several launches: {names}"
-            if open_launches
-            else "nothing is launched that could be scaled",
-            "say which one with --launch ID" if open_launches else "begin one: hpotool launch",
+            f"the study has several launches: {names}" if open_launches else "the study has no launch to scale",
+            "choose one with --launch ID" if open_launches else "start one: hpotool launch",
         )
     [launch] = open_launches
     check_study(run, study_id, study)
@@ -226,7 +228,7 @@ def _scale(
     for where, why in change.failures.items():
         say(f"{where} failed: {why}")
     said = [f"{change.started} started"] if change.started else []
-    said += [f"{len(change.leaving)} told to leave"] if change.leaving else []
+    said += [f"{len(change.leaving)} leaving"] if change.leaving else []
     say(f"{launch.launch_id}: {wanted} wanted" + (f"; {', '.join(said)}" if said else ""))
     return EXIT_FAILED if change.failures else EXIT_DONE
 

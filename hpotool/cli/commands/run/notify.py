@@ -20,25 +20,21 @@ if TYPE_CHECKING:
 def notify(
     study: StudyOption = None,
     test: Annotated[
-        bool, typer.Option("--test", help="Send a test to each address, and say which took it.")
+        bool, typer.Option("--test", help="Send a test to each address, and say which ones accepted it.")
     ] = False,
-    once: Annotated[
-        bool, typer.Option("--once", help="Look once, send what there is to tell, and leave.")
-    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="Check once, send what is due, then exit.")] = False,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Stay when the study is over, too: it may go on.")
+        bool, typer.Option("--follow", "-f", help="Keep running after the study is over, in case it continues.")
     ] = False,
-    list_: Annotated[
-        bool, typer.Option("--list", help="Show what was told about the study, and send nothing.")
-    ] = False,
+    list_: Annotated[bool, typer.Option("--list", help="Show the study's notifications; send nothing.")] = False,
     storage: StorageOption = None,
-    format: Annotated[Format, typer.Option("--format", help="How to write the answer of --list.")] = Format.TABLE,
+    format: Annotated[Format, typer.Option("--format", help="Output format of --list.")] = Format.TABLE,
     holder: Annotated[str | None, typer.Option(hidden=True)] = None,
     parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> int:
-    """Tell people what happens in a study until it is over: by mail, chat or webhook, as HPOTOOL_NOTIFY says.
+    """Notify people of events in a study until it is over, by mail, chat or webhook, as HPOTOOL_NOTIFY says.
 
-    Workers that have HPOTOOL_NOTIFY do it too. Run it beside them where all of them may vanish at once.
+    Workers that have HPOTOOL_NOTIFY do so too. Run this command as well if all of them may vanish at once.
     """
     if test:
         return _test()
@@ -86,7 +82,7 @@ def _test() -> int:
     taken = []
     for place, address in enumerate(sender.addresses, 1):
         taken.append(sender.send(address, "hpotool can reach you", f"a test by {current_actor()}"))
-        say(f"address {place} ({describe_address(address)}) {'took it' if taken[-1] else 'did not take it'}")
+        say(f"address {place} ({describe_address(address)}) {'accepted it' if taken[-1] else 'did not accept it'}")
     return EXIT_DONE if all(taken) else EXIT_FAILED
 
 
@@ -102,7 +98,7 @@ def _show_notices(connection: Any, study_id: int, format: Format) -> None:
 
     rows = [_as_data(notice) for notice in list_notices(connection.run, study_id)]
     value = "\n".join(f"{row['noticed']} {row['title']}" for row in rows)
-    show(Answer(data=rows, rows=rows, value=value, empty="nothing was told about the study"), format)
+    show(Answer(data=rows, rows=rows, value=value, empty="the study has no notifications"), format)
 
 
 def _as_data(notice: Notice) -> dict[str, Any]:

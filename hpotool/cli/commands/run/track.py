@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Tracker(str, Enum):
-    """Where a study can be exported to."""
+    """The trackers to which a study can be exported."""
 
     MLFLOW = "mlflow"
     TENSORBOARD = "tensorboard"
@@ -31,7 +31,7 @@ def track(
         str | None,
         typer.Option(
             metavar="URL|FOLDER",
-            help="Where it is [default: what the study file says, or MLFLOW_TRACKING_URI].",
+            help="Its address [default: from the study file or MLFLOW_TRACKING_URI].",
             show_default=False,
         ),
     ] = None,
@@ -41,26 +41,23 @@ def track(
             metavar="NAME", help="The MLflow experiment [default: the study's name].", show_default=False
         ),
     ] = None,
-    once: Annotated[bool, typer.Option("--once", help="Send what is there, and leave.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Send what there is, then exit.")] = False,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Stay when the study is over, too: it may go on.")
+        bool, typer.Option("--follow", "-f", help="Keep running after the study is over, in case it continues.")
     ] = False,
-    again: Annotated[
-        bool, typer.Option("--again", help="Send every trial again; what is there already stays.")
-    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="Send every trial again; existing data is kept.")] = False,
     status: Annotated[
-        bool, typer.Option("--status", help="Show how far each export is, and send nothing.")
+        bool, typer.Option("--status", help="Show the progress of each export; send nothing.")
     ] = False,
     storage: StorageOption = None,
-    format: Annotated[
-        Format, typer.Option("--format", help="How to write the answer of --status.")
-    ] = Format.TABLE,
+    format: Annotated[Format, typer.Option("--format", help="Output format of --status.")] = Format.TABLE,
     holder: Annotated[str | None, typer.Option(hidden=True)] = None,
     parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> int:
     """Export a study to MLflow or TensorBoard until it is over: every trial with its steps, outcome and cost.
 
-    Killed, it goes on where it was; no trial waits for it. With `tracking` in the study file, a worker does it.
+    A killed export continues where it stopped, and no trial waits for it. With `tracking` in the study file, a
+    worker runs the export.
     """
     from hpotool.cli.database import adopt_study, connect
     from hpotool.tracking.tenure import JobTakenError, end_with_parent
@@ -71,7 +68,7 @@ def track(
         _show_status(connection, study_id, format)
         return EXIT_DONE
     if to is None:
-        raise InputError("say where to", f"{paste('track', name)} --to mlflow")
+        raise InputError("no tracker was given", f"{paste('track', name)} --to mlflow")
     if parent is not None:
         end_with_parent(parent)
     until = "sent" if once else "told" if follow else "over"
@@ -96,7 +93,7 @@ def _export(
     again: bool,
     holder: str | None,
 ) -> tuple[Sent, bool]:
-    """Export until there is a reason to leave; what came of it, and whether a signal said so."""
+    """Export until there is a reason to stop; return what was sent, and whether a signal was the reason."""
     import logging
 
     from hpotool.cli.actor import current_actor
@@ -133,19 +130,19 @@ def _say_end(sent: Sent, name: str, to: Tracker, words: list[str], *, is_person:
     trials = f"{sent.trials} trial{'' if sent.trials == 1 else 's'} sent to {to.value}"
     if sent.refused:
         numbers = ", ".join(map(str, sent.refused))
-        say(f"{to.value} refused {len(sent.refused)} of {name}'s trials for good: {numbers}")
+        say(f"{to.value} permanently refused {len(sent.refused)} of {name}'s trials: {numbers}")
     match sent.why:
         case "done":
             say(trials)
             return EXIT_FAILED if sent.refused else EXIT_DONE
         case "told":
-            say(f"{trials}; go on with: {paste('track', name, *words)}")
+            say(f"{trials}; continue with: {paste('track', name, *words)}")
             return EXIT_INTERRUPTED if is_person else EXIT_DONE
         case "taken":
-            say(f"{trials}; another process goes on")
+            say(f"{trials}; another process continues")
             return EXIT_DONE
         case _:
-            say(f"{trials}; the study does not exist any more")
+            say(f"{trials}; the study no longer exists")
             return EXIT_FAILED
 
 
@@ -154,7 +151,7 @@ def _show_status(connection: Any, study_id: int, format: Format) -> None:
 
     rows = [_as_data(job) for job in list_jobs(connection.run, study_id) if job.name != "notify"]
     value = "\n".join(f"{row['to']}: {row['arrived']} arrived, {row['missing']} missing" for row in rows)
-    show(Answer(data=rows, rows=rows, value=value, empty="the study is exported to nowhere"), format)
+    show(Answer(data=rows, rows=rows, value=value, empty="the study has no exports"), format)
 
 
 def _as_data(job: JobRecord) -> dict[str, Any]:

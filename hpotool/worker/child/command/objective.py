@@ -207,9 +207,7 @@ class CommandObjective:
         return len(data)
 
     def _read_rest(self, output: int, trial: ObjectiveTrial) -> None:
-        """Read output from before the command ended, which is in the pipe. Processes it left may print for
-        ever.
-        """
+        """Read what the pipe holds from before the command ended; processes it left may print for ever."""
         rest = struct.unpack("i", fcntl.ioctl(output, termios.FIONREAD, b"\0" * 4))[0]
         while rest > 0 and (count := self._read_output(output, trial, min(rest, _CHUNK))):
             rest -= count

@@ -56,9 +56,7 @@ class Line:
 
 
 class LineSplitter:
-    """Splits output into lines as it arrives, also at carriage returns. Keeps at most ``longest`` bytes of a
-    line.
-    """
+    """Splits output into lines as it arrives, also at carriage returns; keeps up to ``longest`` bytes of each."""
 
     def __init__(self, wanted: Sequence[str], longest: int = _LONGEST_LINE) -> None:
         self._longest = longest
