@@ -156,10 +156,11 @@ class AutoSampler(BaseSampler):
     ) -> dict[str, Any]:
         is_curious = _turn_of(trial) >= 1.0 - _CURIOUS_SHARE
         self._tpe.log_chance = None if is_curious else _log_chance(history, joint, cube)
+        self._tpe.failed = _complete_failed(history, joint, cube)
         try:
             return self._tpe.sample_relative(study, trial, dict(cube.space))
         finally:
-            self._tpe.log_chance = None
+            self._tpe.log_chance, self._tpe.failed = None, history.failed
 
     def _joint_space(self, history: History) -> JointSpace:
         recent = [*history.finished[-_MOST_OBSERVATIONS:], *history.latest_failed, *history.running]
@@ -167,9 +168,9 @@ class AutoSampler(BaseSampler):
 
     def _spread(self, history: History, joint: JointSpace, cube: UnitCube) -> Array:
         self._warn_if_everything_fails(history)
-        taken = [*history.finished[-_MOST_OBSERVATIONS:], *history.running]
-        failed = cube.encode(joint.params_of(history.latest_failed))
-        return spread_point(cube, cube.encode(joint.params_of(taken)), failed, self._rng.rng)
+        taken = cube.encode(joint.params_of([*history.finished[-_MOST_OBSERVATIONS:], *history.running]))
+        failed = _encode_failed(history, joint, cube, donors=taken)
+        return spread_point(cube, taken, failed, self._rng.rng)
 
     def _look_out(self, study: Study, history: History, joint: JointSpace, cube: UnitCube) -> Outlook | None:
         """Return the models' knowledge; None if there is too little."""
@@ -180,10 +181,10 @@ class AutoSampler(BaseSampler):
         points = cube.encode(joint.params_of(trials))
         filled = cube.fill(points)
         boundaries = constraint_boundaries(cube, filled, constraints)
-        if history.latest_failed:
-            succeeded = filled[observations_to_keep(losses, _MOST_SUCCEEDED)]
-            failed = cube.fill(cube.encode(joint.params_of(history.latest_failed)))
-            boundaries.append(failure_boundary(cube, succeeded, failed, history.recent_failures))
+        succeeded = observations_to_keep(losses, _MOST_SUCCEEDED)
+        failed = cube.fill(_encode_failed(history, joint, cube, donors=points[succeeded]))
+        if len(failed):
+            boundaries.append(failure_boundary(cube, filled[succeeded], failed, history.recent_failures))
         model = GaussianProcess(filled, losses, cube.is_choice)
         model.believe(cube.fill(cube.encode(joint.params_of(history.running))))
         return Outlook(cube, points, _are_feasible(constraints), model, boundaries)
@@ -248,10 +249,58 @@ def _log_chance(history: History, joint: JointSpace, cube: UnitCube) -> LogChanc
     """Return the success probability of TPE's candidates; None if nothing is known to fail."""
     if not history.latest_failed:
         return None
-    succeeded = history.finished[-len(history.latest_failed) - STARTUP_TRIALS :]
-    points = [cube.fill(cube.encode(joint.params_of(trials))) for trials in (succeeded, history.latest_failed)]
-    boundary = failure_boundary(cube, points[0], points[1], history.recent_failures)
+    succeeded = cube.encode(joint.params_of(history.finished[-len(history.latest_failed) - STARTUP_TRIALS :]))
+    failed = cube.fill(_encode_failed(history, joint, cube, donors=succeeded))
+    if not len(failed):
+        return None
+    boundary = failure_boundary(cube, cube.fill(succeeded), failed, history.recent_failures)
     return lambda samples: boundary.log_probability(cube.from_internal(samples))
+
+
+def _telling(history: History, cube: UnitCube) -> list[FrozenTrial]:
+    """Return the latest failed trials that have some of the parameters; the others tell nothing about them."""
+    return [trial for trial in history.latest_failed if not cube.space.keys().isdisjoint(trial.params)]
+
+
+def _encode_failed(history: History, joint: JointSpace, cube: UnitCube, donors: Array) -> Array:
+    """Return the points of the latest failed trials.
+
+    An objective that suggests parameters itself may fail before it has suggested all; the rest are taken from
+    ``donors``.
+    """
+    return joint.complete(cube.encode(joint.params_of(_telling(history, cube))), donors, cube)
+
+
+def _complete_failed(history: History, joint: JointSpace, cube: UnitCube) -> Sequence[FrozenTrial]:
+    """Return all failed trials, the latest with the parameters that they did not reach."""
+    latest = _telling(history, cube)
+    if all(cube.space.keys() <= trial.params.keys() for trial in latest):
+        return history.failed
+    donors = cube.encode(joint.params_of(history.finished[-_MOST_OBSERVATIONS:]))
+    points = _encode_failed(history, joint, cube, donors)
+    completed = {
+        trial.number: _with_params(trial, cube.decode(point), cube)
+        for trial, point in zip(latest, points, strict=True)
+        if not cube.space.keys() <= trial.params.keys()
+    }
+    return [completed.get(trial.number, trial) for trial in history.failed]
+
+
+def _with_params(trial: FrozenTrial, params: Mapping[str, Any], cube: UnitCube) -> FrozenTrial:
+    """Return a failed trial with those of ``params`` that it lacks."""
+    return FrozenTrial(
+        number=trial.number,
+        trial_id=trial._trial_id,
+        state=trial.state,
+        value=None,
+        datetime_start=trial.datetime_start,
+        datetime_complete=trial.datetime_complete,
+        params={**params, **trial.params},
+        distributions={**{name: cube.space[name] for name in params}, **trial.distributions},
+        user_attrs={},
+        system_attrs={},
+        intermediate_values={},
+    )
 
 
 def _observations(

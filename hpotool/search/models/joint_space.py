@@ -2,7 +2,8 @@
 
 The study file declares parameters and their conditions. For parameters that the objective suggests, conditions are
 learned from the trials: a parameter is assumed to depend on the choices or small integers that separate the trials
-that have it from those that do not.
+that have it from those that do not. A trial that failed may lack a parameter for another reason: it ended before
+the objective suggested it.
 """
 
 from __future__ import annotations
@@ -34,6 +35,13 @@ class JointSpace:
         self.space = {name: one for name, one in (spoken_of | learned).items() if not one.single()}
         conditions = {one.name: one.when for one in declared if one.when and one.name in self.space}
         self._conditions = _open_conditions(conditions, spoken_of) | _learn_conditions(self.space, learned, trials)
+        measured = [trial for trial in trials if _is_measured(trial)]
+        # A parameter that measured trials lack without a known condition may be absent for a reason nobody knows.
+        self._explained = {
+            name
+            for name in self.space
+            if name in self._conditions or (measured and all(name in trial.params for trial in measured))
+        }
 
     def cube(self, space: Mapping[str, BaseDistribution]) -> UnitCube:
         """Return the columns of some of the parameters."""
@@ -50,6 +58,20 @@ class JointSpace:
             return [trial.params for trial in trials]
         always = {name: value for name, value in self._defaults.items() if name not in self._conditions}
         return [{**always, **trial.params} for trial in trials]
+
+    def complete(self, points: Array, donors: Array, cube: UnitCube) -> Array:
+        """Return the points of trials that ended early, with values for the parameters that they did not reach.
+
+        Each takes them from one of ``donors``, the points of other trials, so that the known parameters alone tell
+        the two kinds apart. A parameter that a condition excludes stays absent.
+        """
+        missing = np.isnan(points) & [name in self._explained for name in cube.space]
+        if not missing.any() or not len(donors):
+            return points
+        lent = donors[np.arange(len(points)) * len(donors) // len(points)]
+        repaired = cube.repair(np.where(missing, lent, points), np.random.RandomState(0))
+        completed: Array = np.where(missing, repaired, points)
+        return completed
 
 
 def _open_conditions(
@@ -88,7 +110,11 @@ def _distributions_of(
 def _learn_conditions(
     space: Mapping[str, BaseDistribution], names: Iterable[str], trials: Sequence[FrozenTrial]
 ) -> dict[str, Mapping[str, Sequence[Any]]]:
-    """Return the conditions that separate the trials that have one of ``names`` from those that do not."""
+    """Return the conditions that separate the trials that have one of ``names`` from those that do not.
+
+    If nothing separates them, trials that may have ended before they suggested it are left out.
+    """
+    is_measured = np.asarray([_is_measured(trial) for trial in trials], dtype=bool)
     has = {name: np.asarray([name in trial.params for trial in trials], dtype=bool) for name in space}
     under_conditions = [name for name in names if name in space and not has[name].all()]
     if not under_conditions:
@@ -98,15 +124,26 @@ def _learn_conditions(
         for name, distribution in space.items()
         if _may_be_parent(distribution)
     }
+
+    def explain(name: str, rows: Flags) -> Mapping[str, Sequence[Any]] | None:
+        known = {
+            parent: (values[rows], space[parent])
+            for parent, values in parents.items()
+            if _is_older(has[parent][rows], has[name][rows], parent, name)
+        }
+        return _tightest(has[name][rows], known)
+
     found = {}
     for name in under_conditions:
-        known = {
-            parent: values for parent, values in parents.items() if _is_older(has[parent], has[name], parent, name)
-        }
-        allowed = _tightest(has[name], {parent: (values, space[parent]) for parent, values in known.items()})
-        if allowed is not None:
+        allowed = explain(name, np.ones(len(trials), dtype=bool)) or explain(name, has[name] | is_measured)
+        if allowed:
             found[name] = allowed
     return found
+
+
+def _is_measured(trial: FrozenTrial) -> bool:
+    """Whether a trial ended with a value, which it can have only once it has all its parameters."""
+    return trial.values is not None
 
 
 def _may_be_parent(distribution: BaseDistribution) -> bool:

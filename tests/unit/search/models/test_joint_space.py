@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.search.models.joint_space import JointSpace
 from hpotool.study.spec import ParameterSpec
@@ -14,7 +14,7 @@ from hpotool.study.spec import ParameterSpec
 
 def trials_of(objective: Callable[[optuna.Trial], Any], count: int = 60) -> list[FrozenTrial]:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    study.optimize(lambda trial: objective(trial) or 0.0, n_trials=count)
+    study.optimize(lambda trial: objective(trial) or 0.0, n_trials=count, catch=ValueError)
     return study.trials
 
 
@@ -90,3 +90,55 @@ def test_choices_that_differ_from_trial_to_trial_are_no_column() -> None:
         trial = optuna.trial.create_trial(value=0.0, params={"c": "a", "x": 0.5}, distributions=distributions)
         study.add_trial(trial)
     assert JointSpace((), study.trials).space.keys() == {"x"}
+
+
+def fails_early(trial: optuna.Trial) -> None:
+    if trial.suggest_float("x", 0, 1) > 0.6:
+        raise ValueError
+    kind = trial.suggest_categorical("kind", ["a", "b"])
+    if trial.suggest_float("y", 0, 1) > 0.8:
+        raise ValueError
+    trial.suggest_float("slope" if kind == "a" else "width", 0, 1)
+
+
+def test_a_parameter_that_failed_trials_did_not_reach_keeps_its_condition() -> None:
+    space = JointSpace((), trials_of(fails_early))
+    assert {frozenset(keys) for keys in keys_of(space, 60)} == {
+        frozenset({"x", "kind", "y", "slope"}),
+        frozenset({"x", "kind", "y", "width"}),
+    }
+
+
+def test_failed_trials_borrow_what_they_did_not_reach_but_not_what_a_condition_excludes() -> None:
+    trials = trials_of(fails_early)
+    space = JointSpace((), trials)
+    cube = space.cube(space.space)
+    failed, succeeded = (
+        cube.encode([trial.params for trial in trials if (trial.state == TrialState.FAIL) == has_failed])
+        for has_failed in (True, False)
+    )
+    completed = space.complete(failed, succeeded, cube)
+    known = ~np.isnan(failed)
+    assert (completed[known] == failed[known]).all()
+    for point in completed:
+        params = cube.decode(point)
+        assert params.keys() == {"x", "kind", "y", "slope" if params["kind"] == "a" else "width"}
+    lent = np.isnan(failed[:, list(cube.space).index("y")])
+    assert completed[lent, list(cube.space).index("y")].max() <= 0.8  # as in the trials that succeeded
+    np.testing.assert_array_equal(space.complete(succeeded, succeeded, cube), succeeded)
+
+
+def test_a_parameter_that_is_absent_for_an_unknown_reason_is_not_borrowed() -> None:
+    def hidden(trial: optuna.Trial) -> None:
+        x = trial.suggest_float("x", 0, 1)
+        if x > 0.4:
+            trial.suggest_float("y", 0, 1)
+        if x < 0.2:
+            raise ValueError
+
+    trials = trials_of(hidden)
+    space = JointSpace((), trials)
+    cube = space.cube(space.space)
+    failed = cube.encode([trial.params for trial in trials if trial.state == TrialState.FAIL])
+    donors = cube.encode([trial.params for trial in trials if trial.state == TrialState.COMPLETE])
+    np.testing.assert_array_equal(space.complete(failed, donors, cube), failed)
