@@ -16,7 +16,9 @@ from hpotool.study.spec import ParameterSpec
 _FORMATTER = Formatter()
 _NEGATIVE_EXPONENT = re.compile(r"-\d+(\.\d+)?e[-+]?\d+")
 # Text that Hydra accepts without quotes and that is not one of its keywords.
-_PLAIN_OVERRIDE = re.compile(r"(?!(?:true|false|null|nan|inf)$)[A-Za-z_][A-Za-z0-9_./-]*", re.IGNORECASE)
+_PLAIN_OVERRIDE = re.compile(
+    r"(?!(?:true|false|null|nan|inf)$)[A-Za-z_][A-Za-z0-9_./-]*", re.IGNORECASE | re.ASCII
+)
 
 
 class AbsentError(KeyError):

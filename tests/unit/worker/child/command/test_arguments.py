@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
@@ -159,6 +159,8 @@ def test_a_number_is_read_back_exactly_and_taken_by_argparse(number: float) -> N
     assert parser.parse_args(spell_options({"x": number})).x == number
 
 
+@example("\u0130")  # these two are letters of a to z where case is ignored
+@example("\u212a")
 @given(st.one_of(WORDS, st.integers(-(2**53), 2**53), st.booleans(), st.none(), st.floats(-1e9, 1e9)))
 def test_hydra_reads_every_override_as_the_value_that_it_is(value: Any) -> None:
     parsing = pytest.importorskip(
