@@ -81,7 +81,7 @@ def test_status_says_that_early_ranks_foretell_nothing(here: CommandLine) -> Non
     create(here, "crossing", '{python: "curves:crossing"}', "median", trials=16)
     here.run("worker")
     risk = here.json("status")["risk"]
-    assert risk.startswith("ranks at step 5 of 20 hardly foretell final ones (rank correlation -1.00, 16 trials)")
-    assert "warning: ranks at step 5 of 20 hardly foretell" in " ".join(here.run("status").stdout.split())
+    assert risk.startswith("ranks at step 5 of 20 hardly predict final ones (rank correlation -1.00, 16 trials)")
+    assert "warning: ranks at step 5 of 20 hardly predict" in " ".join(here.run("status").stdout.split())
     checked = here.run("check", "crossing.yaml", "--curves-of", "crossing").stderr
-    assert "warning: in study crossing, ranks at step 5 of 20 hardly foretell" in checked
+    assert "warning: in study crossing, ranks at step 5 of 20 hardly predict" in checked

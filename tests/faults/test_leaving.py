@@ -44,7 +44,7 @@ def test_a_worker_that_a_signal_stopped_leaves_with_75_while_there_is_work(
     wait_until((tmp_path / "began").exists, "the trial")
     worker.send_signal(number)
     assert worker.wait(60) == 75, fleet.logs()
-    assert "handing trial 0 back: it has 30 s for its checkpoint" in log_of(fleet)
+    assert "handing trial 0 back: it has 30 s to save a checkpoint" in log_of(fleet)
     assert {state for state, _, _ in fleet.trials().values()} == {"FAIL", "WAITING"}
 
 

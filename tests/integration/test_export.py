@@ -72,7 +72,7 @@ def test_trials_steps_and_params_in_every_format(run: Commands, tmp_path: Path) 
         ("export trials -n 3", "-n goes with params"),
         ("export params --steps", "--steps goes with trials"),
         ("export params -n 3 --trial 1", "--trial names one trial"),
-        ("export params -n 0", "greater than or equal to 1"),
+        ("export params -n 0", "must be 1 or more"),
     ],
 )
 def test_what_cannot_be_exported_is_refused_in_a_sentence(run: Commands, line: str, says: str) -> None:

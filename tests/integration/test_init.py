@@ -61,8 +61,8 @@ def test_a_study_of_plain_optuna_is_adopted_by_the_file_that_is_written(
     run("init train.py -o made.yaml")
     assert "choose a range" in Path("made.yaml").read_text()
     refused = {
-        "init": "either a file or --from-study",
-        "init train.py --from-study plain": "either a file or --from-study",
+        "init": "a file, --from-study or --example",
+        "init train.py --from-study plain": "a file, --from-study or --example",
         "init lists.yaml": "is not a sweep",
         "init .": "cannot be read",
         "init train.py -o no/such.yaml": "cannot be written",

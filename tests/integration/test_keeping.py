@@ -210,7 +210,7 @@ def test_failed_trials_are_tried_again_by_number_all_and_some(run: Commands, con
     assert "no trial is given" in run("retry s", 2).stderr
     assert "there is no outcome 'crsh'; did you mean 'crash'?" in run("retry s --where outcome=crsh", 2).stderr
     assert "no trial has 'hosst'; did you mean 'host'?" in run("retry s --where hosst=b", 2).stderr
-    assert "is no comparison" in run("retry s --where crash", 2).stderr
+    assert "is not a comparison" in run("retry s --where crash", 2).stderr
     assert "no failed trial with reason~cuda to retry" in run("retry s --where reason~cuda", 3).stderr
     assert "trial 0 is queued again, as trial 6" in run("retry s --where 'outcome=crash and host=gpu-b'").stderr
     partly = run("retry s 3 5 0", 2)

@@ -47,7 +47,7 @@ class EarlyRanks:
     def sentence(self, what: str) -> str:
         """Say what ``what``, which ends trials early, risks."""
         return (
-            f"ranks {self.early} hardly foretell final ones (rank correlation {self.correlation:.2f}, "
+            f"ranks {self.early} hardly predict final ones (rank correlation {self.correlation:.2f}, "
             f"{self.trials} trials): {what} may end the best trials early"
         )
 

@@ -143,7 +143,7 @@ def test_an_address_that_the_machine_has_lost(home: Path) -> None:
     )
     server = EmbeddedPostgres(home)
     error = refusal(server)
-    assert "is to listen on 198.51.100.7, which this machine no longer has" in error.message
+    assert "should listen on 198.51.100.7, which this machine no longer has" in error.message
     assert "--listen 127.0.0.1" in error.hint
     psycopg2.connect(server.start("127.0.0.1").url.libpq).close()
 

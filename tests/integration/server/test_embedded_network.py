@@ -52,7 +52,7 @@ def test_until_it_is_opened_nobody_else_reaches_it(home: Path) -> None:
     assert started.url_for_others is None
     with pytest.raises(psycopg2.OperationalError, match="refused"):
         connect(towards(started.url, ADDRESS))
-    with pytest.raises(DatabaseUnreachableError, match="this machine only") as caught:
+    with pytest.raises(DatabaseUnreachableError, match="listens only to this machine") as caught:
         server.url_for_others()
     assert "hpotool db up --listen" in caught.value.hint
 

@@ -53,7 +53,7 @@ def test_replicates_run_in_a_study_that_is_done_and_take_no_place(make_study) ->
 
     assert _order(study, Order(POINTS, seeds=2)) == [2, 3, 4, 5]
     assert _marks(study) == [Apart("confirm", name, k) for k in (0, 1) for name in ("trial 0", "baseline")]
-    places = orders.count_places(study.connection.run, study.study_id)
+    places = orders.count_budget(study.connection.run, study.study_id)
     assert (places.finished, places.running, places.waiting, places.open_apart) == (2, 0, 0, 4)
 
     assert [_run_one(study, worker).number for _ in range(4)] == [2, 3, 4, 5]
@@ -61,7 +61,7 @@ def test_replicates_run_in_a_study_that_is_done_and_take_no_place(make_study) ->
     study.set_budget(4)  # what the search has left is exactly what was added
     assert [_run_one(study, worker).number for _ in range(2)] == [6, 7]
     assert study.claim(worker).kind == "done"
-    assert orders.count_places(study.connection.run, study.study_id).finished == 4
+    assert orders.count_budget(study.connection.run, study.study_id).finished == 4
 
 
 def test_replicates_go_before_new_trials_and_leave_the_budget_exact(make_study) -> None:
@@ -131,7 +131,7 @@ def test_a_lost_replicate_is_tried_again_as_the_same_replicate(make_study) -> No
     finish_attempt(study.connection.run, again, "test", TrialState.COMPLETE, [3.0], DONE)
     found = read_confirmation(study.connection.run, study.study_id)
     assert [(one.apart.replicate, one.number, one.measured.values) for one in found.replicates] == [(0, 2, (3.0,))]
-    assert orders.count_places(study.connection.run, study.study_id).finished == 1
+    assert orders.count_budget(study.connection.run, study.study_id).finished == 1
     assert study.claim(worker).kind == "done"
 
 

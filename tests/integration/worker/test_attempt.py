@@ -89,7 +89,7 @@ def test_what_is_returned_beside_a_metric_keeps_its_type_or_is_named_and_costs_n
     assert (result.outcome, result.values) == (Outcome.COMPLETE, (1.0,))
     assert trial.user_attrs == {"sizes": [1, [2, 3]], "done": True}
     assert result.reason is not None
-    for why in ("'when' is a datetime", "has 600 characters", "this one is of type int"):
+    for why in ("'when' is a datetime", "has 600 characters", "a name must be text, not int"):
         assert why in result.reason
         assert why in result.output_tail
 

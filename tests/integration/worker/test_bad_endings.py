@@ -22,7 +22,7 @@ BAD: list[tuple[str, Outcome, str, dict[str, Any]]] = [
     ("raises_from_itself", Outcome.ERROR, "ValueError: its own cause", {}),
     ("raises_what_is_no_exception", Outcome.ERROR, "GeneratorExit: quitting", {}),
     ("calls_sys_exit", Outcome.ERROR, "the objective called sys.exit(3)", {}),
-    ("calls_os_exit", Outcome.ERROR, "exit code 7 and without a result", {}),
+    ("calls_os_exit", Outcome.ERROR, "exited with code 7 and without a result", {}),
     ("segfaults", Outcome.CRASH, "SIGSEGV (segmentation fault)", {}),
     ("kills_itself", Outcome.CRASH, "SIGKILL (killed)", {}),
     ("kills_its_group", Outcome.CRASH, "SIGKILL (killed)", {}),

@@ -324,7 +324,7 @@ def test_every_line_that_names_a_metric_is_taken_or_told(
     assert result.values == values, result
     assert (result.reason or "") == "" if reason is None else reason in (result.reason or ""), result
     assert result.outcome is (Outcome.ERROR if values is None else Outcome.COMPLETE)
-    assert ("hpotool: 'accuracy' could not be taken" in result.output_tail) == (reason is not None)
+    assert ("hpotool: 'accuracy' could not be read from a line" in result.output_tail) == (reason is not None)
 
 
 @pytest.mark.parametrize("leaves", ["yes &", "setsid yes &", "(trap '' TERM; yes) &"])

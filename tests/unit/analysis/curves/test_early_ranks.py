@@ -60,7 +60,7 @@ def test_of_tiers_those_that_went_on_are_compared() -> None:
     said = say_risk(study, pruner=None, tiers=True, has_tiers=True)
     assert said is not None
     assert said.startswith(
-        "ranks in the first tier hardly foretell final ones (rank correlation -1.00, 12 trials)"
+        "ranks in the first tier hardly predict final ones (rank correlation -1.00, 12 trials)"
     )
 
 

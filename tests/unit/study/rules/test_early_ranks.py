@@ -64,6 +64,6 @@ def test_pairs_are_compared_alike() -> None:
     found = compare_pairs("in the first tier", [*pairs, (math.inf, 1.0)])
     assert found is not None
     assert found.sentence("tiers") == (
-        "ranks in the first tier hardly foretell final ones (rank correlation -1.00, 12 trials): "
+        "ranks in the first tier hardly predict final ones (rank correlation -1.00, 12 trials): "
         "tiers may end the best trials early"
     )
