@@ -106,7 +106,10 @@ def test_what_can_never_work_is_not_tried_again(
     assert "'nowhere' is not one of mlflow, tensorboard" in caplog.text
 
 
-def test_a_study_that_is_over_is_sent_whole_by_the_last_to_leave(connection: Connection, tmp_path: Path) -> None:
+def test_a_study_that_is_over_is_sent_whole_by_the_last_to_leave(
+    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpotool.worker.membership.side_processes._LAST_WORDS_S", 120.0)  # on a busy machine
     set_state(connection.run, 1, "done", "enough", "ann")
     with beside(connection, "w1", tmp_path) as side:
         side.is_over = True  # nobody had been elected yet
