@@ -48,7 +48,7 @@ ANSWERS = [
     ("rename corner corner", 2, "corner", "hpotool"),
     ("tag corner production", 2, "a tag is key=value", "again"),
     ("import old.sqlite", 3, "old.sqlite does not exist", "hpotool import sqlite:///old.db"),
-    ("import corner.yaml", 2, "neither an SQLite database nor an Optuna journal", "hpotool create-study corner.yaml"),
+    ("import corner.yaml", 2, "neither an SQLite database nor", "hpotool create-study corner.yaml"),
     ("init", 2, "a file, --from-study or --example", "hpotool init train.py"),
     ("init --example digits", 3, "did you mean 'sgd_digits'?", "quadratic"),
     ("check corner.yml", 3, "corner.yml does not exist", "did you mean corner.yaml?"),

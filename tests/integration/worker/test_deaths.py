@@ -69,9 +69,7 @@ def whole_tree(pid: int) -> list[int]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
-def test_a_dead_workers_processes_are_gone_soon(
-    worker: subprocess.Popen[str], number: signal.Signals
-) -> None:
+def test_a_dead_workers_processes_are_gone_soon(worker: subprocess.Popen[str], number: signal.Signals) -> None:
     tree = whole_tree(worker.pid)
     worker.send_signal(number)
     wait_for(lambda: all(is_gone(pid) for pid in tree), GONE_WITHIN_S)

@@ -37,7 +37,7 @@ def connection(study_database_url: str) -> Iterator[Connection]:
 
 def beside(connection: Connection, worker: str, folder: Path, *words: str) -> SideProcesses:
     command = SideCommand(
-        "tensorboard runs",
+        f"tensorboard {folder / 'runs'}",
         words or ("track", "--study", "s", "--to", "tensorboard", "--address", str(folder / "runs")),
     )
     environment = {

@@ -59,9 +59,7 @@ def test_of_tiers_those_that_went_on_are_compared() -> None:
         )
     said = say_risk(study, pruner=None, tiers=True, has_tiers=True)
     assert said is not None
-    assert said.startswith(
-        "ranks in the first tier hardly predict final ones (rank correlation -1.00, 12 trials)"
-    )
+    assert said.startswith("ranks in the first tier hardly predict final ones (rank correlation -1.00, 12 trials)")
 
 
 def test_an_earlier_study_without_tiers_says_it_for_tiers() -> None:
