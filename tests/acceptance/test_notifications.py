@@ -146,7 +146,7 @@ def test_the_addresses_are_tried_and_each_answer_is_said(
     hook.is_down = True
     tried = command_line.run("notify", "--test", code=1)
     assert "address 1 (mailto://127.0.0.1) accepted it" in tried.stderr
-    assert "address 2 (json://127.0.0.1) did not take it" in tried.stderr
+    assert "address 2 (json://127.0.0.1) did not accept it" in tried.stderr
     hook.is_down = False
     command_line.run("notify", "--test")
     assert (mail.subjects, hook.titles) == (["hpotool can reach you"] * 2, ["hpotool can reach you"])

@@ -92,7 +92,7 @@ class Notifier:
             else:
                 refused.append(describe_address(address))
         again_in = min(_FIRST_AGAIN * 2 ** min(notice.tries - 1, 20), _LONGEST_AGAIN)
-        trouble = f"{', '.join(refused)} did not take it" if refused else None
+        trouble = f"{', '.join(refused)} did not accept it" if refused else None
         if trouble and notice.tries == 1:
             _logger.warning("%s: %s; it is tried again", notice.title, trouble)
         settle_notice(

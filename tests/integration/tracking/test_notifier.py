@@ -164,7 +164,7 @@ def test_a_target_that_is_down_is_tried_again_and_the_other_hears_it_once(told: 
         assert (mail.subjects, hook.titles, hook.refused) == (["s was stopped"], [], 3)
         [notice] = list_notices(told.run, told.study_id)
         assert (notice.sent_at, notice.tries) == (None, 3)
-        assert notice.trouble == "json://127.0.0.1 did not take it"
+        assert notice.trouble == "json://127.0.0.1 did not accept it"
         hook.is_down = False
         told.look(mail.address, hook.address)
         told.due_now()
@@ -199,7 +199,7 @@ def test_no_address_is_ever_stored(told: Told, hook: Webhook) -> None:
     stored += str(told.run("SELECT row_to_json(j)::text FROM hpotool.side_jobs j", {}))
     assert "secret-token" not in stored
     assert "tokenaaaa1" not in stored
-    assert "json://127.0.0.1, slack://… did not take it" in stored
+    assert "json://127.0.0.1, slack://… did not accept it" in stored
 
 
 def test_eight_that_send_at_the_same_time_send_each_notice_once(
