@@ -42,6 +42,7 @@ ELSEWHERE = {
     "hpotool clean --checkpoints s3": "test_object_store.py: it needs a bucket",
     "hpotool worker --study my-model --only-objective": "test_allowed.py",
     "hpotool launch local": "test_launch.py: its study is not done",
+    "hpotool launch ssh": "test_launch_ssh.py: it needs hosts",
     "hpotool compare": "test_compare.py: it needs two studies",
     "hpotool importance --target": "test_report.py: it needs trials that failed",
     "hpotool workers my-study": "test_launch.py",
