@@ -17,9 +17,10 @@ class TestPostgresStorage(StorageTestCase):
 
 
 def test_twenty_processes_that_meet_in_an_empty_database_all_open_it(database_url):
-    forking = multiprocessing.get_context("fork")
-    met = forking.Barrier(20)
-    started = [forking.Process(target=_open_together, args=(met, database_url)) for _ in range(20)]
+    # Not forked from here: what other tests have imported runs threads, and a child may inherit a lock of theirs.
+    context = multiprocessing.get_context("forkserver")
+    met = context.Barrier(20)
+    started = [context.Process(target=_open_together, args=(met, database_url)) for _ in range(20)]
     for process in started:
         process.start()
     for process in started:
