@@ -192,8 +192,10 @@ def test_every_example_study_runs(file: str, hpotool: CommandLine, tmp_path: Pat
     hpotool.run("worker", "--gpu", "none")
     assert hpotool.url
     study = load_with_optuna(hpotool.url, name)
+    # Folds are compared from the first trial on, so that a worse one may be pruned among so few.
+    ends = {TrialState.COMPLETE, TrialState.PRUNED} if file == "folds_digits.yaml" else {TrialState.COMPLETE}
     assert len(study.trials) == 3
-    assert {trial.state for trial in study.trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
+    assert {trial.state for trial in study.trials} <= ends
     assert hpotool.json("best")["trials"]
     hpotool.run("plot", "--output", str(tmp_path / "history.html"))
     assert name in (tmp_path / "history.html").read_text()
