@@ -1,6 +1,7 @@
 """`hpotool clean`: what goes, what stays, and that it says so first."""
 
 import os
+import re
 import socket
 import tempfile
 import time
@@ -46,6 +47,12 @@ def make_run(study_database_url: str, hpotool_home: Path, tmp_path: Path) -> Cal
     return make
 
 
+def removed_kinds(command_line: CommandLine, *arguments: str) -> set[str]:
+    """What `clean` removes, but for temporary files: tests beside this one kill commands, and leave theirs."""
+    said = command_line.run("clean", "--yes", *arguments).stderr
+    return set(re.findall(r"^  ([a-z ]+): ", said, re.MULTILINE)) - {"temporary files"}
+
+
 def names(home: Path, pattern: str) -> list[str]:
     return sorted(path.name for path in home.glob(pattern))
 
@@ -72,15 +79,16 @@ def test_clean_removes_what_a_finished_study_does_not_need_and_says_so_first(
     refused = command_line.run("clean", code=2)
     assert "hint: hpotool clean --yes" in refused.stderr
     assert set(names(study, "trial-*")) == {*lineages, "trial-00099"}, "nothing was removed"
-    assert "there is nothing to remove" in command_line.run("clean", "--yes", "--older-than", "900d").stderr
+    nothing_so_old = command_line.run("clean", "--yes", "--older-than", "900d").stderr
+    assert "there is nothing to remove" in nothing_so_old
 
-    command_line.run("clean", "--yes")
+    assert removed_kinds(command_line) == {"logs", "checkpoints"}
     assert names(study, "trial-*") == best
     assert not old.exists()
     assert names(hpotool_home, "logs/*/*/*") == []
     assert (tmp_path / "precious").read_text() == "mine"
-    assert "there is nothing to remove" in command_line.run("clean", "--yes").stderr
-    command_line.run("clean", "--yes", "--all-checkpoints")
+    assert removed_kinds(command_line) == set()
+    assert removed_kinds(command_line, "--all-checkpoints") == {"checkpoints"}
     assert names(study, "trial-*") == []
 
 
@@ -119,8 +127,8 @@ def test_clean_removes_a_deleted_studys_things_only_when_it_is_told_to(
         (hpotool_home / kind / "trial-00001-1.log").write_text("x")
     done = command_line.run("clean", "--yes")
     assert "kept, because the database has no such study: gone and" in done.stderr
-    assert "there is nothing to remove" in done.stderr
-    command_line.run("clean", "--yes", "--study", "gone and")
+    assert names(hpotool_home, "checkpoints/*/*") == ["trial-00001"]
+    assert removed_kinds(command_line, "--study", "gone and") == {"logs", "checkpoints"}
     assert names(hpotool_home, "checkpoints/*/*") == names(hpotool_home, "logs/gone%20and") == []
     missing = command_line.run("clean", "--yes", "--study", "never", code=3)
     assert "study 'never' is neither in the database nor on this machine" in missing.stderr
@@ -143,5 +151,6 @@ def test_clean_removes_the_temporary_folders_of_killed_commands_alone(
         alive.bind(f"{short}/hpotool-alive/socket")
         alive.listen()
         Path(short, "hpotool-link").symlink_to(f"{short}/hpotool-killed")
+        assert "temporary files" not in here.run("clean", "--yes", "--older-than", "900d").stderr
         assert "temporary files" in here.run("clean", "--yes").stderr
         assert names(Path(short), "hpotool-*") == ["hpotool-alive", "hpotool-link", "hpotool-without-socket"]

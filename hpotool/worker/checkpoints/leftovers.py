@@ -105,18 +105,19 @@ def find_copies(home: Path, study: StudyOnDisk, rules: Rules) -> Iterator[Leftov
             yield _folder("copies of checkpoints", entry)
 
 
-def find_half_written(spool: Path) -> Iterator[Leftover]:
+def find_half_written(spool: Path, rules: Rules) -> Iterator[Leftover]:
     """Incomplete spool files of killed processes. Complete ones wait for the database, and are kept."""
     for path in sorted(spool.glob("*")):
-        if path.suffix in (".new", ".writing") and _HALF_WRITTEN.is_old(path):
+        if path.suffix in (".new", ".writing") and _HALF_WRITTEN.is_old(path) and rules.is_old(path):
             yield Leftover("spool", path.name, _size(path), partial(path.unlink, missing_ok=True))
 
 
-def find_scratch() -> Iterator[Leftover]:
+def find_scratch(rules: Rules) -> Iterator[Leftover]:
     """The temporary folders of commands whose process was killed: nobody answers at their sockets any more."""
     for folder in sorted({folder for parent in scratch_parents() for folder in parent.glob(f"{SCRATCH_PREFIX}*")}):
         with contextlib.suppress(OSError):  # another account's, or gone meanwhile
-            if not folder.is_symlink() and folder.stat().st_uid == os.getuid() and is_abandoned(folder):
+            is_ours = not folder.is_symlink() and folder.stat().st_uid == os.getuid()
+            if is_ours and rules.is_old(folder) and is_abandoned(folder):
                 yield Leftover("temporary files", folder.name, _size(folder), partial(remove_folder, folder))
 
 

@@ -88,8 +88,8 @@ def _find(
     for known in studies:
         yield from _find_of_study(home, known, checkpoints, rules)
     if study is None:
-        yield from find_half_written(Spool(home, connection.identify(), connection.url).folder)
-        yield from find_scratch()
+        yield from find_half_written(Spool(home, connection.identify(), connection.url).folder, rules)
+        yield from find_scratch(rules)
 
 
 def _find_of_study(home: Path, study: StudyOnDisk, checkpoints: str | None, rules: Rules) -> Iterator[Leftover]:

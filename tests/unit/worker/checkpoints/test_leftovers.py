@@ -101,7 +101,7 @@ def test_of_the_spool_only_what_was_begun_long_ago_goes(tmp_path: Path) -> None:
     make(tmp_path / "b.new", 9)
     make(tmp_path / "c.writing", 9)
     make(tmp_path / "d.new")
-    assert names(list(find_half_written(tmp_path))) == ["b.new", "c.writing"]
+    assert names(list(find_half_written(tmp_path, Rules()))) == ["b.new", "c.writing"]
 
 
 def test_an_age_is_that_of_the_newest_thing_directly_in_it(tmp_path: Path) -> None:
