@@ -79,7 +79,7 @@ test-busy: install  ## every test beside a busy loop on each core
 bench: install  ## measure against plain Optuna, in one run, as ratios
 	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m tests.benchmarks.script --output docs/benchmarks.json
-	$(BIN)/python -m tests.benchmarks.attempts --json docs/attempts.json
+	$(BIN)/python -m tests.benchmarks.attempts --json build/attempts.json
 
 # A small study under each setting of a server, role, pooler or environment that could break a promise (a minute).
 settings-matrix: install  ## print how a small study fares under each setting of Postgres

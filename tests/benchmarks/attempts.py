@@ -125,6 +125,7 @@ def main() -> None:
     arguments = parser.parse_args()
     text = json.dumps(run(arguments.rounds), indent=2)
     if arguments.json is not None:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(text + "\n")
     sys.stdout.write(text + "\n")
 

@@ -109,9 +109,10 @@ class TrialMemory:
         with self.lock:
             live = self.live[trial._trial_id] = LiveTrial(study_id, trial)
             history = self.history(study_id)
-            history.fresh_until = 0.0  # reads from before it started may lack trials with smaller numbers
             if history.is_loaded:
                 history.put(live.frozen())
+            if history.missing_numbers():  # others started trials between the last read and this one's start
+                history.fresh_until = 0.0
             return live
 
     def end(

@@ -238,8 +238,17 @@ def test_a_role_that_may_not_add_indexes_runs_trials_all_the_same(postgres, data
         owner.run(f"drop owned by {role}; drop role {role}")
 
 
+@pytest.fixture
+def quiet_optuna():
+    """Optuna's line about a finished trial asks for the best one: two more round trips."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    yield
+    optuna.logging.set_verbosity(before)
+
+
 @pytest.mark.parametrize("finished", [0, 300])
-def test_a_trial_costs_ten_round_trips_at_most(study_database_url, study_id, finished):
+def test_a_trial_costs_five_round_trips(study_database_url, study_id, finished, quiet_optuna):
     if finished:
         fill_study(Connection(DatabaseUrl.parse(study_database_url)), study_id, finished)
     with proxied(study_database_url) as (url, wire):
@@ -252,7 +261,7 @@ def test_a_trial_costs_ten_round_trips_at_most(study_database_url, study_id, fin
         study.optimize(objective, n_trials=2)
         before = wire.round_trips
         study.optimize(objective, n_trials=10)
-        assert 0 < (wire.round_trips - before) / 10 <= 10
+        assert 0 < (wire.round_trips - before) / 10 < 6  # on a machine that stalls, a read may be repeated
 
 
 INDEX_OF_QUERY = {
