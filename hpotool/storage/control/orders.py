@@ -140,8 +140,8 @@ def count_budget(run: Run, study_id: int) -> BudgetCounts:
     return BudgetCounts(*rows[0])
 
 
-def set_state(run: Run, study_id: int, state: StudyState, reason: str, actor: str) -> bool:
-    """Set the study's state. False: it already had this state, and nothing was written.
+def set_state(run: Run, study_id: int, state: StudyState, reason: str, actor: str) -> StudyState | None:
+    """Set the study's state. Otherwise the one that it keeps: this one already, or ``done`` with nothing open.
 
     Raises:
         NotFoundError: the study has no settings.
@@ -152,7 +152,8 @@ def set_state(run: Run, study_id: int, state: StudyState, reason: str, actor: st
     )
     if not rows:
         raise NotFoundError("the study is unknown to hpotool", "hpotool studies")
-    return bool(rows[0][0])
+    changed, before = rows[0]
+    return None if changed else before
 
 
 def finish_study(run: Run, study_id: int, reason: str, actor: str) -> bool:

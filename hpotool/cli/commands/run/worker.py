@@ -49,7 +49,9 @@ def worker(
             show_default=False,
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Workers per slot; restarted if they crash.")] = 1,
+    workers: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Workers per slot; restarted if they crash.")
+    ] = 1,
     if_busy: Annotated[IfBusy, typer.Option(help="What to do if the GPU is in use.")] = IfBusy.SHARE,
     checkpoints: Annotated[
         str | None,

@@ -70,7 +70,8 @@ WITH settings AS (
 SELECT EXISTS (SELECT FROM settings)
 
 -- name: set_state
--- Set a study's state, with an event that says who did it and why. Writes nothing if it already has that state.
+-- Set a study's state, with an event that says who did it and why. Writes nothing if it already has that state, or
+-- if it is done and has no trial that an order could still concern.
 WITH before AS (
     SELECT study_id, state FROM hpotool.study_settings WHERE study_id = %(study_id)s FOR UPDATE
 ), changed AS (
@@ -79,12 +80,14 @@ WITH before AS (
     FROM before
     WHERE s.study_id = before.study_id AND before.state <> %(state)s
         AND (%(only_from)s::text IS NULL OR before.state = %(only_from)s)
+        AND (before.state <> 'done' OR %(state)s = 'running' OR EXISTS (
+            SELECT FROM trials t WHERE t.study_id = before.study_id AND t.state IN ('RUNNING', 'WAITING')))
     RETURNING s.study_id, before.state AS from_state
 ), event AS (
     INSERT INTO hpotool.events (study_id, kind, actor, from_state, to_state, reason)
     SELECT study_id, 'state', %(actor)s, from_state, %(state)s, %(reason)s FROM changed
 )
-SELECT EXISTS (SELECT FROM changed) FROM before
+SELECT EXISTS (SELECT FROM changed), state FROM before
 
 -- name: count_budget
 -- The budget, counted as in a claim; works without a settings row, for studies of plain Optuna.
