@@ -87,6 +87,7 @@ class Attacker:
     guests: Callable[[], Sequence[Guest]] = tuple
     done: list[Attack] = field(default_factory=list)
     _to_undo: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+    _busy_guests: set[str] = field(default_factory=set)  # stopped at the moment, killed, or asked to leave
 
     def strike(self, kind: Kind, now_s: float) -> Attack | None:
         """Make one attack; None: there is nothing to strike at the moment."""
@@ -136,6 +137,7 @@ class Attacker:
 
     def _send(self, victim: Place | Guest, number: signal.Signals, kind: Kind, now_s: float) -> Attack:
         if isinstance(victim, Guest):
+            self._busy_guests.add(victim.worker_id)
             _signal(victim.pid, number)
             return Attack(now_s, kind, victim.worker_id)
         assert victim.process is not None
@@ -193,24 +195,27 @@ class Attacker:
 
     def _hold(self, victim: Place | Guest, until_s: float, undo: Callable[[], None]) -> None:
         if isinstance(victim, Guest):
-            self._to_undo.append((until_s, undo))
-            return
-        victim.is_held = True
-        self._to_undo.append((until_s, lambda: _let_go(victim, undo)))
+            self._busy_guests.add(victim.worker_id)
+        else:
+            victim.is_held = True
+        self._to_undo.append((until_s, lambda: self._let_go(victim, undo)))
+
+    def _let_go(self, victim: Place | Guest, undo: Callable[[], None]) -> None:
+        if isinstance(victim, Guest):
+            self._busy_guests.discard(victim.worker_id)
+        else:
+            victim.is_held = False
+        undo()
 
     def _victim(self) -> Place | Guest | None:
-        victims: list[Place | Guest] = [*self._free_places(), *self.guests()]
+        guests = [guest for guest in self.guests() if guest.worker_id not in self._busy_guests]
+        victims: list[Place | Guest] = [*self._free_places(), *guests]
         return self.dice.choice(victims) if victims else None
 
     def _free_places(self) -> list[Place]:
         return [
             place for place in self.crew.places if place.is_alive and not place.is_held and not place.was_struck
         ]
-
-
-def _let_go(place: Place, undo: Callable[[], None]) -> None:
-    place.is_held = False
-    undo()
 
 
 def _pid(place: Place) -> int:

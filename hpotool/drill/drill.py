@@ -67,7 +67,8 @@ class Drill:
                 processes=_left_in_time(self._crew.marker),
                 unsent=self._crew.unsent(),
                 endings=self._crew.endings,
-            )
+            ),
+            has_processes=bool(self._crew.places),
         )
         return Report(self._scratch.name, self._plan, took_s, is_done, workers, attacker.done, verdicts, evidence)
 

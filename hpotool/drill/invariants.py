@@ -50,11 +50,15 @@ class Facts:
 
 @dataclass(frozen=True)
 class Invariant:
-    """One thing that must hold; ``find`` returns a sentence for each violation."""
+    """One thing that must hold; ``find`` returns a sentence for each violation.
+
+    ``needs_processes``: it can only be seen of workers whose processes and folder are at hand.
+    """
 
     guarantee: str
     promise: str
     find: Callable[[Facts], Iterable[str]] = field(repr=False)
+    needs_processes: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,10 @@ class Verdict:
         return not self.violations
 
 
-def judge(facts: Facts) -> list[Verdict]:
-    """The verdict on every invariant."""
-    return [Verdict(each, tuple(each.find(facts))) for each in INVARIANTS]
+def judge(facts: Facts, *, has_processes: bool = True) -> list[Verdict]:
+    """The verdict on every invariant that can be seen."""
+    seen = [each for each in INVARIANTS if has_processes or not each.needs_processes]
+    return [Verdict(each, tuple(each.find(facts))) for each in seen]
 
 
 def _budget_is_exact(facts: Facts) -> Iterable[str]:
@@ -170,14 +175,14 @@ def _predecessors(trial: TrialEvidence, facts: Facts) -> list[TrialEvidence]:
 INVARIANTS = (
     Invariant("G1", "exactly as many trials finish as were ordered", _budget_is_exact),
     Invariant("G1", "trial numbers are unique and without gaps", _numbers_are_dense),
-    Invariant("G2", "no result that an objective returned is lost", _no_result_is_missing),
+    Invariant("G2", "no result that an objective returned is lost", _no_result_is_missing, True),
     Invariant("G2", "each value belongs to its own parameters", _values_belong_to_their_parameters),
-    Invariant("G2", "no result stays unsent on the disk", lambda facts: facts.unsent),
+    Invariant("G2", "no result stays unsent on the disk", lambda facts: facts.unsent, True),
     Invariant("G3", "nothing stays RUNNING or WAITING", _nothing_is_left_open),
     Invariant("G3", "each lost attempt is tried again", _every_loss_is_retried),
     Invariant("G3", "no trial is retried beyond its limit", _limits_are_kept),
     Invariant("G4", "each trial has one result", _one_result_per_lineage),
-    Invariant("G6", "a worker ends for a reason only", lambda facts: facts.endings),
-    Invariant("G7", "no process is left behind", lambda facts: facts.processes),
+    Invariant("G6", "a worker ends for a reason only", lambda facts: facts.endings, True),
+    Invariant("G7", "no process is left behind", lambda facts: facts.processes, True),
     Invariant("G9", "retries continue from the last checkpoint", _checkpoints_are_resumed),
 )

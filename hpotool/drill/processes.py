@@ -170,7 +170,7 @@ class Crew:
         if is_in_order:
             return
         last = _last_line(self.log(place))
-        self.endings.append(f"{place.name} {_how(code)} that the drill did not cause: {last}")
+        self.endings.append(f"{place.name} {_how(code, last)}")
         if self.starts_in_vain >= _MOST_STARTS_IN_VAIN and not self.is_plain:
             raise HpotoolError(f"the drill's workers do not stay up; the last line of one is: {last}")
 
@@ -200,8 +200,10 @@ def _bears(pid: int, marker: str) -> bool:
         return False
 
 
-def _how(code: int) -> str:
-    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+def _how(code: int, last_line: str) -> str:
+    if code < 0:
+        return f"was ended by {signal.Signals(-code).name}, and not by the drill"
+    return f"ended with exit code {code}: {last_line}"
 
 
 def _last_line(log: Path) -> str:

@@ -105,7 +105,7 @@ def test_a_drill_fails_on_plain_optuna_and_says_what_broke(drill: CommandLine) -
     assert any("ended by SIGKILL" in each for each in broken(data)["G6"]), (
         "a point that dies takes its worker along"
     )
-    assert "hpotool drill --seed 4 --keep" in said
+    assert "hpotool drill --seed 4 --keep --workers 3 --trials 8 --attacks 3 --allow " in said
 
 
 def test_plain_optuna_workers_that_join_leave_a_trial_behind(drill: CommandLine, tmp_path: Path) -> None:
@@ -187,6 +187,7 @@ def test_a_drill_that_is_not_done_in_time_says_so(drill: CommandLine) -> None:
     done = drill.run("drill", "--workers", "0", "--patience", "1s", code=1)
     assert "the study was not done in time" in done.stdout
     assert "0 trials are finished, not 24" in done.stdout
+    assert "G7" not in done.stdout, "whose processes would it have seen?"
     assert max(len(line) for line in done.stdout.splitlines()) <= 80
 
 

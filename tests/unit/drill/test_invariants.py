@@ -104,6 +104,15 @@ def test_without_knowing_values_a_lost_value_is_still_missed() -> None:
     assert _sentences(replace(facts, returned=((9, 1.0),))) == ["G2: trial 9 returned 1.0, which is nowhere"]
 
 
+def test_what_only_processes_show_is_not_claimed_without_them() -> None:
+    facts = replace(GOOD, unsent=("a",), endings=("b",), processes=("c",), returned=((0, 9.0),))
+    broken = [verdict.invariant.guarantee for verdict in judge(facts) if not verdict.holds]
+    assert broken == ["G2", "G2", "G6", "G7"]
+    seen = judge(facts, has_processes=False)
+    assert len(seen) == len(INVARIANTS) - 4
+    assert all(verdict.holds for verdict in seen)
+
+
 def test_each_promise_names_its_guarantee_and_is_said_once() -> None:
     assert {each.guarantee for each in INVARIANTS} == {"G1", "G2", "G3", "G4", "G6", "G7", "G9"}
     assert len({each.promise for each in INVARIANTS}) == len(INVARIANTS)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from hpotool.errors import InputError
 from hpotool.server.metrics import METRICS, MetricsPage, beside, render
 from hpotool.storage.monitoring.gauges import Claims, Ended, Gauges, StudyGauges
 
@@ -182,3 +183,10 @@ def test_only_its_own_path_is_taken() -> None:
     assert len(asked) == 5
     alone = application("dashboard")
     assert beside(alone, None) is alone
+
+
+def test_without_the_extra_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError) as caught:
+        MetricsPage(lambda: None)
+    assert caught.value.hint == "pip install 'hpotool[metrics]'"

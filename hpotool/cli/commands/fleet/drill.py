@@ -51,8 +51,9 @@ def drill(
 ) -> int:
     """Attack a scratch study while workers serve it, and check that nothing was lost. No other study is touched.
 
-    Attacks: kill (SIGKILL of workers and attempts), stop (SIGSTOP), cut (their network), lock (the study's row in
-    the database), leave (SIGTERM). Exit code 0: all guarantees held; 1: one did not.
+    Attacks: kill (SIGKILL), stop (SIGSTOP), cut (the network), lock (the study's row), leave (SIGTERM).
+
+    Exit code 0: all guarantees held; 1: one did not.
     """
     from hpotool.cli.actor import current_actor
     from hpotool.cli.database import connect
@@ -86,8 +87,16 @@ def drill(
     if keep:
         say(f"kept: study {report.study}, logs in {folder}; {paste('delete', report.study)} deletes the study")
     elif not report.passed:
-        say(f"{paste('drill', '--seed', str(plan.seed), '--keep')} repeats the attacks and keeps study and logs")
+        say(f"{paste('drill', *_again(plan))} repeats the attacks and keeps study and logs")
     return EXIT_DONE if report.passed else EXIT_FAILED
+
+
+def _again(plan: Plan) -> list[str]:
+    """The options of the same drill."""
+    words = ["--seed", str(plan.seed), "--keep", "--workers", str(plan.workers), "--trials", str(plan.trials)]
+    words += ["--attacks", str(plan.attacks), "--allow", ",".join(plan.kinds)]
+    words += ["--joined"] if plan.may_strike_guests else []
+    return [*words, "--optuna"] if plan.is_plain else words
 
 
 def _pulse() -> Pulse:
@@ -171,6 +180,8 @@ def _conclusion(report: Report) -> RenderableType:
     ended = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
     broken = sum(not verdict.holds for verdict in report.verdicts)
     attempts = [Text(f"attempts: {ended}")] if ended else []
+    if not report.plan.workers:
+        attempts.append(Text("not seen with --workers 0: unsent results, ends of workers, leftover processes"))
     if not broken:
         return _lines(*attempts, Text(f"passed: all {len(report.verdicts)} checks hold", style="green"))
     return _lines(*attempts, Text(f"failed: {broken} of {len(report.verdicts)} checks do not hold", style="red"))
