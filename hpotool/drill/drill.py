@@ -25,12 +25,26 @@ _GONE_WITHIN_S = 5.0  # docs/guarantees.md, G7
 
 
 class Drill:
-    """One drill on a scratch study. ``say`` hears each attack; ``folder`` is for logs and what workers keep."""
+    """One drill on a scratch study.
 
-    def __init__(self, scratch: Scratch, plan: Plan, folder: Path, say: Callable[[str], None]) -> None:
+    Args:
+        folder: for logs and what workers keep
+        say: hears each attack
+        should_end: whether somebody wants it to end before it is done
+    """
+
+    def __init__(
+        self,
+        scratch: Scratch,
+        plan: Plan,
+        folder: Path,
+        say: Callable[[str], None],
+        should_end: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._scratch = scratch
         self._plan = plan
         self._say = say
+        self._should_end = should_end
         variables = {**plan.joining_variables, "HPOTOOL_HOME": str(folder), FOLDER: str(folder)}
         self._crew = Crew(
             scratch.connection.url, scratch.name, folder, plan.workers, variables, plan.trials, plan.is_plain
@@ -38,8 +52,8 @@ class Drill:
         self._workers: set[str] = set()
         self._began = time.monotonic()
 
-    def run(self) -> Report:
-        """Serve and attack the study until it is done, or the patience ends; then judge.
+    def run(self) -> Report | None:
+        """Serve and attack the study until it is done, or the patience ends; then judge. None: it should end.
 
         Raises:
             HpotoolError: workers cannot be kept running.
@@ -52,6 +66,8 @@ class Drill:
             attacker.undo_all()
         if is_done:
             self._settle()
+        if self._should_end():
+            return None
         took_s = self._now()
         self._crew.close()
         if is_done:
@@ -82,7 +98,7 @@ class Drill:
     def _attack_until_done(self, attacker: Attacker, planned: list[Kind]) -> bool:
         """Whether the study was done in time. No attack comes before a trial runs."""
         next_attack_s = _BETWEEN_ATTACKS_S
-        while self._now() < self._plan.patience_s:
+        while self._now() < self._plan.patience_s and not self._should_end():
             progress = self._look()
             if progress.finished >= self._plan.trials:
                 return True
@@ -105,7 +121,7 @@ class Drill:
     def _settle(self) -> None:
         """Wait until what still runs has ended or been taken over, and the workers have left."""
         until = time.monotonic() + 2 * self._grace_s + 10 * self._interval_s
-        while time.monotonic() < until:
+        while time.monotonic() < until and not self._should_end():
             progress = self._look()
             has_left = self._crew.note_ends()
             if progress.is_known and has_left and progress.running + progress.waiting == 0:

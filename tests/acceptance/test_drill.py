@@ -160,13 +160,16 @@ def _join(study: str, drill: CommandLine) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", PLAIN, study, url], env=environment, stderr=subprocess.DEVNULL)
 
 
-def test_ctrl_c_ends_a_drill_with_its_workers_and_its_study(drill: CommandLine, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+def test_a_signal_ends_a_drill_with_its_workers_and_its_study(
+    drill: CommandLine, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     log = tmp_path / "drill.log"
     with drill.start("drill", "--workers", "2", "--attacks", "0", "--trials", "500", log=log) as process:
         name = wait_until(lambda: re.search(r"--study (drill-\w+)", log.read_text()), "the name")[1]
         wait_until(lambda: len(_bearing(name)) >= 2, "two workers")
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130, log.read_text()
+        process.send_signal(number)
+        assert process.wait(90) == code, log.read_text()
     wait_until(lambda: not _bearing(name), "its processes to be gone")
     assert name not in drill.run("studies").stdout
     assert list((tmp_path / "temporary").iterdir()) == []

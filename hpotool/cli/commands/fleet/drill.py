@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hpotool.cli.options import FormatOption, StorageOption
 from hpotool.cli.output import Answer, Format, say, show
-from hpotool.errors import EXIT_DONE, EXIT_FAILED, InputError, paste
+from hpotool.errors import EXIT_DONE, EXIT_FAILED, InputError, exit_code_of_signal, paste
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -75,7 +77,8 @@ def drill(
     )
     scratch = Scratch.create(connect(storage), plan, current_actor())
     folder = Path(tempfile.mkdtemp(prefix="hpotool-drill-"))
-    drill = Drill(scratch, plan, folder, say)
+    heard = _hear_signals()
+    drill = Drill(scratch, plan, folder, say, lambda: bool(heard))
     try:
         _say_how_to_join(scratch.name, plan)
         report = drill.run()
@@ -83,12 +86,31 @@ def drill(
         drill.clean_up(keep=keep)
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
+    if report is None:
+        return exit_code_of_signal(heard[0])
     _show(report, format)
     if keep:
         say(f"kept: study {report.study}, logs in {folder}; {paste('delete', report.study)} deletes the study")
     elif not report.passed:
         say(f"{paste('drill', *_again(plan))} repeats the attacks and keeps study and logs")
     return EXIT_DONE if report.passed else EXIT_FAILED
+
+
+def _hear_signals() -> list[int]:
+    """The signals that ask the drill to end, as they come.
+
+    No KeyboardInterrupt: one that arrives while a process is forked is lost.
+    """
+    heard: list[int] = []
+
+    def hear(number: int, _frame: FrameType | None) -> None:
+        if not heard:
+            say("ending: the drill's workers are killed first")
+        heard.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, hear)
+    return heard
 
 
 def _again(plan: Plan) -> list[str]:
