@@ -165,8 +165,8 @@ def require_dashboard() -> None:
         raise InputError("the dashboard is not installed", "pip install 'hpotool[dashboard]'")
 
 
-def listen(host: str, port: int, otherwise: str = "hpotool dashboard --host 127.0.0.1") -> socket.socket:
-    """Listen on the address; ``otherwise`` is a command that can.
+def listen(host: str, port: int, command: str = "hpotool dashboard") -> socket.socket:
+    """Listen on the address, for a command that takes another one as ``--host``.
 
     Raises:
         InputError: it is none of this machine, or the port is taken.
@@ -175,7 +175,7 @@ def listen(host: str, port: int, otherwise: str = "hpotool dashboard --host 127.
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError):
-        raise InputError(f"{host} is not an address of this machine", otherwise) from None
+        raise InputError(f"{host} is not an address of this machine", f"{command} --host 127.0.0.1") from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
@@ -183,7 +183,7 @@ def listen(host: str, port: int, otherwise: str = "hpotool dashboard --host 127.
     except OSError as error:
         listener.close()
         raise InputError(
-            f"the dashboard cannot listen on port {port} of {host}: {(error.strerror or str(error)).lower()}",
+            f"{command} cannot listen on port {port} of {host}: {(error.strerror or str(error)).lower()}",
             "choose another with --port (0: any free one) or another --host",
         ) from error
     return listener

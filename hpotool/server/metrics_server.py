@@ -36,7 +36,7 @@ class MetricsServer:
         application = beside(_elsewhere, page)
         if login is not None:
             application = logged_in(application, login)
-        listener = listen(host, port, "hpotool metrics --serve --host 127.0.0.1")
+        listener = listen(host, port, "hpotool metrics --serve")
         self._server = _Server(listener.getsockname()[:2], _Handler, bind_and_activate=False)
         self._server.socket.close()
         self._server.socket = listener

@@ -75,9 +75,10 @@ def drill(
         may_strike_guests=joined,
         is_plain=optuna,
     )
-    scratch = Scratch.create(connect(storage), plan, current_actor())
-    folder = Path(tempfile.mkdtemp(prefix="hpotool-drill-"))
+    connection = connect(storage)
     heard = _hear_signals()
+    scratch = Scratch.create(connection, plan, current_actor())
+    folder = Path(tempfile.mkdtemp(prefix="hpotool-drill-"))
     drill = Drill(scratch, plan, folder, say, lambda: bool(heard))
     try:
         _say_how_to_join(scratch.name, plan)
