@@ -23,7 +23,7 @@ import hpotool
 from hpotool.cli.command import Command, Group
 from hpotool.cli.commands.decide import artifacts, compare, confirm, export, report, run_final
 from hpotool.cli.commands.describe import budget, check, create_study, enqueue, init, schema
-from hpotool.cli.commands.fleet import doctor, launch, workers
+from hpotool.cli.commands.fleet import doctor, drill, launch, metrics, workers
 from hpotool.cli.commands.keep import archive, clean, clone, db, delete, import_study, note, rename
 from hpotool.cli.commands.look import (
     best,
@@ -109,6 +109,8 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
         "delete": delete.delete,
         "clean": clean.clean,
         "doctor": doctor.doctor,
+        "drill": drill.drill,
+        "metrics": metrics.metrics,
     },
 }
 _LAUNCH_TARGETS: dict[str, Callable[..., object]] = {

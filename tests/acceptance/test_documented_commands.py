@@ -47,6 +47,8 @@ ELSEWHERE = {
     "hpotool importance --target": "test_report.py: it needs trials that failed",
     "hpotool workers my-study": "test_launch.py",
     "hpotool doctor my-study": "test_doctor.py",
+    "hpotool drill": "test_drill.py",
+    "hpotool metrics --serve": "test_metrics.py: it serves until it is stopped",
     "hpotool confirm digits": "test_confirm.py: a study of 30 trials of its own",
     "hpotool worker digits": "test_confirm.py",
     "hpotool run --trial 22": "test_final.py",
