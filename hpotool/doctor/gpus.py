@@ -37,7 +37,14 @@ def driver(gpus: Gpus) -> Finding:
         )
     if gpus.nvml.missing is not None:
         return ok("no GPU")
-    return ok(", ".join(device.name for device in gpus.nvml.devices()))
+    devices = gpus.nvml.devices()
+    silent = [device for device in devices if device.trouble]
+    if silent:
+        return broken(
+            f"gpu {silent[0].number} does not answer: {silent[0].trouble}",
+            "nvidia-smi --gpu-reset, or restart the machine; until then --gpu auto leaves it out",
+        )
+    return ok(", ".join(device.name for device in devices))
 
 
 def visible(gpus: Gpus) -> Finding:
@@ -57,7 +64,8 @@ def visible(gpus: Gpus) -> Finding:
 
 def busy(gpus: Gpus) -> Finding:
     """Nobody else uses the devices."""
-    used = [device for device in visible_devices(gpus.nvml, gpus.environment) if gpus.nvml.is_busy(device)]
+    visible = [each for each in visible_devices(gpus.nvml, gpus.environment) if not each.trouble]
+    used = [device for device in visible if gpus.nvml.is_busy(device)]
     if used:
         names = ", ".join(f"gpu {device.number}" for device in used)
         return warning(f"{names} in use by others", "hpotool worker --if-busy wait, or see who: nvidia-smi")

@@ -31,8 +31,10 @@ from hpotool.worker.attempt.runner import AttemptResult, AttemptRunner
 from hpotool.worker.branches import Branches, branching_rule
 from hpotool.worker.checkpoints.location import CheckpointLocation
 from hpotool.worker.checkpoints.store import CheckpointStore
+from hpotool.worker.devices.gate import DeviceGate
+from hpotool.worker.devices.memory_turn import turn_for_slot
 from hpotool.worker.final import FinalKeeper
-from hpotool.worker.gpu import DeviceMeter, Slot
+from hpotool.worker.gpu import DeviceMeter, Nvml, Slot
 from hpotool.worker.log import log_event
 from hpotool.worker.loop import Departure, WorkerLoop
 from hpotool.worker.membership.budget_monitor import BudgetMonitor, check_price
@@ -58,6 +60,7 @@ def run_worker(
     grace: timedelta = STOP_GRACE,
     give_up_after: timedelta | None = None,
     has_breaker: bool = True,
+    nvml: Nvml | None = None,
     allowed: Allowed = Allowed(),  # noqa: B008  (frozen)
     final: FinalTraining | None = None,
 ) -> Departure:
@@ -70,14 +73,15 @@ def run_worker(
         grace: how long an attempt that is asked to stop may take to checkpoint
         give_up_after: how long the database may stay away before the worker leaves; None: for as long as it does
         has_breaker: whether it leaves when everything fails on it and on no other worker
+        nvml: tells of the devices of the slot; None: nothing is asked about them
         allowed: what the study may name; nothing of it is imported before that is checked
         final: run only this trial
 
     Raises:
         NotFoundError: the study does not exist, or has no settings.
         InputError: the objective cannot be imported, the sampler or pruner cannot be created, or the study
-            names code that is not allowed.
-            GaveUpError: the database outage lasted too long.
+            names code that is not allowed, or a trial takes more memory than one of the devices has.
+        GaveUpError: the database outage lasted too long.
     """
     pulse = read_pulse()
     stopping = Stopping()
@@ -95,6 +99,8 @@ def run_worker(
     pruner = pruner_for_worker(spec.pruner)
     identity = identify_worker(slot.label)
     logs = home / "logs" / study_folder_name(study_name) / identity.worker_id
+    turn = turn_for_slot(nvml, slot, spec.gpu_memory, f"{identity.worker_id} ({study_name})")
+    gate = DeviceGate(turn)
     storage = WorkerStorage(url, identity, spec.retry, give_up_after=give_up_after)
     branches = _branches(spec, sampler, storage, identity.worker_id)
     runner = AttemptRunner(
@@ -139,6 +145,8 @@ def run_worker(
             interval=pulse.interval,
             grace=pulse.grace,
             more_steps=side.steps,
+            waits=lambda: gate.waits,
+            devices=[device.uuid for device in slot.devices],
         )
         with side, membership:
             log_event(
@@ -161,8 +169,10 @@ def run_worker(
                 has_breaker=has_breaker and spec.breaker == "on",
                 order_more=lambda: _order_more(storage, study_id, spec, identity.worker_id),
                 keep=_keeping(final, spec),
+                gate=gate,
             )
-            departure = loop.run()
+            with closing(gate):
+                departure = loop.run()
             membership.end_reason = departure.reason
             side.is_over = bool(side.steps) and not membership.has_work_left()
     return _leave(departure, identity.worker_id)

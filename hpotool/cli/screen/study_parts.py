@@ -204,10 +204,13 @@ def workers_table(found: StudyStatus, *, is_compact: bool = False) -> Fitted | N
             "step": worker["step"],
             "last seen": f"{format_elapsed(worker['last_beat_s'])} ago",
             "state": worker["state"],
+            "waits": one_line(worker.get("waits")),
         }
         for worker in found.workers
         if worker["state"] != "gone"
     ]
+    if not any(row["waits"] for row in rows):
+        rows = [{name: value for name, value in row.items() if name != "waits"} for row in rows]
     title = None if is_compact else "workers"
     return Fitted(rows, title, style=_presence_style, is_compact=is_compact) if rows else None
 

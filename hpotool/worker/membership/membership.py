@@ -47,7 +47,8 @@ class Membership:
 
     ``stopping`` receives orders to the worker, ``stop_attempt`` orders to one attempt; both are called from
     another thread. ``monitor`` ends the study at its limits. ``more_steps`` are called in threads of their own
-    while the worker lives.
+    while the worker lives. ``waits`` says why the worker starts no trial, and ``devices`` are the UUIDs of its
+    GPUs, both for the registry.
     """
 
     def __init__(
@@ -62,6 +63,8 @@ class Membership:
         interval: timedelta = HEARTBEAT_INTERVAL,
         grace: timedelta = GRACE_PERIOD,
         more_steps: Mapping[str, Step] | None = None,
+        waits: Callable[[], str | None] = lambda: None,
+        devices: Sequence[str] = (),
     ) -> None:
         self._storage = storage
         self._study_id = study_id
@@ -78,6 +81,7 @@ class Membership:
             current=lambda: storage.attempt,
             hear=self._hear,
             on_outage=self._endure_outage,
+            waits=waits,
         )
         reaper = Reaper(
             storage.run,
@@ -91,6 +95,7 @@ class Membership:
             is_gone=is_provably_gone,
         )
         self._monitor = monitor
+        self._devices = tuple(devices)
         steps = {"heartbeat": heartbeat.step, "reaper": reaper.step}
         monitored = {} if monitor is None else {"budget": monitor.step}
         self._threads = SideThreads({**steps, **monitored, **(more_steps or {})})
@@ -100,7 +105,14 @@ class Membership:
         if found:
             _logger.warning("sent %d results of earlier workers on this machine", found)
         launched = launch_of_process()
-        register_worker(self._storage.run, self._study_id, self._storage.worker, launched.launch_id, launched.job)
+        register_worker(
+            self._storage.run,
+            self._study_id,
+            self._storage.worker,
+            launched.launch_id,
+            launched.job,
+            self._devices,
+        )
         self._threads.ensure_alive()
         return self
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pynvml
 import pytest
@@ -39,6 +40,23 @@ def test_devices_that_are_not_there_are_broken(tmp_path: Path) -> None:
     assert GPUS.look("visible devices", Gpus(nvml, tmp_path, {"CUDA_VISIBLE_DEVICES": "0,9"})).verdict == "broken"
     assert GPUS.look("visible devices", Gpus(nvml, tmp_path, {"CUDA_VISIBLE_DEVICES": "0,1"})).verdict == "ok"
     assert GPUS.look("visible devices", Gpus(nvml, tmp_path, {"CUDA_VISIBLE_DEVICES": ""})).verdict == "ok"
+
+
+def test_a_device_that_is_lost_is_broken_and_the_other_checks_go_on(tmp_path: Path) -> None:
+    class Lost(FakeLibrary):
+        def __getattr__(self, name: str) -> Any:
+            def fail(index: int) -> str:
+                if index == 0:
+                    raise pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
+                return self.names[index]
+
+            return fail if name == "nvmlDeviceGetHandleByIndex" else super().__getattr__(name)
+
+    gpus = Gpus(Nvml(Lost()), tmp_path, {})
+    found = GPUS.look("driver", gpus)
+    assert (found.verdict, found.says) == ("broken", "gpu 0 does not answer: GPU is lost")
+    assert "--gpu-reset" in found.remedy
+    assert GPUS.look("busy devices", gpus).verdict == "ok"
 
 
 def test_devices_in_use_are_named(tmp_path: Path) -> None:

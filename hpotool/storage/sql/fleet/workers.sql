@@ -7,9 +7,9 @@ WITH adopted AS (
     INSERT INTO hpotool.study_settings (study_id) VALUES (%(study_id)s) ON CONFLICT (study_id) DO NOTHING
 ), worker AS (
     INSERT INTO hpotool.workers (worker_id, study_id, host, pid, process_space, process_start, slot, version,
-        launch_id, job, told_to)
+        devices, launch_id, job, told_to)
     VALUES (%(worker_id)s, %(study_id)s, %(host)s, %(pid)s, %(process_space)s, %(process_start)s, %(slot)s, %(version)s,
-        %(launch_id)s, %(job)s,
+        %(devices)s, %(launch_id)s, %(job)s,
         (SELECT 'stop' FROM hpotool.launches l WHERE l.launch_id = %(launch_id)s AND l.stopped_at IS NOT NULL))
     ON CONFLICT (worker_id) DO NOTHING
     RETURNING study_id, worker_id
@@ -31,7 +31,7 @@ SELECT study_id, 'worker', worker_id, 'started', 'ended', %(reason)s FROM worker
 -- A heartbeat of a worker and its attempt. Returns whether the trial still belongs to the attempt, and the orders.
 -- The heartbeat of a trial that was taken away is not changed. Without an attempt, only the worker's is written.
 WITH worker AS (
-    UPDATE hpotool.workers SET last_beat = clock_timestamp() WHERE worker_id = %(worker_id)s
+    UPDATE hpotool.workers SET last_beat = clock_timestamp(), waits = %(waits)s WHERE worker_id = %(worker_id)s
     RETURNING study_id, told_to
 ), attempt AS (
     UPDATE hpotool.attempts SET last_beat = clock_timestamp()
