@@ -22,7 +22,7 @@ from typer.main import get_command
 import hpotool
 from hpotool.cli.commands.decide import artifacts, compare, confirm, export, report, run_final
 from hpotool.cli.commands.describe import budget, check, create_study, enqueue, init, schema
-from hpotool.cli.commands.fleet import doctor, launch, workers
+from hpotool.cli.commands.fleet import doctor, launch, quarantine, workers
 from hpotool.cli.commands.keep import archive, clean, clone, db, delete, import_study, note, rename
 from hpotool.cli.commands.look import (
     best,
@@ -65,6 +65,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
     "Run a study": {
         "worker": worker.worker,
         "workers": workers.workers,
+        "quarantine": quarantine.quarantine,
         "pause": control.pause,
         "resume": control.resume,
         "drain": control.drain,

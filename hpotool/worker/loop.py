@@ -171,13 +171,16 @@ class WorkerLoop:
         return departure
 
     def _look_at_breaker(self, end: TrialEnd) -> Departure | None:
-        """Leave if trials fail on this worker but not on others."""
-        if not self._has_breaker or end.result is None or end.result.is_answer:
+        """Leave if trials fail on this worker but not on others; see `hpotool.worker.membership.placement`."""
+        has_quarantine = self._spec.breaker == "on" and not self._is_final
+        if end.attempt is None or end.result is None or end.result.is_answer:
+            return None
+        if not (self._has_breaker or has_quarantine):
             return None
         # If it was asked to leave, it leaves anyway; and during an outage, the query would end it with an error.
         if self._stopping.level > Level.STAY:
             return None
-        breaker = self._membership.judge()
+        breaker = self._membership.judge(end.attempt, has_breaker=self._has_breaker, has_quarantine=has_quarantine)
         return None if breaker is None else Departure(f"circuit breaker: {breaker.reason}", EXIT_FAILED)
 
     def _stop_attempt_if_asked(self) -> None:

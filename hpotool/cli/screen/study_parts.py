@@ -178,6 +178,9 @@ def warning_lines(found: StudyStatus) -> Iterator[Text]:
     """Problems that need attention: a warning, a study without workers, workers that are gone."""
     for warning in filter(None, (found.progress.warning, found.risk)):
         yield Text(visible(f"warning: {warning}"), style="yellow")
+    here = [worker for worker in found.workers if worker["state"] != "gone"]
+    if here and found.progress.state == "running" and all(_is_kept_waiting(worker) for worker in here):
+        yield Text(visible(f"no worker can start a trial: {one_line(here[0]['waits'])}"), style="bold red")
     gone = [worker for worker in found.workers if worker["state"] == "gone"]
     yield from (Text(visible(_describe_gone(worker)), style="red") for worker in gone[:_DEPARTED_SHOWN])
     if len(gone) > _DEPARTED_SHOWN:
@@ -281,6 +284,10 @@ def _rank(found: StudyStatus, attempt: Mapping[str, Any]) -> tuple[bool, float]:
     if attempt["outcome"] != "complete" or value is None:
         return True, 0.0
     return False, -value if direction == "maximize" else value
+
+
+def _is_kept_waiting(worker: Mapping[str, Any]) -> bool:
+    return worker.get("waits") is not None and worker["trial"] is None
 
 
 def _describe_gone(worker: Mapping[str, Any]) -> str:

@@ -16,20 +16,20 @@ from hpotool.storage.control.orders import (
     change_running_study,
     count_budget,
     end_worker,
-    read_ended_attempts,
     read_settings,
     register_worker,
 )
 from hpotool.storage.fleet.attempts import Attempt, FollowUp, Orders, follow_up_of
 from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.study.outcome import Outcome
-from hpotool.study.rules.retry import BreakerOpen, decide_retry, judge_worker
+from hpotool.study.rules.retry import BreakerOpen, decide_retry
 from hpotool.study.spec import RetrySpec
 from hpotool.worker.log import log_event
 from hpotool.worker.membership.budget_monitor import BudgetMonitor
 from hpotool.worker.membership.heartbeat import Heartbeat
 from hpotool.worker.membership.identity import has_left_this_host, is_provably_gone
 from hpotool.worker.membership.launched import launch_of_process
+from hpotool.worker.membership.placement import Placement
 from hpotool.worker.membership.reaper import Reaper
 from hpotool.worker.membership.side_threads import SideThreads, Step
 from hpotool.worker.signals import Level, Stopping
@@ -96,6 +96,7 @@ class Membership:
         )
         self._monitor = monitor
         self._devices = tuple(devices)
+        self._placement = Placement(storage.run, study_id, storage.worker.worker_id, devices, grace)
         steps = {"heartbeat": heartbeat.step, "reaper": reaper.step}
         monitored = {} if monitor is None else {"budget": monitor.step}
         self._threads = SideThreads({**steps, **monitored, **(more_steps or {})})
@@ -130,10 +131,9 @@ class Membership:
         if self._monitor is not None:
             self._monitor.before_claim()
 
-    def judge(self) -> BreakerOpen | None:
-        """Whether everything fails on this worker; checked after each failure."""
-        worker_id = self._storage.worker.worker_id
-        return judge_worker(worker_id, read_ended_attempts(self._storage.run, self._study_id, worker_id))
+    def judge(self, failed: Attempt, *, has_breaker: bool, has_quarantine: bool) -> BreakerOpen | None:
+        """Whether the worker must leave after a failure; see `Placement`."""
+        return self._placement.judge(failed, has_breaker=has_breaker, has_quarantine=has_quarantine)
 
     def has_work_left(self) -> bool:
         """Whether another worker would find something to do now; true if the database does not answer."""

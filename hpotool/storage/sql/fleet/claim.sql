@@ -63,7 +63,7 @@ WITH settings AS (
     SELECT trial_id, ended_at FROM hpotool.attempts WHERE attempt_id = %(attempt_id)s
 -- include: places
 -- include: reserved_places
-), verdict AS (
+), offer AS (
     SELECT CASE
         WHEN EXISTS (SELECT FROM again WHERE ended_at IS NULL) THEN 'claimed'
         WHEN EXISTS (SELECT FROM again) THEN 'spent'
@@ -76,6 +76,11 @@ WITH settings AS (
         ELSE 'open'
     END AS answer
     FROM settings, places
+-- A worker in quarantine gets none of them, except the one that it was started for.
+), verdict AS (
+    SELECT CASE WHEN quarantine IS NULL THEN answer ELSE 'quarantined' END AS answer, quarantine
+    FROM offer, LATERAL (SELECT CASE WHEN answer IN ('open', 'apart') AND %(apart_id)s::integer IS NULL
+        THEN hpotool.quarantine_of(%(study_id)s, %(worker_id)s) END AS quarantine) held
 -- Trials beside the search need no budget, and are claimed even after the study is done. A final training is claimed only
 -- by the worker that names it (apart_id).
 ), beside AS (
@@ -154,11 +159,11 @@ WITH settings AS (
 )
 SELECT
     CASE WHEN result.trial_id IS NOT NULL THEN 'claimed' WHEN answer IN ('open', 'apart') THEN 'wait' ELSE answer END,
-    settings.state_reason, finished, running, waiting, budget_trials, replicates_open,
+    COALESCE(verdict.quarantine, settings.state_reason), finished, running, waiting, budget_trials, replicates_open,
     result.trial_id, result.number, result.root_number, result.datetime_start, result.is_new,
     ARRAY(
         SELECT outcome FROM hpotool.attempts a
-        WHERE a.study_id = %(study_id)s AND a.root_number = result.root_number AND outcome IS NOT NULL
+        WHERE a.study_id = %(study_id)s AND a.root_number = result.root_number AND outcome IS NOT NULL AND NOT is_burnt
         ORDER BY a.number
     )
 FROM verdict CROSS JOIN settings CROSS JOIN places LEFT JOIN result ON true

@@ -69,6 +69,7 @@ SELECT
     ARRAY(
         SELECT earlier.outcome FROM hpotool.attempts earlier
         WHERE earlier.study_id = t.study_id AND earlier.root_number = a.root_number AND earlier.outcome IS NOT NULL
+            AND NOT earlier.is_burnt
         ORDER BY earlier.number
     ),
     w.worker_id, w.host, w.pid, w.process_space, w.process_start, w.slot
@@ -111,8 +112,8 @@ WITH own AS (
      WHERE a.study_id = %(study_id)s AND a.worker_id <> %(worker_id)s AND a.outcome IS NOT NULL
      ORDER BY a.started_at DESC LIMIT %(last)s)
 )
-SELECT CASE WHEN outcome = 'oom' AND t.state = 'PRUNED' THEN 'pruned' ELSE outcome END, worker_id, COALESCE(
+SELECT CASE WHEN outcome = 'oom' AND t.state = 'PRUNED' THEN 'pruned' ELSE outcome END AS outcome, worker_id, COALESCE(
     (SELECT md5(string_agg(p.param_name || '=' || p.param_value::text, ',' ORDER BY p.param_name))
-     FROM trial_params p WHERE p.trial_id = a.trial_id), 'trial ' || a.number)
+     FROM trial_params p WHERE p.trial_id = a.trial_id), 'trial ' || a.number) AS point
 FROM relevant JOIN hpotool.attempts a USING (attempt_id) LEFT JOIN trials t ON t.trial_id = a.trial_id
 ORDER BY a.started_at

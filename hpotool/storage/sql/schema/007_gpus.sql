@@ -31,7 +31,9 @@ CREATE INDEX quarantines_open ON hpotool.quarantines (study_id) WHERE lifted_at 
 CREATE FUNCTION hpotool.quarantine_of(study integer, worker text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (
-        SELECT q.reason FROM hpotool.quarantines q
+        SELECT COALESCE(q.device, q.host) || ' is in quarantine until '
+            || to_char(q.until AT TIME ZONE 'utc', 'YYYY-MM-DD HH24:MI') || ' UTC: ' || q.reason
+        FROM hpotool.quarantines q
         WHERE q.study_id = study AND q.lifted_at IS NULL AND q.until > clock_timestamp()
             AND EXISTS (SELECT FROM hpotool.workers w WHERE w.worker_id = worker
                 AND CASE WHEN q.device IS NULL THEN q.host = w.host ELSE q.device = ANY(w.devices) END)
