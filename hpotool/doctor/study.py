@@ -150,11 +150,11 @@ def worker_versions(study: Study) -> Finding:
 
 def shared_devices(study: Study) -> Finding:
     """No two workers are on one GPU."""
-    if study.health.neighbours:
+    if study.health.neighbours and study.spec.gpu_memory is None:
         first = study.health.neighbours[0]
         return warning(
             f"{first['count']} workers share {first['slot']} of {first['host']}",
-            "give each worker a GPU of its own (--gpu), unless their models fit beside each other",
+            "give each worker a GPU of its own (--gpu), or add gpu_memory to the study file",
         )
     return ok()
 

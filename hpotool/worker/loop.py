@@ -63,10 +63,11 @@ class WorkerLoop:
         order_more: Callable[[], bool] = lambda: False,
         keep: Callable[[Trial, AttemptResult], None] | None = None,
         gate: DeviceGate | None = None,
+        forgive: Callable[[AttemptResult], AttemptResult] = lambda result: result,
     ) -> None:
         """Claims nothing yet. ``before_claim`` is called before each claim; for ``has_breaker`` see `judge`.
 
-        ``gate`` says whether the worker's devices let a trial start now.
+        ``gate`` says whether the worker's devices let a trial start now, ``forgive`` what failed because of them.
 
         ``order_more`` looks whether what was confirmed is decided; true: more replicates wait now. ``keep`` is for
         a final training: called with what it returned; with it, the loop is one trial long.
@@ -88,7 +89,14 @@ class WorkerLoop:
         self._asked_in_vain = 0
         self._broken_in_a_row = 0
         self._trial = OneTrial(
-            study, storage, runner, spec, self._prepare_claim, self._stop_attempt_if_asked, keep or _keep_nothing
+            study,
+            storage,
+            runner,
+            spec,
+            self._prepare_claim,
+            self._stop_attempt_if_asked,
+            keep or _keep_nothing,
+            forgive,
         )
         stopping.listener = self._stop_attempt_if_asked
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from hpotool.storage.database.queries import query
 from hpotool.storage.fleet.attempts import Run
@@ -126,6 +126,14 @@ def find_host_of_device(run: Run, study_id: int, device: str) -> str | None:
     """The host on which a worker of the study used the device last."""
     rows = run(query("find_host_of_device"), {"study_id": study_id, "device": device})
     return rows[0][0] if rows else None
+
+
+def note_device(
+    run: Run, study_id: int, worker_id: str, to_state: Literal["failed", "recovered"], reason: str
+) -> None:
+    """Record that a worker leaves its GPU alone, or uses it again."""
+    parameters = {"study_id": study_id, "actor": worker_id, "to_state": to_state, "reason": storable(reason)}
+    run(query("note_device"), parameters)
 
 
 def _burn_parameters(study_id: int, place: Place, roots: Sequence[int], actor: str) -> dict[str, Any]:

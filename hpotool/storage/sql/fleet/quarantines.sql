@@ -114,3 +114,8 @@ ORDER BY quarantine_id DESC
 -- The host on which the device was seen last by a worker of the study.
 SELECT host FROM hpotool.workers
 WHERE study_id = %(study_id)s AND %(device)s = ANY(devices) ORDER BY registered_at DESC LIMIT 1
+
+-- name: note_device
+-- A worker leaves one of its GPUs alone, or uses it again.
+INSERT INTO hpotool.events (study_id, kind, actor, to_state, reason)
+VALUES (%(study_id)s, 'device', %(actor)s, %(to_state)s, %(reason)s)
