@@ -63,12 +63,15 @@ WITH settings AS (
     SELECT trial_id, ended_at FROM hpotool.attempts WHERE attempt_id = %(attempt_id)s
 -- include: places
 -- include: reserved_places
-), offer AS (
+), verdict AS (
     SELECT CASE
         WHEN EXISTS (SELECT FROM again WHERE ended_at IS NULL) THEN 'claimed'
         WHEN EXISTS (SELECT FROM again) THEN 'spent'
         WHEN %(apart_id)s::integer IS NOT NULL THEN 'apart'
         WHEN state NOT IN ('running', 'done') THEN state
+        WHEN quarantined_until > clock_timestamp()
+            AND (next_apart IS NOT NULL OR state = 'running' AND COALESCE(budget_trials > finished + running, true))
+            AND hpotool.quarantine_of(%(study_id)s, %(worker_id)s) IS NOT NULL THEN 'quarantined'
         WHEN next_apart IS NOT NULL THEN 'apart'
         WHEN state = 'done' OR budget_trials <= finished
             THEN CASE WHEN replicates_open > 0 THEN 'wait' ELSE 'done' END
@@ -76,11 +79,6 @@ WITH settings AS (
         ELSE 'open'
     END AS answer
     FROM settings, places
--- A worker in quarantine gets none of them, except the one that it was started for.
-), verdict AS (
-    SELECT CASE WHEN quarantine IS NULL THEN answer ELSE 'quarantined' END AS answer, quarantine
-    FROM offer, LATERAL (SELECT CASE WHEN answer IN ('open', 'apart') AND %(apart_id)s::integer IS NULL
-        THEN hpotool.quarantine_of(%(study_id)s, %(worker_id)s) END AS quarantine) held
 -- Trials beside the search need no budget, and are claimed even after the study is done. A final training is claimed only
 -- by the worker that names it (apart_id).
 ), beside AS (
@@ -159,7 +157,8 @@ WITH settings AS (
 )
 SELECT
     CASE WHEN result.trial_id IS NOT NULL THEN 'claimed' WHEN answer IN ('open', 'apart') THEN 'wait' ELSE answer END,
-    COALESCE(verdict.quarantine, settings.state_reason), finished, running, waiting, budget_trials, replicates_open,
+    CASE answer WHEN 'quarantined' THEN hpotool.quarantine_of(%(study_id)s, %(worker_id)s) ELSE settings.state_reason END,
+    finished, running, waiting, budget_trials, replicates_open,
     result.trial_id, result.number, result.root_number, result.datetime_start, result.is_new,
     ARRAY(
         SELECT outcome FROM hpotool.attempts a

@@ -49,7 +49,10 @@ WITH begun AS (
                 AND w.last_beat > clock_timestamp() - make_interval(secs => %(grace_s)s)
                 AND CASE WHEN %(device)s::text IS NULL THEN w.host <> %(host)s ELSE NOT %(device)s = ANY(w.devices) END
                 AND hpotool.quarantine_of(w.study_id, w.worker_id) IS NULL))
-    RETURNING study_id, host, device
+    RETURNING study_id, host, device, until
+), noted AS (
+    UPDATE hpotool.study_settings s SET quarantined_until = GREATEST(s.quarantined_until, begun.until)
+    FROM begun WHERE s.study_id = begun.study_id
 -- include: quarantine_event
 -- include: burn
 SELECT EXISTS (SELECT FROM begun), (SELECT count(*) FROM queued_again)

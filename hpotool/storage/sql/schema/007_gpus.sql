@@ -10,6 +10,9 @@ ALTER TABLE hpotool.workers
 -- An attempt that failed because of where it ran. It uses up no retry of its trial.
 ALTER TABLE hpotool.attempts ADD COLUMN is_burnt boolean NOT NULL DEFAULT false;
 
+-- Until when a quarantine may hold, so that a claim in a study without one looks no further.
+ALTER TABLE hpotool.study_settings ADD COLUMN quarantined_until timestamptz;
+
 -- Hosts and devices that take no trials of a study: until a moment, or until somebody lifts it. A row with a device is
 -- about that device alone, whatever host it is seen from. Rows are kept: only attempts after the last one count.
 CREATE TABLE hpotool.quarantines (
