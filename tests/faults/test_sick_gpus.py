@@ -55,7 +55,9 @@ def test_a_worker_leaves_a_gpu_with_errors_alone_and_its_trial_runs_again(
         assert row["state"] == "alive"
         assert row["why"].startswith("gpu 0 is left alone: ")
         assert says in row["why"]
-        assert "no worker can start a trial: gpu 0 is left alone" in hpotool.run("status").stdout
+        status = hpotool.run("status").stdout
+        assert "no worker can start a trial" in status
+        assert f"{row['worker']} waits: gpu 0 is left alone" in status
         assert "GPU failed" in hpotool.run("events").stdout
 
         machine.change(GPU, ecc=0, lost=False)

@@ -29,6 +29,7 @@ _OUTCOME_STYLES = {"complete": "", "pruned": "dim", "preempted": "yellow", "canc
 _PRESENCE_STYLES = {"alive": "", "silent": "yellow", "gone": "red"}
 _SHORTEST_SPARK = 8
 _DEPARTED_SHOWN = 3
+_WAITING_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -178,9 +179,7 @@ def warning_lines(found: StudyStatus) -> Iterator[Text]:
     """Problems that need attention: a warning, a study without workers, workers that are gone."""
     for warning in filter(None, (found.progress.warning, found.risk)):
         yield Text(visible(f"warning: {warning}"), style="yellow")
-    here = [worker for worker in found.workers if worker["state"] != "gone"]
-    if here and found.progress.state == "running" and all(_is_kept_waiting(worker) for worker in here):
-        yield Text(visible(f"no worker can start a trial: {one_line(here[0]['waits'])}"), style="bold red")
+    yield from _waiting_lines(found)
     gone = [worker for worker in found.workers if worker["state"] == "gone"]
     yield from (Text(visible(_describe_gone(worker)), style="red") for worker in gone[:_DEPARTED_SHOWN])
     if len(gone) > _DEPARTED_SHOWN:
@@ -207,13 +206,10 @@ def workers_table(found: StudyStatus, *, is_compact: bool = False) -> Fitted | N
             "step": worker["step"],
             "last seen": f"{format_elapsed(worker['last_beat_s'])} ago",
             "state": worker["state"],
-            "waits": one_line(worker.get("waits")),
         }
         for worker in found.workers
         if worker["state"] != "gone"
     ]
-    if not any(row["waits"] for row in rows):
-        rows = [{name: value for name, value in row.items() if name != "waits"} for row in rows]
     title = None if is_compact else "workers"
     return Fitted(rows, title, style=_presence_style, is_compact=is_compact) if rows else None
 
@@ -286,8 +282,18 @@ def _rank(found: StudyStatus, attempt: Mapping[str, Any]) -> tuple[bool, float]:
     return False, -value if direction == "maximize" else value
 
 
-def _is_kept_waiting(worker: Mapping[str, Any]) -> bool:
-    return worker.get("waits") is not None and worker["trial"] is None
+def _waiting_lines(found: StudyStatus) -> Iterator[Text]:
+    """The workers that start no trial although there may be one, each with its reason."""
+    if found.progress.state != "running":
+        return
+    here = [worker for worker in found.workers if worker["state"] != "gone"]
+    waiting = [worker for worker in here if worker.get("waits") and worker["trial"] is None]
+    if waiting and len(waiting) == len(here):
+        yield Text("no worker can start a trial", style="bold red")
+    for worker in waiting[:_WAITING_SHOWN]:
+        yield Text(visible(f"{worker['id']} waits: {one_line(worker['waits'])}"), style="yellow")
+    if len(waiting) > _WAITING_SHOWN:
+        yield Text(f"{len(waiting) - _WAITING_SHOWN} more workers wait", style="yellow")
 
 
 def _describe_gone(worker: Mapping[str, Any]) -> str:
