@@ -221,6 +221,17 @@ def failing_host(study: Study) -> Finding:
     return ok()
 
 
+def quarantined(study: Study) -> Finding:
+    """Every host and GPU takes trials."""
+    if study.health.quarantined:
+        shown = ", ".join(study.health.quarantined[:5])
+        return warning(
+            f"in quarantine, because they failed what succeeded elsewhere or somebody added them: {shown}",
+            f"{paste('quarantine', '--study', study.name)} says why; mend it, then add --lift PLACE",
+        )
+    return ok()
+
+
 def pruner(study: Study) -> Finding:
     """The pruner fits what the objective reports."""
     if study.health.mismatch:
@@ -289,6 +300,7 @@ STUDY: Ward[Study] = Ward(
         "retries": unfollowed,
         "failures": failures,
         "failing host": failing_host,
+        "quarantine": quarantined,
         "pruner": pruner,
         "missing workers": missing_workers,
         "left jobs": left_jobs,

@@ -132,8 +132,9 @@ class WorkerLoop:
     def _prepare_claim(self) -> None:
         self._membership.before_claim()
         closed = self._gate.ask()
-        if closed is not None:
-            raise NothingToClaim(NoTrial("device", closed, 0, 0, 0, None))
+        if closed is not None:  # others may have finished the study meanwhile, which a claim would have said
+            over = self._membership.why_over()
+            raise NothingToClaim(NoTrial("done" if over else "device", over or closed, 0, 0, 0, None))
         self._before_claim(self._study)
 
     def _depart_as_asked(self) -> Departure:

@@ -78,3 +78,20 @@ def test_a_failure_on_a_sound_gpu_is_the_trials_own(database_url: str, tmp_path:
         fleet.check()
     finally:
         fleet.close()
+
+
+def test_a_worker_that_waits_for_its_gpu_leaves_when_others_have_finished_the_study(
+    database_url: str, tmp_path: Path
+) -> None:
+    machine = Machine(tmp_path, GPU, "GPU-sound")
+    machine.change(GPU, ecc=1)
+    fleet = machine.fleet(database_url, "s", 3, function="tests.faults.misbehaving:square")
+    try:
+        fleet.start_worker(more=("--gpu", "0"))
+        wait_until(lambda: "waiting: gpu 0 is left alone" in fleet.logs()[0], "a worker that waits")
+        fleet.start_worker(more=("--gpu", "1"))
+        fleet.check()
+        assert [process.returncode for process in fleet.processes] == [0, 0]
+        assert "leaving: the study is done" in fleet.logs()[0]
+    finally:
+        fleet.close()

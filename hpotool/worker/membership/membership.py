@@ -71,6 +71,7 @@ class Membership:
         self._retry = retry
         self._stopping = stopping
         self._stop_attempt = stop_attempt
+        self._heard: Orders | None = None
         self._cancelled: tuple[str, float] | None = None  # attempt id, and the deadline for its checkpoint
         self._told_to_stop_at: float | None = None
         self.end_reason = "ended by an error"
@@ -135,6 +136,16 @@ class Membership:
         """Whether the worker must leave after a failure; see `Placement`."""
         return self._placement.judge(failed, has_breaker=has_breaker, has_quarantine=has_quarantine)
 
+    def why_over(self) -> str | None:
+        """Why nothing is left to do, for a worker that cannot claim now and so does not hear it from a claim.
+
+        None for a study that was stopped or is draining too: the heartbeat's answer makes the worker leave.
+        """
+        heard = self._heard
+        if heard is None or heard.study_state in ("stopped", "draining") or self.has_work_left():
+            return None
+        return heard.study_reason or "its trials are finished"
+
     def has_work_left(self) -> bool:
         """Whether another worker would find something to do now; true if the database does not answer."""
         try:
@@ -178,6 +189,7 @@ class Membership:
         return follow_up_of(decide_retry(outcome, history, self._retry))
 
     def _hear(self, attempt: Attempt | None, orders: Orders) -> None:
+        self._heard = orders
         # Repeated with every heartbeat, because an attempt whose child has not started yet cannot receive it.
         if attempt is not None and not orders.is_owner:
             reason = "its trial was given to another attempt"

@@ -8,6 +8,7 @@ import pytest
 from optuna.trial import TrialState
 
 from hpotool.storage.control import orders
+from hpotool.storage.control.health import read_study_health
 from hpotool.storage.fleet import quarantines
 from hpotool.storage.fleet.attempts import Attempt, Ending, NoTrial, claim_trial, finish_attempt, new_attempt_id
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
@@ -255,3 +256,13 @@ def test_the_host_of_a_device_is_the_last_that_had_it(make_study) -> None:
         worker_on(study, host, "GPU-a")
     assert quarantines.find_host_of_device(study.connection.run, study.study_id, "GPU-a") == "pod-2"
     assert quarantines.find_host_of_device(study.connection.run, study.study_id, "GPU-z") is None
+
+
+def test_doctor_sees_what_is_in_quarantine(make_study) -> None:
+    study = make_study()
+    begin(study, Place("gpu7"))
+    begin(study, Place("gpu8", "GPU-a"))
+    begin(study, Place("gpu9"))
+    quarantines.lift_quarantines(study.connection.run, study.study_id, "gpu9", "ann")
+    health = read_study_health(study.connection.run, study.study_id, silent_after_s=20, gone_after_s=60)
+    assert list(health.quarantined) == ["gpu7", "GPU-a"]

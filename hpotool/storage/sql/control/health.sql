@@ -75,5 +75,8 @@ SELECT json_build_object(
     'recent', (SELECT COALESCE(json_agg(json_build_object('host', host, 'outcome', outcome, 'reason', reason)), '[]')
         FROM (SELECT host, outcome, reason FROM hpotool.attempts
             WHERE study_id = %(study_id)s AND outcome IS NOT NULL ORDER BY ended_at DESC LIMIT 100) AS latest),
+    'quarantined', (SELECT COALESCE(json_agg(COALESCE(q.device, q.host) ORDER BY q.quarantine_id), '[]')
+        FROM hpotool.quarantines q
+        WHERE q.study_id = %(study_id)s AND q.lifted_at IS NULL AND q.until > clock_timestamp()),
     'mismatch', (SELECT value_json FROM study_system_attributes
         WHERE study_id = %(study_id)s AND key = 'hpotool:pruner_mismatch'))
