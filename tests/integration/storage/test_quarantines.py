@@ -266,3 +266,17 @@ def test_doctor_sees_what_is_in_quarantine(make_study) -> None:
     quarantines.lift_quarantines(study.connection.run, study.study_id, "gpu9", "ann")
     health = read_study_health(study.connection.run, study.study_id, silent_after_s=20, gone_after_s=60)
     assert list(health.quarantined) == ["gpu7", "GPU-a"]
+
+
+def test_after_a_quarantine_the_breaker_begins_anew(make_study) -> None:
+    study = make_study()
+    good, bad = worker_on(study, "good"), worker_on(study, "bad")
+    for _ in range(12):
+        end(study, good)
+    for _ in range(3):
+        failed = end(study, bad, Outcome.ERROR)
+        assert judge(study, bad, failed) is None
+    quarantines.lift_quarantines(study.connection.run, study.study_id, "bad", "ann")
+    for _ in range(2):
+        assert judge(study, bad, end(study, bad, Outcome.ERROR)) is None
+    assert quarantines.list_quarantines(study.connection.run, study.study_id) == []

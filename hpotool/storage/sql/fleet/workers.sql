@@ -93,10 +93,10 @@ ORDER BY w.registered_at, w.worker_id
 -- name: read_ended_attempts
 -- A worker's latest attempts, its last success, attempts of the same lineages on other workers, and the latest attempts
 -- of others; oldest first. The point is equal for equal parameters. Out of memory counts as a success if the study
--- treats it as a result.
+-- treats it as a result. What a quarantine explains speaks neither for nor against a worker.
 WITH own AS (
     SELECT attempt_id, root_number FROM hpotool.attempts
-    WHERE worker_id = %(worker_id)s AND ended_at IS NOT NULL
+    WHERE worker_id = %(worker_id)s AND ended_at IS NOT NULL AND NOT is_burnt
     ORDER BY started_at DESC LIMIT %(last)s
 ), relevant AS (
     SELECT attempt_id FROM own
@@ -116,4 +116,5 @@ SELECT CASE WHEN outcome = 'oom' AND t.state = 'PRUNED' THEN 'pruned' ELSE outco
     (SELECT md5(string_agg(p.param_name || '=' || p.param_value::text, ',' ORDER BY p.param_name))
      FROM trial_params p WHERE p.trial_id = a.trial_id), 'trial ' || a.number) AS point
 FROM relevant JOIN hpotool.attempts a USING (attempt_id) LEFT JOIN trials t ON t.trial_id = a.trial_id
+WHERE NOT a.is_burnt
 ORDER BY a.started_at
