@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -188,6 +189,36 @@ def test_every_account_may_use_the_folder_and_try_the_locks(folder: Path) -> Non
     assert {each.stat().st_mode & 0o7777 for each in (folder, folder.parent, other)} == {0o1777}
     assert {each.stat().st_mode & 0o444 for each in folder.iterdir()} == {0o444}
     mine.give_back()
+
+
+# Prints how long the account 65534 would have to wait for each of two trials, and dies with what it was promised.
+OTHER_ACCOUNT = """
+import os, sys
+from pathlib import Path
+from hpotool.study.rules.packing import Capacity
+from hpotool.worker.devices.promises import Promise, device_folder
+os.setgid(65534)
+os.setuid(65534)
+base = Path(sys.argv[1])
+device_folder("GPU-of-its-own", base)
+promises = [Promise(device_folder(sys.argv[2], base), int(gb) * 10**9, "other") for gb in sys.argv[3:]]
+print(["waits" if promise.ask(Capacity(16 * 10**9, 0)) else "starts" for promise in promises], flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can pose as another account")
+def test_workers_of_different_accounts_know_of_each_other() -> None:
+    with tempfile.TemporaryDirectory() as name:  # tmp_path is for its owner alone
+        Path(name).chmod(0o755)
+        base = Path(name) / "gpus"
+        mine = Promise(device_folder(UUID, base), 10 * GB, "me")
+        assert mine.ask(CARD) is None
+        ask = [sys.executable, "-c", OTHER_ACCOUNT, str(base), UUID]
+        assert subprocess.check_output([*ask, "10", "6"], text=True) == "['waits', 'starts']\n"
+        assert [request.holder for request in list_promises(UUID, base)] == ["me"]
+        mine.give_back()
+        assert subprocess.check_output([*ask, "16"], text=True) == "['starts']\n"
 
 
 @pytest.mark.parametrize("what", ["file", "link"])
