@@ -23,7 +23,7 @@ import hpotool
 from hpotool.cli.command import Command, Group
 from hpotool.cli.commands.decide import artifacts, compare, confirm, export, report, run_final
 from hpotool.cli.commands.describe import budget, check, create_study, enqueue, init, schema
-from hpotool.cli.commands.fleet import doctor, drill, launch, metrics, workers
+from hpotool.cli.commands.fleet import doctor, drill, launch, metrics, quarantine, workers
 from hpotool.cli.commands.keep import archive, clean, clone, db, delete, import_study, note, rename
 from hpotool.cli.commands.look import (
     best,
@@ -67,6 +67,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
     "Run a study": {
         "worker": worker.worker,
         "workers": workers.workers,
+        "quarantine": quarantine.quarantine,
         "pause": control.pause,
         "resume": control.resume,
         "drain": control.drain,

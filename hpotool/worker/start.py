@@ -24,15 +24,20 @@ from hpotool.storage.control.versions import running_versions, version_differenc
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.schema import check_schema
 from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.fleet.quarantines import note_device
 from hpotool.storage.fleet.worker_storage import WorkerStorage
+from hpotool.study.outcome import Outcome
 from hpotool.study.spec import StudySpec
 from hpotool.worker.allowed import Allowed
 from hpotool.worker.attempt.runner import AttemptResult, AttemptRunner
 from hpotool.worker.branches import Branches, branching_rule
 from hpotool.worker.checkpoints.location import CheckpointLocation
 from hpotool.worker.checkpoints.store import CheckpointStore
+from hpotool.worker.devices.gate import DeviceGate
+from hpotool.worker.devices.memory_turn import turn_for_slot
+from hpotool.worker.devices.watch import DeviceWatch
 from hpotool.worker.final import FinalKeeper
-from hpotool.worker.gpu import DeviceMeter, Slot
+from hpotool.worker.gpu import DeviceMeter, Nvml, Slot
 from hpotool.worker.log import log_event
 from hpotool.worker.loop import Departure, WorkerLoop
 from hpotool.worker.membership.budget_monitor import BudgetMonitor, check_price
@@ -46,6 +51,7 @@ from hpotool.worker.side_jobs import side_commands
 from hpotool.worker.signals import Level, Stopping, describe_level
 
 STOP_GRACE = timedelta(seconds=30)
+_LOST_GRACE = timedelta(seconds=10)  # for an attempt on a device that is lost: its checkpoint may be in memory
 
 
 def run_worker(
@@ -58,6 +64,7 @@ def run_worker(
     grace: timedelta = STOP_GRACE,
     give_up_after: timedelta | None = None,
     has_breaker: bool = True,
+    nvml: Nvml | None = None,
     allowed: Allowed = Allowed(),  # noqa: B008  (frozen)
     final: FinalTraining | None = None,
 ) -> Departure:
@@ -70,14 +77,15 @@ def run_worker(
         grace: how long an attempt that is asked to stop may take to checkpoint
         give_up_after: how long the database may stay away before the worker leaves; None: for as long as it does
         has_breaker: whether it leaves when everything fails on it and on no other worker
+        nvml: tells of the devices of the slot; None: nothing is asked about them
         allowed: what the study may name; nothing of it is imported before that is checked
         final: run only this trial
 
     Raises:
         NotFoundError: the study does not exist, or has no settings.
         InputError: the objective cannot be imported, the sampler or pruner cannot be created, or the study
-            names code that is not allowed.
-            GaveUpError: the database outage lasted too long.
+            names code that is not allowed, or a trial takes more memory than one of the devices has.
+        GaveUpError: the database outage lasted too long.
     """
     pulse = read_pulse()
     stopping = Stopping()
@@ -95,6 +103,7 @@ def run_worker(
     pruner = pruner_for_worker(spec.pruner)
     identity = identify_worker(slot.label)
     logs = home / "logs" / study_folder_name(study_name) / identity.worker_id
+    turn = turn_for_slot(nvml, slot, spec.gpu_memory, f"{identity.worker_id} ({study_name})")
     storage = WorkerStorage(url, identity, spec.retry, give_up_after=give_up_after)
     branches = _branches(spec, sampler, storage, identity.worker_id)
     runner = AttemptRunner(
@@ -106,6 +115,8 @@ def run_worker(
         branches.unneeded_lineages if branches else None,
         final.keeper.folder if final else None,
     )
+    watch = _watch(slot, nvml, runner, storage, study_id)
+    gate = DeviceGate(turn, watch)
     storage.apart_id = final.trial_id if final else None
     stopping.announce = lambda level, name: _announce(storage, level, name, grace)
     with stopping.on_signals(), runner:
@@ -138,7 +149,9 @@ def run_worker(
             monitor,
             interval=pulse.interval,
             grace=pulse.grace,
-            more_steps=side.steps,
+            more_steps={**side.steps, **({} if watch is None else {"devices": watch.step})},
+            waits=lambda: gate.waits,
+            devices=[device.uuid for device in slot.devices],
         )
         with side, membership:
             log_event(
@@ -161,11 +174,32 @@ def run_worker(
                 has_breaker=has_breaker and spec.breaker == "on",
                 order_more=lambda: _order_more(storage, study_id, spec, identity.worker_id),
                 keep=_keeping(final, spec),
+                gate=gate,
+                forgive=_forgive_nothing if watch is None else watch.forgive,
             )
-            departure = loop.run()
+            with closing(gate):
+                departure = loop.run()
             membership.end_reason = departure.reason
             side.is_over = bool(side.steps) and not membership.has_work_left()
     return _leave(departure, identity.worker_id)
+
+
+def _watch(
+    slot: Slot, nvml: Nvml | None, runner: AttemptRunner, storage: WorkerStorage, study_id: int
+) -> DeviceWatch | None:
+    if nvml is None or not slot.devices:
+        return None
+    return DeviceWatch(
+        slot.devices,
+        lambda reason: runner.stop(Outcome.PREEMPTED, reason, _LOST_GRACE),
+        lambda is_in_trouble, reason: note_device(
+            storage.run, study_id, storage.worker.worker_id, "failed" if is_in_trouble else "recovered", reason
+        ),
+    )
+
+
+def _forgive_nothing(result: AttemptResult) -> AttemptResult:
+    return result
 
 
 def _environment(url: DatabaseUrl) -> Mapping[str, str]:

@@ -49,6 +49,8 @@ ELSEWHERE = {
     "hpotool doctor my-study": "test_doctor.py",
     "hpotool drill": "test_drill.py",
     "hpotool metrics --serve": "test_metrics.py: it serves until it is stopped",
+    "hpotool worker my-study --gpu 0": "test_shared_gpus.py: it needs a GPU",
+    "hpotool quarantine my-study": "test_quarantine.py: it needs a host in quarantine",
     "hpotool confirm digits": "test_confirm.py: a study of 30 trials of its own",
     "hpotool worker digits": "test_confirm.py",
     "hpotool run --trial 22": "test_final.py",

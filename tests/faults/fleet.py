@@ -25,10 +25,12 @@ INTERVAL_S = 0.4
 GRACE_S = 1.6
 
 # On one machine every dead process is provably gone at once. Workers that claim to be elsewhere have only their
-# heartbeats.
+# heartbeats, and a host of their own where TEST_HOST names one.
 _ELSEWHERE = """
-import os, hpotool.worker.membership.identity as identity
+import os, socket, hpotool.worker.membership.identity as identity
 identity.process_space = lambda: os.environ["TEST_PLACE"]
+host = os.environ.get("TEST_HOST") or socket.gethostname()
+socket.gethostname = lambda: host
 from hpotool.cli.app import main
 main()
 """

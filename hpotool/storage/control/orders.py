@@ -6,7 +6,7 @@ Workers see a change of state at their next heartbeat; a claim sees it at once.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -238,10 +238,24 @@ def read_ended_attempts(run: Run, study_id: int, worker_id: str, last: int = 20)
 
 
 def register_worker(
-    run: Run, study_id: int, worker: WorkerIdentity, launch_id: str | None = None, job: str | None = None
+    run: Run,
+    study_id: int,
+    worker: WorkerIdentity,
+    launch_id: str | None = None,
+    job: str | None = None,
+    devices: Sequence[str] = (),
 ) -> None:
-    """Register the worker; registering it again has no effect. ``job`` is its job in its launch."""
-    known = {"study_id": study_id, "version": __version__, "launch_id": launch_id, "job": job}
+    """Register the worker; registering it again has no effect.
+
+    ``job`` is its job in its launch, ``devices`` are the UUIDs of its GPUs.
+    """
+    known = {
+        "study_id": study_id,
+        "version": __version__,
+        "launch_id": launch_id,
+        "job": job,
+        "devices": list(devices),
+    }
     run(query("register_worker"), _identity_parameters(worker) | known)
 
 

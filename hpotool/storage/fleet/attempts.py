@@ -57,9 +57,12 @@ class Attempt:
 
 @dataclass(frozen=True)
 class NoTrial:
-    """Why there is nothing to claim; ``wait``: the whole budget is reserved, but a trial may still be released."""
+    """Why there is nothing to claim; ``wait``: the whole budget is reserved, but a trial may still be released.
 
-    kind: Literal["wait", "paused", "draining", "stopped", "done"]
+    ``quarantined`` and ``device``: the worker's host or GPUs take no trial now, and ``reason`` says why.
+    """
+
+    kind: Literal["wait", "paused", "draining", "stopped", "done", "quarantined", "device"]
     reason: str
     finished: int
     running: int
@@ -155,10 +158,14 @@ def read_orders(run: Run, worker: WorkerIdentity, attempt: Attempt | None) -> Or
     return Orders(*rows[0]) if rows else None
 
 
-def beat(run: Run, worker: WorkerIdentity, attempt: Attempt | None) -> Orders | None:
-    """Record that the worker, and its attempt if any, are alive. None: the worker is not registered."""
+def beat(run: Run, worker: WorkerIdentity, attempt: Attempt | None, waits: str | None = None) -> Orders | None:
+    """Record that the worker, and its attempt if any, are alive. None: the worker is not registered.
+
+    ``waits``: why the worker starts no trial although there may be one.
+    """
     attempt_id = attempt.attempt_id if attempt else None
-    rows = run(query("beat"), {"worker_id": worker.worker_id, "attempt_id": attempt_id})
+    told = None if waits is None else storable(waits)
+    rows = run(query("beat"), {"worker_id": worker.worker_id, "attempt_id": attempt_id, "waits": told})
     return Orders(*rows[0]) if rows else None
 
 

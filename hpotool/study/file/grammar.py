@@ -350,6 +350,11 @@ STUDY = Record(
             "whether a worker leaves if everything fails on it but not on others (on)",
             is_silent=True,
         ),
+        "gpu_memory": Key(
+            SIZE,
+            "how much memory a trial takes on each of its GPUs; workers on one GPU start a trial when this fits",
+            is_silent=True,
+        ),
         "description": Key(Text("a text"), "what the study is about, for people", is_silent=True),
         "tags": Key(
             Table(Text("a text"), Text("a tag's name", _check_tag_name), "tags, like {owner: ann, paper: iclr}"),

@@ -178,6 +178,7 @@ def _work(study: str | None, storage: str | None, options: _Options, label: str)
         grace=stop_grace,
         give_up_after=patience,
         has_breaker=options.breaker,
+        nvml=nvml,
         allowed=Allowed.read(options.only_objective),
     ).exit_code
 

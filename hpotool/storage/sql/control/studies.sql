@@ -126,7 +126,7 @@ ORDER BY s.study_id
 SELECT settings.state, settings.state_reason, settings.budget_trials, settings.imported_trials,
     (SELECT COALESCE(json_agg(json_build_object(
         'id', w.worker_id, 'host', w.host, 'pid', w.pid, 'slot', w.slot, 'trial', a.number,
-        'last_beat_s', round(GREATEST(0, extract(epoch FROM clock_timestamp() - w.last_beat))::numeric, 1))
+        'waits', COALESCE(w.waits, hpotool.quarantine_of(w.study_id, w.worker_id)), 'last_beat_s', round(GREATEST(0, extract(epoch FROM clock_timestamp() - w.last_beat))::numeric, 1))
         ORDER BY w.registered_at), '[]')
      FROM hpotool.workers w
      LEFT JOIN hpotool.attempts a ON a.worker_id = w.worker_id AND a.ended_at IS NULL AND a.study_id = w.study_id
