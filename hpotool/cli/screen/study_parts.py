@@ -21,7 +21,6 @@ from hpotool.study.doors import visible
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from hpotool.analysis.insights.failures import FailureRegion
     from hpotool.analysis.status import StudyStatus
 
 _STATE_STYLES = {"running": "cyan", "done": "green", "paused": "yellow", "draining": "yellow", "stopped": "red"}
@@ -229,16 +228,10 @@ def failures_table(found: StudyStatus, *, is_compact: bool = False) -> Fitted | 
 
 def failure_region_line(found: StudyStatus) -> Text | None:
     """Where in the search space trials fail; None where that cannot be told."""
+    from hpotool.analysis.insights.failures import say_region
+
     region = found.failure_region
     return None if region is None else Text(visible(f"trials fail where {say_region(region)}"), style="yellow")
-
-
-def say_region(region: FailureRegion) -> str:
-    """The condition, and how many trials fail where it holds and where it does not."""
-    return (
-        f"{region.parameter} {region.comparison} {plain_cell(region.value)}: "
-        f"{region.failed_inside} of {region.inside}, elsewhere {region.failed_outside} of {region.outside}"
-    )
 
 
 def latest_table(found: StudyStatus, count: int, *, best_first: bool = False) -> Fitted | None:
