@@ -30,5 +30,6 @@ def describe_event(event: Event) -> str:
         "state": to,
         "create": "study created",
         "launch": to,
+        "note": f"note {to}",
     }
     return words.get(event.kind) or event.kind
