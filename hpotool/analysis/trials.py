@@ -193,11 +193,12 @@ def _ancestry(trial: FrozenTrial, trials: Mapping[int, FrozenTrial]) -> tuple[in
 def _record(trial: FrozenTrial, names: tuple[str, ...], attempts: Attempts) -> TrialRecord:
     own = tuple(attempts.get(trial.number, ()))
     branch = Branch.of(trial.system_attrs)
+    duration = trial.duration  # a stored trial works it out each time
     return TrialRecord(
         result=read_result(trial, names),
         state=trial.state.name,
         outcome=own[-1]["outcome"] if own else outcome_of_state(trial.state.name),
-        duration_s=trial.duration.total_seconds() if trial.duration is not None else None,
+        duration_s=None if duration is None else duration.total_seconds(),
         attempts=own,
         replicate_of=trial.user_attrs.get(REPLICATE_OF),
         source=branch.source if branch else None,
