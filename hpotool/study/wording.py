@@ -57,6 +57,12 @@ def _two(large: int, name: str, small: int, smaller_name: str) -> str:
     return f"{large} {name} {small} {smaller_name}" if small else f"{large} {name}"
 
 
+def round_estimate(seconds: float) -> float:
+    """An estimate, rounded to a plausible precision."""
+    unit = 3600 if seconds > 20 * 3600 else 60 if seconds > 120 else 1
+    return round(seconds / unit) * unit
+
+
 def plain_cell(value: Any) -> str:
     """One value for people: four significant digits; empty for None."""
     if value is None:

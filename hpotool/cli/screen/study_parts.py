@@ -17,6 +17,7 @@ from hpotool.cli.screen.text import plain_cell
 from hpotool.cli.screen.times import format_elapsed, format_when
 from hpotool.errors import paste
 from hpotool.study.doors import visible
+from hpotool.study.wording import round_estimate
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -114,7 +115,7 @@ def pace_line(found: StudyStatus, now: datetime | None = None) -> Text | None:
         parts.append(f"{_format_rate(pace.trials_per_hour)}/h")
     if pace.left_s is not None:
         when = format_when(pace.left_s, now or datetime.now(timezone.utc).astimezone())
-        parts.append(f"done in about {format_elapsed(_round(pace.left_s))} ({when})")
+        parts.append(f"done in about {format_elapsed(round_estimate(pace.left_s))} ({when})")
     return Text(" · ".join(parts), no_wrap=True, overflow="ellipsis") if parts else None
 
 
@@ -276,12 +277,6 @@ def _rank(found: StudyStatus, attempt: Mapping[str, Any]) -> tuple[bool, float]:
 def _describe_gone(worker: Mapping[str, Any]) -> str:
     trial = "" if worker["trial"] is None else f", with trial {worker['trial']}"
     return f"{worker['id']} is gone: not heard of for {format_elapsed(worker['last_beat_s'])}{trial}"
-
-
-def _round(seconds: float) -> float:
-    """An estimate, rounded to a plausible precision."""
-    unit = 3600 if seconds > 20 * 3600 else 60 if seconds > 120 else 1
-    return round(seconds / unit) * unit
 
 
 def _format_rate(per_hour: float) -> str:

@@ -17,7 +17,7 @@ from hpotool.storage.control.creation import read_spec_if_any
 from hpotool.storage.control.keeping import read_note
 from hpotool.storage.control.orders import Event, read_events
 from hpotool.study.rules.budget import total_cost
-from hpotool.study.wording import format_elapsed, format_when
+from hpotool.study.wording import format_elapsed, format_when, round_estimate
 from hpotool.web.source import Source
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def say_pace(found: StudyStatus, now: datetime) -> Iterator[tuple[str, str]]:
         rate = pace.trials_per_hour
         yield "trials per hour", f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
     if pace.left_s is not None:
-        yield "done in about", f"{format_elapsed(pace.left_s)} ({format_when(pace.left_s, now)})"
+        yield "done in about", f"{format_elapsed(round_estimate(pace.left_s))} ({format_when(pace.left_s, now)})"
 
 
 def list_warnings(found: StudyStatus) -> Iterator[str]:

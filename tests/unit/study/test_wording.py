@@ -2,7 +2,15 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from hpotool.study.wording import count_of, format_clock, format_elapsed, format_when, plain_cell, zone
+from hpotool.study.wording import (
+    count_of,
+    format_clock,
+    format_elapsed,
+    format_when,
+    plain_cell,
+    round_estimate,
+    zone,
+)
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=timezone.utc)  # a Wednesday
 
@@ -57,3 +65,8 @@ def test_a_value_is_one_short_line(value: object, text: str) -> None:
 
 def test_one_is_singular() -> None:
     assert (count_of(1, "worker"), count_of(0, "worker")) == ("1 worker", "0 workers")
+
+
+@pytest.mark.parametrize(("seconds", "rounded"), [(59.7, 60), (151, 180), (7201, 7200), (100_000, 100_800)])
+def test_an_estimate_is_no_more_precise_than_it_can_be(seconds: float, rounded: float) -> None:
+    assert round_estimate(seconds) == rounded
