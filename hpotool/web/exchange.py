@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 MOUNT = "/hpotool"
-_LONGEST_FORM = 256 << 10  # bytes
+_LONGEST_FORM = 2 << 20  # bytes; a character of a long note may take nine
 _FORM = "application/x-www-form-urlencoded"
 
 # Nothing is loaded from elsewhere, no text of a study can become a script, and no other site can frame a button.

@@ -14,11 +14,12 @@ from markupsafe import Markup
 
 from hpotool.analysis.insights.event_words import describe_event, describe_reason
 from hpotool.analysis.report.html import STYLE
-from hpotool.study.doors import visible_lines
+from hpotool.study.doors import shorten, visible_lines
 from hpotool.study.wording import count_of, format_elapsed, format_local, plain_cell
 from hpotool.web.exchange import MOUNT
 from hpotool.web.sessions import Notice, Session
 
+_LONGEST_CELL, _BRIEF = 400, 240  # characters
 _SCRIPT = "text/javascript; charset=utf-8"
 _KINDS = {"pages.css": "text/css; charset=utf-8", "pages.js": _SCRIPT, "link.js": _SCRIPT}
 
@@ -37,10 +38,11 @@ class Renderer:
             lstrip_blocks=True,
         )
         environment.filters |= {
-            "cell": plain_cell,
+            "cell": _cell,
             "elapsed": _elapsed,
             "size": format_size,
             "line": _one_line,
+            "brief": lambda text: shorten(_one_line(text), _BRIEF),
             "moment": _moment,
             "event": describe_event,
             "event_reason": describe_reason,
@@ -94,6 +96,11 @@ def _as_text(value: Any) -> Any:
 
 def _elapsed(seconds: float | None) -> str:
     return "" if seconds is None else format_elapsed(max(0.0, seconds))
+
+
+def _cell(value: Any) -> str:
+    """One value, of which a page that is sent every few seconds shows no more than anybody reads."""
+    return shorten(plain_cell(value), _LONGEST_CELL)
 
 
 def _one_line(text: str | None) -> str:

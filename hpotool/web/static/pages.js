@@ -18,29 +18,33 @@ function isInUse(part) {
   );
 }
 
-function keyOf(element) {
-  if (element.id) return `#${CSS.escape(element.id)}`;
-  const href = element.getAttribute("href");
-  if (href) return `a[href="${CSS.escape(href)}"]`;
-  const name = element.dataset.key;
-  return name ? `[data-key="${CSS.escape(name)}"]` : null;
+const FOCUSABLE = "a, button, summary, input, textarea, select, [tabindex]";
+
+// The same control in the newer part: at the same place with the same text, else anywhere with that text.
+function findAgain(part, control) {
+  const isSame = (other) => other && other.tagName === control.tag && other.textContent === control.text;
+  const all = [...part.querySelectorAll(FOCUSABLE)];
+  return isSame(all[control.place]) ? all[control.place] : all.find(isSame);
 }
 
 function replacePart(old, fresh) {
-  const focused = old.contains(document.activeElement) ? keyOf(document.activeElement) : null;
-  const open = [...old.querySelectorAll("details[open]")].map(keyOf).filter(Boolean);
+  const focused = old.contains(document.activeElement) ? document.activeElement : null;
+  const control = focused && {
+    tag: focused.tagName, text: focused.textContent, place: [...old.querySelectorAll(FOCUSABLE)].indexOf(focused),
+  };
+  const open = [...old.querySelectorAll("details[open]")].map((one) => one.id);
   const tails = [...old.querySelectorAll("[data-tail]")].map((box) => [
-    keyOf(box), box.scrollTop, box.scrollTop + box.clientHeight >= box.scrollHeight - 4,
+    box.id, box.scrollTop, box.scrollTop + box.clientHeight >= box.scrollHeight - 4,
   ]);
   const scrolls = [...old.querySelectorAll(".scroll")].map((box) => box.scrollLeft);
   old.replaceChildren(...fresh.childNodes);
-  for (const key of open) old.querySelector(key)?.setAttribute("open", "");
+  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   old.querySelectorAll(".scroll").forEach((box, place) => { box.scrollLeft = scrolls[place] || 0; });
-  for (const [key, top, isAtEnd] of tails) {
-    const box = key && old.querySelector(key);
+  for (const [id, top, isAtEnd] of tails) {
+    const box = document.getElementById(id);
     if (box) box.scrollTop = isAtEnd ? box.scrollHeight : top;
   }
-  if (focused) old.querySelector(focused)?.focus({ preventScroll: true });
+  if (control) findAgain(old, control)?.focus({ preventScroll: true });
 }
 
 function show(text) {

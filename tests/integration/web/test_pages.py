@@ -15,12 +15,14 @@ from optuna.trial import TrialState, create_trial
 
 from hpotool.analysis.status import read_status
 from hpotool.settings import home_folder, study_folder_name
+from hpotool.storage.control.confirmations import order_confirmation
 from hpotool.storage.control.keeping import write_note
 from hpotool.storage.control.launches import record_launch, tell_workers
 from hpotool.storage.control.orders import cancel_trial, set_state
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.attempts import Ending, finish_attempt
 from hpotool.storage.open import open_storage
+from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.outcome import Outcome
 from hpotool.web.exchange import Request
 from hpotool.web.pages import Pages
@@ -345,3 +347,50 @@ def test_what_stands_apart_from_the_search_is_named_and_not_counted(make_study: 
     assert show(pages, "studies", 1).figure("complete") == "1"
     assert "for confirm: trial 0, replicate 2" in show(pages, "studies", 1, "trials", 1).text
     assert numbers(show(pages, "studies", 1, "trials")) == [1, 0]
+
+
+def test_a_branch_a_final_training_and_their_files_are_named(make_study: Make) -> None:
+    study = make_study(budget=9, study_name="s")
+    branch = {"predecessor": 0, "source": 0, "source_root": 0, "steps": 8, "tier": 1, "explored": {"x": [1, 2]}}
+    kept = {"place": "/models/s", "files": [{"name": "model.pt", "bytes": 2048, "sha256": "ab" * 32}]}
+    final = {"phase": "final", "point": "trial 1", "replicate": 0}
+    for attributes in ({}, {"hpotool:branch": branch}, {"hpotool:phase": final, "hpotool:artifacts": kept}):
+        study.optuna.add_trial(create_trial(value=1.0, system_attrs=attributes))
+    pages = pages_of(study)
+    source, branched, trained = (
+        " ".join(show(pages, "studies", 1, "trials", number).text.split()) for number in range(3)
+    )
+    assert "Trial 1 continues from its checkpoint." in source
+    assert (
+        "It continues from a checkpoint of trial 0 , up to step 8, in tier 2. Changed: x from 1 to 2" in branched
+    )
+    assert "for final: trial 1" in trained
+    assert "model.pt 2.0 KiB abababababababab… in /models/s" in trained
+    assert "Artifacts" not in branched
+
+
+def test_what_is_measured_again_is_on_the_study_s_page(make_study: Make) -> None:
+    study = make_study(budget=9, study_name="s")
+    run_trials(study, [COMPLETE, COMPLETE])
+    points = (Point("trial 0", {}, trial=0), Point("trial 1", {"x": 1.0}, trial=1))
+    order_confirmation(study.connection.run, study.study_id, "ann@desk", lambda before: Order(points, seeds=2))
+    page = show(pages_of(study), "studies", 1)
+    data = read_status(study.connection, study.optuna).as_data()["confirmation"]
+    assert data["sentence"] in page.text
+    assert (
+        f"{data['replicates']['finished']} of {data['replicates']['asked']} replicates are measured" in page.text
+    )
+    assert "trial 1" in page.text
+
+
+def test_checkpoints_of_a_retried_trial_are_those_of_its_lineage(make_study: Make) -> None:
+    study = make_study(budget=9, study_name="s")
+    study.optuna.add_trial(create_trial(state=TrialState.FAIL))
+    retry = {"failed_trial": 0, "retry_history": [0]}
+    study.optuna.add_trial(create_trial(value=1.0, system_attrs=retry))
+    saved = home_folder() / "checkpoints" / "s" / "trial-00000" / "step-000000007"
+    saved.mkdir(parents=True)
+    (saved / "state.pt").write_bytes(b"x" * 2048)
+    for number in (0, 1):
+        page = " ".join(show(pages_of(study), "studies", 1, "trials", number).text.split())
+        assert "step-000000007 7 2.0 KiB" in page

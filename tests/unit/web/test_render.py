@@ -116,3 +116,11 @@ def test_a_name_that_a_template_misspells_is_an_error() -> None:
 
     with pytest.raises(UndefinedError):
         Renderer().page("error.html", {"status": "404 Not Found", "message": "m"})
+
+
+def test_a_value_that_fills_a_page_is_cut_and_a_long_reason_is_brief() -> None:
+    render = Renderer()._environment.from_string("{{ value|cell }}|{{ value|brief }}|{{ value|line }}").render
+    cell, brief, line = render(value="x " * 1_000_000).split("|")
+    assert (len(cell), len(brief), len(line)) == (400, 240, 1_999_999)
+    assert cell.endswith("…")
+    assert render(value="short").split("|") == ["short"] * 3
