@@ -13,12 +13,15 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
+from hpotool.analysis.compare.sides import make_side
 from hpotool.analysis.status import read_status
 from hpotool.settings import home_folder, study_folder_name
+from hpotool.storage.control.activity import read_spending
 from hpotool.storage.control.confirmations import order_confirmation
 from hpotool.storage.control.keeping import write_note
 from hpotool.storage.control.launches import record_launch, tell_workers
 from hpotool.storage.control.orders import cancel_trial, set_state
+from hpotool.storage.control.studies import list_attempts
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.attempts import Ending, finish_attempt
 from hpotool.storage.open import open_storage
@@ -26,6 +29,7 @@ from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.outcome import Outcome
 from hpotool.web.exchange import Request
 from hpotool.web.pages import Pages
+from hpotool.web.views.study import sum_spending
 from tests.postgres import PASSWORD, TestServer
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
@@ -394,3 +398,30 @@ def test_checkpoints_of_a_retried_trial_are_those_of_its_lineage(make_study: Mak
     for number in (0, 1):
         page = " ".join(show(pages_of(study), "studies", 1, "trials", number).text.split())
         assert "step-000000007 7 2.0 KiB" in page
+
+
+def test_the_cost_is_that_of_compare_and_report(make_study: Make) -> None:
+    study = make_study(budget=9, study_name="s")
+    run_trials(study, [COMPLETE, FAILED, COMPLETE])
+    study.connection.run(
+        "UPDATE hpotool.attempts SET started_at = ended_at - interval '90 minutes' * (number + 1)"
+    )
+    attempts = list_attempts(study.connection, "s")
+    cost = make_side(study.optuna, "value", attempts, prices={"GPU-7": 2.0}).cost
+    rows = {row.outcome: row for row in sum_spending(read_spending(study.connection, 1), {"GPU-7": 2.0})}
+    assert rows["all"].seconds == pytest.approx(3600 * cost.hours) == 90 * 60 * 6
+    assert rows["error"].seconds == pytest.approx(3600 * cost.lost_hours)
+    assert rows["all"].cost == pytest.approx(cost.cost)
+    assert "9 h" in show(pages_of(study), "studies", 1).text
+
+
+def test_attempts_are_read_of_some_trials_and_in_brief(make_study: Make) -> None:
+    study = make_study(budget=9, study_name="s")
+    run_trials(study, [COMPLETE, FAILED, COMPLETE])
+    assert set(list_attempts(study.connection, "s")) == {0, 1, 2}
+    assert set(list_attempts(study.connection, "s", [0, 2, 99])) == {0, 2}
+    assert list_attempts(study.connection, "s", []) == {}
+    [whole] = list_attempts(study.connection, "s", 1)[1]
+    [brief] = list_attempts(study.connection, "s", 1, brief=True)[1]
+    assert whole["output_tail"] is not None
+    assert brief == {**whole, "output_tail": None}
