@@ -6,9 +6,12 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html.parser import HTMLParser
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _QUIET = (
@@ -28,6 +31,15 @@ def rendered_text(url: str) -> str:
     page = _Text()
     page.feed(answer.stdout)
     return " ".join(page.words)
+
+
+@contextmanager
+def open_browser() -> Iterator[Browser]:
+    """The same browser, to press keys and buttons in and to look at while it stays open."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_browser(), args=list(_QUIET))
+        yield browser
+        browser.close()
 
 
 def _browser() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -137,15 +137,20 @@ class TrialDetails:
 
 
 def list_trials(
-    study: Study, attempts: Attempts | None = None, states: Sequence[str] = ()
+    study: Study,
+    attempts: Attempts | None = None,
+    states: Sequence[str] = (),
+    numbers: Container[int] | None = None,
 ) -> tuple[TrialRecord, ...]:
-    """Return the trials in order of their numbers: all of them, or those in some states."""
+    """Return the trials in order of their numbers: all of them, or those in some states, or with some numbers."""
     from optuna.trial import TrialState
 
     wanted = tuple(TrialState[state] for state in states) or None
     names = metric_names(study)
     return tuple(
-        _record(trial, names, attempts or {}) for trial in study.get_trials(deepcopy=False, states=wanted)
+        _record(trial, names, attempts or {})
+        for trial in study.get_trials(deepcopy=False, states=wanted)
+        if numbers is None or trial.number in numbers
     )
 
 
@@ -188,11 +193,12 @@ def _ancestry(trial: FrozenTrial, trials: Mapping[int, FrozenTrial]) -> tuple[in
 def _record(trial: FrozenTrial, names: tuple[str, ...], attempts: Attempts) -> TrialRecord:
     own = tuple(attempts.get(trial.number, ()))
     branch = Branch.of(trial.system_attrs)
+    duration = trial.duration  # a stored trial works it out each time
     return TrialRecord(
         result=read_result(trial, names),
         state=trial.state.name,
         outcome=own[-1]["outcome"] if own else outcome_of_state(trial.state.name),
-        duration_s=trial.duration.total_seconds() if trial.duration is not None else None,
+        duration_s=None if duration is None else duration.total_seconds(),
         attempts=own,
         replicate_of=trial.user_attrs.get(REPLICATE_OF),
         source=branch.source if branch else None,

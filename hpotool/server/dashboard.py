@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from hpotool.errors import InputError
-from hpotool.server.metrics import beside
+from hpotool.server.beside import beside
+from hpotool.server.metrics import with_metrics
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -110,6 +111,7 @@ class DashboardServer:
     Args:
         names: its host names besides its addresses, ``localhost``, ``host`` and this machine's name
         metrics: the page at ``/metrics``, behind the same login and names
+        pages: further pages, and the path below which they are
 
     Raises:
         InputError: the ``dashboard`` extra is not installed, or it cannot listen on the address.
@@ -125,12 +127,16 @@ class DashboardServer:
         login: Login | None = None,
         names: Sequence[str] = (),
         metrics: WSGIApplication | None = None,
+        pages: tuple[str, WSGIApplication] | None = None,
     ) -> None:
         require_dashboard()
         import optuna_dashboard
         from waitress.server import create_server
 
-        application = beside(optuna_dashboard.wsgi(storage), metrics)
+        application = optuna_dashboard.wsgi(storage)
+        if pages is not None:
+            application = beside(application, *pages)
+        application = with_metrics(application, metrics)
         if read_only:
             application = _reading_only(application)
         if login is not None:
@@ -161,7 +167,7 @@ def require_dashboard() -> None:
     Raises:
         InputError: it is not.
     """
-    if any(importlib.util.find_spec(package) is None for package in ("optuna_dashboard", "waitress")):
+    if any(importlib.util.find_spec(package) is None for package in ("optuna_dashboard", "waitress", "jinja2")):
         raise InputError("the dashboard is not installed", "pip install 'hpotool[dashboard]'")
 
 
@@ -218,7 +224,7 @@ def logged_in(application: WSGIApplication, login: Login) -> WSGIApplication:
 
     def answer(environment: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if login.admits(environment.get("HTTP_AUTHORIZATION", "")):
-            return application(environment, start_response)
+            return application(environment | {"REMOTE_USER": login.user}, start_response)
         challenge = ("WWW-Authenticate", 'Basic realm="hpotool", charset="UTF-8"')
         return _refuse(start_response, "401 Unauthorized", "this dashboard needs a login", challenge)
 

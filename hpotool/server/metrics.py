@@ -138,7 +138,7 @@ def _read_or_none(connection: Connection, pulse: Pulse) -> Gauges | None:
         return None
 
 
-def beside(application: WSGIApplication, page: WSGIApplication | None) -> WSGIApplication:
+def with_metrics(application: WSGIApplication, page: WSGIApplication | None) -> WSGIApplication:
     """The application with the page at ``/metrics``; without a page, the application alone."""
     if page is None:
         return application

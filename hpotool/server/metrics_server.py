@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from hpotool.server.dashboard import Doorkeeper, Login, guarded, listen, logged_in
-from hpotool.server.metrics import PATH, beside
+from hpotool.server.metrics import PATH, with_metrics
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -33,7 +33,7 @@ class MetricsServer:
     def __init__(
         self, page: WSGIApplication, host: str, port: int, login: Login | None, names: Sequence[str] = ()
     ) -> None:
-        application = beside(_elsewhere, page)
+        application = with_metrics(_elsewhere, page)
         if login is not None:
             application = logged_in(application, login)
         listener = listen(host, port, "hpotool metrics --serve")

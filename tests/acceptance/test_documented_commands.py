@@ -54,6 +54,8 @@ ELSEWHERE = {
     "hpotool confirm digits": "test_confirm.py: a study of 30 trials of its own",
     "hpotool worker digits": "test_confirm.py",
     "hpotool run --trial 22": "test_final.py",
+    "hpotool dashboard": "test_pages.py: it serves until Ctrl-C",
+    "HPOTOOL_DASHBOARD_LOGIN": "test_pages.py",
 }
 # What a reader puts in: an address of the machine at hand, a study that exists.
 STANDS_FOR = {

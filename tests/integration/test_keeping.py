@@ -13,7 +13,7 @@ from optuna.trial import TrialState, create_trial
 import hpotool
 from hpotool.settings import home_folder
 from hpotool.storage.control.creation import read_spec
-from hpotool.storage.control.orders import register_worker
+from hpotool.storage.control.orders import read_events, register_worker
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
@@ -174,6 +174,8 @@ def test_notes_are_the_dashboards(run: Commands, connection: Connection) -> None
     assert "no note on s" in run("note s").stderr
     assert "no trial 7" in run("note s 7 text", 3).stderr
     assert "in quotes" in run("note s two words", 2).stderr
+    events = [(e.number, e.to_state) for e in read_events(connection.run, study._study_id) if e.kind == "note"]
+    assert events == [(None, "written"), (1, "written"), (1, "written"), (None, "removed")]
 
 
 def test_tags_and_a_description_are_settings(run: Commands, connection: Connection, tmp_path: Path) -> None:

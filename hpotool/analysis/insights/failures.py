@@ -15,6 +15,7 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.study.outcome import FAILED_ATTRIBUTE
+from hpotool.study.wording import plain_cell
 
 MOST_BY_CHANCE = 0.01  # how likely such a condition may be where no parameter matters
 _FEWEST_FAILURES = 3
@@ -47,6 +48,14 @@ class FailureRegion:
     def as_data(self) -> dict[str, Any]:
         """Return JSON data: the attributes by name."""
         return asdict(self)
+
+
+def say_region(region: FailureRegion) -> str:
+    """Return the condition, and how many trials fail where it holds and where it does not."""
+    return (
+        f"{region.parameter} {region.comparison} {plain_cell(region.value)}: "
+        f"{region.failed_inside} of {region.inside}, elsewhere {region.failed_outside} of {region.outside}"
+    )
 
 
 def find_failure_region(trials: Sequence[FrozenTrial]) -> FailureRegion | None:

@@ -24,21 +24,24 @@ _OUTCOMES = {"complete": "complete", "pruned": "pruned", None: "running"}
 _LANE = 22.0
 
 
-def draw_history(studies: Sequence[Study], metric: str) -> Figure | None:
-    """Return the value of each trial and the best so far; of several studies, one over the other."""
+def draw_history(studies: Sequence[Study], metric: str, most: int = MOST_DOTS) -> Figure | None:
+    """Return the value of each trial and the best so far; of several studies, one over the other.
+
+    Of more than ``most`` trials, some are drawn.
+    """
     drawn = [(study, *_values(study, metric)) for study in studies]
     values = [value for _, trials, _ in drawn for _, value in trials]
     if not values:
         return None
-    last = max(number for _, trials, _ in drawn for number, _ in trials)
+    pruned = last_reports(studies[0]) if len(studies) == 1 and len(studies[0].directions) == 1 else {}
+    last = max([*(number for _, trials, _ in drawn for number, _ in trials), *pruned])
     canvas = Canvas(Axis(-0.5, last + 0.5, "trial"), Axis.over(_held(values)))
     for place, (study, trials, best) in enumerate(drawn):
         colour = f"s{place % 6}" if len(studies) > 1 else "trial"
-        for number, value in thin(trials, MOST_DOTS):
+        for number, value in thin(trials, most):
             canvas.dot(number, value, f"dot {colour}", title=f"trial {number}: {value:.6g}")
-        if len(studies) == 1 and len(study.directions) == 1:
-            for number, value in thin(list(last_reports(study).items()), MOST_DOTS):
-                canvas.dot(number, value, "pruned", 2.0, title=f"trial {number}, pruned: {value:.6g}")
+        for number, value in thin(list(pruned.items()), most):
+            canvas.dot(number, value, "pruned", 2.0, title=f"trial {number}, pruned: {value:.6g}")
         canvas.line(_steps(best, last), f"best {colour}" if len(studies) > 1 else "best", title=study.study_name)
     if len(studies) > 1:
         canvas.legend([(study.study_name, f"s{place % 6}") for place, study in enumerate(studies)])
@@ -46,7 +49,7 @@ def draw_history(studies: Sequence[Study], metric: str) -> Figure | None:
     caption = f"Each complete trial's {metric}, and the best so far as a {names}" if len(studies) == 1 else (
         f"{metric} of {names}: each study's trials, and its best so far as a line"
     )  # fmt: skip
-    return Figure(canvas.svg(caption), f"{caption}.{_left_out(values, MOST_DOTS)}")
+    return Figure(canvas.svg(caption), f"{caption}.{_left_out(values, most)}")
 
 
 def draw_slices(study: Study, metric: str, parameters: Sequence[str]) -> list[Figure]:

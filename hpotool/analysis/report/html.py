@@ -13,7 +13,7 @@ from hpotool.study.doors import visible_lines
 
 _FOLDED_LINES = 14
 _NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?( ?[%a-z]{1,3})?|inf|-inf|nan|")
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; --page: #fff; --text: #2b2f36; --soft: #69717d; --line: #e3e7ec; --card: #f6f8fa;
   --trial: #6f9bd1; --best: #1f3b63; --muted: #a3abb6; --warn: #b4482f; --good: #4d8f5b; }
 @media (prefers-color-scheme: dark) { :root { --page: #14171c; --text: #dfe3e9; --soft: #98a1ad; --line: #2c323b;
@@ -92,7 +92,7 @@ def render_html(title: str, blocks: Sequence[Block]) -> str:
         body.append(_render(block))
     if blocks and isinstance(blocks[-1], Figure) and _is_small(blocks[-1]):
         body.append("</div>")
-    return _PAGE.format(title=_escape(title), style=_STYLE, body="\n".join(body))
+    return _PAGE.format(title=_escape(title), style=STYLE, body="\n".join(body))
 
 
 def _is_small(figure: Figure) -> bool:

@@ -17,11 +17,11 @@ from hpotool.cli.screen.text import plain_cell
 from hpotool.cli.screen.times import format_elapsed, format_when
 from hpotool.errors import paste
 from hpotool.study.doors import visible
+from hpotool.study.wording import round_estimate
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from hpotool.analysis.insights.failures import FailureRegion
     from hpotool.analysis.status import StudyStatus
 
 _STATE_STYLES = {"running": "cyan", "done": "green", "paused": "yellow", "draining": "yellow", "stopped": "red"}
@@ -116,7 +116,7 @@ def pace_line(found: StudyStatus, now: datetime | None = None) -> Text | None:
         parts.append(f"{_format_rate(pace.trials_per_hour)}/h")
     if pace.left_s is not None:
         when = format_when(pace.left_s, now or datetime.now(timezone.utc).astimezone())
-        parts.append(f"done in about {format_elapsed(_round(pace.left_s))} ({when})")
+        parts.append(f"done in about {format_elapsed(round_estimate(pace.left_s))} ({when})")
     return Text(" · ".join(parts), no_wrap=True, overflow="ellipsis") if parts else None
 
 
@@ -231,16 +231,10 @@ def failures_table(found: StudyStatus, *, is_compact: bool = False) -> Fitted | 
 
 def failure_region_line(found: StudyStatus) -> Text | None:
     """Where in the search space trials fail; None where that cannot be told."""
+    from hpotool.analysis.insights.failures import say_region
+
     region = found.failure_region
     return None if region is None else Text(visible(f"trials fail where {say_region(region)}"), style="yellow")
-
-
-def say_region(region: FailureRegion) -> str:
-    """The condition, and how many trials fail where it holds and where it does not."""
-    return (
-        f"{region.parameter} {region.comparison} {plain_cell(region.value)}: "
-        f"{region.failed_inside} of {region.inside}, elsewhere {region.failed_outside} of {region.outside}"
-    )
 
 
 def latest_table(found: StudyStatus, count: int, *, best_first: bool = False) -> Fitted | None:
@@ -299,12 +293,6 @@ def _waiting_lines(found: StudyStatus) -> Iterator[Text]:
 def _describe_gone(worker: Mapping[str, Any]) -> str:
     trial = "" if worker["trial"] is None else f", with trial {worker['trial']}"
     return f"{worker['id']} is gone: not heard of for {format_elapsed(worker['last_beat_s'])}{trial}"
-
-
-def _round(seconds: float) -> float:
-    """An estimate, rounded to a plausible precision."""
-    unit = 3600 if seconds > 20 * 3600 else 60 if seconds > 120 else 1
-    return round(seconds / unit) * unit
 
 
 def _format_rate(per_hour: float) -> str:

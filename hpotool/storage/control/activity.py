@@ -67,3 +67,21 @@ def read_activity(connection: Connection, study_name: str) -> StudyActivity:
         departed=tuple(departed),
         steps=steps,
     )
+
+
+@dataclass(frozen=True)
+class Spent:
+    """The attempts with one outcome on one slot; outcome ``None``: they run. ``is_apart``: not of the search."""
+
+    outcome: str | None
+    slot: str
+    is_apart: bool
+    attempts: int
+    seconds: float
+
+
+def read_spending(connection: Connection, study_id: int) -> list[Spent]:
+    """How long slots have worked on a study, counted in the database; empty if hpotool has never used it."""
+    if not has_table(connection, "hpotool.attempts"):
+        return []
+    return [Spent(*row) for row in connection.run(query("study_spending"), {"study_id": study_id})]

@@ -15,6 +15,7 @@ from typing import Any
 from hpotool.errors import InputError, NotFoundError, paste
 from hpotool.storage.control.creation import find_study_id
 from hpotool.storage.control.orders import WorkerRecord, adopt_study, list_workers, read_settings
+from hpotool.storage.control.studies import has_table
 from hpotool.storage.database.connection import Connection, Parameters
 from hpotool.storage.database.queries import query, to_jsonb
 from hpotool.study.file.reader import read_study_data
@@ -105,8 +106,8 @@ def read_note(connection: Connection, study_id: int, number: int | None = None) 
     return _join_note(_read_attributes(connection, study_id), _note_prefix(connection, study_id, number))
 
 
-def write_note(connection: Connection, study_id: int, text: str, number: int | None = None) -> None:
-    """Replace the note; an empty text removes it.
+def write_note(connection: Connection, study_id: int, text: str, number: int | None = None, *, actor: str) -> None:
+    """Replace the note, with an event; an empty text removes it.
 
     Raises:
         NotFoundError: there is no such trial.
@@ -119,6 +120,9 @@ def write_note(connection: Connection, study_id: int, text: str, number: int | N
     statements = [_attribute(study_id, f"{prefix}note_ver", version)]
     statements += [_attribute(study_id, key, part) for key, part in parts.items()]
     statements.append((query("delete_study_attributes"), {"study_id": study_id, "keys": gone}))
+    if has_table(connection, "hpotool.events"):
+        event = {"study_id": study_id, "number": number, "actor": actor, "to": "written" if text else "removed"}
+        statements.append((query("note_event"), event))
     connection.run_all(statements)
 
 

@@ -1,4 +1,4 @@
-"""An overview of all studies in a database, in one round trip, whatever their number."""
+"""Overviews of all studies in a database and of everybody who works on them, each in one round trip."""
 
 from __future__ import annotations
 
@@ -51,3 +51,67 @@ def read_overviews(
         return [StudyOverview(summary) for summary in summaries]
     rows = {row[0]: row[1:] for row in connection.run(query("list_overviews"), {"gone_after_s": gone_after_s})}
     return [StudyOverview(summary, *rows.get(summary.name, ())) for summary in summaries]
+
+
+@dataclass(frozen=True)
+class BusyWorker:
+    """A worker of any study that has not ended.
+
+    Attributes:
+        last_beat_s: time since its last sign of life.
+        told_to: what people told the worker: ``drain`` or ``stop``.
+        trial: the number of the trial that it runs; ``step`` and ``running_s`` are how far that is.
+        cancel_reason: why people told the trial to stop.
+    """
+
+    study_id: int
+    study: str
+    worker: str
+    host: str
+    slot: str
+    launch: str | None
+    last_beat_s: float
+    told_to: str | None
+    trial: int | None
+    step: int | None
+    running_s: float | None
+    cancel_reason: str | None
+
+
+@dataclass(frozen=True)
+class OpenLaunch:
+    """A launch that was not stopped. ``here``: how many of its workers give a sign of life."""
+
+    study_id: int
+    study: str
+    launch: str
+    target: str
+    wanted: int
+    here: int
+    jobs: Sequence[str]
+    launched_by: str
+    ago_s: float
+
+
+def list_all_workers(connection: Connection) -> list[BusyWorker]:
+    """The workers of every study that have not ended, in order of study and registration."""
+    if not has_table(connection, "hpotool.workers"):
+        return []
+    return [BusyWorker(*row) for row in connection.run(query("list_all_workers"))]
+
+
+def list_open_launches(connection: Connection, gone_after_s: float) -> list[OpenLaunch]:
+    """The launches of studies with work left, the first one first."""
+    if not has_table(connection, "hpotool.launches"):
+        return []
+    rows = connection.run(query("list_open_launches"), {"gone_after_s": gone_after_s})
+    return [OpenLaunch(*row) for row in rows]
+
+
+def read_ids_and_reasons(connection: Connection) -> dict[str, tuple[int, str]]:
+    """The id of each study by its name, and the reason for its state, which may be empty."""
+    if not has_table(connection, "hpotool.study_settings"):
+        rows = connection.run("SELECT study_name, study_id, NULL FROM studies")
+    else:
+        rows = connection.run(query("list_study_ids"))
+    return {name: (study_id, reason or "") for name, study_id, reason in rows}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -106,12 +106,14 @@ def has_replicates(connection: Connection, study_name: str) -> bool:
 
 
 def list_attempts(
-    connection: Connection, study_name: str, number: int | None = None
+    connection: Connection, study_name: str, number: int | Sequence[int] | None = None, *, brief: bool = False
 ) -> dict[int, list[dict[str, Any]]]:
-    """The attempts of each trial by its number, oldest first."""
+    """The attempts of each trial, or of some, by its number, oldest first; ``brief``: without their output."""
     attempts: dict[int, list[dict[str, Any]]] = defaultdict(list)
     if has_table(connection, "hpotool.attempts"):
-        rows = connection.run(query("list_attempts"), {"study_name": study_name, "number": number})
+        numbers = [number] if isinstance(number, int) else None if number is None else list(number)
+        parameters = {"study_name": study_name, "numbers": numbers, "brief": brief}
+        rows = connection.run(query("list_attempts"), parameters)
         for trial_number, attempt in rows:
             attempts[trial_number].append(attempt)
     return dict(attempts)

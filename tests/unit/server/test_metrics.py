@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from hpotool.errors import InputError
-from hpotool.server.metrics import METRICS, MetricsPage, beside, render
+from hpotool.server.metrics import METRICS, MetricsPage, render, with_metrics
 from hpotool.storage.monitoring.gauges import Claims, Ended, Gauges, StudyGauges
 
 STUDY = StudyGauges(
@@ -176,13 +176,13 @@ def test_only_its_own_path_is_taken() -> None:
     def application(name: str) -> Any:
         return lambda environment, start: asked.append(f"{name} {environment['PATH_INFO']}") or []
 
-    both = beside(application("dashboard"), application("metrics"))
+    both = with_metrics(application("dashboard"), application("metrics"))
     for path in ("/", "/metrics", "/metrics/", "/metricsx", "/api/metrics"):
         both({"PATH_INFO": path}, lambda *_: None)  # type: ignore[arg-type, return-value]
     assert [each for each in asked if each.startswith("metrics")] == ["metrics /metrics"]
     assert len(asked) == 5
     alone = application("dashboard")
-    assert beside(alone, None) is alone
+    assert with_metrics(alone, None) is alone
 
 
 def test_without_the_extra_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

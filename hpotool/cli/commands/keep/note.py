@@ -29,6 +29,7 @@ def note(
 
     Without TEXT, print the note.
     """
+    from hpotool.cli.actor import current_actor
     from hpotool.cli.database import connect, identify_study
     from hpotool.storage.control.keeping import read_note, write_note
 
@@ -39,7 +40,7 @@ def note(
     study_id, name = identify_study(connection, study)
     about = name if number is None else f"trial {number} of {name}"
     if text or remove:
-        write_note(connection, study_id, text, number)
+        write_note(connection, study_id, text, number, actor=current_actor())
         say(f"added the note on {about}" if text else f"removed the note on {about}")
         return
     found = read_note(connection, study_id, number)

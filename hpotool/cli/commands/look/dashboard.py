@@ -45,22 +45,28 @@ def dashboard(
     from hpotool.storage.open import open_storage
 
     require_dashboard()
+    from hpotool.web.exchange import MOUNT
+    from hpotool.web.pages import Pages
+
     login = Login.parse(os.environ[LOGIN_VARIABLE]) if os.environ.get(LOGIN_VARIABLE) else None
     url = resolve_url(storage)
+    opened = open_storage(url.sqlalchemy)
     server = DashboardServer(
-        open_storage(url.sqlalchemy),
+        opened,
         host,
         port,
         read_only=read_only,
         login=login,
         names=allow_host or (),
         metrics=_metrics(url),
+        pages=(MOUNT, Pages(opened, may_act=login is not None and not read_only)),
     )
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     if login is None and not read_only and host not in ("127.0.0.1", "::1", "localhost"):
         say(f"anyone who can reach {host} can change and delete studies: use --read-only, or set {LOGIN_VARIABLE}")
     say(f"dashboard: {server.url} (Ctrl-C to quit)")
+    say(f"fleet, attempts and logs: {server.url.rstrip('/')}{MOUNT}/")
     if open_browser:
         import webbrowser
 

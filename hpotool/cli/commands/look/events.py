@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hpotool.analysis.insights.event_words import describe_event, describe_reason
 from hpotool.cli.options import StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show
 from hpotool.cli.screen.times import format_clock, zone
@@ -105,41 +106,13 @@ def _draw(events: Sequence[Event]) -> RenderableType:
         {
             zone(now): format_clock(event.at, now),
             "trial": event.number,
-            "event": _describe_kind(event),
-            "reason": _describe_reason(event),
+            "event": describe_event(event),
+            "reason": describe_reason(event),
             "by": event.actor,
         }
         for event in events
     ]
     return Fitted(rows, style=_style)
-
-
-def _describe_reason(event: Event) -> str:
-    """The reason in one line, without the word that the event has said already."""
-    reason, said = " ".join(event.reason.split()), _describe_kind(event)
-    return "" if reason == said else reason.removeprefix(f"{said}: ")
-
-
-def _describe_kind(event: Event) -> str:
-    """What happened, in a word or two; the same words as in a worker's log."""
-    to = event.to_state or ""
-    words = {
-        "claim": "started",
-        "finish": {"FAIL": "failed"}.get(to, to.lower()),
-        "reap": "lost",
-        "retry": "tried again",
-        "requeue": "queued again" if "@" in event.actor else "handed back",  # somebody's name, or a worker's
-        "enqueue": "queued",
-        "branch": "queued",
-        "take-over": "copied",
-        "worker": f"worker {to}",
-        "state": to,
-        "create": "study created",
-        "launch": to,
-        "quarantine": to,
-        "device": f"GPU {to}",
-    }
-    return words.get(event.kind) or event.kind
 
 
 def _style(row: Mapping[str, Any]) -> str:
@@ -154,4 +127,4 @@ def _sentence(event: Event) -> str:
     moved = f" ({event.from_state} → {event.to_state})" if is_moved else ""
     reason = f": {event.reason}" if event.reason else ""
     at = event.at.astimezone(timezone.utc)
-    return visible(f"{at:%Y-%m-%d %H:%M:%S} UTC {trial}{_describe_kind(event)}{moved} by {event.actor}{reason}")
+    return visible(f"{at:%Y-%m-%d %H:%M:%S} UTC {trial}{describe_event(event)}{moved} by {event.actor}{reason}")

@@ -35,20 +35,19 @@ def logs(
     storage: StorageOption = None,
 ) -> None:
     """Print the output of a trial's latest attempt: all of it on the machine where it ran, elsewhere its end."""
+    from hpotool.analysis.insights.attempt_log import find_log
     from hpotool.cli.database import connect, find_study
-    from hpotool.settings import home_folder, study_folder_name
     from hpotool.storage.control.studies import list_attempts
 
     connection = connect(storage)
     name = find_study(connection, study).name
     attempts = list_attempts(connection, name, trial).get(trial, [])
-    found = (home_folder() / "logs" / study_folder_name(name)).glob(f"*/trial-{trial:05d}-*.log")
-    files = sorted(found, key=lambda path: path.stat().st_mtime)
-    if not attempts and not files:
+    file = find_log(name, trial)
+    if not attempts and file is None:
         raise NotFoundError(f"trial {trial} of {name!r} has no attempt", paste("trials", "--study", name))
-    if files:
+    if file is not None:
         write = sys.stdout.buffer.write if raw else _write_visibly()
-        _write_file(files[-1], write, lambda: not follow or _has_ended(connection, name, trial))
+        _write_file(file, write, lambda: not follow or _has_ended(connection, name, trial))
     else:
         _write_tail(attempts[-1], raw)
 

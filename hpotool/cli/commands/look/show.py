@@ -140,7 +140,7 @@ def _describe_progress(status: StudyStatus) -> dict[str, str]:
         best = status.best.trials[0]
         lines["best"] = f"{_pairs({k: plain_cell(v) for k, v in best.values.items()})} in trial {best.number}"
     if status.failure_region is not None:
-        from hpotool.cli.screen.study_parts import say_region
+        from hpotool.analysis.insights.failures import say_region
 
         lines["fails where"] = say_region(status.failure_region)
     return lines

@@ -1,14 +1,14 @@
 -- Reading a study's attempts, events and activity.
 
 -- name: list_attempts
--- The attempts of a study, or of one trial, oldest first, as shown by `trials` and `show`.
+-- The attempts of a study, or of some trials, oldest first, as shown by `trials` and `show`; in brief without output.
 SELECT a.number, json_build_object(
     'worker', a.worker_id, 'host', a.host, 'slot', a.slot, 'outcome', a.outcome, 'reason', a.reason,
     'duration_s', round(GREATEST(0, extract(epoch FROM COALESCE(a.ended_at, clock_timestamp()) - a.started_at))::numeric, 3),
-    'started', to_char(a.started_at AT TIME ZONE 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'), 'output_tail', a.output_tail, 'gpu', a.gpu)
+    'started', to_char(a.started_at AT TIME ZONE 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'), 'output_tail', CASE WHEN NOT %(brief)s THEN a.output_tail END, 'gpu', a.gpu)
 FROM hpotool.attempts a
 JOIN studies s USING (study_id)
-WHERE s.study_name = %(study_name)s AND (%(number)s IS NULL OR a.number = %(number)s)
+WHERE s.study_name = %(study_name)s AND (%(numbers)s::integer[] IS NULL OR a.number = ANY(%(numbers)s::integer[]))
 ORDER BY a.started_at
 
 -- name: read_events
@@ -102,3 +102,44 @@ SELECT s.study_name, settings.state, settings.budget_trials, COALESCE(settings.i
             WHERE c.study_id = s.study_id AND starts_with(a.key, 'constraints')))
 FROM studies s LEFT JOIN hpotool.study_settings settings USING (study_id)
 ORDER BY s.study_id
+
+-- name: list_all_workers
+-- The workers of every study that have not ended: their trial, its step, its age, and the orders to both.
+SELECT s.study_id, s.study_name, w.worker_id, w.host, w.slot, w.launch_id,
+    GREATEST(0, extract(epoch FROM clock_timestamp() - w.last_beat))::float8, w.told_to,
+    a.number, (SELECT max(step) FROM trial_intermediate_values v WHERE v.trial_id = a.trial_id),
+    GREATEST(0, extract(epoch FROM clock_timestamp() - a.started_at))::float8, a.cancel_reason
+FROM hpotool.workers w
+JOIN studies s USING (study_id)
+LEFT JOIN hpotool.attempts a ON a.worker_id = w.worker_id AND a.ended_at IS NULL AND a.study_id = w.study_id
+WHERE w.ended_at IS NULL
+ORDER BY s.study_id, w.registered_at, w.worker_id
+
+-- name: list_open_launches
+-- The launches that were not stopped, of studies with work left: how many of their workers give a sign of life.
+SELECT s.study_id, s.study_name, l.launch_id, l.target, l.wanted,
+    (SELECT count(*) FROM hpotool.workers w WHERE w.launch_id = l.launch_id AND w.ended_at IS NULL
+        AND w.last_beat > clock_timestamp() - make_interval(secs => %(gone_after_s)s)),
+    l.jobs, l.launched_by, GREATEST(0, extract(epoch FROM clock_timestamp() - l.launched_at))::float8
+FROM hpotool.launches l
+JOIN studies s USING (study_id)
+JOIN hpotool.study_settings settings USING (study_id)
+WHERE l.stopped_at IS NULL AND settings.state IN ('running', 'paused', 'draining')
+ORDER BY l.launched_at, l.launch_id
+
+-- name: list_study_ids
+-- The ids of all studies by name, and the reason for each one's state.
+SELECT s.study_name, s.study_id, settings.state_reason
+FROM studies s LEFT JOIN hpotool.study_settings settings USING (study_id)
+
+-- name: study_spending
+-- How long slots have worked on a study: attempts and seconds by outcome, slot, and whether they stand apart from the
+-- search.
+SELECT outcome, slot, is_apart, count(*), sum(seconds)::float8
+FROM (
+    SELECT outcome, slot, GREATEST(0, extract(epoch FROM COALESCE(ended_at, clock_timestamp()) - started_at)) AS seconds,
+        EXISTS (SELECT FROM trial_system_attributes s
+            WHERE s.trial_id = a.trial_id AND s.key = 'hpotool:phase') AS is_apart
+    FROM hpotool.attempts a WHERE study_id = %(study_id)s
+) AS own
+GROUP BY outcome, slot, is_apart

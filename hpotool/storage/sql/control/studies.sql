@@ -184,3 +184,10 @@ SELECT study_id FROM renamed
 -- name: delete_study_attributes
 -- Remove system attributes of a study.
 DELETE FROM study_system_attributes WHERE study_id = %(study_id)s AND key = ANY(%(keys)s)
+
+-- name: note_event
+-- The event of a note on a study or a trial; none for a study that hpotool has never used.
+INSERT INTO hpotool.events (study_id, kind, trial_id, number, actor, to_state)
+SELECT study_id, 'note', (SELECT trial_id FROM trials t WHERE t.study_id = s.study_id AND t.number = %(number)s),
+    %(number)s, %(actor)s, %(to)s
+FROM hpotool.study_settings s WHERE study_id = %(study_id)s

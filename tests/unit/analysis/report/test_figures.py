@@ -120,3 +120,22 @@ def test_names_that_look_like_markup_are_text() -> None:
         0: [{"worker": "<b>&", "started": "2026-01-01T00:00:00+00:00", "duration_s": 0.0, "outcome": None}]
     }
     assert count_of(figures.draw_timeline(attempts), "attempt running") == 1
+
+
+def test_fewer_can_be_asked_for_where_a_page_is_sent_often() -> None:
+    figure = figures.draw_history([study_of(60)], "loss", 30)
+    assert count_of(figure, "dot trial") == 30
+    assert figure is not None
+    assert "30 of 60 are drawn." in figure.caption
+
+
+def test_pruned_trials_after_the_last_complete_one_have_their_own_places() -> None:
+    study = study_of(3)
+    for step in range(4):
+        trial = optuna.trial.create_trial(state=TrialState.PRUNED, intermediate_values={step: 0.5})
+        study.add_trial(trial)
+    figure = figures.draw_history([study], "loss")
+    assert count_of(figure, "pruned") == 4
+    assert figure is not None
+    places = re.findall(r'class="pruned" cx="([\d.]+)"', figure.svg)
+    assert len(set(places)) == 4

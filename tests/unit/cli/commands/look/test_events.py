@@ -5,7 +5,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from rich.console import Console
 
-from hpotool.cli.commands.look.events import _describe_kind, _describe_reason, _draw, _sentence
+from hpotool.analysis.insights.event_words import describe_event, describe_reason
+from hpotool.cli.commands.look.events import _draw, _sentence
 from hpotool.storage.control.orders import Event
 
 NOW = datetime.now(timezone.utc)
@@ -62,4 +63,4 @@ def event(kind: str, to: str, reason: str, actor: str = "vm-1-a") -> Event:
     ],
 )
 def test_an_event_in_words(happened: Event, word: str, reason: str) -> None:
-    assert (_describe_kind(happened), _describe_reason(happened)) == (word, reason)
+    assert (describe_event(happened), describe_reason(happened)) == (word, reason)
