@@ -187,6 +187,7 @@ class TrackingSpec:
     mlflow: str | None = None
     experiment: str | None = None
     tensorboard: str | None = None
+    wandb: str | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -35,7 +35,15 @@ class Point:
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """One trial, or the study as a whole (``number`` is None)."""
+    """One trial, or the study as a whole (``number`` is None).
+
+    Attributes:
+        params: as texts, under names that every tracker takes.
+        tags: all that is known beside numbers, with ``labels`` among it.
+        values: the parameters as they are, under the same names.
+        labels: the tags that people gave.
+        note: what people wrote, in Markdown.
+    """
 
     number: int | None
     name: str
@@ -45,6 +53,9 @@ class TrackedRun:
     points: tuple[Point, ...]
     params: Mapping[str, str]
     tags: Mapping[str, str]
+    values: Mapping[str, Any] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
 
 def describe_trial(study: ExportedStudy, trial: ExportedTrial) -> TrackedRun:
@@ -58,6 +69,8 @@ def describe_trial(study: ExportedStudy, trial: ExportedTrial) -> TrackedRun:
         ended=trial.ended,
         points=(*_steps(trial, started), *_ends(trial, trial.ended or started)),
         params={safe_name(name): safe_text(value, LONGEST_PARAMETER) for name, value in trial.params.items()},
+        values={safe_name(name): value for name, value in trial.params.items()},
+        labels=_safe_tags(_labels(study)),
         tags=_safe_tags({**_study_tags(study), **_trial_tags(study, trial)}),
     )
 
@@ -73,7 +86,6 @@ def describe_study(study: ExportedStudy, latest: datetime | None) -> TrackedRun:
         "hpotool.trials_failed": study.failed,
         "hpotool.trials_budget": study.budget_trials,
         **{f"hpotool.direction.{metric}": direction for metric, direction in study.metrics.items()},
-        "mlflow.note.content": study.spec.description if study.spec else None,
     }
     return TrackedRun(
         number=None,
@@ -84,6 +96,8 @@ def describe_study(study: ExportedStudy, latest: datetime | None) -> TrackedRun:
         points=(),
         params={},
         tags=_safe_tags(tags),
+        labels=_safe_tags(_labels(study)),
+        note=safe_text((study.spec.description if study.spec else None) or "", LONGEST_TAG),
     )
 
 
@@ -139,10 +153,13 @@ def _final_figures(trial: ExportedTrial) -> dict[str, float]:
 
 def _study_tags(study: ExportedStudy) -> dict[str, Any]:
     """The study's own tags on every run; trackers and hpotool keep their namespaces."""
-    own = study.spec.tags if study.spec else {}
     taken = ("mlflow.", "hpotool.", "user.")
-    renamed = {f"tag.{name}" if name.startswith(taken) else name: value for name, value in own.items()}
-    return {**renamed, "hpotool.study": study.name}
+    own = {f"tag.{name}" if name.startswith(taken) else name: value for name, value in _labels(study).items()}
+    return {**own, "hpotool.study": study.name}
+
+
+def _labels(study: ExportedStudy) -> dict[str, str]:
+    return dict(study.spec.tags) if study.spec else {}
 
 
 def _trial_tags(study: ExportedStudy, trial: ExportedTrial) -> dict[str, Any]:

@@ -37,6 +37,33 @@ def check_mlflow_address(address: str) -> str:
     raise ValueError(f"{address!r} is no address of MLflow; write it like http://mlflow.example.org:5000")
 
 
+def check_wandb_project(address: str) -> str:
+    """``address`` where it names a project of W&B: PROJECT, ENTITY/PROJECT, or the URL of a project.
+
+    Raises:
+        ValueError: it does not, or it holds a password or an API key.
+    """
+    try:
+        parts = urlsplit(address)
+        has_password = "@" in parts.netloc
+    except ValueError:
+        raise ValueError(f"{address!r} is no project of W&B; write it like digits or my-team/digits") from None
+    if has_password:
+        raise ValueError("an address of W&B must hold no key; give it to the workers in WANDB_API_KEY")
+    is_url = parts.scheme in ("http", "https")
+    words = (parts.path if is_url else address).strip("/").split("/")
+    is_named = all(word.strip() and len(word) <= 128 and not _NOT_IN_PROJECT & set(word) for word in words)
+    if not is_named or len(words) > 2 or (is_url and (len(words) != 2 or parts.query or parts.fragment)):
+        raise ValueError(
+            f"{address!r} is no project of W&B; write it like digits, my-team/digits or "
+            "https://wandb.example.org/my-team/digits"
+        )
+    return address
+
+
+_NOT_IN_PROJECT = frozenset("/\\#?%:")
+
+
 class _Record:
     """A record that is read as a spec of its own, perhaps from a shorter form."""
 
@@ -83,6 +110,10 @@ TRACKING = _Record(
                 "the MLflow server that gets every trial",
             ),
             "experiment": Key(Text("the experiment's name"), "the MLflow experiment (the study's name)"),
+            "wandb": Key(
+                Text("a project of W&B, like my-team/digits", check_wandb_project),
+                "the W&B project that gets every trial",
+            ),
             "tensorboard": Key(Text("a folder"), "the folder that gets every trial for TensorBoard"),
         },
     ),

@@ -137,7 +137,7 @@ def test_long_values_are_cut_to_what_trackers_take() -> None:
 def test_a_study_is_a_run_with_a_status_of_its_own(fields: dict[str, Any], status: str, ends: bool) -> None:
     run = describe_study(exported_study("description: digits again\n", **fields), BEGAN)
     assert (run.status, run.ended) == (status, BEGAN if ends else None)
-    assert run.tags["mlflow.note.content"] == "digits again"
+    assert run.note == "digits again"
     assert run.tags["hpotool.direction.loss"] == "minimize"
 
 

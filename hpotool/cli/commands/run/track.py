@@ -22,6 +22,7 @@ class Tracker(str, Enum):
 
     MLFLOW = "mlflow"
     TENSORBOARD = "tensorboard"
+    WANDB = "wandb"
 
 
 def track(
@@ -30,8 +31,8 @@ def track(
     address: Annotated[
         str | None,
         typer.Option(
-            metavar="URL|FOLDER",
-            help="Its address [default: from the study file or MLFLOW_TRACKING_URI].",
+            metavar="URL|FOLDER|PROJECT",
+            help="Its address [default: from the study file, or the tracker's own variables].",
             show_default=False,
         ),
     ] = None,
@@ -54,7 +55,7 @@ def track(
     holder: Annotated[str | None, typer.Option(hidden=True)] = None,
     parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> int:
-    """Export a study to MLflow or TensorBoard until it is over: every trial with its steps, outcome and cost.
+    """Export a study to MLflow, W&B or TensorBoard until it is over: every trial with its steps, outcome and cost.
 
     A killed export continues where it stopped, and no trial waits for it. With `tracking` in the study file, a
     worker runs the export.
