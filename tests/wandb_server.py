@@ -47,6 +47,8 @@ class WandbServer:
         self.runs: dict[str, StoredRun] = {}
         self.refused: dict[str, int] = {}
         self.asked: Counter[str] = Counter()
+        self.artifacts: dict[str, dict[str, bytes]] = {}  # by digest: files that were committed
+        self._uploaded: dict[str, bytes] = {}
         self._lock = threading.Lock()
         self._http: ThreadingHTTPServer | None = None
         with socket.socket() as taken:
@@ -93,10 +95,15 @@ class WandbServer:
     def _answer(self, path: str, method: str, body: bytes, headers: Any) -> tuple[int, Any]:
         if path.endswith("/file_stream"):
             return self._count("file_stream", lambda: self._stream(path.split("/")[-2], json.loads(body)))
+        if path.startswith("/artifact/"):
+            self._uploaded[path.removeprefix("/artifact/")] = body
         if path != "/graphql":
             return 200, {}  # files beside the run, and what the client tells of itself
         asked = json.loads(body)
-        for name in ("upsertBucket", "createRunFiles", "viewer", "project(name"):
+        for name in (
+            "upsertBucket", "createRunFiles", "createArtifactManifest", "createArtifactFiles", "createArtifact(",
+            "commitArtifact", "artifact(id", "artifactType", "viewer", "project(name",
+        ):  # fmt: skip
             if name in asked["query"]:
                 if name == "viewer" and KEY not in _password(headers):
                     return 401, {"errors": [{"message": "user is not logged in"}]}
@@ -123,10 +130,36 @@ class WandbServer:
         if name == "createRunFiles":
             files = [{"name": file, "uploadUrl": f"{self.address}/put"} for file in given["files"]]
             return {"createRunFiles": {"runID": "1", "uploadHeaders": [], "files": files}}
+        if "rtifact" in name:
+            return self._ask_of_files(name.rstrip("("), given)
         if name == "upsertBucket":
             return {"upsertBucket": {"bucket": self._upsert(given), "inserted": True}}
         run = self.runs.get(given["name"])
         return {"project": {"run": run and _shown(given["name"], run)}}
+
+    def _ask_of_files(self, name: str, given: dict[str, Any]) -> Any:
+        """An artifact's id is the digest of its content here: one that was committed is there."""
+        if name == "createArtifact":
+            digest = given["input"]["digest"]
+            state = "COMMITTED" if digest in self.artifacts else "PENDING"
+            made = {"id": digest, "state": state, "artifactSequence": {"latestArtifact": None}}
+            return {"createArtifact": {"artifact": made}}
+        if name == "createArtifactManifest":
+            file = {"id": "2", "uploadUrl": f"{self.address}/put", "uploadHeaders": []}
+            return {"createArtifactManifest": {"artifactManifest": {"id": "1", "file": file}}}
+        if name == "createArtifactFiles":
+            files = [
+                {"storagePath": each["name"], "uploadUrl": f"{self.address}/artifact/{each['name']}",
+                 "uploadHeaders": [], "uploadMultipartUrls": None, "artifact": {"id": each["artifactID"]}}
+                for each in given["input"]["artifactFiles"]
+            ]  # fmt: skip
+            return {"createArtifactFiles": {"files": {"edges": [{"node": file} for file in files]}}}
+        if name == "artifact(id":
+            return {"artifact": _shown_artifact(given["id"])}
+        if name == "commitArtifact":
+            self.artifacts[given["artifactID"]], self._uploaded = self._uploaded, {}
+            return {"commitArtifact": {"artifact": {"id": given["artifactID"], "digest": given["artifactID"]}}}
+        return {"project": {"artifact": None}}
 
     def _upsert(self, given: dict[str, Any]) -> dict[str, Any]:
         run = self.runs.setdefault(given["name"], StoredRun())
@@ -176,4 +209,15 @@ def _shown(name: str, run: StoredRun) -> dict[str, Any]:
         "state": run.state, "config": json.dumps(config), "summaryMetrics": json.dumps(run.summary),
         "systemMetrics": "{}", "historyLineCount": len(run.lines), "user": {"name": "ann", "username": "ann"},
         "createdAt": "2026-01-01T00:00:00", "heartbeatAt": "2026-01-01T00:00:00",
+    }  # fmt: skip
+
+
+def _shown_artifact(digest: str) -> dict[str, Any]:
+    project = {"id": "1", "internalId": "1", "name": "digits", "entity": {"name": "ann"}}
+    return {
+        "__typename": "Artifact", "id": digest, "versionIndex": 0, "artifactType": {"name": "model"},
+        "artifactSequence": {"__typename": "ArtifactSequence", "name": "digits-final", "project": project},
+        "description": None, "metadata": None, "ttlDurationSeconds": -2, "ttlIsInherited": False, "tags": [],
+        "historyStep": None, "state": "COMMITTED", "size": 0, "digest": digest, "commitHash": None, "fileCount": 1,
+        "createdAt": "2026-01-01T00:00:00", "updatedAt": None, "aliases": [],
     }  # fmt: skip

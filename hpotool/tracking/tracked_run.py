@@ -14,10 +14,13 @@ from typing import Any, Literal
 
 from hpotool.storage.tracking.exported import ExportedStudy, ExportedTrial
 from hpotool.study.outcome import Outcome
+from hpotool.study.phase import phase_of
 from hpotool.study.rules.budget import gpus_of_slot
+from hpotool.tracking.kept_files import KeptFiles
 from hpotool.tracking.names import safe_name, safe_text
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+FINAL = "final_model"  # the name of a final training's run
 LONGEST_PARAMETER = 6000  # characters, as MLflow's
 LONGEST_TAG = 5000
 _KILLED = (Outcome.PRUNED, Outcome.CANCELLED, Outcome.PREEMPTED)
@@ -43,6 +46,7 @@ class TrackedRun:
         values: the parameters as they are, under the same names.
         labels: the tags that people gave.
         note: what people wrote, in Markdown.
+        kept: the files of a final training that has ended well.
     """
 
     number: int | None
@@ -56,6 +60,7 @@ class TrackedRun:
     values: Mapping[str, Any] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    kept: KeptFiles | None = None
 
 
 def describe_trial(study: ExportedStudy, trial: ExportedTrial) -> TrackedRun:
@@ -63,7 +68,7 @@ def describe_trial(study: ExportedStudy, trial: ExportedTrial) -> TrackedRun:
     started = trial.started or study.created
     return TrackedRun(
         number=trial.number,
-        name=f"trial {trial.number}",
+        name=FINAL if phase_of(trial.apart) == "final" else f"trial {trial.number}",
         status=status_of(trial),
         started=started,
         ended=trial.ended,
@@ -72,6 +77,7 @@ def describe_trial(study: ExportedStudy, trial: ExportedTrial) -> TrackedRun:
         values={safe_name(name): value for name, value in trial.params.items()},
         labels=_safe_tags(_labels(study)),
         tags=_safe_tags({**_study_tags(study), **_trial_tags(study, trial)}),
+        kept=KeptFiles.of(trial.kept) if trial.state == "COMPLETE" else None,
     )
 
 
@@ -102,8 +108,8 @@ def describe_study(study: ExportedStudy, latest: datetime | None) -> TrackedRun:
 
 
 def values_by_trial(trial: ExportedTrial) -> Iterator[Point]:
-    """What the study's own run shows of a complete trial: its values, with the trial's number as the step."""
-    if trial.state == "COMPLETE" and trial.ended is not None:
+    """What the study's own run shows of a complete trial of its search: its values, by the trial's number."""
+    if trial.state == "COMPLETE" and trial.ended is not None and trial.apart is None:
         for metric, value in trial.values.items():
             yield Point(safe_name(metric), value, trial.number, trial.ended)
 
@@ -177,6 +183,9 @@ def _trial_tags(study: ExportedStudy, trial: ExportedTrial) -> dict[str, Any]:
         "hpotool.retry_of": trial.lineage[-1] if trial.lineage else None,
         "hpotool.first_trial": trial.lineage[0] if trial.lineage else trial.number,
         "hpotool.goes_on_from": trial.source,
+        "hpotool.phase": trial.apart and trial.apart.phase,
+        "hpotool.point": trial.apart and trial.apart.point,
+        "hpotool.artifacts": trial.kept and trial.kept.get("place"),
         "hpotool.renamed": _renamed(study, trial) or None,
     }
 

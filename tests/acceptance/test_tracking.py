@@ -40,6 +40,17 @@ def objective(trial):
     trial.set_user_attr("size", 12)
     return x * x
 """
+WITH_A_MODEL = """
+from pathlib import Path
+import hpotool
+
+def objective(trial):
+    x = trial.suggest_float("x", -1.0, 1.0)
+    trial.report(x * x, 0)
+    Path("model.txt").write_text("weights")
+    hpotool.log_artifact("model.txt")
+    return x * x
+"""
 STUDY = """
 study: tracked
 objective: {{python: "tracked_objective:objective"}}
@@ -168,6 +179,38 @@ def check_mlflow(address: str, trials: list[Any]) -> None:
     assert any(run.data.tags.get("hpotool.retry_of") for run in runs), "none was tried again"
     complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
     assert len(client.get_metric_history(study.info.run_id, "loss")) == len(complete)
+
+
+@pytest.mark.timeout(900)
+def test_a_final_training_is_a_registered_model_even_if_the_server_was_away(
+    command_line: CommandLine, server: MlflowServer, tmp_path: Path
+) -> None:
+    (tmp_path / "tracked_objective.py").write_text(WITH_A_MODEL)
+    text = STUDY.replace("tensorboard:", "model: digits, artifacts: 1MB, tensorboard:")
+    (tmp_path / "study.yaml").write_text(text.format(trials=2, address=server.address, folder=tmp_path / "runs"))
+    command_line.run("create-study", str(tmp_path / "study.yaml"))
+    command_line.run("worker", "tracked", "--gpu", "none")
+    server.kill()
+    command_line.run("run", "--study", "tracked", "--trial", "1", "--final", "--gpu", "none")
+    server.start()
+    for _ in range(2):
+        export(command_line, tmp_path, "mlflow")
+        command_line.run("track", "tracked", "--to", "mlflow", "--once", "--again")
+
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(server.address)
+    [version] = client.search_model_versions("name = 'digits'")
+    run = client.get_run(version.run_id)
+    assert (run.info.run_name, run.info.status) == ("final_model", "FINISHED")
+    assert run.data.tags["hpotool.point"] == "trial 1"
+    assert (version.tags["hpotool.study"], version.tags["owner"]) == ("tracked", "ann")
+    assert (
+        Path(client.download_artifacts(run.info.run_id, "model/model.txt", str(tmp_path))).read_text() == "weights"
+    )
+    [study] = client.search_runs(run.info.experiment_id, "tags.`hpotool.kind` = 'study'")
+    assert run.data.tags["mlflow.parentRunId"] == study.info.run_id
+    assert len(client.get_metric_history(study.info.run_id, "loss")) == 2  # the search's own
 
 
 @pytest.mark.timeout(900)

@@ -10,6 +10,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from hpotool.storage.control.finals import ARTIFACTS
 from hpotool.storage.control.studies import default_metric_names
 from hpotool.storage.database.queries import query
 from hpotool.storage.fleet.attempts import Run
@@ -19,6 +20,7 @@ from hpotool.storage.tracking.jobs import Arrived
 from hpotool.study.branch import Branch
 from hpotool.study.file.reader import read_study_data
 from hpotool.study.outcome import Outcome
+from hpotool.study.phase import Apart
 from hpotool.study.rules.budget import total_cost
 from hpotool.study.spec import StudySpec
 
@@ -63,6 +65,8 @@ class ExportedTrial:
         lineage: the numbers of the trials that it is a retry of, the first one first.
         source: the number of the trial whose checkpoint it began with.
         cost: by the prices of the study's budget; None without any.
+        apart: what it is for, where that is not the search.
+        kept: what a final training noted of the files that it kept.
     """
 
     number: int
@@ -78,6 +82,8 @@ class ExportedTrial:
     lineage: tuple[int, ...] = ()
     source: int | None = None
     cost: float | None = None
+    apart: Apart | None = None
+    kept: Mapping[str, Any] | None = None
 
     @property
     def outcome(self) -> str | None:
@@ -162,6 +168,8 @@ def _trial(
         lineage=tuple(system.get("retry_history", ())),
         source=branch.source if branch else None,
         cost=_cost(study.spec, attempts),
+        apart=Apart.of(system),
+        kept=system.get(ARTIFACTS),
     )
 
 

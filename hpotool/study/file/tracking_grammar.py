@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hpotool.study.document import Node, Problems
-from hpotool.study.file.kinds import BROKEN, DURATION, Items, Key, OneOf, Record, Text
+from hpotool.study.file.kinds import BROKEN, DURATION, SIZE, Items, Key, OneOf, Record, Text
 from hpotool.study.occasion import OCCASIONS
 from hpotool.study.spec import NotifySpec, TrackingSpec
 
@@ -61,6 +61,19 @@ def check_wandb_project(address: str) -> str:
     return address
 
 
+def check_model_name(name: str) -> str:
+    """``name`` where MLflow registers a model under it.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if not name.strip() or set(name) & set("/:\"'") or len(name) > 200:
+        raise ValueError(
+            f"{name!r} cannot be a model's name in MLflow: no / : or quotes, and at most 200 characters"
+        )
+    return name
+
+
 _NOT_IN_PROJECT = frozenset("/\\#?%:")
 
 
@@ -113,6 +126,13 @@ TRACKING = _Record(
             "wandb": Key(
                 Text("a project of W&B, like my-team/digits", check_wandb_project),
                 "the W&B project that gets every trial",
+            ),
+            "model": Key(
+                Text("the name of a model", check_model_name),
+                "the registered model of MLflow that gets a version for each final training",
+            ),
+            "artifacts": Key(
+                SIZE, "send the files of final trainings too, up to this much of each (1GB with model)"
             ),
             "tensorboard": Key(Text("a folder"), "the folder that gets every trial for TensorBoard"),
         },

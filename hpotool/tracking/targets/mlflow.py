@@ -18,6 +18,7 @@ from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hpotool.errors import HpotoolError, InputError
+from hpotool.tracking.targets.mlflow_files import MlflowFiles
 from hpotool.tracking.targets.target import RefusedByTargetError, TargetAwayError
 from hpotool.tracking.tracked_run import Point, TrackedRun
 
@@ -51,10 +52,13 @@ class _Sent:
 class MlflowTarget:
     """The runs of one study in one experiment of one MLflow server."""
 
-    def __init__(self, address: str, experiment: str | None) -> None:
+    def __init__(
+        self, address: str, experiment: str | None, most_bytes: int = 0, model: str | None = None
+    ) -> None:
         self._address = address
         self._experiment = experiment
         self._client = _make_client(address)
+        self._files = MlflowFiles(self._client, most_bytes, model)
         self._job_id = ""
         self._experiment_id = ""
         self._study_run: str | None = None
@@ -101,6 +105,7 @@ class MlflowTarget:
                     self._sent[number] = _Sent(frozenset(run.points), run.params)
                 return
             self._log(run_id, points, run.params, _tags_of(run))
+            self._files.send(run_id, run)
             self._client.set_terminated(run_id, run.status, _milliseconds(run.ended or run.started))
             self._sent.pop(number, None)
 

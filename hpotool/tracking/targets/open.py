@@ -33,19 +33,19 @@ class Destination:
         experiment = f" {self.experiment}" if self.experiment else ""
         return f"{self.tracker} {self.address}{experiment}"
 
-    def open(self) -> Target:
-        """The tracker; nothing is sent yet.
+    def open(self, tracking: TrackingSpec) -> Target:
+        """The tracker, with what the study's file says beside the address; nothing is sent yet.
 
         Raises:
             InputError: its library is not installed here, or it cannot use the address.
         """
         match self.tracker:
             case "mlflow":
-                return MlflowTarget(self.address, self.experiment)
+                return MlflowTarget(self.address, self.experiment, tracking.most_bytes, tracking.model)
             case "tensorboard":
                 return TensorboardTarget(self.address)
             case "wandb":
-                return WandbTarget(self.address)
+                return WandbTarget(self.address, tracking.most_bytes)
             case _:
                 assert_never(self.tracker)
 

@@ -7,19 +7,22 @@ With ``WANDB_MODE=offline`` the runs become files, one folder for each, for ``wa
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
 from hpotool.errors import HpotoolError, InputError
+from hpotool.tracking.kept_files import CannotSendFilesError
 from hpotool.tracking.targets import wandb_run
 from hpotool.tracking.targets.target import RefusedByTargetError, TargetAwayError
 from hpotool.tracking.targets.wandb_file import wait_until_whole
@@ -56,6 +59,7 @@ _UNNAMED_ERRORS = (
     ("wandb.sdk.lib.service.service_token", "WandbServiceConnectionError"),
 )
 _HOW_TO_LOG_IN = "export WANDB_API_KEY=... for every worker, or log in once with: wandb login"
+_logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -84,12 +88,13 @@ class _Open:
 class WandbTarget:
     """The runs of one study in one project of W&B."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, most_bytes: int = 0) -> None:
         self._wandb = _import_wandb()
         self._place = Place.parse(address)
         self._is_offline = is_offline()
         self._root = Path(os.environ.get("WANDB_DIR") or ".").expanduser().absolute() / "wandb"
         self._scratch = Path(tempfile.mkdtemp(prefix="hpotool-wandb-"))
+        self._most_bytes = most_bytes
         self._job_id = ""
         self._api: Any = None
         self._opened: dict[int, _Open] = {}  # of trials that run
@@ -153,8 +158,25 @@ class WandbTarget:
             shutil.rmtree(opened.folder, ignore_errors=True)
             opened = None
         opened = opened or self._begin(run)
-        _complete(opened, run)
+        self._stuck.add(_number_of(run))
+        _complete(opened, run, self._send_files(opened, run))
+        self._stuck.discard(_number_of(run))
         shutil.rmtree(opened.folder, ignore_errors=True)
+
+    def _send_files(self, opened: _Open, run: TrackedRun) -> dict[str, str]:
+        """Send what a final training kept, as a model; what there is to say where that cannot be sent."""
+        if run.kept is None or not self._most_bytes:
+            return {}
+        try:
+            with run.kept.at_hand(self._most_bytes) as files:
+                model = self._wandb.Artifact(wandb_run.artifact_name(run), "model", metadata=dict(run.tags))
+                for name, path in files:
+                    model.add_file(str(path), name)
+                opened.run.log_artifact(model, aliases=["final"]).wait(_END_S)
+        except CannotSendFilesError as error:
+            _logger.warning("the files of trial %s are left out: %s", run.number, error.message)
+            return {"artifacts_left_out": error.message}
+        return {}
 
     def _check(self, run: TrackedRun) -> None:
         """Look whether the server has it: its client says nothing of what a server refuses."""
@@ -316,10 +338,11 @@ def connect(place: Place, timeout_s: int) -> Any:
     return api
 
 
-def _complete(opened: _Open, run: TrackedRun) -> None:
+def _complete(opened: _Open, run: TrackedRun, more: Mapping[str, str] = MappingProxyType({})) -> None:
     """Send the rest, and wait until the client says that it is there."""
     opened.log(run)
-    opened.run.config.update(wandb_run.config_of(run), allow_val_change=True)
+    config = wandb_run.config_of(run)
+    opened.run.config.update({**config, "hpotool": {**config["hpotool"], **more}}, allow_val_change=True)
     opened.run.summary.update(wandb_run.summary_of(run))
     opened.run.finish(exit_code=wandb_run.exit_code_of(run))
 

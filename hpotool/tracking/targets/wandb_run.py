@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+import re
 from typing import Any
 
 from hpotool.tracking.names import safe_text
@@ -16,7 +16,7 @@ _LONGEST_LABEL = 64
 _LONGEST_GROUP = 120
 _LARGEST_NUMBER = 2**53  # beyond it, what reads JSON makes another number of it
 
-Row = Mapping[str, float]
+_NOT_IN_ARTIFACT = re.compile(r"[^a-zA-Z0-9._-]")
 
 
 def run_id(job_id: str, run: TrackedRun) -> str:
@@ -57,6 +57,11 @@ def labels_of(run: TrackedRun) -> list[str]:
 def group_of(run: TrackedRun) -> str:
     """The group that a study's runs are in."""
     return safe_text(run.tags["hpotool.study"], _LONGEST_GROUP)
+
+
+def artifact_name(run: TrackedRun) -> str:
+    """The name of the files of a study's final trainings: each one that differs is a version of it."""
+    return _NOT_IN_ARTIFACT.sub("_", safe_text(run.tags["hpotool.study"], _LONGEST_GROUP)) + "-final"
 
 
 def exit_code_of(run: TrackedRun) -> int:

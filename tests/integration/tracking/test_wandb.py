@@ -17,7 +17,7 @@ from hpotool.tracking.targets import wandb as wandb_target
 from hpotool.tracking.targets.target import RefusedByTargetError, TargetAwayError
 from hpotool.tracking.targets.wandb import WandbTarget
 from hpotool.tracking.tracked_run import describe_study, describe_trial
-from tests.tracked import exported_study, exported_trial
+from tests.tracked import exported_study, exported_trial, final_training
 from tests.wandb_server import KEY, StoredRun, WandbServer
 
 pytest.importorskip("wandb")
@@ -40,8 +40,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbServer]:
     server.stop()
 
 
-def open_target(address: str = "ann/digits") -> WandbTarget:
-    target = WandbTarget(address)
+def open_target(address: str = "ann/digits", most_bytes: int = 0) -> WandbTarget:
+    target = WandbTarget(address, most_bytes)
     target.open(describe_study(STUDY, None), JOB)
     return target
 
@@ -176,6 +176,20 @@ def test_who_is_not_logged_in_is_told_how(server: WandbServer, monkeypatch: pyte
         open_target()
     assert "WANDB_API_KEY" in str(raised.value.hint)
     assert "bbbb" not in f"{raised.value} {raised.value.hint}"
+
+
+def test_the_files_of_a_final_training_are_a_model(server: WandbServer, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "model.pt").write_bytes(b"12345")
+    (tmp_path / "sub" / "words.txt").write_bytes(b"one")
+    final = exported_trial(0, **final_training(tmp_path, {"model.pt": 5, "sub/words.txt": 3}))
+    for most_bytes in (0, 7, 8, 8):
+        send(open_target(most_bytes=most_bytes), final)
+        left_out = run_of(server, 0).config["hpotool"].get("artifacts_left_out")
+        assert left_out == ("8B are more than 7B" if most_bytes == 7 else None)
+    assert list(server.artifacts.values()) == [{"model.pt": b"12345", "sub/words.txt": b"one"}]
+    assert run_of(server, 0).fields["displayName"] == "final_model"
+    assert run_of(server, 0).config["hpotool"]["point"] == "trial 12"
 
 
 def test_offline_each_trial_is_a_folder_that_wandb_sync_sends(

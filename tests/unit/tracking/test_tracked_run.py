@@ -1,13 +1,16 @@
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hpotool.storage.tracking.exported import REPORTS_ATTRIBUTE
+from hpotool.study.phase import Apart
+from hpotool.tracking.kept_files import KeptFiles
 from hpotool.tracking.tracked_run import describe_study, describe_trial, status_of, values_by_trial
 from hpotool.worker.process import protocol
-from tests.tracked import ATTEMPT, BEGAN, exported_study, exported_trial
+from tests.tracked import ATTEMPT, BEGAN, exported_study, exported_trial, final_training
 
 
 def ended(outcome: str) -> dict[str, Any]:
@@ -145,6 +148,26 @@ def test_a_study_shows_the_values_of_its_complete_trials_by_number() -> None:
     [point] = values_by_trial(exported_trial(4))
     assert (point.name, point.value, point.step, point.at) == ("loss", 0.25, 4, exported_trial(4).ended)
     assert list(values_by_trial(exported_trial(state="PRUNED"))) == []
+    assert list(values_by_trial(exported_trial(4, apart=Apart("confirm", "trial 1", 0)))) == []
+
+
+def test_a_trial_beside_the_search_says_what_it_is_for() -> None:
+    replicate = describe_trial(exported_study(), exported_trial(4, apart=Apart("confirm", "trial 1", 0)))
+    assert (replicate.name, replicate.kept) == ("trial 4", None)
+    assert (replicate.tags["hpotool.phase"], replicate.tags["hpotool.point"]) == ("confirm", "trial 1")
+    final = describe_trial(
+        exported_study(), exported_trial(5, **final_training(Path("/kept"), {"a/b.pt": 3, "c": 4}))
+    )
+    assert final.name == "final_model"
+    assert final.kept == KeptFiles("/kept", (("a/b.pt", 3), ("c", 4)))
+    assert final.tags["hpotool.artifacts"] == "/kept"
+    search = describe_trial(exported_study(), exported_trial(6))
+    assert "hpotool.phase" not in search.tags
+
+
+def test_a_final_training_that_failed_kept_nothing() -> None:
+    fields = {**final_training(Path("/kept"), {"a": 1}), "state": "FAIL"}
+    assert describe_trial(exported_study(), exported_trial(5, **fields)).kept is None
 
 
 def test_reports_of_further_metrics_are_read_where_workers_write_them() -> None:

@@ -109,7 +109,7 @@ def _export(
     spec = _spec(ExportReader(connection.run, study_id))
     destination = choose_destination(to.value, address, experiment, spec)
     job = Job(study_id, destination.job, holder or f"{current_actor()} (process {os.getpid()})")
-    target = destination.open()
+    target = destination.open(spec)
     held_for = read_pulse().grace
     with leaving_on_signals() as leaving, Tenure(connection.run, job, held_for) as tenure:
         if again:

@@ -116,7 +116,9 @@ def test_every_key_of_a_command_study_arrives() -> None:
         on_oom="infeasible",
         description="what the study is about",
         tags={"owner": "ann", "paper": "3"},
-        tracking=TrackingSpec("https://mlflow.example.org:5000/sub", "digits/2026", "/data/runs", "ann/digits"),
+        tracking=TrackingSpec(
+            "https://mlflow.example.org:5000/sub", "digits/2026", "/data/runs", "ann/digits", "digits", 2 * 10**9
+        ),
         notify=NotifySpec(("done", "best"), timedelta(hours=6)),
         keep=KeepSpec(best=5),
     )

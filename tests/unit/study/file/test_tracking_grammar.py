@@ -52,6 +52,8 @@ def test_a_study_without_them_keeps_its_hash() -> None:
         ("tracking: {mlflow: 'http://[::1'}\n", "is no address of MLflow"),
         ("tracking: {wandb: 'https://ann:secret@wandb.ai/a/b'}\n", "must hold no key"),
         ("tracking: {wandb: 'a/b/c'}\n", "is no project of W&B; write it like digits"),
+        ("tracking: {model: 'a/b'}\n", "cannot be a model's name in MLflow"),
+        ("tracking: {artifacts: 5}\n", "expected a size with a unit"),
         ("tracking: {neptune: x}\n", "unknown key 'neptune' in tracking"),
         ("tracking: http://mlflow:5000\n", "expected tracking as a mapping, like {mlflow: http://"),
         ("notify: [don]\n", "expected done, stopped"),
@@ -88,3 +90,11 @@ def test_a_project_of_wandb_is_a_name_or_a_url(address: str) -> None:
 def test_what_is_no_project_of_wandb_is_told_from_one(address: str) -> None:
     with pytest.raises(ValueError, match="is no project of W&B; write it like digits"):
         check_wandb_project(address)
+
+
+@pytest.mark.parametrize(
+    ("text", "most"),
+    [("", 0), ("model: digits", 10**9), ("artifacts: 2MB", 2 * 10**6), ("model: digits, artifacts: 1KiB", 1024)],
+)
+def test_files_are_sent_where_that_is_asked_for_and_so_many(text: str, most: int) -> None:
+    assert read(f"tracking: {{{text}}}\n").tracking.most_bytes == most
