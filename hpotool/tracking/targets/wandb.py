@@ -210,7 +210,7 @@ class WandbTarget:
             if (folder / _MARK).read_text() == mark:
                 return
         opened = self._begin(run)
-        _complete(opened, run)
+        _complete(opened, run, {"artifacts_left_out": "WANDB_MODE is offline"} if run.kept else {})
         [made] = (opened.folder / "wandb").glob("offline-run-*")
         wait_until_whole(made / f"run-{own}.wandb", _END_S)
         (made / _MARK).write_text(mark)
