@@ -75,8 +75,9 @@ def describe_trial(study: ExportedStudy, trial: ExportedTrial) -> TrackedRun:
         points=(*_steps(trial, started), *_ends(trial, trial.ended or started)),
         params={safe_name(name): safe_text(value, LONGEST_PARAMETER) for name, value in trial.params.items()},
         values={safe_name(name): value for name, value in trial.params.items()},
-        labels=_safe_tags(_labels(study)),
-        tags=_safe_tags({**_study_tags(study), **_trial_tags(study, trial)}),
+        labels=_safe_tags({**_labels(study), **trial.tags}),
+        tags=_safe_tags({**_own_tags({**_labels(study), **trial.tags}), **_trial_tags(study, trial)}),
+        note=safe_text(trial.note, LONGEST_TAG),
         kept=KeptFiles.of(trial.kept) if trial.state == "COMPLETE" else None,
     )
 
@@ -85,7 +86,8 @@ def describe_study(study: ExportedStudy, latest: datetime | None) -> TrackedRun:
     """The study as the run above its trials'; ``latest`` is when the last trial that was sent ended."""
     statuses: dict[str, Status] = {"done": "FINISHED", "stopped": "KILLED"}
     tags = {
-        **_study_tags(study),
+        **_own_tags(_labels(study)),
+        "hpotool.study": study.name,
         "hpotool.state": study.state,
         "hpotool.reason": study.reason,
         "hpotool.trials_finished": study.finished,
@@ -103,7 +105,7 @@ def describe_study(study: ExportedStudy, latest: datetime | None) -> TrackedRun:
         params={},
         tags=_safe_tags(tags),
         labels=_safe_tags(_labels(study)),
-        note=safe_text((study.spec.description if study.spec else None) or "", LONGEST_TAG),
+        note=safe_text("\n\n".join(filter(None, [_description(study), study.note])), LONGEST_TAG),
     )
 
 
@@ -157,11 +159,14 @@ def _final_figures(trial: ExportedTrial) -> dict[str, float]:
     return {name: float(value) for name, value in figures.items()}
 
 
-def _study_tags(study: ExportedStudy) -> dict[str, Any]:
-    """The study's own tags on every run; trackers and hpotool keep their namespaces."""
+def _own_tags(labels: Mapping[str, str]) -> dict[str, Any]:
+    """Tags that people gave; trackers and hpotool keep their namespaces."""
     taken = ("mlflow.", "hpotool.", "user.")
-    own = {f"tag.{name}" if name.startswith(taken) else name: value for name, value in _labels(study).items()}
-    return {**own, "hpotool.study": study.name}
+    return {f"tag.{name}" if name.startswith(taken) else name: value for name, value in labels.items()}
+
+
+def _description(study: ExportedStudy) -> str:
+    return (study.spec.description if study.spec else None) or ""
 
 
 def _labels(study: ExportedStudy) -> dict[str, str]:
@@ -171,6 +176,7 @@ def _labels(study: ExportedStudy) -> dict[str, str]:
 def _trial_tags(study: ExportedStudy, trial: ExportedTrial) -> dict[str, Any]:
     last = trial.attempts[-1] if trial.attempts else {}
     return {
+        "hpotool.study": study.name,
         **{f"user.{name}": value for name, value in trial.attributes.items() if not _is_number(value)},
         "hpotool.trial": trial.number,
         "hpotool.state": trial.state,

@@ -172,3 +172,16 @@ def test_a_final_training_that_failed_kept_nothing() -> None:
 
 def test_reports_of_further_metrics_are_read_where_workers_write_them() -> None:
     assert REPORTS_ATTRIBUTE == protocol.REPORTS_ATTRIBUTE
+
+
+def test_what_people_said_of_study_and_trial_goes_with_the_run() -> None:
+    study = exported_study("description: digits\ntags: {owner: ann, kind: all}\n", note="stop *soon*")
+    run = describe_trial(study, exported_trial(tags={"kind": "small", "hpotool.x": "y"}, note="keep"))
+    assert run.labels == {"owner": "ann", "kind": "small", "hpotool.x": "y"}
+    assert {key: run.tags[key] for key in ("owner", "kind", "tag.hpotool.x")} == {
+        "owner": "ann", "kind": "small", "tag.hpotool.x": "y"
+    }  # fmt: skip
+    assert run.note == "keep"
+    assert describe_study(study, None).note == "digits\n\nstop *soon*"
+    assert describe_study(exported_study(), None).note == ""
+    assert len(describe_trial(study, exported_trial(note="z" * 9000)).note) == 5000
