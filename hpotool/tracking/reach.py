@@ -33,7 +33,7 @@ _STARTED = "start it, or correct the address in tracking; trials run without it,
 
 @dataclass(frozen=True)
 class Reached:
-    """A tracker, and what is in its way; ``trouble`` is empty where it answers."""
+    """A tracker, and what is in its way; ``trouble`` is empty where it can be used."""
 
     tracker: str
     address: str
@@ -43,7 +43,7 @@ class Reached:
     @property
     def sentence(self) -> str:
         """How it is with the tracker."""
-        return f"{self.tracker} {self.address}: {self.trouble or 'it answers'}"
+        return f"{self.tracker} {self.address}: {self.trouble or 'it can be used'}"
 
 
 class _TroubleError(Exception):
@@ -58,13 +58,19 @@ def try_trackers(tracking: TrackingSpec, timeout_s: float = _TIMEOUT_S) -> list[
 def _try(destination: Destination, timeout_s: float) -> Reached:
     tracker, address = destination.tracker, destination.address
     try:
-        if find_spec(_PACKAGES[tracker]) is None:
+        if not _is_installed(_PACKAGES[tracker]):
             raise _TroubleError("its library is not installed here", f"pip install 'hpotool[{tracker}]'")
         _ASK[tracker](address, timeout_s)
     except _TroubleError as error:
         trouble, hint = error.args
         return Reached(tracker, address, trouble, hint)
     return Reached(tracker, address)
+
+
+def _is_installed(package: str) -> bool:
+    """Whether there is such a package; a mere folder of that name, like that of W&B's runs, has no origin."""
+    found = find_spec(package)
+    return found is not None and found.origin is not None
 
 
 def _ask_mlflow(address: str, timeout_s: float) -> None:
@@ -132,7 +138,8 @@ def _post(url: str, question: Any, headers: Mapping[str, str], timeout_s: float,
             raise _TroubleError(f"it does not let us in ({error.code})", login) from error
         raise _TroubleError(f"it answers with {error.code}", _STARTED) from error
     except urllib.error.URLError as error:
-        raise _TroubleError(f"it does not answer: {error.reason}", _STARTED) from error
+        reason = getattr(error.reason, "strerror", None) or error.reason
+        raise _TroubleError(f"it does not answer: {reason}", _STARTED) from error
     except (OSError, HTTPException) as error:
         raise _TroubleError(f"it does not answer: {error}", _STARTED) from error
     except ValueError:  # no JSON, as of another program's page

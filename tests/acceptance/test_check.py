@@ -74,7 +74,7 @@ def test_trackers_that_do_not_answer_are_warned_of_and_end_nothing(here: Command
     said = here.run("check", "study.yaml").stderr
     assert "warning: mlflow http://127.0.0.1:9: it does not answer" in said
     assert "hint: start it, or correct the address in tracking" in said
-    assert "tensorboard runs: it answers" in said
+    assert "tensorboard runs: it can be used" in said
     assert "warning: wandb http://127.0.0.1:9/ann/digits: " in said
     assert not (here.folder / "runs").exists()
 

@@ -360,8 +360,14 @@ def _import_wandb() -> Any:
     try:
         import wandb
     except ImportError:
-        raise InputError("W&B is not installed here", "pip install 'hpotool[wandb]'") from None
+        raise _not_installed() from None
+    if not hasattr(wandb, "init"):  # the folder `wandb` of somebody's runs, which Python takes for a package
+        raise _not_installed()
     return wandb
+
+
+def _not_installed() -> InputError:
+    return InputError("W&B is not installed here", "pip install 'hpotool[wandb]'")
 
 
 def _client_errors() -> tuple[type[BaseException], ...]:

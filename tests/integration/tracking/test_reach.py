@@ -44,7 +44,7 @@ def nothing_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    monkeypatch.setattr(reach, "find_spec", lambda name: name)  # all libraries are installed
+    monkeypatch.setattr(reach, "_is_installed", lambda package: True)
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_study_without_trackers_asks_nobody() -> None:
 def test_an_mlflow_that_answers_is_said_to(answering: Answering) -> None:
     found = only(TrackingSpec(mlflow=f"{answering.address}/sub/"))
     assert found.trouble == ""
-    assert found.sentence == f"mlflow {answering.address}/sub/: it answers"
+    assert found.sentence == f"mlflow {answering.address}/sub/: it can be used"
     assert answering.asked[1:] == [("/sub/api/2.0/mlflow/experiments/search", "")]
 
 
@@ -143,7 +143,7 @@ def test_wandb_that_is_another_program_is_not_taken_for_it(
 
 
 def test_a_library_that_is_missing_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reach, "find_spec", lambda name: None)
+    monkeypatch.setattr(reach, "_is_installed", lambda package: False)
     found = try_trackers(TrackingSpec("http://127.0.0.1:9", None, "runs", "digits"))
     assert [each.hint for each in found] == [
         f"pip install 'hpotool[{name}]'" for name in ("mlflow", "tensorboard", "wandb")
@@ -166,3 +166,14 @@ def test_folders_are_looked_at_and_not_made(tmp_path: Path, monkeypatch: pytest.
 
 def test_what_only_the_library_can_ask_is_left_to_it() -> None:
     assert only(TrackingSpec(mlflow="postgresql://127.0.0.1:9/mlflow")).trouble == ""
+
+
+def test_a_folder_of_runs_is_not_taken_for_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    (tmp_path / "folder_of_runs").mkdir()
+    (tmp_path / "real_package").mkdir()
+    (tmp_path / "real_package" / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert not reach._is_installed("folder_of_runs")
+    assert not reach._is_installed("there_is_no_such_package")
+    assert reach._is_installed("real_package")

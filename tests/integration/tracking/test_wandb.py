@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,8 @@ from hpotool.errors import InputError
 from hpotool.storage.tracking.exported import ExportedTrial
 from hpotool.tracking.targets import wandb as wandb_target
 from hpotool.tracking.targets.target import RefusedByTargetError, TargetAwayError
-from hpotool.tracking.targets.wandb import WandbTarget
+from hpotool.tracking.targets.wandb import Place, WandbTarget
+from hpotool.tracking.targets.wandb_file import read_records
 from hpotool.tracking.tracked_run import describe_study, describe_trial
 from tests.tracked import exported_study, exported_trial, final_training
 from tests.wandb_server import KEY, StoredRun, WandbServer
@@ -237,3 +239,59 @@ def test_a_run_of_the_surroundings_is_not_taken_for_the_trials(
     assert run_of(server, 0).fields["groupName"] == "digits"
     assert run_of(server, 0).fields["entity"] == "team"
     assert capsys.readouterr().out == ""
+
+
+def test_a_library_that_is_missing_is_said_even_where_a_folder_of_runs_has_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "wandb").mkdir()
+    for missing in (None, types.ModuleType("wandb")):  # what an import finds then: nothing, or a folder
+        monkeypatch.setitem(sys.modules, "wandb", missing)
+        with pytest.raises(InputError, match="W&B is not installed here") as raised:
+            WandbTarget("ann/digits")
+        assert raised.value.hint == "pip install 'hpotool[wandb]'"
+
+
+def test_only_so_many_trials_are_shown_while_they_run(
+    server: WandbServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wandb_target, "_MOST_OPEN", 2)
+    target = open_target()
+    trials = [exported_trial(number) for number in range(3)]
+    send(target, *(running(trial, 1) for trial in trials))
+    assert sorted(server.runs) == [f"{ID}-0", f"{ID}-1"]
+    send(target, *trials)
+    assert [run.state for run in server.runs.values()] == ["finished"] * 3
+    assert [run.begun for run in server.runs.values()] == [1] * 3
+
+
+def test_files_are_left_out_offline_and_that_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    (tmp_path / "model.pt").write_bytes(b"12345")
+    send(open_target(most_bytes=10), exported_trial(0, **final_training(tmp_path, {"model.pt": 5})))
+    [file] = (tmp_path / "wandb").rglob("*.wandb")
+    records = list(read_records(file))
+    assert records[-1].WhichOneof("record_type") == "exit"
+    assert any("WANDB_MODE is offline" in str(record) for record in records)
+
+
+def test_a_folder_that_cannot_be_written_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path / "file"))
+    with pytest.raises(TargetAwayError, match="cannot be used"):
+        open_target()
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("digits", Place("digits")),
+        ("ann/digits/", Place("digits", "ann")),
+        ("https://wandb.ai/ann/digits", Place("digits", "ann", "https://api.wandb.ai")),
+        ("http://10.0.0.1:8080/ann/digits", Place("digits", "ann", "http://10.0.0.1:8080")),
+    ],
+)
+def test_an_address_says_whose_project_it_is_and_where(address: str, expected: Place) -> None:
+    assert Place.parse(address) == expected
