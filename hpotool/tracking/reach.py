@@ -26,6 +26,7 @@ from hpotool.tracking.targets.wandb import Place, is_offline
 
 _TIMEOUT_S = 5.0
 _PACKAGES = {"mlflow": "mlflow", "tensorboard": "tensorboardX", "wandb": "wandb"}
+_OWN_SERVERS = ("api.wandb.ai", "api.forge.coreweave.com")
 _MLFLOW_LOGIN = "export MLFLOW_TRACKING_USERNAME=... MLFLOW_TRACKING_PASSWORD=..., or MLFLOW_TRACKING_TOKEN=..."
 _WANDB_LOGIN = "export WANDB_API_KEY=..., or log in once with: wandb login"
 _STARTED = "start it, or correct the address in tracking; trials run without it, and are sent later"
@@ -162,9 +163,11 @@ def _basic(name: str, password: str) -> dict[str, str]:
 
 
 def _key_of_login(server: str) -> str | None:
-    """The key that ``wandb login`` has kept."""
+    """The key that ``wandb login`` has kept; W&B's own server has two names."""
+    host = urlsplit(server).hostname or ""
+    hosts = _OWN_SERVERS if host in _OWN_SERVERS else (host,)
     try:
-        found = netrc.netrc(os.environ.get("NETRC") or None).authenticators(urlsplit(server).hostname or "")
+        kept = netrc.netrc(os.environ.get("NETRC") or None)
     except (OSError, netrc.NetrcParseError):
         return None
-    return found[2] if found else None
+    return next((found[2] for each in hosts if (found := kept.hosts.get(each))), None)

@@ -52,6 +52,7 @@ def check_wandb_project(address: str) -> str:
         raise ValueError("an address of W&B must hold no key; give it to the workers in WANDB_API_KEY")
     is_url = parts.scheme in ("http", "https")
     words = (parts.path if is_url else address).strip("/").split("/")
+    words = words[1:] if is_url and len(words) == 3 and words[0] == "wandb" else words  # as on W&B's own pages
     is_named = all(word.strip() and len(word) <= 128 and not _NOT_IN_PROJECT & set(word) for word in words)
     if not is_named or len(words) > 2 or (is_url and (len(words) != 2 or parts.query or parts.fragment)):
         raise ValueError(

@@ -7,6 +7,7 @@ With ``WANDB_MODE=offline`` the runs become files, one folder for each, for ``wa
 
 from __future__ import annotations
 
+import configparser
 import logging
 import os
 import shutil
@@ -58,6 +59,7 @@ _UNNAMED_ERRORS = (
     ("wandb.sdk.lib.service.service_connection", "WandbApiFailedError"),
     ("wandb.sdk.lib.service.service_token", "WandbServiceConnectionError"),
 )
+_PAGES = ("wandb.ai", "forge.coreweave.com")  # W&B's own, whose servers have the same names after `api.`
 _HOW_TO_LOG_IN = "export WANDB_API_KEY=... for every worker, or log in once with: wandb login"
 _logger = logging.getLogger(__name__)
 
@@ -93,7 +95,8 @@ class WandbTarget:
         self._place = Place.parse(address)
         self._is_offline = is_offline()
         self._root = Path(os.environ.get("WANDB_DIR") or ".").expanduser().absolute() / "wandb"
-        self._scratch = Path(tempfile.mkdtemp(prefix="hpotool-wandb-"))
+        # It goes with this object, however that ends.
+        self._scratch = tempfile.TemporaryDirectory(prefix="hpotool-wandb-", ignore_cleanup_errors=True)
         self._most_bytes = most_bytes
         self._job_id = ""
         self._api: Any = None
@@ -140,7 +143,7 @@ class WandbTarget:
                 opened.run.mark_preempting()
                 opened.run.finish(exit_code=1)
         self._opened.clear()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.cleanup()
 
     def _send_running(self, run: TrackedRun) -> None:
         number = _number_of(run)
@@ -228,7 +231,7 @@ class WandbTarget:
     def _begin(self, run: TrackedRun) -> _Open:
         """Make the run, or replace what it was."""
         self._stuck.add(_number_of(run))
-        folder = Path(tempfile.mkdtemp(dir=self._scratch))
+        folder = Path(tempfile.mkdtemp(dir=self._scratch.name))
         begun = self._wandb.init(
             entity=self._place.entity,
             project=self._place.project,
@@ -301,14 +304,23 @@ class Place:
         if parts.scheme not in ("http", "https"):
             *entity, project = address.strip("/").split("/")
             return cls(project, entity[0] if entity else None)
-        entity_name, project = parts.path.strip("/").split("/")
-        host = "api.wandb.ai" if parts.netloc == "wandb.ai" else parts.netloc
+        entity_name, project = parts.path.strip("/").split("/")[-2:]
+        host = f"api.{parts.netloc}" if parts.netloc in _PAGES else parts.netloc
         return cls(project, entity_name, f"{parts.scheme}://{host}")
 
     @property
     def name(self) -> str:
         """Which server that is, in messages."""
-        return self.server or os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai"
+        return self.server or os.environ.get("WANDB_BASE_URL") or _server_of_login() or f"https://api.{_PAGES[0]}"
+
+
+def _server_of_login() -> str | None:
+    """The server that ``wandb login --host`` has kept."""
+    folder = Path(os.environ.get("WANDB_CONFIG_DIR") or "~/.config/wandb").expanduser()
+    kept = configparser.ConfigParser(interpolation=None)
+    with suppress(OSError, configparser.Error, UnicodeDecodeError):
+        kept.read(folder / "settings")
+    return kept.get("default", "base_url", fallback=None)
 
 
 def is_offline() -> bool:

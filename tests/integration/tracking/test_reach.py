@@ -10,6 +10,7 @@ import pytest
 from hpotool.study.spec import TrackingSpec
 from hpotool.tracking import reach
 from hpotool.tracking.reach import Reached, try_trackers
+from hpotool.tracking.targets.wandb import Place
 from tests.wandb_server import KEY, WandbServer
 
 VARIABLES = (
@@ -177,3 +178,16 @@ def test_a_folder_of_runs_is_not_taken_for_the_library(tmp_path: Path, monkeypat
     assert not reach._is_installed("folder_of_runs")
     assert not reach._is_installed("there_is_no_such_package")
     assert reach._is_installed("real_package")
+
+
+def test_the_login_of_wandb_is_found_where_it_keeps_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path))
+    assert Place.parse("digits").name == "https://api.wandb.ai"
+    (tmp_path / "settings").write_text("[default]\nbase_url = https://wandb.example.org\n")
+    assert Place.parse("digits").name == "https://wandb.example.org"
+    assert Place.parse("https://wandb.ai/ann/digits").name == "https://api.wandb.ai"
+    (tmp_path / "settings").write_text("no settings")
+    assert Place.parse("digits").name == "https://api.wandb.ai"
+    (tmp_path / "netrc").write_text("machine api.forge.coreweave.com\n  login user\n  password key\n")
+    assert reach._key_of_login("https://api.wandb.ai") == "key"
+    assert reach._key_of_login("https://wandb.example.org") is None

@@ -1,10 +1,12 @@
 """W&B's real client, against files for `wandb sync` and a stand-in for its server (tests/wandb_server.py)."""
 
+import gc
 import json
 import math
 import os
 import subprocess
 import sys
+import tempfile
 import types
 from collections.abc import Iterator
 from dataclasses import replace
@@ -36,10 +38,17 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbServer]:
     monkeypatch.delenv("WANDB_MODE", raising=False)
     server.start()
     yield server
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def a_client_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """W&B's client keeps the address of its first server for the whole process."""
+    yield
+    monkeypatch.undo()
     import wandb
 
-    wandb.teardown()  # its client keeps the address of the first server for the whole process
-    server.stop()
+    wandb.teardown()
 
 
 def open_target(address: str = "ann/digits", most_bytes: int = 0) -> WandbTarget:
@@ -290,8 +299,25 @@ def test_a_folder_that_cannot_be_written_is_said(monkeypatch: pytest.MonkeyPatch
         ("digits", Place("digits")),
         ("ann/digits/", Place("digits", "ann")),
         ("https://wandb.ai/ann/digits", Place("digits", "ann", "https://api.wandb.ai")),
+        (
+            "https://forge.coreweave.com/wandb/ann/digits",
+            Place("digits", "ann", "https://api.forge.coreweave.com"),
+        ),
         ("http://10.0.0.1:8080/ann/digits", Place("digits", "ann", "http://10.0.0.1:8080")),
     ],
 )
 def test_an_address_says_whose_project_it_is_and_where(address: str, expected: Place) -> None:
     assert Place.parse(address) == expected
+
+
+def test_nothing_is_left_in_the_folder_for_temporary_files(
+    server: WandbServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    target = open_target()
+    send(target, exported_trial(0), running(exported_trial(1), 1))
+    assert len(list(tmp_path.glob("hpotool-wandb-*/*"))) == 1  # of the trial that runs
+    target.close()
+    WandbTarget("ann/digits")  # whose job another process turned out to have
+    gc.collect()
+    assert list(tmp_path.glob("hpotool-wandb-*")) == []

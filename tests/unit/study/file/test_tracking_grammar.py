@@ -76,7 +76,14 @@ def test_every_kind_of_address_of_mlflow_is_taken(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["digits", "my team/digits 2", "https://wandb.ai/ann/digits", "http://10.0.0.1:8080/ann/digits/"]
+    "address",
+    [
+        "digits",
+        "my team/digits 2",
+        "https://wandb.ai/ann/digits",
+        "https://forge.coreweave.com/wandb/ann/digits",
+        "http://10.0.0.1:8080/ann/digits/",
+    ],
 )
 def test_a_project_of_wandb_is_a_name_or_a_url(address: str) -> None:
     assert check_wandb_project(address) == address
