@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-EXTRAS ?= torch,xgboost,dashboard,cmaes,fsspec,plot,parquet,mlflow,tensorboard,notify,metrics,dev
+EXTRAS ?= torch,xgboost,dashboard,cmaes,fsspec,plot,parquet,mlflow,tensorboard,wandb,notify,metrics,dev
 
 .PHONY: help install demo test test-chaos check bench bench-scale settings-matrix sql docs-tables clean
 .PHONY: test-install test-containers test-lowest test-newest test-pythons test-one-core test-busy

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hpotool.api.frame import trials_dataframe
+    from hpotool.api.labels import note, tag
     from hpotool.api.studies import create_study, load_study, open_storage
     from hpotool.api.work import run_worker, wait
     from hpotool.artifacts import log_artifact
@@ -38,6 +39,7 @@ __all__ = [
     "latest_checkpoint",
     "load_study",
     "log_artifact",
+    "note",
     "open_storage",
     "params",
     "phase",
@@ -48,6 +50,7 @@ __all__ = [
     "should_prune",
     "should_stop",
     "steps",
+    "tag",
     "trials_dataframe",
     "wait",
 ]
@@ -55,8 +58,10 @@ __all__ = [
 _HOMES = {
     "create_study": "hpotool.api.studies",
     "load_study": "hpotool.api.studies",
+    "note": "hpotool.api.labels",
     "open_storage": "hpotool.api.studies",
     "run_worker": "hpotool.api.work",
+    "tag": "hpotool.api.labels",
     "trials_dataframe": "hpotool.api.frame",
     "wait": "hpotool.api.work",
     "log_artifact": "hpotool.artifacts",

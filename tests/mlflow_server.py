@@ -35,8 +35,9 @@ class MlflowServer:
                 env={
                     **os.environ,
                     "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{self._folder}/mlflow.db",
-                    "_MLFLOW_SERVER_ARTIFACT_ROOT": str(self._folder),
-                    "_MLFLOW_SERVER_SERVE_ARTIFACTS": "false",
+                    "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+                    "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(self._folder / "artifacts"),
+                    "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
                     "MLFLOW_DISABLE_TELEMETRY": "true",
                 },
                 cwd=self._folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL,

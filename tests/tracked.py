@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 from hpotool.storage.tracking.exported import ExportedStudy, ExportedTrial
 from hpotool.study.file.reader import read_study_file
+from hpotool.study.phase import Apart
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 ATTEMPT = {
@@ -39,3 +41,9 @@ def exported_trial(number: int = 0, **fields: Any) -> ExportedTrial:
         "attempts": (ATTEMPT,),
     }
     return ExportedTrial(**{**known, **fields})
+
+
+def final_training(place: Path, files: dict[str, int]) -> dict[str, Any]:
+    """What makes a trial the final training of trial 12, which has kept files of so many bytes."""
+    noted = [{"name": name, "bytes": size, "sha256": "0"} for name, size in files.items()]
+    return {"apart": Apart("final", "trial 12", 0), "kept": {"place": str(place), "files": noted}}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hpotool.analysis.results import TrialResult, json_data, metric_names, read_result, utc
 from hpotool.errors import NotFoundError
 from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
+from hpotool.study.labels import TAGS_ATTRIBUTE, join_note, note_prefix, tags_of
 from hpotool.study.phase import PHASE_ATTRIBUTE, Apart
 from hpotool.study.rules.replicates import REPLICATE_OF
 
@@ -20,9 +21,9 @@ Attempts = Mapping[int, Sequence[Mapping[str, Any]]]  # trial number -> its atte
 
 _OWN_COLUMNS = (
     *("trial", "from", "state", "outcome", "attempts", "duration_s", "reason", "replicate_of", "retry"),
-    *("phase", "point", "replicate"),
+    *("phase", "point", "replicate", "note"),
 )
-_PRIVATE_ATTRIBUTES = ("constraints", "tpe:", "fixed_params", BRANCH_ATTRIBUTE, PHASE_ATTRIBUTE)
+_PRIVATE_ATTRIBUTES = ("constraints", "tpe:", "fixed_params", BRANCH_ATTRIBUTE, PHASE_ATTRIBUTE, TAGS_ATTRIBUTE)
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class TrialRecord:
         source: the number of the trial whose checkpoint it started from; ``None`` if it started from scratch.
         lineage: the numbers of the trials that it is a retry of, oldest first.
         apart: the purpose of a trial beside the search.
+        tags: the tags that people gave it.
+        note: the note on it, in Markdown; empty without one.
     """
 
     result: TrialResult
@@ -48,6 +51,8 @@ class TrialRecord:
     source: int | None = None
     lineage: tuple[int, ...] = ()
     apart: Apart | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
     @property
     def reason(self) -> str | None:
@@ -67,6 +72,8 @@ class TrialRecord:
             **self._replicate(),
             **self._phase(),
             "from": self.source,
+            **({"tags": dict(self.tags)} if self.tags else {}),
+            **({"note": self.note} if self.note else {}),
         }
 
     def as_row(self) -> dict[str, Any]:
@@ -85,6 +92,8 @@ class TrialRecord:
             "reason": self.reason,
             **self._replicate(),
             **{f"param_{name}" if name in _OWN_COLUMNS else name: value for name, value in cells.items()},
+            **{f"tag.{key}": value for key, value in self.tags.items()},
+            **({"note": " ".join(self.note.split())} if self.note else {}),
         }
 
     def _phase(self) -> dict[str, Any]:
@@ -146,9 +155,9 @@ def list_trials(
     from optuna.trial import TrialState
 
     wanted = tuple(TrialState[state] for state in states) or None
-    names = metric_names(study)
+    names, notes = metric_names(study), study_attributes(study)
     return tuple(
-        _record(trial, names, attempts or {})
+        _record(trial, names, attempts or {}, notes)
         for trial in study.get_trials(deepcopy=False, states=wanted)
         if numbers is None or trial.number in numbers
     )
@@ -166,7 +175,7 @@ def describe_trial(study: Study, number: int, attempts: Attempts | None = None) 
         has = f"its trials are 0 to {len(trials) - 1}" if trials else "it has no trials yet"
         raise NotFoundError(f"study {study.study_name!r} has no trial {number}", has)
     return TrialDetails(
-        record=_record(trial, metric_names(study), attempts or {}),
+        record=_record(trial, metric_names(study), attempts or {}, study_attributes(study)),
         started=utc(trial.datetime_start),
         ended=utc(trial.datetime_complete),
         distributions={name: str(distribution) for name, distribution in trial.distributions.items()},
@@ -181,6 +190,11 @@ def describe_trial(study: Study, number: int, attempts: Attempts | None = None) 
     )
 
 
+def study_attributes(study: Study) -> Mapping[str, Any]:
+    """Return the study's system attributes, with the notes on it and on its trials."""
+    return study._storage.get_study_system_attrs(study._study_id)
+
+
 def _ancestry(trial: FrozenTrial, trials: Mapping[int, FrozenTrial]) -> tuple[int, ...]:
     found: list[int] = []
     branch = Branch.of(trial.system_attrs)
@@ -190,7 +204,9 @@ def _ancestry(trial: FrozenTrial, trials: Mapping[int, FrozenTrial]) -> tuple[in
     return tuple(found)
 
 
-def _record(trial: FrozenTrial, names: tuple[str, ...], attempts: Attempts) -> TrialRecord:
+def _record(
+    trial: FrozenTrial, names: tuple[str, ...], attempts: Attempts, notes: Mapping[str, Any]
+) -> TrialRecord:
     own = tuple(attempts.get(trial.number, ()))
     branch = Branch.of(trial.system_attrs)
     duration = trial.duration  # a stored trial works it out each time
@@ -204,6 +220,8 @@ def _record(trial: FrozenTrial, names: tuple[str, ...], attempts: Attempts) -> T
         source=branch.source if branch else None,
         lineage=_lineage(trial),
         apart=Apart.of(trial.system_attrs),
+        tags=tags_of(trial.system_attrs),
+        note=join_note(notes, note_prefix(trial._trial_id)),
     )
 
 

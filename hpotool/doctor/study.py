@@ -19,6 +19,7 @@ from hpotool.storage.control.versions import code_files, version_differences
 from hpotool.study.outcome import Outcome
 from hpotool.study.rules.retry import GiveUp, decide_retry
 from hpotool.study.spec import StudySpec
+from hpotool.tracking.reach import try_trackers
 
 _ENOUGH = 10  # attempts, before their outcomes say anything
 _MOST_FAILED = 0.5
@@ -282,6 +283,14 @@ def checkpoint_folder(study: Study) -> Finding:
     return ok(place)
 
 
+def trackers(study: Study) -> Finding:
+    """The trackers that the study is exported to answer."""
+    found = [each for each in try_trackers(study.spec.tracking) if each.trouble]
+    if found:
+        return warning("; ".join(each.sentence for each in found), found[0].hint)
+    return ok()
+
+
 STUDY: Ward[Study] = Ward(
     "study",
     {
@@ -305,6 +314,7 @@ STUDY: Ward[Study] = Ward(
         "missing workers": missing_workers,
         "left jobs": left_jobs,
         "checkpoints": checkpoint_folder,
+        "trackers": trackers,
     },
 )
 

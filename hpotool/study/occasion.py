@@ -71,7 +71,11 @@ _ALL = (
         "a trial is better than all before it, in a study of one metric; at most once in `best_every`",
         "{study} has a new best trial",
     ),
-    Occasion("confirmed", "a point was confirmed", "a point of {study} is confirmed", ToldEvent("confirmed")),
+    Occasion(
+        "confirmed",
+        "everything that `confirm` asked for has been measured, and nothing more is needed",
+        "the best of {study} is confirmed",
+    ),
     Occasion(
         "drift",
         "a worker has other code or data than the study",

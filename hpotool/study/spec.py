@@ -182,11 +182,25 @@ class KeepSpec:
 
 @dataclass(frozen=True)
 class TrackingSpec:
-    """Where one of the workers exports every trial to. Of ``experiment`` None means the study's name."""
+    """Where one of the workers exports every trial to. Of ``experiment`` None means the study's name.
+
+    ``artifacts`` is how many bytes of files a final training may send, None: no files. ``model`` is the name that
+    MLflow registers them under.
+    """
 
     mlflow: str | None = None
     experiment: str | None = None
     tensorboard: str | None = None
+    wandb: str | None = None
+    model: str | None = None
+    artifacts: int | None = None
+
+    @property
+    def most_bytes(self) -> int:
+        """The bytes of files that may be sent of a final training; a model that is registered needs its files."""
+        if self.artifacts is not None:
+            return self.artifacts
+        return 0 if self.model is None else 10**9
 
 
 @dataclass(frozen=True)

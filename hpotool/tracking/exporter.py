@@ -83,6 +83,12 @@ class Exporter:
             InputError: the target can never be used as it was named.
             HpotoolError: the database refuses.
         """
+        try:
+            return self._export(until)
+        finally:
+            self._target.close()
+
+    def _export(self, until: Until) -> Sent:
         while not self._leaving.is_set():
             if self._is_lost():
                 return self._end("taken")

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 from hpotool.storage.tracking.exported import ExportedStudy, ExportedTrial
 from hpotool.study.outcome import Outcome
+from hpotool.study.phase import phase_of
 from hpotool.study.rules.budget import gpus_of_slot
+from hpotool.tracking.kept_files import KeptFiles
 from hpotool.tracking.names import safe_name, safe_text
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+FINAL = "final_model"  # the name of a final training's run
 LONGEST_PARAMETER = 6000  # characters, as MLflow's
 LONGEST_TAG = 5000
 _KILLED = (Outcome.PRUNED, Outcome.CANCELLED, Outcome.PREEMPTED)
@@ -35,7 +38,16 @@ class Point:
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """One trial, or the study as a whole (``number`` is None)."""
+    """One trial, or the study as a whole (``number`` is None).
+
+    Attributes:
+        params: as texts, under names that every tracker takes.
+        tags: all that is known beside numbers, with ``labels`` among it.
+        values: the parameters as they are, under the same names.
+        labels: the tags that people gave.
+        note: what people wrote, in Markdown.
+        kept: the files of a final training that has ended well.
+    """
 
     number: int | None
     name: str
@@ -45,6 +57,10 @@ class TrackedRun:
     points: tuple[Point, ...]
     params: Mapping[str, str]
     tags: Mapping[str, str]
+    values: Mapping[str, Any] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    kept: KeptFiles | None = None
 
 
 def describe_trial(study: ExportedStudy, trial: ExportedTrial) -> TrackedRun:
@@ -52,13 +68,17 @@ def describe_trial(study: ExportedStudy, trial: ExportedTrial) -> TrackedRun:
     started = trial.started or study.created
     return TrackedRun(
         number=trial.number,
-        name=f"trial {trial.number}",
+        name=FINAL if phase_of(trial.apart) == "final" else f"trial {trial.number}",
         status=status_of(trial),
         started=started,
         ended=trial.ended,
         points=(*_steps(trial, started), *_ends(trial, trial.ended or started)),
         params={safe_name(name): safe_text(value, LONGEST_PARAMETER) for name, value in trial.params.items()},
-        tags=_safe_tags({**_study_tags(study), **_trial_tags(study, trial)}),
+        values={safe_name(name): value for name, value in trial.params.items()},
+        labels=_safe_tags({**_labels(study), **trial.tags}),
+        tags=_safe_tags({**_own_tags({**_labels(study), **trial.tags}), **_trial_tags(study, trial)}),
+        note=safe_text(trial.note, LONGEST_TAG),
+        kept=KeptFiles.of(trial.kept) if trial.state == "COMPLETE" else None,
     )
 
 
@@ -66,14 +86,14 @@ def describe_study(study: ExportedStudy, latest: datetime | None) -> TrackedRun:
     """The study as the run above its trials'; ``latest`` is when the last trial that was sent ended."""
     statuses: dict[str, Status] = {"done": "FINISHED", "stopped": "KILLED"}
     tags = {
-        **_study_tags(study),
+        **_own_tags(_labels(study)),
+        "hpotool.study": study.name,
         "hpotool.state": study.state,
         "hpotool.reason": study.reason,
         "hpotool.trials_finished": study.finished,
         "hpotool.trials_failed": study.failed,
         "hpotool.trials_budget": study.budget_trials,
         **{f"hpotool.direction.{metric}": direction for metric, direction in study.metrics.items()},
-        "mlflow.note.content": study.spec.description if study.spec else None,
     }
     return TrackedRun(
         number=None,
@@ -84,12 +104,14 @@ def describe_study(study: ExportedStudy, latest: datetime | None) -> TrackedRun:
         points=(),
         params={},
         tags=_safe_tags(tags),
+        labels=_safe_tags(_labels(study)),
+        note=safe_text("\n\n".join(filter(None, [_description(study), study.note])), LONGEST_TAG),
     )
 
 
 def values_by_trial(trial: ExportedTrial) -> Iterator[Point]:
-    """What the study's own run shows of a complete trial: its values, with the trial's number as the step."""
-    if trial.state == "COMPLETE" and trial.ended is not None:
+    """What the study's own run shows of a complete trial of its search: its values, by the trial's number."""
+    if trial.state == "COMPLETE" and trial.ended is not None and trial.apart is None:
         for metric, value in trial.values.items():
             yield Point(safe_name(metric), value, trial.number, trial.ended)
 
@@ -137,17 +159,24 @@ def _final_figures(trial: ExportedTrial) -> dict[str, float]:
     return {name: float(value) for name, value in figures.items()}
 
 
-def _study_tags(study: ExportedStudy) -> dict[str, Any]:
-    """The study's own tags on every run; trackers and hpotool keep their namespaces."""
-    own = study.spec.tags if study.spec else {}
+def _own_tags(labels: Mapping[str, str]) -> dict[str, Any]:
+    """Tags that people gave; trackers and hpotool keep their namespaces."""
     taken = ("mlflow.", "hpotool.", "user.")
-    renamed = {f"tag.{name}" if name.startswith(taken) else name: value for name, value in own.items()}
-    return {**renamed, "hpotool.study": study.name}
+    return {f"tag.{name}" if name.startswith(taken) else name: value for name, value in labels.items()}
+
+
+def _description(study: ExportedStudy) -> str:
+    return (study.spec.description if study.spec else None) or ""
+
+
+def _labels(study: ExportedStudy) -> dict[str, str]:
+    return dict(study.spec.tags) if study.spec else {}
 
 
 def _trial_tags(study: ExportedStudy, trial: ExportedTrial) -> dict[str, Any]:
     last = trial.attempts[-1] if trial.attempts else {}
     return {
+        "hpotool.study": study.name,
         **{f"user.{name}": value for name, value in trial.attributes.items() if not _is_number(value)},
         "hpotool.trial": trial.number,
         "hpotool.state": trial.state,
@@ -160,6 +189,9 @@ def _trial_tags(study: ExportedStudy, trial: ExportedTrial) -> dict[str, Any]:
         "hpotool.retry_of": trial.lineage[-1] if trial.lineage else None,
         "hpotool.first_trial": trial.lineage[0] if trial.lineage else trial.number,
         "hpotool.goes_on_from": trial.source,
+        "hpotool.phase": trial.apart and trial.apart.phase,
+        "hpotool.point": trial.apart and trial.apart.point,
+        "hpotool.artifacts": trial.kept and trial.kept.get("place"),
         "hpotool.renamed": _renamed(study, trial) or None,
     }
 

@@ -66,6 +66,19 @@ def test_a_dry_trial_of_tiers_tells_whether_others_could_go_on_from_it(here: Com
         assert "loss = 3" in done.stderr
 
 
+def test_trackers_that_do_not_answer_are_warned_of_and_end_nothing(here: CommandLine) -> None:
+    """Trials run without them."""
+    file = here.folder / write(here, "mine:good")
+    text = "tracking: {mlflow: 'http://127.0.0.1:9', tensorboard: runs, wandb: 'http://127.0.0.1:9/ann/digits'}\n"
+    file.write_text(file.read_text() + text)
+    said = here.run("check", "study.yaml").stderr
+    assert "warning: mlflow http://127.0.0.1:9: it does not answer" in said
+    assert "hint: start it, or correct the address in tracking" in said
+    assert "tensorboard runs: it can be used" in said
+    assert "warning: wandb http://127.0.0.1:9/ann/digits: " in said
+    assert not (here.folder / "runs").exists()
+
+
 def test_a_failing_dry_trial_shows_what_it_said(here: CommandLine) -> None:
     done = here.run("check", write(here, "mine:bad"), "--run", code=1)
     assert "the trial ended error: ValueError: no data here" in done.stderr

@@ -25,6 +25,7 @@ ELSEWHERE = {
     "cp .env.example": "make test-containers",
     "export ": "test_operations.py",
     "hpotool track": "test_tracking.py: it needs a server",
+    "wandb sync": "test_wandb.py",
     "tensorboard": "test_tensorboard.py reads the files with TensorBoard's own reader",
     "hpotool notify": "test_notifications.py: it needs addresses",
     "pg_dump": "test_operations.py",

@@ -13,6 +13,7 @@ import pytest
 from tests.acceptance.command_line import CommandLine, wait_until
 from tests.acceptance.test_main_job import load_with_optuna
 from tests.mlflow_server import MlflowServer
+from tests.wandb_server import KEY, WandbServer
 
 # It waits at two trials for the test; some trials fail, some are pruned, and some are killed once and tried again.
 OBJECTIVE = """
@@ -37,6 +38,17 @@ def objective(trial):
     if trial.number % 40 == 17:
         os.kill(os.getpid(), signal.SIGKILL)
     trial.set_user_attr("size", 12)
+    return x * x
+"""
+WITH_A_MODEL = """
+from pathlib import Path
+import hpotool
+
+def objective(trial):
+    x = trial.suggest_float("x", -1.0, 1.0)
+    trial.report(x * x, 0)
+    Path("model.txt").write_text("weights")
+    hpotool.log_artifact("model.txt")
     return x * x
 """
 STUDY = """
@@ -169,6 +181,76 @@ def check_mlflow(address: str, trials: list[Any]) -> None:
     assert len(client.get_metric_history(study.info.run_id, "loss")) == len(complete)
 
 
+@pytest.mark.timeout(900)
+def test_a_final_training_is_a_registered_model_even_if_the_server_was_away(
+    command_line: CommandLine, server: MlflowServer, tmp_path: Path
+) -> None:
+    (tmp_path / "tracked_objective.py").write_text(WITH_A_MODEL)
+    text = STUDY.replace("tensorboard:", "model: digits, artifacts: 1MB, tensorboard:")
+    (tmp_path / "study.yaml").write_text(text.format(trials=2, address=server.address, folder=tmp_path / "runs"))
+    command_line.run("create-study", str(tmp_path / "study.yaml"))
+    command_line.run("worker", "tracked", "--gpu", "none")
+    server.kill()
+    command_line.run("run", "--study", "tracked", "--trial", "1", "--final", "--gpu", "none")
+    server.start()
+    for _ in range(2):
+        export(command_line, tmp_path, "mlflow")
+        command_line.run("track", "tracked", "--to", "mlflow", "--once", "--again")
+
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(server.address)
+    [version] = client.search_model_versions("name = 'digits'")
+    run = client.get_run(version.run_id)
+    assert (run.info.run_name, run.info.status) == ("final_model", "FINISHED")
+    assert run.data.tags["hpotool.point"] == "trial 1"
+    assert (version.tags["hpotool.study"], version.tags["owner"]) == ("tracked", "ann")
+    assert (
+        Path(client.download_artifacts(run.info.run_id, "model/model.txt", str(tmp_path))).read_text() == "weights"
+    )
+    [study] = client.search_runs(run.info.experiment_id, "tags.`hpotool.kind` = 'study'")
+    assert run.data.tags["mlflow.parentRunId"] == study.info.run_id
+    assert len(client.get_metric_history(study.info.run_id, "loss")) == 2  # the search's own
+
+
+@pytest.mark.timeout(900)
+def test_wandb_gets_every_trial_once_whatever_is_killed(study_database_url: str, tmp_path: Path) -> None:
+    """With W&B's client in the export's process, and a stand-in for its server."""
+    (tmp_path / "tracked_objective.py").write_text(OBJECTIVE.replace("60", "12").replace("120", "20"))
+    server = WandbServer()
+    server.start()
+    line = CommandLine(study_database_url, tmp_path, {**PULSE, "PYTHONPATH": str(tmp_path), "WANDB_API_KEY": KEY})
+    study = STUDY.replace("tensorboard:", "wandb:").replace('mlflow: "{address}", ', "")
+    (tmp_path / "study.yaml").write_text(study.format(trials=30, folder=f"{server.address}/ann/digits"))
+    line.run("create-study", str(tmp_path / "study.yaml"))
+    with line.start("worker", "tracked", "--gpu", "none", "--workers", "4", log=tmp_path / "log") as workers:
+        wait_until(lambda: arrived(line, "wandb") >= 4, "some trials arrived", 300)
+        [exporter] = exporters(workers.pid, "wandb")
+        exporter.kill()
+        server.stop()
+        (tmp_path / "first").touch()
+        (tmp_path / "second").touch()
+        wait_until(lambda: finished(line) >= 20, "trials go on without the server", 300)
+        server.start()
+        wait_until(lambda: workers.poll() is not None, "the workers leave", 400)
+    export(line, tmp_path, "wandb")
+    [job] = line.json("track", "tracked", "--status")
+    assert (job["missing"], job["refused"], job["trouble"]) == (0, [], None)
+
+    trials = load_with_optuna(study_database_url, "tracked").trials
+    runs = {int(run.config["hpotool"]["trial"]): run for run in server.runs.values()}
+    assert len(runs) == len(server.runs) == len(trials)
+    states = {"COMPLETE": "finished", "PRUNED": "finished", "FAIL": "failed"}
+    assert [runs[trial.number].state for trial in trials] == [states[trial.state.name] for trial in trials]
+    for trial in trials:
+        run = runs[trial.number]
+        assert {row["_step"]: row["steps/loss"] for row in run.history} == trial.intermediate_values
+        assert run.config["x"] == trial.params["x"]
+        assert run.fields["groupName"] == "tracked"
+        history = trial.system_attrs.get("retry_history", [])
+        assert run.config["hpotool"].get("retry_of") == (str(history[-1]) if history else None)
+
+
 def test_an_export_by_hand_waits_for_the_server_and_is_interrupted_well(
     command_line: CommandLine, tmp_path: Path
 ) -> None:
@@ -210,7 +292,8 @@ def test_a_worker_without_the_trackers_library_works_all_the_same(
     ("words", "said"),
     [
         (["--to", "mlflow", "--address", "http://a:secret@b"], "must hold no password"),
-        (["--to", "wandb"], "is not one of mlflow, tensorboard"),
+        (["--to", "neptune"], "is not one of mlflow, tensorboard, wandb"),
+        (["--to", "wandb"], "neither --address nor the study says where wandb is"),
         ([], "no tracker was given"),
     ],
 )

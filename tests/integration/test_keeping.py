@@ -196,6 +196,71 @@ def test_tags_and_a_description_are_settings(run: Commands, connection: Connecti
     assert (spec.description, spec.tags) == ("how deep", {"owner": "ann", "gpu": "h100"})
 
 
+def test_a_trial_is_tagged_in_any_state_and_found_by_its_tags(run: Commands, connection: Connection) -> None:
+    run(CREATE.format("s"))
+    add_trials(connection, "s", 4)
+    add_trials(connection, "s", 1, TrialState.FAIL)
+    assert run("tag s 1 kind=small owner='ann b'").stdout == "kind=small\nowner=ann b\n"
+    assert run("tag s 1 owner= paper=3").stdout == "kind=small\npaper=3\n"
+    assert hpotool.tag("s", {"kind": "small"}, trial=4, storage=connection.url.libpq) == {"kind": "small"}
+    assert hpotool.tag("s", trial=1, storage=connection.url.libpq) == {"kind": "small", "paper": "3"}
+    run("tag s 2 kind=large")
+    run("note s 3 'this one\nis kept'")
+    assert run("tag s 0").stdout == ""
+
+    assert [trial["number"] for trial in run.json("trials s --where tag.kind=small")] == [1, 4]
+    assert [trial["tags"] for trial in run.json("trials s --where 'tag.kind=small and state=complete'")] == [
+        {"kind": "small", "paper": "3"}
+    ]
+    assert [trial["number"] for trial in run.json("trials s --where note~kept")] == [3]
+    assert [trial["number"] for trial in run.json("best s -n 5 --where 'tag.kind~l'")["trials"]] == [1, 2]
+    assert [trial["number"] for trial in run.json("best s")["trials"]] == [0]
+    assert run.json("show s 1")["tags"] == {"kind": "small", "paper": "3"}
+    assert "kind small, paper 3" in run("show s 1").stdout
+    assert "this one" in run("show s 3").stdout
+    assert "no trial 9" in run("tag s 9 a=b", 3).stderr
+    assert "is not a tag" in run("tag s 1 owner", 2).stderr
+    assert load(connection, "s").trials[0].system_attrs == {}  # it was only asked
+    assert "no trial has 'tag.nothing'" in run("best s --where tag.nothing=1", 2).stderr
+    assert "tags" not in run.json("trials s")[0]
+
+    run("clone s copy --with trials")
+    assert hpotool.tag("copy", trial=1, storage=connection.url.libpq) == {"kind": "small", "paper": "3"}
+
+
+def test_studies_are_found_by_their_tags(run: Commands, connection: Connection) -> None:
+    for name, tags in (("a", "owner=ann paper=3"), ("b", "owner=eve"), ("c", "")):
+        run(CREATE.format(name))
+        if tags:
+            run(f"tag --study {name} {tags}")
+    url = connection.url.libpq
+    optuna.create_study(study_name="plain", storage=hpotool.open_storage(connection.url.sqlalchemy))
+    assert [study["name"] for study in run.json("studies --tag owner")] == ["a", "b"]
+    assert [study["name"] for study in run.json("studies --tag owner=ann --tag paper=3")] == ["a"]
+    assert run.json("studies 'a*' --tag owner")[0]["tags"] == {"owner": "ann", "paper": "3"}
+    assert run.json("studies --tag owner=zoe") == []
+    assert hpotool.tag("b", {"owner": "", "gpu": "h100"}, storage=url) == {"gpu": "h100"}
+    assert hpotool.tag("b", storage=url) == {"gpu": "h100"}
+
+
+def test_a_note_of_a_script_is_the_dashboards_and_the_other_way_round(
+    run: Commands, connection: Connection
+) -> None:
+    run(CREATE.format("s"))
+    add_trials(connection, "s", 2)
+    study = load(connection, "s")
+    assert hpotool.note(study, "of a *script*", trial=1) == "of a *script*"
+    from optuna_dashboard._note import get_note_from_system_attrs
+
+    attributes = study._storage.get_study_system_attrs(study._study_id)
+    assert get_note_from_system_attrs(attributes, study.trials[1]._trial_id)["body"] == "of a *script*"
+    optuna_dashboard.save_note(study, "of the dashboard " * 300)
+    assert hpotool.note(study) == "of the dashboard " * 300
+    assert "of the dashboard" in run("show s").stdout
+    assert hpotool.note(study, "", trial=1) == ""
+    assert hpotool.note(study, trial=0) == ""
+
+
 def test_failed_trials_are_tried_again_by_number_all_and_some(run: Commands, connection: Connection) -> None:
     run(CREATE.format("s"))
     add_trials(connection, "s", 5, TrialState.FAIL)

@@ -6,8 +6,7 @@ Each is one transaction, and so happens completely or not at all.
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -18,11 +17,12 @@ from hpotool.storage.control.orders import WorkerRecord, adopt_study, list_worke
 from hpotool.storage.control.studies import has_table
 from hpotool.storage.database.connection import Connection, Parameters
 from hpotool.storage.database.queries import query, to_jsonb
+from hpotool.study.doors import storable
 from hpotool.study.file.reader import read_study_data
 from hpotool.study.file.resolved import spec_hash, to_document
+from hpotool.study.labels import TAGS_ATTRIBUTE, join_note, note_prefix, split_note, tags_of
 
 ARCHIVED = "hpotool:archived"  # set on archived studies, which `hpotool studies` leaves out
-_NOTE_PART = 2045  # characters; optuna-dashboard splits longer notes into several attributes
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def read_note(connection: Connection, study_id: int, number: int | None = None) 
     Raises:
         NotFoundError: there is no such trial.
     """
-    return _join_note(_read_attributes(connection, study_id), _note_prefix(connection, study_id, number))
+    return join_note(_read_attributes(connection, study_id), _note_prefix(connection, study_id, number))
 
 
 def write_note(connection: Connection, study_id: int, text: str, number: int | None = None, *, actor: str) -> None:
@@ -114,7 +114,7 @@ def write_note(connection: Connection, study_id: int, text: str, number: int | N
     """
     prefix = _note_prefix(connection, study_id, number)
     attributes = _read_attributes(connection, study_id)
-    parts = {f"{prefix}note_str:{place}": part for place, part in enumerate(_split(text))}
+    parts = split_note(storable(text), prefix)
     gone = [key for key in attributes if key.startswith(f"{prefix}note_str:") and key not in parts]
     version = int(attributes.get(f"{prefix}note_ver", 0)) + 1
     statements = [_attribute(study_id, f"{prefix}note_ver", version)]
@@ -126,23 +126,43 @@ def write_note(connection: Connection, study_id: int, text: str, number: int | N
     connection.run_all(statements)
 
 
-def _split(text: str) -> Sequence[str]:
-    return [text[i * _NOTE_PART : (i + 1) * _NOTE_PART] for i in range(math.ceil(len(text) / _NOTE_PART))]
+def change_trial_tags(
+    connection: Connection, study_id: int, number: int, tags: Mapping[str, str]
+) -> dict[str, str]:
+    """Set tags of a trial, whatever its state; an empty value removes one. Return the tags that it then has.
+
+    Raises:
+        NotFoundError: there is no such trial.
+    """
+    parameters = {
+        "study_id": study_id,
+        "number": number,
+        "set": json.dumps({key: value for key, value in tags.items() if value}),
+        "removed": [key for key, value in tags.items() if not value],
+    }
+    rows = connection.run(query("change_trial_tags" if tags else "read_trial_tags"), parameters)
+    if not rows:
+        raise _no_trial(number)
+    return tags_of({TAGS_ATTRIBUTE: json.loads(rows[0][0] or "{}")})
 
 
-def _join_note(attributes: Mapping[str, Any], prefix: str) -> str:
-    parts = [key for key in attributes if key.startswith(f"{prefix}note_str:")]
-    return "".join(attributes[f"{prefix}note_str:{place}"] for place in range(len(parts)))
+def read_study_tags(connection: Connection) -> dict[str, dict[str, str]]:
+    """The tags of every study that has a study file, by the study's name."""
+    return {name: dict(tags or {}) for name, tags in connection.run(query("tags_of_studies"), {})}
+
+
+def _no_trial(number: int) -> NotFoundError:
+    return NotFoundError(f"the study has no trial {number}", "hpotool trials --study NAME lists its trials")
 
 
 def _note_prefix(connection: Connection, study_id: int, number: int | None) -> str:
     """The prefix of optuna-dashboard's attributes for a note; a trial's is in the study, with the trial's id."""
     if number is None:
-        return "dashboard:"
+        return note_prefix(None)
     rows = connection.run(query("find_trial"), {"study_id": study_id, "number": number})
     if not rows:
-        raise NotFoundError(f"the study has no trial {number}", "hpotool trials --study NAME lists its trials")
-    return f"dashboard:{rows[0][0]}:"
+        raise _no_trial(number)
+    return note_prefix(rows[0][0])
 
 
 def _read_attributes(connection: Connection, study_id: int) -> dict[str, Any]:

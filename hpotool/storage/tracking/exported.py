@@ -10,6 +10,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from hpotool.storage.control.finals import ARTIFACTS
 from hpotool.storage.control.studies import default_metric_names
 from hpotool.storage.database.queries import query
 from hpotool.storage.fleet.attempts import Run
@@ -18,7 +19,9 @@ from hpotool.storage.optuna.stored_trial import NO_STEPS, StepValues, StoredTria
 from hpotool.storage.tracking.jobs import Arrived
 from hpotool.study.branch import Branch
 from hpotool.study.file.reader import read_study_data
+from hpotool.study.labels import join_stored_note, note_prefix, tags_of
 from hpotool.study.outcome import Outcome
+from hpotool.study.phase import Apart
 from hpotool.study.rules.budget import total_cost
 from hpotool.study.spec import StudySpec
 
@@ -44,6 +47,7 @@ class ExportedStudy:
     running: int
     waiting: int
     failed: int
+    note: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -63,6 +67,9 @@ class ExportedTrial:
         lineage: the numbers of the trials that it is a retry of, the first one first.
         source: the number of the trial whose checkpoint it began with.
         cost: by the prices of the study's budget; None without any.
+        apart: what it is for, where that is not the search.
+        kept: what a final training noted of the files that it kept.
+        tags, note: what people said of it.
     """
 
     number: int
@@ -78,6 +85,10 @@ class ExportedTrial:
     lineage: tuple[int, ...] = ()
     source: int | None = None
     cost: float | None = None
+    apart: Apart | None = None
+    kept: Mapping[str, Any] | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
     @property
     def outcome(self) -> str | None:
@@ -116,13 +127,13 @@ class ExportReader:
 
     def _read(self, name: str, study: ExportedStudy, parameters: Mapping[str, Any]) -> list[ExportedTrial]:
         rows = self._run(query(name), {"study_id": self._study_id, "with_steps": True, **parameters})
-        return [_trial(self._decoder.trial(row[:-1]), row[4:6], study, row[-1] or ()) for row in rows]
+        return [_trial(self._decoder.trial(row[:-2]), row[4:6], study, row[-2], row[-1] or ()) for row in rows]
 
 
 def _study(row: Sequence[Any]) -> ExportedStudy:
-    name, state, reason, data, budget_trials, created_s, changed_s, directions, names, *counts = row
+    name, state, reason, data, budget_trials, created_s, changed_s, directions, names, note, *counts = row
+    finished, running, waiting, failed = counts
     metrics = json.loads(names) if names else default_metric_names(len(directions or ()))
-    finished, running = counts[:2]
     if state == "running" and running == 0 and budget_trials is not None and finished >= budget_trials:
         state, reason = "done", f"{finished} of {budget_trials} trials are finished"
     return ExportedStudy(
@@ -134,7 +145,11 @@ def _study(row: Sequence[Any]) -> ExportedStudy:
         datetime.fromtimestamp(created_s, timezone.utc),
         changed_s,
         dict(zip(metrics, (direction.lower() for direction in directions or ()), strict=False)),
-        *counts,
+        finished,
+        running,
+        waiting,
+        failed,
+        join_stored_note(note, note_prefix(None)),
     )
 
 
@@ -142,6 +157,7 @@ def _trial(
     trial: FrozenTrial,
     times: Sequence[datetime | None],
     study: ExportedStudy,
+    note: Mapping[str, str] | None,
     attempts: Sequence[Mapping[str, Any]],
 ) -> ExportedTrial:
     started, ended = (each and each.replace(tzinfo=timezone.utc) for each in times)
@@ -162,6 +178,10 @@ def _trial(
         lineage=tuple(system.get("retry_history", ())),
         source=branch.source if branch else None,
         cost=_cost(study.spec, attempts),
+        apart=Apart.of(system),
+        kept=system.get(ARTIFACTS),
+        tags=tags_of(system),
+        note=join_stored_note(note, note_prefix(trial._trial_id)),
     )
 
 

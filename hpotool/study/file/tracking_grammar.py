@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hpotool.study.document import Node, Problems
-from hpotool.study.file.kinds import BROKEN, DURATION, Items, Key, OneOf, Record, Text
+from hpotool.study.file.kinds import BROKEN, DURATION, SIZE, Items, Key, OneOf, Record, Text
 from hpotool.study.occasion import OCCASIONS
 from hpotool.study.spec import NotifySpec, TrackingSpec
 
@@ -35,6 +35,47 @@ def check_mlflow_address(address: str) -> str:
     ):
         return address
     raise ValueError(f"{address!r} is no address of MLflow; write it like http://mlflow.example.org:5000")
+
+
+def check_wandb_project(address: str) -> str:
+    """``address`` where it names a project of W&B: PROJECT, ENTITY/PROJECT, or the URL of a project.
+
+    Raises:
+        ValueError: it does not, or it holds a password or an API key.
+    """
+    try:
+        parts = urlsplit(address)
+        has_password = "@" in parts.netloc
+    except ValueError:
+        raise ValueError(f"{address!r} is no project of W&B; write it like digits or my-team/digits") from None
+    if has_password:
+        raise ValueError("an address of W&B must hold no key; give it to the workers in WANDB_API_KEY")
+    is_url = parts.scheme in ("http", "https")
+    words = (parts.path if is_url else address).strip("/").split("/")
+    words = words[1:] if is_url and len(words) == 3 and words[0] == "wandb" else words  # as on W&B's own pages
+    is_named = all(word.strip() and len(word) <= 128 and not _NOT_IN_PROJECT & set(word) for word in words)
+    if not is_named or len(words) > 2 or (is_url and (len(words) != 2 or parts.query or parts.fragment)):
+        raise ValueError(
+            f"{address!r} is no project of W&B; write it like digits, my-team/digits or "
+            "https://wandb.example.org/my-team/digits"
+        )
+    return address
+
+
+def check_model_name(name: str) -> str:
+    """``name`` where MLflow registers a model under it.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if not name.strip() or set(name) & set("/:\"'") or len(name) > 200:
+        raise ValueError(
+            f"{name!r} cannot be a model's name in MLflow: no / : or quotes, and at most 200 characters"
+        )
+    return name
+
+
+_NOT_IN_PROJECT = frozenset("/\\#?%:")
 
 
 class _Record:
@@ -83,6 +124,17 @@ TRACKING = _Record(
                 "the MLflow server that gets every trial",
             ),
             "experiment": Key(Text("the experiment's name"), "the MLflow experiment (the study's name)"),
+            "wandb": Key(
+                Text("a project of W&B, like my-team/digits", check_wandb_project),
+                "the W&B project that gets every trial",
+            ),
+            "model": Key(
+                Text("the name of a model", check_model_name),
+                "the registered model of MLflow that gets a version for each final training",
+            ),
+            "artifacts": Key(
+                SIZE, "send the files of final trainings too, up to this much of each (1GB with model)"
+            ),
             "tensorboard": Key(Text("a folder"), "the folder that gets every trial for TensorBoard"),
         },
     ),

@@ -11,15 +11,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from hpotool.errors import paste
+from hpotool.storage.control.confirmations import Confirmation, read_confirmation
 from hpotool.storage.fleet.attempts import Run
 from hpotool.storage.tracking.exported import ExportedStudy
 from hpotool.storage.tracking.jobs import Job
 from hpotool.storage.tracking.notices import Activity, read_activity, read_best, tell, tell_events
+from hpotool.study.confirmation.rounds import by_point, judge, next_round
 from hpotool.study.doors import one_line
 from hpotool.study.occasion import OCCASIONS, Occasion
 from hpotool.study.spec import NotifySpec
 
 _LAST, _TOO_MANY = 10, 5  # attempts that are looked at, and how many failures of them are told
+_SHOWN_POINTS = 3
 _FAILURES_EVERY = timedelta(hours=1)
 _GOOD = ("complete", "pruned")
 
@@ -45,6 +48,7 @@ class Facts:
     best: tuple[int, float] | None
     best_every: timedelta
     is_leaving: bool = False
+    confirmation: Confirmation | None = None
 
 
 def look(run: Run, job: Job, study: ExportedStudy, grace: timedelta, *, is_leaving: bool = False) -> None:
@@ -57,6 +61,7 @@ def look(run: Run, job: Job, study: ExportedStudy, grace: timedelta, *, is_leavi
         _read_best(run, job, study),
         wanted.best_every,
         is_leaving,
+        read_confirmation(run, job.study_id) if "confirmed" in wanted.events else None,
     )
     for occasion in (OCCASIONS[name] for name in wanted.events):
         title = occasion.title.format(study=study.name)
@@ -120,11 +125,29 @@ def _best(facts: Facts) -> Noticed | None:
     return Noticed(str(number), "\n".join(lines), facts.best_every)
 
 
+def _confirmed(facts: Facts) -> Noticed | None:
+    """Told once for each time that there is an answer: further replicates make another one."""
+    found = facts.confirmation
+    signs = [-1.0 if direction == "maximize" else 1.0 for direction in facts.study.metrics.values()]
+    if found is None or found.is_open or next_round(found.order, found.replicates, signs):
+        return None
+    seeds = {name: len(measured) for name, measured in by_point(found.order, found.replicates).items()}
+    if not any(seeds.values()):
+        return None
+    judged = judge(found.order, found.replicates, signs)
+    ranked = sorted(zip(judged.best, judged.names, strict=True), key=lambda each: -each[0])[:_SHOWN_POINTS]
+    lines = [f"{name} is best with probability {best:.2f} ({seeds[name]} seeds)" for best, name in ranked]
+    last = max(one.number for one in found.replicates)
+    nothing = "no point was measured well enough, or meets every constraint"
+    return Noticed(str(last), "\n".join([*(lines or [nothing]), paste("best", facts.study.name)]))
+
+
 _NOTICED: dict[str, Callable[[Facts], Noticed | None]] = {
     "done": _done,
     "idle": _idle,
     "failures": _failures,
     "best": _best,
+    "confirmed": _confirmed,
 }
 
 

@@ -18,6 +18,7 @@ from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hpotool.errors import HpotoolError, InputError
+from hpotool.tracking.targets.mlflow_files import MlflowFiles
 from hpotool.tracking.targets.target import RefusedByTargetError, TargetAwayError
 from hpotool.tracking.tracked_run import Point, TrackedRun
 
@@ -51,10 +52,13 @@ class _Sent:
 class MlflowTarget:
     """The runs of one study in one experiment of one MLflow server."""
 
-    def __init__(self, address: str, experiment: str | None) -> None:
+    def __init__(
+        self, address: str, experiment: str | None, most_bytes: int = 0, model: str | None = None
+    ) -> None:
         self._address = address
         self._experiment = experiment
         self._client = _make_client(address)
+        self._files = MlflowFiles(self._client, most_bytes, model)
         self._job_id = ""
         self._experiment_id = ""
         self._study_run: str | None = None
@@ -97,16 +101,17 @@ class MlflowTarget:
             points = [point for point in run.points if known is None or point not in known.points]
             if run.status == "RUNNING":
                 if known is None or points or run.params != known.params:
-                    self._log(run_id, points, run.params, {} if known else run.tags)
+                    self._log(run_id, points, run.params, {} if known else _tags_of(run))
                     self._sent[number] = _Sent(frozenset(run.points), run.params)
                 return
-            self._log(run_id, points, run.params, run.tags)
+            self._log(run_id, points, run.params, _tags_of(run))
+            self._files.send(run_id, run)
             self._client.set_terminated(run_id, run.status, _milliseconds(run.ended or run.started))
             self._sent.pop(number, None)
 
     def send_study(self, study: TrackedRun, points: tuple[Point, ...]) -> None:
         """Put in what is new of the study; its run goes on when the study does."""
-        now = (study.status, study.tags)
+        now = (study.status, _tags_of(study))
         if not points and now == self._sent_study:
             return
         try:
@@ -118,7 +123,7 @@ class MlflowTarget:
     def _send_study(self, study: TrackedRun, points: tuple[Point, ...]) -> None:
         assert self._study_run is not None
         with self._errors():
-            self._log(self._study_run, points, {}, study.tags)
+            self._log(self._study_run, points, {}, _tags_of(study))
             if self._sent_study is None or self._sent_study[0] != study.status:
                 self._set_status(self._study_run, study)
 
@@ -128,6 +133,9 @@ class MlflowTarget:
         self._blocks.clear()
         self._sent.clear()
         self._sent_study = None
+
+    def close(self) -> None:
+        """Hold nothing: a run stays as it is until somebody sends more of it."""
 
     def _set_status(self, run_id: str, study: TrackedRun) -> None:
         if study.status == "RUNNING":
@@ -246,6 +254,11 @@ def _mlflow_exception() -> type[Any]:
 
     kind: type[Any] = MlflowException
     return kind
+
+
+def _tags_of(run: TrackedRun) -> dict[str, str]:
+    """A run's tags, and its note where MLflow shows it: as the description of the run."""
+    return {**run.tags, **({"mlflow.note.content": run.note} if run.note else {})}
 
 
 def _milliseconds(moment: datetime) -> int:

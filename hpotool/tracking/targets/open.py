@@ -9,13 +9,14 @@ from typing import Literal
 from typing_extensions import assert_never
 
 from hpotool.errors import InputError
-from hpotool.study.file.tracking_grammar import check_mlflow_address
+from hpotool.study.file.tracking_grammar import check_mlflow_address, check_wandb_project
 from hpotool.study.spec import TrackingSpec
 from hpotool.tracking.targets.mlflow import MlflowTarget
 from hpotool.tracking.targets.target import Target
 from hpotool.tracking.targets.tensorboard import TensorboardTarget
+from hpotool.tracking.targets.wandb import WandbTarget
 
-TrackerName = Literal["mlflow", "tensorboard"]
+TrackerName = Literal["mlflow", "tensorboard", "wandb"]
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,19 @@ class Destination:
         experiment = f" {self.experiment}" if self.experiment else ""
         return f"{self.tracker} {self.address}{experiment}"
 
-    def open(self) -> Target:
-        """The tracker; nothing is sent yet.
+    def open(self, tracking: TrackingSpec) -> Target:
+        """The tracker, with what the study's file says beside the address; nothing is sent yet.
 
         Raises:
             InputError: its library is not installed here, or it cannot use the address.
         """
         match self.tracker:
             case "mlflow":
-                return MlflowTarget(self.address, self.experiment)
+                return MlflowTarget(self.address, self.experiment, tracking.most_bytes, tracking.model)
             case "tensorboard":
                 return TensorboardTarget(self.address)
+            case "wandb":
+                return WandbTarget(self.address, tracking.most_bytes)
             case _:
                 assert_never(self.tracker)
 
@@ -54,13 +57,15 @@ def destinations_of(tracking: TrackingSpec) -> list[Destination]:
         found.append(Destination("mlflow", tracking.mlflow, tracking.experiment))
     if tracking.tensorboard is not None:
         found.append(Destination("tensorboard", tracking.tensorboard))
+    if tracking.wandb is not None:
+        found.append(Destination("wandb", tracking.wandb))
     return found
 
 
 def choose_destination(
     tracker: TrackerName, address: str | None, experiment: str | None, tracking: TrackingSpec
 ) -> Destination:
-    """Where to: what is said, else what the study's file says, else what MLflow's own variable says.
+    """Where to: what is said, else what the study's file says, else what the tracker's own variables say.
 
     Raises:
         InputError: nothing says it, or an address that cannot be used.
@@ -68,14 +73,28 @@ def choose_destination(
     stored = next((each for each in destinations_of(tracking) if each.tracker == tracker), None)
     if address is None and stored is not None:
         return stored if experiment is None else Destination(tracker, stored.address, experiment)
-    if address is None and tracker == "mlflow":
-        address = os.environ.get("MLFLOW_TRACKING_URI") or None
     if address is None:
-        example = "http://127.0.0.1:5000" if tracker == "mlflow" else "runs"
-        raise InputError(f"neither --address nor the study says where {tracker} is", f"add --address {example}")
-    if tracker != "mlflow":
-        return Destination(tracker, address)
+        address = _from_environment(tracker)
+    if address is None:
+        raise InputError(
+            f"neither --address nor the study says where {tracker} is", f"add --address {_EXAMPLES[tracker]}"
+        )
     try:
-        return Destination(tracker, check_mlflow_address(address), experiment)
+        if tracker == "mlflow":
+            return Destination(tracker, check_mlflow_address(address), experiment)
+        return Destination(tracker, check_wandb_project(address) if tracker == "wandb" else address)
     except ValueError as error:
         raise InputError(str(error)) from None
+
+
+_EXAMPLES = {"mlflow": "http://127.0.0.1:5000", "tensorboard": "runs", "wandb": "my-team/digits"}
+
+
+def _from_environment(tracker: TrackerName) -> str | None:
+    """Where the tracker's own variables say that it is."""
+    if tracker == "mlflow":
+        return os.environ.get("MLFLOW_TRACKING_URI") or None
+    if tracker == "wandb":
+        words = [os.environ.get("WANDB_ENTITY"), os.environ.get("WANDB_PROJECT")]
+        return "/".join(filter(None, words)) if words[1] else None
+    return None

@@ -47,3 +47,6 @@ class Target(Protocol):
 
     def forget(self) -> None:
         """Ask again what is there: after an error, what was sent may have arrived or not."""
+
+    def close(self) -> None:
+        """Let go of what is held while an export lives. It raises nothing: the exporter leaves."""

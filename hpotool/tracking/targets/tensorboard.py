@@ -55,6 +55,9 @@ class TensorboardTarget:
     def forget(self) -> None:
         """Forget nothing: each file is looked at whenever its trial is sent."""
 
+    def close(self) -> None:
+        """Hold nothing: each file is closed once it is written."""
+
     def _make_folder(self, name: str, job_id: str) -> Path:
         folder = self._root / study_folder_name(name)
         if folder.exists():
@@ -104,6 +107,8 @@ def _events(run: TrackedRun) -> Iterator[Any]:
         for summary in _hyperparameters(run):
             yield Event(wall_time=ended, summary=summary)
         yield Event(wall_time=ended, summary=_text("trial", run.tags))
+        if run.note:
+            yield Event(wall_time=ended, summary=_note(run.note))
 
 
 def _hyperparameters(run: TrackedRun) -> Iterator[Any]:
@@ -147,6 +152,12 @@ def _text(tag: str, tags: Mapping[str, str]) -> Any:
         f"| {key} | {value.replace('|', chr(92) + '|').replace(os.linesep, ' ')} |" for key, value in tags.items()
     ]
     return text(tag, "\n".join(["| | |", "|---|---|", *lines]))
+
+
+def _note(note: str) -> Any:
+    from tensorboardX.summary import text
+
+    return text("note", note)
 
 
 def _record(event: Any) -> bytes:

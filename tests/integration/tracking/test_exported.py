@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from datetime import timezone
 
 import optuna
+import optuna_dashboard
 import pytest
 from optuna.trial import TrialState
 
 from hpotool.storage.control.creation import create_or_resume, read_spec
-from hpotool.storage.control.keeping import rename_study
+from hpotool.storage.control.keeping import change_trial_tags, rename_study, write_note
 from hpotool.storage.control.orders import adopt_study, set_state
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
@@ -17,6 +18,7 @@ from hpotool.storage.open import open_storage
 from hpotool.storage.tracking.exported import REPORTS_ATTRIBUTE, ExportedStudy, ExportedTrial, ExportReader
 from hpotool.storage.tracking.jobs import Arrived
 from hpotool.study.file.reader import read_study_file
+from hpotool.study.labels import read_tags
 
 STUDY = """
 study: s
@@ -173,3 +175,19 @@ def test_a_study_of_plain_optuna_has_names_for_its_values(study_database_url: st
 
 def test_a_study_that_is_gone_is_none(at_hand: AtHand) -> None:
     assert ExportReader(at_hand.run, at_hand.study_id + 1).read_study() is None
+
+
+def test_tags_and_notes_come_with_their_study_and_trial(at_hand: AtHand) -> None:
+    for _ in range(2):
+        at_hand.study.tell(at_hand.study.ask(), [1.0, 2.0])
+    long = "ß" * 5000
+    optuna_dashboard.save_note(at_hand.study, "of the study")
+    write_note(at_hand.connection, at_hand.study_id, long, 1)
+    for _ in range(2):  # the second time is a change
+        tags = read_tags(["kind=small", "odd=\ud800\0"])
+        change_trial_tags(at_hand.connection, at_hand.study_id, 1, tags)
+    first, second = at_hand.finished()
+    assert at_hand.read().note == "of the study"
+    assert (first.note, first.tags) == ("", {})
+    assert (second.note, second.tags["kind"]) == (long, "small")
+    assert set(second.tags) == {"kind", "odd"}

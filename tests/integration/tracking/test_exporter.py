@@ -13,6 +13,7 @@ from pathlib import Path
 import optuna
 import pytest
 
+from hpotool.errors import InputError
 from hpotool.storage.control.keeping import delete_study, rename_study
 from hpotool.storage.control.orders import adopt_study, set_state
 from hpotool.storage.database.connection import Connection
@@ -37,6 +38,7 @@ class Moody(TensorboardTarget):
         self.away, self.refused = set(away), refused
         self.sent: list[int] = []
         self.forgot = 0
+        self.closed = 0
 
     def send(self, run: TrackedRun) -> None:
         assert run.number is not None
@@ -50,6 +52,9 @@ class Moody(TensorboardTarget):
 
     def forget(self) -> None:
         self.forgot += 1
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 class StudyAtHand:
@@ -261,3 +266,22 @@ def test_a_study_keeps_its_place_when_it_is_renamed(at_hand: StudyAtHand, tmp_pa
     at_hand.export(Moody(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
     assert len(list((tmp_path / "s").glob("trial-*"))) == 2
+
+
+def test_a_target_is_let_go_of_however_an_export_ends(at_hand: StudyAtHand, tmp_path: Path) -> None:
+    at_hand.finish(1)
+    target = Moody(tmp_path)
+    at_hand.export(target)
+    assert target.closed == 1
+    with at_hand.exporting(target) as exporter:
+        exporter._leaving.set()
+        assert exporter.export("told").why == "told"
+    assert target.closed == 2
+    target.open = refuse  # type: ignore[method-assign]
+    with pytest.raises(InputError):
+        at_hand.export(target)
+    assert target.closed == 3
+
+
+def refuse(study: TrackedRun, job_id: str) -> None:
+    raise InputError("it can never be used")

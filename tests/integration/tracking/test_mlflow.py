@@ -14,7 +14,7 @@ from hpotool.storage.tracking.exported import ExportedTrial
 from hpotool.tracking.targets.mlflow import MlflowTarget
 from hpotool.tracking.targets.target import RefusedByTargetError, TargetAwayError
 from hpotool.tracking.tracked_run import describe_study, describe_trial, values_by_trial
-from tests.tracked import exported_study, exported_trial
+from tests.tracked import exported_study, exported_trial, final_training
 
 pytest.importorskip("mlflow")
 STUDY = exported_study("tags: {owner: ann}\n")
@@ -32,8 +32,10 @@ def experiment() -> str:
     return f"digits {uuid.uuid4().hex}"
 
 
-def open_target(address: str, experiment: str, job_id: str = "job-1") -> MlflowTarget:
-    target = MlflowTarget(address, experiment)
+def open_target(
+    address: str, experiment: str, job_id: str = "job-1", most_bytes: int = 0, model: str | None = None
+) -> MlflowTarget:
+    target = MlflowTarget(address, experiment, most_bytes, model)
     target.open(describe_study(STUDY, None), job_id)
     return target
 
@@ -208,3 +210,50 @@ def test_nothing_is_written_to_stdout(address: str, experiment: str, capsys: pyt
     send(open_target(address, experiment), exported_trial(0))
     assert capsys.readouterr().out == ""
     assert Path("mlflow.db").exists()
+
+
+def test_a_final_training_is_a_model_with_one_version_however_often_it_is_sent(
+    address: str, experiment: str, tmp_path: Path
+) -> None:
+    from mlflow.tracking import MlflowClient
+
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "model.pt").write_bytes(b"12345")
+    (tmp_path / "sub" / "words.txt").write_bytes(b"one")
+    final = final_training(tmp_path, {"model.pt": 5, "sub/words.txt": 3})
+    for _ in range(2):
+        target = open_target(address, experiment, most_bytes=8, model=experiment)
+        send(target, exported_trial(4, **final), exported_trial(5))
+    client, runs = read_back(address, experiment)
+    run = runs[4]
+    assert run.info.run_name == "final_model"
+    assert (run.data.tags["hpotool.phase"], run.data.tags["hpotool.point"]) == ("final", "trial 12")
+    assert sorted(file.path for file in client.list_artifacts(run.info.run_id, "model")) == [
+        "model/model.pt", "model/sub"
+    ]  # fmt: skip
+    assert (
+        Path(client.download_artifacts(run.info.run_id, "model/sub/words.txt", str(tmp_path))).read_text() == "one"
+    )
+    assert client.list_artifacts(runs[5].info.run_id) == []
+    [version] = MlflowClient(address).search_model_versions(f"name = '{experiment}'")
+    assert (version.run_id, version.status) == (run.info.run_id, "READY")
+    assert (version.tags["hpotool.study"], version.tags["hpotool.trial"]) == ("digits", "4")
+    assert version.source.endswith("/model")
+    send(open_target(address, experiment, most_bytes=8, model=experiment), exported_trial(6, **final))
+    assert len(client.search_model_versions(f"name = '{experiment}'")) == 2
+
+
+def test_files_that_cannot_be_sent_hold_up_nothing_and_are_said(
+    address: str, experiment: str, tmp_path: Path
+) -> None:
+    (tmp_path / "model.pt").write_bytes(b"12345")
+    final = exported_trial(4, **final_training(tmp_path, {"model.pt": 5}))
+    send(open_target(address, experiment, most_bytes=4, model=experiment), final)
+    client, runs = read_back(address, experiment)
+    assert runs[4].info.status == "FINISHED"
+    assert runs[4].data.tags["hpotool.artifacts_left_out"] == "5B are more than 4B"
+    assert client.search_model_versions(f"name = '{experiment}'") == []
+
+    send(open_target(address, experiment, most_bytes=5, model=experiment), final)
+    assert "hpotool.artifacts_left_out" not in read_back(address, experiment)[1][4].data.tags
+    assert len(client.search_model_versions(f"name = '{experiment}'")) == 1

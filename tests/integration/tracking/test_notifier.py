@@ -8,18 +8,23 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.trial import TrialState
 
+from hpotool.storage.control.confirmations import order_confirmation
 from hpotool.storage.control.creation import create_or_resume, read_spec
 from hpotool.storage.control.keeping import delete_study
 from hpotool.storage.control.orders import adopt_study, end_worker, register_worker, set_state
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.fleet.attempts import Attempt, Ending, claim_trial, finish_attempt, new_attempt_id
 from hpotool.storage.fleet.quarantines import begin_quarantine, lift_quarantines
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.storage.open import open_storage
 from hpotool.storage.tracking.jobs import Job, take_job
 from hpotool.storage.tracking.notices import claim_notice, list_notices, settle_notice, tell
+from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.file.reader import read_study_file
+from hpotool.study.outcome import Outcome
 from hpotool.study.rules.quarantine import Place
 from hpotool.tracking.notify.notifier import JOB_NAME, Notifier, Until
 from hpotool.tracking.notify.send import Sender
@@ -76,7 +81,6 @@ def test_each_event_of_the_log_is_told_once(told: Told, hook: Webhook) -> None:
     worker = WorkerIdentity("w1", "gpu7", 1, "space", "start", "cpu")
     register_worker(told.run, told.study_id, worker)
     end_worker(told.run, "w1", "circuit breaker: 5 failures in a row here, 0 elsewhere")
-    told.event("confirmed", "trial 7 is the best of 5 with probability 0.93")
     told.event("drift", "data/train.csv is another file on gpu7")
     begin_quarantine(told.run, told.study_id, Place("gpu7"), "it fails", "w1")
     lift_quarantines(told.run, told.study_id, "gpu7", "ann")
@@ -87,7 +91,6 @@ def test_each_event_of_the_log_is_told_once(told: Told, hook: Webhook) -> None:
         told.look(hook.address)
     assert dict(zip(hook.titles, hook.texts, strict=True)) == {
         "a worker of s gave up": "circuit breaker: 5 failures in a row here, 0 elsewhere (by w1)",
-        "a point of s is confirmed": "trial 7 is the best of 5 with probability 0.93 (by w1)",
         "code or data of s differ": "data/train.csv is another file on gpu7 (by w1)",
         "a part of s's fleet is in quarantine": "gpu7: it fails (by w1)",
         "s was stopped": "enough (by ann)",
@@ -95,7 +98,7 @@ def test_each_event_of_the_log_is_told_once(told: Told, hook: Webhook) -> None:
     set_state(told.run, told.study_id, "running", "", "ann")
     set_state(told.run, told.study_id, "stopped", "again", "ann")
     told.look(hook.address)
-    assert hook.texts[5:] == ["again (by ann)"]
+    assert hook.texts[4:] == ["again (by ann)"]
 
 
 def test_what_happened_before_anybody_wanted_to_know_is_not_told(study_database_url: str, hook: Webhook) -> None:
@@ -147,6 +150,23 @@ def test_a_new_best_is_told_at_most_once_an_hour(told: Told, hook: Webhook) -> N
     for _ in range(2):
         told.look(hook.address)
     assert hook.texts[1:] == ["the best is trial 3: loss 1\nhpotool show s 3"]
+
+
+def test_a_confirmation_is_told_once_it_is_measured(told: Told, hook: Webhook) -> None:
+    order = Order((Point("trial 1", {"x": 0.5}), Point("trial 2", {"x": 0.6})), 2)
+    order_confirmation(told.run, told.study_id, "ann", order.including)
+    told.look(hook.address)
+    assert hook.titles == []
+    worker = WorkerIdentity("w1", "gpu7", 1, "space", "start", "cpu")
+    register_worker(told.run, told.study_id, worker)
+    for value in (1.0, 3.0, 1.1, 3.1):
+        attempt = claim_trial(told.run, told.study_id, worker, new_attempt_id())
+        assert isinstance(attempt, Attempt)
+        finish_attempt(told.run, attempt, "w1", TrialState.COMPLETE, [value], Ending(Outcome.COMPLETE))
+    for _ in range(2):
+        told.look(hook.address)
+    assert hook.titles == ["the best of s is confirmed"]
+    assert hook.texts[0].startswith("trial 1 is best with probability")
 
 
 def test_a_study_says_what_is_told(told: Told, hook: Webhook) -> None:

@@ -67,6 +67,12 @@ def test_a_sound_study_is_well() -> None:
     [
         ("state", {"state": "paused", "reason": "lunch"}, "warning", "paused: lunch"),
         ("state", {"state": "done"}, "warning", "done"),
+        (
+            "trackers",
+            {"spec": spec(FILE + "tracking: {tensorboard: /dev/null/runs}\n")},
+            "warning",
+            "tensorboard /dev/null/runs: /dev/null/runs cannot be written here",
+        ),
         ("code", {"running": {"code": "b"}}, "warning", "the objective's code"),
         ("variables", {"environment": {"PATH": "/usr/bin:/bin"}}, "broken", "not set here: TOKEN"),
         (

@@ -1,13 +1,16 @@
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hpotool.storage.tracking.exported import REPORTS_ATTRIBUTE
+from hpotool.study.phase import Apart
+from hpotool.tracking.kept_files import KeptFiles
 from hpotool.tracking.tracked_run import describe_study, describe_trial, status_of, values_by_trial
 from hpotool.worker.process import protocol
-from tests.tracked import ATTEMPT, BEGAN, exported_study, exported_trial
+from tests.tracked import ATTEMPT, BEGAN, exported_study, exported_trial, final_training
 
 
 def ended(outcome: str) -> dict[str, Any]:
@@ -137,7 +140,7 @@ def test_long_values_are_cut_to_what_trackers_take() -> None:
 def test_a_study_is_a_run_with_a_status_of_its_own(fields: dict[str, Any], status: str, ends: bool) -> None:
     run = describe_study(exported_study("description: digits again\n", **fields), BEGAN)
     assert (run.status, run.ended) == (status, BEGAN if ends else None)
-    assert run.tags["mlflow.note.content"] == "digits again"
+    assert run.note == "digits again"
     assert run.tags["hpotool.direction.loss"] == "minimize"
 
 
@@ -145,7 +148,40 @@ def test_a_study_shows_the_values_of_its_complete_trials_by_number() -> None:
     [point] = values_by_trial(exported_trial(4))
     assert (point.name, point.value, point.step, point.at) == ("loss", 0.25, 4, exported_trial(4).ended)
     assert list(values_by_trial(exported_trial(state="PRUNED"))) == []
+    assert list(values_by_trial(exported_trial(4, apart=Apart("confirm", "trial 1", 0)))) == []
+
+
+def test_a_trial_beside_the_search_says_what_it_is_for() -> None:
+    replicate = describe_trial(exported_study(), exported_trial(4, apart=Apart("confirm", "trial 1", 0)))
+    assert (replicate.name, replicate.kept) == ("trial 4", None)
+    assert (replicate.tags["hpotool.phase"], replicate.tags["hpotool.point"]) == ("confirm", "trial 1")
+    final = describe_trial(
+        exported_study(), exported_trial(5, **final_training(Path("/kept"), {"a/b.pt": 3, "c": 4}))
+    )
+    assert final.name == "final_model"
+    assert final.kept == KeptFiles("/kept", (("a/b.pt", 3), ("c", 4)))
+    assert final.tags["hpotool.artifacts"] == "/kept"
+    search = describe_trial(exported_study(), exported_trial(6))
+    assert "hpotool.phase" not in search.tags
+
+
+def test_a_final_training_that_failed_kept_nothing() -> None:
+    fields = {**final_training(Path("/kept"), {"a": 1}), "state": "FAIL"}
+    assert describe_trial(exported_study(), exported_trial(5, **fields)).kept is None
 
 
 def test_reports_of_further_metrics_are_read_where_workers_write_them() -> None:
     assert REPORTS_ATTRIBUTE == protocol.REPORTS_ATTRIBUTE
+
+
+def test_what_people_said_of_study_and_trial_goes_with_the_run() -> None:
+    study = exported_study("description: digits\ntags: {owner: ann, kind: all}\n", note="stop *soon*")
+    run = describe_trial(study, exported_trial(tags={"kind": "small", "hpotool.x": "y"}, note="keep"))
+    assert run.labels == {"owner": "ann", "kind": "small", "hpotool.x": "y"}
+    assert {key: run.tags[key] for key in ("owner", "kind", "tag.hpotool.x")} == {
+        "owner": "ann", "kind": "small", "tag.hpotool.x": "y"
+    }  # fmt: skip
+    assert run.note == "keep"
+    assert describe_study(study, None).note == "digits\n\nstop *soon*"
+    assert describe_study(exported_study(), None).note == ""
+    assert len(describe_trial(study, exported_trial(note="z" * 9000)).note) == 5000

@@ -81,7 +81,7 @@ def confirm(
     The study's workers run these replicates, even if the study is done. Samplers, pruners and the budget ignore
     them. If you repeat the command, nothing is measured twice.
     """
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.cli.database import adopt_study, connect, load_study
 
     if most is not None and confidence is None:
@@ -280,7 +280,7 @@ def _wait(connection: Connection, study_id: int, name: str) -> None:
 
 def _look(connection: Connection, study_id: int, name: str) -> Confirmation | None:
     """The confirmation's progress; queue the next round if one is due, as the workers do."""
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.storage.control.confirmations import order_next_round, read_confirmation
     from hpotool.storage.control.studies import list_studies
 

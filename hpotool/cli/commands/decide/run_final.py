@@ -80,7 +80,7 @@ def _run(
     format: Format,
 ) -> int:
     from hpotool.analysis.confirmation.points import named_points
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.cli.commands.decide.confirm import refuse_branches
     from hpotool.cli.database import adopt_study, connect, load_study
     from hpotool.storage.control.creation import read_spec

@@ -59,7 +59,7 @@ def budget(
 
 
 def _change(connection: Connection, name: str, changes: dict[str, str], prices: list[str]) -> StudySpec:
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.storage.control.creation import change_spec
     from hpotool.study.file.differences import differences
     from hpotool.study.file.reader import change_budget

@@ -58,6 +58,7 @@ def check(
             result = runner.run(trial, seed=_SEED) if run else None
         has_checkpoint = store.has_checkpoint(trial.number)
     _say(spec, file)
+    _say_trackers(spec)
     command = _example_command(spec, first)
     _say_command(spec, command)
     show(_answer(spec, first, command, result), format)
@@ -113,6 +114,14 @@ def _say(spec: StudySpec, file: Path) -> None:
     say(f"sampler {spec.sampler.name}" + (f", which is {searched}" if searched != spec.sampler.name else ""))
     say(f"pruner {spec.pruner.name}")
     say("the objective can be started" if spec.objective.command else "the objective can be imported")
+
+
+def _say_trackers(spec: StudySpec) -> None:
+    """Say whether the trackers that the file names can be used from here; trials run without them too."""
+    from hpotool.tracking.reach import try_trackers
+
+    for tracker in try_trackers(spec.tracking):
+        say(f"warning: {tracker.sentence}\nhint: {tracker.hint}" if tracker.trouble else tracker.sentence)
 
 
 def _say_risk(spec: StudySpec, earlier: str, storage: str | None) -> None:

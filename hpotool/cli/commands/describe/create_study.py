@@ -81,7 +81,7 @@ def _spec(file: Path | None, flags: dict[str, Any], assignments: list[str]) -> S
 
 
 def _create(spec: StudySpec, storage: str | None) -> None:
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.cli.database import connect
     from hpotool.storage.control.creation import create_or_resume
 

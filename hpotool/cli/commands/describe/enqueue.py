@@ -78,7 +78,7 @@ def enqueue(
 
 def _queue(connection: Connection, name: str, points: list[str], from_study: str | None, top: int) -> list[int]:
     """Queue the given points, or the best of another study; return the numbers of their trials."""
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.cli.points import read_points
     from hpotool.storage.control.queueing import enqueue_points
     from hpotool.storage.control.studies import list_studies, read_progress
@@ -97,7 +97,7 @@ def _queue(connection: Connection, name: str, points: list[str], from_study: str
 def _take_over(connection: Connection, name: str, source: str, top: int) -> list[int]:
     """Copy the best trials of another study as finished; return their new numbers."""
     from hpotool.analysis.exports.transfer import best_trials
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.cli.database import load_study
     from hpotool.storage.control.studies import has_replicates
     from hpotool.storage.control.taken_over import take_over

@@ -69,7 +69,7 @@ def begin(
     launch_id: str | None = None,
 ) -> int:
     """Start workers on the target, or show what would start them; return the exit code."""
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.cli.database import adopt_study, identify_study
     from hpotool.launch.plan import show_plan
     from hpotool.launch.request import GRACE_S, Request, new_launch_id

@@ -57,7 +57,7 @@ def drill(
 
     Exit code 0: all guarantees held; 1: one did not.
     """
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.cli.database import connect
     from hpotool.drill.attacks import parse_kinds
     from hpotool.drill.drill import Drill

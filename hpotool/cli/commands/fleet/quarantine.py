@@ -79,7 +79,7 @@ def _duration(text: str) -> timedelta:
 
 
 def _add(run: Run, study_id: int, study: str, name: str, lasts: timedelta, reason: str) -> None:
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.storage.control.launches import list_fleet
     from hpotool.storage.fleet.quarantines import begin_quarantine, find_host_of_device
     from hpotool.study.rules.quarantine import Place
@@ -103,7 +103,7 @@ def _add(run: Run, study_id: int, study: str, name: str, lasts: timedelta, reaso
 
 
 def _lift(run: Run, study_id: int, study: str, name: str) -> None:
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.storage.fleet.quarantines import lift_quarantines, list_quarantines
 
     found = [each.place.name for each in list_quarantines(run, study_id)]

@@ -181,7 +181,7 @@ def _stop_some(run: Run, study_id: int, study: str, worker_ids: Sequence[str]) -
 
 
 def _stop(run: Run, study_id: int, study: str, launches: Sequence[Launch], *, is_all: bool) -> int:
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.launch.start import end_launch
     from hpotool.storage.control.launches import list_fleet, tell_workers
 
@@ -207,7 +207,7 @@ def _stop(run: Run, study_id: int, study: str, launches: Sequence[Launch], *, is
 def _scale(
     run: Run, study_id: int, study: str, launches: Sequence[Launch], wanted: int, storage: str | None
 ) -> int:
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.cli.commands.fleet.begin import url_for
     from hpotool.launch.start import check_study, load_cargo, scale_launch
     from hpotool.storage.control.launches import list_fleet

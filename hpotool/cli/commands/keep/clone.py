@@ -31,7 +31,7 @@ def clone(
     storage: StorageOption = None,
 ) -> None:
     """Create a copy of a study."""
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.cli.database import connect, find_study, load_study
     from hpotool.storage.moving.clone import clone_points, clone_settings, clone_trials
 

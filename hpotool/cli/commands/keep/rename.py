@@ -27,7 +27,7 @@ def rename(
     storage: StorageOption = None,
 ) -> None:
     """Rename a study, and its logs and checkpoints on this machine."""
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.cli.database import connect, identify_study
     from hpotool.storage.control.keeping import rename_study
     from hpotool.storage.database.schema import ensure_schema

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show, table
 from hpotool.cli.screen.text import plain_cell, words
-from hpotool.errors import paste
+from hpotool.errors import InputError, paste
 
 _EDGES_SHOWN = 5
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from hpotool.analysis.candidates import BestTrials
     from hpotool.analysis.confirmation.answer import ConfirmationAnswer
+    from hpotool.storage.database.connection import Connection
 
 
 def best(
@@ -27,6 +29,15 @@ def best(
     count: Annotated[
         int, typer.Option("--count", "-n", metavar="N", min=1, help="How many trials, with one metric.")
     ] = 1,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--where",
+            metavar="CONDITION",
+            help="Only among trials that match, like 'tag.kind=small and lr>0.1'; with one metric.",
+            show_default=False,
+        ),
+    ] = None,
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
@@ -39,8 +50,32 @@ def best(
     loaded = load_study(connection, study)
     confirmed = read_confirmed(connection, loaded)
     replicates = has_replicates(connection, loaded.study_name)
-    found = find_confirmed_best(loaded, confirmed, count, replicates=replicates)
+    every = len(loaded.get_trials(deepcopy=False)) or 1
+    found = find_confirmed_best(loaded, confirmed, count if where is None else every, replicates=replicates)
+    if where is not None:
+        found = _only(found, loaded, connection, where, count)
     show(trials_answer(found, loaded, confirmed), format)
+
+
+def _only(found: BestTrials, study: Study, connection: Connection, where: str, count: int) -> BestTrials:
+    """The best among the trials that match.
+
+    Raises:
+        InputError: the study has several metrics, or the condition names what no trial has.
+    """
+    from hpotool.analysis.conditions import read_conditions
+    from hpotool.analysis.selection import Selection, select_trials
+    from hpotool.analysis.trials import list_trials
+    from hpotool.storage.control.studies import list_attempts
+
+    if len(study.directions) > 1:
+        hint = paste("trials", study.study_name, "--where", where)
+        raise InputError("--where needs a study with one metric: a part of the trials has another front", hint)
+    records = list_trials(study, list_attempts(connection, study.study_name))
+    chosen = select_trials(records, Selection(where=read_conditions(where)), "", is_maximized=False)
+    numbers = {record.result.number for record in chosen}
+    kept = tuple(trial for trial in found.trials if trial.number in numbers)[:count]
+    return replace(found, trials=kept, complete=found.complete if kept else 0)
 
 
 def trials_answer(found: BestTrials, study: Study, confirmed: ConfirmationAnswer | None = None) -> Answer:

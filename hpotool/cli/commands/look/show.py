@@ -99,8 +99,10 @@ def _describe(connection: Connection, study: Study, number: int) -> dict[str, An
 def _draw_study(description: StudyDescription, status: StudyStatus, study: Study) -> RenderableType:
     from rich.console import Group
 
+    from hpotool.analysis.trials import study_attributes
     from hpotool.cli.screen.tables import record
     from hpotool.study.branch import describe_tiers
+    from hpotool.study.labels import join_note, note_prefix
     from hpotool.study.spec import TierSpec
 
     data = description.as_data()
@@ -115,6 +117,9 @@ def _draw_study(description: StudyDescription, status: StudyStatus, study: Study
         "pruner": _named(data["pruner"]),
         "tiers": describe_tiers([TierSpec(**tier) for tier in data.get("tiers", ())]),
         "budget": _pairs(data["budget"]) or "no limit",
+        "description": data.get("description"),
+        "tags": _pairs(data.get("tags", {})),
+        "note": join_note(study_attributes(study), note_prefix(None)),
     }
     parts: list[RenderableType] = [record({key: value or None for key, value in lines.items()}, _NAMES_WIDTH)]
     if status.best.trials:
@@ -187,6 +192,8 @@ def _describe_trial(data: Mapping[str, Any]) -> dict[str, str]:
         lines["for"] = f"{data['phase']}: {data['point']}{which}"
     if data["lineage"]:
         lines["retry of"] = f"trial {', '.join(map(str, data['lineage']))}"
+    lines["tags"] = _pairs(data.get("tags", {}))
+    lines["note"] = data.get("note", "")
     return {key: value for key, value in lines.items() if value}
 
 

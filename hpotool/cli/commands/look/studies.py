@@ -26,21 +26,36 @@ def studies(
             metavar="[PATTERN]", help="Only studies with a matching name, like 'digits-*'.", show_default=False
         ),
     ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tag", metavar="KEY[=VALUE]", help="Only studies with this tag; repeatable.", show_default=False
+        ),
+    ] = None,
     all: Annotated[bool, typer.Option("--all", "-a", help="Also archived studies.")] = False,
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
     """List the studies in the database: state, progress, best value, age, workers."""
+    from builtins import all as all_of
     from fnmatch import fnmatchcase
 
     from hpotool.analysis.pace import GONE_AFTER_S
     from hpotool.cli.database import connect
+    from hpotool.storage.control.keeping import read_study_tags
     from hpotool.storage.control.overviews import read_overviews
-    from hpotool.storage.control.studies import list_studies
+    from hpotool.storage.control.studies import has_table, list_studies
+    from hpotool.study.labels import has_tag
 
     connection = connect(storage)
     every = [study for study in list_studies(connection) if all or not study.is_archived]
-    found = [study for study in every if pattern is None or fnmatchcase(study.name, pattern)]
+    tags = read_study_tags(connection) if has_table(connection, "hpotool.study_settings") else {}
+    found = [
+        study
+        for study in every
+        if (pattern is None or fnmatchcase(study.name, pattern))
+        and all_of(has_tag(tags.get(study.name, {}), wanted) for wanted in tag or ())
+    ]
     overviews = read_overviews(connection, found, GONE_AFTER_S)
     show(
         Answer(
@@ -52,13 +67,15 @@ def studies(
                     "state": one.shown_state,
                     "workers": one.workers,
                     "best": one.best,
+                    **({"tags": tags[study.name]} if tags.get(study.name) else {}),
                 }
                 for study, one in zip(found, overviews, strict=True)
             ],
             rows=[_row(overview) for overview in overviews],
             value="\n".join(study.name for study in found),
             picture=(lambda: _draw(overviews)) if overviews else None,
-            empty=f"no study's name matches {pattern!r}; hpotool studies lists all {len(every)}"
+            empty=f"no study matches {' '.join(filter(None, [pattern, *(tag or ())]))!r}; "
+            f"hpotool studies lists all {len(every)}"
             if every
             else "no studies yet; create one with: hpotool create-study FILE",
         ),

@@ -48,7 +48,7 @@ def watch(
 
 
 def _watch_live(connection: Connection, study: Study, look: Callable[[], StudyStatus], interval: float) -> None:
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.cli.commands.look.show import draw_trial
     from hpotool.cli.commands.look.status import draw_status
     from hpotool.cli.database import load_study

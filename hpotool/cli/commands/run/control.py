@@ -46,7 +46,7 @@ def stop(
     if trial is None:
         _move(study, storage, "stopped", reason, "stopped: workers requeue their trials and leave")
         return
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.cli.database import adopt_study, connect
     from hpotool.storage.control.orders import cancel_trial
 
@@ -58,7 +58,7 @@ def stop(
 
 
 def _move(study: str | None, storage: str | None, state: StudyState, reason: str, done: str) -> None:
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.cli.database import adopt_study, connect
     from hpotool.storage.control.orders import set_state
 

@@ -59,7 +59,7 @@ def notify(
 def _watch(connection: Any, study_id: int, until: Any, holder: str | None) -> int:
     import logging
 
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.settings import read_pulse
     from hpotool.storage.tracking.jobs import Job
     from hpotool.tracking.notify.notifier import JOB_NAME, Notifier
@@ -75,7 +75,7 @@ def _watch(connection: Any, study_id: int, until: Any, holder: str | None) -> in
 
 
 def _test() -> int:
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.tracking.notify.addresses import describe_address
 
     sender = _sender()

@@ -28,7 +28,7 @@ def reap(
     from dataclasses import replace
     from datetime import timedelta
 
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.cli.database import connect, identify_study
     from hpotool.settings import read_pulse
     from hpotool.storage.control.orders import read_retry_spec

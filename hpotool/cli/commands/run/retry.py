@@ -35,7 +35,7 @@ def retry(
     storage: StorageOption = None,
 ) -> None:
     """Queue failed trials again, with the same parameters, seed and checkpoints."""
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.cli.database import adopt_study, connect
     from hpotool.storage.control.orders import retry_trial
 

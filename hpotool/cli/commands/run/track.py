@@ -22,6 +22,7 @@ class Tracker(str, Enum):
 
     MLFLOW = "mlflow"
     TENSORBOARD = "tensorboard"
+    WANDB = "wandb"
 
 
 def track(
@@ -30,8 +31,8 @@ def track(
     address: Annotated[
         str | None,
         typer.Option(
-            metavar="URL|FOLDER",
-            help="Its address [default: from the study file or MLFLOW_TRACKING_URI].",
+            metavar="URL|FOLDER|PROJECT",
+            help="Its address [default: from the study file, or the tracker's own variables].",
             show_default=False,
         ),
     ] = None,
@@ -54,7 +55,7 @@ def track(
     holder: Annotated[str | None, typer.Option(hidden=True)] = None,
     parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> int:
-    """Export a study to MLflow or TensorBoard until it is over: every trial with its steps, outcome and cost.
+    """Export a study to MLflow, W&B or TensorBoard until it is over: every trial with its steps, outcome and cost.
 
     A killed export continues where it stopped, and no trial waits for it. With `tracking` in the study file, a
     worker runs the export.
@@ -96,7 +97,7 @@ def _export(
     """Export until there is a reason to stop; return what was sent, and whether a signal was the reason."""
     import logging
 
-    from hpotool.cli.actor import current_actor
+    from hpotool.api.actor import current_actor
     from hpotool.settings import read_pulse
     from hpotool.storage.tracking.exported import ExportReader
     from hpotool.storage.tracking.jobs import Job, restart_job, take_job
@@ -108,7 +109,7 @@ def _export(
     spec = _spec(ExportReader(connection.run, study_id))
     destination = choose_destination(to.value, address, experiment, spec)
     job = Job(study_id, destination.job, holder or f"{current_actor()} (process {os.getpid()})")
-    target = destination.open()
+    target = destination.open(spec)
     held_for = read_pulse().grace
     with leaving_on_signals() as leaving, Tenure(connection.run, job, held_for) as tenure:
         if again:

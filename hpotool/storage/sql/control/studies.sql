@@ -191,3 +191,21 @@ INSERT INTO hpotool.events (study_id, kind, trial_id, number, actor, to_state)
 SELECT study_id, 'note', (SELECT trial_id FROM trials t WHERE t.study_id = s.study_id AND t.number = %(number)s),
     %(number)s, %(actor)s, %(to)s
 FROM hpotool.study_settings s WHERE study_id = %(study_id)s
+
+-- name: change_trial_tags
+-- Set and remove tags of a trial in one step, so that two who tag it at once both have their way; the tags that it then
+-- has. No row where there is no such trial.
+INSERT INTO trial_system_attributes AS a (trial_id, key, value_json)
+SELECT trial_id, 'hpotool:tags', %(set)s FROM trials WHERE study_id = %(study_id)s AND number = %(number)s
+ON CONFLICT (trial_id, key) DO UPDATE
+SET value_json = ((a.value_json::jsonb || EXCLUDED.value_json::jsonb) - %(removed)s::text[])::text
+RETURNING value_json
+
+-- name: read_trial_tags
+-- The tags of a trial. No row where there is no such trial.
+SELECT (SELECT value_json FROM trial_system_attributes a WHERE a.trial_id = t.trial_id AND key = 'hpotool:tags')
+FROM trials t WHERE study_id = %(study_id)s AND number = %(number)s
+
+-- name: tags_of_studies
+-- The tags of every study, by its name.
+SELECT study_name, spec -> 'tags' FROM studies JOIN hpotool.study_settings USING (study_id) WHERE spec IS NOT NULL

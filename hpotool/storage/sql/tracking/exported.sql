@@ -10,6 +10,8 @@ SELECT s.study_name, state, state_reason, spec, budget_trials, extract(epoch FRO
     extract(epoch FROM state_changed_at)::float8,
     (SELECT array_agg(direction::text ORDER BY objective) FROM study_directions d WHERE d.study_id = s.study_id),
     (SELECT value_json FROM study_system_attributes a WHERE a.study_id = s.study_id AND a.key = 'study:metric_names'),
+    (SELECT json_object_agg(key, value_json) FROM study_system_attributes a
+        WHERE a.study_id = s.study_id AND starts_with(a.key, 'dashboard:note_str:')),
     finished, running, waiting, failed
 FROM settings JOIN studies s USING (study_id), places
 
@@ -23,12 +25,19 @@ left join lateral (
     from hpotool.attempts a where a.trial_id = t.trial_id
 ) a (attempts) on true
 
+-- name: note_on_trial
+-- The note on a trial, as optuna-dashboard keeps it: attributes of the study.
+left join lateral (
+    select json_object_agg(n.key, n.value_json) from study_system_attributes n
+    where n.study_id = t.study_id and starts_with(n.key, 'dashboard:' || t.trial_id || ':note_str:')
+) n (note) on true
+
 -- name: finished_to_export
 -- Finished trials that have not arrived, in the order of their numbers. Numbers have no gaps, so one that is committed
 -- late is met later.
 select
 -- include: trial_columns
-, a.attempts
+, n.note, a.attempts
 from (
     select * from trials
     where study_id = %(study_id)s and number >= %(below)s and state not in ('RUNNING', 'WAITING')
@@ -36,6 +45,7 @@ from (
     order by number limit %(limit)s
 ) t
 -- include: trial_children
+-- include: note_on_trial
 -- include: attempts_of_trial
 order by t.number
 
@@ -43,11 +53,12 @@ order by t.number
 -- Trials that run, with what they have reported so far.
 select
 -- include: trial_columns
-, a.attempts
+, n.note, a.attempts
 from (
     select * from trials where study_id = %(study_id)s and state = 'RUNNING' and number is not null
     order by number limit %(limit)s
 ) t
 -- include: trial_children
+-- include: note_on_trial
 -- include: attempts_of_trial
 order by t.number

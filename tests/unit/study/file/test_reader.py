@@ -117,7 +117,9 @@ def test_every_key_of_a_command_study_arrives() -> None:
         gpu_memory=10 * 10**9,
         description="what the study is about",
         tags={"owner": "ann", "paper": "3"},
-        tracking=TrackingSpec("https://mlflow.example.org:5000/sub", "digits/2026", "/data/runs"),
+        tracking=TrackingSpec(
+            "https://mlflow.example.org:5000/sub", "digits/2026", "/data/runs", "ann/digits", "digits", 2 * 10**9
+        ),
         notify=NotifySpec(("done", "best"), timedelta(hours=6)),
         keep=KeepSpec(best=5),
     )

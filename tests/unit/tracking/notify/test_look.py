@@ -1,12 +1,18 @@
 import math
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from hpotool.storage.control.confirmations import Confirmation
 from hpotool.storage.tracking.notices import Activity
+from hpotool.study.confirmation.order import Order, Point
+from hpotool.study.confirmation.rounds import Replicate
 from hpotool.study.occasion import OCCASIONS
+from hpotool.study.phase import Apart
+from hpotool.study.rules.replicates import Measurement
 from hpotool.tracking.notify.look import Facts, Noticed, notice
 from tests.tracked import exported_study
 
@@ -17,9 +23,10 @@ GRACE = timedelta(seconds=30)
 def facts(
     study: dict[str, Any] | None = None, best: tuple[int, float] | None = (7, 0.123456789), **fields: Any
 ) -> Facts:
-    is_leaving = fields.pop("is_leaving", False)
+    is_leaving, confirmation = fields.pop("is_leaving", False), fields.pop("confirmation", None)
+    activity = replace(WORKING, **fields)
     return Facts(
-        exported_study(**(study or {})), replace(WORKING, **fields), GRACE, best, timedelta(hours=1), is_leaving
+        exported_study(**(study or {})), activity, GRACE, best, timedelta(hours=1), is_leaving, confirmation
     )
 
 
@@ -116,5 +123,48 @@ def test_a_new_best_is_told_once_and_not_at_the_start() -> None:
 
 
 def test_what_is_an_event_of_the_log_is_not_noticed_here() -> None:
-    for name in ("stopped", "breaker", "quarantine", "device", "confirmed", "drift"):
+    for name in ("stopped", "breaker", "quarantine", "device", "drift"):
         assert told(name, facts({"state": "stopped"}, best=(1, math.inf))) is None
+
+
+def confirmation(*values: tuple[str, float | None], confidence: float | None = None) -> Confirmation:
+    """Replicates of two points as they were measured, one after the other; None: one that waits."""
+    points = tuple(Point(name, {"x": place}) for place, name in enumerate(("trial 1", "trial 2")))
+    seen: dict[str, int] = {}
+    replicates = []
+    for number, (name, value) in enumerate(values):
+        apart = Apart("confirm", name, seen.setdefault(name, 0))
+        seen[name] += 1
+        measured = None if value is None else Measurement((value,), {})
+        replicates.append(Replicate(apart, number, "WAITING" if value is None else "COMPLETE", measured))
+    return Confirmation(Order(points, 3, confidence), tuple(replicates), "f")
+
+
+CLEAR = [("trial 1", 1.0), ("trial 2", 9.0), ("trial 1", 1.01), ("trial 2", 9.01), ("trial 1", 1.02)]
+
+
+def test_an_answer_is_told_once_all_of_it_was_measured() -> None:
+    assert told("confirmed", facts()) is None
+    assert told("confirmed", facts(confirmation=confirmation())) is None
+    assert told("confirmed", facts(confirmation=confirmation(*CLEAR, ("trial 2", None)))) is None
+    found = told("confirmed", facts(confirmation=confirmation(*CLEAR, ("trial 2", 9.02))))
+    assert found is not None
+    assert found.key == "5"
+    assert re.match(r"trial 1 is best with probability (0\.9\d|1\.00) \(3 seeds\)\ntrial 2 is", found.body)
+    assert found.body.endswith("hpotool best digits")
+    more = told("confirmed", facts(confirmation=confirmation(*CLEAR, ("trial 2", 9.02), ("trial 1", 1.0))))
+    assert more is not None
+    assert more.key != found.key
+
+
+def test_an_answer_that_needs_more_is_not_told() -> None:
+    near = [("trial 1", 1.0), ("trial 2", 1.1), ("trial 1", 1.2), ("trial 2", 0.9)]
+    assert told("confirmed", facts(confirmation=confirmation(*near, confidence=0.99))) is None
+    assert told("confirmed", facts(confirmation=confirmation(*near))) is not None
+
+
+def test_the_larger_value_is_the_better_one_where_the_study_says_so() -> None:
+    known = facts({"metrics": {"score": "maximize"}}, confirmation=confirmation(*CLEAR, ("trial 2", 9.02)))
+    found = told("confirmed", known)
+    assert found is not None
+    assert found.body.startswith("trial 2 is best")
