@@ -223,6 +223,7 @@ class StudySpec:
     tags: Mapping[str, str] = field(default_factory=dict)
     tracking: TrackingSpec = TrackingSpec()
     notify: NotifySpec = NotifySpec()
+    data: tuple[str, ...] = ()  # files, folders, URLs, .dvc files that the objective reads
 
     @property
     def has_replicates(self) -> bool:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import optuna
 
-from hpotool.errors import EXIT_DONE, InputError
+from hpotool.errors import EXIT_DONE
+from hpotool.origins.origin import OriginWatch, make_reader
 from hpotool.search.every_point import WholeGrid, WholeTree
 from hpotool.search.pruning.pruners import pruner_for_worker
 from hpotool.search.samplers import SeededSampler, sampler_for_worker
@@ -40,6 +41,7 @@ from hpotool.worker.membership.identity import identify_worker
 from hpotool.worker.membership.launched import changed_code, launch_of_process
 from hpotool.worker.membership.membership import Membership
 from hpotool.worker.membership.side_processes import SideProcesses
+from hpotool.worker.origin import WorkerOrigin, refusal
 from hpotool.worker.points_left import PointsLeft
 from hpotool.worker.process.fork_server_handle import ImportInterrupted
 from hpotool.worker.side_jobs import side_commands
@@ -96,6 +98,10 @@ def run_worker(
     identity = identify_worker(slot.label)
     logs = home / "logs" / study_folder_name(study_name) / identity.worker_id
     storage = WorkerStorage(url, identity, spec.retry, give_up_after=give_up_after)
+    gpus = [device.name for device in slot.devices]
+    watch = OriginWatch(spec, make_reader(spec, home), gpus, meter.driver if meter and gpus else None)
+    origin = WorkerOrigin(storage, study_id, spec, watch)
+    origin.check()
     branches = _branches(spec, sampler, storage, identity.worker_id)
     runner = AttemptRunner(
         spec,
@@ -161,6 +167,7 @@ def run_worker(
                 has_breaker=has_breaker and spec.breaker == "on",
                 order_more=lambda: _order_more(storage, study_id, spec, identity.worker_id),
                 keep=_keeping(final, spec),
+                refuse=origin.before_claim,
             )
             departure = loop.run()
             membership.end_reason = departure.reason
@@ -238,14 +245,6 @@ def _compare_versions(spec: StudySpec, stored: Mapping[str, str]) -> None:
     changed = changed_code(launch_of_process(), Path.cwd())
     found += [changed] if changed else []
     if found and spec.strict:
-        raise InputError(
-            "\n".join(
-                [
-                    "this worker differs from the state in which the study was created, and the study is strict",
-                    *found,
-                ]
-            ),
-            "bring this machine to the same state, or allow this: hpotool create-study FILE --set strict=false",
-        )
+        raise refusal(found)
     for difference in found:
         log_event("version", difference, logging.WARNING)

@@ -178,6 +178,8 @@ def warning_lines(found: StudyStatus) -> Iterator[Text]:
     """Problems that need attention: a warning, a study without workers, workers that are gone."""
     for warning in filter(None, (found.progress.warning, found.risk)):
         yield Text(visible(f"warning: {warning}"), style="yellow")
+    for one in found.different:
+        yield Text(visible(f"warning: {one['worker']} differs from the study: {one['differs']}"), style="yellow")
     gone = [worker for worker in found.workers if worker["state"] == "gone"]
     yield from (Text(visible(_describe_gone(worker)), style="red") for worker in gone[:_DEPARTED_SHOWN])
     if len(gone) > _DEPARTED_SHOWN:

@@ -14,7 +14,12 @@ from hpotool.study.file.kinds import BROKEN, child, place_of_key
 from hpotool.study.file.space_grammar import Draft
 from hpotool.study.spec import Direction
 
-_MAY_HOLD_ENVIRONMENT = (("objective", "command"), ("objective", "environment"), ("objective", "patterns"))
+_MAY_HOLD_ENVIRONMENT = (
+    ("objective", "command"),
+    ("objective", "environment"),
+    ("objective", "patterns"),
+    ("data",),
+)
 
 
 def check_study(
@@ -39,7 +44,7 @@ def check_study(
     for node in _texts_with_environment(document, ()):
         problems.put(
             node.place,
-            "${…} works only in objective.command and objective.environment; write the value, or use --set",
+            "${…} works only in objective.command, objective.environment and data; write the value, or use --set",
         )
 
 

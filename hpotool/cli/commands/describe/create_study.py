@@ -83,9 +83,13 @@ def _spec(file: Path | None, flags: dict[str, Any], assignments: list[str]) -> S
 def _create(spec: StudySpec, storage: str | None) -> None:
     from hpotool.cli.actor import current_actor
     from hpotool.cli.database import connect
+    from hpotool.origins.study import read_here, remember_origin
     from hpotool.storage.control.creation import create_or_resume
 
-    done = create_or_resume(connect(storage), spec, f"create-study by {current_actor()}")
+    connection = connect(storage)
+    done = create_or_resume(connection, spec, f"create-study by {current_actor()}")
+    here = read_here(done.spec)
+    differences = remember_origin(connection, done.spec, here, anew=bool(done.changes))
     if done.is_new:
         budget = f"{done.spec.budget.trials} trials" if done.spec.budget.trials is not None else "no limit"
         warm = f", {len(done.spec.warm_start)} queued" if done.spec.warm_start else ""
@@ -94,5 +98,9 @@ def _create(spec: StudySpec, storage: str | None) -> None:
         say(f"study {done.spec.name!r} exists and is resumed")
         for change in done.changes:
             say(f"  changed: {change}")
+        for difference in differences:
+            say(f"  differs here from the study: {difference}")
+    for path in (path for part in here for path in part.missing if done.is_new):
+        say(f"{path} cannot be read here; the study takes the data of its first worker")
     say(f"next: {paste('worker', '--study', done.spec.name)}")
     sys.stdout.write(done.spec.name + "\n")
