@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 _PATIENCE_S = 30.0
@@ -12,9 +13,14 @@ _FIXED = ("-c", "core.quotepath=off", "-c", "diff.noprefix=false", "-c", "diff.m
 _DIFF = ("diff", "--binary", "--no-color", "--no-ext-diff", "--no-textconv", "--full-index")
 
 
-def run_git(folder: Path, *arguments: str, may_fail: bool = False) -> bytes | None:
-    """What git prints; None without git, or if it fails (``may_fail``: what it printed even then)."""
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+def run_git(
+    folder: Path, *arguments: str, may_fail: bool = False, more: Mapping[str, str] | None = None
+) -> bytes | None:
+    """What git prints; None without git, or if it fails (``may_fail``: what it printed even then).
+
+    ``more`` is added to its environment.
+    """
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", **(more or {})}
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *_FIXED, *arguments],

@@ -5,13 +5,17 @@ Two working folders with a home folder each stand for the machines: all that tel
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from hpotool.errors import EXIT_WRONG_INPUT
-from tests.acceptance.command_line import CommandLine
+from hpotool.errors import EXIT_FAILED, EXIT_WRONG_INPUT
+from tests.acceptance.command_line import ROOT, CommandLine
 
 MODULE = """
 import pathlib
@@ -94,3 +98,72 @@ def test_a_machine_with_other_data_is_told_recorded_and_refused_under_strict(
     refused = other.run("worker", "churn", code=EXIT_WRONG_INPUT).stderr
     assert "the study is strict" in refused
     assert told in refused
+
+
+def _run_again(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the script with the Python of this test, whose packages are those of the trial."""
+    return subprocess.run(
+        [folder / "reproduce.sh", *options, "--format", "json"],
+        env={**os.environ, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "change"),
+    [("xgboost_digits", ("ROUNDS = 120", "ROUNDS = 12")), ("pytorch_digits", ("EPOCHS = 15", "EPOCHS = 2"))],
+)
+def test_the_examples_give_the_same_value_again(
+    database_url: str, tmp_path: Path, module: str, change: tuple[str, str]
+) -> None:
+    """With uncommitted changes, which are gone by the time of the second run."""
+    folder = tmp_path / "project"
+    (folder / "objectives").mkdir(parents=True)
+    (folder / "objectives" / "__init__.py").touch()
+    source = folder / "objectives" / f"{module}.py"
+    shutil.copy(ROOT / "objectives" / f"{module}.py", source)
+    shutil.copy(ROOT / "studies" / f"{module}.yaml", folder / "study.yaml")
+    commit(folder)
+    committed = source.read_text()
+    source.write_text(committed.replace(*change))
+    here = CommandLine(database_url, folder, {"HPOTOOL_HOME": str(tmp_path / "home")})
+    here.run("create-study", "study.yaml", "--set", "budget.trials=2", "--set", "pruner=none")
+    here.run("worker")
+    source.write_text(committed)
+
+    wrote = here.json("reproduce", "1", "--output", "again")
+    assert wrote["data_differs"] == []
+    again = folder / "again"
+    assert (again / "code" / "objectives" / f"{module}.py").read_text() == committed.replace(*change)
+    assert "optuna==5." in (again / "requirements.txt").read_text()
+    done = _run_again(again)
+    assert done.returncode == 0, done.stderr
+    found, lock = json.loads(done.stdout), json.loads((again / "lock.json").read_text())
+    assert found["is_same"]
+    assert found["values"] == lock["values"]
+    assert len(lock["reports"]) == int(change[1].split()[-1])
+    assert (lock["number"], lock["code"]["folder"]) == (1, ".")
+
+
+def test_other_data_is_said_and_what_cannot_be_reproduced_is_refused(one: CommandLine) -> None:
+    one.run("create-study", "study.yaml")
+    one.run("worker", "churn")
+    one.run("reproduce", "0")
+    again = one.folder / "churn-0"
+    assert json.loads(_run_again(again).stdout)["is_same"]
+
+    rows = one.folder / "data" / "train" / "rows.csv"
+    rows.write_text("1,2\n5,6\n")
+    refused = _run_again(again)
+    assert refused.returncode == EXIT_WRONG_INPUT
+    assert "data/train has another content (rows.csv differs)" in refused.stderr
+    anyway = _run_again(again, "--anyway")
+    assert anyway.returncode == EXIT_FAILED
+    assert json.loads(anyway.stdout)["differences"][0].startswith("loss is ")
+    assert one.json("reproduce", "0", "--output", "other")["data_differs"]
+
+    (one.folder / "mine.py").write_text("changed")
+    said = one.run("reproduce", "0", "--output", "third", code=EXIT_WRONG_INPUT).stderr
+    assert "mine.py is not the code of the trial" in said
+    assert "exists and is not empty" in one.run("reproduce", "0", code=EXIT_WRONG_INPUT).stderr
