@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpotool.analysis.results import TrialResult, json_data, metric_names, read_result, utc
 from hpotool.errors import NotFoundError
+from hpotool.storage.fleet.reuse import REUSED
 from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
 from hpotool.study.phase import PHASE_ATTRIBUTE, Apart
 from hpotool.study.rules.replicates import REPLICATE_OF
@@ -22,7 +23,7 @@ _OWN_COLUMNS = (
     *("trial", "from", "state", "outcome", "attempts", "duration_s", "reason", "replicate_of", "retry"),
     *("phase", "point", "replicate"),
 )
-_PRIVATE_ATTRIBUTES = ("constraints", "tpe:", "fixed_params", BRANCH_ATTRIBUTE, PHASE_ATTRIBUTE)
+_PRIVATE_ATTRIBUTES = ("constraints", "tpe:", "fixed_params", BRANCH_ATTRIBUTE, PHASE_ATTRIBUTE, REUSED)
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class TrialRecord:
         source: the number of the trial whose checkpoint it started from; ``None`` if it started from scratch.
         lineage: the numbers of the trials that it is a retry of, oldest first.
         apart: the purpose of a trial beside the search.
+        reused: ``{"study", "trial"}``: where the trial ran whose result this one has.
     """
 
     result: TrialResult
@@ -48,6 +50,7 @@ class TrialRecord:
     source: int | None = None
     lineage: tuple[int, ...] = ()
     apart: Apart | None = None
+    reused: Mapping[str, Any] | None = None
 
     @property
     def reason(self) -> str | None:
@@ -66,6 +69,7 @@ class TrialRecord:
             "attempts": json_data(self.attempts),
             **self._replicate(),
             **self._phase(),
+            **({"reused": dict(self.reused)} if self.reused else {}),
             "from": self.source,
         }
 
@@ -198,6 +202,7 @@ def _record(trial: FrozenTrial, names: tuple[str, ...], attempts: Attempts) -> T
         source=branch.source if branch else None,
         lineage=_lineage(trial),
         apart=Apart.of(trial.system_attrs),
+        reused=trial.system_attrs.get(REUSED),
     )
 
 

@@ -10,15 +10,18 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from hpotool.origins.git import read_diff, read_line, read_paths
 from hpotool.origins.hash_cache import hash_content
 from hpotool.storage.control.versions import code_files
+from hpotool.storage.fleet.code_folder import hash_files, walk_code
 from hpotool.study.origins.content import Part, hash_text
 from hpotool.study.spec import ObjectiveSpec
 
+MOST_FILES = 10_000  # of a folder without git; a home folder is no project
 LARGEST_DIFF = 500_000  # bytes of uncommitted changes that are kept, so that they can be applied again
 _SUFFIXES = "py pyx pyi sh bash r jl lua pl rb js ts c h cc cpp hpp cu cuh rs go java scala"
 _IS_CODE = re.compile(rf"\.({_SUFFIXES.replace(' ', '|')})", re.IGNORECASE)
@@ -34,7 +37,17 @@ def read_code(objective: ObjectiveSpec, data: Sequence[Path] = (), folder: Path 
     root = read_line(place, "rev-parse", "--show-toplevel")
     if root is not None and read_line(place, "rev-parse", "--verify", "--quiet", "HEAD"):
         content |= _read_repository(Path(root), place, files, data)
+    elif (tree := hash_folder(place)) is not None:
+        content["tree"] = tree
     return Part("code", content)
+
+
+def hash_folder(folder: Path) -> str | None:
+    """A hash of the files below a folder without git whose suffix is that of code; None: there are too many."""
+    found = list(islice(walk_code(folder), MOST_FILES + 1))
+    if len(found) > MOST_FILES:
+        return None
+    return hash_files(folder, sorted(path for path in found if _IS_CODE.fullmatch(Path(path).suffix)))
 
 
 def code_stamp(objective: ObjectiveSpec) -> object:

@@ -45,6 +45,7 @@ def write_reproduction(recipe: Recipe, folder: Path, source: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} exists and is not empty", "name another folder with --output")
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / ".gitignore").write_text("*\n")  # it is no part of the project's code
     own = folder / "code" / recipe.code.get("folder", ".")
     restore_code(recipe.code, source, folder / "code", [source / path for path in _relative(recipe.data)])
     for path in _relative(recipe.data):

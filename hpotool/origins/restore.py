@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hpotool.errors import InputError
+from hpotool.origins.code import hash_folder
 from hpotool.origins.git import read_line, run_git
 from hpotool.origins.hash_cache import hash_content
 from hpotool.storage.fleet.code_folder import code_paths
@@ -28,6 +29,7 @@ def restore_code(code: Mapping[str, Any], source: Path, target: Path, data: Sequ
         _check_out(code, source, target)
     else:
         _refuse_other_files(code, source)
+        _refuse_other_folder(code, source)
         _copy(source, target, data)
     _refuse_other_files(code, target / code.get("folder", "."))
 
@@ -85,6 +87,13 @@ def _copy(source: Path, target: Path, data: Sequence[Path]) -> None:
 def _is_below(path: Path, folders: Sequence[Path]) -> bool:
     resolved = path.resolve()
     return any(resolved == folder or folder in resolved.parents for folder in folders)
+
+
+def _refuse_other_folder(code: Mapping[str, Any], source: Path) -> None:
+    if "tree" in code and hash_folder(source) != code["tree"]:
+        raise InputError(
+            f"the files of code in {source} are not those of the trial", "name the folder of that code with --code"
+        )
 
 
 def _refuse_other_files(code: Mapping[str, Any], folder: Path) -> None:

@@ -16,15 +16,21 @@ Run = Callable[[str, Mapping[str, Any]], Rows]
 
 @dataclass(frozen=True)
 class OriginHashes:
-    """What a claim notes with the attempt; None: not known, or the study names no data."""
+    """What a claim notes with the attempt; None: not known, or the study names no data.
+
+    ``is_known``: the hashes say all: equal ones are equal code and data.
+    """
 
     code: str | None = None
     data: str | None = None
+    is_known: bool = False
 
     @classmethod
     def of(cls, origin: Origin) -> OriginHashes:
         """Those of an origin."""
-        return cls(origin.code.hash, None if origin.data is None else origin.data.hash)
+        is_whole = origin.data is None or not origin.data.missing
+        is_known = bool(origin.code.content.get("files")) and bool(origin.code.content.get("tree")) and is_whole
+        return cls(origin.code.hash, None if origin.data is None else origin.data.hash, is_known)
 
 
 @dataclass(frozen=True)

@@ -347,6 +347,12 @@ STUDY = Record(
             "variable of the worker",
             is_silent=True,
         ),
+        "reuse": Key(
+            Flag(),
+            "whether a trial is not run again if it completed in another study with the same objective, code, "
+            "data, point and seed (false)",
+            is_silent=True,
+        ),
         "strict": Key(Flag(), "whether a worker with other code, data or versions is refused (false)"),
         "duplicates": Key(
             OneOf(("allow", "skip", "replicate")),

@@ -42,6 +42,8 @@ def say_other_code(study: Mapping[str, Any], here: Mapping[str, Any]) -> list[st
     found = [f"{name} has another content" for name, (was, now) in files.items() if was is not None and was != now]
     if found or None in (study.get("tree"), here.get("tree")):
         return found
+    if study["tree"] != here["tree"] and None in (study.get("commit"), here.get("commit")):
+        return ["the files of code beside it are other ones"]
     if study["tree"] != here["tree"]:
         return [f"the code is of commit {here.get('commit')}, and was of {study.get('commit')}"]
     if study.get("changes") != here.get("changes"):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hpotool.origins import code as code_module
 from hpotool.origins.code import LARGEST_DIFF, code_stamp, read_code
 from hpotool.study.spec import ObjectiveSpec
 
@@ -105,15 +106,34 @@ def test_large_changes_are_known_by_their_hash_alone(repository: Path) -> None:
     assert content["changes"]
 
 
-def test_without_a_repository_the_code_is_the_objectives_file(
+def test_without_a_repository_the_code_is_every_file_of_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.py").write_text("x = 1\n")
+    for name in ("mine.py", "helper.py", "rows.csv"):
+        (tmp_path / name).write_text("x = 1\n")
     before, content = _read()
-    assert set(content) == {"files"}
-    (tmp_path / "mine.py").write_text("x = 2\n")
+    assert set(content) == {"files", "tree"}
+    (tmp_path / "rows.csv").write_text("x = 2\n")
+    assert _read()[0] == before
+    (tmp_path / "helper.py").write_text("x = 2\n")
     assert _read()[0] != before
+    monkeypatch.setattr(code_module, "MOST_FILES", 2)
+    assert set(_read()[1]) == {"files"}, "of a folder with very many files, only the objective's"
+
+
+def test_a_folder_that_ignores_itself_is_no_code(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """As what `hpotool reproduce` writes into the working folder."""
+    plain = tmp_path_factory.mktemp("plain")
+    (plain / "mine.py").write_text("x = 1\n")
+    for folder in (repository / "project", plain):
+        before = read_code(OBJECTIVE, folder=folder).hash
+        (folder / "again" / "code").mkdir(parents=True)
+        (folder / "again" / ".gitignore").write_text("*\n")
+        (folder / "again" / "code" / "other.py").write_text("y = 1\n")
+        assert read_code(OBJECTIVE, folder=folder).hash == before
 
 
 def test_a_commands_files_are_watched_and_a_module_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

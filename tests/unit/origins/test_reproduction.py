@@ -31,7 +31,9 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
 def test_the_folder_has_code_script_lock_and_requirements(recipe: Recipe, tmp_path: Path) -> None:
     folder = tmp_path / "again"
     write_reproduction(recipe, folder, Path.cwd())
-    assert {path.name for path in folder.iterdir()} == {"code", "reproduce.sh", "lock.json", "requirements.txt"}
+    assert {path.name for path in folder.iterdir()} == {
+        *("code", "reproduce.sh", "lock.json", "requirements.txt", ".gitignore"),
+    }
     assert json.loads((folder / "lock.json").read_text())["params"] == {"x": 0.1}
     assert (folder / "requirements.txt").read_text() == "numpy==2.0\n"
     script = (folder / "reproduce.sh").read_text()

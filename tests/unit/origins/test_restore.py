@@ -86,6 +86,9 @@ def test_without_git_the_folder_is_copied_without_its_data(project: Path, tmp_pa
 
 def test_without_git_other_code_is_refused(project: Path, tmp_path: Path) -> None:
     code = _recorded()
+    (project / "helper.py").write_text("x = 2\n")
+    with pytest.raises(InputError, match="the files of code"):
+        restore_code(code, project, tmp_path / "out")
     (project / "mine.py").write_text("x = 2\n")
     with pytest.raises(InputError, match=r"mine\.py is not the code of the trial"):
         restore_code(code, project, tmp_path / "out")

@@ -203,6 +203,8 @@ def _describe_trial(data: Mapping[str, Any]) -> dict[str, str]:
     if "phase" in data:
         which = f", replicate {data['replicate'] + 1}" if data["phase"] == "confirm" else ""
         lines["for"] = f"{data['phase']}: {data['point']}{which}"
+    if "reused" in data:
+        lines["result of"] = f"trial {data['reused']['trial']} of study {data['reused']['study']}, not run again"
     if data["lineage"]:
         lines["retry of"] = f"trial {', '.join(map(str, data['lineage']))}"
     return {key: value for key, value in lines.items() if value}

@@ -72,4 +72,6 @@ def test_other_code_is_said_once_by_what_is_nearest() -> None:
     assert say_other_code(COMMITTED, {**COMMITTED, "changes": "d"}) == [
         "its uncommitted changes are d, and were none"
     ]
-    assert say_other_code({"files": {"a.py": "1"}}, {"files": {"a.py": "1"}}) == [], "without a repository"
+    bare = {"files": {"a.py": "1"}, "tree": "t1"}
+    assert say_other_code(bare, bare) == [], "without a repository"
+    assert say_other_code(bare, {**bare, "tree": "t2"}) == ["the files of code beside it are other ones"]
