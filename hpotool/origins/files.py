@@ -49,7 +49,7 @@ def walk_files(path: Path) -> list[File]:
     found = path.stat()
     if not stat.S_ISDIR(found.st_mode):
         return [File(path.name, path, _stamp(found))]
-    return sorted(_walk(path, path, set()), key=lambda file: file.name)
+    return sorted(_walk(path, "", set()), key=lambda file: file.name)
 
 
 def stamp_path(path: Path) -> object:
@@ -60,7 +60,7 @@ def stamp_path(path: Path) -> object:
         return None
 
 
-def _walk(root: Path, folder: Path, seen: set[tuple[int, int]]) -> Iterator[File]:
+def _walk(folder: Path, prefix: str, seen: set[tuple[int, int]]) -> Iterator[File]:
     """Follows links to folders, as data often lies behind them; a circle of links once."""
     own = folder.stat()
     if (own.st_dev, own.st_ino) in seen:
@@ -68,15 +68,14 @@ def _walk(root: Path, folder: Path, seen: set[tuple[int, int]]) -> Iterator[File
     seen.add((own.st_dev, own.st_ino))
     with os.scandir(folder) as entries:
         for entry in entries:
-            path = Path(entry.path)
             try:
                 found = entry.stat()
             except FileNotFoundError:  # a link to nowhere, or removed meanwhile
                 continue
             if stat.S_ISDIR(found.st_mode):
-                yield from _walk(root, path, seen)
+                yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", seen)
             elif stat.S_ISREG(found.st_mode):
-                yield File(path.relative_to(root).as_posix(), path, _stamp(found))
+                yield File(f"{prefix}{entry.name}", Path(entry.path), _stamp(found))
 
 
 def _stamp(found: os.stat_result) -> Stamp:

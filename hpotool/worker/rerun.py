@@ -61,6 +61,7 @@ def rerun(recipe: Recipe) -> Rerun:
 
 def _same_trial(recipe: Recipe, directions: list[Direction]) -> optuna.Trial:
     """A trial with the number, the parameters and the phase of the one that is to be run again."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     is_pruned = recipe.state == TrialState.PRUNED.name and recipe.last_step is not None
     pruner = PruneAt(recipe.last_step or 0) if is_pruned else optuna.pruners.NopPruner()
     study = optuna.create_study(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from hpotool.analysis.origins.lineage import Lineage, flat_origin
 from hpotool.analysis.report.blocks import Block, Grid, Heading, Paragraph
+from hpotool.storage.fleet.origins import SharedOrigin
 from hpotool.study.origins.differences import Flat, find_different
 
 _MOST_DIFFERENCES = 40
@@ -26,14 +27,18 @@ def list_lineage(lineage: Lineage) -> Iterator[Block]:
         yield from _say_several(lineage, flats)
     for one in lineage.origins:
         for name, both in lineage.differences(one).items():
-            trials = f"{len(one.numbers)} trials from trial {one.numbers[0]} on"
             values = f"{name} was {both['here']}, and is {both['study']} in the study"
-            yield Paragraph(f"{values}: {trials}, on {', '.join(one.hosts)}.", is_warning=True)
+            said = f"{values}: {_count(one)} from trial {one.numbers[0]} on, by {', '.join(one.hosts)}."
+            yield Paragraph(said, is_warning=True)
+
+
+def _count(one: SharedOrigin) -> str:
+    return "1 trial" if len(one.numbers) == 1 else f"{len(one.numbers)} trials"
 
 
 def _say_several(lineage: Lineage, flats: list[Flat]) -> Iterator[Block]:
     yield Paragraph(f"The latest is shown; the attempts had {len(flats)} different ones, which differ in this:")
-    columns = [f"{len(one.numbers)} trials on {', '.join(one.hosts)}" for one in lineage.origins]
+    columns = [f"{_count(one)} on {', '.join(one.hosts)}" for one in lineage.origins]
     different = find_different(flats)
     rows = [[name, *(value or "" for value in values)] for name, values in different.items()]
     yield Grid(("", *columns), rows[:_MOST_DIFFERENCES])

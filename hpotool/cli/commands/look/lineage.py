@@ -52,7 +52,9 @@ def _draw_origin(one: Mapping[str, Any], *, with_trials: bool) -> Iterator[Rende
     lines |= {"hosts": ", ".join(one["hosts"]), **_code(one["code"]), **_environment(one["environment"])}
     yield record(lines, _NAMES_WIDTH)
     if one["data"]:
+        yield ""
         yield table([{"data": path, **_entry(entry)} for path, entry in one["data"].items()])
+    yield ""
     if one["differs"]:
         rows = [{"what": name, **both} for name, both in one["differs"].items()]
         yield table(rows, "what differs from the study")
