@@ -50,6 +50,11 @@ ELSEWHERE = {
     "hpotool confirm digits": "test_confirm.py: a study of 30 trials of its own",
     "hpotool worker digits": "test_confirm.py",
     "hpotool run --trial 22": "test_final.py",
+    "hpotool show 7 --lineage": "test_lineage.py, as what follows: whose study is meant, it knows",
+    "hpotool show --lineage": "test_lineage.py",
+    "hpotool reproduce": "test_lineage.py",
+    "./my-study-7/reproduce.sh": "test_lineage.py",
+    "hpotool create-study study.yaml --if-changed": "test_retuning.py: it needs data",
 }
 # What a reader puts in: an address of the machine at hand, a study that exists.
 STANDS_FOR = {

@@ -9,6 +9,7 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.trial import TrialState
 
 from hpotool.analysis.origins.lineage import read_lineage
 from hpotool.analysis.status import read_status
@@ -20,13 +21,23 @@ from hpotool.origins.hash_cache import HashCache
 from hpotool.origins.origin import OriginWatch
 from hpotool.origins.study import remember_origin
 from hpotool.storage.control.creation import create_or_resume, find_study_id
+from hpotool.storage.control.keeping import delete_study
 from hpotool.storage.control.orders import read_events, register_worker
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
-from hpotool.storage.fleet.attempts import Attempt, claim_trial, new_attempt_id
+from hpotool.storage.fleet.attempts import (
+    Attempt,
+    Ending,
+    claim_trial,
+    fail_and_queue,
+    finish_late,
+    new_attempt_id,
+)
 from hpotool.storage.fleet.origins import read_different_workers
+from hpotool.storage.fleet.trial_content import TrialContent
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.storage.fleet.worker_storage import WorkerStorage
+from hpotool.study.outcome import Outcome
 from hpotool.study.spec import MetricSpec, ObjectiveSpec, StudySpec
 from hpotool.worker.origin import WorkerOrigin
 
@@ -190,3 +201,53 @@ def test_names_that_are_no_text_are_stored(bench: Bench) -> None:
     (folder / "rows.csv" / "\udcff").write_text("x")
     bench.worker(folder)
     assert _stored(bench)["data"] == 1
+
+
+def test_a_study_whose_file_changed_takes_the_state_of_that_machine(bench: Bench) -> None:
+    remember_origin(bench.connection, SPEC)
+    (Path.cwd() / "rows.csv").write_text("22")
+    [said] = remember_origin(bench.connection, SPEC)
+    assert said.startswith("rows.csv has another content"), "it is only told"
+    assert bench.worker(bench.machine("old", "1"))[0].differences == []
+    assert remember_origin(bench.connection, SPEC, anew=True) == []
+    assert bench.worker(bench.machine("new", "22"))[0].differences == []
+    assert bench.worker(bench.machine("older", "1"))[0].differences != []
+
+
+def test_a_worker_with_other_code_says_so(bench: Bench) -> None:
+    remember_origin(bench.connection, SPEC)
+    (Path.cwd() / "train.sh").write_text("echo other")
+    other, storage = bench.worker(bench.machine("a", "1"))
+    assert other.differences == ["train.sh has another content"]
+    assert other.before_claim() is None
+    bench.claim(storage)
+    [origin] = read_lineage(bench.connection, "s").origins
+    found = read_lineage(bench.connection, "s").differences(origin)
+    assert set(found) == {"code train.sh"}
+
+
+def test_a_late_result_keeps_where_it_came_from(bench: Bench) -> None:
+    """Its retry is completed by the attempt that was taken for lost, which saw the data of then."""
+    remember_origin(bench.connection, SPEC)
+    _, storage = bench.worker(bench.machine("a", "1"))
+    lost = bench.claim(storage)
+    run, ending = bench.connection.run, Ending(Outcome.LOST, follow_up="retry")
+    fail_and_queue(run, bench.study_id, lost.trial_id, "reaper", ending, event="reap")
+    complete = Ending(Outcome.COMPLETE)
+    assert finish_late(run, lost, "worker-0", TrialContent(), TrialState.COMPLETE, [1.0], complete)
+    [origin] = read_lineage(bench.connection, "s", 1).origins
+    assert origin.hashes["data"] == storage.origin.data
+    assert origin.contents["code"] is not None
+
+
+def test_deleting_a_study_leaves_the_origins_of_others(bench: Bench) -> None:
+    remember_origin(bench.connection, SPEC)
+    origin, storage = bench.worker(bench.machine("a", "22"))
+    origin.before_claim()
+    bench.claim(storage)
+    create_or_resume(bench.connection, replace(SPEC, name="other"), "test")
+    remember_origin(bench.connection, replace(SPEC, name="other"))
+    assert _stored(bench) == {"code": 1, "data": 2, "environment": 1}
+    delete_study(bench.connection, bench.study_id)
+    assert _stored(bench) == {"code": 1, "data": 1}, "what only the deleted study had is gone"
+    assert read_lineage(bench.connection, "other").of_study.contents["data"] is not None

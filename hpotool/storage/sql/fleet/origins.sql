@@ -61,3 +61,19 @@ ORDER BY max(a.started_at) DESC
 -- The workers of a study that have not ended and see other code or data than it has.
 SELECT worker_id, host, differs FROM hpotool.workers
 WHERE study_id = %(study_id)s AND ended_at IS NULL AND differs IS NOT NULL ORDER BY registered_at, worker_id
+
+-- name: origins_of_study
+-- The hashes that a study, its workers and its attempts point to.
+SELECT array_agg(DISTINCT hash) FROM (
+    SELECT unnest(ARRAY[code_hash, data_hash]) AS hash FROM hpotool.study_settings WHERE study_id = %(study_id)s
+    UNION SELECT unnest(ARRAY[code_hash, data_hash]) FROM hpotool.attempts WHERE study_id = %(study_id)s
+    UNION SELECT environment_hash FROM hpotool.workers WHERE study_id = %(study_id)s
+) AS used WHERE hash IS NOT NULL
+
+-- name: forget_origins
+-- Remove those of these contents to which nothing points any more: code holds changes that somebody may want to be gone.
+DELETE FROM hpotool.origins
+WHERE hash = ANY(%(hashes)s::text[])
+    AND NOT EXISTS (SELECT FROM hpotool.study_settings s WHERE hash IN (s.code_hash, s.data_hash))
+    AND NOT EXISTS (SELECT FROM hpotool.attempts a WHERE hash IN (a.code_hash, a.data_hash))
+    AND NOT EXISTS (SELECT FROM hpotool.workers w WHERE w.environment_hash = hash)
