@@ -19,8 +19,9 @@ from hpotool.analysis.insights.failures import FailureRegion, find_failure_regio
 from hpotool.analysis.pace import Pace, find_workers, is_forsaken, measure_pace
 from hpotool.analysis.results import direction_signs, json_data, metric_names, read_result
 from hpotool.storage.control.activity import StudyActivity, read_activity
-from hpotool.storage.control.studies import StudyProgress, has_replicates, list_studies, read_progress
+from hpotool.storage.control.studies import StudyProgress, has_replicates, has_table, list_studies, read_progress
 from hpotool.storage.database.connection import Connection
+from hpotool.storage.fleet.origins import read_different_workers
 from hpotool.study.branch import Branch
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class StudyStatus:
         best_values: with one metric, the best value after each complete trial that meets every constraint.
         failure_region: where in the search space trials fail, if that can be told.
         risk: why ending trials early is a risk in this study, if it is.
+        different: the workers that see other code or data than the study has, and in words which.
         latest_values: the values of the trials in ``activity.latest``, by number and metric.
     """
 
@@ -63,6 +65,7 @@ class StudyStatus:
     latest_values: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     failure_region: FailureRegion | None = None
     risk: str | None = None
+    different: tuple[Mapping[str, str], ...] = ()
 
     @property
     def pace(self) -> Pace:
@@ -122,6 +125,7 @@ class StudyStatus:
             **({"tiers": [vars(tier) for tier in self.tiers]} if self.tiers else {}),
             "warning": self.progress.warning,
             **({"risk": self.risk} if self.risk else {}),
+            **({"drift": [dict(worker) for worker in self.different]} if self.different else {}),
             "workers": [json_data(worker) for worker in self.workers],
             "is_forsaken": self.is_forsaken,
             "departed": [dict(worker) for worker in self.activity.departed],
@@ -155,7 +159,15 @@ def read_status(connection: Connection, study: Study) -> StudyStatus:
         {trial.number: read_result(trial, names).values for trial in trials if trial.number in recent},
         find_failure_region(trials),
         say_risk(study, pruner=progress.pruner, tiers=bool(progress.tiers), has_tiers=bool(progress.tiers)),
+        tuple(_find_different_workers(connection, study)),
     )
+
+
+def _find_different_workers(connection: Connection, study: Study) -> list[dict[str, str]]:
+    """The workers with other code or data; a database of an older hpotool knows none."""
+    if not has_table(connection, "hpotool.origins"):
+        return []
+    return read_different_workers(connection.run, study._study_id)
 
 
 def _follow_best(trials: Sequence[FrozenTrial], signs: Sequence[float]) -> tuple[float, ...]:

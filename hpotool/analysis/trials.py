@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpotool.analysis.results import TrialResult, json_data, metric_names, read_result, utc
 from hpotool.errors import NotFoundError
+from hpotool.storage.fleet.reuse import REUSED
 from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
 from hpotool.study.labels import TAGS_ATTRIBUTE, join_note, note_prefix, tags_of
 from hpotool.study.phase import PHASE_ATTRIBUTE, Apart
@@ -23,7 +24,15 @@ _OWN_COLUMNS = (
     *("trial", "from", "state", "outcome", "attempts", "duration_s", "reason", "replicate_of", "retry"),
     *("phase", "point", "replicate", "note"),
 )
-_PRIVATE_ATTRIBUTES = ("constraints", "tpe:", "fixed_params", BRANCH_ATTRIBUTE, PHASE_ATTRIBUTE, TAGS_ATTRIBUTE)
+_PRIVATE_ATTRIBUTES = (
+    "constraints",
+    "tpe:",
+    "fixed_params",
+    BRANCH_ATTRIBUTE,
+    PHASE_ATTRIBUTE,
+    TAGS_ATTRIBUTE,
+    REUSED,
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,7 @@ class TrialRecord:
         apart: the purpose of a trial beside the search.
         tags: the tags that people gave it.
         note: the note on it, in Markdown; empty without one.
+        reused: ``{"study", "trial"}``: where the trial ran whose result this one has.
     """
 
     result: TrialResult
@@ -53,6 +63,7 @@ class TrialRecord:
     apart: Apart | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    reused: Mapping[str, Any] | None = None
 
     @property
     def reason(self) -> str | None:
@@ -71,6 +82,7 @@ class TrialRecord:
             "attempts": json_data(self.attempts),
             **self._replicate(),
             **self._phase(),
+            **({"reused": dict(self.reused)} if self.reused else {}),
             "from": self.source,
             **({"tags": dict(self.tags)} if self.tags else {}),
             **({"note": self.note} if self.note else {}),
@@ -222,6 +234,7 @@ def _record(
         apart=Apart.of(trial.system_attrs),
         tags=tags_of(trial.system_attrs),
         note=join_note(notes, note_prefix(trial._trial_id)),
+        reused=trial.system_attrs.get(REUSED),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from hpotool.api.actor import current_actor
 from hpotool.api.studies import choose_study
 from hpotool.errors import InputError
 from hpotool.storage.control.creation import change_spec, find_study_id, read_spec

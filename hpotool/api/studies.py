@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpotool.api.database import find_study, resolve_url
 from hpotool.errors import InputError, NotFoundError
+from hpotool.origins.study import remember_origin
 from hpotool.storage.control.creation import create_or_resume, read_spec_if_any
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.optuna.postgres import PostgresStorage
@@ -112,6 +113,9 @@ def create_study(file: str | Path | Mapping[str, Any], /, storage: str | None = 
     url = resolve_url(storage, logger.info)
     with closing(Connection(url)) as connection:
         done = create_or_resume(connection, spec, "hpotool.create_study")
+        differences = remember_origin(connection, done.spec, anew=bool(done.changes))
+    for difference in differences:
+        logger.warning("study %r differs here: %s", spec.name, difference)
     for change in done.changes:
         logger.info("study %r changed: %s", spec.name, change)
     return load_study(done.spec.name, url.libpq)

@@ -21,7 +21,7 @@ from typer.main import get_command
 
 import hpotool
 from hpotool.cli.command import Command, Group
-from hpotool.cli.commands.decide import artifacts, compare, confirm, export, report, run_final
+from hpotool.cli.commands.decide import artifacts, compare, confirm, export, report, reproduce, run_final
 from hpotool.cli.commands.describe import budget, check, create_study, enqueue, init, schema
 from hpotool.cli.commands.fleet import doctor, drill, launch, metrics, quarantine, workers
 from hpotool.cli.commands.keep import archive, clean, clone, db, delete, import_study, note, rename
@@ -96,6 +96,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
         "compare": compare.compare,
         "report": report.report,
         "run": run_final.run,
+        "reproduce": reproduce.reproduce,
         "artifacts": artifacts.artifacts,
         "export": export.export,
     },

@@ -201,6 +201,7 @@ def _pod(request: Request) -> dict[str, Any]:
         "command": request.worker_words(),
         "env": [
             {"name": "HPOTOOL_LAUNCH", "value": request.launch_id},
+            {"name": "HPOTOOL_IMAGE", "value": options["image"]},
             {"name": "HPOTOOL_JOB", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         ],
         "envFrom": [{"secretRef": {"name": object_name(request)}}],

@@ -238,6 +238,8 @@ class StudySpec:
     tags: Mapping[str, str] = field(default_factory=dict)
     tracking: TrackingSpec = TrackingSpec()
     notify: NotifySpec = NotifySpec()
+    reuse: bool = False  # whether an equal trial of another study is not run again
+    data: tuple[str, ...] = ()  # files, folders, URLs, .dvc files that the objective reads
 
     @property
     def has_replicates(self) -> bool:

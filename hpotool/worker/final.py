@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-import platform
 import shutil
 import tempfile
 from collections.abc import Mapping
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 from optuna import Trial
 
 from hpotool.errors import CheckpointStoreError
+from hpotool.origins.environment import read_environment
+from hpotool.origins.files import fold, walk_files
+from hpotool.origins.hash_cache import hash_content
 from hpotool.storage.control.finals import ARTIFACTS
 from hpotool.worker.checkpoints.location import CheckpointLocation
 from hpotool.worker.checkpoints.store_calls import Patience, StoreCalls
@@ -81,18 +81,10 @@ def list_files(folder: Path) -> list[dict[str, Any]]:
         {
             "name": path.relative_to(folder).as_posix(),
             "bytes": path.stat().st_size,
-            "sha256": hash_file(path),
+            "sha256": hash_content(path),
         }
         for path in paths
     ]
-
-
-def hash_file(path: Path) -> str:
-    """The SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return (
-            hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
-        )
 
 
 def hash_data(path: Path) -> str:
@@ -101,27 +93,5 @@ def hash_data(path: Path) -> str:
     Raises:
         OSError: it cannot be read.
     """
-    if not path.is_dir():
-        return hash_file(path)
-    whole = hashlib.sha256()
-    for file in sorted(one for one in path.rglob("*") if one.is_file()):
-        whole.update(f"{file.relative_to(path).as_posix()}\0{hash_file(file)}\n".encode())
-    return whole.hexdigest()
-
-
-def read_environment() -> dict[str, Any]:
-    """Python, the machine's kind, and the version of every package that is installed."""
-    packages = {one.metadata["Name"]: one.version for one in distributions() if one.metadata["Name"]}
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
-    }
-
-
-def _digest(file: Any) -> str:
-    """As `hashlib.file_digest`, which Python 3.10 does not have."""
-    whole = hashlib.sha256()
-    while block := file.read(2**20):
-        whole.update(block)
-    return whole.hexdigest()
+    hashes = {file.name: hash_content(file.path) for file in walk_files(path)}
+    return fold(hashes) if path.is_dir() else hashes[path.name]

@@ -118,6 +118,14 @@ class Nvml:
         except self._library.NVMLError:
             return None
 
+    @property
+    def driver(self) -> str | None:
+        """The driver's version; None without one."""
+        try:
+            return None if self.missing else _text(self._library.nvmlSystemGetDriverVersion())
+        except self._library.NVMLError:
+            return None
+
     def _handle(self, device: Device) -> Any:
         return self._library.nvmlDeviceGetHandleByUUID(device.uuid)
 
@@ -200,6 +208,11 @@ class DeviceMeter:
         self._nvml = nvml
         self._devices = slot.devices
         self.reset()
+
+    @property
+    def driver(self) -> str | None:
+        """The version of the devices' driver."""
+        return self._nvml.driver
 
     def reset(self) -> None:
         """Start measuring a new attempt."""

@@ -64,13 +64,15 @@ class WorkerLoop:
         keep: Callable[[Trial, AttemptResult], None] | None = None,
         gate: DeviceGate | None = None,
         forgive: Callable[[AttemptResult], AttemptResult] = lambda result: result,
+        refuse: Callable[[], Departure | None] = lambda: None,
     ) -> None:
         """Claims nothing yet. ``before_claim`` is called before each claim; for ``has_breaker`` see `judge`.
 
         ``gate`` says whether the worker's devices let a trial start now, ``forgive`` what failed because of them.
 
         ``order_more`` looks whether what was confirmed is decided; true: more replicates wait now. ``keep`` is for
-        a final training: called with what it returned; with it, the loop is one trial long.
+        a final training: called with what it returned; with it, the loop is one trial long. ``refuse`` says
+        before each trial why the study does not take this worker any more, if so.
         """
         self._study = study
         self._storage = storage
@@ -85,6 +87,7 @@ class WorkerLoop:
         self._order_more = order_more
         self._is_final = keep is not None
         self._gate = gate or DeviceGate()
+        self._refuse = refuse
         self._idle_because = ""
         self._asked_in_vain = 0
         self._broken_in_a_row = 0
@@ -108,7 +111,7 @@ class WorkerLoop:
         """
         while self._stopping.level == Level.STAY:
             try:
-                departure = self._after_trial(self._work())
+                departure = self._refuse() or self._after_trial(self._work())
             except GaveUpError:
                 # Asked to leave during an outage: the result is on this machine's disk.
                 if self._stopping.level == Level.STAY:

@@ -25,6 +25,7 @@ from hpotool.study.seeds import seed_for_trial
 from hpotool.study.spec import StudySpec
 from hpotool.worker.attempt.duplicates import resolve_duplicate
 from hpotool.worker.attempt.pruner_check import PrunerCheck
+from hpotool.worker.attempt.reuse import reuse_result
 from hpotool.worker.attempt.runner import AttemptRunner
 from hpotool.worker.attempt.running_attempt import TAKEN_AWAY, AttemptResult, RunningAttempt
 from hpotool.worker.log import log_event
@@ -145,6 +146,8 @@ class OneTrial:
         )
         is_searching = attempt.apart is None
         earlier = resolve_duplicate(self._spec, self._study, running.trial) if is_searching else None
+        if earlier is None and is_searching:
+            earlier = reuse_result(self._spec, self._storage, attempt, running.trial)
         if earlier is not None:
             return earlier
         result = self._forgive(self._runner.run_attempt(running, self._pass_on_orders))

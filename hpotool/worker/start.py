@@ -12,7 +12,8 @@ from pathlib import Path
 
 import optuna
 
-from hpotool.errors import EXIT_DONE, InputError
+from hpotool.errors import EXIT_DONE
+from hpotool.origins.origin import OriginWatch, make_reader
 from hpotool.search.every_point import WholeGrid, WholeTree
 from hpotool.search.pruning.pruners import pruner_for_worker
 from hpotool.search.samplers import SeededSampler, sampler_for_worker
@@ -45,6 +46,7 @@ from hpotool.worker.membership.identity import identify_worker
 from hpotool.worker.membership.launched import changed_code, launch_of_process
 from hpotool.worker.membership.membership import Membership
 from hpotool.worker.membership.side_processes import SideProcesses
+from hpotool.worker.origin import WorkerOrigin, refusal
 from hpotool.worker.points_left import PointsLeft
 from hpotool.worker.process.fork_server_handle import ImportInterrupted
 from hpotool.worker.side_jobs import side_commands
@@ -105,6 +107,10 @@ def run_worker(
     logs = home / "logs" / study_folder_name(study_name) / identity.worker_id
     turn = turn_for_slot(nvml, slot, spec.gpu_memory, f"{identity.worker_id} ({study_name})")
     storage = WorkerStorage(url, identity, spec.retry, give_up_after=give_up_after)
+    gpus = [device.name for device in slot.devices]
+    origin_watch = OriginWatch(spec, make_reader(spec, home), gpus, meter.driver if meter and gpus else None)
+    origin = WorkerOrigin(storage, study_id, spec, origin_watch)
+    origin.check()
     branches = _branches(spec, sampler, storage, identity.worker_id)
     runner = AttemptRunner(
         spec,
@@ -176,6 +182,7 @@ def run_worker(
                 keep=_keeping(final, spec),
                 gate=gate,
                 forgive=_forgive_nothing if watch is None else watch.forgive,
+                refuse=origin.before_claim,
             )
             with closing(gate):
                 departure = loop.run()
@@ -272,14 +279,6 @@ def _compare_versions(spec: StudySpec, stored: Mapping[str, str]) -> None:
     changed = changed_code(launch_of_process(), Path.cwd())
     found += [changed] if changed else []
     if found and spec.strict:
-        raise InputError(
-            "\n".join(
-                [
-                    "this worker differs from the state in which the study was created, and the study is strict",
-                    *found,
-                ]
-            ),
-            "bring this machine to the same state, or allow this: hpotool create-study FILE --set strict=false",
-        )
+        raise refusal(found)
     for difference in found:
         log_event("version", difference, logging.WARNING)

@@ -57,6 +57,11 @@ ELSEWHERE = {
     "hpotool run --trial 22": "test_final.py",
     "hpotool dashboard": "test_pages.py: it serves until Ctrl-C",
     "HPOTOOL_DASHBOARD_LOGIN": "test_pages.py",
+    "hpotool show 7 --lineage": "test_lineage.py, as what follows: whose study is meant, it knows",
+    "hpotool show --lineage": "test_lineage.py",
+    "hpotool reproduce": "test_lineage.py",
+    "./my-study-7/reproduce.sh": "test_lineage.py",
+    "hpotool create-study study.yaml --if-changed": "test_retuning.py: it needs data",
 }
 # What a reader puts in: an address of the machine at hand, a study that exists.
 STANDS_FOR = {

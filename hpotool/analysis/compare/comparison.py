@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hpotool.analysis.compare.differences import find_differences, is_same_code
+from hpotool.analysis.compare.differences import add_origins, find_differences, say_other_origin
 from hpotool.analysis.compare.sides import Side
 from hpotool.analysis.compare.verdict import Measured, Verdict, cannot_tell, judge
 from hpotool.errors import InputError
@@ -55,7 +55,10 @@ def compare(sides: Sequence[Side], confidence: float = 0.95) -> Comparison:
     old, *others = sides
     return Comparison(
         tuple(sides),
-        find_differences([side.document for side in sides], [side.versions for side in sides]),
+        add_origins(
+            find_differences([side.document for side in sides], [side.versions for side in sides]),
+            [side.origin for side in sides],
+        ),
         tuple(_judge(old, new, confidence) for new in others),
     )
 
@@ -68,8 +71,7 @@ def _judge(old: Side, new: Side, confidence: float) -> Verdict:
     assert after is not None
     before = _measured_alike(old, new)
     if before is None:
-        code = is_same_code([old.versions, new.versions])
-        reason = "their code differs" if code is False else "what code each ran is not stored with both"
+        reason = say_other_origin([old.versions, new.versions])
         return cannot_tell(f"{reason}, and {new.name!r} has not tried the best point of {old.name!r}", confidence)
     if old.best == new.best:
         return Verdict("equal", "equal: both found the same point", 0.0, None, confidence, before, after)
@@ -80,20 +82,20 @@ def _judge(old: Side, new: Side, confidence: float) -> Verdict:
 
 def _measured_alike(old: Side, new: Side) -> Measured | None:
     """Return the measurements of the old best that may be compared with the new one's: those that the new study
-    made itself; of the same code, the old study's own where it made more of them."""
+    made itself; of the same code and data, the old study's own where it made more of them."""
     again, before = new.measured(old.best), old.measured(old.best)
-    if not is_same_code([old.versions, new.versions]):
+    if say_other_origin([old.versions, new.versions]) is not None:
         return again
     return max((one for one in (again, before) if one), key=lambda one: len(one.values), default=None)
 
 
 def _is_deterministic(old: Side, new: Side, before: Measured) -> bool:
     """Whether equal points have given equal values wherever that was tried: within the studies, and between them
-    where they ran the same code."""
+    where they ran the same code on the same data."""
     repeated = [side for side in (old, new) if any(len(values) > 1 for values in side.points.values())]
     if any(not side.is_deterministic for side in repeated):
         return False
-    if is_same_code([old.versions, new.versions]):
+    if say_other_origin([old.versions, new.versions]) is None:
         shared = [(values, new.points[key]) for key, values in old.points.items() if key in new.points]
         if any(set(one) != set(other) for one, other in shared):
             return False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hpotool.analysis.compare.sides import Side, make_side
+from hpotool.analysis.origins.lineage import flat_origin, read_lineage
 from hpotool.analysis.results import metric_names
 from hpotool.errors import InputError, paste
 from hpotool.storage.control.creation import find_study_id, read_spec_if_any
@@ -48,7 +50,7 @@ def read_stored(connection: Connection, study_name: str) -> StudySettings | None
 def _read_side(connection: Connection, study: Study, metric: str) -> Side:
     name = study.study_name
     stored, spec = read_stored(connection, name), read_spec_if_any(connection, name)
-    return make_side(
+    side = make_side(
         study,
         metric,
         list_attempts(connection, name),
@@ -56,3 +58,13 @@ def _read_side(connection: Connection, study: Study, metric: str) -> Side:
         stored.versions if stored else {},
         spec.budget.prices if spec else {},
     )
+    return with_origin(connection, side)
+
+
+def with_origin(connection: Connection, side: Side) -> Side:
+    """Return the side with its study's data, and with what the attempt that measured its best point came from."""
+    found = read_lineage(connection, side.name, side.number)
+    data = found.of_study.hashes.get("data")
+    versions = {**side.versions, "data": data} if data else side.versions
+    is_known = side.number is not None and found.origins
+    return replace(side, versions=versions, origin=flat_origin(found.origins[0]) if is_known else None)

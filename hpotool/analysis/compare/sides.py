@@ -12,6 +12,7 @@ from hpotool.analysis.compare.verdict import Measured, mean_interval
 from hpotool.analysis.costs import attempt_columns
 from hpotool.analysis.results import complete_trials, direction_signs, json_data, metric_index
 from hpotool.analysis.trials import Attempts
+from hpotool.study.origins.differences import Flat
 from hpotool.study.rules.replicates import point_key
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Side:
     cost: Cost
     document: Mapping[str, Any] | None
     versions: Mapping[str, str]
+    origin: Flat | None = None
 
     def measured(self, key: str | None) -> Measured | None:
         """Return what this study knows of a point."""

@@ -15,6 +15,7 @@ from hpotool.analysis.importance import Importance
 from hpotool.analysis.report import figures
 from hpotool.analysis.report.blocks import Block, Code, Facts, Grid, Heading, Paragraph
 from hpotool.analysis.report.facts import StudyFacts
+from hpotool.analysis.report.lineage import list_lineage
 from hpotool.errors import InputError, paste
 from hpotool.study.document import format_yaml
 
@@ -74,6 +75,7 @@ def _tell(study: StudyFacts) -> Iterator[Block]:
     timeline = figures.draw_timeline(study.attempts)
     if timeline is not None:
         yield from (Heading("Who worked when"), timeline)
+    yield from list_lineage(study.lineage)
     yield from _settings(study)
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpotool.analysis.compare.reading import read_stored
+from hpotool.analysis.compare.reading import read_stored, with_origin
 from hpotool.analysis.compare.sides import Side, make_side
 from hpotool.analysis.description import describe_study
 from hpotool.analysis.importance import Importance, explain_failures, find_importance
+from hpotool.analysis.origins.lineage import Lineage, read_lineage
 from hpotool.analysis.results import metric_names
 from hpotool.analysis.status import StudyStatus, read_status
 from hpotool.analysis.trials import Attempts
@@ -36,6 +37,7 @@ class StudyFacts:
         sides: of each metric, the best point and the cost.
         importance: of each metric and of failures, where the trials can tell; else why they cannot.
         file: the resolved study file; None of a study of plain Optuna.
+        lineage: the code, data and environment that its attempts come from.
     """
 
     study: Study
@@ -45,6 +47,7 @@ class StudyFacts:
     importance: tuple[Importance | str, ...]
     file: Mapping[str, Any] | None
     versions: Mapping[str, str]
+    lineage: Lineage
 
     @property
     def name(self) -> str:
@@ -65,10 +68,14 @@ def read_facts(connection: Connection, study: Study) -> StudyFacts:
         study,
         status,
         attempts,
-        tuple(make_side(study, metric, attempts, document, versions, prices) for metric in metric_names(study)),
+        tuple(
+            with_origin(connection, make_side(study, metric, attempts, document, versions, prices))
+            for metric in metric_names(study)
+        ),
         _weigh(study, attempts),
         _file(spec, status),
         versions,
+        read_lineage(connection, name),
     )
 
 

@@ -180,6 +180,8 @@ def warning_lines(found: StudyStatus) -> Iterator[Text]:
     for warning in filter(None, (found.progress.warning, found.risk)):
         yield Text(visible(f"warning: {warning}"), style="yellow")
     yield from _waiting_lines(found)
+    for one in found.different:
+        yield Text(visible(f"warning: {one['worker']} differs from the study: {one['differs']}"), style="yellow")
     gone = [worker for worker in found.workers if worker["state"] == "gone"]
     yield from (Text(visible(_describe_gone(worker)), style="red") for worker in gone[:_DEPARTED_SHOWN])
     if len(gone) > _DEPARTED_SHOWN:

@@ -47,8 +47,13 @@ def living_workers(connection: Connection, study_id: int, grace: timedelta) -> l
 
 
 def delete_study(connection: Connection, study_id: int) -> None:
-    """Delete a study with all its data; hpotool's own rows are deleted with Optuna's."""
+    """Delete a study with all its data; hpotool's own rows are deleted with Optuna's.
+
+    Code, data and environments that other studies share are kept.
+    """
+    [(hashes,)] = connection.run(query("origins_of_study"), {"study_id": study_id})
     connection.run(query("delete_study"), {"study_id": study_id})
+    connection.run(query("forget_origins"), {"hashes": hashes or []})
 
 
 def rename_study(connection: Connection, old: str, name: str, actor: str) -> None:

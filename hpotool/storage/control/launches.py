@@ -29,6 +29,7 @@ class FleetWorker:
     """A worker as the registry knows it. ``job`` is its place in its launch; ``silent_s`` by the database's clock.
 
     ``has_ended``: it said goodbye, and why. ``waits``: why it starts no trial although there may be one.
+    ``differs``: what is not the same there as in the study.
     """
 
     worker_id: str
@@ -44,6 +45,7 @@ class FleetWorker:
     end_reason: str | None
     trial: int | None
     waits: str | None = None
+    differs: str | None = None
 
 
 def record_launch(

@@ -21,6 +21,7 @@ from optuna.trial import TrialState
 
 from hpotool.storage.database.connection import Rows
 from hpotool.storage.database.queries import query, to_jsonb
+from hpotool.storage.fleet.origins import OriginHashes
 from hpotool.storage.fleet.trial_content import TrialContent
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.study.doors import storable
@@ -117,12 +118,13 @@ def claim_trial(
     *,
     create_below: int | None = None,
     apart_id: int | None = None,
+    origin: OriginHashes = OriginHashes(),  # noqa: B008  (frozen)
 ) -> Attempt | NoTrial:
     """Claim the oldest waiting trial, or a new one, within the budget; includes the first heartbeat.
 
     The attempt has another id than ``attempt_id`` where that one was claimed before (the answer was lost) and has
     been taken for lost meanwhile. ``create_below``: a new one only while the study has fewer trials, of any state.
-    ``apart_id``: this trial, a final training, and no other one.
+    ``apart_id``: this trial, a final training, and no other one. ``origin``: what the attempt comes from.
     """
     rows = run(
         query("claim"),
@@ -135,13 +137,15 @@ def claim_trial(
             "slot": worker.slot,
             "create_below": create_below,
             "apart_id": apart_id,
+            "code_hash": origin.code,
+            "data_hash": origin.data,
         },
     )
     if not rows:
         return NoTrial("stopped", "the study no longer exists", 0, 0, 0, None)
     [(kind, reason, finished, running, waiting, budget, running_apart, *trial, history)] = rows
     if kind == "spent":
-        return claim_trial(run, study_id, worker, new_attempt_id(), apart_id=apart_id)
+        return claim_trial(run, study_id, worker, new_attempt_id(), apart_id=apart_id, origin=origin)
     if kind == "claimed":
         outcomes = tuple(Outcome(outcome) for outcome in history)
         trial_id, number, root_number, started, is_new = trial

@@ -19,7 +19,7 @@ _GIT_PATIENCE_S = 30.0
 def code_paths(folder: Path) -> list[str]:
     """The files of the code, relative to ``folder``, in one order everywhere."""
     listed = _listed_by_git(folder)
-    found = _walk(folder) if listed is None else (path for path in listed if (folder / path).is_file())
+    found = walk_code(folder) if listed is None else (path for path in listed if (folder / path).is_file())
     return sorted(found)
 
 
@@ -59,9 +59,10 @@ def _listed_by_git(folder: Path) -> list[str] | None:
     return paths if done.returncode == 0 and paths else None
 
 
-def _walk(folder: Path) -> Iterator[str]:
+def walk_code(folder: Path) -> Iterator[str]:
+    """What is below the folder without what is certainly no code, in any order."""
     for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not _is_no_code(name) and not _is_environment(Path(place, name))]
+        folders[:] = [name for name in folders if not _is_no_code(name) and not _is_left_out(Path(place, name))]
         for name in files:
             path = Path(place, name)
             if not _is_no_code(name) and path.suffix != ".pyc" and path.is_file():
@@ -72,5 +73,9 @@ def _is_no_code(name: str) -> bool:
     return name.startswith(".") or name in _NO_CODE
 
 
-def _is_environment(folder: Path) -> bool:
-    return (folder / "pyvenv.cfg").exists()
+def _is_left_out(folder: Path) -> bool:
+    """A virtual environment, or a folder that asks git to ignore all of it."""
+    try:
+        return (folder / "pyvenv.cfg").exists() or (folder / ".gitignore").read_text().strip() == "*"
+    except (OSError, UnicodeDecodeError):
+        return False

@@ -34,6 +34,7 @@ from hpotool.storage.database.outage import GaveUpError, PatientConnection
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet import attempts
 from hpotool.storage.fleet.attempts import Attempt, Ending, NoTrial, Run
+from hpotool.storage.fleet.origins import OriginHashes
 from hpotool.storage.fleet.spool import Spool, SpooledAttempt, SpooledResult
 from hpotool.storage.fleet.trial_content import TrialContent
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
@@ -95,6 +96,7 @@ class WorkerStorage(PostgresStorage):
         self.last_tell: TellResult | None = None
         self.create_below: int | None = None  # create a trial only if there are fewer; for a finite list of points
         self.apart_id: int | None = None  # the only trial to claim: a final training
+        self.origin = OriginHashes()  # what the next attempts come from
         self._retry = retry or RetrySpec()
         self._ending: Ending | None = None
         self._own_trial: LiveTrial | None = (
@@ -138,6 +140,7 @@ class WorkerStorage(PostgresStorage):
             attempts.new_attempt_id(),
             create_below=self.create_below,
             apart_id=self.apart_id,
+            origin=self.origin,
         )
         if isinstance(answer, NoTrial):
             raise NothingToClaim(answer)

@@ -14,7 +14,12 @@ from hpotool.study.file.kinds import BROKEN, child, place_of_key
 from hpotool.study.file.space_grammar import Draft
 from hpotool.study.spec import Direction
 
-_MAY_HOLD_ENVIRONMENT = (("objective", "command"), ("objective", "environment"), ("objective", "patterns"))
+_MAY_HOLD_ENVIRONMENT = (
+    ("objective", "command"),
+    ("objective", "environment"),
+    ("objective", "patterns"),
+    ("data",),
+)
 
 
 def check_study(
@@ -36,10 +41,37 @@ def check_study(
             child(document, "duplicates").place,
             "without a search_space, a repeated point cannot be recognized; add one, or write allow",
         )
+    if values.get("reuse") is True:
+        _check_reuse(document, values, drafts, problems)
     for node in _texts_with_environment(document, ()):
         problems.put(
             node.place,
-            "${…} works only in objective.command and objective.environment; write the value, or use --set",
+            "${…} works only in objective.command, objective.environment and data; write the value, or use --set",
+        )
+
+
+def _check_reuse(
+    document: Node, values: Mapping[str, Any], drafts: Mapping[str, Draft], problems: Problems
+) -> None:
+    """Equal results need all that they depend on to be known before they run."""
+    place = child(document, "reuse").place
+    sampler = _mapping(values.get("sampler"))
+    if not drafts and values.get("search_space") is not BROKEN:
+        problems.add(
+            place, "without a search_space, an equal point cannot be recognized; add one, or remove reuse"
+        )
+    if values.get("sampler") is not BROKEN and sampler.get("seed") is None:
+        problems.add(
+            place, "equal trials have equal seeds, so reuse needs one; write sampler: {seed: 1}, or another number"
+        )
+    if values.get("tiers") or sampler.get("name") == "pbt":
+        problems.add(place, "trials that continue each other are never equal; remove reuse")
+    objective = _mapping(values.get("objective"))
+    texts = [*(objective.get("command") or ()), *_mapping(objective.get("environment")).values()]
+    if any(isinstance(text, str) and ENVIRONMENT.search(text) for text in texts):
+        problems.add(
+            place,
+            "an objective with ${…} depends on the worker, so it is never equal; write the value, or use --set",
         )
 
 

@@ -27,6 +27,7 @@ from hpotool.study.file.kinds import (
 )
 from hpotool.study.file.space_grammar import SearchSpace, parameter_json_schema
 from hpotool.study.file.tracking_grammar import NOTIFY, TRACKING
+from hpotool.study.origins.paths import check_data_path
 from hpotool.study.outcome import COUNTED
 from hpotool.study.spec import ConstraintSpec, KeepSpec
 
@@ -335,7 +336,24 @@ STUDY = Record(
             "data or folds that only confirm and the final training are told of",
             is_silent=True,
         ),
-        "strict": Key(Flag(), "whether a worker with other code or other versions is refused (false)"),
+        "data": Key(
+            Items(
+                Text("a path or a URL", check_data_path),
+                "paths or URLs, like [data/train.csv]",
+                at_least=1,
+                alone=True,
+            ),
+            "files, folders, URLs or .dvc files that the objective reads; ${NAME} stands for an environment "
+            "variable of the worker",
+            is_silent=True,
+        ),
+        "reuse": Key(
+            Flag(),
+            "whether a trial is not run again if it completed in another study with the same objective, code, "
+            "data, point and seed (false)",
+            is_silent=True,
+        ),
+        "strict": Key(Flag(), "whether a worker with other code, data or versions is refused (false)"),
         "duplicates": Key(
             OneOf(("allow", "skip", "replicate")),
             "whether a point that has a result runs again independently, gets the existing result, or runs again "

@@ -13,6 +13,7 @@ from hpotool.study.spec import StudySpec
 from hpotool.worker.attempt.running_attempt import AttemptResult
 from hpotool.worker.process.protocol import REPORTS_ATTRIBUTE
 
+SAME_POINT = "the same point as trial"  # how the reason begins
 _MEASURED = ("constraints", REPORTS_ATTRIBUTE)  # the system attributes that contain measurements
 
 
@@ -44,7 +45,7 @@ def _first(study: Study, point: str, *states: TrialState) -> FrozenTrial | None:
     return next((trial for trial in trials if point_key(trial.params, trial.distributions) == point), None)
 
 
-def _copy_result(earlier: FrozenTrial, trial: Trial) -> AttemptResult:
+def copy_measurements(earlier: FrozenTrial, trial: Trial) -> None:
     """Copy everything but the values from the earlier trial, so that copying cannot make the trial feasible."""
     for key, value in earlier.user_attrs.items():
         trial.set_user_attr(key, value)
@@ -54,7 +55,11 @@ def _copy_result(earlier: FrozenTrial, trial: Trial) -> AttemptResult:
     for key, value in earlier.system_attrs.items():
         if key.startswith(_MEASURED):
             storage.set_trial_system_attr(trial_id, key, value)
+
+
+def _copy_result(earlier: FrozenTrial, trial: Trial) -> AttemptResult:
+    copy_measurements(earlier, trial)
     outcome = Outcome.COMPLETE if earlier.state == TrialState.COMPLETE else Outcome.PRUNED
     values = tuple(earlier.values) if outcome is Outcome.COMPLETE else None
-    reason = f"the same point as trial {earlier.number}; not run again"
+    reason = f"{SAME_POINT} {earlier.number}; not run again"
     return AttemptResult(outcome, reason, values)

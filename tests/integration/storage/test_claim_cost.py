@@ -71,6 +71,8 @@ def test_no_statement_reads_more_trials_than_are_open(long_study, name: str) -> 
         "create_below": None,
         "apart_id": None,
         "waits": None,
+        "code_hash": "0123456789abcdef",
+        "data_hash": None,
     }
     statement = query(name).rpartition(";")[2]
 

@@ -67,6 +67,12 @@ def test_a_pod_has_longer_than_its_worker_needs() -> None:
     assert pod["automountServiceAccountToken"] is False
 
 
+def test_a_worker_is_told_its_image_which_it_cannot_find_out() -> None:
+    [container] = job_manifest(asked())["spec"]["template"]["spec"]["containers"]
+    told = {variable["name"]: variable.get("value") for variable in container["env"]}
+    assert told["HPOTOOL_IMAGE"] == container["image"]
+
+
 def test_the_secret_is_in_the_secret_alone() -> None:
     secret, job = plan(asked(), VARIABLES)
     assert b"s3cret" in secret.reads

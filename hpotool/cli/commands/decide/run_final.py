@@ -180,15 +180,20 @@ def _draw(final: Final, command: str, repetition: str | None) -> RenderableType:
 
 def _made_of(spec: StudySpec, number: int, params: dict[str, Any], data: list[Path]) -> dict[str, Any]:
     """What the training was made of: command, code, data and settings; the worker adds the environment."""
+    from hpotool.origins.origin import make_reader
     from hpotool.storage.control.versions import running_versions
     from hpotool.study.file.resolved import to_document
     from hpotool.worker.final import hash_data
 
+    named = make_reader(spec).read()
+    known = (
+        {} if named is None else {path: one.get("hash") or one["trouble"] for path, one in named.content.items()}
+    )
     words = ["run", "--study", spec.name, "--trial", str(number), "--final"]
     return {
         "command": paste(*words, *(word for path in data for word in ("--data", str(path)))),
         "code": running_versions(spec.objective),
-        "data": {str(path): hash_data(path) for path in data},
+        "data": known | {str(path): hash_data(path) for path in data},
         "holdout": list(spec.holdout),
         "params": params,
         "study": to_document(spec),

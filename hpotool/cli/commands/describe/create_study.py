@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hpotool.cli.options import StorageOption
-from hpotool.cli.output import say
+from hpotool.cli.options import FormatOption, StorageOption
+from hpotool.cli.output import Answer, Format, say, show
 from hpotool.cli.study_files import SetOption, read_study
 from hpotool.errors import InputError, paste
 
 if TYPE_CHECKING:
     from hpotool.study.spec import StudySpec
+
+
+class Watched(str, Enum):
+    """What may have changed since the last study."""
+
+    DATA = "data"
+    CODE = "code"
+    SPACE = "space"
 
 
 def _flag(name: str, example: str, help: str) -> Any:
@@ -48,7 +57,17 @@ def create_study(
     seed: Annotated[str | None, _flag("--seed", "N", "Makes the study reproducible.")] = None,
     pruner: Annotated[str | None, _flag("--pruner", "NAME", "none, median, hyperband, asha, …")] = None,
     assignments: SetOption = None,
+    if_changed: Annotated[
+        list[Watched] | None,
+        typer.Option(
+            "--if-changed",
+            help="Create NAME-DATE, from the best points of the last such study, if this has changed since; "
+            "else print no name. Can be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     storage: StorageOption = None,
+    format: FormatOption = Format.TABLE,
 ) -> None:
     """Create or resume a study from a file or from flags; prints the study's name to stdout."""
     flags = {
@@ -64,7 +83,11 @@ def create_study(
         "seed": seed,
         "pruner": pruner,
     }
-    _create(_spec(file, flags, assignments or []), storage)
+    spec = _spec(file, flags, assignments or [])
+    if if_changed:
+        _create_if_changed(spec, [one.value for one in dict.fromkeys(if_changed)], storage, format)
+    else:
+        _create(spec, storage, format)
 
 
 def _spec(file: Path | None, flags: dict[str, Any], assignments: list[str]) -> StudySpec:
@@ -80,12 +103,40 @@ def _spec(file: Path | None, flags: dict[str, Any], assignments: list[str]) -> S
     return read_study(file, assignments)
 
 
-def _create(spec: StudySpec, storage: str | None) -> None:
+def _create_if_changed(spec: StudySpec, watched: list[Any], storage: str | None, format: Format) -> None:
+    from datetime import datetime
+
+    from hpotool.api.actor import current_actor
+    from hpotool.api.retuning import create_if_changed
+    from hpotool.cli.database import connect
+
+    today = datetime.now().astimezone().date()  # of the place where people read the name
+    done = create_if_changed(connect(storage), spec, watched, f"create-study by {current_actor()}", today)
+    say(done.sentence)
+    if done.study is not None:
+        say(f"next: {paste('worker', '--study', done.study)}")
+    _show(done.study, format, is_new=done.is_new, previous=done.previous, changed=dict(done.changed))
+
+
+def _show(study: str | None, format: Format, **more: Any) -> None:
+    """The name alone for a script, or all that was done as data."""
+    if format in (Format.TABLE, Format.VALUE):
+        sys.stdout.write(f"{study}\n" if study else "")
+        return
+    data = {"study": study, **more}
+    show(Answer(data=data, rows=[data], value=study or ""), format)
+
+
+def _create(spec: StudySpec, storage: str | None, format: Format) -> None:
     from hpotool.api.actor import current_actor
     from hpotool.cli.database import connect
+    from hpotool.origins.study import read_here, remember_origin
     from hpotool.storage.control.creation import create_or_resume
 
-    done = create_or_resume(connect(storage), spec, f"create-study by {current_actor()}")
+    connection = connect(storage)
+    done = create_or_resume(connection, spec, f"create-study by {current_actor()}")
+    here = read_here(done.spec)
+    differences = remember_origin(connection, done.spec, here, anew=bool(done.changes))
     if done.is_new:
         budget = f"{done.spec.budget.trials} trials" if done.spec.budget.trials is not None else "no limit"
         warm = f", {len(done.spec.warm_start)} queued" if done.spec.warm_start else ""
@@ -94,5 +145,9 @@ def _create(spec: StudySpec, storage: str | None) -> None:
         say(f"study {done.spec.name!r} exists and is resumed")
         for change in done.changes:
             say(f"  changed: {change}")
+        for difference in differences:
+            say(f"  differs here from the study: {difference}")
+    for path in (path for part in here for path in part.missing if done.is_new):
+        say(f"{path} cannot be read here; the study takes the data of its first worker")
     say(f"next: {paste('worker', '--study', done.spec.name)}")
-    sys.stdout.write(done.spec.name + "\n")
+    _show(done.spec.name, format, is_new=done.is_new, previous=None, changed={})

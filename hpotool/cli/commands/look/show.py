@@ -34,6 +34,9 @@ def show_study_or_trial(
         int | None, typer.Argument(metavar="[TRIAL]", help="A trial's number [default: show the study].", min=0)
     ] = None,
     study: StudyOption = None,
+    lineage: Annotated[
+        bool, typer.Option("--lineage", help="Show the code, data and environment that results come from.")
+    ] = False,
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
@@ -41,6 +44,9 @@ def show_study_or_trial(
     from hpotool.cli.database import connect
 
     connection = connect(storage)
+    if lineage:
+        show(_ask_lineage(connection, study, trial), format)
+        return
     show(_ask_study(connection, study) if trial is None else _ask_trial(connection, study, trial), format)
 
 
@@ -78,6 +84,18 @@ def _ask_trial(connection: Connection, study: str | None, number: int) -> Answer
         value=" ".join(repr(value) for value in data["values"].values()),
         picture=lambda: _draw(data),
     )
+
+
+def _ask_lineage(connection: Connection, study: str | None, number: int | None) -> Answer:
+    from hpotool.analysis.origins.lineage import read_lineage
+    from hpotool.cli.commands.look.lineage import lineage_answer
+    from hpotool.cli.database import find_study
+
+    name = find_study(connection, study).name
+    found = read_lineage(connection, name, number)
+    if number is not None and not found.origins:
+        _ask_trial(connection, name, number)  # which says so if there is no such trial
+    return lineage_answer(found)
 
 
 def draw_trial(connection: Connection, study: Study, number: int) -> RenderableType:
@@ -190,6 +208,8 @@ def _describe_trial(data: Mapping[str, Any]) -> dict[str, str]:
     if "phase" in data:
         which = f", replicate {data['replicate'] + 1}" if data["phase"] == "confirm" else ""
         lines["for"] = f"{data['phase']}: {data['point']}{which}"
+    if "reused" in data:
+        lines["result of"] = f"trial {data['reused']['trial']} of study {data['reused']['study']}, not run again"
     if data["lineage"]:
         lines["retry of"] = f"trial {', '.join(map(str, data['lineage']))}"
     lines["tags"] = _pairs(data.get("tags", {}))

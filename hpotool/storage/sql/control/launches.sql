@@ -52,7 +52,8 @@ SELECT w.worker_id, w.host, w.pid, w.slot, w.version, w.launch_id, w.job,
     w.ended_at IS NOT NULL, w.end_reason,
     (SELECT t.number FROM trials t JOIN hpotool.attempts a ON a.trial_id = t.trial_id
      WHERE t.study_id = w.study_id AND t.state = 'RUNNING' AND a.worker_id = w.worker_id AND a.ended_at IS NULL LIMIT 1),
-    COALESCE(w.waits, hpotool.quarantine_of(w.study_id, w.worker_id))
+    COALESCE(w.waits, hpotool.quarantine_of(w.study_id, w.worker_id)),
+    w.differs
 FROM hpotool.workers w
 WHERE w.study_id = %(study_id)s AND (w.ended_at IS NULL
     OR (w.launch_id IS NOT NULL AND w.ended_at > clock_timestamp() - interval '1 hour'))

@@ -133,9 +133,10 @@ WITH settings AS (
     INSERT INTO trial_heartbeats (trial_id, heartbeat) SELECT trial_id, clock_timestamp() FROM taken
     ON CONFLICT (trial_id) DO UPDATE SET heartbeat = EXCLUDED.heartbeat
 ), attempt AS (
-    INSERT INTO hpotool.attempts (attempt_id, study_id, trial_id, number, root_number, worker_id, host, pid, slot)
+    INSERT INTO hpotool.attempts (attempt_id, study_id, trial_id, number, root_number, worker_id, host, pid, slot,
+        code_hash, data_hash)
     SELECT %(attempt_id)s, %(study_id)s, trial_id, number, root_number,
-        %(worker_id)s, %(host)s, %(pid)s, %(slot)s
+        %(worker_id)s, %(host)s, %(pid)s, %(slot)s, %(code_hash)s, %(data_hash)s
     FROM lineage
 ), event AS (
     INSERT INTO hpotool.events (study_id, kind, trial_id, number, actor, from_state, to_state)

@@ -171,10 +171,10 @@ WITH settings AS (
     UPDATE hpotool.retries SET claimed_at = clock_timestamp() WHERE trial_id IN (SELECT trial_id FROM ended)
 ), attempt AS (
     INSERT INTO hpotool.attempts (attempt_id, study_id, trial_id, number, root_number, worker_id, host, pid, slot,
-        started_at, ended_at, ended_by, outcome, reason, output_tail, gpu)
+        started_at, ended_at, ended_by, outcome, reason, output_tail, gpu, code_hash, data_hash)
     SELECT %(late_attempt_id)s, e.study_id, e.trial_id, e.number, e.root_number, a.worker_id, a.host, a.pid, a.slot,
         a.started_at, clock_timestamp(), %(actor)s, %(outcome)s,
-        'finished by the attempt that was taken for lost', %(output_tail)s, %(gpu)s::jsonb
+        'finished by the attempt that was taken for lost', %(output_tail)s, %(gpu)s::jsonb, a.code_hash, a.data_hash
     FROM ended e, hpotool.attempts a WHERE a.attempt_id = %(attempt_id)s
 ), event AS (
     INSERT INTO hpotool.events (study_id, kind, trial_id, number, actor, from_state, to_state, reason)

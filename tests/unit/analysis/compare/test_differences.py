@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hpotool.analysis.compare.differences import find_differences, is_same_code
+from hpotool.analysis.compare.differences import add_origins, find_differences, is_same_code, say_other_origin
 
 OLD: dict[str, Any] = {
     "study": "old",
@@ -47,3 +47,25 @@ def test_the_same_code_is_said_only_where_it_is_stored_with_each() -> None:
     assert is_same_code([{"code": "a"}, {"code": "a"}]) is True
     assert is_same_code([{"code": "a"}, {"code": "b"}]) is False
     assert is_same_code([{"code": "a"}, {}]) is None
+
+
+def test_values_of_other_data_or_other_code_are_not_compared() -> None:
+    code, data = {"code": "a"}, {"code": "a", "data": "1"}
+    assert say_other_origin([code, code]) is None
+    assert say_other_origin([data, data]) is None
+    assert say_other_origin([code, data]) is None, "most studies name no data"
+    assert say_other_origin([data, {**data, "data": "2"}]) == "their data differs"
+    assert say_other_origin([code, {"code": "b"}]) == "their code differs"
+    assert "not stored" in str(say_other_origin([code, {}]))
+
+
+def test_data_is_named_without_the_word_version() -> None:
+    assert find_differences([None, None], [{"data": "1"}, {"data": "2"}]) == {"data": ["1", "2"]}
+
+
+def test_what_the_best_points_came_from_is_added_and_not_said_twice() -> None:
+    found = {"version of python": ["3.10", "3.11"], "code": ["a", "b"]}
+    one = {"python": "3.10", "code train.py": "a", "package torch": "2.1", "cpu": "8 x A"}
+    other = {"python": "3.11", "code train.py": "b", "package torch": "2.2", "cpu": "8 x A"}
+    assert add_origins(found, [one, other]) == {**found, "package torch": ["2.1", "2.2"]}
+    assert add_origins(found, [one, None]) == found, "one of them is not known"

@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 from hpotool.analysis.best import find_best
 from hpotool.analysis.compare.sides import make_side
 from hpotool.analysis.importance import find_importance
+from hpotool.analysis.origins.lineage import Lineage
 from hpotool.analysis.report.blocks import Block, Code, Facts, Figure, Grid, Heading, Paragraph
 from hpotool.analysis.report.content import list_blocks
 from hpotool.analysis.report.facts import StudyFacts
@@ -21,6 +22,7 @@ from hpotool.analysis.results import metric_names
 from hpotool.analysis.status import StudyStatus
 from hpotool.storage.control.activity import StudyActivity
 from hpotool.storage.control.studies import StudyProgress, StudySummary
+from hpotool.storage.fleet.origins import SharedOrigin
 from tests.unit.analysis.studies import add, make_study
 
 WRITTEN = datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc)
@@ -50,6 +52,7 @@ def facts(study: optuna.Study, attempts: dict[int, list[dict[str, Any]]] | None 
         more.get("importance", ()),
         more.get("file"),
         more.get("versions", {}),
+        more.get("lineage", Lineage(study.study_name, None, SharedOrigin({}, {}), ())),
     )
 
 

@@ -111,6 +111,7 @@ def test_every_key_of_a_command_study_arrives() -> None:
         baseline={"lr": 1e-3, "dropout": 0.0, "depth": 6, "width": 64, "booster": None, "version": 7},
         holdout=("test", 9),
         strict=True,
+        data=("data/train.csv", "s3://bucket/train", "data/valid.dvc"),
         duplicates="skip",
         breaker="off",
         on_oom="infeasible",
