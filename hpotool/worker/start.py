@@ -25,6 +25,7 @@ from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.schema import check_schema
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.worker_storage import WorkerStorage
+from hpotool.storage.optuna.postgres import PostgresStorage
 from hpotool.study.spec import StudySpec
 from hpotool.worker.allowed import Allowed
 from hpotool.worker.attempt.runner import AttemptResult, AttemptRunner
@@ -39,6 +40,7 @@ from hpotool.worker.membership.budget_monitor import BudgetMonitor, check_price
 from hpotool.worker.membership.identity import identify_worker
 from hpotool.worker.membership.launched import changed_code, launch_of_process
 from hpotool.worker.membership.membership import Membership
+from hpotool.worker.membership.regret_monitor import RegretMonitor
 from hpotool.worker.membership.side_processes import SideProcesses
 from hpotool.worker.points_left import PointsLeft
 from hpotool.worker.process.fork_server_handle import ImportInterrupted
@@ -118,9 +120,20 @@ def run_worker(
             log_event("cold", f"every attempt has to import the objective again: {cold}", logging.WARNING)
         study = optuna.load_study(study_name=study_name, storage=storage, sampler=sampler, pruner=pruner)
         monitor = BudgetMonitor(storage.run, study_id, spec, identity.worker_id, pulse.interval)
+        last_run = Connection(url).run
+        regret = RegretMonitor(
+            storage.run,
+            last_run,
+            study_id,
+            identity.worker_id,
+            pulse.interval,
+            pulse.grace,
+            lambda: monitor.spec,
+            lambda: _open_study(url, study_id),
+        )
         side = SideProcesses(
             storage.run,
-            Connection(url).run,
+            last_run,
             study_id,
             identity.worker_id,
             side_commands(spec),
@@ -138,9 +151,9 @@ def run_worker(
             monitor,
             interval=pulse.interval,
             grace=pulse.grace,
-            more_steps=side.steps,
+            more_steps={**side.steps, "regret": regret.step},
         )
-        with side, membership:
+        with side, membership, closing(regret):
             log_event(
                 "ready",
                 f"{identity.worker_id} works on {study_name} ({slot.label})",
@@ -166,6 +179,12 @@ def run_worker(
             membership.end_reason = departure.reason
             side.is_over = bool(side.steps) and not membership.has_work_left()
     return _leave(departure, identity.worker_id)
+
+
+def _open_study(url: DatabaseUrl, study_id: int) -> optuna.Study:
+    """Open the study on a connection of its own, without the trials beside its search."""
+    storage = PostgresStorage(url, hides_apart=True)
+    return optuna.load_study(study_name=storage.get_study_name_from_id(study_id), storage=storage)
 
 
 def _environment(url: DatabaseUrl) -> Mapping[str, str]:
