@@ -68,9 +68,13 @@ def _tell(study: StudyFacts) -> Iterator[Block]:
     for found in study.importance:
         yield from _importance(found)
     yield from _slices(study)
+    yield from _outlook(study)
     curves = figures.draw_curves(study.study, study.sides[0].metric)
+    if curves is not None or study.status.early_ranks is not None:
+        yield Heading("On the way")
+    yield from _ranks(study)
     if curves is not None:
-        yield from (Heading("On the way"), curves)
+        yield curves
     timeline = figures.draw_timeline(study.attempts)
     if timeline is not None:
         yield from (Heading("Who worked when"), timeline)
@@ -235,6 +239,28 @@ def _slices(study: StudyFacts) -> Iterator[Block]:
             yield from drawn
 
 
+def _outlook(study: StudyFacts) -> Iterator[Block]:
+    gain = study.status.gain
+    if gain is None:
+        return
+    cost = study.sides[0].cost
+    finished = study.status.progress.finished
+    money = f", and costs {cost.cost / finished:.2g}" if cost.cost and finished else ""
+    takes = "" if gain.trial_s is None else f" A trial takes {_hours(gain.trial_s / 3600)} of worker time{money}."
+    yield Heading("What further search may gain")
+    yield Paragraph(f"{_capital(gain.sentence)}.{takes}")
+    yield Paragraph(
+        "That is how far the best trial may be from the best point of the search space, according to a model of "
+        f"the {gain.regret.trials} finished trials."
+    )
+
+
+def _ranks(study: StudyFacts) -> Iterator[Block]:
+    found = study.status.early_ranks
+    if found is not None:
+        yield Paragraph(f"{_capital(found.summary)}.", is_warning=study.status.risk is not None)
+
+
 def _settings(study: StudyFacts) -> Iterator[Block]:
     if study.file is not None:
         yield Heading("The study file, with every default")
@@ -257,6 +283,10 @@ def _side_row(side: Side) -> list[str]:
         _hours(side.cost.hours),
         _hours(side.cost.lost_hours),
     ]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _number(value: float) -> str:

@@ -60,7 +60,7 @@ def read_facts(connection: Connection, study: Study) -> StudyFacts:
     versions = stored.versions if stored else {}
     document = to_document(spec) if spec else None
     prices = spec.budget.prices if spec else {}
-    status = read_status(connection, study)
+    status = read_status(connection, study, looks_ahead=True)
     return StudyFacts(
         study,
         status,

@@ -233,6 +233,16 @@ def failure_region_line(found: StudyStatus) -> Text | None:
     return None if region is None else Text(visible(f"trials fail where {say_region(region)}"), style="yellow")
 
 
+def outlook_lines(found: StudyStatus) -> Iterator[Text]:
+    """What further search may gain, and whether pruning is safe; nothing where that cannot be told."""
+    if found.gain is not None:
+        takes = found.gain.trial_s
+        cost = "" if takes is None else f"; a trial takes {format_elapsed(takes)} of worker time"
+        yield Text(visible(f"{found.gain.sentence}{cost}"), style="dim")
+    if found.early_ranks is not None and found.risk is None:
+        yield Text(visible(found.early_ranks.summary), style="dim")
+
+
 def say_region(region: FailureRegion) -> str:
     """The condition, and how many trials fail where it holds and where it does not."""
     return (
