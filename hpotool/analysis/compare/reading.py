@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hpotool.analysis.compare.sides import Side, make_side
+from hpotool.analysis.confirmation.ranking import read_confirmed
 from hpotool.analysis.results import metric_names
 from hpotool.errors import InputError, paste
 from hpotool.storage.control.creation import find_study_id, read_spec_if_any
@@ -55,4 +56,5 @@ def _read_side(connection: Connection, study: Study, metric: str) -> Side:
         to_document(spec) if spec else None,
         stored.versions if stored else {},
         spec.budget.prices if spec else {},
+        read_confirmed(connection, study),
     )
