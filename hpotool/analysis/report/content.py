@@ -258,8 +258,8 @@ def _outlook(study: StudyFacts) -> Iterator[Block]:
     yield Heading("What further search may gain")
     yield Paragraph(f"{_capital(gain.sentence)}.{takes}")
     yield Paragraph(
-        "That is how far the best trial may be from the best point of the search space, according to a model of "
-        f"the {gain.regret.trials} finished trials."
+        "That is how far the best trial of the search may be from the best point of its space, according to a "
+        f"model of the {gain.regret.trials} finished trials."
     )
 
 

@@ -158,7 +158,7 @@ def test_what_search_may_gain_and_whether_pruning_is_safe_is_told_with_its_numbe
     told = texts(blocks)
     assert "Further search can improve loss over trial 7 by 0.012 (expected)" in told
     assert "A trial takes 2.2 min of worker time." in told
-    assert "how far the best trial may be from the best point of the search space" in told
+    assert "how far the best trial of the search may be from the best point of its space" in told
     assert "Ranks at step 3 of 12 correlate with final ranks by 0.80" in told
     risky = facts(searched(), early_ranks=EarlyRanks("early", -0.5, 40), risk="it is")
     [warning] = [one for one in list_blocks([risky], WRITTEN) if isinstance(one, Paragraph) and one.is_warning]
