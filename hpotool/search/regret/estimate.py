@@ -140,7 +140,8 @@ def _estimate(evidence: _Evidence, finished: int) -> Regret:
         candidates = np.vstack([best, survivors, children, cube.draw(rng, _FEWER_RANDOM)])
     losses = _draw(evidence, models, candidates, rng)
     gains = evidence.scale.difference(losses[:, 0], losses.min(axis=1))
-    return Regret(float(gains.mean()), float(np.quantile(gains, PROBABILITY)), finished, evidence.best)
+    expected = float((gains / len(gains)).sum())  # the sum of the largest floats would be infinite
+    return Regret(expected, float(np.quantile(gains, PROBABILITY)), finished, evidence.best)
 
 
 def _draw(evidence: _Evidence, models: Sequence[GaussianProcess], candidates: Array, rng: RandomState) -> Array:

@@ -39,10 +39,11 @@ class LossScale:
         return losses
 
     def difference(self, worse: Array, better: Array) -> Array:
-        """Return how far apart two losses are in the metric's units, twice the halves."""
+        """Return how far apart two losses are in the metric's units, twice the halves; never infinite."""
         with np.errstate(over="ignore"):
-            apart: Array = (self._straighten(worse) - self._straighten(better)) * self.spread * 2.0
-        return apart
+            apart = (self._straighten(worse) - self._straighten(better)) * self.spread * 2.0
+        held: Array = np.clip(apart, -np.finfo(float).max, np.finfo(float).max)
+        return held
 
     def _straighten(self, losses: Array) -> Array:
         bent = losses * self.deviation + self.mean

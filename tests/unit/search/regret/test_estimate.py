@@ -147,6 +147,14 @@ def test_trials_that_cannot_say_give_nothing(trials: list[FrozenTrial]) -> None:
     assert estimate_regret(trials, MINIMIZE) is None
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("factor", [1e308, 1e-320])
+def test_values_of_any_size_give_numbers(factor: float) -> None:
+    found = left(make(SPREAD, lambda x, y: factor * bowl(x, y)))
+    assert 0 <= found.expected < math.inf
+    assert 0 <= found.at_most < math.inf
+
+
 def test_infinite_values_pruned_and_running_trials_are_no_obstacle() -> None:
     trials = make(SPREAD, lambda x, y: math.inf if x > 0.8 else bowl(x, y))
     pruned = make(SPREAD[:8] / 2, bowl, state=TrialState.PRUNED)
