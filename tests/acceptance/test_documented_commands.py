@@ -49,6 +49,8 @@ ELSEWHERE = {
     "hpotool doctor my-study": "test_doctor.py",
     "hpotool confirm digits": "test_confirm.py: a study of 30 trials of its own",
     "hpotool worker digits": "test_confirm.py",
+    "hpotool status digits": "test_budget.py: what it shows needs twenty trials",
+    "hpotool budget digits": "test_budget.py",
     "hpotool run --trial 22": "test_final.py",
 }
 # What a reader puts in: an address of the machine at hand, a study that exists.
