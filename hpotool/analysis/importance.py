@@ -27,6 +27,7 @@ from hpotool.study.outcome import Blame, Outcome
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.distributions import BaseDistribution
     from optuna.importance import BaseImportanceEvaluator
     from optuna.trial import FrozenTrial
 
@@ -72,8 +73,8 @@ class Importance:
         trials: how many trials the answer comes from: complete ones with a finite value.
         sureness: None where the evaluator does not say.
         edges: where the best trial is at the edge of a range.
-        ablation: from the first trial to the best one, a change at a time, as a model expects it.
-        ablation_trials: the numbers of these two.
+        ablation: from the baseline, or the first trial, to the best, a change at a time, as a model expects it.
+        ablation_trials: the numbers of these two; None is the baseline.
         rarer: of failures, how many trials failed, or did not, where these are too few to say anything.
     """
 
@@ -84,13 +85,22 @@ class Importance:
     sureness: Sureness | None = None
     edges: tuple[Edge, ...] = ()
     ablation: tuple[Change, ...] = ()
-    ablation_trials: tuple[int, int] | None = None
+    ablation_trials: tuple[int | None, int] | None = None
     rarer: int | None = None
 
     @property
     def title(self) -> str:
         """The heading, for people."""
         return f"importance for {self.metric} ({_NAMES[self.evaluator]}, {self.trials} trials)"
+
+    @property
+    def ablation_title(self) -> str | None:
+        """What the ablation goes from and to; None where there is none to tell."""
+        if self.ablation_trials is None or len(self.ablation) < 2:
+            return None
+        first, best = self.ablation_trials
+        start = "the baseline" if first is None else f"trial {first}, the first,"
+        return f"from {start} to trial {best}, the best, a change at a time"
 
     @property
     def warning(self) -> str | None:
@@ -120,16 +130,22 @@ class Importance:
                 for one in self.edges
             ],
             "ablation": {
-                "trials": list(self.ablation_trials or ()),
+                "trials": [number for number in self.ablation_trials or () if number is not None],
+                "from_baseline": self.ablation_trials is not None and self.ablation_trials[0] is None,
                 "path": json_data([change.as_data() for change in self.ablation]),
             },
         }
 
 
 def find_importance(
-    study: Study, metric: str | None = None, evaluator: Evaluator = DEFAULT
+    study: Study,
+    metric: str | None = None,
+    evaluator: Evaluator = DEFAULT,
+    baseline: Mapping[str, Any] | None = None,
 ) -> tuple[Importance, ...]:
     """Return the importance of the parameters for one metric, or for each of them.
+
+    The ablation starts at ``baseline`` where it names every parameter of some trial, else at the first trial.
 
     Raises:
         NotFoundError: the study has no such metric.
@@ -137,7 +153,7 @@ def find_importance(
     """
     names = metric_names(study)
     indices = [metric_index(study, metric)] if metric else range(len(names))
-    return tuple(_weigh(study, index, names[index], evaluator) for index in indices)
+    return tuple(_weigh(study, index, names[index], evaluator, baseline) for index in indices)
 
 
 def explain_failures(study: Study, outcomes: Mapping[int, str | None]) -> Importance:
@@ -189,7 +205,9 @@ def _of_table(metric: str, table: Table, constant: Sequence[str], trials: int) -
     )
 
 
-def _weigh_by_kernels(study: Study, index: int, metric: str, finite: Sequence[FrozenTrial]) -> Importance:
+def _weigh_by_kernels(
+    study: Study, index: int, metric: str, finite: Sequence[FrozenTrial], baseline: Mapping[str, Any] | None
+) -> Importance:
     varied, constant = _split_parameters(finite, DEFAULT)
     _check_varied(study.study_name, varied, DEFAULT)
     table = make_table(finite, [trial.values[index] for trial in finite], varied)
@@ -199,16 +217,40 @@ def _weigh_by_kernels(study: Study, index: int, metric: str, finite: Sequence[Fr
     if not feasible:
         return found
     best = min(feasible, key=lambda trial: (sign * trial.values[index], trial.number))
-    path = find_ablation(table, finite[0].params, best.params, sign=sign)
-    return replace(found, edges=find_edges(best), ablation=path, ablation_trials=(finite[0].number, best.number))
+    start: int | None = finite[0].number
+    params: Mapping[str, Any] = finite[0].params
+    if baseline is not None and _is_whole(baseline, finite):
+        start, params = None, baseline
+    path = find_ablation(table, params, best.params, sign=sign)
+    return replace(found, edges=find_edges(best), ablation=path, ablation_trials=(start, best.number))
 
 
-def _weigh(study: Study, index: int, metric: str, evaluator: Evaluator) -> Importance:
+def _is_whole(baseline: Mapping[str, Any], trials: Sequence[FrozenTrial]) -> bool:
+    """Whether the baseline has a value for every parameter of some trial, each of a kind that the space has."""
+    return any(
+        trial.params.keys() <= baseline.keys()
+        and all(_has_value(trial.distributions[name], baseline[name]) for name in trial.params)
+        for trial in trials
+    )
+
+
+def _has_value(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether a point can have that value: one outside of a range it can, a choice that is none it cannot."""
+    try:
+        distribution.to_internal_repr(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _weigh(
+    study: Study, index: int, metric: str, evaluator: Evaluator, baseline: Mapping[str, Any] | None
+) -> Importance:
     finite = [trial for trial in complete_trials(study) if math.isfinite(trial.values[index])]
     _check_trials(study.study_name, metric, finite, index)
     if evaluator != DEFAULT:
         return Importance(metric, _weigh_parameters(study, index, finite, evaluator), evaluator, len(finite))
-    return _weigh_by_kernels(study, index, metric, finite)
+    return _weigh_by_kernels(study, index, metric, finite, baseline)
 
 
 def _weigh_parameters(

@@ -14,15 +14,18 @@ from hpotool.analysis.candidates import BestTrials
 from hpotool.analysis.confirmation.answer import ConfirmationAnswer
 from hpotool.analysis.confirmation.data import answer_data
 from hpotool.analysis.confirmation.ranking import find_confirmed_best, read_confirmed
-from hpotool.analysis.curves.early_ranks import say_risk
+from hpotool.analysis.curves.early_ranks import find_early_ranks, is_ended_early, word_risk
 from hpotool.analysis.insights.failures import FailureRegion, find_failure_region
+from hpotool.analysis.insights.gain import Gain, find_gain
 from hpotool.analysis.pace import Pace, find_workers, is_forsaken, measure_pace
 from hpotool.analysis.results import direction_signs, json_data, metric_names, read_result
 from hpotool.storage.control.activity import StudyActivity, read_activity
+from hpotool.storage.control.creation import read_spec_if_any
 from hpotool.storage.control.studies import StudyProgress, has_replicates, has_table, list_studies, read_progress
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.fleet.origins import read_different_workers
 from hpotool.study.branch import Branch
+from hpotool.study.rules.early_ranks import EarlyRanks
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -53,6 +56,8 @@ class StudyStatus:
         failure_region: where in the search space trials fail, if that can be told.
         risk: why ending trials early is a risk in this study, if it is.
         different: the workers that see other code or data than the study has, and in words which.
+        early_ranks: how well early ranks of trials predict final ones, if that can be told.
+        gain: what further search may gain; only if asked for, and if it can be told.
         latest_values: the values of the trials in ``activity.latest``, by number and metric.
     """
 
@@ -66,6 +71,8 @@ class StudyStatus:
     failure_region: FailureRegion | None = None
     risk: str | None = None
     different: tuple[Mapping[str, str], ...] = ()
+    early_ranks: EarlyRanks | None = None
+    gain: Gain | None = None
 
     @property
     def pace(self) -> Pace:
@@ -126,6 +133,8 @@ class StudyStatus:
             "warning": self.progress.warning,
             **({"risk": self.risk} if self.risk else {}),
             **({"drift": [dict(worker) for worker in self.different]} if self.different else {}),
+            **({"early_ranks": self.early_ranks.as_data()} if self.early_ranks else {}),
+            **({"regret": self.gain.as_data()} if self.gain else {}),
             "workers": [json_data(worker) for worker in self.workers],
             "is_forsaken": self.is_forsaken,
             "departed": [dict(worker) for worker in self.activity.departed],
@@ -139,8 +148,12 @@ class StudyStatus:
         }
 
 
-def read_status(connection: Connection, study: Study) -> StudyStatus:
-    """Return the study's progress, counted in the database, and its best finished trials."""
+def read_status(connection: Connection, study: Study, *, looks_ahead: bool = False) -> StudyStatus:
+    """Return the study's progress, counted in the database, and its best finished trials.
+
+    ``looks_ahead``: also what further search may gain and, in a study without a pruner, whether one would be safe.
+    That takes a few tenths of a second, too long for a screen that follows a study.
+    """
     summary = list_studies(connection, study.study_name)[0]
     replicates = has_replicates(connection, study.study_name)
     progress = read_progress(connection, summary)
@@ -149,6 +162,8 @@ def read_status(connection: Connection, study: Study) -> StudyStatus:
     names = metric_names(study)
     confirmed = read_confirmed(connection, study)
     recent = {attempt["trial"] for attempt in activity.latest}
+    ends_early = is_ended_early(progress.pruner, tiers=bool(progress.tiers))
+    ranks = find_early_ranks(study, has_tiers=bool(progress.tiers)) if ends_early or looks_ahead else None
     return StudyStatus(
         progress,
         find_confirmed_best(study, confirmed, replicates=replicates),
@@ -158,8 +173,10 @@ def read_status(connection: Connection, study: Study) -> StudyStatus:
         _follow_best(trials, direction_signs(study)),
         {trial.number: read_result(trial, names).values for trial in trials if trial.number in recent},
         find_failure_region(trials),
-        say_risk(study, pruner=progress.pruner, tiers=bool(progress.tiers), has_tiers=bool(progress.tiers)),
+        word_risk(ranks, progress.pruner, tiers=bool(progress.tiers)) if ends_early else None,
         tuple(_find_different_workers(connection, study)),
+        ranks,
+        find_gain(study, read_spec_if_any(connection, study.study_name), activity.cost_s) if looks_ahead else None,
     )
 
 

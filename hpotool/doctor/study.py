@@ -109,7 +109,7 @@ def limits(study: Study) -> Finding:
 def budget(study: Study) -> Finding:
     """The study ends by itself."""
     told = study.spec.budget
-    ends = (told.trials, told.wall, told.gpu_hours, told.cost, told.patience, told.target or None)
+    ends = (told.trials, told.wall, told.gpu_hours, told.cost, told.patience, told.regret, told.target or None)
     if not any(end is not None for end in ends):
         return warning(
             "the study has no budget: workers run until they are stopped", "add budget to the study file"

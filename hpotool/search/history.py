@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from optuna import Study
@@ -47,10 +47,15 @@ class History:
     @classmethod
     def of(cls, study: Study, trial: FrozenTrial) -> History:
         """Read the study's current trials."""
+        return cls.from_trials(study.get_trials(deepcopy=False), trial.number)
+
+    @classmethod
+    def from_trials(cls, trials: Iterable[FrozenTrial], without: int | None = None) -> History:
+        """Sort trials; ``without`` is the number of the one being sampled."""
         finished: list[FrozenTrial] = []
         failed: list[FrozenTrial] = []
         running: list[FrozenTrial] = []
-        for other in study.get_trials(deepcopy=False):
+        for other in trials:
             if other.state == TrialState.COMPLETE:
                 finished.append(other)
             elif other.state == TrialState.PRUNED:
@@ -58,7 +63,7 @@ class History:
             elif other.state == TrialState.FAIL:
                 if _has_attribute(other, FAILED_ATTRIBUTE):
                     failed.append(other)
-            elif other.state == TrialState.RUNNING and other.number != trial.number and other.params:
+            elif other.state == TrialState.RUNNING and other.number != without and other.params:
                 running.append(other)
         if failed:
             succeeded = {_root_of(other) for other in finished if _has_attribute(other, _LINEAGE)}

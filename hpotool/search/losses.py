@@ -27,6 +27,24 @@ def compressed_losses(trials: Sequence[FrozenTrial], direction: StudyDirection, 
     better than the median: it was ended because it was worse than others at that step. What is infinite or unknown
     is as bad as the worst.
     """
+    values = halved_values(trials, direction, metric)
+    if values is None:
+        return np.zeros(len(trials))
+    median, spread = centre_and_spread(values)
+    with np.errstate(over="ignore"):
+        scaled = np.clip((values - median) / spread, -_FARTHEST, _FARTHEST)
+    scaled = np.where(scaled > 0, np.log1p(np.maximum(scaled, 0.0)), scaled)
+    beyond = np.log1p(np.maximum(-_FAR_BELOW - scaled, 0.0))
+    scaled = np.where(beyond > 0, np.maximum(-_FAR_BELOW - beyond, -_FARTHEST_BELOW), scaled)
+    return standardised(scaled)
+
+
+def halved_values(trials: Sequence[FrozenTrial], direction: StudyDirection, metric: int = 0) -> Array | None:
+    """Return half of each trial's value, negated if the metric is maximized; None if no value is known.
+
+    Halves, because the difference of the largest floats is infinite. For pruned trials and for what is infinite or
+    unknown, see `compressed_losses`.
+    """
     sign = -1.0 if direction == StudyDirection.MAXIMIZE else 1.0
     values = np.asarray([_value(trial, metric) for trial in trials]) * sign
     pruned = np.asarray([trial.state == TrialState.PRUNED for trial in trials])
@@ -36,23 +54,21 @@ def compressed_losses(trials: Sequence[FrozenTrial], direction: StudyDirection, 
         pruned &= np.isnan(foretold)
     known = values[np.isfinite(values)]
     if not len(known):
-        return np.zeros(len(values))
+        return None
     values = np.where(np.isneginf(values), known.min(), np.where(np.isfinite(values), values, known.max()))
-    values = values / 2  # the difference of the largest floats is infinite
+    values = values / 2
     reference = values[~pruned] if not pruned.all() else values
-    values = np.where(pruned, np.maximum(values, np.median(reference)), values)
+    return np.where(pruned, np.maximum(values, np.median(reference)), values)
 
+
+def centre_and_spread(values: Array) -> tuple[float, float]:
+    """Return the median, and the distance from it to the best tenth: the unit in which losses are compared."""
     median = float(np.median(values))
     spread = median - float(np.quantile(values, 0.1))
     if spread <= 0:  # many are equally good
         largest = max(float(np.abs(values).max()), 1e-300)
         spread = max(float((values / largest).std()) * largest, 1e-300)
-    with np.errstate(over="ignore"):
-        scaled = np.clip((values - median) / spread, -_FARTHEST, _FARTHEST)
-    scaled = np.where(scaled > 0, np.log1p(np.maximum(scaled, 0.0)), scaled)
-    beyond = np.log1p(np.maximum(-_FAR_BELOW - scaled, 0.0))
-    scaled = np.where(beyond > 0, np.maximum(-_FAR_BELOW - beyond, -_FARTHEST_BELOW), scaled)
-    return standardised(scaled)
+    return median, spread
 
 
 def standardised(losses: Array) -> Array:

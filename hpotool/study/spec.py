@@ -131,6 +131,7 @@ class BudgetSpec:
     prices: Mapping[str, float] = field(default_factory=dict)  # part of a device's name -> price per hour
     target: Mapping[str, float] = field(default_factory=dict)  # metric -> a value that is good enough
     patience: int | None = None  # finished trials without an improvement
+    regret: float | None = None  # the most that further search may still gain, in the metric's units
     failed: int | None = None  # trials that ended FAIL
 
 

@@ -17,8 +17,7 @@ from hpotool.origins.environment import read_environment
 from hpotool.origins.files import fold, walk_files
 from hpotool.origins.hash_cache import hash_content
 from hpotool.storage.control.finals import ARTIFACTS
-from hpotool.worker.checkpoints.location import CheckpointLocation
-from hpotool.worker.checkpoints.store_calls import Patience, StoreCalls
+from hpotool.worker.artifact_place import ArtifactPlace
 from hpotool.worker.log import log_event
 
 RECIPE = "hpotool.json"  # beside the artifacts: what makes them again
@@ -31,9 +30,9 @@ class FinalKeeper:
     its artifacts (``HPOTOOL_ARTIFACTS``) until it has returned: a place never holds those of half a training.
     """
 
-    def __init__(self, location: CheckpointLocation, made_of: Mapping[str, Any]) -> None:
+    def __init__(self, place: ArtifactPlace, made_of: Mapping[str, Any]) -> None:
         """The folder is there, and empty; `close` removes it."""
-        self._location = location
+        self._place = place
         self._made_of = made_of
         self._scratch = Path(tempfile.mkdtemp(prefix="hpotool-artifacts-"))
         self._is_needed = False
@@ -48,12 +47,12 @@ class FinalKeeper:
         files = list_files(self.folder)
         recipe = {**self._made_of, "environment": read_environment(), "values": dict(values), "files": files}
         (self.folder / RECIPE).write_text(json.dumps(recipe, indent=2, default=str) + "\n")
-        where = self._location.name
+        where = self._place.name
         try:
-            self._put()
+            self._place.put(self.folder)
         except (OSError, CheckpointStoreError) as error:
             where, self._is_needed = str(self.folder), True
-            log_event("artifacts", f"{self._location.name} cannot be written: {error}", logging.ERROR)
+            log_event("artifacts", f"{self._place.name} cannot be written: {error}", logging.ERROR)
         noted: Any = {"place": where, "files": files}
         trial.storage.set_trial_system_attr(trial._trial_id, ARTIFACTS, noted)
         log_event("artifacts", f"kept {len(files)} artifacts in {where}", place=where)
@@ -62,16 +61,6 @@ class FinalKeeper:
         """Remove the folder, unless the only copy lies there."""
         if not self._is_needed:
             shutil.rmtree(self._scratch, ignore_errors=True)
-
-    def _put(self) -> None:
-        if self._location.remote is None:
-            shutil.copytree(self.folder, self._location.path, dirs_exist_ok=True)
-            return
-        store, calls = self._location.remote, StoreCalls(self._location.name, Patience())
-        for path in sorted(one for one in self.folder.rglob("*") if one.is_file()):
-            target = f"{self._location.path}/{path.relative_to(self.folder).as_posix()}"
-            calls.call(store.makedirs, target.rpartition("/")[0], exist_ok=True)
-            calls.call(store.put_file, str(path), target)
 
 
 def list_files(folder: Path) -> list[dict[str, Any]]:

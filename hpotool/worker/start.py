@@ -27,6 +27,7 @@ from hpotool.storage.database.schema import check_schema
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.quarantines import note_device
 from hpotool.storage.fleet.worker_storage import WorkerStorage
+from hpotool.storage.optuna.postgres import PostgresStorage
 from hpotool.study.outcome import Outcome
 from hpotool.study.spec import StudySpec
 from hpotool.worker.allowed import Allowed
@@ -45,6 +46,7 @@ from hpotool.worker.membership.budget_monitor import BudgetMonitor, check_price
 from hpotool.worker.membership.identity import identify_worker
 from hpotool.worker.membership.launched import changed_code, launch_of_process
 from hpotool.worker.membership.membership import Membership
+from hpotool.worker.membership.regret_monitor import RegretMonitor
 from hpotool.worker.membership.side_processes import SideProcesses
 from hpotool.worker.origin import WorkerOrigin, refusal
 from hpotool.worker.points_left import PointsLeft
@@ -135,9 +137,20 @@ def run_worker(
             log_event("cold", f"every attempt has to import the objective again: {cold}", logging.WARNING)
         study = optuna.load_study(study_name=study_name, storage=storage, sampler=sampler, pruner=pruner)
         monitor = BudgetMonitor(storage.run, study_id, spec, identity.worker_id, pulse.interval)
+        last_run = Connection(url).run
+        regret = RegretMonitor(
+            storage.run,
+            last_run,
+            study_id,
+            identity.worker_id,
+            pulse.interval,
+            pulse.grace,
+            lambda: monitor.spec,
+            lambda: _open_study(url, study_id),
+        )
         side = SideProcesses(
             storage.run,
-            Connection(url).run,
+            last_run,
             study_id,
             identity.worker_id,
             side_commands(spec),
@@ -155,11 +168,11 @@ def run_worker(
             monitor,
             interval=pulse.interval,
             grace=pulse.grace,
-            more_steps={**side.steps, **({} if watch is None else {"devices": watch.step})},
+            more_steps={**side.steps, "regret": regret.step, **({} if watch is None else {"devices": watch.step})},
             waits=lambda: gate.waits,
             devices=[device.uuid for device in slot.devices],
         )
-        with side, membership:
+        with side, membership, closing(regret):
             log_event(
                 "ready",
                 f"{identity.worker_id} works on {study_name} ({slot.label})",
@@ -207,6 +220,12 @@ def _watch(
 
 def _forgive_nothing(result: AttemptResult) -> AttemptResult:
     return result
+
+
+def _open_study(url: DatabaseUrl, study_id: int) -> optuna.Study:
+    """Open the study on a connection of its own, without the trials beside its search."""
+    storage = PostgresStorage(url, hides_apart=True)
+    return optuna.load_study(study_name=storage.get_study_name_from_id(study_id), storage=storage)
 
 
 def _environment(url: DatabaseUrl) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.command_line import CommandLine
+from tests.acceptance.command_line import PATIENCE_S, CommandLine
 
 MODULE = """
 import os
@@ -110,3 +110,42 @@ def test_wall_time_ends_what_runs_and_a_larger_budget_goes_on_from_there(
     first, second = here.json("trials")
     assert first["params"] == second["params"]
     assert first["outcome"] == "preempted"
+
+
+@pytest.mark.timeout(900)  # on a machine that may be busy
+def test_a_regret_ends_the_study_for_three_workers_once(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import pathlib, time\n"
+        "def bowl(trial):\n"
+        "    x = trial.suggest_float('x', 0, 1)\n"
+        "    if trial.number >= 25:  # the second look is at 25 finished trials\n"
+        "        while not pathlib.Path('go-on').exists():\n"
+        "            time.sleep(0.05)\n"
+        "    return (x - 0.3) ** 2\n"
+    )
+    quick = {"HPOTOOL_HEARTBEAT_INTERVAL_S": "1", "HPOTOOL_GRACE_PERIOD_S": "20"}
+    here = CommandLine(database_url, tmp_path, {"HPOTOOL_HOME": str(tmp_path / "home"), **quick})
+    create(here, "regret=0.01", objective="bowl", direction="minimize")
+    with (
+        here.start("worker", "--grace", "1s", log=tmp_path / "one") as one,
+        here.start("worker", "--grace", "1s", log=tmp_path / "two") as two,
+        here.start("worker", "--grace", "1s", log=tmp_path / "three") as three,
+    ):
+        codes = [worker.wait(4 * PATIENCE_S) for worker in (one, two, three)]
+    assert codes == [0, 0, 0]
+    status = here.json("status")
+    assert status["state"] == "done"
+    assert status["reason"].startswith("budget.regret: after ")
+    assert status["regret"]["at_most"] <= 0.01
+    assert status["trials"].get("RUNNING") is None
+    ends = [event for event in here.json("events") if event["to"] == "done"]
+    assert len(ends) == 1
+    budget = here.json("budget")
+    assert (budget["reached"], budget["limits"]["regret"]["limit"]) == ("regret", 0.01)
+    assert 0 <= budget["limits"]["regret"]["used"] <= 0.01
+    said = here.run("status").stdout
+    assert "further search can improve value over trial " in " ".join(said.split())
+    (tmp_path / "go-on").touch()
+    here.run("budget", "--regret", "none", "--trials", "29")
+    here.run("worker")
+    assert here.json("status")["trials"]["COMPLETE"] == 29

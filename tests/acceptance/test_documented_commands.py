@@ -54,6 +54,8 @@ ELSEWHERE = {
     "hpotool quarantine my-study": "test_quarantine.py: it needs a host in quarantine",
     "hpotool confirm digits": "test_confirm.py: a study of 30 trials of its own",
     "hpotool worker digits": "test_confirm.py",
+    "hpotool status digits": "test_budget.py: what it shows needs twenty trials",
+    "hpotool budget digits": "test_budget.py",
     "hpotool run --trial 22": "test_final.py",
     "hpotool dashboard": "test_pages.py: it serves until Ctrl-C",
     "HPOTOOL_DASHBOARD_LOGIN": "test_pages.py",

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.command_line import ROOT, CommandLine
+from tests.object_store import object_store
 
 MODULE = """
 import os, pathlib, random, sys, time
@@ -130,6 +131,32 @@ def test_what_cannot_be_trained_is_refused_in_a_sentence(here: CommandLine) -> N
     broken = here.run("run", "--trial", "0", "--final", code=1)
     assert "broken" in broken.stderr
     assert "to continue it: hpotool run --study s --trial 0 --final" in broken.stderr
+
+
+def test_artifacts_at_a_url_are_listed_and_fetched_and_a_store_away_loses_none(
+    database_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(MODULE)
+    with object_store() as store:
+        home = {"HPOTOOL_HOME": str(tmp_path / "home")}
+        here = CommandLine(database_url, tmp_path, {**home, **store.environment})
+        _study(here)
+        url = f"{store.url}/models"
+        final = here.json("run", "--trial", "1", "--final", "--artifacts", url)
+        assert final["place"] == url
+        [listed] = here.json("artifacts")
+        assert (listed["place"], listed["files"]) == (url, final["files"])
+        fetched = here.run("artifacts", "--fetch", "copy")
+        assert f"fetched 1 files and hpotool.json of trial {final['trial']} into copy" in fetched.stderr
+        assert (tmp_path / "copy" / "deep" / "model.pt").read_text().startswith("weights of ")
+        assert json.loads((tmp_path / "copy" / "hpotool.json").read_text())["values"] == final["values"]
+        store.go_away()
+        refused = here.run("run", "--trial", "1", "--final", "--artifacts", url, code=2)
+        assert "--artifacts: " in refused.stderr
+        assert len(here.json("artifacts")) == 1, "nothing was trained"
+        store.come_back()
+        again = here.json("run", "--trial", "1", "--final", "--artifacts", url)
+        assert again["repeats"]["is_same"] is True
 
 
 def test_the_example_with_folds_reports_its_test_set_once(database_url: str, tmp_path: Path) -> None:

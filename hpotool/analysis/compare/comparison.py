@@ -21,6 +21,11 @@ class Comparison:
     verdicts: tuple[Verdict, ...]
 
     @property
+    def unconfirmed(self) -> tuple[str, ...]:
+        """The studies whose best was not measured again."""
+        return tuple(side.name for side in self.sides if side.best is not None and side.replicated is None)
+
+    @property
     def is_better(self) -> bool:
         """Whether the best of the last study beats that of the first."""
         return self.verdicts[-1].is_better
@@ -42,7 +47,7 @@ class Comparison:
 
 
 def compare(sides: Sequence[Side], confidence: float = 0.95) -> Comparison:
-    """Return the comparison.
+    """Return the comparison, by confirmed values where all sides have them.
 
     Raises:
         InputError: the metric is minimized in one study and maximized in another.
@@ -54,7 +59,7 @@ def compare(sides: Sequence[Side], confidence: float = 0.95) -> Comparison:
         )
     old, *others = sides
     return Comparison(
-        tuple(sides),
+        _by_replicates(sides) or tuple(sides),
         add_origins(
             find_differences([side.document for side in sides], [side.versions for side in sides]),
             [side.origin for side in sides],
@@ -63,7 +68,17 @@ def compare(sides: Sequence[Side], confidence: float = 0.95) -> Comparison:
     )
 
 
+def _by_replicates(sides: Sequence[Side]) -> tuple[Side, ...] | None:
+    """Return the sides by what was confirmed; None where one of them has nothing confirmed, because values that a
+    search picked are too good to be compared with values that it did not pick."""
+    found = tuple(side for side in map(Side.as_confirmed, sides) if side is not None)
+    return found if len(found) == len(sides) else None
+
+
 def _judge(old: Side, new: Side, confidence: float) -> Verdict:
+    pair = _by_replicates((old, new))
+    if pair is not None and (pair[0].best == pair[1].best or _measured_alike(*pair) is not None):
+        old, new = pair
     after = new.measured(new.best)
     for side, found in ((old, old.measured(old.best)), (new, after)):
         if found is None:

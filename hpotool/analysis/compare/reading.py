@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hpotool.analysis.compare.sides import Side, make_side
+from hpotool.analysis.confirmation.ranking import read_confirmed
 from hpotool.analysis.origins.lineage import flat_origin, read_lineage
 from hpotool.analysis.results import metric_names
 from hpotool.errors import InputError, paste
@@ -57,6 +58,7 @@ def _read_side(connection: Connection, study: Study, metric: str) -> Side:
         to_document(spec) if spec else None,
         stored.versions if stored else {},
         spec.budget.prices if spec else {},
+        read_confirmed(connection, study),
     )
     return with_origin(connection, side)
 

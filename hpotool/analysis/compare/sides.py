@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from hpotool.analysis.compare.confirmed import Replicated, find_replicated
 from hpotool.analysis.compare.verdict import Measured, mean_interval
+from hpotool.analysis.confirmation.answer import ConfirmationAnswer
 from hpotool.analysis.costs import attempt_columns
 from hpotool.analysis.results import complete_trials, direction_signs, json_data, metric_index
 from hpotool.analysis.trials import Attempts
@@ -46,6 +48,8 @@ class Side:
         points: the values of the metric of each point that was measured, by its key.
         best: the key of the best feasible point; None where there is none.
         params: of that point; ``number`` is its first trial.
+        replicated: what was confirmed, if anything was.
+        is_confirmed: the points are those that were confirmed, with the values of their replicates.
     """
 
     name: str
@@ -59,11 +63,27 @@ class Side:
     document: Mapping[str, Any] | None
     versions: Mapping[str, str]
     origin: Flat | None = None
+    replicated: Replicated | None = None
+    is_confirmed: bool = False
+
+    def as_confirmed(self) -> Side | None:
+        """Return the study by what was confirmed; None where nothing was."""
+        found = self.replicated
+        if found is None:
+            return None
+        return replace(
+            self,
+            points=found.points,
+            best=found.best,
+            params=found.params,
+            number=found.number,
+            is_confirmed=True,
+        )
 
     def measured(self, key: str | None) -> Measured | None:
         """Return what this study knows of a point."""
         values = self.points.get(key) if key is not None else None
-        return Measured(values, self.name) if values else None
+        return Measured(values, self.name, self.is_confirmed) if values else None
 
     @property
     def is_deterministic(self) -> bool:
@@ -85,6 +105,7 @@ class Side:
                 "values": json_data(best.values),
                 "mean": json_data(mean(best.values)),
                 "interval": None if interval is None else list(interval),
+                "confirmed": self.is_confirmed,
             },
             "trials": self.cost.trials,
             "complete": self.cost.complete,
@@ -102,6 +123,7 @@ def make_side(
     document: Mapping[str, Any] | None = None,
     versions: Mapping[str, str] | None = None,
     prices: Mapping[str, float] | None = None,
+    confirmed: ConfirmationAnswer | None = None,
 ) -> Side:
     """Return the study as a side of a comparison by one metric.
 
@@ -132,7 +154,15 @@ def make_side(
         _cost(study, attempts, prices or {}),
         document,
         versions or {},
+        replicated=_replicated(study, metric, sign, confirmed),
     )
+
+
+def _replicated(study: Study, metric: str, sign: float, confirmed: ConfirmationAnswer | None) -> Replicated | None:
+    if confirmed is None:
+        return None
+    distributions = {name: one for trial in complete_trials(study) for name, one in trial.distributions.items()}
+    return find_replicated(confirmed, metric, sign, distributions)
 
 
 def mean(values: Sequence[float]) -> float:

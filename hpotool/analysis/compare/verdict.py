@@ -26,15 +26,17 @@ class Measured:
     Attributes:
         values: in the order of the trials; the first is the one that the point was picked for.
         where: the study that measured them.
+        is_confirmed: they are replicates, and the point was picked for none of them.
     """
 
     values: tuple[float, ...]
     where: str = ""
+    is_confirmed: bool = False
 
     @property
     def unbiased(self) -> tuple[float, ...]:
         """The values without the one that the point was picked for, where enough others exist."""
-        return self.values[1:] if len(self.values) > FEWEST else self.values
+        return self.values[1:] if len(self.values) > FEWEST and not self.is_confirmed else self.values
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,15 @@ class Verdict:
             "difference": self.difference,
             "interval": None if self.interval is None else list(self.interval),
             "confidence": self.confidence,
-            "old": None if self.old is None else {"values": list(self.old.values), "study": self.old.where},
-            "new": None if self.new is None else {"values": list(self.new.values), "study": self.new.where},
+            "old": _as_data(self.old),
+            "new": _as_data(self.new),
         }
+
+
+def _as_data(found: Measured | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {"values": list(found.values), "study": found.where, "confirmed": found.is_confirmed}
 
 
 def cannot_tell(reason: str, confidence: float = 0.95) -> Verdict:

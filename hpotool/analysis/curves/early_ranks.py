@@ -36,10 +36,19 @@ def say_risk(study: Study, *, pruner: str | None, tiers: bool, has_tiers: bool) 
 
     ``has_tiers`` says of the study itself whether its trials go on from others; it may be an earlier one.
     """
-    if not tiers and pruner in (None, "none"):
+    if not is_ended_early(pruner, tiers=tiers):
         return None
+    return word_risk(find_early_ranks(study, has_tiers=has_tiers), pruner, tiers=tiers)
+
+
+def is_ended_early(pruner: str | None, *, tiers: bool) -> bool:
+    """Whether trials end early: by a pruner of that name, or by tiers."""
+    return tiers or pruner not in (None, "none")
+
+
+def word_risk(found: EarlyRanks | None, pruner: str | None, *, tiers: bool) -> str | None:
+    """Say that it is a risk, where it is."""
     what = "tiers" if tiers else f"the pruner {pruner}"
-    found = find_early_ranks(study, has_tiers=has_tiers)
     return found.sentence(what) if found is not None and found.is_risk else None
 
 

@@ -38,10 +38,10 @@ def list_blocks(studies: Sequence[StudyFacts], written: datetime) -> list[Block]
 def _compare(studies: Sequence[StudyFacts]) -> Iterator[Block]:
     yield Heading("The studies beside each other", 2)
     sides = [study.sides[0] for study in studies]
-    yield Grid(
-        ("study", "best", "95 % interval", "trials", "failed", "worker time", "of it lost"),
-        [_side_row(one) for one in sides],
-    )
+    columns = ("study", "best", "95 % interval", "confirmed", "trials", "failed", "worker time", "of it lost")
+    replicated = _by_replicates(sides)
+    shown = replicated if all(side.is_confirmed for side in replicated) else sides
+    yield Grid(columns, [_side_row(one) for one in shown])
     if len({side.metric for side in sides}) > 1:
         yield Paragraph("They measure different metrics, so their values are not compared.")
         return
@@ -52,6 +52,8 @@ def _compare(studies: Sequence[StudyFacts]) -> Iterator[Block]:
         return
     for side, verdict in zip(found.sides[1:], found.verdicts, strict=True):
         yield Paragraph(f"{side.name} against {sides[0].name}: {verdict.sentence}")
+    if found.unconfirmed:
+        yield Paragraph(f"Not confirmed: the best of {', '.join(found.unconfirmed)}.")
     figure = figures.draw_history([study.study for study in studies], sides[0].metric)
     if figure is not None:
         yield figure
@@ -69,9 +71,13 @@ def _tell(study: StudyFacts) -> Iterator[Block]:
     for found in study.importance:
         yield from _importance(found)
     yield from _slices(study)
+    yield from _outlook(study)
     curves = figures.draw_curves(study.study, study.sides[0].metric)
+    if curves is not None or study.status.early_ranks is not None:
+        yield Heading("On the way")
+    yield from _ranks(study)
     if curves is not None:
-        yield from (Heading("On the way"), curves)
+        yield curves
     timeline = figures.draw_timeline(study.attempts)
     if timeline is not None:
         yield from (Heading("Who worked when"), timeline)
@@ -83,7 +89,7 @@ def _summary(study: StudyFacts) -> Iterator[Block]:
     progress, pace, cost = study.status.progress, study.status.pace, study.sides[0].cost
     limit = "" if progress.budget_trials is None else f" of {progress.budget_trials}"
     pairs = [("state", progress.state)]
-    for side in study.sides:
+    for side in _by_replicates(study.sides):
         values = side.measured(side.best)
         pairs.append((f"best {side.metric}", _number(mean(values.values)) if values else "none yet"))
     pairs.append(("finished", f"{progress.finished}{limit}"))
@@ -107,9 +113,12 @@ def _best(study: StudyFacts) -> Iterator[Block]:
     if len(study.sides) > 1:
         yield from _front(study)
         return
-    [trial], [side] = best.trials[:1], study.sides
+    [trial], [side] = best.trials[:1], _by_replicates(study.sides)
     yield Heading(f"The best: trial {trial.number}")
     yield Paragraph(_say_sureness(side))
+    if not side.is_confirmed:
+        again = paste("confirm", "--study", study.name)
+        yield Paragraph(f"The best is not confirmed. To measure it again: {again}")
     yield Grid(("parameter", "value"), [[name, _written(value)] for name, value in trial.params.items()])
     yield from _edges(study, trial.number)
     yield from _ways_to_repeat(study, trial.params, trial.number)
@@ -135,6 +144,13 @@ def _say_sureness(side: Side) -> str:
     if interval is None:
         return f"{side.metric} was measured once at this point: how much of it is luck is not known."
     low, high = interval
+    if side.is_confirmed:
+        seen = side.replicated.seen if side.replicated else None
+        before = "" if seen is None else f" The search saw {_number(seen)} there."
+        return (
+            f"{side.metric} is {_number(mean(found.values))} as the mean of {len(found.values)} confirmations "
+            f"with fresh seeds, 95 % interval [{_number(low)}, {_number(high)}].{before}"
+        )
     return (
         f"{side.metric} is {_number(mean(found.values))} as the mean of {len(found.values)} trials of this point, "
         f"95 % interval [{_number(low)}, {_number(high)}]."
@@ -205,12 +221,8 @@ def _importance(found: Importance | str) -> Iterator[Block]:
     yield Grid(("parameter", "share", "90 % interval", ""), _importance_rows(found))
     if found.warning:
         yield Paragraph(found.warning, is_warning=True)
-    if len(found.ablation) > 1 and found.ablation_trials:
-        first, best = found.ablation_trials
-        yield Paragraph(
-            f"From trial {first}, the first, to trial {best}, the best, a change at a time; "
-            f"{found.metric} as a model of the trials expects it:"
-        )
+    if found.ablation_title is not None:
+        yield Paragraph(f"{_capital(found.ablation_title)}; {found.metric} as a model of the trials expects it:")
         rows = [[" and ".join(one.parameters) or "at first", _number(one.expected)] for one in found.ablation]
         yield Grid(("change of", found.metric), rows)
 
@@ -237,6 +249,28 @@ def _slices(study: StudyFacts) -> Iterator[Block]:
             yield from drawn
 
 
+def _outlook(study: StudyFacts) -> Iterator[Block]:
+    gain = study.status.gain
+    if gain is None:
+        return
+    cost = study.sides[0].cost
+    finished = study.status.progress.finished
+    money = f", and costs {cost.cost / finished:.2g}" if cost.cost and finished else ""
+    takes = "" if gain.trial_s is None else f" A trial takes {_hours(gain.trial_s / 3600)} of worker time{money}."
+    yield Heading("What further search may gain")
+    yield Paragraph(f"{_capital(gain.sentence)}.{takes}")
+    yield Paragraph(
+        "That is how far the best trial of the search may be from the best point of its space, according to a "
+        f"model of the {gain.regret.trials} finished trials."
+    )
+
+
+def _ranks(study: StudyFacts) -> Iterator[Block]:
+    found = study.status.early_ranks
+    if found is not None:
+        yield Paragraph(f"{_capital(found.summary)}.", is_warning=study.status.risk is not None)
+
+
 def _settings(study: StudyFacts) -> Iterator[Block]:
     if study.file is not None:
         yield Heading("The study file, with every default")
@@ -254,11 +288,21 @@ def _side_row(side: Side) -> list[str]:
         side.name,
         f"{side.metric} {_number(mean(found.values))}" if found else "none",
         sureness,
+        ("yes" if side.is_confirmed else "no") if found else "",
         str(side.cost.trials),
         str(side.cost.failures),
         _hours(side.cost.hours),
         _hours(side.cost.lost_hours),
     ]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _by_replicates(sides: Sequence[Side]) -> list[Side]:
+    """Return each side by what was confirmed, where something was."""
+    return [side.as_confirmed() or side for side in sides]
 
 
 def _number(value: float) -> str:

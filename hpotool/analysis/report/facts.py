@@ -63,27 +63,28 @@ def read_facts(connection: Connection, study: Study) -> StudyFacts:
     versions = stored.versions if stored else {}
     document = to_document(spec) if spec else None
     prices = spec.budget.prices if spec else {}
-    status = read_status(connection, study)
+    status = read_status(connection, study, looks_ahead=True)
+    confirmed = status.confirmation
     return StudyFacts(
         study,
         status,
         attempts,
         tuple(
-            with_origin(connection, make_side(study, metric, attempts, document, versions, prices))
+            with_origin(connection, make_side(study, metric, attempts, document, versions, prices, confirmed))
             for metric in metric_names(study)
         ),
-        _weigh(study, attempts),
+        _weigh(study, attempts, spec.baseline if spec else None),
         _file(spec, status),
         versions,
         read_lineage(connection, name),
     )
 
 
-def _weigh(study: Study, attempts: Attempts) -> tuple[Importance | str, ...]:
+def _weigh(study: Study, attempts: Attempts, baseline: Mapping[str, Any] | None) -> tuple[Importance | str, ...]:
     found: list[Importance | str] = []
     for metric in metric_names(study):
         try:
-            found += find_importance(study, metric)
+            found += find_importance(study, metric, baseline=baseline)
         except InputError as error:
             found.append(error.message)
     if any(trial.state.name == "FAIL" for trial in study.get_trials(deepcopy=False)):

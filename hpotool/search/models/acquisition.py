@@ -54,12 +54,12 @@ def find_next_point(score: Score, cube: UnitCube, leaders: Array, tried: Array, 
             scores[[identity in forbidden for identity in _identities(points)]] = -np.inf
         return scores
 
-    near = _scatter(cube, leaders[:_LEADERS], _NEAR_A_LEADER, _FIRST_RADIUS, rng)
+    near = scatter(cube, leaders[:_LEADERS], _NEAR_A_LEADER, _FIRST_RADIUS, rng)
     points = np.vstack([cube.draw(rng, _RANDOM_CANDIDATES), near])
     scores = judge(points)
     for turn in range(_ROUNDS):
         survivors = np.argsort(-scores)[:_SURVIVORS]
-        children = _scatter(cube, points[survivors], _CHILDREN, _RADIUS * _SHRINK**turn, rng)
+        children = scatter(cube, points[survivors], _CHILDREN, _RADIUS * _SHRINK**turn, rng)
         points = np.vstack([points[survivors], children])
         scores = np.append(scores[survivors], judge(children))
     if forbidden and not np.isfinite(scores.max()):  # nothing is left to try
@@ -109,7 +109,7 @@ def _identities(points: Array) -> list[bytes]:
     return [row.tobytes() for row in np.round(points, 9)]
 
 
-def _scatter(cube: UnitCube, centres: Array, each: int, radius: float, rng: RandomState) -> Array:
+def scatter(cube: UnitCube, centres: Array, each: int, radius: float, rng: RandomState) -> Array:
     """Return ``each`` points around every centre, with some columns moved and occasionally a choice changed."""
     points = np.repeat(centres, each, axis=0)
     columns = points.shape[1]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.random import RandomState
 from scipy.special import log_ndtr
 
 from hpotool.search.models.gaussian_process import GaussianProcess
@@ -57,15 +58,25 @@ class Boundary:
         mean, deviation = float(compressed.mean()), max(float(compressed.std()), 1e-9)
         self._limit = -mean / deviation
         self._model = GaussianProcess(points, (compressed - mean) / deviation, is_choice)
-        trust = self._measure_evidence() if needs_evidence else 1.0
-        self._caution, self._margin = 1.0 + (caution - 1.0) * trust, margin * trust
-        self._floor = _UNPROVEN / (1.0 - trust) if trust < 1.0 else -np.inf
+        self._trust = self._measure_evidence() if needs_evidence else 1.0
+        self._caution, self._margin = 1.0 + (caution - 1.0) * self._trust, margin * self._trust
+        self._floor = _UNPROVEN / (1.0 - self._trust) if self._trust < 1.0 else -np.inf
 
     def log_probability(self, points: Array) -> Array:
         """Return the logarithm of the probability that the quantity is zero or less."""
         expected, deviation = self._model.predict(points)
         probability: Array = self._caution * log_ndtr((self._limit - expected) / deviation - self._margin)
         return np.maximum(probability, self._floor)
+
+    def draw_met(self, points: Array, count: int, rng: RandomState) -> Flags:
+        """Return joint draws of whether the quantity is zero or less: (count, points).
+
+        Without caution or margin, which are for choosing points; always true without evidence.
+        """
+        if not self._trust:
+            return np.ones((count, len(points)), dtype=bool)
+        met: Flags = self._model.draw(points, count, rng) <= self._limit
+        return met
 
     def _measure_evidence(self) -> float:
         """Return how much better, from 0 to 1, the side of each point is predicted from the other points than by

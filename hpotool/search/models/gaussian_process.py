@@ -7,6 +7,8 @@ length scales grow with the number of columns (Hvarfner, Hellsten & Nardi 2024, 
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
@@ -34,14 +36,12 @@ class GaussianProcess:
 
     def __init__(self, points: Array, losses: Array, is_choice: Flags) -> None:
         self._is_choice = is_choice
-        self._points, self._losses, self._counts, scatter = merge_replicates(points, losses)
+        self._points, self._losses, self._counts, self._scatter = merge_replicates(points, losses)
         self._weights, self._noise = _fit(
-            squared_distances(self._points, self._points, is_choice), self._losses, self._counts, scatter
+            squared_distances(self._points, self._points, is_choice), self._losses, self._counts, self._scatter
         )
         self._solve()
-        # The best signal variance given the other parameters (Rasmussen & Williams, section 5.4.1, solved).
-        explained = float(self._losses @ self._solution) + scatter / self._noise
-        self._variance = max(explained / float(self._counts.sum()), 1e-12)
+        self._variance = self._best_variance()
 
     @property
     def noise_share(self) -> float:
@@ -68,6 +68,31 @@ class GaussianProcess:
         variance = self._variance * (1.0 - np.einsum("ij,ij->j", half, half))
         return covariance @ self._solution, np.sqrt(np.maximum(variance, 1e-14))
 
+    def draw(self, points: Array, count: int, rng: np.random.RandomState) -> Array:
+        """Return joint draws of the loss, without the noise of a measurement: (count, points)."""
+        covariance = self._covariance(points)
+        half = solve_triangular(self._factor, covariance.T, lower=True, check_finite=False)
+        joint = self._covariance(points, points) - half.T @ half
+        factor = _root(joint) * np.sqrt(self._variance)
+        drawn: Array = covariance @ self._solution + rng.normal(size=(count, len(points))) @ factor.T
+        return drawn
+
+    def refitted(self, share: float, rng: np.random.RandomState) -> GaussianProcess:
+        """Return a model of the same measurements whose length scales and noise are those of some of them.
+
+        Several of these show how far the length scales are known.
+        """
+        count = len(self._points)
+        rows = rng.permutation(count)[: max(2, round(count * share))]
+        kept = self._counts[rows]
+        scatter = self._scatter * float((kept - 1).sum() / max((self._counts - 1).sum(), 1.0))
+        other = copy.copy(self)
+        distances = squared_distances(self._points[rows], self._points[rows], self._is_choice)
+        other._weights, other._noise = _fit(distances, self._losses[rows], kept, scatter)
+        other._solve()
+        other._variance = other._best_variance()
+        return other
+
     def predict_left_out(self) -> tuple[Array, Array, Array]:
         """Return each distinct point's loss, leave-one-out prediction and its standard deviation (eq. 5.12)."""
         inverse = cho_solve((self._factor, True), np.eye(len(self._points)), check_finite=False)
@@ -80,8 +105,13 @@ class GaussianProcess:
         self._factor = cholesky(covariance, lower=True, check_finite=False)
         self._solution = cho_solve((self._factor, True), self._losses, check_finite=False)
 
-    def _covariance(self, points: Array) -> Array:
-        distances = squared_distances(points, self._points, self._is_choice)
+    def _best_variance(self) -> float:
+        """The best signal variance given the other parameters (Rasmussen & Williams, section 5.4.1, solved)."""
+        explained = float(self._losses @ self._solution) + self._scatter / self._noise
+        return max(explained / float(self._counts.sum()), 1e-12)
+
+    def _covariance(self, points: Array, others: Array | None = None) -> Array:
+        distances = squared_distances(points, self._points if others is None else others, self._is_choice)
         return _matern(np.tensordot(self._weights, distances, 1))[0]
 
 
@@ -104,6 +134,17 @@ def squared_distances(left: Array, right: Array, is_choice: Flags) -> Array:
     np.multiply(squared, squared, out=squared)
     squared[is_choice] = squared[is_choice] != 0
     return squared
+
+
+def _root(covariance: Array) -> Array:
+    """Return a triangular root; close points make a covariance singular but for rounding, so a little is added."""
+    for jitter in np.geomspace(_JITTER, 1.0, 9):
+        try:
+            root: Array = cholesky(covariance + jitter * np.eye(len(covariance)), lower=True, check_finite=False)
+        except np.linalg.LinAlgError:
+            continue
+        return root
+    raise AssertionError("a covariance has a root, but for rounding")
 
 
 def _matern(squared: Array) -> tuple[Array, Array]:

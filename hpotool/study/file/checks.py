@@ -36,6 +36,7 @@ def check_study(
     check_population(document, values, drafts, metrics, problems)
     check_tiers(document, values, metrics, problems)
     _check_budget(document, _mapping(values.get("budget")), metrics, problems)
+    _check_regret(document, values, metrics, problems)
     if values.get("duplicates") == "skip" and not drafts and values.get("search_space") is not BROKEN:
         problems.add(
             child(document, "duplicates").place,
@@ -154,6 +155,22 @@ def _check_budget(
         if metrics and name not in metrics:
             hint = did_you_mean(name, list(metrics))
             problems.add(place_of_key(child(node, "target"), name), f"{name!r} is not a metric{hint}")
+
+
+def _check_regret(
+    document: Node, values: Mapping[str, Any], metrics: Mapping[str, Any], problems: Problems
+) -> None:
+    """Report where there is no single value whose gain could be estimated."""
+    if "regret" not in _mapping(values.get("budget")):
+        return
+    place = place_of_key(child(document, "budget"), "regret")
+    if len(metrics) > 1:
+        problems.add(place, "regret is estimated for one metric, but this study has several; use patience")
+    elif has_steps(values):
+        problems.add(
+            place,
+            "regret compares trials that train alike, but here trials continue other trials; use patience",
+        )
 
 
 def _texts_with_environment(node: Node, path: tuple[str, ...]) -> Iterator[Node]:

@@ -252,6 +252,11 @@ BUDGET = Record(
         "patience": Key(
             _POSITIVE, "the number of finished trials without improvement after which the study is done"
         ),
+        "regret": Key(
+            _MORE_THAN_ZERO,
+            "the study is done when further search can hardly gain more than this, in the metric's units",
+            is_silent=True,
+        ),
         "failed": Key(_POSITIVE, "the number of failed trials after which the study is done"),
     },
 )

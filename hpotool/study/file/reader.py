@@ -96,7 +96,7 @@ def change_tags(spec: StudySpec, tags: Sequence[str]) -> StudySpec:
 
 
 # Limits that can be increased with +.
-_GROWING = ("trials", "wall", "gpu_hours", "cost", "patience", "failed")
+_GROWING = ("trials", "wall", "gpu_hours", "cost", "patience", "regret", "failed")
 
 
 def _option(key: str) -> str:

@@ -13,6 +13,7 @@ from datetime import timedelta
 from functools import reduce
 from typing import TypeVar
 
+from hpotool.study.rules.regret import PROBABILITY, Regret, is_hardly_anything
 from hpotool.study.rules.replicates import Measurement, average
 from hpotool.study.spec import BudgetSpec, MetricSpec
 from hpotool.study.units import format_duration
@@ -48,7 +49,8 @@ class Usage:
     """A study's usage so far.
 
     ``failed`` counts the trials that stay failed, without those that were retried or requeued. ``wall`` is the
-    time since the first attempt started, including idle time and restarts, by the database's clock.
+    time since the first attempt started, including idle time and restarts, by the database's clock. ``regret`` is
+    what the latest looks found that further search may gain.
     """
 
     complete: int = 0
@@ -58,6 +60,7 @@ class Usage:
     gpu_hours: float = 0.0
     cost: float = 0.0
     progress: Progress = field(default_factory=Progress)
+    regret: tuple[Regret | None, ...] = ()
 
     @property
     def finished(self) -> int:
@@ -82,6 +85,7 @@ def reached_limit(budget: BudgetSpec, metrics: Sequence[MetricSpec], usage: Usag
         ("cost", _amount("of cost", budget.cost, usage.cost, "{:g}".format)),
         ("target", _target(budget, metrics, usage)),
         ("patience", _patience(budget, usage)),
+        ("regret", _regret(budget, usage)),
         ("failed", _failed(budget, usage)),
     ):
         if reason is not None:
@@ -123,6 +127,17 @@ def _patience(budget: BudgetSpec, usage: Usage) -> str | None:
     if budget.patience is None or usage.progress.finished_since_improvement < budget.patience:
         return None
     return f"no improvement in the last {usage.progress.finished_since_improvement} finished trials"
+
+
+def _regret(budget: BudgetSpec, usage: Usage) -> str | None:
+    if budget.regret is None or not is_hardly_anything(usage.regret, budget.regret):
+        return None
+    found = usage.regret[-1]
+    assert found is not None
+    return (
+        f"after {found.trials} trials, further search gains at most {found.at_most:.3g} with probability "
+        f"{PROBABILITY:g}, and the budget asks for {budget.regret:g}"
+    )
 
 
 def _failed(budget: BudgetSpec, usage: Usage) -> str | None:

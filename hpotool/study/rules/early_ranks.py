@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 FEWEST_TRIALS = 10
 LOWEST_CORRELATION = 0.5
@@ -40,9 +41,47 @@ class EarlyRanks:
         return math.tanh(math.atanh(inside) + _ONE_SIDED_90 / math.sqrt(self.trials - 3))
 
     @property
+    def at_least(self) -> float:
+        """The lower end of what the correlation may be, with 90 % confidence."""
+        inside = max(-0.9999, min(0.9999, self.correlation))
+        return math.tanh(math.atanh(inside) - _ONE_SIDED_90 / math.sqrt(self.trials - 3))
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether ending trials by their early ranks is unlikely to end good ones."""
+        return self.at_least >= LOWEST_CORRELATION
+
+    @property
     def is_risk(self) -> bool:
         """Whether ending trials by their early ranks is likely to end good ones."""
         return self.at_most < LOWEST_CORRELATION
+
+    @property
+    def summary(self) -> str:
+        """Say whether pruning is safe, with the number that says so."""
+        if self.is_safe:
+            verdict = "ending trials by them is safe"
+        elif self.is_risk:
+            verdict = "ending trials by them may end the best ones"
+        else:
+            verdict = "more trials will tell whether ending trials by them is safe"
+        return (
+            f"ranks {self.early} correlate with final ranks by {self.correlation:.2f} "
+            f"({self.trials} complete trials, 90 % sure of {self.at_least:.2f} or more): {verdict}"
+        )
+
+    def as_data(self) -> dict[str, Any]:
+        """Return JSON data."""
+        return {
+            "early": self.early,
+            "correlation": self.correlation,
+            "at_least": self.at_least,
+            "at_most": self.at_most,
+            "trials": self.trials,
+            "is_safe": self.is_safe,
+            "is_risk": self.is_risk,
+            "sentence": self.summary,
+        }
 
     def sentence(self, what: str) -> str:
         """Say what ``what``, which ends trials early, risks."""

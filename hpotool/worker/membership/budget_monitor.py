@@ -1,5 +1,5 @@
 """Ends the study for all workers when one of its limits is reached: wall time, GPU hours, cost, target, patience,
-failed trials. The number of trials is not checked here, but in every claim.
+failed trials. The number of trials is not checked here, but in every claim; the regret is in `regret_monitor.py`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ class BudgetMonitor:
         self._interval_s = interval.total_seconds()
         self._reader = self._new_reader()
         self._lock = threading.Lock()  # used by the side thread, and by the main thread before a claim
+
+    @property
+    def spec(self) -> StudySpec:
+        """The study's settings as of the latest look."""
+        return self._spec
 
     def before_claim(self) -> None:
         """Check once, if the study had limits besides trials when the worker started; `step` sees later ones."""

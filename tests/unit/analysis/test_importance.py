@@ -209,6 +209,48 @@ def test_the_best_at_the_edge_of_a_range_is_pointed_out_and_the_path_to_it_is_to
     assert path[1]["expected"] < 0.3
 
 
+BASELINE = {"depth": 3, "booster": "gbtree", "drop": 0.5}
+
+
+def study_with_boosters() -> optuna.Study:
+    study = make_study("loss")
+    rng = random.Random(3)
+    for _ in range(30):
+        depth, booster, drop = rng.randint(5, 20), rng.choice(["gbtree", "dart"]), rng.random()
+        loss = (20 - depth) / 20 + 0.5 * (booster == "gbtree")
+        add(study, [loss], {"depth": depth, "booster": booster, "drop": drop})
+    return study
+
+
+def test_the_path_to_the_best_begins_at_the_baseline() -> None:
+    (found,) = find_importance(study_with_boosters(), baseline=BASELINE)
+    assert found.ablation_title is not None
+    assert found.ablation_title.startswith("from the baseline to trial ")
+    data = found.as_data()["ablation"]
+    assert (data["from_baseline"], len(data["trials"])) == (True, 1)
+    assert {name for step in data["path"] for name in step["parameters"]} == {"depth", "booster", "drop"}
+    assert data["path"][0]["expected"] > 0.9, "what the model expects of a point that no trial has tried"
+    assert data["path"][-1]["expected"] < 0.35
+
+
+@pytest.mark.parametrize(
+    "baseline",
+    [None, {}, {"depth": 3, "booster": "gbtree"}, BASELINE | {"booster": "gone"}, BASELINE | {"depth": "deep"}],
+    ids=["none", "empty", "a part", "a choice that is none", "no number"],
+)
+def test_what_is_no_whole_point_of_the_space_is_no_start(baseline: dict[str, object] | None) -> None:
+    (found,) = find_importance(study_with_boosters(), baseline=baseline)
+    assert found.ablation_title is not None
+    assert found.ablation_title.startswith("from trial 0, the first, to trial ")
+    assert found.as_data()["ablation"]["from_baseline"] is False
+
+
+def test_a_baseline_outside_of_a_range_is_a_start_too() -> None:
+    (found,) = find_importance(study_with_boosters(), baseline=BASELINE | {"depth": 40, "unknown": 1})
+    assert found.ablation_trials is not None
+    assert found.ablation_trials[0] is None
+
+
 def test_a_study_of_many_trials_is_weighed_by_some_of_them_at_once() -> None:
     study = make_study()
     rng = random.Random(5)

@@ -4,7 +4,7 @@ import numpy as np
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
-from hpotool.search.losses import compressed_losses, joined_losses, observations_to_keep
+from hpotool.search.losses import compressed_losses, halved_values, joined_losses, observations_to_keep
 from hpotool.study.forecast import FORECAST_ATTRIBUTE, Forecast
 
 WAYS = [StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE]
@@ -56,3 +56,11 @@ def test_what_was_foretold_is_in_the_metrics_own_direction() -> None:
     pruned = create_trial(state=TrialState.PRUNED, value=0.1, system_attrs=foretold)
     losses = compressed_losses([*complete, pruned], StudyDirection.MAXIMIZE)
     assert losses[2] < losses[3] < losses[1]
+
+
+def test_halves_are_of_the_values_with_what_is_unknown_as_bad_as_the_worst() -> None:
+    trials = [create_trial(value=value) for value in (1.0, 3.0, float("inf"), float("-inf"))]
+    halved = halved_values(trials, StudyDirection.MAXIMIZE)
+    assert halved is not None
+    assert halved.tolist() == [-0.5, -1.5, -1.5, -0.5]
+    assert halved_values(trials[2:], StudyDirection.MAXIMIZE) is None

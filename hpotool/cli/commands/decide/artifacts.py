@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
-from hpotool.cli.output import Answer, Format, show
+from hpotool.cli.output import Answer, Format, say, show
 from hpotool.errors import paste
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hpotool.analysis.finals.finals import Final
 
 
 def artifacts(
@@ -19,10 +25,19 @@ def artifacts(
             "--trial", metavar="N", min=0, help="Only final trainings of this trial's point.", show_default=False
         ),
     ] = None,
+    fetch: Annotated[
+        Path | None,
+        typer.Option(
+            "--fetch",
+            metavar="FOLDER",
+            help="Copy the files of the latest final training listed into this folder, checked by their SHA-256.",
+            show_default=False,
+        ),
+    ] = None,
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
-    """List the files that final trainings have kept, with their SHA-256 and location."""
+    """List the files that final trainings have kept, with their SHA-256 and location, or fetch them."""
     from hpotool.analysis.finals.finals import list_finals
     from hpotool.cli.database import connect, load_study
 
@@ -33,6 +48,9 @@ def artifacts(
         final for final in list_finals(loaded) if trial is None or wanted == final.point or final.number == trial
     ]
     kept = [final for final in found if final.place is not None]
+    if fetch is not None:
+        kept = kept[-1:]
+        _fetch(kept, fetch)
     rows = [
         {
             "trial": final.number,
@@ -55,3 +73,14 @@ def artifacts(
         ),
         format,
     )
+
+
+def _fetch(finals: Sequence[Final], folder: Path) -> None:
+    from hpotool.worker.artifact_place import ArtifactPlace
+    from hpotool.worker.checkpoints.location import CheckpointLocation
+    from hpotool.worker.final import RECIPE
+
+    for final in finals:
+        place = ArtifactPlace(CheckpointLocation.parse(final.place or ""))
+        fetched = place.fetch([*final.files, {"name": RECIPE}], folder)
+        say(f"fetched {len(fetched) - 1} files and {RECIPE} of trial {final.number} into {folder}")

@@ -80,6 +80,7 @@ def _row(side: dict[str, Any]) -> dict[str, Any]:
         "low": low,
         "high": high,
         "n": len(best.get("values", ())),
+        "confirmed": "yes" if best.get("confirmed") else "no" if best else None,
         "trial": best.get("trial"),
         "trials": side["trials"],
         "failures": side["failures"],
@@ -110,6 +111,9 @@ def _parts(found: Comparison) -> Iterator[RenderableType]:
     ]
     yield from ("", table(different, "what differs")) if different else ("", words("nothing stored differs"))
     yield ""
+    if found.unconfirmed:
+        yield words(f"not confirmed: {', '.join(found.unconfirmed)}; to measure the best again:", "dim")
+        yield from (words(f"  {paste('confirm', '--study', name)}", "dim") for name in found.unconfirmed)
     for side, verdict in zip(found.sides[1:], found.verdicts, strict=True):
         yield words(f"{side.name} against {names[0]}: {verdict.sentence}", _STYLES[verdict.word])
         if verdict.word == "cannot tell" and side.best is not None:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from hpotool.analysis.finals.finals import Final
     from hpotool.storage.database.connection import Connection
     from hpotool.study.spec import StudySpec
-    from hpotool.worker.checkpoints.location import CheckpointLocation
 
 
 def run(
@@ -85,6 +84,7 @@ def _run(
     from hpotool.cli.database import adopt_study, connect, load_study
     from hpotool.storage.control.creation import read_spec
     from hpotool.storage.control.finals import queue_final
+    from hpotool.worker.artifact_place import ArtifactPlace
     from hpotool.worker.checkpoints.location import CheckpointLocation
     from hpotool.worker.final import FinalKeeper
     from hpotool.worker.gpu import DeviceMeter, Nvml, choose_slots
@@ -100,7 +100,8 @@ def _run(
     [point] = named_points(loaded, [number])
     _refuse_missing(data)
     location = CheckpointLocation.parse(artifacts or str(_default_location(name, number)))
-    _refuse_unwritable(location)
+    place = ArtifactPlace(location)
+    place.check_writable()
     nvml = Nvml()
     slots = choose_slots(gpu, nvml)
     if len(slots) > 1:
@@ -109,7 +110,7 @@ def _run(
         )
     made_of = _made_of(spec, number, dict(point.params), data)
     trial_id = queue_final(connection.run, study_id, name, point.name, point.params, f"run by {current_actor()}")
-    keeper = FinalKeeper(location, made_of)
+    keeper = FinalKeeper(place, made_of)
     try:
         departure = run_worker(
             connection.url,
@@ -199,18 +200,6 @@ def _made_of(spec: StudySpec, number: int, params: dict[str, Any], data: list[Pa
         "study": to_document(spec),
         "folder": str(Path.cwd()),
     }
-
-
-def _refuse_unwritable(location: CheckpointLocation) -> None:
-    """Refuse a folder that cannot be written, before hours of training rather than after them."""
-    if location.remote is not None:
-        return
-    try:
-        Path(location.path).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=location.path):
-            pass
-    except OSError as error:
-        raise InputError(f"--artifacts: {location.path} cannot be written: {error.strerror}") from error
 
 
 def _refuse_missing(data: list[Path]) -> None:

@@ -13,6 +13,7 @@ from hpotool.errors import paste
 if TYPE_CHECKING:
     from hpotool.storage.database.connection import Connection
     from hpotool.study.rules.budget import ReachedLimit, Usage
+    from hpotool.study.rules.regret import Regret
     from hpotool.study.spec import StudySpec
 
 
@@ -33,6 +34,9 @@ def budget(
     patience: Annotated[
         str | None, _limit("--patience", "N", "Stop after this many finished trials without improvement.")
     ] = None,
+    regret: Annotated[
+        str | None, _limit("--regret", "X", "Stop when further search can hardly gain more than this.")
+    ] = None,
     failed: Annotated[str | None, _limit("--failed", "N", "Stop after this many failed trials.")] = None,
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
@@ -45,7 +49,7 @@ def budget(
     from hpotool.storage.control.creation import read_spec
 
     given = {"trials": trials, "wall": wall, "gpu_hours": gpu_hours, "cost": cost, "target": target}
-    given |= {"patience": patience, "failed": failed}
+    given |= {"patience": patience, "regret": regret, "failed": failed}
     changes = {key: value for key, value in given.items() if value is not None}
     connection = connect(storage)
     study_id, name = identify_study(connection, study)
@@ -83,17 +87,29 @@ def _usage(connection: Connection, study_id: int, spec: StudySpec) -> tuple[Usag
     places = count_budget(connection.run, study_id)
     reader = UsageReader(connection.run, study_id, spec.metrics, replicates=spec.has_replicates)
     used = replace(reader.read(spec.budget), complete=places.finished)
+    if spec.budget.regret is not None:
+        used = replace(used, regret=_judge_regret(connection, spec))
     return used, reached_limit(spec.budget, spec.metrics, used)
+
+
+def _judge_regret(connection: Connection, spec: StudySpec) -> tuple[Regret | None, ...]:
+    from hpotool.cli.database import load_study
+    from hpotool.search.regret.looks import RegretLooks
+
+    study = load_study(connection, spec.name)
+    return RegretLooks(study.direction, spec.search_space).judge(study.get_trials(deepcopy=False))
 
 
 def _answer(spec: StudySpec, used: Usage, reached: ReachedLimit | None) -> Answer:
     limits = spec.budget
+    latest = used.regret[-1] if used.regret else None
     numbers: dict[str, tuple[Any, Any]] = {
         "trials": (limits.trials, used.complete),
         "wall_s": (None if limits.wall is None else limits.wall.total_seconds(), used.wall.total_seconds()),
         "gpu_hours": (limits.gpu_hours, used.gpu_hours),
         "cost": (limits.cost, used.cost),
         "patience": (limits.patience, used.progress.finished_since_improvement),
+        "regret": (limits.regret, latest and latest.at_most),
         "failed": (limits.failed, used.failed),
     }
     data: dict[str, Any] = {key: {"limit": limit, "used": now} for key, (limit, now) in numbers.items() if limit}

@@ -68,12 +68,15 @@ def importance(
     """Show how much each parameter mattered, and how sure that is."""
     from hpotool.analysis.importance import explain_failures, find_importance
     from hpotool.cli.database import connect, load_study
+    from hpotool.storage.control.creation import read_spec_if_any
 
     _check(target, metric, evaluator)
     connection = connect(storage)
     loaded = load_study(connection, study)
     if target is Target.METRICS:
-        found: Sequence[Importance] = find_importance(loaded, metric, evaluator.value)
+        spec = read_spec_if_any(connection, loaded.study_name)
+        baseline = spec.baseline if spec else None
+        found: Sequence[Importance] = find_importance(loaded, metric, evaluator.value, baseline)
     else:
         found = [explain_failures(loaded, _outcomes(connection, loaded.study_name))]
     rows = [_row(one, name, weight) for one in found for name, weight in one.importance.items()]
@@ -158,8 +161,7 @@ def _notes(one: Importance) -> Iterator[RenderableType]:
             f"[{plain_cell(edge.low)}, {plain_cell(edge.high)}]: there may be better ones beyond",
             "yellow",
         )
-    if len(one.ablation) > 1 and one.ablation_trials:
-        first, best = one.ablation_trials
-        yield words(f"\nfrom trial {first} to the best, trial {best}, as the model expects {one.metric}:")
+    if one.ablation_title is not None:
+        yield words(f"\n{one.ablation_title}, as the model expects {one.metric}:")
         for change in one.ablation:
             yield words(f"  {plain_cell(change.expected):>10}  {' and '.join(change.parameters) or 'at first'}")

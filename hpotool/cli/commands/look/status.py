@@ -23,7 +23,7 @@ def status(study: StudyOption = None, storage: StorageOption = None, format: For
     from hpotool.cli.database import connect, load_study
 
     connection = connect(storage)
-    found = read_status(connection, load_study(connection, study))
+    found = read_status(connection, load_study(connection, study), looks_ahead=True)
     data = found.as_data()
     show(
         Answer(
@@ -55,6 +55,7 @@ def draw_status(found: StudyStatus) -> RenderableType:
         *parts.best_parts(found),
         *(_apart(parts.failures_table(found))),
         parts.failure_region_line(found),
+        *parts.outlook_lines(found),
         *(_apart(parts.workers_table(found))),
     ]
     return Group(*(part for part in shown if part is not None))

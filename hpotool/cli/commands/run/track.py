@@ -150,7 +150,7 @@ def _say_end(sent: Sent, name: str, to: Tracker, words: list[str], *, is_person:
 def _show_status(connection: Any, study_id: int, format: Format) -> None:
     from hpotool.storage.tracking.jobs import list_jobs
 
-    rows = [_as_data(job) for job in list_jobs(connection.run, study_id) if job.name != "notify"]
+    rows = [_as_data(job) for job in list_jobs(connection.run, study_id) if job.name not in ("notify", "regret")]
     value = "\n".join(f"{row['to']}: {row['arrived']} arrived, {row['missing']} missing" for row in rows)
     show(Answer(data=rows, rows=rows, value=value, empty="the study has no exports"), format)
 

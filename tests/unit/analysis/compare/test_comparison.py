@@ -7,17 +7,24 @@ import pytest
 from hpotool.analysis.compare.comparison import Comparison, compare
 from hpotool.analysis.compare.sides import Side, make_side
 from hpotool.errors import InputError
+from tests.unit.analysis.confirmation.answers import NamedPoint, confirmed, point
 from tests.unit.analysis.studies import add, make_study
 
 Points = Mapping[float, Sequence[float]]
 
 
-def side(points: Points, code: str | None = "same", direction: str = "minimize") -> Side:
+def side(
+    points: Points,
+    code: str | None = "same",
+    direction: str = "minimize",
+    replicated: Mapping[NamedPoint, Sequence[float]] | None = None,
+) -> Side:
     study = make_study("loss", directions=[direction])
     for drop, values in points.items():
         for value in values:
             add(study, [value], {"drop": drop})
-    return make_side(study, "loss", {}, versions={"code": code} if code else {})
+    answer = confirmed(replicated) if replicated else None
+    return make_side(study, "loss", {}, versions={"code": code} if code else {}, confirmed=answer)
 
 
 def verdict(old: Side, new: Side) -> str:
@@ -71,3 +78,53 @@ def test_the_last_study_is_what_may_be_shipped() -> None:
 def test_studies_that_want_the_opposite_are_not_compared() -> None:
     with pytest.raises(InputError, match="minimized in one of the studies and maximized in another"):
         compare([side(OLD), side(GOOD, direction="maximize")])
+
+
+SEARCHED_OLD = {0.1: (0.50,), 0.9: (0.8,)}
+SEARCHED_NEW = {0.2: (0.10,), 0.3: (0.40,)}  # the first was lucky
+CONFIRMED_OLD = {point(0, 0.1, 0.50): [0.50, 0.51, 0.49]}
+CONFIRMED_NEW = {point(0, 0.2, 0.10): [0.60, 0.61, 0.59], point(1, 0.3, 0.40): [0.41, 0.40, 0.42]}
+
+
+def test_where_both_are_confirmed_their_replicates_are_compared() -> None:
+    old = side(SEARCHED_OLD, replicated=CONFIRMED_OLD)
+    found = compare([old, side(SEARCHED_NEW, replicated=CONFIRMED_NEW)])
+    assert found.unconfirmed == ()
+    [verdict] = found.verdicts
+    assert verdict.word == "better"
+    assert verdict.new is not None
+    assert verdict.new.values == (0.41, 0.40, 0.42), "of the best confirmed point, none left out"
+    assert verdict.new.unbiased == verdict.new.values
+    data = found.as_data()
+    assert [one["best"]["confirmed"] for one in data["studies"]] == [True, True]
+    assert data["studies"][1]["best"]["trial"] == 1
+    assert data["verdicts"][0]["old"]["confirmed"] is True
+
+
+def test_a_lucky_best_that_replicates_expose_is_no_longer_better() -> None:
+    lucky = {point(0, 0.2, 0.10): [0.60, 0.61, 0.59]}
+    old, new = side(SEARCHED_OLD, replicated=CONFIRMED_OLD), side({0.2: (0.10, 0.11, 0.12)}, replicated=lucky)
+    assert verdict(old, new) == "worse"
+    assert verdict(side(OLD), side({0.2: (0.10, 0.11, 0.12)})) == "better", "by the search alone"
+
+
+def test_where_one_is_not_confirmed_the_search_is_compared_and_that_is_said() -> None:
+    found = compare([side(OLD), side(GOOD, replicated={point(0, 0.2): [0.9, 0.91, 0.9]})])
+    assert found.unconfirmed == ("known",)
+    assert found.verdicts[0].word == "better"
+    assert [one["best"]["confirmed"] for one in found.as_data()["studies"]] == [False, False]
+
+
+def test_of_other_code_the_old_best_has_to_be_confirmed_in_the_new_study() -> None:
+    again = {point(0, 0.1, 0.5, study="old"): [0.9, 0.91, 0.89], **CONFIRMED_NEW}
+    old = side(SEARCHED_OLD, replicated=CONFIRMED_OLD)
+    found = compare([old, side(SEARCHED_NEW, code="other", replicated=again)]).verdicts[0]
+    assert found.word == "better"
+    assert found.old is not None
+    assert found.old.values == (0.9, 0.91, 0.89)
+    unknown = compare([old, side(SEARCHED_NEW, code="other", replicated=CONFIRMED_NEW)]).verdicts[0]
+    assert "their code differs" in unknown.sentence
+
+
+def test_a_study_without_a_result_is_not_called_unconfirmed() -> None:
+    assert compare([side(OLD), side({})]).unconfirmed == ("known",)

@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 from hpotool.analysis.best import find_best
 from hpotool.analysis.compare.sides import make_side
 from hpotool.analysis.importance import find_importance
+from hpotool.analysis.insights.gain import Gain
 from hpotool.analysis.origins.lineage import Lineage
 from hpotool.analysis.report.blocks import Block, Code, Facts, Figure, Grid, Heading, Paragraph
 from hpotool.analysis.report.content import list_blocks
@@ -23,6 +24,9 @@ from hpotool.analysis.status import StudyStatus
 from hpotool.storage.control.activity import StudyActivity
 from hpotool.storage.control.studies import StudyProgress, StudySummary
 from hpotool.storage.fleet.origins import SharedOrigin
+from hpotool.study.rules.early_ranks import EarlyRanks
+from hpotool.study.rules.regret import Regret
+from tests.unit.analysis.confirmation.answers import confirmed, point
 from tests.unit.analysis.studies import add, make_study
 
 WRITTEN = datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc)
@@ -45,10 +49,15 @@ def facts(study: optuna.Study, attempts: dict[int, list[dict[str, Any]]] | None 
     return StudyFacts(
         study,
         StudyStatus(
-            StudyProgress(summary, "done", "", 40, ()), find_best(study), activity=StudyActivity(failures=failures)
+            StudyProgress(summary, "done", "", 40, ()),
+            find_best(study),
+            activity=StudyActivity(failures=failures),
+            gain=more.get("gain"),
+            early_ranks=more.get("early_ranks"),
+            risk=more.get("risk"),
         ),
         attempts or {},
-        tuple(make_side(study, name, attempts or {}) for name in names),
+        tuple(make_side(study, name, attempts or {}, confirmed=more.get("confirmed")) for name in names),
         more.get("importance", ()),
         more.get("file"),
         more.get("versions", {}),
@@ -140,3 +149,36 @@ def test_studies_of_different_metrics_are_not_compared() -> None:
     other = make_study("accuracy", directions=["maximize"])
     add(other, [0.9], {"drop": 0.5})
     assert "They measure different metrics" in texts(list_blocks([facts(searched()), facts(other)], WRITTEN))
+
+
+def test_what_search_may_gain_and_whether_pruning_is_safe_is_told_with_its_numbers() -> None:
+    given = facts(
+        searched(),
+        gain=Gain("loss", Regret(0.0123, 0.0456, 30, 7), 130.0),
+        early_ranks=EarlyRanks("at step 3 of 12", 0.8, 40),
+    )
+    blocks = list_blocks([given], WRITTEN)
+    told = texts(blocks)
+    assert "Further search can improve loss over trial 7 by 0.012 (expected)" in told
+    assert "A trial takes 2.2 min of worker time." in told
+    assert "how far the best trial of the search may be from the best point of its space" in told
+    assert "Ranks at step 3 of 12 correlate with final ranks by 0.80" in told
+    risky = facts(searched(), early_ranks=EarlyRanks("early", -0.5, 40), risk="it is")
+    [warning] = [one for one in list_blocks([risky], WRITTEN) if isinstance(one, Paragraph) and one.is_warning]
+    assert "may end the best ones" in warning.text
+    assert "What further search may gain" not in texts(list_blocks([facts(searched())], WRITTEN))
+
+
+def test_a_confirmed_best_is_told_by_its_replicates_and_one_that_is_not_is_called_so() -> None:
+    study = searched()
+    best = find_best(study).trials[0]
+    values = {point(best.number, best.params["drop"], best.values["loss"]): [0.30, 0.31, 0.32]}
+    told = texts(list_blocks([facts(study, confirmed=confirmed(values))], WRITTEN))
+    assert "loss is 0.31 as the mean of 3 confirmations with fresh seeds, 95 % interval [" in told
+    assert f"The search saw {best.values['loss']:.6g} there." in told
+    assert "not confirmed" not in told
+    assert "The best is not confirmed. To measure it again: hpotool confirm --study known" in texts(
+        list_blocks([facts(study)], WRITTEN)
+    )
+    both = [facts(study, confirmed=confirmed(values)), facts(study)]
+    assert "Not confirmed: the best of known." in texts(list_blocks(both, WRITTEN))

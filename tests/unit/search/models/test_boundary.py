@@ -60,3 +60,24 @@ def test_failures_without_a_pattern_change_little() -> None:
     chance = failure_boundary(CUBE, POINTS[~failed], POINTS[failed], 0.25).log_probability(TEST)
     pattern = failure_boundary(CUBE, POINTS[POINTS[:, 0] < 0.75], POINTS[POINTS[:, 0] >= 0.75], 0.25)
     assert np.ptp(chance) < 0.2 * np.ptp(pattern.log_probability(TEST))
+
+
+def test_draws_agree_with_the_probability() -> None:
+    boundary = Boundary(POINTS, POINTS[:, 0] + POINTS[:, 1] - 1.0, CUBE.is_choice)
+    drawn = boundary.draw_met(TEST, 500, np.random.RandomState(0))
+    assert drawn.shape == (500, len(TEST))
+    assert np.abs(drawn.mean(axis=0) - np.exp(boundary.log_probability(TEST))).max() < 0.1
+
+
+def test_failures_without_a_pattern_forbid_nothing() -> None:
+    labels = np.random.RandomState(1).uniform(size=40) < 0.3
+    boundary = failure_boundary(CUBE, POINTS[~labels], POINTS[labels], 0.3)
+    assert boundary.draw_met(TEST, 20, np.random.RandomState(0)).all()
+
+
+def test_failures_on_one_side_forbid_that_side() -> None:
+    is_failed = POINTS[:, 0] > 0.5
+    boundary = failure_boundary(CUBE, POINTS[~is_failed], POINTS[is_failed], 0.0)
+    met = boundary.draw_met(TEST, 50, np.random.RandomState(0)).mean(axis=0)
+    assert met[TEST[:, 0] < 0.3].mean() > 0.9
+    assert met[TEST[:, 0] > 0.7].mean() < 0.1

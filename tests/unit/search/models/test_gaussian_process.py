@@ -138,3 +138,40 @@ def test_a_first_look_leaves_the_side_that_failed() -> None:
     assert all(spread_point(cube, taken, failed, rng)[0] < 0.6 for _ in range(20))
     nothing_worked = [spread_point(cube, np.empty((0, 2)), failed, rng)[0] for _ in range(20)]
     assert np.mean(nothing_worked) < 0.4
+
+
+def test_draws_have_the_expectation_and_the_deviation_of_the_prediction() -> None:
+    model = GaussianProcess(POINTS, LOSSES, IS_CHOICE)
+    test = np.vstack([POINTS[:3], np.asarray([[0.5, 0.5, 7.0], [0.5001, 0.5, 7.0]])])
+    drawn = model.draw(test, 4000, np.random.RandomState(1))
+    expected, deviation = model.predict(test)
+    assert drawn.shape == (4000, 5)
+    assert np.allclose(drawn.mean(axis=0), expected, atol=0.06)
+    assert np.allclose(drawn.std(axis=0), deviation, rtol=0.05, atol=0.01)
+    assert np.corrcoef(drawn[:, 3], drawn[:, 4])[0, 1] > 0.99, "neighbours are drawn together"
+
+
+def test_equal_points_can_be_drawn() -> None:
+    model = GaussianProcess(POINTS, LOSSES, IS_CHOICE)
+    drawn = model.draw(np.repeat(POINTS[:2], 50, axis=0), 10, np.random.RandomState(0))
+    assert np.allclose(drawn[:, 0], drawn[:, 49], atol=0.01)
+
+
+def test_a_refitted_model_keeps_all_measurements_and_doubts_its_length_scales() -> None:
+    model = GaussianProcess(POINTS, LOSSES, IS_CHOICE)
+    rng = np.random.RandomState(0)
+    others = [model.refitted(2 / 3, rng) for _ in range(4)]
+    far = np.asarray([[0.02, 0.9, 0.0]])
+    assert len({float(other.predict(far)[0][0]) for other in others}) == 4
+    for other in others:
+        assert np.abs(other.predict(POINTS)[0] - LOSSES).max() < 0.35
+    assert np.abs(model.predict(POINTS)[0] - LOSSES).max() < 0.1, "the model itself is as it was"
+
+
+def test_a_refitted_model_of_replicates_knows_their_noise() -> None:
+    points = np.repeat(POINTS, 4, axis=0)
+    noisy = np.repeat(LOSSES, 4) + np.random.RandomState(3).normal(scale=0.5, size=len(points))
+    model = GaussianProcess(points, noisy, IS_CHOICE)
+    for seed in range(3):
+        other = model.refitted(0.7, np.random.RandomState(seed))
+        assert 0.5 < other.noise_share / model.noise_share < 2.0

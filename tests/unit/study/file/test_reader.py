@@ -332,6 +332,7 @@ def test_prices_are_added_by_device() -> None:
     ("changes", "message"),
     [
         ({"patience": "+5"}, "--patience +5: there is no limit to add to; write --patience 5"),
+        ({"regret": "0"}, "--regret 0: expected a number above 0, got 0"),
         ({"trials": "+x"}, "--trials +x: expected a whole number, 1 or more, got 'x'"),
         ({"wall": "5"}, "--wall 5: expected a duration with a unit, like 90s, 30m, 12h or 1h30m, got 5"),
         ({"cost": "5"}, "a cost needs the hourly prices of devices; add prices: {H100: 2.5}"),

@@ -96,6 +96,7 @@ def specs(draw: st.DrawFn) -> StudySpec:
             prices={"H100": draw(POSITIVE)},
             target={metric_names[0]: draw(FINITE)},
             patience=draw(optional | COUNT),
+            regret=draw(optional | POSITIVE) if len(metric_names) == 1 else None,
             failed=draw(optional | COUNT),
         ),
         retry=RetrySpec(lost=draw(st.integers(0, 9)), error=draw(st.integers(0, 9))),

@@ -14,6 +14,7 @@ from hpotool.study.rules.budget import (
     reached_limit,
     total_cost,
 )
+from hpotool.study.rules.regret import Regret
 from hpotool.study.spec import BudgetSpec, MetricSpec
 from tests.unit.study.rules.progress import progress_of
 
@@ -46,6 +47,16 @@ def done(*values: float) -> Usage:
             done(0.3, 0.2, 0.4, 0.2),
             "patience",
             "no improvement in the last 2 finished trials",
+        ),
+        (BudgetSpec(regret=0.01), Usage(), None, ""),
+        (BudgetSpec(regret=0.01), Usage(regret=(Regret(0.001, 0.01, 40, 7),)), None, ""),
+        (BudgetSpec(regret=0.01), Usage(regret=(None, Regret(0.001, 0.01, 40, 7))), None, ""),
+        (
+            BudgetSpec(regret=0.01),
+            Usage(regret=(Regret(0.001, 0.01, 40, 7), Regret(0.001, 0.00234, 45, 7))),
+            "regret",
+            "after 45 trials, further search gains at most 0.00234 with probability 0.9, "
+            "and the budget asks for 0.01",
         ),
         (BudgetSpec(failed=4), Usage(failed=3), None, ""),
         (BudgetSpec(failed=4), Usage(failed=4), "failed", "4 trials failed, and the budget allows 4"),

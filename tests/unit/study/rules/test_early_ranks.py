@@ -51,6 +51,30 @@ def test_a_low_correlation_of_few_trials_is_not_sure() -> None:
     assert EarlyRanks("early", -1.0, 10).is_risk
 
 
+def test_what_can_be_told_is_told_with_its_number() -> None:
+    safe, risky, open_ = (EarlyRanks("at step 9 of 39", one, 40) for one in (0.8, 0.1, 0.5))
+    assert [(one.is_safe, one.is_risk) for one in (safe, risky, open_)] == [
+        (True, False),
+        (False, True),
+        (False, False),
+    ]
+    assert safe.summary == (
+        "ranks at step 9 of 39 correlate with final ranks by 0.80 "
+        "(40 complete trials, 90 % sure of 0.71 or more): ending trials by them is safe"
+    )
+    assert risky.summary.endswith("ending trials by them may end the best ones")
+    assert open_.summary.endswith("more trials will tell whether ending trials by them is safe")
+
+
+@pytest.mark.parametrize("correlation", [-1.0, 0.0, 0.6, 1.0])
+def test_the_interval_holds_the_correlation_and_narrows(correlation: float) -> None:
+    few, many = EarlyRanks("early", correlation, 12), EarlyRanks("early", correlation, 200)
+    assert few.at_least <= many.at_least <= max(correlation, -0.999)
+    assert min(correlation, 0.999) <= many.at_most <= few.at_most
+    data = many.as_data()
+    assert (data["correlation"], data["trials"], data["sentence"]) == (correlation, 200, many.summary)
+
+
 def test_what_has_no_value_is_left_out() -> None:
     known = curves(12, 1.0)
     unknown = [({}, 1.0), ({0: 1.0}, math.nan), ({0: math.nan, 39: 1.0}, 1.0), ({30: 1.0, 39: 1.0}, 1.0)]
