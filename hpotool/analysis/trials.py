@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpotool.analysis.results import TrialResult, json_data, metric_names, read_result, utc
+from hpotool.analysis.results import TrialResult, duration_s, json_data, metric_names, read_result, utc
 from hpotool.errors import NotFoundError
 from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
 from hpotool.study.phase import PHASE_ATTRIBUTE, Apart
@@ -192,7 +192,7 @@ def _record(trial: FrozenTrial, names: tuple[str, ...], attempts: Attempts) -> T
         result=read_result(trial, names),
         state=trial.state.name,
         outcome=own[-1]["outcome"] if own else outcome_of_state(trial.state.name),
-        duration_s=trial.duration.total_seconds() if trial.duration is not None else None,
+        duration_s=duration_s(trial),
         attempts=own,
         replicate_of=trial.user_attrs.get(REPLICATE_OF),
         source=branch.source if branch else None,
