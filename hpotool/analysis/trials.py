@@ -179,7 +179,8 @@ def describe_trial(study: Study, number: int, attempts: Attempts | None = None) 
 def _ancestry(trial: FrozenTrial, trials: Mapping[int, FrozenTrial]) -> tuple[int, ...]:
     found: list[int] = []
     branch = Branch.of(trial.system_attrs)
-    while branch is not None:
+    # A study from elsewhere may have only some of its trials, with other numbers.
+    while branch is not None and branch.source in trials and branch.source not in found:
         found.append(branch.source)
         branch = Branch.of(trials[branch.source].system_attrs)
     return tuple(found)

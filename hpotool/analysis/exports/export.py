@@ -55,12 +55,12 @@ def several_params(study: Study, count: int, found: BestTrials | None = None) ->
     Raises:
         NotFoundError: there is no best trial yet.
     """
-    trials = (found or find_best(study, count)).trials[:count]
-    if not trials:
+    best = found or find_best(study, count)
+    if best.why_none:
         raise NotFoundError(
-            f"study {study.study_name!r}: no trial is complete yet", paste("status", "--study", study.study_name)
+            f"study {study.study_name!r}: {best.why_none}", paste("status", "--study", study.study_name)
         )
-    return [dict(json_data(trial.params)) for trial in trials]
+    return [dict(json_data(trial.params)) for trial in best.trials[:count]]
 
 
 def trial_rows(study: Study, attempts: Attempts | None = None) -> list[dict[str, Any]]:
