@@ -180,8 +180,9 @@ def parse_scalar(text: str) -> Scalar:
 def _compose(text: str, file: str | None, problems: Problems) -> yaml.Node | None:
     if len(text) > _LONG and _FastLoader is not None:
         try:
-            if _has_more_values(text):
-                problems.add(Place(file), _TOO_MANY)
+            excess = _find_excess(text)
+            if excess:
+                problems.add(Place(file), excess)
                 return None
             return yaml.compose(text, Loader=_FastLoader)
         except (yaml.YAMLError, UnicodeEncodeError):
@@ -205,8 +206,11 @@ def _compose(text: str, file: str | None, problems: Problems) -> yaml.Node | Non
     return None
 
 
-def _has_more_values(text: str) -> bool:
-    """Whether the text has more values than a document may have; checked before any of them is kept."""
+def _find_excess(text: str) -> str | None:
+    """What the text has more of than a document may have: values, or levels, at which libyaml's stack overflows.
+
+    Checked before any of them is kept.
+    """
     assert _FastLoader is not None
     count, is_key, outer = 0, False, []
     for event in yaml.parse(text, Loader=_FastLoader):
@@ -215,13 +219,15 @@ def _has_more_values(text: str) -> bool:
             if isinstance(event, yaml.CollectionStartEvent):
                 outer.append((is_key, isinstance(event, yaml.MappingStartEvent)))
                 is_key = outer[-1][1]
+                if len(outer) > _DEEPEST:
+                    return _TOO_DEEP
                 continue
         elif isinstance(event, yaml.CollectionEndEvent):
             is_key, _ = outer.pop()
         if count > _LARGEST:
-            return True
+            return _TOO_MANY
         is_key = bool(outer) and outer[-1][1] and not is_key
-    return False
+    return None
 
 
 class _Converter:

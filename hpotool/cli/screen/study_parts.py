@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _STATE_STYLES = {"running": "cyan", "done": "green", "paused": "yellow", "draining": "yellow", "stopped": "red"}
 _OUTCOME_STYLES = {"complete": "", "pruned": "dim", "preempted": "yellow", "cancelled": "yellow"}
 _PRESENCE_STYLES = {"alive": "", "silent": "yellow", "gone": "red"}
+_OWN_COLUMNS = ("trial", "retry of", "outcome", "took", "reason")  # of the latest attempts, beside the metrics
 _SHORTEST_SPARK = 8
 _DEPARTED_SHOWN = 3
 
@@ -45,7 +46,8 @@ class ProgressLine:
             yield Text(f"{self.finished} finished{self.note}, no limit", no_wrap=True, overflow="ellipsis")
             return
         share = min(1.0, self.finished / max(1, self.budget))
-        count = f"  {self.finished}/{self.budget}{self.note}  {share:.0%}"
+        percent = min(100, 100 * self.finished // max(1, self.budget))  # 100 % is all of them
+        count = f"  {self.finished}/{self.budget}{self.note}  {percent}%"
         width = max(1, min(self.widest, options.max_width) - cell_len(count))
         full = int(share * width)
         yield Text.assemble(("━" * full, "green"), ("─" * (width - full), "dim"), count, no_wrap=True)
@@ -266,7 +268,7 @@ def _latest_row(
         "trial": attempt["trial"],
         **(again if is_retry else {}),
         "outcome": attempt["outcome"],
-        **{metric: values.get(metric) for metric in metrics},
+        **{f"value_{name}" if name in _OWN_COLUMNS else name: values.get(name) for name in metrics},
         "took": format_elapsed(attempt["duration_s"]),
         "reason": one_line(attempt["reason"]),
     }

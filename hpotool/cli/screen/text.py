@@ -23,7 +23,7 @@ def plain_cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
+        return f"{value:.0f}" if 9999.5 <= abs(value) < 1e15 else f"{value:.4g}"
     if isinstance(value, (dict, list, tuple)):
         return json.dumps(value, default=str)
     return visible(str(value))
