@@ -66,6 +66,8 @@ def load_class(reference: str, base: type, what: str, arguments: Mapping[str, An
         InputError: it cannot be imported, is not such a class, or does not accept the arguments.
     """
     module_name, _, class_name = reference.partition(":")
+    if not module_name or module_name.startswith("."):
+        raise InputError(f"the {what} {reference!r} is not written as module:Class")
     try:
         found: Any = import_module(module_name)
         for part in class_name.split("."):
