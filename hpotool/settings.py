@@ -27,6 +27,7 @@ from hpotool.errors import InputError
 HEARTBEAT_INTERVAL = timedelta(seconds=10)
 GRACE_PERIOD = timedelta(seconds=30)
 
+_SHORTEST_S, _LONGEST_S = 0.001, 366 * 86_400.0  # of a pulse
 _CONFIG_KEYS = frozenset({"storage"})
 
 
@@ -113,7 +114,7 @@ def _seconds(name: str, default: timedelta) -> timedelta:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
-    if not 0 < seconds < float("inf"):
+    if not _SHORTEST_S <= seconds <= _LONGEST_S:
         raise InputError(f"{name} is {text!r}, not a number of seconds", f"set it like {name}=10, or unset it")
     return timedelta(seconds=seconds)
 
@@ -129,7 +130,7 @@ def _read_config(path: Path) -> dict[str, str]:
                 f"the config file {path} does not exist", "unset HPOTOOL_CONFIG, or create it"
             ) from None
         return {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: no text, or no such date
         reason = " ".join(str(error).split())
         raise InputError(f"the config file {path} cannot be read: {reason}") from error
     if content is None:

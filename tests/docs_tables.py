@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from hpotool.server.metrics import METRICS
-from hpotool.study.file.algorithms import PRUNERS, SAMPLERS, Row
+from hpotool.study.file.grammar.algorithms import PRUNERS, SAMPLERS, Row
 from hpotool.study.occasion import OCCASIONS
 from hpotool.study.outcome import COUNTED, Outcome
 

@@ -26,7 +26,7 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 _CONDITION = re.compile(r"\s*(.+?)\s*(<=|>=|!=|==|=|<|>|~)\s*(.+?)\s*", re.DOTALL)
 _NO_VALUE = re.compile(r"[<>=]|\b(and|or|not)\b")  # unless it is quoted
-_AND = re.compile(r"\s+and\s+")
+_AND = re.compile(r"""((?:'[^']*'|"[^"]*"|.)*?)(?:\s+and\s+|$)""", re.DOTALL)  # not the one inside quotes
 _EXAMPLE = "--where 'lr>0.1 and state=complete'"
 
 
@@ -62,13 +62,24 @@ def read_conditions(text: str) -> tuple[Condition, ...]:
         InputError: the text is not a condition.
     """
     found = []
-    for part in _AND.split(text.strip()):
+    for part in _split_at_and(text.strip()):
         match = _CONDITION.fullmatch(part)
         if match is None or (_unquoted(match[3]) == match[3] and _NO_VALUE.search(match[3])):
             raise InputError(f"--where: {part!r} is not a comparison like lr>0.1", _EXAMPLE)
         name, sign, value = match.groups()
         found.append(Condition(name, sign, _unquoted(value)))
     return tuple(found)
+
+
+def _split_at_and(text: str) -> list[str]:
+    parts: list[str] = []
+    place = 0
+    while place < len(text) or not parts:
+        match = _AND.match(text, place)
+        assert match is not None
+        parts.append(match[1])
+        place = match.end()
+    return parts
 
 
 def require_column(name: str, known: list[str], option: str) -> None:
@@ -84,10 +95,12 @@ def require_column(name: str, known: list[str], option: str) -> None:
 
 
 def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+    for read in (int, float):  # a float would round a seed of 64 bits
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return None
 
 
 def _unquoted(text: str) -> str:

@@ -130,6 +130,17 @@ def utc(local: datetime | None) -> str | None:
     return None if local is None else local.astimezone(timezone.utc).isoformat()
 
 
+def duration_s(trial: FrozenTrial) -> float | None:
+    """Return the seconds from a trial's start to its end; ``None`` if it has not ended.
+
+    ``FrozenTrial.duration`` subtracts local times, and is an hour off where the clocks were changed in between.
+    """
+    start, end = trial.datetime_start, trial.datetime_complete
+    if start is None or end is None:
+        return None
+    return (end.astimezone(timezone.utc) - start.astimezone(timezone.utc)).total_seconds()
+
+
 def json_data(data: Any) -> Any:
     """Return the same data in the types of strict JSON."""
     if isinstance(data, Mapping):

@@ -153,4 +153,4 @@ def _is_comparable(value: Any) -> bool:
 
 
 def _sort_key(value: Any) -> tuple[bool, float, str]:
-    return (False, float(value), "") if isinstance(value, (int, float)) else (True, 0.0, str(value))
+    return (False, value, "") if isinstance(value, (int, float)) else (True, 0.0, str(value))

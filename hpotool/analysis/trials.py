@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hpotool.analysis.results import TrialResult, json_data, metric_names, read_result, utc
+from hpotool.analysis.results import TrialResult, duration_s, json_data, metric_names, read_result, utc
 from hpotool.errors import NotFoundError
 from hpotool.storage.fleet.reuse import REUSED
 from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
@@ -210,7 +210,8 @@ def study_attributes(study: Study) -> Mapping[str, Any]:
 def _ancestry(trial: FrozenTrial, trials: Mapping[int, FrozenTrial]) -> tuple[int, ...]:
     found: list[int] = []
     branch = Branch.of(trial.system_attrs)
-    while branch is not None:
+    # A study from elsewhere may have only some of its trials, with other numbers.
+    while branch is not None and branch.source in trials and branch.source not in found:
         found.append(branch.source)
         branch = Branch.of(trials[branch.source].system_attrs)
     return tuple(found)
@@ -221,12 +222,11 @@ def _record(
 ) -> TrialRecord:
     own = tuple(attempts.get(trial.number, ()))
     branch = Branch.of(trial.system_attrs)
-    duration = trial.duration  # a stored trial works it out each time
     return TrialRecord(
         result=read_result(trial, names),
         state=trial.state.name,
         outcome=own[-1]["outcome"] if own else outcome_of_state(trial.state.name),
-        duration_s=None if duration is None else duration.total_seconds(),
+        duration_s=duration_s(trial),
         attempts=own,
         replicate_of=trial.user_attrs.get(REPLICATE_OF),
         source=branch.source if branch else None,

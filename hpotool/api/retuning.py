@@ -17,7 +17,7 @@ from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.schema import ensure_schema
 from hpotool.storage.fleet.origins import read_study_origin
 from hpotool.storage.open import open_storage
-from hpotool.study.file.grammar import check_study_name
+from hpotool.study.file.grammar.values import check_study_name
 from hpotool.study.file.resolved import to_document
 from hpotool.study.origins.content import Kind, Part
 from hpotool.study.origins.differences import say_other_code, say_other_data

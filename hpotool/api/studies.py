@@ -19,8 +19,8 @@ from hpotool.origins.study import remember_origin
 from hpotool.storage.control.creation import create_or_resume, read_spec_if_any
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.optuna.postgres import PostgresStorage
-from hpotool.study.document import Place, Problems, assign, from_plain, parse_yaml
 from hpotool.study.file.reader import read_document
+from hpotool.study.yaml.document import Place, Problems, assign, from_plain, parse_yaml
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -25,7 +25,7 @@ def read_example(name: str) -> dict[Path, str]:
     Raises:
         NotFoundError: there is no such example.
     """
-    from hpotool.study.document import did_you_mean
+    from hpotool.study.yaml.document import did_you_mean
 
     known, wanted = list_examples(), name.replace("-", "_")
     if wanted not in known:

@@ -53,7 +53,7 @@ def show(answer: Answer, format: Format) -> None:
         case Format.JSON:
             sys.stdout.write(json.dumps(answer.data, indent=2, default=str) + "\n")
         case Format.YAML:
-            from hpotool.study.document import format_yaml
+            from hpotool.study.yaml.document import format_yaml
 
             sys.stdout.write(format_yaml(plain(answer.data)))
         case Format.CSV:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hpotool.errors import InputError, NotFoundError, StudyFileError
-from hpotool.study.document import parse_scalar, parse_yaml
+from hpotool.study.yaml.document import parse_scalar, parse_yaml
 
 _HINT = "give NAME=VALUE pairs for one point, or a .csv, .json or .yaml file of points"
 _SUFFIXES = (".csv", ".json", ".yaml", ".yml")
@@ -60,10 +60,10 @@ def _read_file(path: Path) -> list[dict[str, Any]]:
 def _parse(path: Path, text: str) -> list[dict[str, Any]]:
     try:
         return _parse_csv(path, text) if path.suffix.lower() == ".csv" else _parse_data(path, text)
-    except (json.JSONDecodeError, csv.Error, RecursionError) as error:
-        raise InputError(f"the file {path} cannot be read: {' '.join(str(error).split())}", _HINT) from None
     except StudyFileError as error:
         raise InputError(error.message, _HINT) from None
+    except (ValueError, csv.Error, RecursionError) as error:  # JSON, or an integer of too many digits in it
+        raise InputError(f"the file {path} cannot be read: {' '.join(str(error).split())}", _HINT) from None
 
 
 def _parse_csv(path: Path, text: str) -> list[dict[str, Any]]:

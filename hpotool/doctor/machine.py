@@ -31,7 +31,7 @@ _LEAST_FILES = 1024
 _LEAST_PROCESSES = 1024
 _LEAST_SHARED_MEMORY = 512 << 20
 _MOST_LOGS = 20 << 30
-_PASSWORD = re.compile(r"postgres(?:ql)?(?:\+\w+)?://[^\s:/@]*:[^\s@/]+@")
+_PASSWORD = re.compile(r"postgres(?:ql)?(?:\+\w+)?://(?:[^\s:/@]*:[^\s@/]+@|\S*[?&](?:ssl)?password=[^\s&])")
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,8 @@ def is_loopback(host: str) -> bool:
     if not host or host.startswith("/") or host.rstrip(".").lower().split(".")[-1] == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         return False
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified  # 0.0.0.0 is where a server listens: here

@@ -13,14 +13,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import yaml
-
 from hpotool.errors import InputError
 from hpotool.launch.environment import mask
 from hpotool.launch.job import Job, JobState
 from hpotool.launch.plan import Runner, Step
 from hpotool.launch.request import HAND_BACK_S, Request
 from hpotool.launch.target import Begun, Cargo, Target
+from hpotool.study.yaml.document import format_yaml
 
 _LABEL = "hpotool/launch"
 _WRONG_INPUT = [2, 3]
@@ -243,7 +242,7 @@ def _exit_codes(values: Sequence[int]) -> dict[str, Any]:
 
 
 def _yaml(manifest: Mapping[str, Any]) -> str:
-    return str(yaml.safe_dump(dict(manifest), sort_keys=False, allow_unicode=True, width=120))
+    return format_yaml(dict(manifest))  # quotes 1e3, which PyYAML takes for text and kubectl for a number
 
 
 class KubernetesTarget(Target):

@@ -52,7 +52,7 @@ class Step:
         if not text:
             return f"# {self.why}\n{line}\n"
         end = "EOF"
-        while f"\n{end}\n" in f"\n{text}":
+        while f"\n{end}\n" in f"\n{text.rstrip()}\n":
             end += "_"
         return f"# {self.why}\n{line} <<'{end}'\n{text.rstrip()}\n{end}\n"
 

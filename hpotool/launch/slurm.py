@@ -64,7 +64,8 @@ exit "$code"
 """
 _TOKEN = """\
 if [ ! -e {token} ]; then
-    echo "error: the checkpoint folder {folder} is not shared: $(hostname) does not see what was written there" >&2
+    folder={folder}
+    echo "error: the checkpoint folder $folder is not shared: $(hostname) does not see what was written there" >&2
     exit 2
 fi
 """
@@ -92,12 +93,14 @@ def parse_time(text: str) -> timedelta:
             f"--time {text} is no time limit of Slurm", "write it like 90 (minutes), 1:30:00 or 2-12:00:00"
         )
     part = {name: int(value or 0) for name, value in found.groupdict().items()}
-    limit = timedelta(
-        days=part["d"],
-        hours=part["h"] + part["dh"],
-        minutes=part["only"] + part["m"] + part["dm"],
-        seconds=part["only_s"] + part["s"] + part["ds"],
-    )
+    minutes = part["only"] + part["m"] + part["dm"]
+    seconds = part["only_s"] + part["s"] + part["ds"]
+    try:
+        limit = timedelta(days=part["d"], hours=part["h"] + part["dh"], minutes=minutes, seconds=seconds)
+    except OverflowError:
+        raise InputError(
+            f"--time {text} is millions of years", "leave it out for the partition's own limit"
+        ) from None
     if limit < LEAST_TIME:
         raise InputError(
             f"--time {text} is {limit.total_seconds() / 60:g} minutes: a worker is told to leave {WARNED_S} s "
@@ -196,7 +199,9 @@ def render_script(request: Request, folder: Path) -> str:
         launch_id=request.launch_id,
         code_variables=variables,
         code=shlex.quote(request.code or "."),
-        token=_TOKEN.format(token=shlex.quote(str(token)), folder=request.checkpoints) if token else "",
+        token=_TOKEN.format(token=shlex.quote(str(token)), folder=shlex.quote(str(request.checkpoints)))
+        if token
+        else "",
         command=shlex.join(request.worker_words()),
     )
 

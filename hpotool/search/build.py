@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from hpotool.errors import InputError
-from hpotool.study.file.algorithms import Row
+from hpotool.study.file.grammar.algorithms import Row
 
 _Built = TypeVar("_Built")
 
@@ -66,6 +66,8 @@ def load_class(reference: str, base: type, what: str, arguments: Mapping[str, An
         InputError: it cannot be imported, is not such a class, or does not accept the arguments.
     """
     module_name, _, class_name = reference.partition(":")
+    if not module_name or module_name.startswith("."):
+        raise InputError(f"the {what} {reference!r} is not written as module:Class")
     try:
         found: Any = import_module(module_name)
         for part in class_name.split("."):

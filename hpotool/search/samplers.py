@@ -18,7 +18,7 @@ from hpotool.search.branches.population import PopulationSampler
 from hpotool.search.build import check_arguments, construct, load_class
 from hpotool.search.every_point import WholeGrid, WholeTree
 from hpotool.search.tpe import fast_sampler
-from hpotool.study.file.algorithms import SAMPLERS
+from hpotool.study.file.grammar.algorithms import SAMPLERS
 from hpotool.study.phase import is_apart
 from hpotool.study.rules.grid import LARGEST_GRID, count_values, grid_values
 from hpotool.study.seeds import seed_for_trial

@@ -100,6 +100,18 @@ def storable(text: str) -> str:
     return _SURROGATE.sub(_escape, text.replace("\0", "�"))
 
 
+def join_escapes(text: str) -> str:
+    """``text`` with the two halves joined as which JSON may write a character beyond 16 bits.
+
+    Raises:
+        UnicodeError: it has a character that no database can store: half of one, or NUL.
+    """
+    joined = text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16")
+    if "\0" in joined:
+        raise UnicodeError("NUL")
+    return joined
+
+
 def one_line(text: str, longest: int = LONGEST_REASON) -> str:
     """``text`` as one sentence for people and databases: one line, no invisible characters, limited length."""
     head = visible(" ".join(text[: 10 * longest].split()))

@@ -17,8 +17,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from hpotool.study.document import parse_scalar
 from hpotool.study.spec import NO_DEFAULT, ParameterSpec
+from hpotool.study.yaml.document import parse_scalar
 
 _ABSENT = object()
 _SAID_CHOICES = 50
@@ -237,8 +237,14 @@ def describe_range(distribution: BaseDistribution) -> str:
     has_step = distribution.step is not None and (
         isinstance(distribution, FloatDistribution) or distribution.step != 1
     )
-    steps = f" in steps of {distribution.step:g}" if has_step else ""
-    return f"{kind} from {distribution.low:g} to {distribution.high:g}{steps}"
+    steps = f" in steps of {say_number(distribution.step or 1)}" if has_step else ""
+    return f"{kind} from {say_number(distribution.low)} to {say_number(distribution.high)}{steps}"
+
+
+def say_number(number: float) -> str:
+    """``number`` in a message: short, and exactly as it would have to be typed."""
+    text = f"{number:g}"
+    return text if isinstance(number, float) and float(text) == number else repr(number)
 
 
 def parameter_as_data(parameter: ParameterSpec) -> dict[str, Any]:

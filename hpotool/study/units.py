@@ -73,7 +73,7 @@ def format_bytes(number: int) -> str:
         if amount < 1024:
             return f"{amount:.4g} {unit}"
         amount /= 1024
-    return f"{amount:.4g} GiB"
+    return f"{amount:.4g} GiB" if amount < 9999.5 else f"{amount:.0f} GiB"
 
 
 def format_gigabytes(number: int) -> str:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import datetime, timedelta
 from typing import Any
 
 from hpotool.study.doors import visible
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_CENTURY_S = 100 * 365 * _DAY
 
 
 def format_elapsed(seconds: float) -> str:
     """``0.8 s``, ``35 s``, ``3 min 20 s``, ``45 min``, ``5 h 12 min``, ``3 d 4 h``: at most two units."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
+    if seconds < 9.95:  # a clock that was set back gives ages below zero
+        return f"{max(0.0, seconds):.1f} s"
+    if not math.isfinite(seconds):
+        return "unknown"
     whole = round(seconds)
     if whole < 100:
         return f"{whole} s"
@@ -29,7 +33,11 @@ def format_elapsed(seconds: float) -> str:
 
 def format_when(seconds_from_now: float, now: datetime) -> str:
     """The time of day, with the weekday if it is another day, or with the date if it is another week."""
+    if not seconds_from_now < _CENTURY_S:
+        return "in over a hundred years"
     moment = now + timedelta(seconds=seconds_from_now)
+    if now.utcoffset() == now.astimezone().utcoffset():  # local time; the clocks may be changed until then
+        moment = moment.astimezone()
     days = (moment.date() - now.date()).days
     if days == 0:
         return f"{moment:%H:%M}"
@@ -68,7 +76,7 @@ def plain_cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
+        return f"{value:.0f}" if 9999.5 <= abs(value) < 1e15 else f"{value:.4g}"
     if isinstance(value, (dict, list, tuple)):
         return json.dumps(value, default=str)
     return visible(str(value))

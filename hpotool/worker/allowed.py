@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpotool.errors import InputError, paste
-from hpotool.study.file.algorithms import SAMPLERS
+from hpotool.study.file.grammar.algorithms import SAMPLERS
 from hpotool.study.spec import StudySpec
 
 VARIABLE = "HPOTOOL_ALLOW"

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from hpotool.errors import StudyFileError
-from hpotool.study.document import parse_yaml
-from hpotool.study.file.algorithms import PRUNERS, SAMPLERS
 from hpotool.study.file.flags import StudyFlags, read_study_flags
-from hpotool.study.file.grammar import STUDY
-from hpotool.study.file.kinds import Record
+from hpotool.study.file.grammar.algorithms import PRUNERS, SAMPLERS
+from hpotool.study.file.grammar.kinds import Record
+from hpotool.study.file.grammar.study import STUDY
 from hpotool.study.file.reader import read_study_file
+from hpotool.study.yaml.document import parse_yaml
 
 DOCS = (Path(__file__).parents[2] / "docs" / "study-file.md").read_text()
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL)

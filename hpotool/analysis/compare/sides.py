@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -167,7 +168,7 @@ def _replicated(study: Study, metric: str, sign: float, confirmed: ConfirmationA
 
 def mean(values: Sequence[float]) -> float:
     """Return the mean; NaN of both infinities."""
-    return sum(values) / len(values)
+    return statistics.mean(values)  # exact before it is rounded: equal values have no other mean
 
 
 def _is_feasible(trial: FrozenTrial) -> bool:

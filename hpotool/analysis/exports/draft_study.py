@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from hpotool.analysis.results import metric_names
+from hpotool.study.doors import storable
 from hpotool.study.draft.write import Draft, DraftParameter
+from hpotool.study.file.grammar.space import check_parameter_name
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -23,7 +25,7 @@ def draft_study(study: Study) -> Draft:
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.distributions]
     names = list(dict.fromkeys(name for trial in trials for name in trial.distributions))
     latest = {name: trial.distributions[name] for trial in trials for name in trial.distributions}
-    unusable = [name for name in names if _content(latest[name]) is None or re.search(r"[\s={}]", name)]
+    unusable = [name for name in names if _content(latest[name]) is None or not _is_name(name)]
     finished = sum(
         trial.state.is_finished() and trial.state.name != "FAIL" for trial in study.get_trials(deepcopy=False)
     )
@@ -84,8 +86,9 @@ def _condition(
 def _content(distribution: BaseDistribution) -> dict[str, Any] | None:
     """The distribution in a study file's syntax; None if that is not possible."""
     if isinstance(distribution, CategoricalDistribution):
-        is_plain = all(choice is None or isinstance(choice, (str, int, float)) for choice in distribution.choices)
-        return {"choice": list(distribution.choices)} if is_plain else None
+        choices = list(distribution.choices)
+        is_plain = all(map(_is_plain, choices)) and len(set(choices)) == len(choices)
+        return {"choice": choices} if is_plain else None
     assert isinstance(distribution, (FloatDistribution, IntDistribution))
     kind = "int" if isinstance(distribution, IntDistribution) else "float"
     content: dict[str, Any] = {kind: [distribution.low, distribution.high]}
@@ -94,3 +97,19 @@ def _content(distribution: BaseDistribution) -> dict[str, Any] | None:
     elif distribution.step is not None and (kind == "float" or distribution.step != 1):
         content["step"] = distribution.step
     return content
+
+
+def _is_name(name: str) -> bool:
+    try:
+        return bool(check_parameter_name(name))
+    except ValueError:
+        return False
+
+
+def _is_plain(choice: Any) -> bool:
+    """Whether a study file can have the choice."""
+    if isinstance(choice, str):
+        return storable(choice) == choice
+    if isinstance(choice, int):
+        return abs(choice) < 2**63
+    return choice is None or (isinstance(choice, float) and math.isfinite(choice))

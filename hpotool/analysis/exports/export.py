@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hpotool.analysis.best import find_best
-from hpotool.analysis.results import json_data, metric_names, utc
+from hpotool.analysis.results import duration_s, json_data, metric_names, utc
 from hpotool.errors import NotFoundError, paste
 from hpotool.study.phase import Apart
 
@@ -55,12 +55,12 @@ def several_params(study: Study, count: int, found: BestTrials | None = None) ->
     Raises:
         NotFoundError: there is no best trial yet.
     """
-    trials = (found or find_best(study, count)).trials[:count]
-    if not trials:
+    best = found or find_best(study, count)
+    if best.why_none:
         raise NotFoundError(
-            f"study {study.study_name!r}: no trial is complete yet", paste("status", "--study", study.study_name)
+            f"study {study.study_name!r}: {best.why_none}", paste("status", "--study", study.study_name)
         )
-    return [dict(json_data(trial.params)) for trial in trials]
+    return [dict(json_data(trial.params)) for trial in best.trials[:count]]
 
 
 def trial_rows(study: Study, attempts: Attempts | None = None) -> list[dict[str, Any]]:
@@ -96,7 +96,7 @@ def _row(trial: FrozenTrial, names: tuple[str, ...], attempts: Sequence[Mapping[
         **{f"values_{name}": None for name in names},
         "datetime_start": utc(trial.datetime_start),
         "datetime_complete": utc(trial.datetime_complete),
-        "duration_s": trial.duration.total_seconds() if trial.duration is not None else None,
+        "duration_s": duration_s(trial),
         "outcome": last.get("outcome"),
         "reason": last.get("reason"),
         "worker": last.get("worker"),

@@ -17,7 +17,7 @@ from hpotool.analysis.report.blocks import Block, Code, Facts, Grid, Heading, Pa
 from hpotool.analysis.report.facts import StudyFacts
 from hpotool.analysis.report.lineage import list_lineage
 from hpotool.errors import InputError, paste
-from hpotool.study.document import format_yaml
+from hpotool.study.yaml.document import format_yaml
 
 _MOST_ON_FRONT = 30
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from hpotool.cli.screen.keys import single_keys
-from hpotool.cli.screen.times import format_elapsed
 from hpotool.cli.screen.trial_page import OpenTrial, TrialPage
 from hpotool.cli.screen.watch_screen import Footer, WatchScreen
 from hpotool.errors import DatabaseUnreachableError, HpotoolError
+from hpotool.study.wording import format_elapsed
 
 if TYPE_CHECKING:
     from rich.console import Console

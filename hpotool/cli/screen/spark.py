@@ -28,5 +28,6 @@ def _thin(values: Sequence[float], width: int) -> Sequence[float]:
 def _bar(value: float, low: float, high: float) -> str:
     if not math.isfinite(value):
         return " "
-    share = 0.0 if low == high else value / (high - low) - low / (high - low)
+    unit = 0.5 if max(abs(low), abs(high)) > 1e300 else 1.0  # the difference of two floats may be infinite
+    share = 0.0 if low == high else (value * unit - low * unit) / (high * unit - low * unit)
     return _BARS[min(len(_BARS) - 1, max(0, int(share * len(_BARS))))]

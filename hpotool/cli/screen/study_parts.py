@@ -13,11 +13,9 @@ from rich.text import Text
 from hpotool.analysis.confirmation.sentence import say_answer
 from hpotool.cli.screen.spark import spark
 from hpotool.cli.screen.tables import Fitted
-from hpotool.cli.screen.text import plain_cell
-from hpotool.cli.screen.times import format_elapsed, format_when
 from hpotool.errors import paste
 from hpotool.study.doors import visible
-from hpotool.study.wording import round_estimate
+from hpotool.study.wording import format_elapsed, format_when, plain_cell, round_estimate
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
 _STATE_STYLES = {"running": "cyan", "done": "green", "paused": "yellow", "draining": "yellow", "stopped": "red"}
 _OUTCOME_STYLES = {"complete": "", "pruned": "dim", "preempted": "yellow", "cancelled": "yellow"}
 _PRESENCE_STYLES = {"alive": "", "silent": "yellow", "gone": "red"}
+_OWN_COLUMNS = ("trial", "retry of", "outcome", "took", "reason")  # of the latest attempts, beside the metrics
 _SHORTEST_SPARK = 8
 _DEPARTED_SHOWN = 3
 _WAITING_SHOWN = 3
@@ -46,7 +45,8 @@ class ProgressLine:
             yield Text(f"{self.finished} finished{self.note}, no limit", no_wrap=True, overflow="ellipsis")
             return
         share = min(1.0, self.finished / max(1, self.budget))
-        count = f"  {self.finished}/{self.budget}{self.note}  {share:.0%}"
+        percent = min(100, 100 * self.finished // max(1, self.budget))  # 100 % is all of them
+        count = f"  {self.finished}/{self.budget}{self.note}  {percent}%"
         width = max(1, min(self.widest, options.max_width) - cell_len(count))
         full = int(share * width)
         yield Text.assemble(("━" * full, "green"), ("─" * (width - full), "dim"), count, no_wrap=True)
@@ -274,7 +274,7 @@ def _latest_row(
         "trial": attempt["trial"],
         **(again if is_retry else {}),
         "outcome": attempt["outcome"],
-        **{metric: values.get(metric) for metric in metrics},
+        **{f"value_{name}" if name in _OWN_COLUMNS else name: values.get(name) for name in metrics},
         "took": format_elapsed(attempt["duration_s"]),
         "reason": one_line(attempt["reason"]),
     }

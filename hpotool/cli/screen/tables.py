@@ -17,6 +17,7 @@ from rich.text import Text
 
 from hpotool.cli.screen.text import cell, words
 from hpotool.study.doors import visible
+from hpotool.study.wording import plain_cell
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -84,14 +85,14 @@ class _Column:
     @classmethod
     def of(cls, name: str, rows: Sequence[Mapping[str, Any]]) -> _Column:
         values = [row.get(name) for row in rows]
-        widest = max(cell_len(cell(value)) for value in values)
+        widest = max(cell_len(plain_cell(value)) for value in values)
         numeric = all(isinstance(value, (int, float)) or value is None for value in values)
-        return cls(name, max(cell_len(name), widest), numeric)
+        return cls(name, max(cell_len(visible(name)), widest), numeric)
 
     @property
     def least(self) -> int:
         """The smallest useful width of a column; a number is never cut."""
-        return self.width if self.is_numeric else min(self.width, max(_SHORTEST, len(self.name)))
+        return self.width if self.is_numeric else min(self.width, max(_SHORTEST, cell_len(visible(self.name))))
 
 
 def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:

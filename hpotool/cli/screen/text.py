@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hpotool.study.doors import visible_lines
-from hpotool.study.wording import count_of as count_of
-from hpotool.study.wording import plain_cell as plain_cell
+from hpotool.study.wording import plain_cell
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from hpotool.search.build import check_arguments, construct, load_class
 from hpotool.search.pruning.fast_pruners import FastMedianPruner, fast_pruner
 from hpotool.search.pruning.learned import LearnedPruner
-from hpotool.study.file.algorithms import PRUNERS
+from hpotool.study.file.grammar.algorithms import PRUNERS
 from hpotool.study.spec import PrunerSpec
 
 if TYPE_CHECKING:

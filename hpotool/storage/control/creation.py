@@ -16,7 +16,7 @@ from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.queries import query, to_jsonb
 from hpotool.storage.database.schema import ensure_schema
 from hpotool.study.file.differences import differences, resumed, way_out
-from hpotool.study.file.grammar import check_study_name
+from hpotool.study.file.grammar.values import check_study_name
 from hpotool.study.file.reader import read_study_data
 from hpotool.study.file.resolved import spec_hash, to_document
 from hpotool.study.spec import StudySpec

@@ -56,16 +56,24 @@ class DatabaseUrl:
     @cached_property
     def libpq(self) -> str:
         """The URL for psycopg2, with its password."""
-        return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return _render(self.url.set(drivername="postgresql"))
 
     @cached_property
     def libpq_without_defaults(self) -> str:
         """The URL in the usual spelling, with its password."""
-        return self._as_written.render_as_string(hide_password=False)
+        return _render(self._as_written)
 
     def __str__(self) -> str:
-        return self._as_written.render_as_string(hide_password=True)
+        url = self._as_written  # libpq also takes ?password= and ?sslpassword=, which SQLAlchemy shows
+        hidden = {key: "hidden" for key in url.query if "password" in key.lower()}
+        return url.update_query_dict(hidden).render_as_string(hide_password=True)
 
     @property
     def _as_written(self) -> URL:
         return self.url.set(drivername="postgresql").difference_update_query(_TCP_SETTINGS)
+
+
+def _render(url: URL) -> str:
+    """The URL with its password. SQLAlchemy writes a blank as +, which libpq reads as itself."""
+    place, mark, query = url.render_as_string(hide_password=False).partition("?")
+    return f"{place}{mark}{query.replace('+', '%20')}"

@@ -16,12 +16,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.errors import InputError, NotFoundError
 from hpotool.storage.moving.sources import SourceStudy
-from hpotool.study.document import did_you_mean, parse_scalar
+from hpotool.storage.optuna.stored_trial import to_local_time
+from hpotool.study.yaml.document import did_you_mean, parse_scalar
 
 _HINT = "hpotool import trials.csv --study NAME --metric loss:minimize"
 _IGNORED = {"number", "state", "datetime_start", "datetime_complete", "duration", "duration_s", "", "outcome",
-            "reason", "worker", "host", "attempts"}  # fmt: skip
-_PREFIXES = ("params_", "values_", "user_attrs_", "system_attrs_", "constraints_", "value")
+            "reason", "worker", "host", "attempts", "value"}  # fmt: skip
+_PREFIXES = ("params_", "values_", "user_attrs_", "system_attrs_", "constraints_")
 
 Row = Mapping[str, str]
 
@@ -42,7 +43,7 @@ def read_csv_study(file: str, names: Sequence[str], metrics: Sequence[str]) -> S
     named = [column for column in columns if column.startswith("params_")]
     free = [c for c in columns if c not in _IGNORED and c not in directions and not c.startswith(_PREFIXES)]
     params = {column: column.removeprefix("params_") for column in named or free}
-    values = {column: [parse_scalar(row[column]) for row in rows if row[column].strip()] for column in params}
+    values = {column: [_value(row[column]) for row in rows if row[column].strip()] for column in params}
     space = {column: _distribution(values[column]) for column in params if values[column]}
     trials = [_trial(number, row, path, directions, params, space) for number, row in enumerate(rows)]
     metric_names = [name for name, _ in directions.values()]
@@ -88,7 +89,7 @@ def _directions(metrics: Sequence[str], columns: Sequence[str], file: str) -> di
     found = {}
     for text in metrics:
         name, _, direction = text.rpartition(":")
-        if direction not in ("minimize", "maximize"):
+        if not name or direction not in ("minimize", "maximize"):
             raise InputError(f"--metric {text}: expected NAME:minimize or NAME:maximize", _HINT)
         column = next((each for each in (name, f"values_{name}") if each in columns), None)
         if column is None:
@@ -117,7 +118,7 @@ def _trial(
     where = f"{path}: trial {number}"
     values = [_number(row[column], f"{where}, {column}") for column in directions]
     state = _state(row, values, where)
-    own = {column: parse_scalar(row[column]) for column in space if row[column].strip()}
+    own = {column: _value(row[column]) for column in space if row[column].strip()}
     floats = {c: _as_chosen(space[c], value) for c, value in own.items()}
     is_measured = state is TrialState.COMPLETE
     trial = FrozenTrial(
@@ -134,9 +135,17 @@ def _trial(
         system_attrs=_attributes(row, "system_attrs_"),
         intermediate_values={},
     )
-    for key, value in _attributes(row, "constraints_").items():
-        trial._system_attrs[f"constraints:{key}"] = float(value)
+    for column, text in row.items():
+        violation = _number(text, f"{where}, {column}") if column.startswith("constraints_") else None
+        if violation is not None:
+            trial._system_attrs[f"constraints:{column.removeprefix('constraints_')}"] = violation
     return trial
+
+
+def _value(text: str) -> Any:
+    """A parameter as in a study file, but text to its last character: YAML would take ``#1`` for a comment."""
+    value, plain = parse_scalar(text), text.strip()
+    return plain if isinstance(value, str) and plain[:1] not in ("'", '"') else value
 
 
 def _as_chosen(distribution: BaseDistribution, value: Any) -> Any:
@@ -160,7 +169,8 @@ def _state(row: Row, values: Sequence[float | None], where: str) -> TrialState:
     if not text:
         return TrialState.COMPLETE if is_measured else TrialState.FAIL
     if text not in TrialState.__members__:
-        raise InputError(f"{where}: {text!r} is not a state", f"states are {', '.join(TrialState.__members__)}")
+        written = row["state"].strip()
+        raise InputError(f"{where}: {written!r} is not a state", f"states are {', '.join(TrialState.__members__)}")
     if text == "COMPLETE" and not is_measured:
         raise InputError(f"{where} is complete but has no value", "add its value, or set its state to FAIL")
     return TrialState[text]
@@ -172,9 +182,9 @@ def _time(text: str | None, where: str) -> datetime | None:
         return None
     try:
         time = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
-    except ValueError:
+        return time if time.tzinfo is None else to_local_time(time.astimezone(timezone.utc))
+    except (ValueError, OverflowError):
         raise InputError(f"{where}: {text!r} is not a time", "write it like 2026-03-31T12:00:00+00:00") from None
-    return time if time.tzinfo is None else time.astimezone(timezone.utc).astimezone().replace(tzinfo=None)
 
 
 def _attributes(row: Row, prefix: str) -> dict[str, Any]:
@@ -183,6 +193,6 @@ def _attributes(row: Row, prefix: str) -> dict[str, Any]:
         if column.startswith(prefix) and text.strip():
             try:
                 found[column.removeprefix(prefix)] = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 found[column.removeprefix(prefix)] = text
     return found

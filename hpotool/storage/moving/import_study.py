@@ -16,7 +16,7 @@ from hpotool.storage.database.queries import query
 from hpotool.storage.moving.sources import SourceStudy
 from hpotool.storage.moving.write import MARK, MOST_AT_ONCE, write_trials
 from hpotool.study.draft.write import name_like
-from hpotool.study.file.grammar import check_study_name
+from hpotool.study.file.grammar.values import check_study_name
 
 _TRIAL_NOTE = re.compile(r"dashboard:(\d+):(.*)", re.DOTALL)
 _MARKED = """

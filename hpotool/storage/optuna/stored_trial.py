@@ -37,7 +37,12 @@ FIELDS = (
 
 def to_local_time(stored: datetime | None) -> datetime | None:
     """Convert naive UTC, which Optuna stores, to naive local time, which Optuna shows."""
-    return stored and stored.replace(tzinfo=timezone.utc).astimezone().replace(tzinfo=None)
+    if stored is None:
+        return None
+    moment = stored.replace(tzinfo=timezone.utc)
+    local = moment.astimezone().replace(tzinfo=None)
+    # When clocks are set back, an hour comes twice; ``fold`` marks the second.
+    return local if local.astimezone(timezone.utc) == moment else local.replace(fold=1)
 
 
 class StepIndex:

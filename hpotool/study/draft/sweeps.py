@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hpotool.errors import InputError
-from hpotool.study.document import parse_scalar, parse_yaml
 from hpotool.study.draft.write import Draft, DraftParameter, name_like
+from hpotool.study.yaml.document import parse_scalar, parse_yaml
 
 _WANDB_SAMPLERS = {"random": "random", "grid": "grid"}
 _HYDRA_SAMPLERS = {"random": "random", "grid": "grid", "tpe": "tpe", "cmaes": "cmaes", "nsgaii": "nsga2"}

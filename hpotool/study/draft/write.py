@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hpotool.study.doors import storable
+from hpotool.study.doors import storable, visible
 
 _BARE = re.compile(r"[A-Za-z_][\w.-]*")
 _NOT_TEXT = ("true", "false", "null", "yes", "no", "on", "off")
@@ -94,14 +94,19 @@ def flow(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(flow(inner) for inner in value) + "]"
     if isinstance(value, str):
-        return value if _is_bare(value) else json.dumps(value, ensure_ascii=False)
+        return _key(value)
     if isinstance(value, float) and not math.isfinite(value):
         return ".nan" if math.isnan(value) else f"{'-' if value < 0 else ''}.inf"
     return json.dumps(value)
 
 
 def _key(name: str) -> str:
-    return name if _is_bare(name) else json.dumps(name, ensure_ascii=False)
+    return name if _is_bare(name) else _writable(json.dumps(name, ensure_ascii=False))
+
+
+def _writable(text: str) -> str:
+    """``text`` with the characters escaped that YAML forbids, or takes for line breaks."""
+    return visible(text).replace("\ufffe", r"\ufffe").replace("\uffff", r"\uffff")
 
 
 def _is_bare(text: str) -> bool:
@@ -109,4 +114,4 @@ def _is_bare(text: str) -> bool:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return _writable(" ".join(text.split()))

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from hpotool.study.document import Node, Problems, did_you_mean
-from hpotool.study.file.algorithms import PRUNER, SAMPLER
-from hpotool.study.file.kinds import BROKEN, child, place_of_key
-from hpotool.study.file.space_grammar import Draft
+from hpotool.study.file.grammar.algorithms import PRUNER, SAMPLER
+from hpotool.study.file.grammar.kinds import BROKEN, child, place_of_key
+from hpotool.study.file.grammar.space import Draft
 from hpotool.study.spec import PopulationSpec
+from hpotool.study.yaml.document import Node, Problems, did_you_mean
 
 
 def has_steps(values: Mapping[str, Any]) -> bool:

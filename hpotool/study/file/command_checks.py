@@ -22,10 +22,10 @@ from hpotool.study.command_template import (
     stands_alone,
     template_names,
 )
-from hpotool.study.document import Node, Problems, did_you_mean
-from hpotool.study.file.kinds import BROKEN, child
-from hpotool.study.file.space_grammar import Draft
+from hpotool.study.file.grammar.kinds import BROKEN, child
+from hpotool.study.file.grammar.space import Draft
 from hpotool.study.spec import ParameterSpec
+from hpotool.study.yaml.document import Node, Problems, did_you_mean
 
 
 def check_command(

@@ -7,6 +7,7 @@ not), or if trials would no longer be comparable (metrics, the objective, a narr
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import timedelta
@@ -17,8 +18,8 @@ from typing import Any
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from hpotool.study.branch import describe_tiers
-from hpotool.study.file.grammar import OBJECTIVE, STUDY
-from hpotool.study.space import describe_range
+from hpotool.study.file.grammar.study import OBJECTIVE, STUDY
+from hpotool.study.space import describe_range, say_number
 from hpotool.study.spec import NO_DEFAULT, ObjectiveSpec, ParameterSpec, StudySpec
 from hpotool.study.units import format_duration
 
@@ -45,20 +46,24 @@ def differences_in_measuring(source: StudySpec, target: StudySpec) -> list[str]:
 
     Search space, sampler, budget and limits may differ. Data and code are not part of a study file.
     """
-    pairs = [
-        ("the metrics are", _describe_metrics),
-        ("the constraints are", _describe_constraints),
-        ("the objective is", lambda spec: _describe_objective(spec.objective)),
+    compared: list[tuple[str, Callable[[StudySpec], Any], Callable[[StudySpec], str]]] = [
+        ("the metrics are", lambda spec: spec.metrics, _describe_metrics),
+        ("the constraints are", lambda spec: spec.constraints, _describe_constraints),
+        ("the objective is", lambda spec: _code(spec.objective), lambda spec: _describe_objective(spec.objective)),
         *(
-            (f"objective.{name} is", lambda spec, name=name: _format(getattr(spec.objective, name)))
+            (
+                f"objective.{name} is",
+                lambda spec, name=name: getattr(spec.objective, name) or None,
+                lambda spec, name=name: _format(getattr(spec.objective, name)),
+            )
             for name, key in OBJECTIVE.keys.items()
             if key.decides_values
         ),
     ]
     found = [
         f"{subject} {say(source)} in {source.name!r} and {say(target)} in {target.name!r}"
-        for subject, say in pairs
-        if say(source) != say(target)
+        for subject, value, say in compared
+        if value(source) != value(target)
     ]
     found += [
         f"the trials of {spec.name!r} continue each other, so their values depend on the number of steps"
@@ -113,17 +118,28 @@ def _format(value: Any) -> str:
         return format_duration(value)
     if isinstance(value, Mapping):
         return ", ".join(f"{key}: {_format(inner)}" for key, inner in value.items())
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return say_number(value) if isinstance(value, float) else str(value)
 
 
 def _objective(stored: ObjectiveSpec, new: ObjectiveSpec) -> Iterator[Difference]:
-    reason = "finished trials ran the old one"
-    yield from _refused("the objective is", _describe_objective(stored), _describe_objective(new), reason)
+    if _code(stored) != _code(new):
+        old, now = _describe_objective(stored), _describe_objective(new)
+        sentence = f"the objective is {old} in the study and {now} here; finished trials ran the old one"
+        yield Difference(sentence, False)
     yield from _safe_fields("objective", stored, new, without=("python", "command"))
 
 
 def _describe_objective(objective: ObjectiveSpec) -> str:
-    return objective.python or " ".join(objective.command or ())
+    return objective.python or " ".join(map(_quote, objective.command or ()))
+
+
+def _quote(argument: str) -> str:
+    """An argument as it would be typed; one of a single word stays as it is."""
+    return argument if argument.split() == [argument] else shlex.quote(argument)
+
+
+def _code(objective: ObjectiveSpec) -> tuple[Any, ...]:
+    return objective.python, objective.command
 
 
 def _describe_metrics(spec: StudySpec) -> str:
@@ -131,7 +147,7 @@ def _describe_metrics(spec: StudySpec) -> str:
 
 
 def _describe_constraints(spec: StudySpec) -> str:
-    return ", ".join(f"{c.name} {c.operator} {c.bound:g}" for c in spec.constraints) or "none"
+    return ", ".join(f"{c.name} {c.operator} {say_number(c.bound)}" for c in spec.constraints) or "none"
 
 
 def _describe_sampler(stored: StudySpec, new: StudySpec | None = None) -> str:
@@ -189,6 +205,9 @@ def _parameter(stored: ParameterSpec, new: ParameterSpec) -> Iterator[Difference
         change = f"parameter {new.name!r} changes from {old} to {now}"
         reason = _reason_to_refuse(stored.distribution, new.distribution)
         yield Difference(f"{change}; {reason}" if reason else change, reason is None)
+    if stored.default != new.default:
+        old, now = (_format_default(parameter) for parameter in (stored, new))
+        yield Difference(f"the default of {new.name!r} changes from {old} to {now}", True)
     if dict(stored.when) != dict(new.when):
         wider = all(
             parent in stored.when and set(stored.when[parent]) <= set(new.when[parent]) for parent in new.when
@@ -197,6 +216,10 @@ def _parameter(stored: ParameterSpec, new: ParameterSpec) -> Iterator[Difference
         yield Difference(
             change if wider else f"{change}; some finished trials have it where it would not exist now", wider
         )
+
+
+def _format_default(parameter: ParameterSpec) -> str:
+    return "none" if parameter.default is NO_DEFAULT else repr(parameter.default)
 
 
 def _describe_range(parameter: ParameterSpec) -> str:

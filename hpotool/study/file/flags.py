@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpotool.errors import StudyFileError
-from hpotool.study.document import (
+from hpotool.study.file.reader import read_document
+from hpotool.study.spec import StudySpec
+from hpotool.study.yaml.document import (
     Entry,
     Node,
     Place,
@@ -23,8 +25,6 @@ from hpotool.study.document import (
     parse_scalar,
     parse_yaml,
 )
-from hpotool.study.file.reader import read_document
-from hpotool.study.spec import StudySpec
 
 _PARAMETER = re.compile(r"\s*(?P<name>[^=\s]+)\s*=\s*(?P<head>\w+)\s*\((?P<arguments>.*)\)\s*", re.DOTALL)
 _PARAMETER_EXAMPLE = "like lr=float(1e-5, 1e-1, log) or booster=choice(gbtree, dart)"

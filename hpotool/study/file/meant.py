@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hpotool.study.document import did_you_mean
+from hpotool.study.yaml.document import did_you_mean
 
 
 def say_meant(name: str, keys: Mapping[str, Any]) -> str:

@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hpotool.study.document import Node, Place, Problems, from_plain, override, parse_yaml
 from hpotool.study.file.checks import check_study
-from hpotool.study.file.grammar import BUDGET, STUDY
-from hpotool.study.file.kinds import BROKEN, child
+from hpotool.study.file.grammar.kinds import BROKEN, child
+from hpotool.study.file.grammar.space import Draft, finish_parameters
+from hpotool.study.file.grammar.study import BUDGET, STUDY
 from hpotool.study.file.resolved import to_document
-from hpotool.study.file.space_grammar import Draft, finish_parameters
 from hpotool.study.space import check_point
 from hpotool.study.spec import (
     BudgetSpec,
@@ -29,6 +28,7 @@ from hpotool.study.spec import (
     StudySpec,
     TierSpec,
 )
+from hpotool.study.yaml.document import Node, Place, Problems, from_plain, override, parse_yaml
 
 
 def read_study_file(text: str, file: str | None = None, overrides: Sequence[str] = ()) -> StudySpec:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hpotool.study.file.grammar import STUDY
+from hpotool.study.file.grammar.study import STUDY
 from hpotool.study.spec import StudySpec, defaults_of
 
 # Keys whose values have another shape in the spec; all others are written by their kind.

@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import stdev
+from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 from hpotool.study.space import canonical_point
@@ -72,10 +72,13 @@ def standard_errors(replicates: Sequence[Measurement]) -> tuple[float | None, ..
 
 
 def _mean(numbers: Sequence[float]) -> float:
-    return sum(numbers) / len(numbers)
+    return mean(numbers)  # exact before it is rounded: equal numbers have no other mean, in whatever order
 
 
 def _standard_error(numbers: Sequence[float]) -> float | None:
     if len(numbers) < 2 or not all(map(math.isfinite, numbers)):
         return None
-    return stdev(numbers) / math.sqrt(len(numbers))
+    try:
+        return stdev(numbers) / math.sqrt(len(numbers))
+    except OverflowError:  # they are farther apart than a float can say
+        return None

@@ -9,7 +9,7 @@ from typing import Literal
 from typing_extensions import assert_never
 
 from hpotool.errors import InputError
-from hpotool.study.file.tracking_grammar import check_mlflow_address, check_wandb_project
+from hpotool.study.file.grammar.tracking import check_mlflow_address, check_wandb_project
 from hpotool.study.spec import TrackingSpec
 from hpotool.tracking.targets.mlflow import MlflowTarget
 from hpotool.tracking.targets.target import Target

@@ -18,9 +18,9 @@ from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.attempts import Ending, finish_attempt
 from hpotool.storage.open import open_storage
-from hpotool.study.document import Place, Problems, from_plain
 from hpotool.study.file.reader import read_document
 from hpotool.study.outcome import Outcome
+from hpotool.study.yaml.document import Place, Problems, from_plain
 from hpotool.web.exchange import Request
 from hpotool.web.pages import Pages
 from hpotool.web.sessions import COOKIE

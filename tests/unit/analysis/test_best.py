@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import json
 import math
+from random import Random
 
 import optuna
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from optuna.trial import TrialState
 
 from hpotool.analysis.best import find_best
@@ -145,3 +148,73 @@ def test_asking_changes_nothing_in_the_study() -> None:
     find_pareto_front(study)
     assert repr(study.trials) == before
     assert isinstance(study, optuna.Study)
+
+
+VALUES = st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=7)
+
+
+@settings(max_examples=40)
+@given(VALUES, st.sampled_from(["minimize", "maximize"]), st.integers(1, 9))
+def test_the_best_is_optunas_own_best_and_the_rest_follow_in_order(
+    values: list[float], direction: str, count: int
+) -> None:
+    study = make_study(directions=[direction])
+    for value in values:
+        add(study, [value])
+    found = [trial.number for trial in find_best(study, count).trials]
+    assert values[found[0]] == study.best_value
+    sign = 1 if direction == "minimize" else -1
+    assert found == sorted(range(len(values)), key=lambda number: (sign * values[number], number))[:count]
+
+
+@settings(max_examples=40)
+@given(VALUES, st.sampled_from([1e-6, 0.5, 2.0, 1e6]), st.randoms())
+def test_another_unit_another_sign_and_another_order_find_the_same_point(
+    values: list[float], factor: float, random: Random
+) -> None:
+    values = [float(f"{value / 1e10:.6g}") for value in values]  # so that no two become equal
+    points = list(zip(values, range(1, 9), strict=False))
+
+    def best_depth(points: list[tuple[float, int]], direction: str, factor: float) -> float:
+        study = make_study(directions=[direction])
+        for value, depth in points:
+            add(study, [value * factor], {"depth": depth})
+        return {depth: value for value, depth in points}[find_best(study).trials[0].params["depth"]]
+
+    expected = best_depth(points, "minimize", 1.0)
+    assert best_depth(points, "minimize", factor) == expected
+    assert best_depth(points, "maximize", -factor) == expected
+    assert best_depth(random.sample(points, len(points)), "minimize", 1.0) == expected
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.tuples(st.sampled_from([0.1, 0.2, 0.7]), st.sampled_from([0.1, 0.2, 0.3])), min_size=1, max_size=8)
+)
+def test_points_whose_replicates_all_agree_are_ranked_as_without_replicates(
+    trials: list[tuple[float, float]],
+) -> None:
+    """Each point has one value, however often it was measured: the mean must not move it."""
+    value_of = dict(reversed(trials))
+    study = make_study()
+    for lr, _ in trials:
+        add(study, [value_of[lr]], {"lr": lr})
+    alone, together = find_best(study), find_best(study, replicates=True)
+    assert together.trials[0].number == alone.trials[0].number
+    assert dict(together.trials[0].values) == dict(alone.trials[0].values)
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.tuples(st.integers(-5, 5), st.integers(-5, 5)), min_size=1, max_size=8),
+    st.sampled_from([1e-9, 3.0, 1e9]),
+)
+def test_the_unit_of_one_metric_does_not_change_the_front(points: list[tuple[int, int]], factor: float) -> None:
+    fronts = []
+    for scale in (1.0, factor):
+        study = make_study("a", "b", directions=["minimize", "maximize"])
+        for a, b in points:
+            add(study, [a, b * scale])
+        fronts.append([trial.number for trial in find_pareto_front(study).trials])
+        assert set(fronts[-1]) == {trial.number for trial in study.best_trials}
+    assert fronts[0] == fronts[1]

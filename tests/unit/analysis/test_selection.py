@@ -1,6 +1,10 @@
+import itertools
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hpotool.analysis.conditions import read_conditions
 from hpotool.analysis.results import TrialResult
@@ -116,3 +120,52 @@ def test_a_column_that_only_other_trials_have_is_empty_and_no_mistake() -> None:
     assert choose_columns(rows, ["trial", "alpha"], ["trial", "lr", "alpha"]) == [{"trial": 1, "alpha": None}]
     with pytest.raises(InputError, match="did you mean 'alpha'"):
         choose_columns(rows, ["alhpa"], ["trial", "lr", "alpha"])
+
+
+CELLS = st.none() | st.integers(-(2**70), 2**70) | st.floats() | st.booleans() | st.text(max_size=3)
+
+
+@given(st.lists(CELLS, max_size=8), st.booleans())
+def test_sorting_puts_every_trial_somewhere_numbers_before_text_and_the_empty_last(
+    cells: list[Any], descending: bool
+) -> None:
+    records = [record(number, 1.0, x=cell) for number, cell in enumerate(cells)]
+    found = select_trials(records, Selection(sort="x", descending=descending), "loss", is_maximized=False)
+    assert sorted(one.result.number for one in found) == list(range(len(cells)))
+    ordered = [cells[one.result.number] for one in found]
+    kinds = [2 if cell is None or cell != cell else isinstance(cell, str) for cell in ordered]
+    with_value = [kind for kind in kinds if kind != 2]
+    assert kinds == [*sorted(with_value, reverse=descending), *[2] * kinds.count(2)]
+    numbers = [cell for cell, kind in zip(ordered, kinds, strict=True) if kind is False]
+    assert all((a >= b) if descending else (a <= b) for a, b in itertools.pairwise(numbers))
+
+
+@given(st.lists(st.integers(2**53, 2**53 + 4), min_size=1, max_size=6), st.randoms())
+def test_seeds_of_64_bits_are_sorted_exactly(seeds: list[int], random: Random) -> None:
+    records = [record(number, 1.0, seed=seed) for number, seed in enumerate(random.sample(seeds, len(seeds)))]
+    found = select_trials(records, Selection(sort="seed"), "loss", is_maximized=False)
+    assert [one.result.params["seed"] for one in found] == sorted(seeds)
+
+
+@given(st.integers(0, 8), st.integers(0, 8))
+def test_top_and_last_are_slices_of_the_same_order(top: int, last: int) -> None:
+    whole = [one.result.number for one in select_trials(RECORDS, Selection(sort="lr"), "loss", is_maximized=False)]
+    assert chosen(sort="lr", top=top) == whole[:top]
+    if last:
+        assert chosen(sort="lr", top=top, last=last) == whole[:top][-last:]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 9), st.lists(st.integers(0, 9), max_size=3)), max_size=6, unique_by=lambda t: t[0]
+    )
+)
+def test_folding_shows_each_family_of_retries_once_with_its_newest(trials: list[tuple[int, list[int]]]) -> None:
+    records = [record(number, 1.0, "COMPLETE", *lineage) for number, lineage in trials]
+    rows = fold_retries(records)
+    roots = {(lineage[0] if lineage else number) for number, lineage in trials}
+    assert sorted(row["trial"] for row in rows) == sorted(roots)
+    for row in rows:
+        newest = max(number for number, lineage in trials if (lineage[0] if lineage else number) == row["trial"])
+        retry = row.get("retry")
+        assert (row["trial"] if retry is None else retry) == newest

@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import datetime, timedelta
+import time
+from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
+from hpotool.analysis.exports.export import trial_rows
 from hpotool.analysis.trials import describe_trial, list_trials
 from hpotool.errors import NotFoundError
+from hpotool.storage.optuna.stored_trial import to_local_time
+from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
 from tests.unit.analysis.studies import add, make_study
 
 ATTEMPTS = {
@@ -101,3 +106,45 @@ def test_a_number_that_is_not_there_is_answered_with_those_that_are() -> None:
     with pytest.raises(NotFoundError, match="no trial 3") as caught:
         describe_trial(study, 3)
     assert caught.value.hint == "its trials are 0 to 2"
+
+
+@pytest.fixture(params=["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"])
+def _zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_zone")
+def test_a_trial_lasts_as_long_as_it_ran_in_the_nights_in_which_clocks_are_changed() -> None:
+    study = make_study("loss")
+    new_year = datetime(2026, 1, 1)  # noqa: DTZ001 -- naive UTC, as it is stored
+    starts = [new_year + timedelta(hours=hour) for hour in (*range(2000, 2200, 3), *range(7100, 7400, 3))]
+    for start in starts:
+        found = create_trial(value=1.0)
+        found.datetime_start, found.datetime_complete = (
+            to_local_time(start),
+            to_local_time(start + timedelta(minutes=150)),
+        )
+        study.add_trial(found)
+    durations = [record.duration_s for record in list_trials(study)]
+    assert durations == [9000.0] * len(starts)
+    rows = trial_rows(study)
+    assert [row["duration_s"] for row in rows] == durations
+    assert [row["datetime_start"] for row in rows] == [
+        start.replace(tzinfo=timezone.utc).isoformat() for start in starts
+    ]
+
+
+@pytest.mark.parametrize("source", [7, 1, 0])
+def test_a_trial_whose_source_is_missing_or_itself_is_shown_with_what_is_known(source: int) -> None:
+    """A study that was copied from elsewhere may have other numbers, or only some of its trials."""
+    study = make_study("loss")
+    add(study, [1.0])
+    branch = Branch(predecessor=source, source=source, source_root=0, steps=3)
+    add(study, [2.0], system_attrs={BRANCH_ATTRIBUTE: branch.to_attribute()})
+    details = describe_trial(study, 1)
+    assert details.ancestry == (() if source == 7 else (source,))
+    assert json.loads(json.dumps(details.as_data()))["from"] == source

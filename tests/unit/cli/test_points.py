@@ -95,6 +95,13 @@ def test_words_that_are_no_point_are_refused(words: list[str]) -> None:
         ("p.yaml", "# none\n"),
         ("p.csv", "a,a\n1,2\n"),
         ("p.csv", "a\n" + "x" * 200_000),
+        ("p.json", f'[{{"a": {"9" * 5_000}}}]'),
+        ("p.json", "[" * 100_000),
+        ("p.yaml", "[" * 30_000 + "]" * 30_000),
+        ("p.yaml", "a: !!int x"),
+        ("p.json", "null"),
+        ("p.json", "[[1]]"),
+        ("p.yaml", "text"),
     ],
 )
 def test_files_that_are_no_points_are_refused(tmp_path: Path, name: str, text: str) -> None:

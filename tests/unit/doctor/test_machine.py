@@ -8,8 +8,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.requirements import Requirement
+from packaging.version import Version
 
-from hpotool.doctor.machine import MACHINE, Machine
+from hpotool.doctor.machine import _PASSWORD, MACHINE, Machine, _is_admitted, _parse_requirement
 from hpotool.worker.membership.identity import identify_worker
 
 
@@ -119,3 +123,44 @@ def _has_mark(process: psutil.Process, mark: str) -> bool:
         return process.environ().get("HPOTOOL_TEST_MARK") == mark
     except psutil.Error:
         return False
+
+
+VERSIONS = st.lists(st.integers(0, 30), min_size=1, max_size=4).map(lambda parts: ".".join(map(str, parts)))
+BOUNDS = st.lists(st.tuples(st.sampled_from([">=", "<"]), VERSIONS).map("".join), max_size=2).map(",".join)
+
+
+@given(VERSIONS, BOUNDS)
+def test_a_release_is_admitted_exactly_if_pip_admits_it(installed: str, bounds: str) -> None:
+    assert _is_admitted(installed, bounds) is Requirement(f"x{bounds}").specifier.contains(Version(installed))
+
+
+@given(
+    st.sampled_from(["x", "a.b-c_d", "psycopg2-binary"]),
+    st.sampled_from(["", "[binary]", "[a,b]"]),
+    BOUNDS,
+    st.sampled_from(["", "; extra == 'dev'", " ; python_version < '3.11'"]),
+    st.booleans(),
+)
+def test_a_requirement_is_read_as_pip_reads_it(
+    name: str, extras: str, bounds: str, marker: str, in_brackets: bool
+) -> None:
+    written = f"{name}{extras}" + (f" ({bounds})" if in_brackets and bounds else bounds) + marker
+    meant = Requirement(written)
+    found_name, found_bounds = _parse_requirement(written)
+    assert found_name == meant.name
+    assert set(filter(None, found_bounds.split(","))) == {str(each) for each in meant.specifier}
+
+
+@pytest.mark.parametrize(
+    ("text", "shows"),
+    [
+        ("postgresql://me:pw@host/db", True), ("postgres://:pw@host/db", True),
+        ("postgresql+psycopg2://a:b@h", True),
+        ("postgresql://me@host/db?password=pw", True), ("postgresql://h/db?sslmode=require&sslpassword=x", True),
+        ("storage: postgresql://me:p%40w@host/db", True), ("postgresql://me@host:5432/db", False),
+        ("postgresql://host:5432/db", False), ("postgresql://me@h/db?sslmode=require", False), ("", False),
+        ("postgresql://me@host/db?passfile=/x", False), ("http://me:pw@host", False),
+    ],
+)  # fmt: skip
+def test_a_password_is_seen_wherever_a_url_may_have_it(text: str, shows: bool) -> None:
+    assert bool(_PASSWORD.search(text)) is shows

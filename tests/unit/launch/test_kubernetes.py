@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from hpotool.errors import InputError
 from hpotool.launch.job import Job
 from hpotool.launch.kubernetes import KubernetesTarget, check, job_manifest, object_name, plan, read_objects
 from hpotool.launch.plan import Step
 from hpotool.launch.target import Begun, Cargo
+from hpotool.study.yaml.document import parse_yaml
 from tests.unit.launch.requests import CODE, VARIABLES, request
 
 OPTIONS = {"image": "registry.example.org/team/model:7"}
@@ -176,3 +180,28 @@ def test_scaling_and_stopping_leave_the_pods_to_the_cluster() -> None:
     assert steps[0].argv[-1] == '--patch={"spec": {"parallelism": 5}}'
     assert steps[1].argv[1] == "delete"
     assert {"job/hpotool-my-model-2-0a1b2c", "secret/hpotool-my-model-2-0a1b2c"} <= set(steps[1].argv)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=70))
+@example("1e3")
+@example("12e05")
+@example("0o17")
+@example("on")
+@example("1_000")
+@example("~")
+@example("2026-01-01")
+@example("---")
+def test_a_study_of_any_name_is_text_to_every_reader_of_the_manifest(study: str) -> None:
+    """kubectl reads 1e3 as a number where PyYAML reads text, and refuses a number as a word of a command."""
+    for step in plan(asked(study=study), VARIABLES):
+        text = step.reads.decode()
+        manifest: Any = parse_yaml(text, None).plain()
+        assert manifest == yaml.safe_load(text)
+        name = manifest["metadata"]["name"]
+        assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name)
+        for value in manifest["metadata"]["labels"].values():
+            assert re.fullmatch(r"([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]", value)
+    words = manifest["spec"]["template"]["spec"]["containers"][0]["command"]
+    assert words[words.index("--study") + 1] == study
+    assert all(isinstance(word, str) for word in words)

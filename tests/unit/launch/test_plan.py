@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import subprocess
+
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from hpotool.errors import InputError
 from hpotool.launch.plan import ProgramError, Step, run_step, show_plan
@@ -35,3 +39,27 @@ def test_a_program_that_is_missing_or_hangs_is_said() -> None:
         run_step(Step("it", ("no-such-program",)))
     with pytest.raises(ProgramError, match=r"did not end within 0.1 s"):
         run_step(Step("it", ("sleep", "60")), patience_s=0.1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.sampled_from(["EOF", "EOF_", "$HOME", "`id`", "\\", "it's", "a b", "", "é", "#"]), max_size=6).map(
+        "\n".join
+    )
+)
+@example("a\nEOF")
+@example("EOF")
+@example("EOF\nEOF_\nEOF__")
+def test_a_shell_that_gets_the_shown_step_runs_exactly_that_step(text: str) -> None:
+    step = Step("why: it's so", ("cat", "-"), text.encode())
+    said = subprocess.run(["sh", "-c", step.as_text()], input="", capture_output=True, text=True, check=True)
+    assert said.stdout.rstrip() == text.rstrip()
+    assert said.stderr == ""
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=9), max_size=4))
+def test_words_are_shown_as_a_shell_reads_them_back(words: list[str]) -> None:
+    shown = Step("print", ("printf", "%s\\0", *words)).as_text()
+    said = subprocess.run(["sh", "-c", shown], capture_output=True, check=True)
+    assert said.stdout.decode().split("\0")[:-1] == (words or [""])

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hpotool.launch.job import Job
 from hpotool.launch.request import Request
@@ -107,3 +109,22 @@ def test_new_workers_take_the_free_places() -> None:
     two = request("ssh", gpus=2)
     assert next_places(two, 2, ["w1", "w3"]) == [Place("w2", "2,3"), Place("w4", "6,7")]
     assert next_places(request("ssh", gpus=0), 1, []) == [Place("w1", "none")]
+
+
+@given(st.integers(0, 4), st.integers(0, 9), st.sets(st.integers(1, 12)))
+def test_no_two_workers_of_a_machine_share_a_place_or_a_gpu(gpus: int, count: int, taken: set[int]) -> None:
+    asked_for = request("ssh", gpus=gpus)
+    found = next_places(asked_for, count, [f"w{number}" for number in sorted(taken)])
+    running = [Place(f"w{number}", asked_for.first_gpus(number - 1)) for number in taken]
+    assert len(found) == count
+    every = [*found, *running]
+    assert len({place.name for place in every}) == len(every)
+    used = [gpu for place in every for gpu in place.gpu.split(",") if gpu != "none"]
+    assert len(set(used)) == len(used) == gpus * len(every)
+
+
+@given(st.text(max_size=200))
+def test_whatever_a_machine_answers_is_a_list_of_jobs(text: str) -> None:
+    for job in read_look(text, "m/", "m"):
+        assert job.name.startswith("m/")
+        assert job.state in ("pending", "running", "ended", "lost")

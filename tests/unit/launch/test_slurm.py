@@ -5,6 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hpotool.errors import InputError
 from hpotool.launch.job import Job
@@ -42,7 +44,9 @@ def test_a_time_limit_is_read_as_sbatch_reads_it(text: str, limit: timedelta) ->
     assert parse_time(text) == limit
 
 
-@pytest.mark.parametrize("text", ["4", "4:59", "0:04:00", "0-0:4", "1h", "", "1:2:3:4", "-5"])
+@pytest.mark.parametrize(
+    "text", ["4", "4:59", "0:04:00", "0-0:4", "1h", "", "1:2:3:4", "-5", "9" * 20, "1-" + "9" * 20, "٣"]
+)
 def test_a_time_limit_that_cannot_work_is_refused(text: str) -> None:
     with pytest.raises(InputError) as refused:
         parse_time(text)
@@ -169,3 +173,53 @@ def test_names_and_answers() -> None:
             render_script(request("slurm", options={option: "1\n#SBATCH --uid=0"}), FOLDER)
     with pytest.raises(InputError, match="is no option of sbatch"):
         render_script(request("slurm", options={"sbatch": ["rm -rf"]}), FOLDER)
+
+
+@given(st.integers(0, 99), st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
+def test_every_way_to_write_a_time_limit_means_the_same(days: int, hours: int, minutes: int, seconds: int) -> None:
+    limit = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    written = [f"{days}-{hours:02}:{minutes:02}:{seconds:02}", f"{days * 24 + hours}:{minutes}:{seconds}"]
+    written += [f"{(days * 24 + hours) * 60 + minutes}:{seconds:02}"]
+    if not seconds:
+        written += [f"{days}-{hours}:{minutes}", str((days * 24 + hours) * 60 + minutes)]
+        written += [f"{days}-{hours}"] if not minutes else []
+    for text in written:
+        if limit < timedelta(minutes=5):
+            with pytest.raises(InputError, match="would do nothing but start and leave"):
+                parse_time(text)
+        else:
+            assert parse_time(text) == limit
+
+
+FOLDERS = st.text(st.sampled_from("ab/'\"$`\\ ;&|*é\t!#"), min_size=1, max_size=12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(FOLDERS, FOLDERS)
+def test_a_batch_script_is_read_by_bash_whatever_the_names_of_folders(checkpoints: str, code: str) -> None:
+    """The part before the worker runs in a real shell: it must not run what a name contains."""
+    asked = request("slurm", options=OPTIONS, checkpoints=f"/nowhere/{checkpoints}", code=f"/nowhere/{code}")
+    script = render_script(asked, FOLDER)
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+    start = script.index("if [ ! -e ")
+    said = subprocess.run(
+        ["bash", "-c", script[start : script.index("fi\n", start) + 3]],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 2
+    assert said.stderr.startswith(f"error: the checkpoint folder /nowhere/{checkpoints} is not shared: ")
+
+
+@given(st.text(min_size=1))
+def test_the_name_of_a_job_is_one_word_for_any_study(study: str) -> None:
+    assert set(job_name(study)) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+    assert len(job_name(study)) <= 70
+
+
+@given(st.lists(st.lists(st.text(st.characters(exclude_characters="\n\r"), max_size=9), max_size=5).map("|".join)))
+def test_whatever_the_queue_says_is_a_list_of_jobs(lines: list[str]) -> None:
+    for job in read_queue("\n".join(lines)):
+        assert job.name
+        assert job.state in ("pending", "running", "ended", "lost", "unknown")

@@ -15,7 +15,7 @@ from hpotool.search.auto import AutoSampler
 from hpotool.search.branches.population import PopulationSampler
 from hpotool.search.every_point import WholeGrid, WholeTree
 from hpotool.search.samplers import SeededSampler, build_sampler, sampler_for_worker
-from hpotool.study.file.algorithms import SAMPLERS
+from hpotool.study.file.grammar.algorithms import SAMPLERS
 from hpotool.study.file.reader import read_study_file
 from hpotool.study.seeds import seed_for_trial
 from hpotool.study.space import suggest_search_space

@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import pytest
 
-from hpotool.study.file.grammar import RETRY
+from hpotool.study.file.grammar.study import RETRY
 from hpotool.study.file.reader import read_study_file
 from hpotool.study.file.resolved import to_document
 from hpotool.study.outcome import COUNTED, Blame, Outcome

@@ -1,11 +1,18 @@
+import math
+import re
+import time
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hpotool.study.wording import (
     count_of,
     format_clock,
     format_elapsed,
+    format_local,
     format_when,
     plain_cell,
     round_estimate,
@@ -70,3 +77,67 @@ def test_one_is_singular() -> None:
 @pytest.mark.parametrize(("seconds", "rounded"), [(59.7, 60), (151, 180), (7201, 7200), (100_000, 100_800)])
 def test_an_estimate_is_no_more_precise_than_it_can_be(seconds: float, rounded: float) -> None:
     assert round_estimate(seconds) == rounded
+
+
+UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+
+
+def read_back(text: str) -> float:
+    return sum(float(number) * UNITS[unit] for number, unit in re.findall(r"([\d.]+) (\w+)", text))
+
+
+@given(st.floats(0, 1e12))
+def test_a_duration_is_right_to_a_tenth(seconds: float) -> None:
+    assert read_back(format_elapsed(seconds)) == pytest.approx(seconds, rel=0.1, abs=0.06)
+
+
+@given(st.floats(0, 1e9), st.floats(0, 1e9))
+def test_a_longer_duration_is_never_written_as_a_shorter_one(one: float, other: float) -> None:
+    short, long = sorted((one, other))
+    assert read_back(format_elapsed(short)) <= read_back(format_elapsed(long)) + 0.06
+
+
+@pytest.mark.parametrize("seconds", [-0.4, -3600.0, -1e300])
+def test_an_age_below_zero_is_that_of_a_clock_which_was_set_back(seconds: float) -> None:
+    assert format_elapsed(seconds) == "0.0 s"
+
+
+@pytest.mark.parametrize("seconds", [math.inf, math.nan, 1e11, 3.6e12, 1e300])
+def test_no_end_is_too_far_away_to_be_said(seconds: float) -> None:
+    """A budget of 10^12 trials is somebody's way to say that there is no limit."""
+    assert format_when(seconds, NOON) == "in over a hundred years"
+    assert format_elapsed(seconds)
+
+
+@pytest.fixture(params=["Europe/Berlin", "America/New_York", "Asia/Kolkata", "UTC"])
+def _zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_zone")
+@pytest.mark.parametrize("month", [1, 3, 10, 11])
+def test_the_end_is_told_by_the_clock_that_will_hang_there_then(month: int) -> None:
+    for hours in range(0, 800, 7):
+        begun = datetime(2026, month, 25, 12, tzinfo=timezone.utc)
+        then = (begun + timedelta(hours=hours)).astimezone()
+        text = format_when(hours * 3600, begun.astimezone())
+        assert text in (f"{then:%H:%M}", f"{then:%a %H:%M}", f"{then:%Y-%m-%d}")
+
+
+@pytest.mark.usefixtures("_zone")
+def test_a_moment_is_local_and_its_zone_is_said_once() -> None:
+    for month in range(1, 13):
+        moment = datetime(2026, month, 1, 23, 30, tzinfo=timezone.utc)
+        local = moment.astimezone()
+        assert format_local(moment) == local.strftime("%Y-%m-%d %H:%M:%S")
+        assert format_clock(moment, moment) == local.strftime("%H:%M:%S")
+        assert format_clock(moment, moment + timedelta(days=2)) == local.strftime("%m-%d %H:%M:%S")
+        said = zone(moment).removeprefix("UTC")
+        offset = local.utcoffset()
+        assert offset is not None
+        hours, _, minutes = (said or "+00:00").partition(":")
+        assert timedelta(hours=int(hours), minutes=int(hours[0] + minutes)) == offset

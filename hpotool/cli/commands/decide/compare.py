@@ -10,9 +10,10 @@ import typer
 
 from hpotool.cli.options import FormatOption, StorageOption
 from hpotool.cli.output import Answer, Format, show, table
-from hpotool.cli.screen.text import plain_cell, words
+from hpotool.cli.screen.text import words
 from hpotool.cli.study_word import complete_study
 from hpotool.errors import EXIT_FAILED, InputError, paste
+from hpotool.study.wording import plain_cell
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -166,7 +166,7 @@ def _draw(final: Final, command: str, repetition: str | None) -> RenderableType:
 
     from hpotool.cli.output import table
     from hpotool.cli.screen.tables import record
-    from hpotool.cli.screen.text import plain_cell
+    from hpotool.study.wording import plain_cell
 
     lines: dict[str, Any] = {
         "trial": f"{final.number}, the final training of {final.point}",

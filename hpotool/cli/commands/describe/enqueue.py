@@ -9,8 +9,8 @@ import typer
 
 from hpotool.cli.options import StorageOption, StudyOption
 from hpotool.cli.output import say
-from hpotool.cli.screen.text import count_of
 from hpotool.errors import InputError, paste
+from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
     from hpotool.storage.database.connection import Connection

@@ -127,9 +127,9 @@ def _text_of_study(name: str, storage: str | None) -> tuple[str, str]:
     from hpotool.storage.control.creation import find_study_id
     from hpotool.storage.control.orders import read_settings
     from hpotool.storage.database.schema import ensure_schema
-    from hpotool.study.document import format_yaml
     from hpotool.study.draft.write import format_draft
-    from hpotool.study.file.grammar import check_study_name
+    from hpotool.study.file.grammar.values import check_study_name
+    from hpotool.study.yaml.document import format_yaml
 
     connection = connect(storage)
     found = find_study(connection, name).name

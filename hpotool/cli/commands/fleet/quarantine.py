@@ -155,7 +155,7 @@ def _draw(found: Sequence[Quarantine]) -> RenderableType:
     from datetime import datetime
 
     from hpotool.cli.screen.tables import Fitted
-    from hpotool.cli.screen.times import format_clock, zone
+    from hpotool.study.wording import format_clock, zone
 
     now = datetime.now(timezone.utc)
     rows = [

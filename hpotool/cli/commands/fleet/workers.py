@@ -144,7 +144,7 @@ def _draw(rows: Sequence[Row]) -> RenderableType:
 
 
 def _as_table_row(row: Row) -> dict[str, Any]:
-    from hpotool.cli.screen.times import format_elapsed
+    from hpotool.study.wording import format_elapsed
 
     heard = None if row.last_beat_s is None or row.state == "left" else f"{format_elapsed(row.last_beat_s)} ago"
     return {

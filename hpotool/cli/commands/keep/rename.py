@@ -52,7 +52,7 @@ def check_new_name(name: str, command: str, study: str) -> None:
     Raises:
         InputError: the name is not allowed.
     """
-    from hpotool.study.file.grammar import check_study_name
+    from hpotool.study.file.grammar.values import check_study_name
 
     try:
         check_study_name(name)

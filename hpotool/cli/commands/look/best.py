@@ -9,8 +9,9 @@ import typer
 
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show, table
-from hpotool.cli.screen.text import plain_cell, words
+from hpotool.cli.screen.text import words
 from hpotool.errors import InputError, paste
+from hpotool.study.wording import plain_cell
 
 _EDGES_SHOWN = 5
 

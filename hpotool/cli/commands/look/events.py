@@ -14,8 +14,8 @@ import typer
 from hpotool.analysis.insights.event_words import describe_event, describe_reason
 from hpotool.cli.options import StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show
-from hpotool.cli.screen.times import format_clock, zone
 from hpotool.study.doors import visible
+from hpotool.study.wording import format_clock, zone
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -9,9 +9,10 @@ import typer
 
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show
-from hpotool.cli.screen.text import cell, plain_cell, words
+from hpotool.cli.screen.text import cell, words
 from hpotool.errors import InputError
 from hpotool.study.doors import visible
+from hpotool.study.wording import plain_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

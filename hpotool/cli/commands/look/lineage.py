@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from hpotool.cli.output import Answer, table
 from hpotool.cli.screen.tables import record
-from hpotool.cli.screen.text import count_of, words
+from hpotool.cli.screen.text import words
 from hpotool.study.units import format_size
+from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

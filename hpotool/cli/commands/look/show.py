@@ -11,8 +11,8 @@ import typer
 from hpotool.cli.commands.look.best import edge_lines
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show, table
-from hpotool.cli.screen.text import count_of, plain_cell, words
-from hpotool.cli.screen.times import format_elapsed, format_local, zone
+from hpotool.cli.screen.text import words
+from hpotool.study.wording import count_of, format_elapsed, format_local, plain_cell, zone
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -9,7 +9,7 @@ import typer
 
 from hpotool.cli.options import FormatOption, StorageOption
 from hpotool.cli.output import Answer, Format, show
-from hpotool.cli.screen.times import format_elapsed
+from hpotool.study.wording import format_elapsed
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -60,8 +60,8 @@ def retry(
 
 def _read_conditions(where: list[str]) -> list[Condition]:
     from hpotool.analysis.conditions import read_conditions
-    from hpotool.study.document import did_you_mean
     from hpotool.study.outcome import Outcome
+    from hpotool.study.yaml.document import did_you_mean
 
     found = [condition for text in where for condition in read_conditions(text)]
     known = [outcome.value for outcome in Outcome]

@@ -4,6 +4,9 @@ from typing import Any
 
 import optuna
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
 from hpotool.analysis.exports.draft_study import draft_study
@@ -83,3 +86,61 @@ def test_what_no_study_file_can_hold_stays_with_the_objective(name: str) -> None
 
 def test_a_study_without_trials_is_a_study_without_a_space() -> None:
     assert as_spec(study_of(conditional, 0)).search_space == ()
+
+
+CHOICES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(),
+    st.text(max_size=6),
+    st.sampled_from([1, 1.0]),
+)
+BOUNDS = st.floats(-1e300, 1e300) | st.integers(-(2**53), 2**53).map(float)
+
+
+@st.composite
+def distributions(draw: st.DrawFn) -> BaseDistribution:
+    low, high = sorted([draw(BOUNDS), draw(BOUNDS)])
+    whole = sorted([draw(st.integers(1, 10**6)), draw(st.integers(1, 10**6))])
+    return draw(
+        st.sampled_from(
+            [
+                FloatDistribution(low, high),
+                FloatDistribution(abs(low) + 1e-300, abs(low) + abs(high) + 1e-300, log=True),
+                FloatDistribution(0.0, whole[1] / 8, step=0.125),
+                IntDistribution(*whole),
+                IntDistribution(*whole, log=True),
+                IntDistribution(*whole, step=draw(st.integers(1, 1000))),
+                CategoricalDistribution(draw(st.lists(CHOICES, min_size=1, max_size=4))),
+            ]
+        )
+    )
+
+
+NAMES = st.text(min_size=0, max_size=8) | st.sampled_from(
+    ["lr", "true", "10", "- a", "#x", "a: b", "é", "x\x07", "x" * 501]
+)
+
+
+@settings(max_examples=60)
+@given(st.dictionaries(NAMES, distributions(), min_size=1, max_size=3))
+@example({"x": CategoricalDistribution([1, True])})
+@example({"x": CategoricalDistribution([float("inf"), 1.0])})
+@example({"x": CategoricalDistribution([2**70, 1])})
+@example({"x\x07": FloatDistribution(0, 1)})
+@example({"": FloatDistribution(0, 1)})
+@example({"x" * 501: FloatDistribution(0, 1)})
+@example({"x": CategoricalDistribution(["\x85", "\u2028", "", "no", "1", "null", "a: b", "#x", "a\nb", "😀"])})
+def test_the_draft_of_any_study_is_a_study_file_with_the_same_space_or_with_none(
+    space: dict[str, BaseDistribution],
+) -> None:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(study_name="old")
+    params = {name: one.to_external_repr(getattr(one, "low", 0)) for name, one in space.items()}
+    study.add_trial(create_trial(params=params, distributions=space, value=1.0))
+    draft = draft_study(study)
+    spec = as_spec(study)
+    found = {parameter.name: parameter.distribution for parameter in spec.search_space}
+    assert found == (space if draft.has_space else {})
+    assert spec.budget.trials == 101

@@ -98,3 +98,13 @@ def test_each_report_is_a_row_in_the_order_of_its_step() -> None:
         {"number": 0, "step": 1, "value": "inf"},
         {"number": 0, "step": 7, "value": 0.5},
     ]
+
+
+def test_trials_that_meet_no_constraint_are_not_called_incomplete() -> None:
+    study = make_study("loss")
+    for value in (1.0, 2.0):
+        add(study, [value], {"lr": 0.1}, constraints={"mb": 1.0})
+    with pytest.raises(NotFoundError, match="none of the 2 complete trials meets every constraint"):
+        several_params(study, 1)
+    with pytest.raises(NotFoundError, match="none of the 2 complete trials meets every constraint"):
+        best_params(study)

@@ -1,5 +1,8 @@
 import math
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hpotool.cli.screen.spark import spark
 
 
@@ -20,4 +23,33 @@ def test_what_is_not_finite_stays_blank_and_equal_values_are_flat() -> None:
 
 
 def test_values_as_far_apart_as_they_can_be_are_drawn() -> None:
-    assert len(spark([-1.7e308, 1.7e308], 9)) == 2
+    assert spark([-1.7e308, 1.7e308], 9) == "▁█"
+    assert spark([0.0, 1.0, 1.7e308], 9) == "▁▁█"
+
+
+BARS = "▁▂▃▄▅▆▇█"
+
+
+@given(st.lists(st.floats(), max_size=30), st.integers(0, 20))
+def test_any_values_are_a_line_of_that_width_whose_bars_are_in_their_order(
+    values: list[float], width: int
+) -> None:
+    line = spark(values, width)
+    assert len(line) <= width
+    assert set(line) <= {*BARS, " "}
+    if len(values) > width or not line:
+        return
+    assert [bar == " " for bar in line] == [not math.isfinite(value) for value in values]
+    bars = sorted((value, BARS.index(bar)) for value, bar in zip(values, line, strict=True) if bar != " ")
+    heights = [height for _, height in bars]
+    assert heights == sorted(heights)
+    if bars[0][0] < bars[-1][0]:
+        assert (heights[0], heights[-1]) == (0, 7)
+
+
+@given(
+    st.lists(st.integers(-1000, 1000), min_size=2, max_size=20),
+    st.sampled_from([2.0**-900, 0.5, 1024.0, 2.0**990]),
+)
+def test_the_unit_of_the_values_does_not_change_the_line(values: list[int], unit: float) -> None:
+    assert spark([value * unit for value in values], 20) == spark(values, 20)

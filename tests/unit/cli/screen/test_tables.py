@@ -3,9 +3,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
 
 from hpotool.cli.screen.tables import Fitted
+from hpotool.study.wording import count_of, plain_cell
 
 PARAMETERS = (
     "learning_rate",
@@ -54,3 +58,52 @@ def test_a_long_reason_is_shortened_before_a_column_goes() -> None:
 def test_the_names_of_short_columns_are_never_cut(width: int) -> None:
     header = drawn([{"trial": 1, "retry": 2, **FAILED, "lr": 0.5, "depth": 3, "boosting": "gbdt"}] * 2, width)
     assert header.split()[:3] == ["trial", "retry", "outcome"]
+
+
+CELLS = st.one_of(
+    st.none(), st.booleans(), st.integers(-(10**12), 10**12), st.floats(), st.text(max_size=30),
+    st.sampled_from(["日本語のテキスト", "[red]", "a\nb", "\x1b[31m", "e\u0301" * 9, "👩‍👩‍👧"]),
+    st.lists(st.integers(), max_size=3),
+)  # fmt: skip
+NAMES = st.sampled_from(
+    ["trial", "値", "損失関数の値の名前", "[bold]", "a\nb", "x" * 40, "\x1b[2J", "lr", "very long name of it"]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.dictionaries(NAMES, CELLS, min_size=1, max_size=6), min_size=1, max_size=4),
+    st.integers(20, 130),
+    st.booleans(),
+)
+def test_whatever_the_cells_a_table_is_drawn_and_obeys_no_cell(
+    rows: list[dict[str, Any]], width: int, compact: bool
+) -> None:
+    file = io.StringIO()
+    Console(file=file, width=width).print(Fitted(rows, "title", is_compact=compact))
+    text = file.getvalue()
+    assert "\x1b" not in text
+    assert max(map(cell_len, text.splitlines())) <= width
+
+
+@given(st.floats(-9e14, 9e14))
+def test_a_number_of_ordinary_size_has_four_digits_and_no_exponent(value: float) -> None:
+    text = plain_cell(value)
+    assert float(text) == pytest.approx(value, rel=6e-4)
+    if abs(value) >= 1e-4 or value == 0:
+        assert "e" not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(9999.4, "9999"), (9999.7, "10000"), (-9999.96, "-10000"), (99999.5, "100000"), (0.00001, "1e-05"),
+     (1e15, "1e+15"),
+     (999.96, "1000"), (True, "True"), (0.0, "0"), (12345678, "12345678"), ([1, "a"], '[1, "a"]'), ("", "")],
+)  # fmt: skip
+def test_a_value_is_written_as_a_person_would_write_it(value: Any, text: str) -> None:
+    assert plain_cell(value) == text
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 trials"), (1, "1 trial"), (2, "2 trials")])
+def test_one_is_no_plural(count: int, text: str) -> None:
+    assert count_of(count, "trial") == text

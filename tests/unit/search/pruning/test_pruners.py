@@ -9,7 +9,7 @@ from optuna.exceptions import ExperimentalWarning
 from hpotool.errors import InputError
 from hpotool.search.pruning.learned import LearnedPruner
 from hpotool.search.pruning.pruners import LearnedMedianPruner, build_pruner
-from hpotool.study.file.algorithms import PRUNERS
+from hpotool.study.file.grammar.algorithms import PRUNERS
 from hpotool.study.file.reader import read_study_file
 from hpotool.study.spec import PrunerSpec
 

@@ -90,3 +90,44 @@ def test_the_best_trial_is_the_complete_one_that_came_first_of_equals(maximize, 
     best = history.best(maximize=maximize)
     assert best is not None
     assert best.number == expected
+
+
+NEWS = st.tuples(st.integers(0, 4), st.sampled_from("RWCPF"), st.integers(-3, 3))
+
+
+@given(st.lists(NEWS, max_size=20))
+def test_after_any_news_the_history_is_the_last_state_of_each_trial_until_it_finished(news):
+    states = {"R": TrialState.RUNNING, "W": TrialState.WAITING, "C": TrialState.COMPLETE, "P": TrialState.PRUNED,
+              "F": TrialState.FAIL}  # fmt: skip
+    history, known, finished = StudyHistory(1), {}, []
+    for number, letter, value in news:
+        state = states[letter]
+        if state.is_finished():
+            trial = TrialDecoder(_never).ended(
+                _frozen(number), state, [float(value)] if letter == "C" else None, None
+            )
+        else:
+            trial = _frozen(number, state)
+        history.put(trial)
+        if number not in known or not known[number].state.is_finished():
+            known[number] = trial
+            if state.is_finished():
+                finished.append(trial)
+    assert history.finished == finished
+    assert [trial.number for trial in history.select(None)] == sorted(known)
+    for wanted in (
+        [TrialState.RUNNING],
+        [TrialState.WAITING, TrialState.RUNNING],
+        [TrialState.COMPLETE, TrialState.FAIL],
+    ):
+        expected = [number for number in sorted(known) if known[number].state in wanted]
+        assert [trial.number for trial in history.select(wanted)] == expected
+    assert history.missing_numbers() == [n for n in range(max(known, default=0)) if n not in known]
+    complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
+    for maximize in (False, True):
+        best = history.best(maximize=maximize)
+        values = [trial.values[0] for trial in complete]
+        assert (best is None) == (not complete)
+        if best is not None:
+            assert best.values[0] == (max if maximize else min)(values)
+            assert best is next(trial for trial in complete if trial.values[0] == best.values[0])

@@ -7,10 +7,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hpotool.errors import InputError
-from hpotool.study.document import parse_yaml
 from hpotool.study.draft.script import draft_script
 from hpotool.study.draft.write import Draft, DraftParameter, format_draft
 from hpotool.study.file.reader import read_study_file
+from hpotool.study.yaml.document import parse_yaml
 
 NAMES = st.text(string.ascii_letters + string.digits + "_-./é", min_size=1, max_size=8)
 LITERALS = st.one_of(

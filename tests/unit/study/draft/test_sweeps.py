@@ -7,9 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hpotool.errors import InputError
-from hpotool.study.document import format_yaml, parse_yaml
 from hpotool.study.draft.sweeps import draft_sweep
 from hpotool.study.draft.write import format_draft
+from hpotool.study.yaml.document import format_yaml, parse_yaml
 
 NUMBERS = (
     st.integers(-(2**62), 2**62) | st.floats() | st.sampled_from([0, 1, -1, 1e308, float("inf"), float("nan")])

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from hpotool.errors import StudyFileError
-from hpotool.study.file.grammar import STUDY
+from hpotool.study.file.grammar.study import STUDY
 from hpotool.study.file.reader import read_study_file
 
 HEAD = "study: s\nobjective: {python: m:f}\nmetrics: {loss: minimize}\n"

@@ -1,7 +1,14 @@
+import re
+from dataclasses import fields, replace
+
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from hpotool.study.file.differences import differences, differences_in_measuring, resumed
 from hpotool.study.file.reader import read_study_file
+from hpotool.study.spec import StudySpec
+from tests.unit.study.file.test_resolved import specs
 
 STORED = """
 study: s
@@ -171,3 +178,70 @@ def test_what_measures_something_else_is_said(change: str, sentence: str) -> Non
 
 def test_every_difference_in_measuring_is_said_at_once() -> None:
     assert len(measuring("metrics={cost: minimize}", "objective.python=m:g")) == 2
+
+
+def test_the_same_words_split_into_other_arguments_are_another_objective() -> None:
+    one, other = (
+        read_study_file(STORED.replace("{python: m:f, timeout: 1h}", f"{{command: {command}}}"))
+        for command in ("[python, train.py, 'a b', '{lr}']", "[python, train.py, a, b, '{lr}']")
+    )
+    [found] = differences(one, other)
+    assert not found.is_safe
+    assert "python train.py 'a b' {lr} in the study and python train.py a b {lr} here" in found.sentence
+    assert len(differences_in_measuring(one, other)) == 1
+
+
+@pytest.mark.parametrize(("one", "other"), [("1234567", "1234568"), ("50", "50.000001"), ("1e10", "10000000001")])
+def test_bounds_that_look_alike_when_rounded_are_different_constraints(one: str, other: str) -> None:
+    stored, new = (
+        read_study_file(STORED, None, [f'constraints={{bytes: "<= {bound}"}}']) for bound in (one, other)
+    )
+    [found] = differences(stored, new)
+    assert not found.is_safe
+    assert len(set(re.findall(r"<= (\S+)", found.sentence))) == 2, "the two bounds can be told apart"
+    assert len(differences_in_measuring(stored, new)) == 1
+
+
+def test_variables_that_read_alike_in_one_line_are_different_environments() -> None:
+    one, other = (
+        read_study_file(STORED, None, [f"objective.environment={written}"])
+        for written in ('{A: "x, B: y"}', "{A: x, B: y}")
+    )
+    assert len(differences_in_measuring(one, other)) == 1
+    assert differences_in_measuring(one, one) == []
+
+
+def test_another_default_is_said_and_stored() -> None:
+    stored, new = (
+        read_study_file(STORED, None, [f"search_space.depth={{int: [2, 8], step: 2, default: {default}}}"])
+        for default in (2, 8)
+    )
+    [found] = differences(stored, new)
+    assert found.sentence == "the default of 'depth' changes from 2 to 8"
+    assert found.is_safe
+    assert resumed(stored, new) == new
+    [lost] = differences(stored, read_study_file(STORED))
+    assert lost.sentence == "the default of 'depth' changes from 2 to none"
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_two_studies_have_no_differences_exactly_if_they_are_the_same(data: st.DataObject) -> None:
+    """Seeds, names, the order of a study's parameters and of its first points are no differences."""
+    stored = data.draw(specs())
+    field = data.draw(st.sampled_from([field.name for field in fields(stored) if field.name != "name"]))
+    new = replace(stored, **{field: getattr(data.draw(specs()), field)})
+    assume(new.sampler.seed is not None and stored.sampler.seed is not None)
+    found = differences(stored, new)
+    by_name = [{parameter.name: parameter for parameter in spec.search_space} for spec in (stored, new)]
+    is_same = replace(new, search_space=()) == replace(stored, search_space=()) and by_name[0] == by_name[1]
+    assert (found == ()) == is_same
+    assert differences(stored, stored) == ()
+    assert all(difference.sentence for difference in found)
+
+
+@settings(max_examples=20)
+@given(specs(), specs())
+def test_two_studies_measure_the_same_in_both_directions_or_in_none(one: StudySpec, other: StudySpec) -> None:
+    assert len(differences_in_measuring(one, other)) == len(differences_in_measuring(other, one))
+    assert differences_in_measuring(one, replace(one, name="other", budget=other.budget, keep=other.keep)) == []

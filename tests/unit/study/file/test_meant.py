@@ -1,6 +1,6 @@
 import pytest
 
-from hpotool.study.file.grammar import BUDGET, STUDY
+from hpotool.study.file.grammar.study import BUDGET, STUDY
 from hpotool.study.file.meant import say_meant
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from hpotool.study.file.differences import differences
-from hpotool.study.file.grammar import BUDGET, OBJECTIVE, RETRY, STUDY, TIER
-from hpotool.study.file.kinds import Flag, Key, Record
+from hpotool.study.file.grammar.kinds import Flag, Key, Record
+from hpotool.study.file.grammar.study import BUDGET, OBJECTIVE, RETRY, STUDY, TIER
 from hpotool.study.file.reader import read_study_data, read_study_file
 from hpotool.study.file.resolved import to_document
 from hpotool.study.spec import BudgetSpec, ObjectiveSpec, RetrySpec, StudySpec, TierSpec
@@ -33,13 +33,13 @@ STORED_SINCE_0_1 = {
 )
 def test_each_key_in_grammar_has_its_field_in_spec(record: Record, value: type[Any]) -> None:
     keys = {"name" if key == "study" else key for key in record.keys}
-    assert keys == {field.name for field in fields(value)}, "declare it in study/file/grammar.py and study/spec.py"
+    assert keys == {field.name for field in fields(value)}, "see CONTRIBUTING: a key of the study file"
 
 
 def test_a_key_younger_than_the_first_release_is_silent() -> None:
     stored = {name for name, key in STUDY.keys.items() if not key.is_silent}
     assert stored == STORED_SINCE_0_1, (
-        "set is_silent on the new key in study/file/grammar.py: old studies keep their hash"
+        "set is_silent on the new key in study/file/grammar/study.py: old studies keep their hash"
     )
     assert set(to_document(read_study_file(SMALLEST))) == STORED_SINCE_0_1
 

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from hpotool.study.document import format_yaml, parse_yaml
 from hpotool.study.file.reader import read_study_data, read_study_file
 from hpotool.study.file.resolved import spec_hash, to_document
 from hpotool.study.spec import (
@@ -27,6 +26,7 @@ from hpotool.study.spec import (
     StudySpec,
 )
 from hpotool.study.units import format_duration, format_size, parse_duration, parse_size
+from hpotool.study.yaml.document import format_yaml, parse_yaml
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_.]{0,8}", fullmatch=True)
 FINITE = st.floats(-1e9, 1e9)

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import math
+from random import Random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution
+from scipy.stats import sem
 
-from hpotool.study.rules.budget import FinishedTrial, Progress, Usage, reached_limit
+from hpotool.study.rules.budget import FinishedTrial, Progress, Usage, advance, reached_limit
 from hpotool.study.rules.replicates import Measurement, average, point_key, standard_errors
 from hpotool.study.spec import BudgetSpec, MetricSpec
 from tests.unit.study.rules.progress import progress_of
@@ -115,3 +118,63 @@ def test_the_front_is_the_best_mean_whatever_the_order(measured: list[tuple[str,
     values = {point: [value for other, value in measured if other == point] for point, _ in measured}
     means = [sum(of_point) / len(of_point) for of_point in values.values()]
     assert progress.front == ((min(means),),) if means else progress.front == ()
+
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(FINITE, st.integers(1, 12))
+def test_equal_replicates_measure_what_each_of_them_measured(value: float, count: int) -> None:
+    """0.1 + 0.1 + 0.1 is not 3 * 0.1 in floats, and a sum may overflow where the mean does not."""
+    measured = average([Measurement((value,), {"mb": value})] * count)
+    assert measured == Measurement((value,), {"mb": value})
+
+
+@given(st.lists(FINITE, min_size=2, max_size=6), st.randoms())
+def test_the_order_of_the_replicates_changes_neither_mean_nor_error(values: list[float], random: Random) -> None:
+    shuffled = random.sample(values, len(values))
+    one, other = ([Measurement((value,)) for value in order] for order in (values, shuffled))
+    assert average(one) == average(other)
+    assert standard_errors(one) == standard_errors(other)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=8))
+def test_mean_and_error_are_those_of_numpy_and_scipy(values: list[float]) -> None:
+    measured = [Measurement((value,)) for value in values]
+    assert average(measured).values[0] == pytest.approx(np.mean(values), rel=1e-9, abs=1e-9)
+    assert standard_errors(measured)[0] == pytest.approx(sem(values), rel=1e-6, abs=1e-9)
+
+
+@given(st.lists(st.floats(-1e100, 1e100), min_size=1, max_size=6))
+def test_a_mean_lies_between_the_least_and_the_greatest(values: list[float]) -> None:
+    assert min(values) <= average([Measurement((value,)) for value in values]).values[0] <= max(values)
+
+
+def test_a_target_that_each_replicate_reaches_is_reached_by_their_mean() -> None:
+    budget, progress = BudgetSpec(target={"loss": 0.1}), Progress()
+    for count in range(1, 8):
+        progress = advance(progress, FinishedTrial((0.1,), point="a"), LOSS)
+        reached = reached_limit(budget, LOSS, Usage(complete=count, progress=progress))
+        assert reached is not None
+        assert reached.key == "target"
+        assert progress.front == ((0.1,),)
+
+
+@pytest.mark.parametrize("values", [[1e200, -1e200], [1.7e308, -1.7e308], [math.inf, 1.0], [math.nan, 1.0], [1.0]])
+def test_an_error_that_cannot_be_computed_is_none_or_a_number(values: list[float]) -> None:
+    [error] = standard_errors([Measurement((value,)) for value in values])
+    assert error is None or math.isfinite(error)
+
+
+@given(
+    st.dictionaries(st.text(max_size=4), st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=4)))
+)
+def test_the_order_in_which_parameters_were_suggested_makes_no_other_point(params: dict[str, object]) -> None:
+    assert point_key(params) == point_key(dict(reversed(params.items())))
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_two_floats_are_one_point_exactly_if_they_are_equal(one: float, other: float) -> None:
+    distributions = {"x": FloatDistribution(0, 1)}
+    keys = [point_key({"x": value}, distributions) for value in (one, other)]
+    assert (keys[0] == keys[1]) == (one == other)

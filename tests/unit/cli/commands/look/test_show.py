@@ -4,7 +4,7 @@ from typing import Any
 from rich.console import Console
 
 from hpotool.cli.commands.look.show import _describe_scale, _draw
-from hpotool.cli.screen.text import count_of
+from hpotool.study.wording import count_of
 
 BRANCH = {
     "source": 36,

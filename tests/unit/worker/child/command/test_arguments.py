@@ -186,3 +186,48 @@ def test_integers_and_texts_are_as_they_are() -> None:
 
 def test_the_variables_that_a_command_needs_are_those_of_the_worker() -> None:
     assert variables_in(["--data=${DATA}/${SET_1}", "{lr}", "$HOME", "${}", "{{x}}"]) == ["DATA", "SET_1"]
+
+
+PLAIN = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(-1e300, 1e300) | st.text(max_size=8)
+PARAMS = st.dictionaries(st.from_regex(r"[a-z][a-z0-9_]{0,5}", fullmatch=True), PLAIN, max_size=4)
+
+
+@given(st.dictionaries(st.text(max_size=5), PLAIN, max_size=4))
+def test_parameters_as_json_are_what_json_reads(params: dict[str, Any]) -> None:
+    read = json.loads(spell_json(params))
+    assert read == params
+    assert [type(value) for value in read.values()] == [type(value) for value in params.values()]
+
+
+@given(PARAMS)
+def test_options_are_what_argparse_gives_back(params: dict[str, Any]) -> None:
+    parser = argparse.ArgumentParser(allow_abbrev=False, exit_on_error=False)
+    for name, value in params.items():
+        if isinstance(value, bool):
+            parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction)
+        else:
+            parser.add_argument(f"--{name}", type=type(value) if isinstance(value, (int, float)) else str)
+    read = vars(parser.parse_args(spell_options(params)))
+    expected = {name: "null" if value is None else value for name, value in params.items()}
+    assert read == expected
+
+
+@given(
+    st.lists(st.tuples(st.text(st.characters(exclude_characters="{}$"), max_size=6), st.sampled_from(["x", "y"]))),
+    PLAIN,
+    PLAIN,
+)
+def test_a_template_is_its_text_with_every_name_replaced(parts: list[tuple[str, str]], x: Any, y: Any) -> None:
+    values = {"x": x, "y": y}
+    template = "".join(f"{text}{{{name}}}" for text, name in parts)
+    assert fill_template(template, values, ["x", "y"], {}) == "".join(
+        f"{text}{spell(values[name])}" for text, name in parts
+    )
+
+
+@given(st.text(max_size=10), st.text(max_size=10))
+def test_a_value_that_looks_like_a_template_is_not_filled_in_again(value: str, variable: str) -> None:
+    values = {"x": f"{{y}}${{HOME}}{value}", "y": "secret"}
+    assert fill_template("{x}", values, ["x", "y"], {"HOME": "/root"}) == values["x"]
+    environment = {"HOME": f"{{y}}${{HOME}}{variable}"}
+    assert fill_template("${HOME}", values, ["x", "y"], environment) == environment["HOME"]

@@ -1,5 +1,6 @@
 import json
 import math
+import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -177,3 +178,74 @@ def test_the_reason_of_an_end_is_what_was_said_last(lines: list[str], words: str
 
 def test_json_escapes_of_a_name_are_that_name() -> None:
     assert read(LineReader(("η",), (), {}), json.dumps({"η": 1})) == [Report({"η": 1.0})]
+
+
+NUMBERS = st.floats() | st.integers(-(2**70), 2**70)
+KEYS = st.text(st.characters(codec="utf-8"), max_size=6).filter(lambda key: key not in ("accuracy", "step"))
+
+
+@given(
+    NUMBERS,
+    st.none() | st.integers(0, 2**31 - 1),
+    st.dictionaries(KEYS, st.floats(allow_nan=False, allow_infinity=False), max_size=3),
+    st.booleans(),
+    st.sampled_from(["", " ", "\t"]),
+)
+def test_what_a_program_prints_with_json_dumps_is_what_is_read(
+    value: float, step: int | None, others: dict[str, float], escaped: bool, blank: str
+) -> None:
+    printed = {**others, "accuracy": value} | ({} if step is None else {"step": step})
+    line = blank + json.dumps(printed, ensure_ascii=escaped) + blank
+    [report] = read(LineReader(("accuracy",), (), {}), line)
+    assert isinstance(report, Report)
+    assert report.step == step
+    assert repr(report.values["accuracy"]) == repr(float(value))
+    assert {name: number for name, number in report.values.items() if name != "accuracy"} == others
+
+
+@given(
+    st.text(max_size=60),
+    st.lists(st.sampled_from(["accuracy", '"accuracy"', "{", "}", ":", "0.5", ", ", '"step"']), max_size=12),
+)
+def test_any_line_is_reports_and_reasons_of_wanted_names(text: str, parts: list[str]) -> None:
+    reader = LineReader(("accuracy",), (), {"loss": r"loss[:=](\S*)"})
+    for line in (text, "".join(parts), text + "".join(parts)):
+        for found in read(reader, line):
+            if isinstance(found, Untaken):
+                assert found.metric in ("accuracy", "loss")
+                assert found.why
+            else:
+                assert set(found.values) & {"accuracy", "loss"}
+                assert found.step is None or found.step >= 0
+
+
+@given(
+    st.lists(st.tuples(st.floats(), st.booleans()), min_size=1, max_size=12),
+    st.sampled_from(["last", "min", "max"]),
+)
+def test_a_series_takes_what_python_would_take_of_the_list(reports: list[tuple[float, bool]], take: Any) -> None:
+    series = Series({"loss": take})
+    for step, (value, is_final) in enumerate(reports):
+        series.add(Report({"loss": value}, None if is_final else step))
+    values = [value for value, _ in reports]
+    numbers = [value for value in values if not math.isnan(value)]
+    expected = values[-1] if take == "last" or not numbers else (min if take == "min" else max)(numbers)
+    found = series.values["loss"]
+    assert found == expected or (math.isnan(found) and math.isnan(expected))
+    assert ("loss" in series.final) is reports[-1][1]
+
+
+@given(
+    st.lists(
+        st.sampled_from(["loss=1", "loss: 0.25", "loss=-3e-2", "loss=nan", "no", "loss=", "x loss=2 loss=3"]),
+        max_size=8,
+    )
+)
+def test_a_pattern_finds_what_re_finds_and_counts_it_as_steps(lines: list[str]) -> None:
+    pattern = r"loss[:=]\s*(\S+)"
+    reader = LineReader(("loss",), (), {"loss": pattern})
+    reports = [found for line in lines for found in read(reader, line) if isinstance(found, Report)]
+    expected = [float(text) for line in lines for text in re.findall(pattern, line)]
+    assert [repr(report.values["loss"]) for report in reports] == [repr(value) for value in expected]
+    assert [report.step for report in reports] == list(range(len(expected)))
+    assert bool(reader.why_missing("loss")) is (not expected)

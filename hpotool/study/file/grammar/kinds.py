@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from hpotool.study.document import Entry, Node, Place, Problems, did_you_mean
 from hpotool.study.file.meant import say_meant
 from hpotool.study.spec import defaults_of
 from hpotool.study.units import format_duration, format_size, parse_duration, parse_size
+from hpotool.study.yaml.document import Entry, Node, Place, Problems, did_you_mean
 
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
 

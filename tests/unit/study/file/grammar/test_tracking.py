@@ -3,9 +3,9 @@ from datetime import timedelta
 import pytest
 
 from hpotool.errors import StudyFileError
+from hpotool.study.file.grammar.tracking import check_mlflow_address, check_wandb_project
 from hpotool.study.file.reader import read_study_data, read_study_file
 from hpotool.study.file.resolved import spec_hash, to_document
-from hpotool.study.file.tracking_grammar import check_mlflow_address, check_wandb_project
 from hpotool.study.occasion import OCCASIONS
 from hpotool.study.spec import NotifySpec, StudySpec, TrackingSpec
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from hpotool.study.document import Node, Problems
-from hpotool.study.file.kinds import BROKEN, DURATION, SIZE, Items, Key, OneOf, Record, Text
+from hpotool.study.file.grammar.kinds import BROKEN, DURATION, SIZE, Items, Key, OneOf, Record, Text
 from hpotool.study.occasion import OCCASIONS
 from hpotool.study.spec import NotifySpec, TrackingSpec
+from hpotool.study.yaml.document import Node, Problems
 
 
 def check_mlflow_address(address: str) -> str:

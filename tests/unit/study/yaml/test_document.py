@@ -1,5 +1,6 @@
 """A document reads back as what was written, and each part of it knows its place."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpotool.errors import StudyFileError
-from hpotool.study.document import (
+from hpotool.study.yaml.document import (
     Node,
     Place,
     Problems,
@@ -17,6 +18,7 @@ from hpotool.study.document import (
     format_yaml,
     from_plain,
     override,
+    parse_scalar,
     parse_yaml,
 )
 
@@ -147,3 +149,115 @@ def test_what_has_no_keys_gets_none() -> None:
 def test_what_is_no_data_cannot_stand_in_a_document() -> None:
     with pytest.raises(TypeError, match="a document cannot contain object"):
         document({"a": object()})
+
+
+@pytest.mark.parametrize(
+    ("text", "tag"),
+    [("!!int abc", "!!int"), ("!!int ''", "!!int"), ("!!int 0b11", "!!int"), ("!!float 1.2.3", "!!float"),
+     ("!!float ''", "!!float"), ("!!bool maybe", "!!bool"), ("!!int 1.5", "!!int"), ("!!float 0x10", "!!float")],
+)  # fmt: skip
+def test_a_tag_that_its_text_does_not_fit_is_a_mistake_at_its_place(text: str, tag: str) -> None:
+    with pytest.raises(StudyFileError) as caught:
+        parse_yaml(f"fine: 1\nbad: {text}\n", "s.yaml")
+    [problem] = caught.value.problems
+    assert (problem.line, problem.column) == (2, 6)
+    assert problem.message.endswith(f"cannot be read as {tag}; remove the tag")
+
+
+@pytest.mark.parametrize(
+    "text", ["!!int 12", "!!int 0x1F", "!!float 1", "!!float .inf", "!!bool true", "!!str 12"]
+)
+def test_a_tag_that_fits_gives_the_type_that_it_names(text: str) -> None:
+    tag, _, written = text.partition(" ")
+    value = {"k": parse_yaml(f"k: {text}", None).plain()}["k"]["k"]  # type: ignore[index,call-overload]
+    assert type(value).__name__ == tag.removeprefix("!!")
+    assert float(str(value).lower().replace("true", "1")) == float(
+        {"0x1F": "31", ".inf": "inf", "true": "1"}.get(written, written)
+    )
+
+
+@pytest.mark.parametrize("character", ["\ud800", "\0", "\x07", "\ufffe"])
+@pytest.mark.parametrize("length", [0, 30_000])  # short texts and long ones are read by different readers
+def test_a_character_that_yaml_forbids_is_a_mistake_at_its_place_in_a_text_of_any_length(
+    character: str, length: int
+) -> None:
+    with pytest.raises(StudyFileError) as caught:
+        parse_yaml(f"long: {'x' * length}\nkey: a{character}\n", "s.yaml")
+    [problem] = caught.value.problems
+    assert (problem.line, problem.column) == (2, 7)
+    assert repr(character) in problem.message
+
+
+@pytest.mark.parametrize("depth", [150, 1_500, 40_000])
+@pytest.mark.parametrize(("opens", "closes"), [("[", "]"), ("{a: ", "}"), ("- ", "")])
+@pytest.mark.parametrize("length", [0, 30_000])  # beyond 20,000, a reader in C would overflow its stack
+def test_a_document_of_any_depth_is_refused_with_a_sentence(
+    opens: str, closes: str, depth: int, length: int
+) -> None:
+    with pytest.raises(StudyFileError, match="nested too deeply"):
+        parse_yaml(f"# {'x' * length}\n{opens * depth}1{closes * depth}", None)
+
+
+@pytest.mark.parametrize("length", [0, 30_000])
+def test_how_deep_a_document_may_be_depends_neither_on_its_length_nor_on_who_calls(length: int) -> None:
+    deep = "[" * 90 + "1" + "]" * 90
+
+    def call(frames: int) -> Any:
+        return call(frames - 1) if frames else parse_yaml(f"k: {deep}\nlong: {'x' * length}", None).plain()
+
+    assert call(0) == call(200)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.integers(-9, 9)), max_size=8))
+def test_overrides_are_assignments_to_nested_dicts(assignments: list[tuple[str, str, int]]) -> None:
+    naive: dict[str, dict[str, int]] = {}
+    for outer, inner, value in assignments:
+        naive.setdefault(outer, {})[inner] = value
+    problems = Problems()
+    written = [f"{outer}.{inner}={value}" for outer, inner, value in assignments]
+    assert override(Node(Place(), {}), written, problems).plain() == naive
+    assert problems.found == []
+
+
+@given(MAPPINGS, st.sampled_from(["a", "a.b", "a.b.c"]), DATA)
+def test_an_assignment_changes_its_own_key_and_leaves_its_argument_alone(
+    data: dict[str, Any], path: str, value: Any
+) -> None:
+    data.pop("a", None)
+    document, problems = from_plain(data, Place()), Problems()
+    changed: Any = assign(document, path, from_plain(value, Place()), problems).plain()
+    assert document.plain() == data
+    found = changed
+    for key in path.split("."):
+        found = found[key]
+    assert found == value
+    assert {key: inner for key, inner in changed.items() if key != "a"} == data
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_a_scalar_or_itself(text: str) -> None:
+    value = parse_scalar(text)
+    assert value is None or isinstance(value, (bool, int, float, str))
+
+
+@given(SCALARS)
+def test_a_scalar_written_as_yaml_is_read_back_from_a_command_line(value: Any) -> None:
+    written = format_yaml([value]).removeprefix("- ").rstrip("\n")
+    read = parse_scalar(written)
+    assert read == value
+    assert type(read) is type(value)
+
+
+@pytest.mark.parametrize("text", ["😀", "a😀b", "\U0010ffff"])
+@pytest.mark.parametrize("length", [0, 30_000])
+def test_json_is_read_as_yaml_with_every_character(text: str, length: int) -> None:
+    data = {text: [text, {"inner": text}], "long": "x" * length}
+    assert parse_yaml(json.dumps(data), None).plain() == data  # escapes it as two halves
+    assert parse_yaml(json.dumps(data, ensure_ascii=False), None).plain() == data
+
+
+@pytest.mark.parametrize("escape", [r"\ud800", r"\udc00\ud800", r"\0", r"\x00", r"\u0000"])
+@pytest.mark.parametrize("line", ['k: "a{}"', '"a{}": 1', 'k: ["{}"]'])
+def test_a_text_that_no_database_stores_is_a_mistake(escape: str, line: str) -> None:
+    with pytest.raises(StudyFileError, match="a character that no database can store; remove it"):
+        parse_yaml(line.replace("{}", escape), None)

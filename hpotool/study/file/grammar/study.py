@@ -5,13 +5,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from hpotool.study.document import Node, Problems
-from hpotool.study.file.algorithms import PRUNER, SAMPLER, JsonData, check_reference
-from hpotool.study.file.kinds import (
-    BROKEN,
+from hpotool.study.file.grammar.algorithms import PRUNER, SAMPLER, JsonData, check_reference
+from hpotool.study.file.grammar.kinds import (
     DURATION,
     SIZE,
     Flag,
@@ -19,170 +16,27 @@ from hpotool.study.file.kinds import (
     Key,
     Number,
     OneOf,
-    Plain,
     Record,
     Table,
     Text,
-    reject,
 )
-from hpotool.study.file.space_grammar import SearchSpace, parameter_json_schema
-from hpotool.study.file.tracking_grammar import NOTIFY, TRACKING
+from hpotool.study.file.grammar.space import SearchSpace, parameter_json_schema
+from hpotool.study.file.grammar.tracking import NOTIFY, TRACKING
+from hpotool.study.file.grammar.values import (
+    METRIC_NAME,
+    MORE_THAN_ZERO,
+    POSITIVE,
+    Constraint,
+    Holdout,
+    Keep,
+    Target,
+    check_environment_name,
+    check_regex,
+    check_study_name,
+    check_tag_name,
+)
 from hpotool.study.origins.paths import check_data_path
 from hpotool.study.outcome import COUNTED
-from hpotool.study.spec import ConstraintSpec, KeepSpec
-
-_COUNT = Number(whole=True, low=0)
-_POSITIVE = Number(whole=True, low=1)
-_MORE_THAN_ZERO = Number(above=0)
-_CONSTRAINT = re.compile(r"(<=|>=)\s*(\S+)")
-
-
-def check_study_name(name: str) -> str:
-    """Return ``name`` if it is safe as a folder, in a URL, on a command line and in the database.
-
-    Raises:
-        ValueError: it is not safe.
-    """
-    if len(name) > 100:
-        raise ValueError(f"the study's name has {len(name)} characters; use at most 100")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        fixed = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")
-        fix = f", like {fixed}" if fixed else ""
-        raise ValueError(
-            f"the study's name {name!r} must be letters, digits and . _ -, starting with a letter or digit{fix}"
-        )
-    return name
-
-
-def _check_metric_name(name: str) -> str:
-    if any(character.isspace() or not character.isprintable() for character in name) or len(name) > 200:
-        raise ValueError(f"the name {name!r} must be one word without spaces, like accuracy or val/loss")
-    return name
-
-
-def _check_regex(pattern: str) -> str:
-    try:
-        groups = re.compile(pattern).groups
-    except re.error as error:
-        raise ValueError(f"{pattern!r} is not a regular expression ({error}); correct it") from None
-    if groups != 1:
-        raise ValueError(
-            rf"{pattern!r} must have one group around the number, like loss=([-+.e\d]+), not {groups}"
-        )
-    return pattern
-
-
-def _check_environment_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_]\w*", name):
-        raise ValueError(f"{name!r} cannot name an environment variable; use letters, digits and _")
-    if name.startswith("HPOTOOL_") or name == "CUDA_VISIBLE_DEVICES":
-        raise ValueError(f"{name!r} is set by hpotool itself; choose another name")
-    return name
-
-
-def _check_tag_name(name: str) -> str:
-    if not re.fullmatch(r"[\w.-]{1,100}", name):
-        raise ValueError(f"the tag's name {name!r} must be one word of letters, digits and . _ -, like owner")
-    return name
-
-
-METRIC_NAME = Text("a metric's name", _check_metric_name)
-
-
-class _Constraint:
-    """``"<= 50"``: a bound, without the name of the value."""
-
-    def read(self, node: Node, problems: Problems) -> Any:
-        match = _CONSTRAINT.fullmatch(node.content.strip()) if isinstance(node.content, str) else None
-        try:
-            bound = float(match[2]) if match else float("nan")
-        except ValueError:
-            bound = float("nan")
-        if match is None or not abs(bound) < float("inf"):
-            return reject(node, 'a bound in quotes, like "<= 50" or ">= 0.9"', problems)
-        return ConstraintSpec("", "<=" if match[1] == "<=" else ">=", bound)
-
-    def write(self, value: Any) -> str:
-        return f"{value.operator} {value.bound!r}"
-
-    def json_schema(self) -> dict[str, Any]:
-        return {"type": "string", "pattern": _CONSTRAINT.pattern}
-
-
-class _Target:
-    """A value that is good enough: a number, or with several metrics a mapping of metrics to numbers."""
-
-    _table = Table(Number(), METRIC_NAME, "metrics with their targets, like {loss: 0.1}", at_least=1)
-
-    def read(self, node: Node, problems: Problems) -> Any:
-        if isinstance(node.content, (dict, list)):
-            return self._table.read(node, problems)
-        return Number().read(node, problems)
-
-    def write(self, value: Any) -> Any:
-        return self._table.write(value)
-
-    def json_schema(self) -> dict[str, Any]:
-        return {"anyOf": [Number().json_schema(), self._table.json_schema()]}
-
-
-class _CountOrAll:
-    """A count, or ``all``, which reads as None."""
-
-    def read(self, node: Node, problems: Problems) -> Any:
-        return None if node.content == "all" else _COUNT.read(node, problems)
-
-    def write(self, value: Any) -> Any:
-        return "all" if value is None else value
-
-    def json_schema(self) -> dict[str, Any]:
-        return {"anyOf": [_COUNT.json_schema(), {"const": "all"}]}
-
-
-class _Keep:
-    """``all``, ``best 3``, or ``{best: 3, last: 2}``."""
-
-    _record = Record(
-        "keep",
-        example="{best: 3}",
-        keys={
-            "best": Key(
-                _CountOrAll(), "the number of best finished trials whose checkpoints are kept, or all (3)"
-            ),
-            "last": Key(_POSITIVE, "the number of checkpoints kept for each trial (2)"),
-        },
-    )
-
-    def read(self, node: Node, problems: Problems) -> Any:
-        if isinstance(node.content, str):
-            match = re.fullmatch(r"best\s+(\d{1,9})|all", node.content.strip())
-            if match is None:
-                return reject(node, "all, best 3, or {best: 3, last: 2}", problems)
-            return KeepSpec(best=int(match[1]) if match[1] else None)
-        values = self._record.read(node, problems)
-        return values if values is BROKEN or BROKEN in values.values() else KeepSpec(**values)
-
-    def write(self, value: Any) -> Any:
-        return self._record.write(value)
-
-    def json_schema(self) -> dict[str, Any]:
-        return {"anyOf": [{"type": "string", "pattern": r"^(all|best\s+\d+)$"}, self._record.json_schema()]}
-
-
-class _Holdout(Plain):
-    """A data set's name, or the number of a fold."""
-
-    def read(self, node: Node, problems: Problems) -> Any:
-        content = node.content
-        is_number = isinstance(content, int) and not isinstance(content, bool) and content >= 0
-        is_name = isinstance(content, str) and bool(content) and "," not in content and content.isprintable()
-        if is_number or is_name:
-            return content
-        return reject(node, "the name of a data set, without commas, or the number of a fold", problems)
-
-    def json_schema(self) -> dict[str, Any]:
-        return {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[^,]+$"}]}
-
 
 OBJECTIVE = Record(
     "objective",
@@ -205,7 +59,7 @@ OBJECTIVE = Record(
         "environment": Key(
             Table(
                 Text("a text"),
-                Text("a variable's name", _check_environment_name),
+                Text("a variable's name", check_environment_name),
                 "variables with their values, like {DATA_DIR: /data}",
             ),
             "environment variables for the attempt; ${NAME} stands for one of the worker",
@@ -213,7 +67,7 @@ OBJECTIVE = Record(
         ),
         "patterns": Key(
             Table(
-                Text("a regular expression", _check_regex),
+                Text("a regular expression", check_regex),
                 METRIC_NAME,
                 "metrics with regular expressions, like {loss: 'loss=(.*)'}",
             ),
@@ -235,10 +89,10 @@ BUDGET = Record(
     "budget",
     example="{trials: 40}",
     keys={
-        "trials": Key(_POSITIVE, "the number of trials that end complete or pruned"),
+        "trials": Key(POSITIVE, "the number of trials that end complete or pruned"),
         "wall": Key(DURATION, "the duration of the study, from its first attempt on"),
-        "gpu_hours": Key(_MORE_THAN_ZERO, "the GPU hours that its attempts use"),
-        "cost": Key(_MORE_THAN_ZERO, "the cost of its attempts, from `prices`"),
+        "gpu_hours": Key(MORE_THAN_ZERO, "the GPU hours that its attempts use"),
+        "cost": Key(MORE_THAN_ZERO, "the cost of its attempts, from `prices`"),
         "prices": Key(
             Table(
                 Number(low=0),
@@ -248,16 +102,16 @@ BUDGET = Record(
             ),
             "the price per hour of a device, by part of its name; `cpu` for workers without one",
         ),
-        "target": Key(_Target(), "the value at which the study is done"),
+        "target": Key(Target(), "the value at which the study is done"),
         "patience": Key(
-            _POSITIVE, "the number of finished trials without improvement after which the study is done"
+            POSITIVE, "the number of finished trials without improvement after which the study is done"
         ),
         "regret": Key(
-            _MORE_THAN_ZERO,
+            MORE_THAN_ZERO,
             "the study is done when further search can hardly gain more than this, in the metric's units",
             is_silent=True,
         ),
-        "failed": Key(_POSITIVE, "the number of failed trials after which the study is done"),
+        "failed": Key(POSITIVE, "the number of failed trials after which the study is done"),
     },
 )
 
@@ -278,8 +132,8 @@ TIER = Record(
     "a tier",
     example="{trials: 60, steps: 3}",
     keys={
-        "trials": Key(_POSITIVE, "the number of trials in the tier", True, "trials: 60"),
-        "steps": Key(_POSITIVE, "the step to which each of them trains", True, "steps: 3"),
+        "trials": Key(POSITIVE, "the number of trials in the tier", True, "trials: 60"),
+        "steps": Key(POSITIVE, "the step to which each of them trains", True, "steps: 3"),
     },
 )
 
@@ -301,7 +155,7 @@ STUDY = Record(
             "metrics: {accuracy: maximize}",
         ),
         "constraints": Key(
-            Table(_Constraint(), METRIC_NAME, 'names with bounds, like {latency_ms: "<= 50"}'),
+            Table(Constraint(), METRIC_NAME, 'names with bounds, like {latency_ms: "<= 50"}'),
             "bounds on what the objective reports",
         ),
         "search_space": Key(SearchSpace(), "the parameters; absent if the objective suggests its own"),
@@ -337,7 +191,7 @@ STUDY = Record(
             is_silent=True,
         ),
         "holdout": Key(
-            Items(_Holdout(), "names or folds, like [8, 9]", at_least=1, alone=True),
+            Items(Holdout(), "names or folds, like [8, 9]", at_least=1, alone=True),
             "data or folds that only confirm and the final training are told of",
             is_silent=True,
         ),
@@ -380,13 +234,13 @@ STUDY = Record(
         ),
         "description": Key(Text("a text"), "what the study is about, for people", is_silent=True),
         "tags": Key(
-            Table(Text("a text"), Text("a tag's name", _check_tag_name), "tags, like {owner: ann, paper: iclr}"),
+            Table(Text("a text"), Text("a tag's name", check_tag_name), "tags, like {owner: ann, paper: iclr}"),
             "tags to find the study by",
             is_silent=True,
         ),
         "tracking": Key(TRACKING, "where one of the workers exports every trial", is_silent=True),
         "notify": Key(NOTIFY, "the events that people are notified of at HPOTOOL_NOTIFY", is_silent=True),
-        "keep": Key(_Keep(), "which checkpoints are kept: all, or those of the best finished trials (best 3)"),
+        "keep": Key(Keep(), "which checkpoints are kept: all, or those of the best finished trials (best 3)"),
     },
     ignored_prefix="x-",
 )

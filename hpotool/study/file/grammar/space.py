@@ -11,13 +11,14 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from hpotool.study.document import Entry, Node, Place, Problems, did_you_mean
-from hpotool.study.file.kinds import BROKEN, Anything, Flag, Items, Number, Plain, Table, Text, describe
-from hpotool.study.space import describe_range, given_value, is_given_by, parameter_as_data
+from hpotool.study.file.grammar.kinds import BROKEN, Anything, Flag, Items, Number, Plain, Table, Text, describe
+from hpotool.study.space import describe_range, given_value, is_given_by, parameter_as_data, say_number
 from hpotool.study.spec import NO_DEFAULT, ParameterSpec
+from hpotool.study.yaml.document import Entry, Node, Place, Problems, did_you_mean
 
 _FORMS = "{float: [low, high]}, {int: [low, high]}, {choice: [a, b]}, {const: a} or {group: {…}}"
 _HEADS = ("float", "int", "choice", "const", "group")
+_MOST_STEPS = 2**53  # floats cannot tell more of them apart
 _MOST_CHOICES = 10_000  # every trial stores all choices with its parameter
 _KEYS = {
     "float": ("float", "log", "step", "when", "default"),
@@ -245,7 +246,8 @@ def _read_bounds(content: dict[str, Entry], head: str, problems: Problems) -> tu
         return None
     low, high = bounds
     if high < low:
-        problems.add(node.place, f"high {high:g} is below low {low:g}; write [{high:g}, {low:g}]")
+        high, low = say_number(high), say_number(low)
+        problems.add(node.place, f"high {high} is below low {low}; write [{high}, {low}]")
         return None
     return low, high
 
@@ -264,7 +266,7 @@ def _read_range(content: dict[str, Entry], head: str, problems: Problems) -> tup
         return None
     if log and low <= 0:
         least = "1 or more" if head == "int" else "above 0, like 1.0e-5"
-        problems.add(content[head].value.place, f"with log: true, low must be {least}, got {low:g}")
+        problems.add(content[head].value.place, f"with log: true, low must be {least}, got {say_number(low)}")
         return None
     if step is not None and not _check_step(content["step"].value.place, low, high, step, problems):
         return None
@@ -273,11 +275,15 @@ def _read_range(content: dict[str, Entry], head: str, problems: Problems) -> tup
 
 def _check_step(place: Place, low: float, high: float, step: float, problems: Problems) -> bool:
     d_low, d_high, d_step = (Decimal(str(number)) for number in (low, high, step))
+    if isinstance(step, float) and (d_high - d_low) / d_step > _MOST_STEPS:
+        problems.add(place, "this step is too small for the range; make it larger, or remove it")
+        return False
     if (d_high - d_low) % d_step == 0:
         return True
     below = (d_high - d_low) // d_step * d_step + d_low
+    steps = f"steps of {say_number(step)} from {say_number(low)}"
     fix = f"make high {below.normalize():f} or {(below + d_step).normalize():f}"
-    problems.add(place, f"steps of {step:g} from {low:g} do not reach high {high:g}; {fix}, or change the step")
+    problems.add(place, f"{steps} do not reach high {say_number(high)}; {fix}, or change the step")
     return False
 
 

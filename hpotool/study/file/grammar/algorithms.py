@@ -13,8 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hpotool.study.document import Entry, Node, Problems, did_you_mean
-from hpotool.study.file.kinds import (
+from hpotool.study.file.grammar.kinds import (
     BROKEN,
     Anything,
     Flag,
@@ -29,6 +28,7 @@ from hpotool.study.file.kinds import (
     Text,
     reject,
 )
+from hpotool.study.yaml.document import Entry, Node, Problems, did_you_mean
 
 LARGEST_SEED = 2**32 - 1  # the largest seed of NumPy's RandomState
 _COUNT = Number(whole=True, low=0)

@@ -1,4 +1,4 @@
-"""What a row of study/file/algorithms.py still needs elsewhere, and that the row alone decides the rest."""
+"""What a row of grammar/algorithms.py still needs elsewhere, and that the row alone decides the rest."""
 
 import re
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ import pytest
 from hpotool.errors import StudyFileError
 from hpotool.search import samplers
 from hpotool.search.pruning import pruners
-from hpotool.study.file.algorithms import PRUNER, PRUNERS, SAMPLER, SAMPLERS, Row
-from hpotool.study.file.kinds import Flag, Key
+from hpotool.study.file.grammar.algorithms import PRUNER, PRUNERS, SAMPLER, SAMPLERS, Row
+from hpotool.study.file.grammar.kinds import Flag, Key
 from hpotool.study.file.reader import read_study_file
 from hpotool.study.spec import PrunerSpec, SamplerSpec
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[5]
 TIERS = "tiers: [{trials: 2, steps: 1}, {trials: 1, steps: 2}]\n"
 HEAD = "study: s\nobjective: {python: m:f}\n"
 

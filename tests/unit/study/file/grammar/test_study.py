@@ -8,14 +8,14 @@ import jsonschema
 import pytest
 
 from hpotool.errors import StudyFileError
-from hpotool.study.document import format_yaml, parse_yaml
-from hpotool.study.file.algorithms import PRUNERS, SAMPLERS
-from hpotool.study.file.grammar import RETRY, STUDY, json_schema
-from hpotool.study.file.kinds import Record
+from hpotool.study.file.grammar.algorithms import PRUNERS, SAMPLERS
+from hpotool.study.file.grammar.kinds import Record
+from hpotool.study.file.grammar.study import RETRY, STUDY, json_schema
 from hpotool.study.file.reader import read_study_file
 from hpotool.study.file.resolved import to_document
+from hpotool.study.yaml.document import format_yaml, parse_yaml
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[5]
 EVERY_KEY = Path(__file__).parent / "every_key.yaml"
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "study-file.md").read_text(), re.DOTALL)
 SMALL = "study: s\nobjective: {python: m:f}\nmetrics: {loss: minimize}\n"

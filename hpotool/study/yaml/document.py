@@ -15,11 +15,15 @@ from typing import Union
 import yaml
 
 from hpotool.errors import Problem, StudyFileError
+from hpotool.study.doors import join_escapes
+from hpotool.study.yaml.errors import describe_syntax
 
 Scalar = Union[None, bool, int, float, str]  # noqa: UP007 -- evaluated at run time, on Python 3.10 too
 _LARGEST = 50_000  # nodes, with aliases expanded: a few lines of nested aliases can stand for billions
 _TOO_MANY = f"more than {_LARGEST} values, counting aliases; make it smaller"
 _LONG = 20_000  # characters: longer files are read by libyaml, if PyYAML has it, which is ten times faster
+_DEEPEST = 100  # levels: Python's own limit would depend on how deep the caller stands
+_TOO_DEEP = "this is nested too deeply for a study; flatten it"
 _LARGEST_INT = 2**63 - 1  # the range of Postgres's bigint and NumPy's integers
 
 
@@ -176,34 +180,37 @@ def parse_scalar(text: str) -> Scalar:
 def _compose(text: str, file: str | None, problems: Problems) -> yaml.Node | None:
     if len(text) > _LONG and _FastLoader is not None:
         try:
-            if _has_more_values(text):
-                problems.add(Place(file), _TOO_MANY)
+            excess = _find_excess(text)
+            if excess:
+                problems.add(Place(file), excess)
                 return None
             return yaml.compose(text, Loader=_FastLoader)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, UnicodeEncodeError):
             pass  # the pure Python reader gives the messages that `_explain` knows
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        mark, sentence = _describe_syntax(error)
+        mark, sentence = describe_syntax(error)
         problems.add(Place(file, mark.line + 1, mark.column + 1) if mark else Place(file), sentence)
     except yaml.reader.ReaderError as error:
-        before = text[: error.position]
-        place = Place(file, before.count("\n") + 1, error.position - (before.rfind("\n") + 1) + 1)
+        before = text[: error.position].split("\n")
+        place = Place(file, len(before), len(before[-1]) + 1)
         problems.add(place, f"the character {chr(error.character)!r} is not allowed in YAML; remove it")
     except RecursionError:
-        problems.add(Place(file), "this is nested too deeply for a study; flatten it")
+        problems.add(Place(file), _TOO_DEEP)
     else:
         if node is None:
-            problems.add(
-                Place(file, 1, 1), "the file is empty; a study needs at least study, objective and metrics"
-            )
+            sentence = "the file is empty; a study needs at least study, objective and metrics"
+            problems.add(Place(file, 1, 1), sentence)
         return node
     return None
 
 
-def _has_more_values(text: str) -> bool:
-    """Whether the text has more values than a document may have; checked before any of them is kept."""
+def _find_excess(text: str) -> str | None:
+    """What the text has more of than a document may have: values, or levels, at which libyaml's stack overflows.
+
+    Checked before any of them is kept.
+    """
     assert _FastLoader is not None
     count, is_key, outer = 0, False, []
     for event in yaml.parse(text, Loader=_FastLoader):
@@ -212,37 +219,15 @@ def _has_more_values(text: str) -> bool:
             if isinstance(event, yaml.CollectionStartEvent):
                 outer.append((is_key, isinstance(event, yaml.MappingStartEvent)))
                 is_key = outer[-1][1]
+                if len(outer) > _DEEPEST:
+                    return _TOO_DEEP
                 continue
         elif isinstance(event, yaml.CollectionEndEvent):
             is_key, _ = outer.pop()
         if count > _LARGEST:
-            return True
+            return _TOO_MANY
         is_key = bool(outer) and outer[-1][1] and not is_key
-    return False
-
-
-def _describe_syntax(error: yaml.MarkedYAMLError) -> tuple[yaml.Mark | None, str]:
-    """The place and the problem, in words for people who do not know how YAML is parsed."""
-    problem, context = error.problem or "", error.context or ""
-    here, start = error.problem_mark or error.context_mark, error.context_mark or error.problem_mark
-    if r"'\t'" in problem:
-        return here, "a tab cannot be used here; indent with spaces"
-    if "document" in problem:
-        return here, "a second document starts here, but a study file has only one; remove the line ---"
-    if "mapping values are not allowed" in problem:
-        return here, "a second ': ' on one line; put the inner key on its own line, or quote the text"
-    if "undefined alias" in problem:
-        return here, f"{problem.removeprefix('found ')}; write &name before the value that *name repeats"
-    if "could not find expected ':'" in problem:
-        return start, "a key without ':' after it; write it as key: value"
-    if "flow" in context:
-        bracket = "{" if "mapping" in context else "["
-        return start, f"this {bracket} is not closed; close it, or put a ',' between its items"
-    if "quoted scalar" in context:
-        return start, "this quote is not closed; close it on the same line"
-    if "block" in context:
-        return here, "this is not aligned with the lines above; indent lines that belong together equally"
-    return here, f"this is not YAML: {context} {problem}".strip()
+    return None
 
 
 class _Converter:
@@ -261,8 +246,8 @@ class _Converter:
         if id(node) in self._open:
             self._problems.add(place, "this alias (*) is inside its own anchor (&) and would never end; remove it")
             return Node(place, None)
-        if self._count > _LARGEST:
-            self._problems.add(Place(self._file), _TOO_MANY)
+        if self._count > _LARGEST or len(self._open) > _DEEPEST:
+            self._problems.add(Place(self._file), _TOO_DEEP if len(self._open) > _DEEPEST else _TOO_MANY)
             self._problems.raise_if_any()
         self._open.add(id(node))
         try:
@@ -278,8 +263,7 @@ class _Converter:
         return Place(self._file, node.start_mark.line + 1, node.start_mark.column + 1)
 
     def _mapping(self, node: yaml.MappingNode) -> dict[str, Entry]:
-        own: dict[str, Entry] = {}
-        merged: dict[str, Entry] = {}
+        own, merged = dict[str, Entry](), dict[str, Entry]()
         for key_node, value_node in node.value:
             place = self._place(key_node)
             if key_node.tag == "tag:yaml.org,2002:merge":
@@ -295,16 +279,14 @@ class _Converter:
 
     def _key(self, node: yaml.Node) -> str:
         if isinstance(node, yaml.ScalarNode):
-            return str(node.value)
-        self._problems.add(
-            self._place(node), "a key must be a name, not a list or a mapping; put {braces} in quotes"
-        )
+            return self._text(node)
+        sentence = "a key must be a name, not a list or a mapping; put {braces} in quotes"
+        self._problems.add(self._place(node), sentence)
         return ""
 
     def _merged(self, node: yaml.Node) -> dict[str, Entry]:
-        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
         merged: dict[str, Entry] = {}
-        for source in sources:
+        for source in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             content = self.convert(source).content
             if isinstance(content, dict):
                 merged = {**content, **merged}
@@ -313,21 +295,32 @@ class _Converter:
         return merged
 
     def _scalar(self, node: yaml.Node) -> Scalar:
-        known = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str")}
-        if node.tag == "tag:yaml.org,2002:merge":
-            return str(node.value)
-        if node.tag not in known:
+        kind = _short_tag(node.tag)
+        problem = f"{node.value!r} cannot be read as {kind}; remove the tag"
+        try:
+            if kind in ("!!str", "!!merge"):
+                return self._text(node)
+            if kind == "!!int":
+                return self._int(node)
+            if kind == "!!float":
+                return float(re.sub(r"^([-+]?)\.(inf|nan)$", r"\1\2", str(node.value).lower()))
+            if kind in ("!!bool", "!!null"):
+                value: Scalar = self._scalars.construct_object(node)
+                return value
+            problem = f"the YAML tag {kind} is not supported in a study file; remove it"
+        except (ValueError, KeyError):  # the tag is written out: !!int abc
+            pass
+        self._problems.add(self._place(node), problem)
+        return None
+
+    def _text(self, node: yaml.Node) -> str:
+        try:
+            return join_escapes(str(node.value))
+        except UnicodeError:
             self._problems.add(
-                self._place(node),
-                f"the YAML tag {_short_tag(node.tag)} is not supported in a study file; remove it",
+                self._place(node), "this text has a character that no database can store; remove it"
             )
-            return None
-        if node.tag == "tag:yaml.org,2002:int":
-            return self._int(node)
-        if node.tag == "tag:yaml.org,2002:float":
-            return float(re.sub(r"^([-+]?)\.(inf|nan)$", r"\1\2", str(node.value).lower()))
-        value: Scalar = self._scalars.construct_object(node)
-        return value
+            return ""
 
     def _int(self, node: yaml.Node) -> int | None:
         text = str(node.value)
@@ -357,8 +350,7 @@ def from_plain(data: object, place: Place) -> Node:
 def override(document: Node, assignments: Sequence[str], problems: Problems, typed: Place | None = None) -> Node:
     """``document`` with ``key.key=value`` assignments applied, the last one winning; ``typed`` is their place."""
     for assignment in assignments:
-        place = typed or Place(f"--set {assignment}")
-        path, equals, text = assignment.partition("=")
+        place, (path, equals, text) = typed or Place(f"--set {assignment}"), assignment.partition("=")
         if not equals or not path.strip(". "):
             problems.add(place, "this sets nothing; write key=value, like budget.trials=400")
             continue

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpotool.study.document import Entry, Node, Place, Problems, from_plain, parse_yaml
-from hpotool.study.file.kinds import (
+from hpotool.study.file.grammar.kinds import (
     BROKEN,
     DURATION,
     SIZE,
@@ -27,6 +26,7 @@ from hpotool.study.file.kinds import (
     place_of_key,
     reject,
 )
+from hpotool.study.yaml.document import Entry, Node, Place, Problems, from_plain, parse_yaml
 
 WORD = Text("a word")
 PAIRS = Table(Number(), WORD, "names with numbers, like {a: 1}", at_least=1)

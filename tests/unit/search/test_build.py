@@ -1,0 +1,76 @@
+"""A name in a study file becomes an object of the right kind, or one sentence that says why not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler, RandomSampler
+
+from hpotool.errors import InputError
+from hpotool.search.build import check_arguments, construct, load_class
+from hpotool.study.file.grammar.algorithms import PRUNERS, SAMPLERS
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"),
+    [
+        ("nope:X", "cannot be imported"),
+        ("a b:c", "cannot be imported"),
+        (":X", "is not written as module:Class"),
+        (".x:Y", "is not written as module:Class"),
+        ("..:X", "is not written as module:Class"),
+        ("", "is not written as module:Class"),
+        ("os:", "has no ''"),
+        ("os:path.missing", "has no 'path.missing'"),
+        ("json:JSONDecoder", "is not a sampler"),
+        ("os:path.join", "is not a sampler"),
+        ("optuna.samplers:BaseSampler", "does not accept its arguments"),
+        ("optuna.samplers:GridSampler", "does not accept its arguments"),
+        ("optuna.pruners:MedianPruner", "is not a sampler"),
+    ],
+)
+def test_a_reference_that_is_no_class_of_that_kind_is_an_input_error(reference: str, says: str) -> None:
+    with pytest.raises(InputError) as refused:
+        load_class(reference, BaseSampler, "sampler", {})
+    assert says in refused.value.message
+    assert "\n" not in refused.value.message
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_a_class_or_an_input_error(reference: str) -> None:
+    with pytest.raises(InputError):
+        load_class(reference, BasePruner, "pruner", {})
+
+
+def test_a_class_gets_its_arguments_and_may_be_nested_in_another() -> None:
+    found = load_class("optuna.samplers:RandomSampler", BaseSampler, "sampler", {"seed": 3})
+    assert isinstance(found, RandomSampler)
+    with pytest.raises(InputError, match="does not accept its arguments"):
+        load_class("optuna.samplers:RandomSampler", BaseSampler, "sampler", {"sead": 3})
+
+
+@pytest.mark.parametrize(("what", "known"), [("sampler", SAMPLERS), ("pruner", PRUNERS)])
+def test_every_name_and_argument_of_the_tables_is_known_and_a_slip_is_corrected(what: str, known: Any) -> None:
+    for name, row in known.items():
+        required = {key: None for key, each in row.keys.items() if each.required}
+        check_arguments(what, name, {**dict.fromkeys(row.keys), **required}, known)
+        with pytest.raises(InputError, match=f"there is no {what}") as refused:
+            check_arguments(what, f"{name}x", {}, known)
+        assert name in str(refused.value.hint)
+        for key in row.keys:
+            with pytest.raises(InputError, match="has no argument") as refused:
+                check_arguments(what, name, {f"{key}_": 1}, known)
+            assert key in str(refused.value.hint)
+        for key in required:
+            with pytest.raises(InputError, match=f"needs '{key}'"):
+                check_arguments(what, name, {other: 1 for other in required if other != key}, known)
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
+    with pytest.raises(InputError, match="needs the package 'no_such_package'") as refused:
+        construct(dict, {}, "sampler", "x", ("no_such_package", "hpotool[x]"))
+    assert refused.value.hint == "pip install 'hpotool[x]'"
