@@ -16,7 +16,7 @@ from hpotool.study.file.resolved import to_document
 from hpotool.study.yaml.document import format_yaml, parse_yaml
 
 ROOT = Path(__file__).parents[5]
-EVERY_KEY = Path(__file__).parent / "every_key.yaml"
+EVERY_KEY = Path(__file__).parents[1] / "every_key.yaml"
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "study-file.md").read_text(), re.DOTALL)
 SMALL = "study: s\nobjective: {python: m:f}\nmetrics: {loss: minimize}\n"
 
