@@ -19,6 +19,7 @@ from hpotool.study.yaml.document import Entry, Node, Place, Problems, did_you_me
 _FORMS = "{float: [low, high]}, {int: [low, high]}, {choice: [a, b]}, {const: a} or {group: {…}}"
 _HEADS = ("float", "int", "choice", "const", "group")
 _MOST_STEPS = 2**53  # floats cannot tell more of them apart
+_MOST_WHOLE_STEPS = 10**27  # beyond the digits of a Decimal, nothing can be divided
 _MOST_CHOICES = 10_000  # every trial stores all choices with its parameter
 _KEYS = {
     "float": ("float", "log", "step", "when", "default"),
@@ -275,7 +276,8 @@ def _read_range(content: dict[str, Entry], head: str, problems: Problems) -> tup
 
 def _check_step(place: Place, low: float, high: float, step: float, problems: Problems) -> bool:
     d_low, d_high, d_step = (Decimal(str(number)) for number in (low, high, step))
-    if isinstance(step, float) and (d_high - d_low) / d_step > _MOST_STEPS:
+    most = _MOST_STEPS if isinstance(step, float) else _MOST_WHOLE_STEPS
+    if (d_high - d_low) / d_step > most:
         problems.add(place, "this step is too small for the range; make it larger, or remove it")
         return False
     if (d_high - d_low) % d_step == 0:

@@ -50,6 +50,7 @@ def problems_of(line: str) -> list[str]:
 @example("float", -1.7e308, 1.7e308, 1e300, False)
 @example("int", 1, 2**63 - 1, None, True)
 @example("int", -(2**63) + 1, 2**63 - 1, 7, False)
+@example("int", -1e28, 0, 1, False)
 def test_any_range_is_a_distribution_from_which_optuna_draws_or_a_list_of_mistakes(
     head: str, low: float, high: float, step: float | None, log: bool
 ) -> None:

@@ -71,9 +71,7 @@ def test_keep_is_a_word_or_a_table(data: object, keep: KeepSpec) -> None:
     jsonschema.validate(data, Keep().json_schema())
 
 
-@pytest.mark.parametrize(
-    "data", ["best", "best -1", "best 3.5", "none", "best " + "9" * 20, {"best": -1}, 3]
-)
+@pytest.mark.parametrize("data", ["best", "best -1", "best 3.5", "none", "best " + "9" * 20, {"best": -1}, 3])
 def test_what_names_no_checkpoints_is_refused(data: object) -> None:
     assert read(Keep(), data) is BROKEN
 
