@@ -19,6 +19,7 @@ from hpotool.study.yaml.document import parse_yaml
 
 HEAD = "study: s\nobjective: {python: m:f}\nmetrics: {loss: minimize}\nsearch_space:\n"
 # Numbers as people, and as programs, write them: tiny, huge, negative, whole, of many digits.
+STORABLE = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 NUMBERS = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False),
     st.integers(-(2**63) + 1, 2**63 - 1),
@@ -136,7 +137,11 @@ def test_two_ranges_are_described_alike_only_if_they_are_equal(one: float, other
 
 
 CHOICES = st.lists(
-    st.none() | st.booleans() | st.integers(-(2**62), 2**62) | st.floats(-1e300, 1e300) | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**62), 2**62)
+    | st.floats(-1e300, 1e300)
+    | st.text(STORABLE, max_size=8),
     min_size=1,
     max_size=5,
 )
