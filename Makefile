@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 EXTRAS ?= torch,xgboost,dashboard,cmaes,fsspec,plot,parquet,mlflow,tensorboard,wandb,notify,metrics,dev
 
 .PHONY: help install demo test test-chaos check bench bench-scale settings-matrix sql docs-tables clean
-.PHONY: test-install test-containers test-lowest test-newest test-pythons test-one-core test-busy
+.PHONY: test-install test-containers test-lowest test-newest test-pythons test-one-core test-busy test-properties
 .DEFAULT_GOAL := help
 
 # A target's line ends in a comment that begins with two signs; this prints them, and a test asks for each.
@@ -55,6 +55,9 @@ SEEDS ?= 50
 test-chaos: install  ## random faults on fifty fleets, about an hour
 	HPOTOOL_TEST_CHAOS_SEEDS=$(SEEDS) HPOTOOL_TEST_CHAOS_TRIALS=100 HPOTOOL_TEST_CHAOS_WORKERS=8 \
 	 $(BIN)/pytest -q -s tests/faults/test_chaos.py
+
+test-properties: install  ## unit tests with a thousand new examples each, until one fails (ten minutes)
+	HPOTOOL_TEST_EXAMPLES=search $(BIN)/pytest -q -n 2 tests/unit
 
 test-install:  ## the wheel in environments that pip, pipx and uv make, each running an example (about five minutes)
 	.ci/test-install $(PYTHON)

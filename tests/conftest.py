@@ -32,8 +32,10 @@ from tests.postgres import (
 _ALIVE = pytest.StashKey()
 
 # How long an example takes says nothing about hpotool on a machine that is shared.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
+# The same examples in each run, so that what passes here passes elsewhere; `make test-properties` draws others.
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("search", deadline=None, max_examples=1_000)
+hypothesis.settings.load_profile(os.environ.get("HPOTOOL_TEST_EXAMPLES", "same"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
