@@ -22,7 +22,7 @@ from typer.main import get_command
 import hpotool
 from hpotool.cli.commands.decide import artifacts, compare, confirm, export, report, run_final
 from hpotool.cli.commands.describe import budget, check, create_study, enqueue, init, schema
-from hpotool.cli.commands.fleet import doctor, launch, workers
+from hpotool.cli.commands.fleet import doctor, launch, pools, quota, usage, workers
 from hpotool.cli.commands.keep import archive, clean, clone, db, delete, import_study, note, rename
 from hpotool.cli.commands.look import (
     best,
@@ -65,6 +65,9 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
     "Run a study": {
         "worker": worker.worker,
         "workers": workers.workers,
+        "pools": pools.pools,
+        "share": pools.share,
+        "usage": usage.usage,
         "pause": control.pause,
         "resume": control.resume,
         "drain": control.drain,
@@ -134,6 +137,7 @@ launch_app = typer.Typer(
 for name, command in _LAUNCH_TARGETS.items():
     _add(launch_app, name, command)
 app.add_typer(launch_app, name="launch", rich_help_panel="Run a study")
+app.add_typer(quota.app, name="quota", rich_help_panel="Run a study")
 app.add_typer(db.app, name="db", rich_help_panel="Manage the database")
 
 

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import optuna
 
-from hpotool.errors import EXIT_DONE, InputError
-from hpotool.search.every_point import WholeGrid, WholeTree
+from hpotool.errors import EXIT_DONE
 from hpotool.search.pruning.pruners import pruner_for_worker
-from hpotool.search.samplers import SeededSampler, sampler_for_worker
+from hpotool.search.samplers import sampler_for_worker
 from hpotool.settings import read_pulse, study_folder_name, writable_home_folder
-from hpotool.storage.control.confirmations import order_next_round
 from hpotool.storage.control.creation import read_spec
 from hpotool.storage.control.orders import read_settings
-from hpotool.storage.control.versions import running_versions, version_differences
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.schema import check_schema
 from hpotool.storage.database.url import DatabaseUrl
@@ -28,7 +23,6 @@ from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.study.spec import StudySpec
 from hpotool.worker.allowed import Allowed
 from hpotool.worker.attempt.runner import AttemptResult, AttemptRunner
-from hpotool.worker.branches import Branches, branching_rule
 from hpotool.worker.checkpoints.location import CheckpointLocation
 from hpotool.worker.checkpoints.store import CheckpointStore
 from hpotool.worker.final import FinalKeeper
@@ -37,15 +31,20 @@ from hpotool.worker.log import log_event
 from hpotool.worker.loop import Departure, WorkerLoop
 from hpotool.worker.membership.budget_monitor import BudgetMonitor, check_price
 from hpotool.worker.membership.identity import identify_worker
-from hpotool.worker.membership.launched import changed_code, launch_of_process
 from hpotool.worker.membership.membership import Membership
 from hpotool.worker.membership.side_processes import SideProcesses
-from hpotool.worker.points_left import PointsLeft
+from hpotool.worker.parts import (
+    STOP_GRACE,
+    announce,
+    before_claim,
+    compare_versions,
+    new_branches,
+    order_more,
+    side_environment,
+)
 from hpotool.worker.process.fork_server_handle import ImportInterrupted
 from hpotool.worker.side_jobs import side_commands
-from hpotool.worker.signals import Level, Stopping, describe_level
-
-STOP_GRACE = timedelta(seconds=30)
+from hpotool.worker.signals import Stopping
 
 
 def run_worker(
@@ -87,7 +86,7 @@ def run_worker(
         settings = read_settings(connection.run, study_id)
     allowed.check(spec)
     check_price(spec.budget, slot.label)
-    _compare_versions(spec, settings.versions if settings else {})
+    compare_versions(spec, settings.versions if settings else {})
     home = writable_home_folder()
     location = CheckpointLocation.parse(checkpoints or str(home / "checkpoints"))
     store = CheckpointStore(location, spec, home / "checkpoint-copies")
@@ -96,7 +95,7 @@ def run_worker(
     identity = identify_worker(slot.label)
     logs = home / "logs" / study_folder_name(study_name) / identity.worker_id
     storage = WorkerStorage(url, identity, spec.retry, give_up_after=give_up_after)
-    branches = _branches(spec, sampler, storage, identity.worker_id)
+    branches = new_branches(spec, sampler, storage, identity.worker_id)
     runner = AttemptRunner(
         spec,
         logs,
@@ -107,7 +106,7 @@ def run_worker(
         final.keeper.folder if final else None,
     )
     storage.apart_id = final.trial_id if final else None
-    stopping.announce = lambda level, name: _announce(storage, level, name, grace)
+    stopping.announce = lambda level, name: announce(storage, level, name, grace)
     with stopping.on_signals(), runner:
         stopping.listener = runner.interrupt_import  # the loop's, when there is one
         try:
@@ -124,7 +123,7 @@ def run_worker(
             study_id,
             identity.worker_id,
             side_commands(spec),
-            _environment(url),
+            side_environment(url),
             logs,
             pulse.grace,
             lambda: stopping.exit_code != EXIT_DONE,  # by a signal: whoever sent it waits
@@ -157,20 +156,15 @@ def run_worker(
                 grace,
                 membership,
                 pulse.interval / 2,
-                _before_claim(sampler, storage, branches),
+                before_claim(sampler, storage, branches),
                 has_breaker=has_breaker and spec.breaker == "on",
-                order_more=lambda: _order_more(storage, study_id, spec, identity.worker_id),
+                order_more=lambda: order_more(storage, study_id, spec, identity.worker_id),
                 keep=_keeping(final, spec),
             )
             departure = loop.run()
             membership.end_reason = departure.reason
             side.is_over = bool(side.steps) and not membership.has_work_left()
     return _leave(departure, identity.worker_id)
-
-
-def _environment(url: DatabaseUrl) -> Mapping[str, str]:
-    """The URL travels in the environment: an argument list is for everybody to read."""
-    return {**os.environ, "HPOTOOL_STORAGE": url.libpq}
 
 
 @dataclass(frozen=True)
@@ -196,56 +190,3 @@ def _keeping(final: FinalTraining | None, spec: StudySpec) -> Callable[[optuna.T
 def _leave(departure: Departure, worker_id: str) -> Departure:
     log_event("leave", f"leaving: {departure.reason}", worker=worker_id, reason=departure.reason)
     return departure
-
-
-def _order_more(storage: WorkerStorage, study_id: int, spec: StudySpec, worker_id: str) -> bool:
-    signs = [-1.0 if metric.direction == "maximize" else 1.0 for metric in spec.metrics]
-    numbers = order_next_round(storage.run, study_id, worker_id, signs)
-    if numbers:
-        log_event("confirm", f"it is not decided yet: {len(numbers)} more replicates wait", trials=numbers)
-    return bool(numbers)
-
-
-def _announce(storage: WorkerStorage, level: Level, name: str, grace: timedelta) -> None:
-    attempt = storage.attempt
-    said = describe_level(level, name, None if attempt is None else attempt.number, grace)
-    if said is not None:
-        log_event("told", said, told=level.name.lower(), signal=name)
-
-
-def _before_claim(
-    sampler: SeededSampler, storage: WorkerStorage, branches: Branches | None
-) -> Callable[[optuna.Study], None]:
-    if branches is not None:
-        return branches.before_claim
-    if isinstance(sampler.inner, (WholeGrid, WholeTree)):
-        return PointsLeft(sampler.inner, storage).before_claim
-    return lambda _: None
-
-
-def _branches(spec: StudySpec, sampler: SeededSampler, storage: WorkerStorage, worker_id: str) -> Branches | None:
-    rule = branching_rule(spec, sampler.inner)
-    return None if rule is None else Branches(rule, storage.run, sampler.study_seed, worker_id)
-
-
-def _compare_versions(spec: StudySpec, stored: Mapping[str, str]) -> None:
-    """Report differences between this worker and the state in which the study was created.
-
-    Raises:
-        InputError: there are differences, and the study is strict.
-    """
-    found = version_differences(stored, running_versions(spec.objective))
-    changed = changed_code(launch_of_process(), Path.cwd())
-    found += [changed] if changed else []
-    if found and spec.strict:
-        raise InputError(
-            "\n".join(
-                [
-                    "this worker differs from the state in which the study was created, and the study is strict",
-                    *found,
-                ]
-            ),
-            "bring this machine to the same state, or allow this: hpotool create-study FILE --set strict=false",
-        )
-    for difference in found:
-        log_event("version", difference, logging.WARNING)

@@ -31,6 +31,7 @@ from hpotool.study.rules.retry import Decision, Requeue, Retry
 Run = Callable[[str, Mapping[str, Any]], Rows]  # one round trip, one transaction
 FollowUp = Literal["none", "retry", "requeue"]
 StudyState = Literal["running", "paused", "draining", "stopped", "done"]
+Refusal = Literal["wait", "capped", "quota", "paused", "draining", "stopped", "done"]
 
 _OUTPUT_TAIL = 16_384  # characters of an attempt's output kept in the database
 
@@ -57,9 +58,12 @@ class Attempt:
 
 @dataclass(frozen=True)
 class NoTrial:
-    """Why there is nothing to claim; ``wait``: the whole budget is reserved, but a trial may still be released."""
+    """Why there is nothing to claim; ``wait``: the whole budget is reserved, but a trial may still be released.
 
-    kind: Literal["wait", "paused", "draining", "stopped", "done"]
+    ``capped``: as many run as may; ``reason`` is that number. ``quota``: the owner has used its GPU-hours.
+    """
+
+    kind: Refusal
     reason: str
     finished: int
     running: int
@@ -92,6 +96,7 @@ class Orders:
     study_state: StudyState
     study_reason: str
     told_to: Literal["drain", "stop"] | None = None
+    yields_to: str | None = None  # the study that needs the attempt's place
 
 
 def follow_up_of(decision: Decision) -> FollowUp:
@@ -155,10 +160,13 @@ def read_orders(run: Run, worker: WorkerIdentity, attempt: Attempt | None) -> Or
     return Orders(*rows[0]) if rows else None
 
 
-def beat(run: Run, worker: WorkerIdentity, attempt: Attempt | None) -> Orders | None:
+def beat(
+    run: Run, worker: WorkerIdentity, attempt: Attempt | None, *, has_checkpoint: bool = False
+) -> Orders | None:
     """Record that the worker, and its attempt if any, are alive. None: the worker is not registered."""
     attempt_id = attempt.attempt_id if attempt else None
-    rows = run(query("beat"), {"worker_id": worker.worker_id, "attempt_id": attempt_id})
+    parameters = {"worker_id": worker.worker_id, "attempt_id": attempt_id, "has_checkpoint": has_checkpoint}
+    rows = run(query("beat"), parameters)
     return Orders(*rows[0]) if rows else None
 
 

@@ -117,6 +117,11 @@ class WorkerStorage(PostgresStorage):
         """Run one transaction in one round trip on this worker's connection; never waits in another thread."""
         return self.connection.run
 
+    def turn_to(self, retry: RetrySpec) -> None:
+        """From the next claim on, serve another study, with its numbers of retries. Nothing may be running."""
+        assert self.attempt is None, "an attempt runs"
+        self._retry, self.create_below = retry, None
+
     # --- The life of an attempt
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:

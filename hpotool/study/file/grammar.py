@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from hpotool.study.document import Node, Problems
@@ -79,13 +80,19 @@ def _check_environment_name(name: str) -> str:
     return name
 
 
-def _check_tag_name(name: str) -> str:
-    if not re.fullmatch(r"[\w.-]{1,100}", name):
-        raise ValueError(f"the tag's name {name!r} must be one word of letters, digits and . _ -, like owner")
-    return name
+def _one_word(what: str, example: str, more: str = "") -> Callable[[str], str]:
+    def check(name: str) -> str:
+        if not re.fullmatch(rf"[\w.{more}-]{{1,100}}", name):
+            signs = " ".join(f"._-{more}")
+            raise ValueError(f"{what} {name!r} must be one word of letters, digits and {signs}, like {example}")
+        return name
+
+    return check
 
 
 METRIC_NAME = Text("a metric's name", _check_metric_name)
+POOL_NAME = Text("a pool's name", _one_word("the pool's name", "gpus"))
+OWNER_NAME = Text("a name", _one_word("the owner", "ann", "@+"))
 
 
 class _Constraint:
@@ -352,12 +359,30 @@ STUDY = Record(
         ),
         "description": Key(Text("a text"), "what the study is about, for people", is_silent=True),
         "tags": Key(
-            Table(Text("a text"), Text("a tag's name", _check_tag_name), "tags, like {owner: ann, paper: iclr}"),
+            Table(
+                Text("a text"),
+                Text("a tag's name", _one_word("the tag's name", "owner")),
+                "tags, like {owner: ann, paper: iclr}",
+            ),
             "tags to find the study by",
             is_silent=True,
         ),
         "tracking": Key(TRACKING, "where one of the workers exports every trial", is_silent=True),
         "notify": Key(NOTIFY, "the events that people are notified of at HPOTOOL_NOTIFY", is_silent=True),
+        "pool": Key(POOL_NAME, "the pool whose workers share their time among its studies", is_silent=True),
+        "priority": Key(
+            Number(whole=True, low=-1000, high=1000), "studies of greater priority go first (0)", is_silent=True
+        ),
+        "weight": Key(
+            Number(low=0.001, high=1_000_000),
+            "the study's share of its pool, relative to the others of its priority (1)",
+            is_silent=True,
+        ),
+        "max_running": Key(
+            _POSITIVE, "how many trials may run at the same time, in a pool or not", is_silent=True
+        ),
+        "owner": Key(OWNER_NAME, "whose quota its GPU hours count against", is_silent=True),
+        "preempt": Key(Flag(), "whether trials of lower priority hand it their places (false)", is_silent=True),
         "keep": Key(_Keep(), "which checkpoints are kept: all, or those of the best finished trials (best 3)"),
     },
     ignored_prefix="x-",

@@ -19,7 +19,7 @@ from hpotool.storage.fleet.worker_identity import WorkerIdentity
 
 ORDERS_WITHIN = timedelta(seconds=4)
 
-_DELETED = Orders(False, None, "stopped", "the study no longer exists")
+DELETED = Orders(False, None, "stopped", "the study no longer exists")
 _logger = logging.getLogger(__name__)
 
 
@@ -27,7 +27,7 @@ class Heartbeat:
     """Sends one worker's heartbeats; ``step`` is called by a side thread.
 
     ``current`` is the running attempt, ``hear`` receives the orders, and ``on_outage`` is called after each
-    heartbeat that failed.
+    heartbeat that failed. ``has_checkpoint``: whether an attempt could go on later from where it is.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class Heartbeat:
         current: Callable[[], Attempt | None],
         hear: Callable[[Attempt | None, Orders], None],
         on_outage: Callable[[], None] = lambda: None,
+        has_checkpoint: Callable[[Attempt], bool] = lambda _: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run = run
@@ -47,6 +48,7 @@ class Heartbeat:
         self._current = current
         self._hear = hear
         self._on_outage = on_outage
+        self._has_checkpoint = has_checkpoint
         self._clock = clock
         self._beat_due = 0.0
 
@@ -58,7 +60,8 @@ class Heartbeat:
         is_due = now >= self._beat_due
         try:
             if is_due:
-                orders = beat(self._run, self._worker, attempt)
+                has_checkpoint = attempt is not None and self._has_checkpoint(attempt)
+                orders = beat(self._run, self._worker, attempt, has_checkpoint=has_checkpoint)
             else:
                 orders = read_orders(self._run, self._worker, attempt)
         except DatabaseUnreachableError:
@@ -70,5 +73,5 @@ class Heartbeat:
             self._beat_due = now + self._interval_s
         # An order for an attempt that has ended in the meantime does not apply to the next one.
         if attempt is self._current():
-            self._hear(attempt, orders or _DELETED)
+            self._hear(attempt, orders or DELETED)
         return max(0.01, min(self._beat_due - self._clock(), ORDERS_WITHIN.total_seconds()))

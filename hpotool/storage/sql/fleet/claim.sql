@@ -38,7 +38,7 @@ SELECT FROM studies WHERE study_id = %(study_id)s FOR UPDATE;
         COALESCE(first_open, created) AS first_open,
         failed_below + recent_settled AS failed_below_first_open,
         recent_settled > 50 AS is_worth_settling,
-        apart.replicates_open, apart.next_waiting AS next_apart,
+        c.running AS running_in_all, apart.replicates_open, apart.next_waiting AS next_apart,
         apart.running + apart.waiting + apart.finished + apart.failed AS created_apart
     FROM counts c, failures, settings, apart
 
@@ -63,19 +63,26 @@ WITH settings AS (
     SELECT trial_id, ended_at FROM hpotool.attempts WHERE attempt_id = %(attempt_id)s
 -- include: places
 -- include: reserved_places
+-- Without either limit, this costs nothing.
+), held AS (
+    SELECT COALESCE(max_running <= running_in_all, false)
+        OR (owner IS NOT NULL AND hpotool.over_quota(owner) IS NOT NULL) AS is_held
+    FROM settings, places
 ), verdict AS (
     SELECT CASE
         WHEN EXISTS (SELECT FROM again WHERE ended_at IS NULL) THEN 'claimed'
         WHEN EXISTS (SELECT FROM again) THEN 'spent'
         WHEN %(apart_id)s::integer IS NOT NULL THEN 'apart'
         WHEN state NOT IN ('running', 'done') THEN state
-        WHEN next_apart IS NOT NULL THEN 'apart'
+        WHEN next_apart IS NOT NULL AND NOT is_held THEN 'apart'
         WHEN state = 'done' OR budget_trials <= finished
             THEN CASE WHEN replicates_open > 0 THEN 'wait' ELSE 'done' END
+        WHEN max_running <= running_in_all THEN 'capped'
         WHEN budget_trials <= finished + running THEN 'wait'
+        WHEN is_held THEN 'quota'
         ELSE 'open'
     END AS answer
-    FROM settings, places
+    FROM settings, places, held
 -- Trials beside the search need no budget, and are claimed even after the study is done. A final training is claimed only
 -- by the worker that names it (apart_id).
 ), beside AS (
@@ -130,10 +137,11 @@ WITH settings AS (
     INSERT INTO trial_heartbeats (trial_id, heartbeat) SELECT trial_id, clock_timestamp() FROM taken
     ON CONFLICT (trial_id) DO UPDATE SET heartbeat = EXCLUDED.heartbeat
 ), attempt AS (
-    INSERT INTO hpotool.attempts (attempt_id, study_id, trial_id, number, root_number, worker_id, host, pid, slot)
+    INSERT INTO hpotool.attempts (attempt_id, study_id, trial_id, number, root_number, worker_id, host, pid, slot,
+        pool, owner)
     SELECT %(attempt_id)s, %(study_id)s, trial_id, number, root_number,
-        %(worker_id)s, %(host)s, %(pid)s, %(slot)s
-    FROM lineage
+        %(worker_id)s, %(host)s, %(pid)s, %(slot)s, pool, owner
+    FROM lineage, settings
 ), event AS (
     INSERT INTO hpotool.events (study_id, kind, trial_id, number, actor, from_state, to_state)
     SELECT %(study_id)s, 'claim', trial_id, number, %(worker_id)s, from_state, 'RUNNING' FROM taken
@@ -154,7 +162,8 @@ WITH settings AS (
 )
 SELECT
     CASE WHEN result.trial_id IS NOT NULL THEN 'claimed' WHEN answer IN ('open', 'apart') THEN 'wait' ELSE answer END,
-    settings.state_reason, finished, running, waiting, budget_trials, replicates_open,
+    CASE answer WHEN 'quota' THEN hpotool.over_quota(owner) WHEN 'capped' THEN max_running::text ELSE state_reason END,
+    finished, running, waiting, budget_trials, replicates_open,
     result.trial_id, result.number, result.root_number, result.datetime_start, result.is_new,
     ARRAY(
         SELECT outcome FROM hpotool.attempts a

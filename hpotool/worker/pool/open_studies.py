@@ -1,0 +1,124 @@
+"""The studies that a pool's worker has open, at most a few; the one whose turn is longest ago is closed first."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import timedelta
+
+from hpotool.errors import HpotoolError, InputError
+from hpotool.storage.fleet.attempts import Attempt
+from hpotool.storage.fleet.worker_storage import WorkerStorage
+from hpotool.storage.pools.turns import PoolStudy, Turn, read_pool_study
+from hpotool.study.file.reader import read_study_data
+from hpotool.study.outcome import Outcome
+from hpotool.worker.log import log_event
+from hpotool.worker.pool.open_study import OpenStudy, works_alike
+
+# Each has a process with its imports: with torch about 500 MB.
+MOST_OPEN = 8
+UNFIT_FOR_S = 300.0  # then it is tried again: somebody may have installed what was missing
+
+
+class OpenStudies:
+    """Opens, keeps and closes studies. ``new_study`` makes one that is not open yet.
+
+    `stop_attempt`, `has_checkpoint` and `step` are called by side threads, everything else by the worker's thread.
+    """
+
+    def __init__(
+        self,
+        storage: WorkerStorage,
+        new_study: Callable[[int, PoolStudy], OpenStudy],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._storage = storage
+        self._new_study = new_study
+        self._clock = clock
+        self._open: OrderedDict[int, OpenStudy] = OrderedDict()
+        self._unfit: dict[int, tuple[float, str]] = {}
+        self._served: int | None = None
+
+    def unfit(self) -> dict[int, str]:
+        """The studies that this worker cannot run, with the reasons."""
+        now = self._clock()
+        self._unfit = {study_id: found for study_id, found in self._unfit.items() if found[0] > now}
+        return {study_id: reason for study_id, (_, reason) in self._unfit.items()}
+
+    def turn_to(self, turn: Turn) -> OpenStudy | None:
+        """The study, open, with its current settings; None: this worker cannot run it, which is logged.
+
+        Raises:
+            ImportInterrupted: the worker must leave.
+        """
+        try:
+            study = self._find(turn)
+        except HpotoolError as error:
+            if not isinstance(error, InputError):
+                raise
+            self._unfit[turn.study_id] = (self._clock() + UNFIT_FOR_S, error.message)
+            log_event("unfit", f"this worker cannot run the study: {error.message}", logging.ERROR)
+            return None
+        if study is not None and self._served != study.study_id:
+            self._served = study.study_id
+            log_event("study", f"study {study.spec.name}", study=study.spec.name)
+        return study
+
+    def stop_attempt(self, attempt_id: str, outcome: Outcome, reason: str, grace: timedelta) -> None:
+        """Ask this attempt to stop, whichever study's it is."""
+        for study in list(self._open.values()):
+            study.runner.stop_attempt(attempt_id, outcome, reason, grace)
+
+    def has_checkpoint(self, attempt: Attempt) -> bool:
+        """Whether the attempt has saved something that it could go on from."""
+        study = self._open.get(attempt.study_id)
+        return study is not None and study.has_checkpoint(attempt.root_number)
+
+    def step(self) -> float:
+        """Look after the jobs beside the trials of every open study; return the seconds until the next look."""
+        return min([study.side.step() for study in list(self._open.values()) if study.side.steps], default=1.0)
+
+    def close(self, has_work_left: Callable[[], bool]) -> None:
+        """Close them all; ``has_work_left`` says of the study that was just served whether it goes on."""
+        while self._open:
+            _, study = self._open.popitem()
+            study.close(has_work_left)
+
+    def _find(self, turn: Turn) -> OpenStudy | None:
+        study = self._open.get(turn.study_id)
+        if study is None or study.version != turn.version:
+            study = self._refresh(turn, study)
+        if study is not None:
+            study.version = turn.version
+            self._open.move_to_end(turn.study_id)
+        return study
+
+    def _refresh(self, turn: Turn, study: OpenStudy | None) -> OpenStudy | None:
+        """The study with the settings that are stored now; None: it was deleted meanwhile."""
+        known = read_pool_study(self._storage.run, turn.study_id)
+        if known is None:
+            self._forget(turn.study_id)
+            return None
+        if study is not None:
+            spec = read_study_data(known.spec)
+            if works_alike(study.spec, spec):
+                study.go_on_with(spec)
+                return study
+            self._forget(turn.study_id)
+        opened = self._new_study(turn.study_id, known)
+        try:
+            opened.open()
+        except BaseException:
+            opened.runner.close()
+            raise
+        while len(self._open) >= MOST_OPEN:
+            self._forget(next(iter(self._open)))
+        self._open[turn.study_id] = opened
+        return opened
+
+    def _forget(self, study_id: int) -> None:
+        study = self._open.pop(study_id, None)
+        if study is not None:
+            study.close(lambda: True)
