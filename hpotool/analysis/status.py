@@ -16,11 +16,13 @@ from hpotool.analysis.confirmation.data import answer_data
 from hpotool.analysis.confirmation.ranking import find_confirmed_best, read_confirmed
 from hpotool.analysis.curves.early_ranks import say_risk
 from hpotool.analysis.insights.failures import FailureRegion, find_failure_region
-from hpotool.analysis.pace import Pace, find_workers, is_forsaken, measure_pace
+from hpotool.analysis.pace import GONE_AFTER_S, Pace, find_workers, is_forsaken, measure_pace
 from hpotool.analysis.results import direction_signs, json_data, metric_names, read_result
 from hpotool.storage.control.activity import StudyActivity, read_activity
 from hpotool.storage.control.studies import StudyProgress, has_replicates, list_studies, read_progress
 from hpotool.storage.database.connection import Connection
+from hpotool.storage.pools.places import Place, read_place
+from hpotool.storage.pools.waiting import describe_place, is_waiting
 from hpotool.study.branch import Branch
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class StudyStatus:
         failure_region: where in the search space trials fail, if that can be told.
         risk: why ending trials early is a risk in this study, if it is.
         latest_values: the values of the trials in ``activity.latest``, by number and metric.
+        place: what it may use of a fleet, where that is limited or shared.
     """
 
     progress: StudyProgress
@@ -63,6 +66,7 @@ class StudyStatus:
     latest_values: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     failure_region: FailureRegion | None = None
     risk: str | None = None
+    place: Place | None = None
 
     @property
     def pace(self) -> Pace:
@@ -120,6 +124,7 @@ class StudyStatus:
             "best": [trial.as_data() for trial in self.best.trials],
             **({"confirmation": answer_data(self.confirmation)} if self.confirmation else {}),
             **({"tiers": [vars(tier) for tier in self.tiers]} if self.tiers else {}),
+            **({"place": _place_data(self.place)} if self.place else {}),
             "warning": self.progress.warning,
             **({"risk": self.risk} if self.risk else {}),
             "workers": [json_data(worker) for worker in self.workers],
@@ -155,7 +160,25 @@ def read_status(connection: Connection, study: Study) -> StudyStatus:
         {trial.number: read_result(trial, names).values for trial in trials if trial.number in recent},
         find_failure_region(trials),
         say_risk(study, pruner=progress.pruner, tiers=bool(progress.tiers), has_tiers=bool(progress.tiers)),
+        _read_place(connection, study.study_name),
     )
+
+
+def _read_place(connection: Connection, study: str) -> Place | None:
+    """The study's place, if anything about it is limited or shared."""
+    place = read_place(connection.run, GONE_AFTER_S, study)
+    return place if place and (place.pool or place.owner or place.max_running) else None
+
+
+def _place_data(place: Place) -> dict[str, Any]:
+    return {
+        "pool": place.pool or None,
+        "priority": place.priority,
+        "weight": place.weight,
+        "max_running": place.max_running,
+        "owner": place.owner,
+        "waits": describe_place(place) if is_waiting(place) else None,
+    }
 
 
 def _follow_best(trials: Sequence[FrozenTrial], signs: Sequence[float]) -> tuple[float, ...]:

@@ -49,6 +49,9 @@ ELSEWHERE = {
     "hpotool doctor my-study": "test_doctor.py",
     "hpotool confirm digits": "test_confirm.py: a study of 30 trials of its own",
     "hpotool worker digits": "test_confirm.py",
+    "hpotool worker --pool": "test_pools.py: it needs a pool",
+    "hpotool launch slurm --pool": "test_pools.py",
+    "hpotool share digits": "test_pools.py",
     "hpotool run --trial 22": "test_final.py",
 }
 # What a reader puts in: an address of the machine at hand, a study that exists.

@@ -15,7 +15,7 @@ from hpotool.errors import DatabaseUnreachableError
 from hpotool.storage.database.schema import ensure_schema
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.pools.accounts import list_quotas, remove_quota, set_quota
-from hpotool.storage.pools.places import list_places
+from hpotool.storage.pools.places import read_place
 from tests.faults.fleet import wait_until
 from tests.faults.pool_fleet import PoolFleet
 from tests.postgres import TestServer
@@ -54,7 +54,8 @@ def test_five_studies_get_their_shares_within_quotas_and_budgets_under_kills(
             own_postgres.kill()
             own_postgres.start()
         _wait(fleet, lambda: _has_no_gap(fleet))
-    [place] = list_places(fleet.connection.run, 60.0, study="owned")
+    place = read_place(fleet.connection.run, 60.0, "owned")
+    assert place is not None
     assert place.closed_because == "quota", "what waits says why"
     [quota] = list_quotas(fleet.connection.run)
     assert quota.is_used_up

@@ -10,9 +10,9 @@ from hpotool.storage.fleet.attempts import Run, StudyState
 
 @dataclass(frozen=True)
 class Place:
-    """A study in its pool. ``closed_because`` is why it gets no trial now, ``quota`` its owner's, if that is why.
+    """A study in its pool, "" if it is in none. ``closed_because`` is why it gets no trial now; None: it gets one.
 
-    ``day_s``: worker time of the last day, running attempts included.
+    ``quota`` says that its owner has used one up, ``day_s`` is worker time of the last day.
     """
 
     pool: str
@@ -45,6 +45,14 @@ def list_places(
     """The studies of all pools, of one, or one study; by pool, and in it the highest priority first."""
     parameters = {"pool": pool, "study_name": study, "gone_after_s": gone_after_s}
     return [Place(*row) for row in run(query("list_places"), parameters)]
+
+
+def read_place(run: Run, gone_after_s: float, study: str) -> Place | None:
+    """The place of one study; None if it has no settings, or the tables are of an earlier release."""
+    if not run("SELECT to_regclass('hpotool.pool_places') IS NOT NULL", {})[0][0]:
+        return None
+    found = run(query("list_places"), {"pool": None, "study_name": study, "gone_after_s": gone_after_s})
+    return Place(*found[0]) if found else None
 
 
 def count_pool_workers(run: Run, gone_after_s: float) -> list[PoolWorkers]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 
 from hpotool.errors import EXIT_DONE, EXIT_FAILED, HpotoolError
 from hpotool.storage.database.outage import GaveUpError
 from hpotool.storage.fleet.worker_storage import WorkerStorage
-from hpotool.storage.pools.places import Place, list_places
+from hpotool.storage.pools.places import list_places
 from hpotool.storage.pools.turns import EndedTurn, NoTurn, Turn, choose_study
+from hpotool.storage.pools.waiting import describe_waiting
 from hpotool.worker.log import log_event
 from hpotool.worker.loop import Departure, judge_broken
 from hpotool.worker.pool.open_studies import OpenStudies
@@ -133,31 +134,3 @@ def judge_end(pool: str, unfit: Mapping[int, str]) -> Departure:
         reasons = "; ".join(unfit.values())
         return Departure(f"no study that is left in pool {pool} can run here: {reasons}", EXIT_FAILED)
     return Departure(f"every study of pool {pool} is done or stopped")
-
-
-def describe_waiting(places: Sequence[Place], unfit: Sequence[str] = ()) -> str:
-    """Why no study of a pool has a trial for a worker, the studies with the highest priority first."""
-    waiting = [f"{place.study} {describe_place(place)}" for place in places if is_waiting(place)]
-    found = [*waiting[:3], *(f"one cannot run here ({reason})" for reason in unfit)]
-    more = [f"{len(waiting) - 3} more studies wait"] if len(waiting) > 3 else []
-    return "; ".join([*found, *more]) or "no study of the pool has anything to do"
-
-
-def is_waiting(place: Place) -> bool:
-    """Whether a study would get trials, if it were not for something that passes."""
-    return place.state not in ("stopped", "draining") and place.closed_because not in (None, "done")
-
-
-def describe_place(place: Place) -> str:
-    """Why the study gets no trial now, as the rest of a sentence about it; empty if it would get one."""
-    match place.closed_because:
-        case None:
-            return ""
-        case "quota":
-            return f"waits: {place.quota or 'its owner has used the quota'}"
-        case "capped":
-            return f"has {place.running} running, and max_running is {place.max_running}"
-        case "wait":
-            return f"has the rest of its budget in use ({place.running} running)"
-        case state:
-            return f"is {state}"

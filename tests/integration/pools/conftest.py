@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from optuna.trial import TrialState
@@ -91,8 +91,6 @@ class Pool:
         return self.ids[name]
 
     def change(self, name: str, **changes: object) -> None:
-        from dataclasses import replace
-
         change_spec(self.connection, name, lambda spec: replace(spec, **changes), "test")  # type: ignore[arg-type]
 
     def worker(self, **facts: str) -> PoolWorker:

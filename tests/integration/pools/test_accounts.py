@@ -8,9 +8,10 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from hpotool.storage.control.orders import set_state
 from hpotool.storage.fleet.attempts import Attempt, Ending, NoTrial, claim_trial, new_attempt_id
 from hpotool.storage.pools.accounts import Quota, list_quotas, remove_quota, set_quota, usage_since
-from hpotool.storage.pools.places import list_places
+from hpotool.storage.pools.places import PoolWorkers, count_pool_workers, list_places, read_place
 from hpotool.storage.pools.summary import sum_up
 from hpotool.storage.pools.turns import NoTurn
 from hpotool.study.outcome import Outcome
@@ -74,7 +75,8 @@ def test_an_owner_who_used_the_quota_waits_and_the_others_do_not(pool: Pool) -> 
     worker.end()
     assert worker.take() is not None
     assert pool.claimed() == {"a": 1, "b": 2}
-    [place] = list_places(pool.connection.run, 60, study="a")
+    place = read_place(pool.connection.run, 60.0, "a")
+    assert place is not None
     assert place.quota is not None
     assert place.quota.startswith("ann has used 1.02 of 1 GPU-hours of this month, and may go on at ")
     set_quota(pool.connection.run, "ann", "month", 2, "me")
@@ -92,6 +94,34 @@ def test_a_worker_of_the_study_alone_is_held_to_the_quota_too(pool: Pool) -> Non
     assert isinstance(refused, NoTrial)
     assert refused.kind == "quota"
     assert refused.reason.startswith("ann has used 0.00 of 0 GPU-hours of this day, and may go on at ")
+
+
+@pytest.mark.parametrize(
+    ("settings", "closed_because"),
+    [("", None), ("max_running: 1\n", "capped"), ("owner: ann\n", "quota")],
+)
+def test_why_a_study_waits_is_known_at_once_in_a_pool_or_not(
+    pool: Pool, settings: str, closed_because: str | None
+) -> None:
+    study_id = pool.add("a", settings, trials=2)
+    set_quota(pool.connection.run, "ann", "month", 1, "me")
+    worker = _gpu_worker(pool)
+    attempt = worker.take()
+    assert attempt is not None
+    _age(pool, attempt, 2 * HOUR)
+    for is_in_pool in (True, False):
+        pool.change("a", pool="p" if is_in_pool else None)
+        place = read_place(pool.connection.run, 60.0, "a")
+        assert place is not None
+        assert (place.pool, place.closed_because) == ("p" if is_in_pool else "", closed_because)
+    pool.change("a", pool="p")
+    set_state(pool.connection.run, study_id, "paused", "", "test")
+    [listed] = list_places(pool.connection.run, 60.0, pool="p")
+    assert (listed.state, listed.closed_because, listed.running) == ("paused", "paused", 1)
+    assert listed.day_s == pytest.approx(7200, abs=30)
+    assert list_places(pool.connection.run, 60.0, pool="q") == []
+    assert read_place(pool.connection.run, 60.0, "b") is None
+    assert count_pool_workers(pool.connection.run, 60.0) == [PoolWorkers("p", 1, 1)]
 
 
 def test_when_all_are_over_quota_the_workers_wait(pool: Pool) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
+from hpotool.storage.control.creation import change_spec
 from hpotool.storage.control.orders import set_state
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.queries import query
@@ -169,10 +171,6 @@ def test_a_refused_study_is_left_alone_and_opens_when_anything_about_it_changes(
     one.end()
     assert one.take() is None
     assert one.choose() == NoTurn(may_come=False)
-    from dataclasses import replace
-
-    from hpotool.storage.control.creation import change_spec
-
     change_spec(pool.connection, "tiny", lambda spec: replace(spec, budget=replace(spec.budget, trials=2)), "test")
     assert one.take()
     assert one.attempt is not None

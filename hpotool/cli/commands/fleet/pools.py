@@ -157,7 +157,7 @@ def _draw(places: Sequence[Place], workers: Sequence[PoolWorkers]) -> Renderable
         parts += [Text(), Text(f"{pool}: {_describe_workers(known.get(pool))}", "bold")]
         if own:
             parts.append(Fitted([_cells(place, own) for place in own]))
-        parts += [Text(f"{place.study}: {_describe(place)}", "yellow") for place in own if _describe(place)]
+        parts += [Text(f"{place.study} {_describe(place)}", "yellow") for place in own if _describe(place)]
     if not parts:
         return Text("no study is in a pool; to put one into it: hpotool share STUDY --pool NAME")
     return Group(*parts[1:])
@@ -178,7 +178,7 @@ def _cells(place: Place, own: Sequence[Place]) -> dict[str, Any]:
 
 
 def _describe(place: Place) -> str:
-    from hpotool.worker.pool.pool_loop import describe_place, is_waiting
+    from hpotool.storage.pools.waiting import describe_place, is_waiting
 
     return describe_place(place) if is_waiting(place) else ""
 
@@ -187,4 +187,4 @@ def _describe_workers(workers: PoolWorkers | None) -> str:
     if workers is None:
         return "no workers"
     noun = "worker" if workers.alive == 1 else "workers"
-    return f"{workers.alive} {noun}, {workers.alive - workers.busy} of them free"
+    return f"{workers.alive} {noun}, {workers.alive - workers.busy or 'none'} of them free"

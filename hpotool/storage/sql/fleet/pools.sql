@@ -88,25 +88,37 @@ WITH settings AS (
 SELECT number, s.study_name FROM asked JOIN studies s USING (study_id) ORDER BY number
 
 -- name: list_places
--- The studies of all pools or of one, or one study, as people see them: what was asked for, what runs, why it waits, and
--- the worker time of the last day.
-SELECT p.pool, s.study_name, p.priority, p.weight, settings.max_running, settings.owner, p.preempts, settings.state,
-    CASE WHEN settings.state NOT IN ('running', 'done') THEN settings.state
-        WHEN p.is_open OR p.look_again_at <= clock_timestamp() THEN NULL ELSE p.closed_because END,
-    hpotool.over_quota(settings.owner),
-    (SELECT count(*) FROM trials t WHERE t.study_id = p.study_id AND t.state = 'RUNNING'),
-    (SELECT count(*) FROM hpotool.workers w WHERE w.study_id = p.study_id AND w.pool = p.pool AND w.ended_at IS NULL
+-- The studies of all pools or of one, or one study, also if it is in none ('' is its pool then), as people see them: what
+-- was asked for, what runs, why it waits, and the worker time of the last day.
+WITH place AS (
+    SELECT COALESCE(p.pool, '') AS pool, s.study_name, COALESCE(p.priority, 0) AS priority, COALESCE(p.weight, 1) AS weight,
+        settings.max_running, settings.owner, COALESCE(p.preempts, false) AS preempts, settings.state, settings.study_id,
+        hpotool.over_quota(settings.owner) AS quota,
+        CASE WHEN NOT p.is_open AND p.look_again_at > clock_timestamp() THEN p.closed_because END AS closed_because,
+        (SELECT count(*) FROM trials t WHERE t.study_id = settings.study_id AND t.state = 'RUNNING') AS running
+    FROM hpotool.study_settings settings
+    JOIN studies s USING (study_id)
+    LEFT JOIN hpotool.pool_places p USING (study_id)
+    WHERE CASE WHEN %(study_name)s::text IS NULL THEN p.pool IS NOT NULL AND (%(pool)s::text IS NULL OR p.pool = %(pool)s)
+        ELSE s.study_name = %(study_name)s END
+)
+SELECT pool, study_name, priority, weight, max_running, owner, preempts, state,
+    CASE WHEN state <> 'running' THEN state
+        WHEN closed_because = 'done' THEN 'done'
+        WHEN quota IS NOT NULL THEN 'quota'
+        WHEN running >= max_running THEN 'capped'
+        WHEN closed_because = 'wait' THEN 'wait'
+    END,
+    quota, running,
+    (SELECT count(*) FROM hpotool.workers w WHERE w.study_id = place.study_id AND w.pool = place.pool AND w.ended_at IS NULL
         AND w.last_beat > clock_timestamp() - make_interval(secs => %(gone_after_s)s)),
     (SELECT COALESCE(sum(extract(epoch FROM COALESCE(a.ended_at, clock_timestamp())
             - GREATEST(a.started_at, clock_timestamp() - interval '1 day'))), 0)
      FROM hpotool.attempts a
-     WHERE a.study_id = p.study_id AND COALESCE(a.ended_at, clock_timestamp()) > clock_timestamp() - interval '1 day'
+     WHERE a.study_id = place.study_id AND COALESCE(a.ended_at, clock_timestamp()) > clock_timestamp() - interval '1 day'
     )::float8
-FROM hpotool.pool_places p
-JOIN hpotool.study_settings settings USING (study_id)
-JOIN studies s USING (study_id)
-WHERE (%(pool)s::text IS NULL OR p.pool = %(pool)s) AND (%(study_name)s::text IS NULL OR s.study_name = %(study_name)s)
-ORDER BY p.pool, p.priority DESC, p.weight DESC, s.study_name
+FROM place
+ORDER BY pool, priority DESC, weight DESC, study_name
 
 -- name: count_pool_workers
 -- The workers of each pool that are alive, and how many of them have a trial.
