@@ -181,6 +181,18 @@ def test_a_stopped_study_costs_a_pools_worker_its_trial_and_nothing_else(fleet: 
     assert fleet.ask("SELECT outcome FROM hpotool.attempts WHERE study_id = %s", study_id) == "preempted"
 
 
+def test_a_signal_hands_the_trial_back_and_says_whether_there_is_more_to_do(fleet: PoolFleet) -> None:
+    fleet.add("low", "budget: {trials: 1}\n", "long", isolation="process")
+    worker = fleet.start_worker()
+    _wait_for(fleet, "SELECT count(*) = 1 FROM hpotool.attempts WHERE has_checkpoint")
+    worker.send_signal(signal.SIGTERM)
+    wait_until(lambda: worker.poll() is not None, "the worker to leave", 60)
+    assert worker.returncode == 75, "whoever sent it starts it again"
+    assert fleet.ask("SELECT outcome FROM hpotool.attempts") == "preempted"
+    wait_until(lambda: (fleet.keep_up(1), fleet.finished("low") == 1)[1], "the next one to go on", 60)
+    assert (fleet.folder / "resumed").exists()
+
+
 def _wait_for(fleet: PoolFleet, statement: str) -> None:
     try:
         wait_until(lambda: fleet.ask(statement), statement, 100)

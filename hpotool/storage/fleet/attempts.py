@@ -119,15 +119,16 @@ def claim_trial(
     *,
     create_below: int | None = None,
     apart_id: int | None = None,
+    in_pool: bool = False,
 ) -> Attempt | NoTrial:
     """Claim the oldest waiting trial, or a new one, within the budget; includes the first heartbeat.
 
     The attempt has another id than ``attempt_id`` where that one was claimed before (the answer was lost) and has
     been taken for lost meanwhile. ``create_below``: a new one only while the study has fewer trials, of any state.
-    ``apart_id``: this trial, a final training, and no other one.
+    ``apart_id``: this trial, a final training, and no other one. ``in_pool``: the worker serves others, too.
     """
     rows = run(
-        query("claim"),
+        query("claim_in_pool" if in_pool else "claim"),
         {
             "study_id": study_id,
             "attempt_id": attempt_id,
@@ -143,7 +144,7 @@ def claim_trial(
         return NoTrial("stopped", "the study no longer exists", 0, 0, 0, None)
     [(kind, reason, finished, running, waiting, budget, running_apart, *trial, history)] = rows
     if kind == "spent":
-        return claim_trial(run, study_id, worker, new_attempt_id(), apart_id=apart_id)
+        return claim_trial(run, study_id, worker, new_attempt_id(), apart_id=apart_id, in_pool=in_pool)
     if kind == "claimed":
         outcomes = tuple(Outcome(outcome) for outcome in history)
         trial_id, number, root_number, started, is_new = trial

@@ -96,6 +96,7 @@ class WorkerStorage(PostgresStorage):
         self.create_below: int | None = None  # create a trial only if there are fewer; for a finite list of points
         self.apart_id: int | None = None  # the only trial to claim: a final training
         self._retry = retry or RetrySpec()
+        self._is_in_pool = False
         self._ending: Ending | None = None
         self._own_trial: LiveTrial | None = (
             None  # also kept here, because the memory forgets a trial that another process has ended
@@ -120,7 +121,7 @@ class WorkerStorage(PostgresStorage):
     def turn_to(self, retry: RetrySpec) -> None:
         """From the next claim on, serve another study, with its numbers of retries. Nothing may be running."""
         assert self.attempt is None, "an attempt runs"
-        self._retry, self.create_below = retry, None
+        self._retry, self.create_below, self._is_in_pool = retry, None, True
 
     # --- The life of an attempt
 
@@ -143,6 +144,7 @@ class WorkerStorage(PostgresStorage):
             attempts.new_attempt_id(),
             create_below=self.create_below,
             apart_id=self.apart_id,
+            in_pool=self._is_in_pool,
         )
         if isinstance(answer, NoTrial):
             raise NothingToClaim(answer)

@@ -58,9 +58,7 @@ class PoolStudy:
     versions: Mapping[str, str]
 
 
-def choose_study(
-    run: Run, pool: str, worker_id: str, last: EndedTurn | None = None, unfit: Collection[int] = ()
-) -> Turn | NoTurn:
+def choose_study(run: Run, pool: str, last: EndedTurn | None = None, unfit: Collection[int] = ()) -> Turn | NoTurn:
     """Settle the worker's last turn and decide on its next one; ``unfit`` are studies that it cannot run."""
     settled = {
         "served": last.turn.study_id if last else None,
@@ -69,7 +67,7 @@ def choose_study(
         "refused_because": last.refusal if last else None,
         "seen_version": last.turn.version if last else None,
     }
-    parameters = {"pool": pool, "worker_id": worker_id, "unfit": list(unfit), **settled}
+    parameters = {"pool": pool, "unfit": list(unfit), **settled}
     [(study_id, charged_s, version, may_come)] = run(query("choose_study"), parameters)
     return NoTurn(bool(may_come)) if study_id is None else Turn(study_id, charged_s, version)
 

@@ -87,8 +87,7 @@ class PoolLoop:
     def _choose(self) -> Turn | NoTurn:
         last, self._last = self._last, None
         self._membership.ensure_alive()
-        worker_id = self._storage.worker.worker_id
-        return choose_study(self._storage.run, self._pool, worker_id, last, self._studies.unfit())
+        return choose_study(self._storage.run, self._pool, last, self._studies.unfit())
 
     def _serve(self, turn: Turn) -> Departure | None:
         self._last = EndedTurn(turn)

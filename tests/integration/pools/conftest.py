@@ -45,13 +45,13 @@ class PoolWorker:
         register_pool_worker(self.connection.run, self.pool, self.identity)
 
     def choose(self, *unfit: int) -> Turn | NoTurn:
-        chosen = choose_study(self.connection.run, self.pool, self.identity.worker_id, self.last, unfit)
+        chosen = choose_study(self.connection.run, self.pool, self.last, unfit)
         self.last, self.turn = None, chosen if isinstance(chosen, Turn) else None
         return chosen
 
     def claim(self) -> Attempt | NoTrial:
         assert self.turn is not None
-        found = claim_trial(self.connection.run, self.turn.study_id, self.identity, new_attempt_id())
+        found = claim_trial(self.connection.run, self.turn.study_id, self.identity, new_attempt_id(), in_pool=True)
         if isinstance(found, NoTrial):
             self.last = EndedTurn(self.turn, 0.0, found.kind)
         else:

@@ -10,12 +10,14 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from hpotool.storage.control.confirmations import order_confirmation
 from hpotool.storage.control.creation import change_spec
 from hpotool.storage.control.orders import set_state
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.queries import query
 from hpotool.storage.fleet.attempts import Attempt, Ending, NoTrial
 from hpotool.storage.pools.turns import EndedTurn, NoTurn, Turn
+from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.outcome import Outcome
 from tests.integration.pools.conftest import Pool, PoolWorker
 
@@ -205,6 +207,22 @@ def test_what_a_worker_may_wait_for(pool: Pool, state: str, may_come: bool) -> N
     assert worker.take()
 
 
+def test_replicates_open_a_study_that_is_done(pool: Pool) -> None:
+    study_id = pool.add("one", trials=1)
+    worker = pool.worker()
+    assert worker.take()
+    worker.end()
+    assert worker.take() is None
+    assert worker.choose() == NoTurn(may_come=False)
+    order = Order((Point("trial 0", {"x": 0.5}, trial=0),), seeds=2)
+    order_confirmation(pool.connection.run, study_id, "test", order.including)
+    assert worker.take()
+    assert pool.worker().take()
+    worker.end()
+    assert worker.take() is None
+    assert worker.choose() == NoTurn(may_come=True), "the other one may fail"
+
+
 def test_a_study_that_this_worker_cannot_run_is_left_to_others(pool: Pool) -> None:
     unfit, fit = pool.add("unfit", "priority: 1\n"), pool.add("fit")
     worker = pool.worker()
@@ -277,7 +295,7 @@ def _rows_of_a_choice(pool: Pool, more: int, open_share: float) -> int:
     worker = pool.worker()
     worker.last = EndedTurn(worker.choose(), 2.0)  # type: ignore[arg-type]
     parameters = {
-        "pool": "p", "worker_id": worker.identity.worker_id, "unfit": [], "served": worker.last.turn.study_id,
+        "pool": "p", "unfit": [], "served": worker.last.turn.study_id,
         "took_s": 2.0, "charged_s": 1.0, "refused_because": None, "seen_version": worker.last.turn.version,
     }  # fmt: skip
     with closing(Connection(pool.connection.url)) as fresh:  # whose statistics hold nothing else yet

@@ -23,9 +23,11 @@ from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.storage.pools.accounts import set_quota
 from hpotool.storage.pools.turns import Turn, choose_study, register_pool_worker
 from hpotool.study.file.reader import read_study_file
+from hpotool.worker.allowed import Allowed
 from hpotool.worker.gpu import Slot
 from hpotool.worker.loop import Departure
 from hpotool.worker.membership.identity import identify_worker
+from hpotool.worker.pool import open_studies
 from hpotool.worker.pool.start_pool import run_pool_worker
 from hpotool.worker.start import run_worker
 from tests.benchmarks.wire import proxied
@@ -241,7 +243,7 @@ def test_a_lost_workers_trial_is_reaped_whichever_study_is_served(scene: Scene) 
     here = identify_worker("cpu")
     gone = WorkerIdentity("gone", here.host, 2**22 - 3, here.process_space, "0", "cpu")
     register_pool_worker(scene.connection.run, "p", gone)
-    assert isinstance(choose_study(scene.connection.run, "p", "gone"), Turn)
+    assert isinstance(choose_study(scene.connection.run, "p"), Turn)
     claim_trial(scene.connection.run, lost_study, gone, new_attempt_id())
     scene.work()
     assert [scene.finished(name) for name in ("other", "lost")] == [1, 1]
@@ -249,3 +251,64 @@ def test_a_lost_workers_trial_is_reaped_whichever_study_is_served(scene: Scene) 
         "SELECT outcome, (SELECT count(*) FROM hpotool.retries) FROM hpotool.attempts WHERE worker_id = 'gone'"
     )
     assert rows == [("lost", 0)]
+
+
+def test_a_worker_keeps_only_a_few_studies_open(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_studies, "MOST_OPEN", 2)
+    for name in "abc":
+        scene.add(name, trials=2)
+    scene.work()
+    assert [scene.finished(name) for name in "abc"] == [2, 2, 2]
+    imports = scene.lines("imported")
+    assert set(imports) == {"a", "b", "c"}
+    assert len(imports) > 3, "what was closed for another one is opened again"
+
+
+def test_a_study_that_could_not_run_here_is_tried_again_later(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(open_studies, "UNFIT_FOR_S", 0.5)
+    scene.add("a", trials=1)
+    [module] = scene.folder.glob("pool_a_*.py")
+    text = module.read_text()
+    module.write_text("import not_installed_yet\n" + text)
+    with scene.working(stays=True):
+        wait_until(lambda: "this worker cannot run the study" in caplog.text, "it to see that")
+        module.write_text(text)
+        wait_until(lambda: scene.finished("a") == 1, "the study to be tried again")
+
+
+def test_code_that_is_not_allowed_is_left_and_never_imported(scene: Scene) -> None:
+    scene.add("good", trials=1)
+    scene.add("evil", "priority: 5\n", trials=1)
+    [module] = scene.folder.glob("pool_good_*.py")
+    left = scene.work(allowed=Allowed(frozenset({f"{module.stem}:f"})))
+    assert scene.lines("imported") == ["good"]
+    assert "names other code" in left.reason
+
+
+def test_a_strict_study_is_left_by_a_worker_that_differs(scene: Scene) -> None:
+    scene.add("strict", "strict: true\n", trials=1)
+    scene.connection.run("""UPDATE hpotool.study_settings SET versions = '{"python": "2.7"}'""")
+    left = scene.work()
+    assert left.exit_code == 1
+    assert "differs from the state in which the study was created" in left.reason
+    assert scene.finished("strict") == 0
+
+
+def test_a_limit_of_a_study_ends_it_and_not_the_worker(scene: Scene) -> None:
+    scene.add("limited", "priority: 5\n", trials=99)
+    change_spec(
+        scene.connection,
+        "limited",
+        lambda spec: replace(spec, budget=replace(spec.budget, target={"loss": 1.0})),
+        "test",
+    )
+    scene.add("other", trials=2)
+    assert scene.work().exit_code == 0
+    assert scene.finished("limited") == 1
+    assert scene.finished("other") == 2
+    assert scene.connection.run("SELECT state FROM hpotool.study_settings ORDER BY study_id") == [
+        ("done",),
+        ("running",),
+    ]

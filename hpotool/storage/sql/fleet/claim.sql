@@ -57,6 +57,21 @@ SELECT FROM studies WHERE study_id = %(study_id)s FOR UPDATE;
 -- that a reaper has ended that attempt in the meantime, so that the id cannot be used any more.
 -- The lock is a separate statement, so that the next one sees everything committed while it waited.
 -- include: lock_study
+-- include: claim_locked
+
+-- name: claim_in_pool
+-- The same for a worker of a pool, which is listed from now on as a worker of this study.
+-- include: lock_study
+WITH settings AS (
+    -- As strong as what follows in the claim needs: a weaker lock first could wait for someone who waits for it.
+    SELECT study_id FROM hpotool.study_settings WHERE study_id = %(study_id)s FOR NO KEY UPDATE
+)
+UPDATE hpotool.workers w SET study_id = settings.study_id
+FROM settings WHERE w.worker_id = %(worker_id)s AND w.study_id IS DISTINCT FROM settings.study_id;
+-- include: claim_locked
+
+-- name: claim_locked
+-- The claim, once the study is locked.
 WITH settings AS (
     SELECT * FROM hpotool.study_settings WHERE study_id = %(study_id)s
 ), again AS (

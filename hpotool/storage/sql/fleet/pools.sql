@@ -2,8 +2,8 @@
 
 -- name: choose_study
 -- Settle a worker's last turn and decide on its next one; the schema step that creates the function says how.
-SELECT study_id, charged_s, version, may_come FROM hpotool.choose_study(%(pool)s, %(worker_id)s, %(unfit)s::integer[],
-    %(served)s::integer, %(took_s)s::double precision, %(charged_s)s::double precision, %(refused_because)s::text,
+SELECT study_id, charged_s, version, may_come FROM hpotool.choose_study(%(pool)s, %(unfit)s::integer[], %(served)s::integer,
+    %(took_s)s::double precision, %(charged_s)s::double precision, %(refused_because)s::text,
     %(seen_version)s::integer)
 
 -- name: register_pool_worker
@@ -55,7 +55,8 @@ ORDER BY wanting.priority DESC LIMIT 1
 
 -- name: ask_for_places
 -- Ask trials of lower priority to hand back their places: as many as the study can use and has not asked for yet. Those of
--- the lowest priority first, and of these the youngest. Returns their numbers and studies.
+-- the lowest priority first, and of these the youngest. Returns their numbers and studies. One worker of the pool at a time.
+SELECT pg_advisory_xact_lock(hashtext('hpotool.preempt'), hashtext(%(pool)s));
 -- include: lock_study
 WITH settings AS (
     SELECT * FROM hpotool.study_settings WHERE study_id = %(study_id)s

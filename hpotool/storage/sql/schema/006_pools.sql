@@ -184,8 +184,9 @@ $$;
 -- among those of that priority the one with the smallest pass. Called by one worker at a time in each pool, so that no two
 -- decide on the same numbers. Before it decides, it settles the worker's last turn (`served`): `took_s` is how long it took
 -- (0: this worker cannot run it), unless there was no place: then the study is closed for `refused_because`.
+-- It locks nothing but places: who changes a study locks its settings first, and its place by the trigger above.
 CREATE FUNCTION hpotool.choose_study(
-    in_pool text, for_worker text, unfit integer[], served integer, took_s double precision, charged double precision,
+    in_pool text, unfit integer[], served integer, took_s double precision, charged double precision,
     refused_because text, seen_version integer,
     OUT study_id integer, OUT charged_s double precision, OUT version integer, OUT may_come boolean
 ) LANGUAGE plpgsql AS $$
@@ -233,8 +234,6 @@ BEGIN
             INSERT INTO hpotool.pool_clocks AS c (pool, priority, pass)
             VALUES (in_pool, candidate.priority, candidate.pass)
             ON CONFLICT (pool, priority) DO UPDATE SET pass = GREATEST(c.pass, EXCLUDED.pass);
-            UPDATE hpotool.workers w SET study_id = candidate.study_id
-            WHERE w.worker_id = for_worker AND w.study_id IS DISTINCT FROM candidate.study_id;
             study_id := candidate.study_id; charged_s := candidate.trial_s; version := candidate.version;
             may_come := true;
             RETURN;
