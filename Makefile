@@ -2,9 +2,9 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-EXTRAS ?= torch,xgboost,dashboard,cmaes,fsspec,plot,parquet,mlflow,tensorboard,notify,dev
+EXTRAS ?= torch,xgboost,dashboard,cmaes,fsspec,plot,parquet,mlflow,tensorboard,notify,metrics,dev
 
-.PHONY: help install demo test test-chaos check bench settings-matrix sql docs-tables clean
+.PHONY: help install demo test test-chaos check bench bench-scale settings-matrix sql docs-tables clean
 .PHONY: test-install test-containers test-lowest test-newest test-pythons test-one-core test-busy
 .DEFAULT_GOAL := help
 
@@ -80,6 +80,11 @@ bench: install  ## measure against plain Optuna, in one run, as ratios
 	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m tests.benchmarks.script --output docs/benchmarks.json
 	$(BIN)/python -m tests.benchmarks.attempts --json build/attempts.json
+
+# By hand, on a quiet machine: an hour and 10 GB with a million trials.
+TRIALS ?= 1000000
+bench-scale: install  ## measure many connections, a long study and waiting workers
+	$(BIN)/python -m tests.benchmarks.scale --trials $(TRIALS)
 
 # A small study under each setting of a server, role, pooler or environment that could break a promise (a minute).
 settings-matrix: install  ## print how a small study fares under each setting of Postgres

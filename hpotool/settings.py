@@ -7,6 +7,7 @@ Environment variables
     HPOTOOL_HEARTBEAT_INTERVAL_S, HPOTOOL_GRACE_PERIOD_S
                         seconds between two heartbeats of a worker, and seconds of silence after which it is lost;
                         must be the same for all workers of a study
+    HPOTOOL_GPU_FOLDER  where the workers of this machine promise each other memory of a GPU (/tmp/hpotool-gpus)
     HPOTOOL_LOG_LIMIT, HPOTOOL_LOGS_LIMIT
                         maximum size of one attempt's log, and of all logs of a study on this machine
 """

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from hpotool.server.metrics import METRICS
 from hpotool.study.file.algorithms import PRUNERS, SAMPLERS, Row
 from hpotool.study.occasion import OCCASIONS
 from hpotool.study.outcome import COUNTED, Outcome
@@ -72,7 +73,16 @@ def occasions() -> Iterator[str]:
         yield f"| `{name}` | {occasion.meaning} |"
 
 
+def metrics() -> Iterator[str]:
+    """What ``/metrics`` shows."""
+    yield from ("| metric | type | labels | meaning |", "|---|---|---|---|")
+    for name, declared in METRICS.items():
+        labels = ", ".join(f"`{label}`" for label in declared.labels)
+        yield f"| `{name}` | {declared.kind} | {labels} | {declared.means.rstrip('.')} |"
+
+
 TABLES = {
+    "metrics": metrics,
     "occasions": occasions,
     "outcomes": outcomes,
     "consequences": consequences,

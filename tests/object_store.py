@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tests.faults.proxy import CuttableProxy
+from hpotool.drill.proxy import CuttableProxy
 
 
 @dataclass

@@ -190,8 +190,8 @@ def _alone(worker: FleetWorker, why: str, pulse: Pulse, where: str = "") -> Row:
 
 
 def _worker_row(worker: FleetWorker, state: State, why: str, where: str) -> Row:
-    if not why and worker.told_to and not worker.has_ended:
-        why = f"told to {worker.told_to}"
+    if not why and not worker.has_ended:
+        why = f"told to {worker.told_to}" if worker.told_to else worker.waits or ""
     return Row(
         state,
         worker.worker_id,

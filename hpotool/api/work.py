@@ -78,6 +78,7 @@ def run_worker(
             grace=_duration("grace", grace),
             give_up_after=None if give_up_after is None else _duration("give_up_after", give_up_after),
             has_breaker=breaker,
+            nvml=nvml,
             allowed=Allowed.read(()),
         )
 

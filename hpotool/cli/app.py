@@ -20,9 +20,10 @@ import typer
 from typer.main import get_command
 
 import hpotool
+from hpotool.cli.command import Command, Group
 from hpotool.cli.commands.decide import artifacts, compare, confirm, export, report, run_final
 from hpotool.cli.commands.describe import budget, check, create_study, enqueue, init, schema
-from hpotool.cli.commands.fleet import doctor, launch, pools, quota, usage, workers
+from hpotool.cli.commands.fleet import doctor, drill, launch, metrics, pools, quarantine, quota, usage, workers
 from hpotool.cli.commands.keep import archive, clean, clone, db, delete, import_study, note, rename
 from hpotool.cli.commands.look import (
     best,
@@ -46,6 +47,7 @@ from hpotool.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_
 
 app = typer.Typer(
     name="hpotool",
+    cls=Group,
     help="Run hyperparameter studies on any number of GPU machines that share one Postgres.",
     epilog="Exit codes: 0 done, 1 the study or worker failed, 2 wrong input, 3 not found, "
     "4 database unreachable, 130 interrupted.",
@@ -68,6 +70,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
         "pools": pools.pools,
         "share": pools.share,
         "usage": usage.usage,
+        "quarantine": quarantine.quarantine,
         "pause": control.pause,
         "resume": control.resume,
         "drain": control.drain,
@@ -110,6 +113,8 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
         "delete": delete.delete,
         "clean": clean.clean,
         "doctor": doctor.doctor,
+        "drill": drill.drill,
+        "metrics": metrics.metrics,
     },
 }
 _LAUNCH_TARGETS: dict[str, Callable[..., object]] = {
@@ -125,14 +130,16 @@ def _add(to: typer.Typer, name: str, command: Callable[..., object], panel: str 
     is_of_a_study = (
         study is not None and study.annotation == "StudyOption"
     )  # annotations are strings until Typer evaluates them
-    to.command(name, cls=StudyCommand if is_of_a_study else None, rich_help_panel=panel)(command)
+    to.command(name, cls=StudyCommand if is_of_a_study else Command, rich_help_panel=panel)(command)
 
 
 for panel, commands in _COMMANDS.items():
     for name, command in commands.items():
         _add(app, name, command, panel)
 launch_app = typer.Typer(
-    help="Start workers here, on hosts by ssh, on Slurm, on Kubernetes.", no_args_is_help=True
+    cls=Group,
+    help="Start workers here, on hosts by ssh, on Slurm, on Kubernetes.",
+    no_args_is_help=True,
 )
 for name, command in _LAUNCH_TARGETS.items():
     _add(launch_app, name, command)
@@ -150,10 +157,12 @@ def _show_version(is_asked: bool) -> None:
 @app.callback()
 def _global_options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of an error; can be anywhere on the line.")
+        bool,
+        typer.Option("--debug", help="Show the traceback of an error; can be anywhere on the line."),
     ] = False,
 ) -> None:
     """Accept the options that belong to no command; ``main`` itself handles ``--debug``."""

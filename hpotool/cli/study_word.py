@@ -12,8 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from typer.core import TyperCommand
-
+from hpotool.cli.command import Command
 from hpotool.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ class _Word(str):
     __slots__ = ()
 
 
-class StudyCommand(TyperCommand):
+class StudyCommand(Command):
     """A command with ``--study`` whose first argument may be the study's name."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
 from hpotool.doctor.finding import Finding, Ward, broken, ok, unknown, warning
+from hpotool.study.units import format_gigabytes
+from hpotool.worker.devices.health import Health, judge_health
+from hpotool.worker.devices.probe import probe
+from hpotool.worker.devices.promises import list_promises
 from hpotool.worker.gpu import Nvml, visible_devices
 
 _PATIENCE_S = 60.0
+_LOOKS_BACK_S = 3600.0  # in the kernel's log
 # In a process of its own: here nothing may touch CUDA.
 _ASK_TORCH = "import torch; print(torch.version.cuda or 'none', torch.cuda.is_available(), sep='|')"
 
@@ -25,6 +31,7 @@ class Gpus:
     nvml: Nvml
     device_folder: Path = Path("/dev")
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    ask: Callable[[Sequence[str], float], Mapping[str, Health]] = probe
 
 
 def driver(gpus: Gpus) -> Finding:
@@ -37,7 +44,14 @@ def driver(gpus: Gpus) -> Finding:
         )
     if gpus.nvml.missing is not None:
         return ok("no GPU")
-    return ok(", ".join(device.name for device in gpus.nvml.devices()))
+    devices = gpus.nvml.devices()
+    silent = [device for device in devices if device.trouble]
+    if silent:
+        return broken(
+            f"gpu {silent[0].number} does not answer: {silent[0].trouble}",
+            "nvidia-smi --gpu-reset, or restart the machine; until then --gpu auto leaves it out",
+        )
+    return ok(", ".join(device.name for device in devices))
 
 
 def visible(gpus: Gpus) -> Finding:
@@ -57,11 +71,37 @@ def visible(gpus: Gpus) -> Finding:
 
 def busy(gpus: Gpus) -> Finding:
     """Nobody else uses the devices."""
-    used = [device for device in visible_devices(gpus.nvml, gpus.environment) if gpus.nvml.is_busy(device)]
+    visible = [each for each in visible_devices(gpus.nvml, gpus.environment) if not each.trouble]
+    used = [device for device in visible if gpus.nvml.is_busy(device)]
     if used:
         names = ", ".join(f"gpu {device.number}" for device in used)
         return warning(f"{names} in use by others", "hpotool worker --if-busy wait, or see who: nvidia-smi")
     return ok()
+
+
+def health(gpus: Gpus) -> Finding:
+    """No device has errors that the driver knows of, or the kernel's log of the last hour."""
+    devices = [each for each in visible_devices(gpus.nvml, gpus.environment) if not each.trouble]
+    since_s = time.monotonic() - _LOOKS_BACK_S
+    found = gpus.ask([device.uuid for device in devices], since_s) if devices else {}
+    troubles = [(device, trouble) for device in devices if (trouble := judge_health(found[device.uuid]))]
+    if not troubles:
+        return ok()
+    device, trouble = troubles[0]
+    verdict = warning if trouble.kind == "hot" else broken
+    more = f" ({len(troubles) - 1} more GPUs have errors)" if len(troubles) > 1 else ""
+    return verdict(f"gpu {device.number} ({device.name}): {trouble.says}{more}", trouble.remedy)
+
+
+def promised(gpus: Gpus) -> Finding:
+    """No memory is promised to trials."""
+    held = [
+        f"gpu {device.number}: {format_gigabytes(request.memory)} to {request.holder}"
+        for device in visible_devices(gpus.nvml, gpus.environment)
+        for request in list_promises(device.uuid)
+        if request.standing == "held"
+    ]
+    return ok("; ".join(held))
 
 
 def framework(gpus: Gpus) -> Finding:
@@ -95,5 +135,13 @@ def framework(gpus: Gpus) -> Finding:
 
 
 GPUS: Ward[Gpus] = Ward(
-    "GPUs", {"driver": driver, "visible devices": visible, "busy devices": busy, "framework": framework}
+    "GPUs",
+    {
+        "driver": driver,
+        "visible devices": visible,
+        "health": health,
+        "busy devices": busy,
+        "promised memory": promised,
+        "framework": framework,
+    },
 )

@@ -150,11 +150,11 @@ def worker_versions(study: Study) -> Finding:
 
 def shared_devices(study: Study) -> Finding:
     """No two workers are on one GPU."""
-    if study.health.neighbours:
+    if study.health.neighbours and study.spec.gpu_memory is None:
         first = study.health.neighbours[0]
         return warning(
             f"{first['count']} workers share {first['slot']} of {first['host']}",
-            "give each worker a GPU of its own (--gpu), unless their models fit beside each other",
+            "give each worker a GPU of its own (--gpu), or add gpu_memory to the study file",
         )
     return ok()
 
@@ -217,6 +217,17 @@ def failing_host(study: Study) -> Finding:
         return warning(
             f"everything fails on {bad[0]}, and elsewhere it does not",
             f"run hpotool doctor there; {paste('workers', '--study', study.name, '--stop', '--worker', 'ID')}",
+        )
+    return ok()
+
+
+def quarantined(study: Study) -> Finding:
+    """Every host and GPU takes trials."""
+    if study.health.quarantined:
+        shown = ", ".join(study.health.quarantined[:5])
+        return warning(
+            f"in quarantine, because they failed what succeeded elsewhere or somebody added them: {shown}",
+            f"{paste('quarantine', '--study', study.name)} says why; mend it, then add --lift PLACE",
         )
     return ok()
 
@@ -289,6 +300,7 @@ STUDY: Ward[Study] = Ward(
         "retries": unfollowed,
         "failures": failures,
         "failing host": failing_host,
+        "quarantine": quarantined,
         "pruner": pruner,
         "missing workers": missing_workers,
         "left jobs": left_jobs,

@@ -56,7 +56,7 @@ class _Kept:
             env={**environment, **self.command.environment},
             start_new_session=True,
             stdin=subprocess.DEVNULL,
-            preexec_fn=_end_with_parent,
+            preexec_fn=end_with_parent,
         )
 
     def pass_on(self, heard: Sequence[int]) -> None:
@@ -118,7 +118,7 @@ def _look_after(worker: _Kept, environment: Mapping[str, str], heard: Sequence[i
             worker.start(environment)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Have the kernel signal this process when its parent dies, so that no worker is left behind."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from hpotool.errors import InputError
+from hpotool.server.metrics import beside
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -68,6 +69,12 @@ class Doorkeeper:
 
     names: frozenset[str]
 
+    @classmethod
+    def of(cls, host: str, names: Sequence[str]) -> Doorkeeper:
+        """That of a server on ``host``, with further names."""
+        known = ("localhost", host, socket.gethostname(), *names)
+        return cls(frozenset(name.lower().rstrip(".") for name in known))
+
     def reason_to_refuse(self, environment: WSGIEnvironment) -> str | None:
         """Why this request is refused; None if it is allowed."""
         host = environment.get("HTTP_HOST", "").lower()
@@ -102,6 +109,7 @@ class DashboardServer:
 
     Args:
         names: its host names besides its addresses, ``localhost``, ``host`` and this machine's name
+        metrics: the page at ``/metrics``, behind the same login and names
 
     Raises:
         InputError: the ``dashboard`` extra is not installed, or it cannot listen on the address.
@@ -116,19 +124,19 @@ class DashboardServer:
         read_only: bool = False,
         login: Login | None = None,
         names: Sequence[str] = (),
+        metrics: WSGIApplication | None = None,
     ) -> None:
         require_dashboard()
         import optuna_dashboard
         from waitress.server import create_server
 
-        application = optuna_dashboard.wsgi(storage)
+        application = beside(optuna_dashboard.wsgi(storage), metrics)
         if read_only:
             application = _reading_only(application)
         if login is not None:
-            application = _logged_in(application, login)
-        known = ("localhost", host, socket.gethostname(), *names)
-        application = _guarded(application, Doorkeeper(frozenset(name.lower().rstrip(".") for name in known)))
-        listener = _listen(host, port)
+            application = logged_in(application, login)
+        application = guarded(application, Doorkeeper.of(host, names))
+        listener = listen(host, port)
         self._listener = listener
         self._server = create_server(application, sockets=[listener], threads=_THREADS, ident=None)
 
@@ -157,14 +165,17 @@ def require_dashboard() -> None:
         raise InputError("the dashboard is not installed", "pip install 'hpotool[dashboard]'")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, command: str = "hpotool dashboard") -> socket.socket:
+    """Listen on the address, for a command that takes another one as ``--host``.
+
+    Raises:
+        InputError: it is none of this machine, or the port is taken.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError):
-        raise InputError(
-            f"{host} is not an address of this machine", "hpotool dashboard --host 127.0.0.1"
-        ) from None
+        raise InputError(f"{host} is not an address of this machine", f"{command} --host 127.0.0.1") from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
@@ -172,7 +183,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise InputError(
-            f"the dashboard cannot listen on port {port} of {host}: {(error.strerror or str(error)).lower()}",
+            f"{command} cannot listen on port {port} of {host}: {(error.strerror or str(error)).lower()}",
             "choose another with --port (0: any free one) or another --host",
         ) from error
     return listener
@@ -190,7 +201,7 @@ def _reading_only(application: WSGIApplication) -> WSGIApplication:
     return answer
 
 
-def _guarded(application: WSGIApplication, doorkeeper: Doorkeeper) -> WSGIApplication:
+def guarded(application: WSGIApplication, doorkeeper: Doorkeeper) -> WSGIApplication:
     """Refuse all requests that another site's page may have made a browser send."""
 
     def answer(environment: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -202,7 +213,7 @@ def _guarded(application: WSGIApplication, doorkeeper: Doorkeeper) -> WSGIApplic
     return answer
 
 
-def _logged_in(application: WSGIApplication, login: Login) -> WSGIApplication:
+def logged_in(application: WSGIApplication, login: Login) -> WSGIApplication:
     """Refuse all requests without the login."""
 
     def answer(environment: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -52,6 +52,18 @@ _ALL = (
         ToldEvent("worker", to_state="ended", reason="circuit breaker"),
     ),
     Occasion(
+        "quarantine",
+        "a host or GPU takes no more trials, because it fails what succeeds elsewhere",
+        "a part of {study}'s fleet is in quarantine",
+        ToldEvent("quarantine", to_state="quarantined"),
+    ),
+    Occasion(
+        "device",
+        "a worker leaves a GPU alone, because the GPU has errors",
+        "a GPU of {study} has errors",
+        ToldEvent("device", to_state="failed"),
+    ),
+    Occasion(
         "failures", "at least half of the last ten attempts failed; at most once an hour", "{study} keeps failing"
     ),
     Occasion(

@@ -149,7 +149,8 @@ class Outcome(str, Enum):
     PREEMPTED = (
         "preempted",
         Facts(
-            "it was asked to stop (SIGTERM, Slurm, a spot machine) and did, or its grace period ended",
+            "it was asked to stop (SIGTERM, Slurm, a spot machine) and did, or its grace period ended; or "
+            "it failed on a GPU with errors",
             hands_back=True,
             consequence="preempted; handed back, not counted",
         ),

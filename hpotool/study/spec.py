@@ -215,6 +215,7 @@ class StudySpec:
     duplicates: Duplicates = "allow"
     on_oom: OnOom = "fail"
     breaker: Breaker = "on"
+    gpu_memory: int | None = None  # bytes that a trial may use on each of its GPUs
     keep: KeepSpec = KeepSpec()
     tiers: tuple[TierSpec, ...] = ()
     baseline: Mapping[str, Any] | None = None  # the point that is to be beaten

@@ -74,3 +74,12 @@ def format_bytes(number: int) -> str:
             return f"{amount:.4g} {unit}"
         amount /= 1024
     return f"{amount:.4g} GiB"
+
+
+def format_gigabytes(number: int) -> str:
+    """A number of bytes for people, to three digits, in the decimal units of ``parse_size``."""
+    unit, factor = max(
+        ((unit, factor) for unit, factor in _BYTES.items() if "i" not in unit and factor <= max(1, number)),
+        key=lambda u: u[1],
+    )
+    return f"{number / factor:.3g}{unit}"

@@ -10,11 +10,12 @@ import contextlib
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any, Literal
 
 from hpotool.errors import InputError
+from hpotool.study.rules.packing import Capacity
 
 IfBusy = Literal["wait", "skip", "share"]
 _LOOKS_EVERY_S = 5.0
@@ -25,12 +26,16 @@ _BUSY_SHARE_OF_MEMORY = 0.1
 
 @dataclass(frozen=True)
 class Device:
-    """A GPU, or a MIG part of one. ``number`` is its index among the devices this worker may see, from 0."""
+    """A GPU, or a MIG part of one. ``number`` is its index among the devices this worker may see, from 0.
+
+    ``trouble``: why it does not answer. It keeps its place, so that the others keep their numbers.
+    """
 
     number: int
     uuid: str
     name: str
     memory: int  # bytes
+    trouble: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,11 +70,23 @@ class Nvml:
         library = self._library
         found: list[Device] = []
         for index in range(library.nvmlDeviceGetCount()):
-            whole = library.nvmlDeviceGetHandleByIndex(index)
+            try:
+                whole = library.nvmlDeviceGetHandleByIndex(index)
+            except library.NVMLError as error:  # it has fallen off its bus, and nobody knows its name any more
+                found.append(Device(len(found), "", "does not answer", 0, str(error)))
+                continue
             for handle in self._parts(whole) or [whole]:
-                uuid, name = _text(library.nvmlDeviceGetUUID(handle)), _text(library.nvmlDeviceGetName(handle))
-                found.append(Device(len(found), uuid, name, library.nvmlDeviceGetMemoryInfo(handle).total))
+                found.append(self._describe(len(found), handle))
         return found
+
+    def _describe(self, number: int, handle: Any) -> Device:
+        library = self._library
+        uuid = name = ""
+        try:
+            uuid, name = _text(library.nvmlDeviceGetUUID(handle)), _text(library.nvmlDeviceGetName(handle))
+            return Device(number, uuid, name, library.nvmlDeviceGetMemoryInfo(handle).total)
+        except library.NVMLError as error:
+            return Device(number, uuid, name or "does not answer", 0, str(error))
 
     def is_busy(self, device: Device) -> bool:
         """Whether another process uses the device."""
@@ -83,6 +100,16 @@ class Nvml:
         processes = self._processes(handle)
         own = [process.usedGpuMemory or 0 for process in processes if process.pid in pids]
         return sum(own) if own else int(self._library.nvmlDeviceGetMemoryInfo(handle).used)
+
+    def capacity(self, device: Device) -> Capacity:
+        """The device's memory that programs can use, and the part of it in use, without the driver's own."""
+        handle, library = self._handle(device), self._library
+        memory = library.nvmlDeviceGetMemoryInfo(handle)
+        # Only the second version of this structure tells what the driver keeps for itself; older drivers lack it.
+        with contextlib.suppress(AttributeError, library.NVMLError):
+            second = library.nvmlDeviceGetMemoryInfo(handle, version=library.nvmlMemory_v2)
+            return Capacity(int(second.total - second.reserved), int(second.used))
+        return Capacity(int(memory.total), int(memory.used))
 
     def utilization(self, device: Device) -> int | None:
         """Recent utilization of the device in percent; None if not available (MIG parts)."""
@@ -117,7 +144,7 @@ def visible_devices(nvml: Nvml, environment: Mapping[str, str] = os.environ) -> 
     if allowed is None:
         return devices
     chosen = [_find(part.strip(), devices) for part in allowed.split(",") if part.strip()]
-    return [Device(n, d.uuid, d.name, d.memory) for n, d in enumerate(d for d in chosen if d is not None)]
+    return [replace(device, number=n) for n, device in enumerate(d for d in chosen if d is not None)]
 
 
 def choose_slots(option: str | None, nvml: Nvml, environment: Mapping[str, str] = os.environ) -> list[Slot]:
@@ -138,13 +165,14 @@ def choose_slots(option: str | None, nvml: Nvml, environment: Mapping[str, str] 
                 f"this machine has {len(devices)} GPUs",
                 "choose with --gpu 0, --gpu auto for one worker on each, or --gpu none",
             )
-        return [_slot(devices)] if devices else [Slot("cpu")]
+        return [_slot([_answering(device) for device in devices])] if devices else [Slot("cpu")]
     if not devices:
         why = f" ({nvml.missing})" if nvml.missing else ""
         raise InputError(f"--gpu {option}: no GPU can be used here{why}", "use --gpu none to work on the CPU")
-    if option == "auto":
-        return [_slot([device]) for device in devices]
-    return [_slot([_known(part.strip(), devices) for part in option.split(",")])]
+    if option == "auto" and any(not device.trouble for device in devices):
+        return [_slot([device]) for device in devices if not device.trouble]
+    wanted = ["0"] if option == "auto" else option.split(",")
+    return [_slot([_answering(_known(part.strip(), devices)) for part in wanted])]
 
 
 def wait_until_free(slots: Sequence[Slot], if_busy: IfBusy, nvml: Nvml, wait: Any = time.sleep) -> list[Slot]:
@@ -202,6 +230,15 @@ def _slot(devices: Sequence[Device]) -> Slot:
     # Prices are matched against this name.
     label = f"gpu {numbers} ({', '.join(dict.fromkeys(device.name for device in devices))})"
     return Slot(label, tuple(devices), {"CUDA_VISIBLE_DEVICES": ",".join(device.uuid for device in devices)})
+
+
+def _answering(device: Device) -> Device:
+    if device.trouble:
+        raise InputError(
+            f"gpu {device.number} does not answer: {device.trouble}",
+            "nvidia-smi shows it; nvidia-smi --gpu-reset or a restart of the machine may bring it back",
+        )
+    return device
 
 
 def _known(text: str, devices: Sequence[Device]) -> Device:

@@ -23,6 +23,7 @@ from hpotool.study.rules.retry import Decision, GiveUp
 from hpotool.study.spec import StudySpec
 from hpotool.worker.attempt.runner import AttemptRunner
 from hpotool.worker.attempt.running_attempt import AttemptResult
+from hpotool.worker.devices.gate import DeviceGate
 from hpotool.worker.log import log_event
 from hpotool.worker.membership.membership import Membership
 from hpotool.worker.one_trial import OneTrial, TrialEnd
@@ -62,8 +63,12 @@ class WorkerLoop:
         order_more: Callable[[], bool] = lambda: False,
         keep: Callable[[Trial, AttemptResult], None] | None = None,
         if_idle: Callable[[NoTrial], Departure | None] | None = None,
+        gate: DeviceGate | None = None,
+        forgive: Callable[[AttemptResult], AttemptResult] = lambda result: result,
     ) -> None:
         """Claims nothing yet. ``before_claim`` is called before each claim; for ``has_breaker`` see `judge`.
+
+        ``gate`` says whether the worker's devices let a trial start now, ``forgive`` what failed because of them.
 
         ``order_more`` looks whether what was confirmed is decided; true: more replicates wait now. ``keep`` is for
         a final training: called with what it returned; with it, the loop is one trial long. ``if_idle`` decides
@@ -82,11 +87,19 @@ class WorkerLoop:
         self._order_more = order_more
         self._is_final = keep is not None
         self._if_idle = if_idle or self._settle_idleness
+        self._gate = gate or DeviceGate()
         self._idle_because = ""
         self._asked_in_vain = 0
         self._broken_in_a_row = 0
         self._trial = OneTrial(
-            study, storage, runner, spec, self._prepare_claim, self.stop_attempt_if_asked, keep or _keep_nothing
+            study,
+            storage,
+            runner,
+            spec,
+            self._prepare_claim,
+            self.stop_attempt_if_asked,
+            keep or _keep_nothing,
+            forgive,
         )
         stopping.listener = self.stop_attempt_if_asked
 
@@ -109,7 +122,7 @@ class WorkerLoop:
             GaveUpError: the database outage lasted longer than this worker may wait.
         """
         try:
-            return self._after_trial(self._trial.work())
+            return self._after_trial(self._work())
         except GaveUpError:
             # Asked to leave during an outage: the result is on this machine's disk.
             if self._stopping.level == Level.STAY:
@@ -119,12 +132,20 @@ class WorkerLoop:
             log_event("refused", f"the worker hit an error and continues: {error.message}", logging.ERROR)
             return self._after_broken(error.message)
         except NothingToClaim as nothing:
-            return (
-                self._settle_idleness(nothing.answer) if self._if_idle is None else self._if_idle(nothing.answer)
-            )
+            return self._if_idle(nothing.answer)
+
+    def _work(self) -> TrialEnd:
+        try:
+            return self._trial.work()
+        finally:
+            self._gate.leave()
 
     def _prepare_claim(self) -> None:
         self._membership.before_claim()
+        closed = self._gate.ask()
+        if closed is not None:  # others may have finished the study meanwhile, which a claim would have said
+            over = self._membership.why_over()
+            raise NothingToClaim(NoTrial("done" if over else "device", over or closed, 0, 0, 0, None))
         self._before_claim(self._study)
 
     def _depart_as_asked(self) -> Departure:
@@ -135,7 +156,7 @@ class WorkerLoop:
 
     def _settle_idleness(self, answer: NoTrial) -> Departure | None:
         departure = judge_idleness(answer, self._study.study_name)
-        if self._is_final:
+        if self._is_final and answer.kind != "device":
             return Departure("somebody else has taken the final training", EXIT_FAILED)
         if departure is None:
             self._stay_idle(answer)
@@ -170,13 +191,16 @@ class WorkerLoop:
         return departure
 
     def _look_at_breaker(self, end: TrialEnd) -> Departure | None:
-        """Leave if trials fail on this worker but not on others."""
-        if not self._has_breaker or end.result is None or end.result.is_answer:
+        """Leave if trials fail on this worker but not on others; see `hpotool.worker.membership.placement`."""
+        has_quarantine = self._spec.breaker == "on" and not self._is_final
+        if end.attempt is None or end.result is None or end.result.is_answer:
+            return None
+        if not (self._has_breaker or has_quarantine):
             return None
         # If it was asked to leave, it leaves anyway; and during an outage, the query would end it with an error.
         if self._stopping.level > Level.STAY:
             return None
-        breaker = self._membership.judge()
+        breaker = self._membership.judge(end.attempt, has_breaker=self._has_breaker, has_quarantine=has_quarantine)
         return None if breaker is None else Departure(f"circuit breaker: {breaker.reason}", EXIT_FAILED)
 
     def stop_attempt_if_asked(self) -> None:
@@ -235,7 +259,7 @@ def judge_idleness(answer: NoTrial, study: str) -> Departure | None:
             return Departure(
                 f"the study is {answer.kind}{because}; to continue: {paste('resume', '--study', study)}"
             )
-        case "wait" | "capped" | "quota" | "paused":
+        case "wait" | "capped" | "quota" | "paused" | "quarantined" | "device":
             return None
         case _:
             assert_never(answer.kind)
@@ -247,7 +271,7 @@ def describe_wait(answer: NoTrial) -> str:
         return "the study is paused"
     if answer.kind == "capped":
         return f"as many trials run as max_running allows: {answer.reason}"
-    if answer.kind == "quota":
+    if answer.kind in ("quota", "quarantined", "device"):
         return answer.reason
     if answer.running_apart and not answer.running:
         return f"{answer.running_apart} trials beside the search run, and may have to be tried again"

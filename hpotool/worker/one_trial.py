@@ -68,10 +68,12 @@ class OneTrial:
         prepare_claim: Callable[[], None],
         pass_on_orders: Callable[[], None],
         keep: Callable[[Trial, AttemptResult], None] = lambda *_: None,
+        forgive: Callable[[AttemptResult], AttemptResult] = lambda result: result,
     ) -> None:
         """``prepare_claim`` is called before each claim, ``pass_on_orders`` when a stop can reach the attempt.
 
-        ``keep`` is called with what an attempt returned, before that is told.
+        ``keep`` is called with what an attempt returned, before that is told. ``forgive`` turns the result of an
+        attempt that failed because of its device into one that hands the trial back.
         """
         self._study = study
         self._storage = storage
@@ -80,6 +82,7 @@ class OneTrial:
         self._prepare_claim = prepare_claim
         self._pass_on_orders = pass_on_orders
         self._keep = keep
+        self._forgive = forgive
         self._pruner_check = PrunerCheck(storage, study._study_id, spec)
         self._result: AttemptResult | None = None
         self._broke: str | None = None
@@ -144,7 +147,7 @@ class OneTrial:
         earlier = resolve_duplicate(self._spec, self._study, running.trial) if is_searching else None
         if earlier is not None:
             return earlier
-        result = self._runner.run_attempt(running, self._pass_on_orders)
+        result = self._forgive(self._runner.run_attempt(running, self._pass_on_orders))
         self._keep(running.trial, result)
         if not attempt.history and is_searching:
             self._pruner_check.look(running.trial, result)

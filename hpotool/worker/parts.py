@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import optuna
 
@@ -17,14 +18,40 @@ from hpotool.storage.control.confirmations import order_next_round
 from hpotool.storage.control.versions import running_versions, version_differences
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.worker_storage import WorkerStorage
+from hpotool.study.outcome import Outcome
 from hpotool.study.spec import StudySpec
+from hpotool.worker.attempt.running_attempt import AttemptResult
 from hpotool.worker.branches import Branches, branching_rule
+from hpotool.worker.devices.watch import DeviceWatch
+from hpotool.worker.gpu import Nvml, Slot
 from hpotool.worker.log import log_event
 from hpotool.worker.membership.launched import changed_code, launch_of_process
 from hpotool.worker.points_left import PointsLeft
 from hpotool.worker.signals import Level, describe_level
 
 STOP_GRACE = timedelta(seconds=30)
+_LOST_GRACE = timedelta(seconds=10)  # for an attempt on a device that is lost: its checkpoint may be in memory
+
+
+def new_watch(
+    slot: Slot,
+    nvml: Nvml | None,
+    stop_attempt: Callable[[Outcome, str, timedelta], None],
+    note: Callable[[Literal["failed", "recovered"], str], None],
+) -> DeviceWatch | None:
+    """Watches the devices of a slot; None if there are none. The callbacks get what happened, and why."""
+    if nvml is None or not slot.devices:
+        return None
+    return DeviceWatch(
+        slot.devices,
+        lambda reason: stop_attempt(Outcome.PREEMPTED, reason, _LOST_GRACE),
+        lambda is_in_trouble, reason: note("failed" if is_in_trouble else "recovered", reason),
+    )
+
+
+def forgive_nothing(result: AttemptResult) -> AttemptResult:
+    """For a worker whose devices nobody watches."""
+    return result
 
 
 def side_environment(url: DatabaseUrl) -> Mapping[str, str]:

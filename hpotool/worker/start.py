@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import optuna
 
@@ -19,14 +20,17 @@ from hpotool.storage.control.orders import read_settings
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.schema import check_schema
 from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.fleet.quarantines import note_device
 from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.study.spec import StudySpec
 from hpotool.worker.allowed import Allowed
 from hpotool.worker.attempt.runner import AttemptResult, AttemptRunner
 from hpotool.worker.checkpoints.location import CheckpointLocation
 from hpotool.worker.checkpoints.store import CheckpointStore
+from hpotool.worker.devices.gate import DeviceGate
+from hpotool.worker.devices.memory_turn import turn_for_slot
 from hpotool.worker.final import FinalKeeper
-from hpotool.worker.gpu import DeviceMeter, Slot
+from hpotool.worker.gpu import DeviceMeter, Nvml, Slot
 from hpotool.worker.log import log_event
 from hpotool.worker.loop import Departure, WorkerLoop
 from hpotool.worker.membership.budget_monitor import BudgetMonitor, check_price
@@ -38,7 +42,9 @@ from hpotool.worker.parts import (
     announce,
     before_claim,
     compare_versions,
+    forgive_nothing,
     new_branches,
+    new_watch,
     order_more,
     side_environment,
 )
@@ -57,6 +63,7 @@ def run_worker(
     grace: timedelta = STOP_GRACE,
     give_up_after: timedelta | None = None,
     has_breaker: bool = True,
+    nvml: Nvml | None = None,
     allowed: Allowed = Allowed(),  # noqa: B008  (frozen)
     final: FinalTraining | None = None,
 ) -> Departure:
@@ -69,14 +76,15 @@ def run_worker(
         grace: how long an attempt that is asked to stop may take to checkpoint
         give_up_after: how long the database may stay away before the worker leaves; None: for as long as it does
         has_breaker: whether it leaves when everything fails on it and on no other worker
+        nvml: tells of the devices of the slot; None: nothing is asked about them
         allowed: what the study may name; nothing of it is imported before that is checked
         final: run only this trial
 
     Raises:
         NotFoundError: the study does not exist, or has no settings.
         InputError: the objective cannot be imported, the sampler or pruner cannot be created, or the study
-            names code that is not allowed.
-            GaveUpError: the database outage lasted too long.
+            names code that is not allowed, or a trial takes more memory than one of the devices has.
+        GaveUpError: the database outage lasted too long.
     """
     pulse = read_pulse()
     stopping = Stopping()
@@ -94,6 +102,7 @@ def run_worker(
     pruner = pruner_for_worker(spec.pruner)
     identity = identify_worker(slot.label)
     logs = home / "logs" / study_folder_name(study_name) / identity.worker_id
+    turn = turn_for_slot(nvml, slot, spec.gpu_memory, f"{identity.worker_id} ({study_name})")
     storage = WorkerStorage(url, identity, spec.retry, give_up_after=give_up_after)
     branches = new_branches(spec, sampler, storage, identity.worker_id)
     runner = AttemptRunner(
@@ -105,6 +114,8 @@ def run_worker(
         branches.unneeded_lineages if branches else None,
         final.keeper.folder if final else None,
     )
+    watch = new_watch(slot, nvml, runner.stop, partial(note_device, storage.run, study_id, identity.worker_id))
+    gate = DeviceGate(turn, watch)
     storage.apart_id = final.trial_id if final else None
     stopping.announce = lambda level, name: announce(storage, level, name, grace)
     with stopping.on_signals(), runner:
@@ -137,7 +148,9 @@ def run_worker(
             monitor,
             interval=pulse.interval,
             grace=pulse.grace,
-            more_steps=side.steps,
+            more_steps={**side.steps, **({} if watch is None else {"devices": watch.step})},
+            waits=lambda: gate.waits,
+            devices=[device.uuid for device in slot.devices],
         )
         with side, membership:
             log_event(
@@ -160,8 +173,11 @@ def run_worker(
                 has_breaker=has_breaker and spec.breaker == "on",
                 order_more=lambda: order_more(storage, study_id, spec, identity.worker_id),
                 keep=_keeping(final, spec),
+                gate=gate,
+                forgive=forgive_nothing if watch is None else watch.forgive,
             )
-            departure = loop.run()
+            with closing(gate):
+                departure = loop.run()
             membership.end_reason = departure.reason
             side.is_over = bool(side.steps) and not membership.has_work_left()
     return _leave(departure, identity.worker_id)

@@ -63,7 +63,7 @@ def _measure_all(quick: bool, output: Path) -> None:
     server = private_server()
     # What another benchmark has put there stays.
     others: dict[str, Any] = json.loads(output.read_text()) if output.exists() else {}
-    figures: dict[str, Any] = others | {"machine": _machine(server), "results": []}
+    figures: dict[str, Any] = others | {"machine": machine(server), "results": []}
     try:
         for case in cases(quick):
             figures["results"].append(measure(server, case))
@@ -80,7 +80,7 @@ def _line(result: dict[str, Any]) -> str:
     )
 
 
-def _machine(server: TestServer) -> dict[str, Any]:
+def machine(server: TestServer) -> dict[str, Any]:
     return {
         "date": datetime.now(timezone.utc).date().isoformat(),
         "processor": _processor(),

@@ -38,13 +38,13 @@ class Case:
 def measure(server: TestServer, case: Case) -> dict[str, Any]:
     """Run the case; its arguments and what came out."""
     with ExitStack() as stack:
-        url = stack.enter_context(_filled(server, case.finished))
+        url = stack.enter_context(filled(server, case.finished))
         url, wire = stack.enter_context(proxied(url, case.round_trip_ms / 1000))
-        workers = [stack.enter_context(_worker(case, url, seed)) for seed in range(case.workers)]
+        workers = [stack.enter_context(started_worker(case, url, seed)) for seed in range(case.workers)]
         for worker in workers:
             worker.stage()  # imports are done
         first = _together(workers)
-        before = _postgres_cpu_s(server), wire.round_trips
+        before = postgres_cpu_s(server), wire.round_trips
         began = time.perf_counter()
         loop = _together(workers)
         wall_s = time.perf_counter() - began
@@ -52,7 +52,7 @@ def measure(server: TestServer, case: Case) -> dict[str, Any]:
         return {
             **asdict(case),
             "round_trips": (wire.round_trips - before[1]) / trials,
-            "postgres_cpu_ms": (_postgres_cpu_s(server) - before[0]) / trials * 1000,
+            "postgres_cpu_ms": (postgres_cpu_s(server) - before[0]) / trials * 1000,
             "worker_cpu_ms": sum(each["cpu_s"] for each in loop) / trials * 1000,
             "wall_ms": sum(each["wall_s"] for each in loop) / trials * 1000,
             "trials_per_s": trials / wall_s,
@@ -87,7 +87,7 @@ def _together(workers: list[_Worker]) -> list[dict[str, float]]:
 
 
 @contextmanager
-def _worker(case: Case, url: str, seed: int) -> Iterator[_Worker]:
+def started_worker(case: Case, url: str, seed: int) -> Iterator[_Worker]:
     process = subprocess.Popen(
         [
             sys.executable, "-m", "tests.benchmarks.worker", case.kind, url, str(case.trials),
@@ -107,7 +107,7 @@ _TEMPLATES: dict[int, str] = {}
 
 
 @contextmanager
-def _filled(server: TestServer, finished: int) -> Iterator[str]:
+def filled(server: TestServer, finished: int) -> Iterator[str]:
     """A copy of a database with so many finished trials: made once, it is copied in a moment."""
     template = f"filled_{finished}"
     if finished not in _TEMPLATES:
@@ -125,7 +125,7 @@ def _filled(server: TestServer, finished: int) -> Iterator[str]:
         yield url
 
 
-def _postgres_cpu_s(server: TestServer) -> float:
+def postgres_cpu_s(server: TestServer) -> float:
     """Processor time of the server's processes; those that ended are counted by the one that started them."""
     master = psutil.Process(server.cluster.process_id())
     own = master.cpu_times()

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.scale_report import scale_section
+
 Result = dict[str, Any]
 
 _COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
@@ -56,6 +58,8 @@ def write_report(figures: dict[str, Any], page: Path) -> None:
     ]
     if "bounded_history" in figures:
         parts.append(_BOUNDED.format(**figures["bounded_history"]))
+    if "scale" in figures:
+        parts.append(scale_section(figures["scale"]))
     if _plot(_grown(single, "median"), page.with_suffix(".svg")):
         parts.append(f"![the cost of a trial as the study grows]({page.with_suffix('.svg').name})\n")
     page.write_text("\n".join(parts))

@@ -25,10 +25,12 @@ INTERVAL_S = 0.4
 GRACE_S = 1.6
 
 # On one machine every dead process is provably gone at once. Workers that claim to be elsewhere have only their
-# heartbeats.
+# heartbeats, and a host of their own where TEST_HOST names one.
 _ELSEWHERE = """
-import os, hpotool.worker.membership.identity as identity
+import os, socket, hpotool.worker.membership.identity as identity
 identity.process_space = lambda: os.environ["TEST_PLACE"]
+host = os.environ.get("TEST_HOST") or socket.gethostname()
+socket.gethostname = lambda: host
 from hpotool.cli.app import main
 main()
 """
@@ -88,6 +90,7 @@ class Fleet:
     is_spread_out: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     study: str = "s"
+    pool: str | None = None  # which the workers serve, instead of the study alone
     objective: str | None = None
     settings: str | None = None
     options: Sequence[str] = ()
@@ -131,10 +134,11 @@ class Fleet:
             **self.environment,
             **environment,
         }
+        serves = ["--study", self.study] if self.pool is None else ["--pool", self.pool]
         script = ["-c", _ELSEWHERE] if self.is_spread_out else ["-m", "hpotool"]
         with (self.folder / f"worker-{number}.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, *script, "worker", "--study", self.study, *self.options, *arguments],
+                [sys.executable, *script, "worker", *serves, *self.options, *arguments],
                 cwd=self.folder,
                 env=variables,
                 stdout=log,

@@ -40,6 +40,26 @@ def waits_for_a_file(trial: optuna.Trial) -> float:
     return 1.0
 
 
+def fails_on_a_bad_host(trial: optuna.Trial) -> float:
+    """Succeeds elsewhere, from the fifteenth trial on when the test says so."""
+    append("began", f"{trial.number}\n")
+    if os.environ["TEST_HOST"] == "bad" and not (FOLDER / "mended").exists():
+        raise RuntimeError("CUDA error: unspecified launch failure")
+    while trial.number >= 15 and not (FOLDER / "go").exists():
+        time.sleep(0.02)
+    return float(trial.suggest_float("y", 0, 1))
+
+
+def breaks_its_gpu(trial: optuna.Trial) -> float:
+    """Its third trial fails once, after the test's driver has broken; on a lost device it waits for ever."""
+    append("began", f"{trial.number}\n")
+    if trial.number == 2:
+        while not (FOLDER / "broken").exists() or (FOLDER / "hangs").exists():
+            time.sleep(0.02)
+        raise RuntimeError("CUDA error: uncorrectable ECC error encountered")
+    return float(trial.suggest_float("y", 0, 1))
+
+
 def stops_the_study(trial: optuna.Trial) -> float:
     if trial.number == 3:
         trial.study.stop()

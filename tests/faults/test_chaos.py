@@ -16,8 +16,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
+from hpotool.drill.proxy import CuttableProxy
 from tests.faults.fleet import KINDS, Fleet, wait_until
-from tests.faults.proxy import CuttableProxy
 
 SEEDS = range(int(os.environ.get("HPOTOOL_TEST_CHAOS_SEEDS", "10")))
 TRIALS = int(os.environ.get("HPOTOOL_TEST_CHAOS_TRIALS", "30"))

@@ -30,6 +30,7 @@ _OUTCOME_STYLES = {"complete": "", "pruned": "dim", "preempted": "yellow", "canc
 _PRESENCE_STYLES = {"alive": "", "silent": "yellow", "gone": "red"}
 _SHORTEST_SPARK = 8
 _DEPARTED_SHOWN = 3
+_WAITING_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -192,6 +193,7 @@ def warning_lines(found: StudyStatus) -> Iterator[Text]:
     """Problems that need attention: a warning, a study without workers, workers that are gone."""
     for warning in filter(None, (found.progress.warning, found.risk)):
         yield Text(visible(f"warning: {warning}"), style="yellow")
+    yield from _waiting_lines(found)
     gone = [worker for worker in found.workers if worker["state"] == "gone"]
     yield from (Text(visible(_describe_gone(worker)), style="red") for worker in gone[:_DEPARTED_SHOWN])
     if len(gone) > _DEPARTED_SHOWN:
@@ -292,6 +294,20 @@ def _rank(found: StudyStatus, attempt: Mapping[str, Any]) -> tuple[bool, float]:
     if attempt["outcome"] != "complete" or value is None:
         return True, 0.0
     return False, -value if direction == "maximize" else value
+
+
+def _waiting_lines(found: StudyStatus) -> Iterator[Text]:
+    """The workers that start no trial although there may be one, each with its reason."""
+    if found.progress.state != "running":
+        return
+    here = [worker for worker in found.workers if worker["state"] != "gone"]
+    waiting = [worker for worker in here if worker.get("waits") and worker["trial"] is None]
+    if waiting and len(waiting) == len(here):
+        yield Text("no worker can start a trial", style="bold red")
+    for worker in waiting[:_WAITING_SHOWN]:
+        yield Text(visible(f"{worker['id']} waits: {one_line(worker['waits'])}"), style="yellow")
+    if len(waiting) > _WAITING_SHOWN:
+        yield Text(f"{len(waiting) - _WAITING_SHOWN} more workers wait", style="yellow")
 
 
 def _describe_gone(worker: Mapping[str, Any]) -> str:

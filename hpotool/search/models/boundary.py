@@ -24,6 +24,9 @@ _MARGIN = 10.0  # standard deviations per unit of the recent failure rate
 # much more before it counts fully. Labels without a pattern reach 3 to 5, because the model was fitted to them;
 # thirty points on two sides of an edge reach 8 to 20.
 _LUCK, _ENOUGH_EVIDENCE = 4.0, 4.0
+# Below that evidence, no point is less likely to succeed than one in three: Laplace's rule after a single failure.
+# One crash would otherwise rule out all points with its choice for good; a second one there proves the pattern.
+_UNPROVEN = float(np.log(1 / 3))
 
 
 class Boundary:
@@ -32,7 +35,8 @@ class Boundary:
     Args:
         caution: the power to which the probability is raised.
         margin: the number of standard deviations below zero at which the probability is one half.
-        needs_evidence: use the plain probability if the model does not predict points that were left out of it.
+        needs_evidence: if the model does not predict points that were left out of it, use the plain probability,
+            and at least one third.
     """
 
     def __init__(
@@ -55,12 +59,13 @@ class Boundary:
         self._model = GaussianProcess(points, (compressed - mean) / deviation, is_choice)
         trust = self._measure_evidence() if needs_evidence else 1.0
         self._caution, self._margin = 1.0 + (caution - 1.0) * trust, margin * trust
+        self._floor = _UNPROVEN / (1.0 - trust) if trust < 1.0 else -np.inf
 
     def log_probability(self, points: Array) -> Array:
         """Return the logarithm of the probability that the quantity is zero or less."""
         expected, deviation = self._model.predict(points)
         probability: Array = self._caution * log_ndtr((self._limit - expected) / deviation - self._margin)
-        return probability
+        return np.maximum(probability, self._floor)
 
     def _measure_evidence(self) -> float:
         """Return how much better, from 0 to 1, the side of each point is predicted from the other points than by

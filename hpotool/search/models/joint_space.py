@@ -112,7 +112,8 @@ def _learn_conditions(
 ) -> dict[str, Mapping[str, Sequence[Any]]]:
     """Return the conditions that separate the trials that have one of ``names`` from those that do not.
 
-    If nothing separates them, trials that may have ended before they suggested it are left out.
+    A trial without a value may have ended before it suggested the parameter, so what it lacks says nothing: one
+    failure would otherwise take the other parameters from all points with its choice, and the search from them.
     """
     is_measured = np.asarray([_is_measured(trial) for trial in trials], dtype=bool)
     has = {name: np.asarray([name in trial.params for trial in trials], dtype=bool) for name in space}
@@ -135,7 +136,7 @@ def _learn_conditions(
 
     found = {}
     for name in under_conditions:
-        allowed = explain(name, np.ones(len(trials), dtype=bool)) or explain(name, has[name] | is_measured)
+        allowed = explain(name, has[name] | is_measured)
         if allowed:
             found[name] = allowed
     return found

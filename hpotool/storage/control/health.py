@@ -41,6 +41,7 @@ class StudyHealth:
         foreign: numbers of trials that run without a heartbeat, as plain Optuna's do.
         unfollowed: failed trials that nothing tries again: number, outcome, earlier outcomes.
         recent: the last attempts: host, outcome, reason; the newest first.
+        quarantined: hosts and GPUs that take no trials of it.
         mismatch: what does not fit between pruner and objective, if that was noted.
     """
 
@@ -51,6 +52,7 @@ class StudyHealth:
     unfollowed: Sequence[Mapping[str, Any]]
     recent: Sequence[Mapping[str, Any]]
     mismatch: str | None
+    quarantined: Sequence[str] = ()
 
 
 def read_database_health(connection: Connection) -> DatabaseHealth:

@@ -28,7 +28,7 @@ class Launch:
 class FleetWorker:
     """A worker as the registry knows it. ``job`` is its place in its launch; ``silent_s`` by the database's clock.
 
-    ``has_ended``: it said goodbye, and why.
+    ``has_ended``: it said goodbye, and why. ``waits``: why it starts no trial although there may be one.
     """
 
     worker_id: str
@@ -43,6 +43,7 @@ class FleetWorker:
     has_ended: bool
     end_reason: str | None
     trial: int | None
+    waits: str | None = None
 
 
 def record_launch(

@@ -6,7 +6,7 @@ Workers see a change of state at their next heartbeat; a claim sees it at once.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -140,8 +140,8 @@ def count_budget(run: Run, study_id: int) -> BudgetCounts:
     return BudgetCounts(*rows[0])
 
 
-def set_state(run: Run, study_id: int, state: StudyState, reason: str, actor: str) -> bool:
-    """Set the study's state. False: it already had this state, and nothing was written.
+def set_state(run: Run, study_id: int, state: StudyState, reason: str, actor: str) -> StudyState | None:
+    """Set the study's state. Otherwise the one that it keeps: this one already, or ``done`` with nothing open.
 
     Raises:
         NotFoundError: the study has no settings.
@@ -152,7 +152,8 @@ def set_state(run: Run, study_id: int, state: StudyState, reason: str, actor: st
     )
     if not rows:
         raise NotFoundError("the study is unknown to hpotool", "hpotool studies")
-    return bool(rows[0][0])
+    changed, before = rows[0]
+    return None if changed else before
 
 
 def finish_study(run: Run, study_id: int, reason: str, actor: str) -> bool:
@@ -237,10 +238,24 @@ def read_ended_attempts(run: Run, study_id: int, worker_id: str, last: int = 20)
 
 
 def register_worker(
-    run: Run, study_id: int, worker: WorkerIdentity, launch_id: str | None = None, job: str | None = None
+    run: Run,
+    study_id: int,
+    worker: WorkerIdentity,
+    launch_id: str | None = None,
+    job: str | None = None,
+    devices: Sequence[str] = (),
 ) -> None:
-    """Register the worker; registering it again has no effect. ``job`` is its job in its launch."""
-    known = {"study_id": study_id, "version": __version__, "launch_id": launch_id, "job": job}
+    """Register the worker; registering it again has no effect.
+
+    ``job`` is its job in its launch, ``devices`` are the UUIDs of its GPUs.
+    """
+    known = {
+        "study_id": study_id,
+        "version": __version__,
+        "launch_id": launch_id,
+        "job": job,
+        "devices": list(devices),
+    }
     run(query("register_worker"), _identity_parameters(worker) | known)
 
 

@@ -34,7 +34,7 @@ class StudyProgress:
         state: ``running``, ``paused``, ``draining``, ``stopped`` or ``done``.
         reason: who set that state and why; may be empty.
         budget_trials: the number of trials to finish; ``None`` without such a limit.
-        workers: ``{"id", "host", "pid", "slot", "trial", "last_beat_s"}`` of those that have not ended.
+        workers: ``{"id", "host", "pid", "slot", "trial", "waits", "last_beat_s"}`` of those that have not ended.
         taken_over: how many trials finished in another study, and do not count towards the budget.
         warning: what does not fit between the pruner and what the objective reports.
         tiers: ``{"trials", "steps"}`` of each, in their order; empty without tiers.

@@ -16,7 +16,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-_FOLDERS = ("control", "database", "fleet", "moving", "optuna", "tracking")  # ``schema`` is next to them
+# ``schema`` lies next to these.
+_FOLDERS = ("control", "database", "fleet", "monitoring", "moving", "optuna", "tracking")
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 _INCLUDE = re.compile(r"^-- include: (\w+)$", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)

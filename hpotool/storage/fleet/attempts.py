@@ -31,7 +31,7 @@ from hpotool.study.rules.retry import Decision, Requeue, Retry
 Run = Callable[[str, Mapping[str, Any]], Rows]  # one round trip, one transaction
 FollowUp = Literal["none", "retry", "requeue"]
 StudyState = Literal["running", "paused", "draining", "stopped", "done"]
-Refusal = Literal["wait", "capped", "quota", "paused", "draining", "stopped", "done"]
+Refusal = Literal["wait", "capped", "quota", "paused", "draining", "stopped", "done", "quarantined", "device"]
 
 _OUTPUT_TAIL = 16_384  # characters of an attempt's output kept in the database
 
@@ -61,6 +61,7 @@ class NoTrial:
     """Why there is nothing to claim; ``wait``: the whole budget is reserved, but a trial may still be released.
 
     ``capped``: as many run as may; ``reason`` is that number. ``quota``: the owner has used its GPU-hours.
+    ``quarantined`` and ``device``: the worker's host or GPUs take no trial now, and ``reason`` says why.
     """
 
     kind: Refusal
@@ -162,11 +163,25 @@ def read_orders(run: Run, worker: WorkerIdentity, attempt: Attempt | None) -> Or
 
 
 def beat(
-    run: Run, worker: WorkerIdentity, attempt: Attempt | None, *, has_checkpoint: bool = False
+    run: Run,
+    worker: WorkerIdentity,
+    attempt: Attempt | None,
+    waits: str | None = None,
+    *,
+    has_checkpoint: bool = False,
 ) -> Orders | None:
-    """Record that the worker, and its attempt if any, are alive. None: the worker is not registered."""
+    """Record that the worker, and its attempt if any, are alive. None: the worker is not registered.
+
+    ``waits``: why the worker starts no trial although there may be one. ``has_checkpoint``: the attempt could go
+    on later from where it is.
+    """
     attempt_id = attempt.attempt_id if attempt else None
-    parameters = {"worker_id": worker.worker_id, "attempt_id": attempt_id, "has_checkpoint": has_checkpoint}
+    parameters = {
+        "worker_id": worker.worker_id,
+        "attempt_id": attempt_id,
+        "waits": None if waits is None else storable(waits),
+        "has_checkpoint": has_checkpoint,
+    }
     rows = run(query("beat"), parameters)
     return Orders(*rows[0]) if rows else None
 

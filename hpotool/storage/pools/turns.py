@@ -11,7 +11,7 @@ A choice that is sent twice because its answer was lost charges a study twice. T
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,10 +73,21 @@ def choose_study(run: Run, pool: str, last: EndedTurn | None = None, unfit: Coll
 
 
 def register_pool_worker(
-    run: Run, pool: str, worker: WorkerIdentity, launch_id: str | None = None, job: str | None = None
+    run: Run,
+    pool: str,
+    worker: WorkerIdentity,
+    launch_id: str | None = None,
+    job: str | None = None,
+    devices: Sequence[str] = (),
 ) -> None:
-    """Register a worker of the pool; registering it again has no effect."""
-    known = {"pool": pool, "version": __version__, "launch_id": launch_id, "job": job}
+    """Register a worker of the pool; registering it again has no effect. ``devices`` as in `register_worker`."""
+    known = {
+        "pool": pool,
+        "version": __version__,
+        "launch_id": launch_id,
+        "job": job,
+        "devices": list(devices),
+    }
     run(query("register_pool_worker"), vars(worker) | known)
 
 

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from hpotool.storage.pools.places import Place
 
 
-def describe_waiting(places: Sequence[Place], unfit: Sequence[str] = ()) -> str:
-    """Why no study of a pool has a trial for a worker, the studies with the highest priority first."""
+def describe_waiting(places: Sequence[Place], unfit: Sequence[str] = (), passed_over: Sequence[str] = ()) -> str:
+    """Why no study of a pool has a trial for a worker, the studies with the highest priority first.
+
+    ``unfit`` says why it cannot run some, ``passed_over`` why it may not start a trial of others for the moment.
+    """
     waiting = [f"{place.study} {describe_place(place)}" for place in places if is_waiting(place)]
-    found = [*waiting[:3], *(f"one cannot run here ({reason})" for reason in unfit)]
+    found = [*waiting[:3], *passed_over, *(f"one cannot run here ({reason})" for reason in unfit)]
     more = [f"{len(waiting) - 3} more studies wait"] if len(waiting) > 3 else []
     return "; ".join([*found, *more]) or "no study of the pool has anything to do"
 

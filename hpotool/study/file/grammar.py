@@ -284,6 +284,10 @@ TIER = Record(
     },
 )
 
+_POINT = Table(
+    JsonData(), Text("a parameter's name"), "parameters with values, like {lr: 0.1, depth: 3}", at_least=1
+)
+
 STUDY = Record(
     "the study file",
     example="study: digits",
@@ -316,24 +320,11 @@ STUDY = Record(
         "budget": Key(BUDGET, "when the study is done; the first limit to be reached counts"),
         "retry": Key(RETRY, "how often a trial is retried after each kind of failure"),
         "warm_start": Key(
-            Items(
-                Table(
-                    JsonData(),
-                    Text("a parameter's name"),
-                    "parameters with values, like {lr: 0.1, depth: 3}",
-                    at_least=1,
-                ),
-                "points",
-            ),
+            Items(_POINT, "points"),
             "points to try first",
         ),
         "baseline": Key(
-            Table(
-                JsonData(),
-                Text("a parameter's name"),
-                "parameters with values, like {lr: 0.1, depth: 3}",
-                at_least=1,
-            ),
+            _POINT,
             "the point that is to be beaten, which confirm compares the others with",
             is_silent=True,
         ),
@@ -355,6 +346,11 @@ STUDY = Record(
         "breaker": Key(
             OneOf(("on", "off")),
             "whether a worker leaves if everything fails on it but not on others (on)",
+            is_silent=True,
+        ),
+        "gpu_memory": Key(
+            SIZE,
+            "how much memory a trial takes on each of its GPUs; workers on one GPU start a trial when this fits",
             is_silent=True,
         ),
         "description": Key(Text("a text"), "what the study is about, for people", is_silent=True),

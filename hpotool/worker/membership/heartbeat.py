@@ -27,7 +27,8 @@ class Heartbeat:
     """Sends one worker's heartbeats; ``step`` is called by a side thread.
 
     ``current`` is the running attempt, ``hear`` receives the orders, and ``on_outage`` is called after each
-    heartbeat that failed. ``has_checkpoint``: whether an attempt could go on later from where it is.
+    heartbeat that failed. ``has_checkpoint`` says whether an attempt could go on later from where it is, ``waits``
+    why the worker starts no trial, if something keeps it from it.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Heartbeat:
         hear: Callable[[Attempt | None, Orders], None],
         on_outage: Callable[[], None] = lambda: None,
         has_checkpoint: Callable[[Attempt], bool] = lambda _: False,
+        waits: Callable[[], str | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run = run
@@ -49,6 +51,8 @@ class Heartbeat:
         self._hear = hear
         self._on_outage = on_outage
         self._has_checkpoint = has_checkpoint
+        self._waits = waits
+        self._said_to_wait = False
         self._clock = clock
         self._beat_due = 0.0
 
@@ -57,11 +61,12 @@ class Heartbeat:
         fault_point("beat")
         now = self._clock()
         attempt = self._current()
-        is_due = now >= self._beat_due
+        waits = self._waits()
+        is_due = now >= self._beat_due or (waits is not None) != self._said_to_wait
         try:
             if is_due:
                 has_checkpoint = attempt is not None and self._has_checkpoint(attempt)
-                orders = beat(self._run, self._worker, attempt, has_checkpoint=has_checkpoint)
+                orders = beat(self._run, self._worker, attempt, waits, has_checkpoint=has_checkpoint)
             else:
                 orders = read_orders(self._run, self._worker, attempt)
         except DatabaseUnreachableError:
@@ -70,7 +75,7 @@ class Heartbeat:
             # heartbeat comes first.
             return min(1.0, self._interval_s / 4)
         if is_due:
-            self._beat_due = now + self._interval_s
+            self._beat_due, self._said_to_wait = now + self._interval_s, waits is not None
         # An order for an attempt that has ended in the meantime does not apply to the next one.
         if attempt is self._current():
             self._hear(attempt, orders or DELETED)

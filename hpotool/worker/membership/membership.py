@@ -16,20 +16,20 @@ from hpotool.storage.control.orders import (
     change_running_study,
     count_budget,
     end_worker,
-    read_ended_attempts,
     read_settings,
     register_worker,
 )
 from hpotool.storage.fleet.attempts import Attempt, FollowUp, Orders, follow_up_of
 from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.study.outcome import Outcome
-from hpotool.study.rules.retry import BreakerOpen, decide_retry, judge_worker
+from hpotool.study.rules.retry import BreakerOpen, decide_retry
 from hpotool.study.spec import RetrySpec
 from hpotool.worker.log import log_event
 from hpotool.worker.membership.budget_monitor import BudgetMonitor
 from hpotool.worker.membership.heartbeat import Heartbeat
 from hpotool.worker.membership.identity import has_left_this_host, is_provably_gone
 from hpotool.worker.membership.launched import launch_of_process
+from hpotool.worker.membership.placement import Placement
 from hpotool.worker.membership.reaper import Reaper
 from hpotool.worker.membership.side_threads import SideThreads, Step
 from hpotool.worker.signals import Level, Stopping
@@ -47,7 +47,8 @@ class Membership:
 
     ``stopping`` receives orders to the worker, ``stop_attempt`` orders to one attempt; both are called from
     another thread. ``monitor`` ends the study at its limits. ``more_steps`` are called in threads of their own
-    while the worker lives.
+    while the worker lives. ``waits`` says why the worker starts no trial, and ``devices`` are the UUIDs of its
+    GPUs, both for the registry.
     """
 
     def __init__(
@@ -62,12 +63,15 @@ class Membership:
         interval: timedelta = HEARTBEAT_INTERVAL,
         grace: timedelta = GRACE_PERIOD,
         more_steps: Mapping[str, Step] | None = None,
+        waits: Callable[[], str | None] = lambda: None,
+        devices: Sequence[str] = (),
     ) -> None:
         self._storage = storage
         self._study_id = study_id
         self._retry = retry
         self._stopping = stopping
         self._stop_attempt = stop_attempt
+        self._heard: Orders | None = None
         self._cancelled: tuple[str, float] | None = None  # attempt id, and the deadline for its checkpoint
         self._told_to_stop_at: float | None = None
         self.end_reason = "ended by an error"
@@ -79,9 +83,12 @@ class Membership:
             hear=self._hear,
             on_outage=self._endure_outage,
             has_checkpoint=self._has_checkpoint,
+            waits=waits,
         )
         reaper = self._new_reaper(interval, grace)
         self._monitor = monitor
+        self._devices = tuple(devices)
+        self._placement = Placement(storage.run, storage.worker.worker_id, devices, grace)
         steps = {"heartbeat": heartbeat.step, "reaper": reaper.step}
         monitored = {} if monitor is None else {"budget": monitor.step}
         self._threads = SideThreads({**steps, **monitored, **(more_steps or {})})
@@ -96,7 +103,14 @@ class Membership:
 
     def _register(self) -> None:
         launched = launch_of_process()
-        register_worker(self._storage.run, self._study_id, self._storage.worker, launched.launch_id, launched.job)
+        register_worker(
+            self._storage.run,
+            self._study_id,
+            self._storage.worker,
+            launched.launch_id,
+            launched.job,
+            self._devices,
+        )
 
     def _new_reaper(self, interval: timedelta, grace: timedelta) -> Reaper:
         storage = self._storage
@@ -134,10 +148,19 @@ class Membership:
         if self._monitor is not None:
             self._monitor.before_claim()
 
-    def judge(self) -> BreakerOpen | None:
-        """Whether everything fails on this worker; checked after each failure."""
-        worker_id = self._storage.worker.worker_id
-        return judge_worker(worker_id, read_ended_attempts(self._storage.run, self._study_id, worker_id))
+    def judge(self, failed: Attempt, *, has_breaker: bool, has_quarantine: bool) -> BreakerOpen | None:
+        """Whether the worker must leave after a failure; see `Placement`."""
+        return self._placement.judge(failed, has_breaker=has_breaker, has_quarantine=has_quarantine)
+
+    def why_over(self) -> str | None:
+        """Why nothing is left to do, for a worker that cannot claim now and so does not hear it from a claim.
+
+        None for a study that was stopped or is draining too: the heartbeat's answer makes the worker leave.
+        """
+        heard = self._heard
+        if heard is None or heard.study_state in ("stopped", "draining") or self.has_work_left():
+            return None
+        return heard.study_reason or "its trials are finished"
 
     def has_work_left(self) -> bool:
         """Whether another worker would find something to do now; true if the database does not answer."""
@@ -182,6 +205,7 @@ class Membership:
         return follow_up_of(decide_retry(outcome, history, self._retry))
 
     def _hear(self, attempt: Attempt | None, orders: Orders) -> None:
+        self._heard = orders
         # Repeated with every heartbeat, because an attempt whose child has not started yet cannot receive it.
         if attempt is not None and not orders.is_owner:
             reason = "its trial was given to another attempt"

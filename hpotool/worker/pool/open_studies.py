@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from hpotool.errors import HpotoolError, InputError
-from hpotool.storage.fleet.attempts import Attempt
+from hpotool.storage.fleet.attempts import Attempt, NoTrial, Refusal
 from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.storage.pools.turns import PoolStudy, Turn, read_pool_study
 from hpotool.study.file.reader import read_study_data
@@ -20,12 +21,15 @@ from hpotool.worker.pool.open_study import OpenStudy, works_alike
 # Each has a process with its imports: with torch about 500 MB.
 MOST_OPEN = 8
 UNFIT_FOR_S = 300.0  # then it is tried again: somebody may have installed what was missing
+# How long a study is left to other workers. GPUs are asked again after `look_again`; a quarantine may be lifted.
+PASSED_OVER_FOR_S: Mapping[Refusal, float] = {"device": math.inf, "quarantined": 30.0}
 
 
 class OpenStudies:
     """Opens, keeps and closes studies. ``new_study`` makes one that is not open yet.
 
-    `stop_attempt`, `has_checkpoint` and `step` are called by side threads, everything else by the worker's thread.
+    `stop`, `stop_attempt`, `has_checkpoint`, `step` and `waits` are called by side threads, everything else by the
+    worker's thread.
     """
 
     def __init__(
@@ -39,7 +43,34 @@ class OpenStudies:
         self._clock = clock
         self._open: OrderedDict[int, OpenStudy] = OrderedDict()
         self._unfit: dict[int, tuple[float, str]] = {}
+        self._passed_over: dict[int, tuple[float, str]] = {}
         self._served: int | None = None
+        self._waits: str | None = None
+
+    def pass_over(self, study_id: int, refused: NoTrial) -> None:
+        """Leave a study to other workers for a moment, because of a quarantine or this worker's GPUs."""
+        study = self._open.get(study_id)
+        name = "" if study is None else f"{study.spec.name}: "
+        until = self._clock() + PASSED_OVER_FOR_S[refused.kind]
+        self._passed_over[study_id] = until, f"{name}{refused.reason}"
+
+    def passed_over(self) -> dict[int, str]:
+        """The studies that this worker leaves to others for a moment, with the reasons."""
+        now = self._clock()
+        self._passed_over = {study_id: found for study_id, found in self._passed_over.items() if found[0] > now}
+        return {study_id: reason for study_id, (_, reason) in self._passed_over.items()}
+
+    def wait_for(self, passed_over: Mapping[int, str]) -> None:
+        """The worker has to wait, at least for these studies because of itself."""
+        self._waits = "; ".join(passed_over.values()) or None
+
+    def look_again(self) -> None:
+        """It has waited, or run a trial: its GPUs may have room now."""
+        self._passed_over = {id_: found for id_, found in self._passed_over.items() if found[0] < math.inf}
+
+    def waits(self) -> str | None:
+        """What keeps this worker alone from trials, for the registry."""
+        return None if self._storage.attempt is not None else self._waits
 
     def unfit(self) -> dict[int, str]:
         """The studies that this worker cannot run, with the reasons."""
@@ -62,6 +93,9 @@ class OpenStudies:
             log_event("unfit", f"this worker cannot run the study: {error.message}", logging.ERROR)
             return None
         if study is not None and self._served != study.study_id:
+            before = self._open.get(self._served or 0)
+            if before is not None:
+                before.leave_line()
             self._served = study.study_id
             log_event("study", f"study {study.spec.name}", study=study.spec.name)
         return study
@@ -70,6 +104,12 @@ class OpenStudies:
         """Ask this attempt to stop, whichever study's it is."""
         for study in list(self._open.values()):
             study.runner.stop_attempt(attempt_id, outcome, reason, grace)
+
+    def stop(self, outcome: Outcome, reason: str, grace: timedelta) -> None:
+        """Ask whatever attempt runs to stop."""
+        attempt = self._storage.attempt
+        if attempt is not None:
+            self.stop_attempt(attempt.attempt_id, outcome, reason, grace)
 
     def has_checkpoint(self, attempt: Attempt) -> bool:
         """Whether the attempt has saved something that it could go on from."""

@@ -28,12 +28,22 @@ from hpotool.worker.allowed import Allowed
 from hpotool.worker.attempt.runner import AttemptRunner
 from hpotool.worker.checkpoints.location import CheckpointLocation
 from hpotool.worker.checkpoints.store import CheckpointStore
-from hpotool.worker.gpu import DeviceMeter, Slot
+from hpotool.worker.devices.gate import DeviceGate
+from hpotool.worker.devices.memory_turn import turn_for_slot
+from hpotool.worker.devices.watch import DeviceWatch
+from hpotool.worker.gpu import DeviceMeter, Nvml, Slot
 from hpotool.worker.log import log_event
 from hpotool.worker.loop import Departure, WorkerLoop
 from hpotool.worker.membership.budget_monitor import BudgetMonitor, check_price
 from hpotool.worker.membership.side_processes import SideProcesses
-from hpotool.worker.parts import before_claim, compare_versions, new_branches, order_more, side_environment
+from hpotool.worker.parts import (
+    before_claim,
+    compare_versions,
+    forgive_nothing,
+    new_branches,
+    order_more,
+    side_environment,
+)
 from hpotool.worker.pool.pool_membership import PoolMembership
 from hpotool.worker.side_jobs import side_commands
 from hpotool.worker.signals import Stopping
@@ -46,6 +56,8 @@ class PoolSettings:
     url: DatabaseUrl
     slot: Slot
     meter: DeviceMeter | None
+    nvml: Nvml | None
+    watch: DeviceWatch | None
     home: Path
     checkpoints: str
     grace: timedelta
@@ -81,7 +93,7 @@ class OpenStudy:
         """Starts no process yet.
 
         Raises:
-            InputError: this worker cannot or may not run the study.
+            InputError: this worker cannot or may not run the study, or a trial takes more memory than its GPU has.
             StudyFileError: a newer hpotool has stored settings that this one does not understand.
         """
         self.study_id = study_id
@@ -96,6 +108,9 @@ class OpenStudy:
         settings.allowed.check(self.spec)
         check_price(self.spec.budget, settings.slot.label)
         compare_versions(self.spec, known.versions)
+        holder = f"{storage.worker.worker_id} ({self.spec.name})"
+        turn = turn_for_slot(settings.nvml, settings.slot, self.spec.gpu_memory, holder)
+        self._gate = DeviceGate(turn, settings.watch)
         location = CheckpointLocation.parse(settings.checkpoints)
         self._store = CheckpointStore(location, self.spec, settings.home / "checkpoint-copies")
         self._sampler = sampler_for_worker(self.spec.sampler, self.spec.search_space)
@@ -152,6 +167,8 @@ class OpenStudy:
             has_breaker=self._settings.has_breaker and spec.breaker == "on",
             order_more=self._order_more,
             if_idle=self._note_refusal,
+            gate=self._gate,
+            forgive=forgive_nothing if self._settings.watch is None else self._settings.watch.forgive,
         )
 
     def go_on_with(self, spec: StudySpec) -> None:
@@ -176,8 +193,13 @@ class OpenStudy:
         """Whether a lineage could go on from a checkpoint."""
         return self._store.has_checkpoint(root_number)
 
+    def leave_line(self) -> None:
+        """Let others go first on the GPUs: the worker turns to another study."""
+        self._gate.close()
+
     def close(self, has_work_left: Callable[[], bool]) -> None:
         """End its processes; jobs beside the trials may send the rest if the study is over."""
+        self.leave_line()
         self.runner.close()
         if self.side.steps:
             self._membership.serve(self.study_id, self.spec.retry, self._monitor)

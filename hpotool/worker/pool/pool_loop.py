@@ -16,7 +16,7 @@ from hpotool.storage.pools.turns import EndedTurn, NoTurn, Turn, choose_study
 from hpotool.storage.pools.waiting import describe_waiting
 from hpotool.worker.log import log_event
 from hpotool.worker.loop import Departure, judge_broken
-from hpotool.worker.pool.open_studies import OpenStudies
+from hpotool.worker.pool.open_studies import PASSED_OVER_FOR_S, OpenStudies
 from hpotool.worker.pool.pool_membership import PoolMembership
 from hpotool.worker.process.fork_server_handle import ImportInterrupted
 from hpotool.worker.signals import Level, Stopping
@@ -50,6 +50,7 @@ class PoolLoop:
         self._in_vain = 0
         self._broken_in_a_row = 0
         self._waits_for = ""
+        self._passed_over: Mapping[int, str] = {}  # at the last choice
 
     def run(self) -> Departure:
         """Take turns until there is a reason to leave; return the reason.
@@ -87,7 +88,9 @@ class PoolLoop:
     def _choose(self) -> Turn | NoTurn:
         last, self._last = self._last, None
         self._membership.ensure_alive()
-        return choose_study(self._storage.run, self._pool, last, self._studies.unfit())
+        self._passed_over = self._studies.passed_over()
+        left_out = {*self._studies.unfit(), *self._passed_over}
+        return choose_study(self._storage.run, self._pool, last, left_out)
 
     def _serve(self, turn: Turn) -> Departure | None:
         self._last = EndedTurn(turn)
@@ -100,6 +103,10 @@ class PoolLoop:
         self._last = EndedTurn(turn, time.monotonic() - began, refused.kind if refused else None)
         if refused is None:
             self._in_vain, self._waits_for = 0, ""
+            self._studies.wait_for({})
+            self._studies.look_again()
+        elif refused.kind in PASSED_OVER_FOR_S:
+            self._studies.pass_over(turn.study_id, refused)
         return departure
 
     def _after_broken(self, error: str) -> Departure | None:
@@ -110,18 +117,21 @@ class PoolLoop:
         return departure
 
     def _wait(self, answer: NoTurn) -> Departure | None:
-        unfit = self._studies.unfit()
-        if not answer.may_come and not self._stays:
+        unfit, passed_over = self._studies.unfit(), self._passed_over
+        if not answer.may_come and not self._stays and not passed_over:
             return judge_end(self._pool, unfit)
+        self._studies.wait_for(passed_over)
         if self._in_vain % _SOON_IDLE_LONG == 0:
-            self._say_why(unfit)
+            self._say_why(unfit, passed_over)
         self._in_vain += 1
         seconds = _IDLE_WAIT_S if self._in_vain <= _SOON_IDLE_LONG else self._long_idle_wait_s
         self._stopping.wait(timedelta(seconds=seconds * random.uniform(0.75, 1.25)))
+        self._studies.look_again()
         return None
 
-    def _say_why(self, unfit: Mapping[int, str]) -> None:
-        why = describe_waiting(list_places(self._storage.run, 0.0, pool=self._pool), list(unfit.values()))
+    def _say_why(self, unfit: Mapping[int, str], passed_over: Mapping[int, str]) -> None:
+        places = list_places(self._storage.run, 0.0, pool=self._pool)
+        why = describe_waiting(places, list(unfit.values()), list(passed_over.values()))
         if why != self._waits_for:
             self._waits_for = why
             log_event("idle", f"waiting: {why}", pool=self._pool)

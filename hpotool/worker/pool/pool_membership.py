@@ -5,7 +5,7 @@ It watches the trials of every study of the pool, because nobody else may be lef
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -48,6 +48,8 @@ class PoolMembership(Membership):
         grace: timedelta,
         hand_back: timedelta,
         more_steps: Mapping[str, Step] | None = None,
+        waits: Callable[[], str | None] = lambda: None,
+        devices: Sequence[str] = (),
     ) -> None:
         """``hand_back``: how long an attempt that hands its place back may take to save a checkpoint."""
         self._pool = pool
@@ -65,6 +67,8 @@ class PoolMembership(Membership):
             interval=interval,
             grace=grace,
             more_steps=steps,
+            waits=waits,
+            devices=devices,
         )
 
     def serve(self, study_id: int, retry: RetrySpec, monitor: BudgetMonitor) -> None:
@@ -83,10 +87,16 @@ class PoolMembership(Membership):
         """The same for the study that is served."""
         return super().has_work_left()
 
+    def why_over(self) -> str | None:
+        """Why nothing is left to do in the study that is served, for a turn that cannot claim now."""
+        return None if self.has_study_work_left() else "its trials are finished"
+
     def _register(self) -> None:
         launched = launch_of_process()
         worker = self._storage.worker
-        register_pool_worker(self._storage.run, self._pool, worker, launched.launch_id, launched.job)
+        register_pool_worker(
+            self._storage.run, self._pool, worker, launched.launch_id, launched.job, self._devices
+        )
 
     def _new_reaper(self, interval: timedelta, grace: timedelta) -> Reaper:
         storage = self._storage

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 
 from hpotool.errors import NotFoundError
 from hpotool.settings import read_pulse, writable_home_folder
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.schema import check_schema
 from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.fleet.quarantines import note_device_in_pool
 from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.storage.pools.places import list_places
 from hpotool.storage.pools.turns import PoolStudy
 from hpotool.worker.allowed import Allowed
-from hpotool.worker.gpu import DeviceMeter, Slot
+from hpotool.worker.gpu import DeviceMeter, Nvml, Slot
 from hpotool.worker.log import log_event
 from hpotool.worker.loop import Departure
 from hpotool.worker.membership.identity import identify_worker
-from hpotool.worker.parts import STOP_GRACE, announce
+from hpotool.worker.parts import STOP_GRACE, announce, new_watch
 from hpotool.worker.pool.open_studies import OpenStudies
 from hpotool.worker.pool.open_study import OpenStudy, PoolSettings
 from hpotool.worker.pool.pool_loop import PoolLoop
@@ -36,6 +38,7 @@ def run_pool_worker(
     grace: timedelta = STOP_GRACE,
     give_up_after: timedelta | None = None,
     has_breaker: bool = True,
+    nvml: Nvml | None = None,
     allowed: Allowed = Allowed(),  # noqa: B008  (frozen)
     stays: bool = False,
 ) -> Departure:
@@ -55,9 +58,6 @@ def run_pool_worker(
         if not stays:
             _check_pool(connection, pool)
     home = writable_home_folder()
-    settings = PoolSettings(
-        url, slot, meter, home, checkpoints or str(home / "checkpoints"), grace, pulse, has_breaker, allowed
-    )
     storage = WorkerStorage(url, identify_worker(slot.label), give_up_after=give_up_after)
     worker_id = storage.worker.worker_id
 
@@ -65,6 +65,20 @@ def run_pool_worker(
         return OpenStudy(study_id, known, settings, storage, membership, stopping)
 
     studies = OpenStudies(storage, new_study)
+    watch = new_watch(slot, nvml, studies.stop, partial(note_device_in_pool, storage.run, pool, worker_id))
+    settings = PoolSettings(
+        url,
+        slot,
+        meter,
+        nvml,
+        watch,
+        home,
+        checkpoints or str(home / "checkpoints"),
+        grace,
+        pulse,
+        has_breaker,
+        allowed,
+    )
     membership = PoolMembership(
         storage,
         pool,
@@ -74,7 +88,9 @@ def run_pool_worker(
         interval=pulse.interval,
         grace=pulse.grace,
         hand_back=grace,
-        more_steps={"side processes": studies.step},
+        more_steps={"side processes": studies.step, **({} if watch is None else {"devices": watch.step})},
+        waits=studies.waits,
+        devices=[device.uuid for device in slot.devices],
     )
     stopping.announce = lambda level, name: announce(storage, level, name, grace)
     with stopping.on_signals(), membership:

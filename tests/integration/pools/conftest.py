@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 from optuna.trial import TrialState
@@ -36,13 +37,15 @@ class PoolWorker:
     connection: Connection
     pool: str = "p"
     slot: str = "cpu"
+    host: str = "here"
+    devices: tuple[str, ...] = ()
     last: EndedTurn | None = None
     turn: Turn | None = None
     attempt: Attempt | None = None
 
     def __post_init__(self) -> None:
-        self.identity = WorkerIdentity(f"worker-{next(NAMES)}", "here", 1, "boot", "1", self.slot)
-        register_pool_worker(self.connection.run, self.pool, self.identity)
+        self.identity = WorkerIdentity(f"worker-{next(NAMES)}", self.host, 1, "boot", "1", self.slot)
+        register_pool_worker(self.connection.run, self.pool, self.identity, devices=self.devices)
 
     def choose(self, *unfit: int) -> Turn | NoTurn:
         chosen = choose_study(self.connection.run, self.pool, self.last, unfit)
@@ -93,7 +96,7 @@ class Pool:
     def change(self, name: str, **changes: object) -> None:
         change_spec(self.connection, name, lambda spec: replace(spec, **changes), "test")  # type: ignore[arg-type]
 
-    def worker(self, **facts: str) -> PoolWorker:
+    def worker(self, **facts: Any) -> PoolWorker:
         return PoolWorker(self.connection, **facts)
 
     def name_of(self, turn: Turn | NoTurn) -> str | None:

@@ -71,6 +71,7 @@ def test_no_statement_reads_more_trials_than_are_open(long_study, name: str) -> 
         "create_below": None,
         "apart_id": None,
         "has_checkpoint": False,
+        "waits": None,
     }
     statement = query(name).rpartition(";")[2]
 

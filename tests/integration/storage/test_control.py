@@ -24,8 +24,8 @@ def test_a_state_that_is_set_twice_is_one_event(make_study) -> None:
     study = make_study()
     move = (study.connection.run, study.study_id, "paused", "lunch", "ann@desk")
 
-    assert orders.set_state(*move)
-    assert not orders.set_state(*move)
+    assert orders.set_state(*move) is None
+    assert orders.set_state(*move) == "paused"
 
     [event] = [e for e in orders.read_events(study.connection.run, study.study_id) if e.kind == "state"]
     assert (event.from_state, event.to_state, event.reason, event.actor) == (
@@ -42,6 +42,19 @@ def test_only_a_running_study_becomes_done(make_study) -> None:
 
     assert not orders.finish_study(study.connection.run, study.study_id, "patience", "worker")
     assert orders.read_settings(study.connection.run, study.study_id).state == "paused"
+
+
+def test_a_done_study_can_only_be_resumed_unless_trials_are_open(make_study) -> None:
+    study = make_study()
+    run, study_id = study.connection.run, study.study_id
+    assert orders.finish_study(run, study_id, "patience", "worker")
+
+    assert [orders.set_state(run, study_id, state, "", "ann") for state in ("stopped", "paused")] == ["done"] * 2
+    assert orders.read_settings(run, study_id).state == "done"
+
+    study.optuna.enqueue_trial({"x": 1})
+    assert orders.set_state(run, study_id, "stopped", "", "ann") is None
+    assert orders.set_state(run, study_id, "running", "", "ann") is None
 
 
 def test_a_cancelled_waiting_trial_fails_at_once(make_study) -> None:

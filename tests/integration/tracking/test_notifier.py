@@ -14,11 +14,13 @@ from hpotool.storage.control.keeping import delete_study
 from hpotool.storage.control.orders import adopt_study, end_worker, register_worker, set_state
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.fleet.quarantines import begin_quarantine, lift_quarantines
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.storage.open import open_storage
 from hpotool.storage.tracking.jobs import Job, take_job
 from hpotool.storage.tracking.notices import claim_notice, list_notices, settle_notice, tell
 from hpotool.study.file.reader import read_study_file
+from hpotool.study.rules.quarantine import Place
 from hpotool.tracking.notify.notifier import JOB_NAME, Notifier, Until
 from hpotool.tracking.notify.send import Sender
 from tests.acceptance.command_line import wait_until
@@ -76,6 +78,8 @@ def test_each_event_of_the_log_is_told_once(told: Told, hook: Webhook) -> None:
     end_worker(told.run, "w1", "circuit breaker: 5 failures in a row here, 0 elsewhere")
     told.event("confirmed", "trial 7 is the best of 5 with probability 0.93")
     told.event("drift", "data/train.csv is another file on gpu7")
+    begin_quarantine(told.run, told.study_id, Place("gpu7"), "it fails", "w1")
+    lift_quarantines(told.run, told.study_id, "gpu7", "ann")
     told.event("note", "nobody is told this")
     set_state(told.run, told.study_id, "paused", "for now", "ann")
     set_state(told.run, told.study_id, "stopped", "enough", "ann")
@@ -85,12 +89,13 @@ def test_each_event_of_the_log_is_told_once(told: Told, hook: Webhook) -> None:
         "a worker of s gave up": "circuit breaker: 5 failures in a row here, 0 elsewhere (by w1)",
         "a point of s is confirmed": "trial 7 is the best of 5 with probability 0.93 (by w1)",
         "code or data of s differ": "data/train.csv is another file on gpu7 (by w1)",
+        "a part of s's fleet is in quarantine": "gpu7: it fails (by w1)",
         "s was stopped": "enough (by ann)",
     }
     set_state(told.run, told.study_id, "running", "", "ann")
     set_state(told.run, told.study_id, "stopped", "again", "ann")
     told.look(hook.address)
-    assert hook.texts[4:] == ["again (by ann)"]
+    assert hook.texts[5:] == ["again (by ann)"]
 
 
 def test_what_happened_before_anybody_wanted_to_know_is_not_told(study_database_url: str, hook: Webhook) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -19,10 +20,12 @@ from hpotool.storage.control.orders import set_state
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.attempts import claim_trial, new_attempt_id
+from hpotool.storage.fleet.quarantines import begin_quarantine, lift_quarantines
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.storage.pools.accounts import set_quota
 from hpotool.storage.pools.turns import Turn, choose_study, register_pool_worker
 from hpotool.study.file.reader import read_study_file
+from hpotool.study.rules.quarantine import Place
 from hpotool.worker.allowed import Allowed
 from hpotool.worker.gpu import Slot
 from hpotool.worker.loop import Departure
@@ -312,3 +315,26 @@ def test_a_limit_of_a_study_ends_it_and_not_the_worker(scene: Scene) -> None:
         ("done",),
         ("running",),
     ]
+
+
+def test_a_worker_in_quarantine_for_one_study_serves_the_others(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(open_studies, "PASSED_OVER_FOR_S", {"quarantined": 0.2, "device": math.inf})
+    shut_out = scene.add("a", "priority: 5\n")
+    scene.add("b")
+    place = Place(identify_worker("cpu").host)
+    begin_quarantine(scene.connection.run, shut_out, place, "its disk is full", "ann")
+    with caplog.at_level("INFO"), scene.working() as thread:
+        wait_until(lambda: scene.finished("b") == 3, "the study that it may serve")
+        wait_until(lambda: "waiting: a: " in caplog.text, "it to say why it waits")
+        wait_until(lambda: scene.ask("SELECT waits FROM hpotool.workers"), "the registry to say it, too")
+        said = scene.ask("SELECT waits FROM hpotool.workers")
+        assert said.startswith(f"a: {place.host} is in quarantine until ")
+        assert thread.is_alive(), "it waits for the end of the quarantine"
+        assert scene.finished("a") == 0
+        assert scene.ask("SELECT is_open FROM hpotool.pool_places WHERE study_id = %s", shut_out), "for others"
+        lift_quarantines(scene.connection.run, shut_out, None, "ann")
+        wait_until(lambda: scene.finished("a") == 3, "the other one to be served again")
+        thread.join(60)
+    assert scene.departures == [Departure("every study of pool p is done or stopped")]

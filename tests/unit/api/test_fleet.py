@@ -37,6 +37,8 @@ def test_presence_follows_the_pulse(silent_s: float, presence: str) -> None:
         ([worker()], [Job("15_0", "running", "", "n1")], "alive", ""),
         ([worker(silent_s=40)], [Job("15_0", "running", "", "n1")], "silent", ""),
         ([worker(told_to="stop")], [Job("15_0", "running", "", "n1")], "alive", "told to stop"),
+        ([worker(waits="gpu 0: no room")], [Job("15_0", "running", "", "n1")], "alive", "gpu 0: no room"),
+        ([worker(waits="gpu 0: no room", told_to="stop")], [Job("15_0", "running")], "alive", "told to stop"),
         ([], [Job("15_0", "pending", "Resources")], "pending", "Resources"),
         ([], [Job("15_0", "running", "", "n1")], "starting", ""),
         ([], [Job("15_0", "lost", "gone")], "gone", "gone"),

@@ -37,6 +37,7 @@ def test_help_shows_every_text(
     for text in PAGES[words]:
         for paragraph in text.split("\n\n"):
             assert " ".join(paragraph.split()) in shown
+    assert "<bool>" not in shown, "a switch takes no value"
 
 
 def test_there_are_brackets_to_lose() -> None:

@@ -173,3 +173,18 @@ def test_what_has_no_end_is_said() -> None:
         STUDY.look("limits of a trial", study(spec=spec(FILE.replace(", timeout: 1h", "")))).verdict == "warning"
     )
     assert STUDY.look("limits of a trial", study(spec=spec(FILE.replace("timeout", "stall")))).verdict == "ok"
+
+
+def test_what_is_in_quarantine_is_named_with_how_to_lift_it() -> None:
+    found = STUDY.look("quarantine", study(health=replace(WELL, quarantined=["gpu7", "GPU-5b1d"])))
+    assert found.verdict == "warning"
+    assert found.says.endswith(": gpu7, GPU-5b1d")
+    assert "hpotool quarantine --study my-study" in found.remedy
+    assert STUDY.look("quarantine", study()).verdict == "ok"
+
+
+def test_workers_may_share_a_gpu_if_they_know_of_each_other() -> None:
+    health = replace(WELL, neighbours=[{"host": "a", "slot": "gpu 0", "count": 2}])
+    assert STUDY.look("shared GPUs", study(health=health)).verdict == "warning"
+    packed = spec(f"{FILE}gpu_memory: 10GB\n")
+    assert STUDY.look("shared GPUs", study(health=health, spec=packed)).verdict == "ok"

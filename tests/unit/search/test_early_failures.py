@@ -54,6 +54,31 @@ def test_a_trial_that_fails_before_it_has_all_parameters_warns_of_those_it_has(
         assert study.best_value < best
 
 
+@pytest.mark.parametrize("is_early", [True, False])
+def test_a_choice_that_failed_once_is_tried_again(is_early: bool) -> None:
+    """It is the best one: one crash of three possible causes must not rule it out."""
+    for seed in (2, 4, 7):
+        failed: list[int] = []
+
+        def objective(trial: optuna.Trial, failed: list[int] = failed) -> float:
+            choice = trial.suggest_categorical("optimizer", ["adam", "sgd", "lion"])
+            rest = [] if is_early and choice == "adam" and not failed else suggest_two(trial)
+            if choice == "adam" and not failed:
+                failed.append(trial.number)
+                raise ValueError("the loss is nan")
+            return {"adam": 0.0, "sgd": 0.3, "lion": 0.4}[choice] + sum(rest)
+
+        study = optuna.create_study(sampler=AutoSampler(seed=seed))
+        study.optimize(objective, n_trials=50, catch=ValueError)
+        assert len(failed) == 1
+        assert study.best_params["optimizer"] == "adam"
+        assert study.best_value < 0.01
+
+
+def suggest_two(trial: optuna.Trial) -> list[float]:
+    return [(trial.suggest_float("x", 0, 1) - 0.3) ** 2, (trial.suggest_float("y", 0, 1) - 0.6) ** 2]
+
+
 def test_tpe_counts_such_a_trial_as_bad() -> None:
     study = optuna.create_study(sampler=AutoSampler(seed=0))
     study.optimize(fails_early, n_trials=14, catch=ValueError)

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpotool.study.units import format_bytes, format_duration, format_size, parse_duration, parse_size
+from hpotool.study.units import (
+    format_bytes,
+    format_duration,
+    format_gigabytes,
+    format_size,
+    parse_duration,
+    parse_size,
+)
 
 
 @pytest.mark.parametrize(
@@ -88,3 +95,11 @@ def test_bytes_for_people_are_right_to_four_digits(number: int) -> None:
     amount, unit = format_bytes(number).split()
     factor = 1024 ** ["B", "KiB", "MiB", "GiB"].index(unit)
     assert float(amount) * factor == pytest.approx(number, rel=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0B"), (999, "999B"), (10**10, "10GB"), (16 << 30, "17.2GB"), (5 * 10**8, "500MB"), (2 * 10**12, "2TB")],
+)
+def test_memory_is_said_in_the_units_in_which_a_study_file_asks_for_it(number: int, text: str) -> None:
+    assert format_gigabytes(number) == text

@@ -28,7 +28,7 @@ class FakeLibrary:
     def nvmlInit(self) -> None: ...  # noqa: N802
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        return {
+        known = {
             "nvmlDeviceGetCount": lambda: len(self.names),
             "nvmlDeviceGetHandleByIndex": lambda index: self.names[index],
             "nvmlDeviceGetHandleByUUID": lambda uuid: uuid,
@@ -42,7 +42,10 @@ class FakeLibrary:
             "nvmlDeviceGetMigMode": self._mig_mode,
             "nvmlDeviceGetMaxMigDeviceCount": lambda handle: 7,
             "nvmlDeviceGetMigDeviceHandleByIndex": self._part,
-        }[name]
+        }
+        if name not in known:
+            raise AttributeError(name)
+        return known[name]
 
     def _rates(self, handle: str) -> Any:
         if handle not in self.rates:
@@ -125,6 +128,31 @@ def test_without_a_driver_a_gpu_is_refused_at_once_and_the_cpu_is_the_default() 
     with pytest.raises(InputError, match=r"no GPU can be used here \(NVML Shared Library Not Found\)"):
         choose_slots("0", nvml, {})
     assert choose_slots(None, nvml, {})[0].label == "cpu"
+
+
+@pytest.mark.parametrize("asked", ["nvmlDeviceGetHandleByIndex", "nvmlDeviceGetUUID", "nvmlDeviceGetMemoryInfo"])
+def test_a_lost_device_costs_the_others_neither_their_numbers_nor_their_workers(asked: str) -> None:
+    class OneIsLost(FakeLibrary):
+        def __getattr__(self, name: str) -> Callable[..., Any]:
+            answer = super().__getattr__(name)
+
+            def ask(handle: Any = None, *more: Any) -> Any:
+                if name == asked and handle in (0, "GPU-aaa"):
+                    raise pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
+                return answer(*([] if handle is None else [handle]), *more)
+
+            return ask
+
+    nvml = Nvml(OneIsLost())
+    assert [slot.devices[0].number for slot in choose_slots("auto", nvml, {})] == [1, 2, 3]
+    assert choose_slots("1", nvml, {})[0].devices[0].uuid == "GPU-bbb"
+    with pytest.raises(InputError, match="gpu 0 does not answer: GPU is lost") as caught:
+        choose_slots("0", nvml, {})
+    assert "nvidia-smi" in (caught.value.hint or "")
+    for option in (None, "auto"):
+        alone = OneIsLost(("GPU-aaa",))
+        with pytest.raises(InputError, match="gpu 0 does not answer: GPU is lost"):
+            choose_slots(option, Nvml(alone), {})
 
 
 def test_a_device_in_use_is_skipped_shared_or_waited_for(library: FakeLibrary) -> None:

@@ -35,7 +35,7 @@ def compare(
         ),
     ] = None,
     confidence: Annotated[
-        float, typer.Option(min=0.5, max=0.9999, help="The confidence that a verdict needs.")
+        float, typer.Option(metavar="P", min=0.5, max=0.9999, help="The confidence that a verdict needs.")
     ] = 0.95,
     fail_unless_better: Annotated[
         bool,

@@ -50,13 +50,16 @@ def export(
     study: StudyOption = None,
     trial: Annotated[
         int | None,
-        typer.Option("--trial", min=0, help="Use this trial instead of the best.", show_default=False),
+        typer.Option(
+            "--trial", metavar="N", min=0, help="Use this trial instead of the best.", show_default=False
+        ),
     ] = None,
     count: Annotated[
         int | None,
         typer.Option(
             "--count",
             "-n",
+            metavar="N",
             min=1,
             help="The N best trials, each in a file of its own.",
             show_default=False,

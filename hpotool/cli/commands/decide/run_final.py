@@ -119,6 +119,7 @@ def _run(
             checkpoints=checkpoints,
             grace=timedelta(seconds=30),
             has_breaker=False,
+            nvml=nvml,
             final=FinalTraining(trial_id, keeper),
         )
     finally:

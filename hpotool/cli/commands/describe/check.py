@@ -27,7 +27,9 @@ _SEED = 0  # used if the file has no seed, so that two checks of one file show t
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The study file.")],
     run: Annotated[bool, typer.Option("--run", help="Run one trial too; nothing of it is kept.")] = False,
-    points: Annotated[int, typer.Option("--points", min=0, help="How many first points to show.")] = 3,
+    points: Annotated[
+        int, typer.Option("--points", metavar="N", min=0, help="How many first points to show.")
+    ] = 3,
     curves_of: Annotated[
         str | None,
         typer.Option("--curves-of", metavar="STUDY", help="An earlier study, to say whether pruning is a risk."),

@@ -42,6 +42,7 @@ def enqueue(
         typer.Option(
             "--top",
             "-n",
+            metavar="N",
             min=1,
             help="How many [default: 5, spread over the best tenth; with --finished, the 20 best].",
             show_default=False,

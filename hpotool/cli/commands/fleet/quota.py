@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hpotool.cli.command import Command, Group
 from hpotool.cli.options import FormatOption, StorageOption
 from hpotool.cli.output import Answer, Format, say, show
 from hpotool.errors import InputError, NotFoundError, paste
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from hpotool.storage.database.connection import Connection
     from hpotool.storage.pools.accounts import Quota
 
-app = typer.Typer(help="Limit the GPU-hours of an owner's studies.", invoke_without_command=True)
+app = typer.Typer(cls=Group, help="Limit the GPU-hours of an owner's studies.", invoke_without_command=True)
 _OWNER = typer.Argument(metavar="OWNER", help="The owner, as in the study files.", show_default=False)
 
 
@@ -47,7 +48,7 @@ def list_all(context: typer.Context, storage: StorageOption = None, format: Form
     )
 
 
-@app.command("set")
+@app.command("set", cls=Command)
 def set_quota(
     owner: Annotated[str, _OWNER],
     gpu_hours: Annotated[
@@ -71,7 +72,7 @@ def set_quota(
     say(f"the studies of {owner} may use {gpu_hours:g} GPU-hours a {per.value}")
 
 
-@app.command("remove")
+@app.command("remove", cls=Command)
 def remove_quota(
     owner: Annotated[str, _OWNER],
     per: Annotated[Period | None, typer.Option(help="Only this one [default: all].", show_default=False)] = None,

@@ -8,17 +8,20 @@ from typing import Annotated
 
 import typer
 
+from hpotool.cli.command import Command, Group
 from hpotool.cli.embedded import embedded_postgres, say_started
 from hpotool.cli.options import FormatOption, StorageOption
 from hpotool.cli.output import Answer, Format, say, show
 from hpotool.errors import InputError
 
 app = typer.Typer(
-    help="Start, stop and inspect the embedded Postgres, or open it to other machines.", no_args_is_help=True
+    cls=Group,
+    help="Start, stop and inspect the embedded Postgres, or open it to other machines.",
+    no_args_is_help=True,
 )
 
 
-@app.command()
+@app.command(cls=Command)
 def up(
     listen: Annotated[
         str | None,
@@ -49,7 +52,7 @@ def up(
         sys.stdout.write(f"export HPOTOOL_STORAGE='{started.url_for_others.libpq_without_defaults}'\n")
 
 
-@app.command()
+@app.command(cls=Command)
 def down() -> None:
     """Stop the embedded Postgres; its data is kept."""
     say(
@@ -59,7 +62,7 @@ def down() -> None:
     )
 
 
-@app.command()
+@app.command(cls=Command)
 def status(format: FormatOption = Format.TABLE) -> None:
     """Show whether the embedded Postgres runs, where it listens and where its data is."""
     found = embedded_postgres().status()
@@ -78,7 +81,7 @@ def status(format: FormatOption = Format.TABLE) -> None:
     show(Answer(data=row, rows=[row], value=found.state), format)
 
 
-@app.command()
+@app.command(cls=Command)
 def url(
     remote: Annotated[
         bool, typer.Option("--remote", help="The URL for other machines; an error if none are admitted.")
@@ -98,7 +101,7 @@ def url(
     sys.stdout.write(f"{found.libpq_without_defaults}\n")
 
 
-@app.command()
+@app.command(cls=Command)
 def destroy(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
@@ -116,7 +119,7 @@ def destroy(
     say("the embedded Postgres and every study in it are deleted" if gone else "there is no embedded Postgres")
 
 
-@app.command()
+@app.command(cls=Command)
 def upgrade(storage: StorageOption = None) -> None:
     """Upgrade the tables of the configured database to this version of hpotool."""
     from hpotool.cli.database import connect

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 def best(
     study: StudyOption = None,
-    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many trials, with one metric.")] = 1,
+    count: Annotated[
+        int, typer.Option("--count", "-n", metavar="N", min=1, help="How many trials, with one metric.")
+    ] = 1,
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:

@@ -136,6 +136,8 @@ def _describe_kind(event: Event) -> str:
         "state": to,
         "create": "study created",
         "launch": to,
+        "quarantine": to,
+        "device": f"GPU {to}",
     }
     return words.get(event.kind) or event.kind
 

@@ -64,6 +64,6 @@ def _move(study: str | None, storage: str | None, state: StudyState, reason: str
 
     connection = connect(storage)
     study_id, name = adopt_study(connection, study)
-    changed = set_state(connection.run, study_id, state, reason, current_actor())
+    kept = set_state(connection.run, study_id, state, reason, current_actor())
     done = done.format(resume=paste("resume", "--study", name))
-    say(f"{name} is {done}" if changed else f"{name} is already {state}")
+    say(f"{name} is {done}" if kept is None else f"{name} is already {kept}")

@@ -55,7 +55,9 @@ def worker(
             show_default=False,
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Workers per slot; restarted if they crash.")] = 1,
+    workers: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Workers per slot; restarted if they crash.")
+    ] = 1,
     if_busy: Annotated[IfBusy, typer.Option(help="What to do if the GPU is in use.")] = IfBusy.SHARE,
     checkpoints: Annotated[
         str | None,
@@ -198,6 +200,7 @@ def _work(study: str | None, storage: str | None, options: _Options, label: str)
         grace=stop_grace,
         give_up_after=patience,
         has_breaker=options.breaker,
+        nvml=nvml,
         allowed=Allowed.read(options.only_objective),
     ).exit_code
 

@@ -66,6 +66,7 @@ SELECT json_build_object(
     'unfollowed', (SELECT COALESCE(json_agg(json_build_object('number', t.number, 'outcome', last.outcome, 'history',
             ARRAY(SELECT e.outcome FROM hpotool.attempts e WHERE e.study_id = t.study_id
                 AND e.root_number = last.root_number AND e.number < t.number AND e.outcome IS NOT NULL
+                AND NOT e.is_burnt
                 ORDER BY e.number)) ORDER BY t.number), '[]')
         FROM trials t JOIN LATERAL (SELECT outcome, root_number FROM hpotool.attempts a
             WHERE a.trial_id = t.trial_id AND a.outcome IS NOT NULL ORDER BY started_at DESC LIMIT 1) last ON true
@@ -74,5 +75,8 @@ SELECT json_build_object(
     'recent', (SELECT COALESCE(json_agg(json_build_object('host', host, 'outcome', outcome, 'reason', reason)), '[]')
         FROM (SELECT host, outcome, reason FROM hpotool.attempts
             WHERE study_id = %(study_id)s AND outcome IS NOT NULL ORDER BY ended_at DESC LIMIT 100) AS latest),
+    'quarantined', (SELECT COALESCE(json_agg(COALESCE(q.device, q.host) ORDER BY q.quarantine_id), '[]')
+        FROM hpotool.quarantines q
+        WHERE q.study_id = %(study_id)s AND q.lifted_at IS NULL AND q.until > clock_timestamp()),
     'mismatch', (SELECT value_json FROM study_system_attributes
         WHERE study_id = %(study_id)s AND key = 'hpotool:pruner_mismatch'))

@@ -53,7 +53,8 @@ SELECT w.worker_id, w.host, w.pid, w.slot, w.version, w.launch_id, w.job,
     GREATEST(0, extract(epoch FROM clock_timestamp() - w.last_beat))::float8, w.told_to,
     w.ended_at IS NOT NULL, w.end_reason,
     (SELECT t.number FROM trials t JOIN hpotool.attempts a ON a.trial_id = t.trial_id
-     WHERE t.study_id = w.study_id AND t.state = 'RUNNING' AND a.worker_id = w.worker_id AND a.ended_at IS NULL LIMIT 1)
+     WHERE t.study_id = w.study_id AND t.state = 'RUNNING' AND a.worker_id = w.worker_id AND a.ended_at IS NULL LIMIT 1),
+    COALESCE(w.waits, hpotool.quarantine_of(w.study_id, w.worker_id))
 FROM hpotool.workers w
 WHERE (w.study_id = %(study_id)s
         OR w.launch_id IN (SELECT l.launch_id FROM hpotool.launches l WHERE l.study_id = %(study_id)s))

@@ -70,7 +70,8 @@ WITH settings AS (
 SELECT EXISTS (SELECT FROM settings)
 
 -- name: set_state
--- Set a study's state, with an event that says who did it and why. Writes nothing if it already has that state.
+-- Set a study's state, with an event that says who did it and why. Writes nothing if it already has that state, or
+-- if it is done and has no trial that an order could still concern.
 WITH before AS (
     SELECT study_id, state FROM hpotool.study_settings WHERE study_id = %(study_id)s FOR UPDATE
 ), changed AS (
@@ -79,12 +80,14 @@ WITH before AS (
     FROM before
     WHERE s.study_id = before.study_id AND before.state <> %(state)s
         AND (%(only_from)s::text IS NULL OR before.state = %(only_from)s)
+        AND (before.state <> 'done' OR %(state)s = 'running' OR EXISTS (
+            SELECT FROM trials t WHERE t.study_id = before.study_id AND t.state IN ('RUNNING', 'WAITING')))
     RETURNING s.study_id, before.state AS from_state
 ), event AS (
     INSERT INTO hpotool.events (study_id, kind, actor, from_state, to_state, reason)
     SELECT study_id, 'state', %(actor)s, from_state, %(state)s, %(reason)s FROM changed
 )
-SELECT EXISTS (SELECT FROM changed) FROM before
+SELECT EXISTS (SELECT FROM changed), state FROM before
 
 -- name: count_budget
 -- The budget, counted as in a claim; works without a settings row, for studies of plain Optuna.
@@ -123,7 +126,7 @@ ORDER BY s.study_id
 SELECT settings.state, settings.state_reason, settings.budget_trials, settings.imported_trials,
     (SELECT COALESCE(json_agg(json_build_object(
         'id', w.worker_id, 'host', w.host, 'pid', w.pid, 'slot', w.slot, 'trial', a.number,
-        'last_beat_s', round(GREATEST(0, extract(epoch FROM clock_timestamp() - w.last_beat))::numeric, 1))
+        'waits', COALESCE(w.waits, hpotool.quarantine_of(w.study_id, w.worker_id)), 'last_beat_s', round(GREATEST(0, extract(epoch FROM clock_timestamp() - w.last_beat))::numeric, 1))
         ORDER BY w.registered_at), '[]')
      FROM hpotool.workers w
      LEFT JOIN hpotool.attempts a ON a.worker_id = w.worker_id AND a.ended_at IS NULL AND a.study_id = w.study_id

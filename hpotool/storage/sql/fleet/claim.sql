@@ -89,6 +89,9 @@ WITH settings AS (
         WHEN EXISTS (SELECT FROM again) THEN 'spent'
         WHEN %(apart_id)s::integer IS NOT NULL THEN 'apart'
         WHEN state NOT IN ('running', 'done') THEN state
+        WHEN quarantined_until > clock_timestamp()
+            AND (next_apart IS NOT NULL OR state = 'running' AND COALESCE(budget_trials > finished + running, true))
+            AND hpotool.quarantine_of(%(study_id)s, %(worker_id)s) IS NOT NULL THEN 'quarantined'
         WHEN next_apart IS NOT NULL AND NOT is_held THEN 'apart'
         WHEN state = 'done' OR budget_trials <= finished
             THEN CASE WHEN replicates_open > 0 THEN 'wait' ELSE 'done' END
@@ -177,12 +180,13 @@ WITH settings AS (
 )
 SELECT
     CASE WHEN result.trial_id IS NOT NULL THEN 'claimed' WHEN answer IN ('open', 'apart') THEN 'wait' ELSE answer END,
-    CASE answer WHEN 'quota' THEN hpotool.over_quota(owner) WHEN 'capped' THEN max_running::text ELSE state_reason END,
+    CASE answer WHEN 'quota' THEN hpotool.over_quota(owner) WHEN 'capped' THEN max_running::text
+        WHEN 'quarantined' THEN hpotool.quarantine_of(%(study_id)s, %(worker_id)s) ELSE state_reason END,
     finished, running, waiting, budget_trials, replicates_open,
     result.trial_id, result.number, result.root_number, result.datetime_start, result.is_new,
     ARRAY(
         SELECT outcome FROM hpotool.attempts a
-        WHERE a.study_id = %(study_id)s AND a.root_number = result.root_number AND outcome IS NOT NULL
+        WHERE a.study_id = %(study_id)s AND a.root_number = result.root_number AND outcome IS NOT NULL AND NOT is_burnt
         ORDER BY a.number
     )
 FROM verdict CROSS JOIN settings CROSS JOIN places LEFT JOIN result ON true

@@ -51,13 +51,14 @@
     FROM ended
 
 -- name: queue_again
--- Queue the trial in `ended` again if follow_up says so, with its parameters, user attributes, and its lineage in the
+-- Queue each trial in `ended` again if follow_up says so, with its parameters, user attributes, and its lineage in the
 -- attributes of Optuna's own RetryHeartbeatStaleTrialCallback.
 -- A cancelled trial is not queued again, even if its worker died before it learned of the cancellation.
 -- Results of pruning rungs are moved rather than copied, so that a trial counts once in its bracket.
 ), queued_again AS (
     INSERT INTO trials (study_id, number, state)
-    SELECT study_id, (SELECT max(t.number) + 1 FROM trials t WHERE t.study_id = ended.study_id AND number IS NOT NULL),
+    SELECT study_id, (SELECT max(t.number) FROM trials t WHERE t.study_id = ended.study_id AND number IS NOT NULL)
+            + row_number() OVER (ORDER BY number),
         'WAITING'
     FROM ended
     WHERE %(follow_up)s IN ('retry', 'requeue')
@@ -71,7 +72,8 @@
         COALESCE((SELECT value_json::jsonb FROM trial_system_attributes a
                   WHERE a.trial_id = ended.trial_id AND key = 'retry_history'), '[]')
             || to_jsonb(ended.number) AS history
-    FROM queued_again q, ended
+    FROM (SELECT *, row_number() OVER (ORDER BY number) AS place FROM queued_again) q
+    JOIN (SELECT *, row_number() OVER (ORDER BY number) AS place FROM ended) ended USING (place)
 ), retry AS (
     INSERT INTO hpotool.retries (trial_id, study_id, root_number, previous_trial_id, is_counted)
     SELECT trial_id, study_id, root_number, previous_trial_id, %(follow_up)s = 'retry' FROM lineage

@@ -8,10 +8,10 @@ SELECT study_id, charged_s, version, may_come FROM hpotool.choose_study(%(pool)s
 
 -- name: register_pool_worker
 -- Register a worker of a pool; again, it changes nothing. Its study follows with its first turn.
-INSERT INTO hpotool.workers (worker_id, pool, host, pid, process_space, process_start, slot, version, launch_id, job,
-    told_to)
+INSERT INTO hpotool.workers (worker_id, pool, host, pid, process_space, process_start, slot, version, devices, launch_id,
+    job, told_to)
 VALUES (%(worker_id)s, %(pool)s, %(host)s, %(pid)s, %(process_space)s, %(process_start)s, %(slot)s, %(version)s,
-    %(launch_id)s, %(job)s,
+    %(devices)s, %(launch_id)s, %(job)s,
     (SELECT 'stop' FROM hpotool.launches l WHERE l.launch_id = %(launch_id)s AND l.stopped_at IS NOT NULL))
 ON CONFLICT (worker_id) DO NOTHING
 
@@ -29,7 +29,7 @@ WHERE settings.study_id = %(study_id)s
 -- name: places_of_workers
 -- The workers of a pool that are alive, each with its latest attempt.
 ), held AS (
-    SELECT w.worker_id, a.attempt_id, a.study_id, a.trial_id, a.number, a.started_at, a.has_checkpoint, a.cancel_reason,
+    SELECT w.worker_id, w.waits, a.attempt_id, a.study_id, a.trial_id, a.number, a.started_at, a.has_checkpoint, a.cancel_reason,
         a.yields_to
     FROM hpotool.workers w
     LEFT JOIN LATERAL (
@@ -41,6 +41,7 @@ WHERE settings.study_id = %(study_id)s
 -- name: find_wanting_study
 -- The study of a pool that may take places of others, if it has something to do, no worker of the pool is free, and a trial
 -- of a lower priority could go on later from its checkpoint. Nearly always there is none, and the first line finds that.
+-- A worker that its GPU keeps from trials is not free, nor is one in quarantine for the study; its place would be of no use.
 WITH wanting AS (
     SELECT p.study_id, p.priority FROM hpotool.pool_places p
     WHERE p.pool = %(pool)s AND p.preempts AND (p.is_open OR p.look_again_at <= clock_timestamp())
@@ -48,9 +49,13 @@ WITH wanting AS (
 -- include: places_of_workers
 )
 SELECT wanting.study_id FROM wanting
-WHERE NOT EXISTS (SELECT FROM held WHERE attempt_id IS NULL) AND EXISTS (
+WHERE NOT EXISTS (
+        SELECT FROM held
+        WHERE attempt_id IS NULL AND waits IS NULL AND hpotool.quarantine_of(wanting.study_id, worker_id) IS NULL)
+    AND EXISTS (
     SELECT FROM held JOIN hpotool.pool_places v ON v.study_id = held.study_id
-    WHERE v.priority < wanting.priority AND held.has_checkpoint AND held.yields_to IS NULL)
+    WHERE v.priority < wanting.priority AND held.has_checkpoint AND held.yields_to IS NULL
+        AND hpotool.quarantine_of(wanting.study_id, held.worker_id) IS NULL)
 ORDER BY wanting.priority DESC LIMIT 1
 
 -- name: ask_for_places
@@ -79,6 +84,7 @@ WITH settings AS (
         SELECT held.attempt_id
         FROM held JOIN hpotool.pool_places v ON v.study_id = held.study_id, own
         WHERE v.priority < own.priority AND held.has_checkpoint AND held.yields_to IS NULL AND held.cancel_reason IS NULL
+            AND hpotool.quarantine_of(%(study_id)s, held.worker_id) IS NULL
         ORDER BY v.priority, held.started_at DESC
         LIMIT (SELECT number FROM wanted))
     RETURNING a.study_id, a.trial_id, a.number, a.yields_to

@@ -7,9 +7,9 @@ WITH adopted AS (
     INSERT INTO hpotool.study_settings (study_id) VALUES (%(study_id)s) ON CONFLICT (study_id) DO NOTHING
 ), worker AS (
     INSERT INTO hpotool.workers (worker_id, study_id, host, pid, process_space, process_start, slot, version,
-        launch_id, job, told_to)
+        devices, launch_id, job, told_to)
     VALUES (%(worker_id)s, %(study_id)s, %(host)s, %(pid)s, %(process_space)s, %(process_start)s, %(slot)s, %(version)s,
-        %(launch_id)s, %(job)s,
+        %(devices)s, %(launch_id)s, %(job)s,
         (SELECT 'stop' FROM hpotool.launches l WHERE l.launch_id = %(launch_id)s AND l.stopped_at IS NOT NULL))
     ON CONFLICT (worker_id) DO NOTHING
     RETURNING study_id, worker_id
@@ -32,7 +32,7 @@ SELECT study_id, 'worker', worker_id, 'started', 'ended', %(reason)s FROM worker
 -- of a pool may have no study yet.
 -- The heartbeat of a trial that was taken away is not changed. Without an attempt, only the worker's is written.
 WITH worker AS (
-    UPDATE hpotool.workers SET last_beat = clock_timestamp() WHERE worker_id = %(worker_id)s
+    UPDATE hpotool.workers SET last_beat = clock_timestamp(), waits = %(waits)s WHERE worker_id = %(worker_id)s
     RETURNING study_id, told_to
 ), attempt AS (
     UPDATE hpotool.attempts
@@ -81,6 +81,7 @@ SELECT
     ARRAY(
         SELECT earlier.outcome FROM hpotool.attempts earlier
         WHERE earlier.study_id = t.study_id AND earlier.root_number = a.root_number AND earlier.outcome IS NOT NULL
+            AND NOT earlier.is_burnt
         ORDER BY earlier.number
     ),
     t.study_id, w.worker_id, w.host, w.pid, w.process_space, w.process_start, w.slot
@@ -109,10 +110,10 @@ ORDER BY w.registered_at, w.worker_id
 -- name: read_ended_attempts
 -- A worker's latest attempts, its last success, attempts of the same lineages on other workers, and the latest attempts
 -- of others; oldest first. The point is equal for equal parameters. Out of memory counts as a success if the study
--- treats it as a result.
+-- treats it as a result. What a quarantine explains speaks neither for nor against a worker.
 WITH own AS (
     SELECT attempt_id, root_number FROM hpotool.attempts
-    WHERE worker_id = %(worker_id)s AND study_id = %(study_id)s AND ended_at IS NOT NULL
+    WHERE worker_id = %(worker_id)s AND study_id = %(study_id)s AND ended_at IS NOT NULL AND NOT is_burnt
     ORDER BY started_at DESC LIMIT %(last)s
 ), relevant AS (
     SELECT attempt_id FROM own
@@ -128,8 +129,9 @@ WITH own AS (
      WHERE a.study_id = %(study_id)s AND a.worker_id <> %(worker_id)s AND a.outcome IS NOT NULL
      ORDER BY a.started_at DESC LIMIT %(last)s)
 )
-SELECT CASE WHEN outcome = 'oom' AND t.state = 'PRUNED' THEN 'pruned' ELSE outcome END, worker_id, COALESCE(
+SELECT CASE WHEN outcome = 'oom' AND t.state = 'PRUNED' THEN 'pruned' ELSE outcome END AS outcome, worker_id, COALESCE(
     (SELECT md5(string_agg(p.param_name || '=' || p.param_value::text, ',' ORDER BY p.param_name))
-     FROM trial_params p WHERE p.trial_id = a.trial_id), 'trial ' || a.number)
+     FROM trial_params p WHERE p.trial_id = a.trial_id), 'trial ' || a.number) AS point
 FROM relevant JOIN hpotool.attempts a USING (attempt_id) LEFT JOIN trials t ON t.trial_id = a.trial_id
+WHERE NOT a.is_burnt
 ORDER BY a.started_at

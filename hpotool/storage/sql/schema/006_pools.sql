@@ -183,7 +183,8 @@ $$;
 -- Which study a pool's worker serves next, and what its turn is charged. The one of the highest priority that is open, and
 -- among those of that priority the one with the smallest pass. Called by one worker at a time in each pool, so that no two
 -- decide on the same numbers. Before it decides, it settles the worker's last turn (`served`): `took_s` is how long it took
--- (0: this worker cannot run it), unless there was no place: then the study is closed for `refused_because`.
+-- (0: this worker cannot run it), unless there was no place: then the study is closed for `refused_because`. What keeps only
+-- this worker from it, a quarantine or its GPUs, closes nothing for the others.
 -- It locks nothing but places: who changes a study locks its settings first, and its place by the trigger above.
 CREATE FUNCTION hpotool.choose_study(
     in_pool text, unfit integer[], served integer, took_s double precision, charged double precision,
@@ -204,6 +205,8 @@ BEGIN
             is_open = p.is_open OR p.closed_because IN ('wait', 'capped', 'quota'),
             closed_because = CASE WHEN p.closed_because NOT IN ('wait', 'capped', 'quota') THEN p.closed_because END
         WHERE p.study_id = served AND p.pool = in_pool;
+    ELSIF served IS NOT NULL AND refused_because IN ('quarantined', 'device') THEN
+        UPDATE hpotool.pool_places p SET pass = p.pass - charged / p.weight WHERE p.study_id = served AND p.pool = in_pool;
     ELSIF served IS NOT NULL THEN
         UPDATE hpotool.pool_places p
         SET pass = p.pass - charged / p.weight, is_open = false, closed_because = refused_because,

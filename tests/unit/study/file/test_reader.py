@@ -114,6 +114,7 @@ def test_every_key_of_a_command_study_arrives() -> None:
         duplicates="skip",
         breaker="off",
         on_oom="infeasible",
+        gpu_memory=10 * 10**9,
         description="what the study is about",
         tags={"owner": "ann", "paper": "3"},
         tracking=TrackingSpec("https://mlflow.example.org:5000/sub", "digits/2026", "/data/runs"),

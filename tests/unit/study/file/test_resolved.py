@@ -107,6 +107,7 @@ def specs(draw: st.DrawFn) -> StudySpec:
         strict=draw(st.booleans()),
         duplicates=draw(st.sampled_from(["allow", "skip", "replicate"])) if space else "allow",
         on_oom=draw(st.sampled_from(["fail", "infeasible"])),
+        gpu_memory=draw(optional | st.integers(1, 10**12)),
         keep=KeepSpec(draw(optional | COUNT), draw(COUNT)),
     )
 

@@ -116,5 +116,5 @@ def test_a_new_best_is_told_once_and_not_at_the_start() -> None:
 
 
 def test_what_is_an_event_of_the_log_is_not_noticed_here() -> None:
-    for name in ("stopped", "breaker", "confirmed", "drift"):
+    for name in ("stopped", "breaker", "quarantine", "device", "confirmed", "drift"):
         assert told(name, facts({"state": "stopped"}, best=(1, math.inf))) is None

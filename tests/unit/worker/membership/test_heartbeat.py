@@ -22,6 +22,8 @@ class Harness:
         self.sent: list[str] = []
         self.heard: list[tuple[Attempt | None, Orders]] = []
         self.outages = 0
+        self.waits: str | None = None
+        self.told: list[Any] = []
         self.heartbeat = Heartbeat(
             self.run,
             WORKER,
@@ -30,9 +32,11 @@ class Harness:
             hear=lambda attempt, orders: self.heard.append((attempt, orders)),
             on_outage=self.note_outage,
             clock=lambda: self.now,
+            waits=lambda: self.waits,
         )
 
-    def run(self, sql: str, _: Any) -> Any:
+    def run(self, sql: str, parameters: Any) -> Any:
+        self.told.append(parameters.get("waits"))
         self.sent.append("beat" if "UPDATE hpotool.workers" in sql else "ask")
         answer = self.answers.pop(0) if self.answers else [RUNNING]
         if isinstance(answer, Exception):
@@ -91,3 +95,14 @@ def test_a_worker_whose_study_is_gone_is_told_to_stop() -> None:
     harness.heartbeat.step()
     [(_, orders)] = harness.heard
     assert (orders.study_state, orders.is_owner) == ("stopped", False)
+
+
+def test_that_a_worker_waits_is_told_in_place_of_the_next_question() -> None:
+    harness = Harness()
+    harness.heartbeat.step()
+    for waits in ("no memory", "less memory", None, None):
+        harness.waits = waits
+        harness.now += 1
+        harness.heartbeat.step()
+    assert harness.sent == ["beat", "beat", "ask", "beat", "ask"]
+    assert harness.told == [None, "no memory", None, None, None]
