@@ -17,13 +17,15 @@ from hpotool.analysis.confirmation.ranking import find_confirmed_best, read_conf
 from hpotool.analysis.curves.early_ranks import find_early_ranks, is_ended_early, word_risk
 from hpotool.analysis.insights.failures import FailureRegion, find_failure_region
 from hpotool.analysis.insights.gain import Gain, find_gain
-from hpotool.analysis.pace import Pace, find_workers, is_forsaken, measure_pace
+from hpotool.analysis.pace import GONE_AFTER_S, Pace, find_workers, is_forsaken, measure_pace
 from hpotool.analysis.results import direction_signs, json_data, metric_names, read_result
 from hpotool.storage.control.activity import StudyActivity, read_activity
 from hpotool.storage.control.creation import read_spec_if_any
 from hpotool.storage.control.studies import StudyProgress, has_replicates, has_table, list_studies, read_progress
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.fleet.origins import read_different_workers
+from hpotool.storage.pools.places import Place, read_place
+from hpotool.storage.pools.waiting import describe_place, is_waiting
 from hpotool.study.branch import Branch
 from hpotool.study.rules.early_ranks import EarlyRanks
 
@@ -59,6 +61,7 @@ class StudyStatus:
         early_ranks: how well early ranks of trials predict final ones, if that can be told.
         gain: what further search may gain; only if asked for, and if it can be told.
         latest_values: the values of the trials in ``activity.latest``, by number and metric.
+        place: what it may use of a fleet, where that is limited or shared.
     """
 
     progress: StudyProgress
@@ -73,6 +76,7 @@ class StudyStatus:
     different: tuple[Mapping[str, str], ...] = ()
     early_ranks: EarlyRanks | None = None
     gain: Gain | None = None
+    place: Place | None = None
 
     @property
     def pace(self) -> Pace:
@@ -130,6 +134,7 @@ class StudyStatus:
             "best": [trial.as_data() for trial in self.best.trials],
             **({"confirmation": answer_data(self.confirmation)} if self.confirmation else {}),
             **({"tiers": [vars(tier) for tier in self.tiers]} if self.tiers else {}),
+            **({"place": _place_data(self.place)} if self.place else {}),
             "warning": self.progress.warning,
             **({"risk": self.risk} if self.risk else {}),
             **({"drift": [dict(worker) for worker in self.different]} if self.different else {}),
@@ -177,6 +182,7 @@ def read_status(connection: Connection, study: Study, *, looks_ahead: bool = Fal
         tuple(_find_different_workers(connection, study)),
         ranks,
         find_gain(study, read_spec_if_any(connection, study.study_name), activity.cost_s) if looks_ahead else None,
+        _read_place(connection, study.study_name),
     )
 
 
@@ -185,6 +191,23 @@ def _find_different_workers(connection: Connection, study: Study) -> list[dict[s
     if not has_table(connection, "hpotool.origins"):
         return []
     return read_different_workers(connection.run, study._study_id)
+
+
+def _read_place(connection: Connection, study: str) -> Place | None:
+    """The study's place, if anything about it is limited or shared."""
+    place = read_place(connection.run, GONE_AFTER_S, study)
+    return place if place and (place.pool or place.owner or place.max_running) else None
+
+
+def _place_data(place: Place) -> dict[str, Any]:
+    return {
+        "pool": place.pool or None,
+        "priority": place.priority,
+        "weight": place.weight,
+        "max_running": place.max_running,
+        "owner": place.owner,
+        "waits": describe_place(place) if is_waiting(place) else None,
+    }
 
 
 def _follow_best(trials: Sequence[FrozenTrial], signs: Sequence[float]) -> tuple[float, ...]:

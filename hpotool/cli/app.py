@@ -23,7 +23,7 @@ import hpotool
 from hpotool.cli.command import Command, Group
 from hpotool.cli.commands.decide import artifacts, compare, confirm, export, report, reproduce, run_final
 from hpotool.cli.commands.describe import budget, check, create_study, enqueue, init, schema
-from hpotool.cli.commands.fleet import doctor, drill, launch, metrics, quarantine, workers
+from hpotool.cli.commands.fleet import doctor, drill, launch, metrics, pools, quarantine, quota, usage, workers
 from hpotool.cli.commands.keep import archive, clean, clone, db, delete, import_study, note, rename
 from hpotool.cli.commands.look import (
     best,
@@ -67,6 +67,9 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
     "Run a study": {
         "worker": worker.worker,
         "workers": workers.workers,
+        "pools": pools.pools,
+        "share": pools.share,
+        "usage": usage.usage,
         "quarantine": quarantine.quarantine,
         "pause": control.pause,
         "resume": control.resume,
@@ -142,6 +145,7 @@ launch_app = typer.Typer(
 for name, command in _LAUNCH_TARGETS.items():
     _add(launch_app, name, command)
 app.add_typer(launch_app, name="launch", rich_help_panel="Run a study")
+app.add_typer(quota.app, name="quota", rich_help_panel="Run a study")
 app.add_typer(db.app, name="db", rich_help_panel="Manage the database")
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hpotool.cli.output import Format
-from hpotool.cli.study_word import complete_study
+from hpotool.cli.study_word import complete_pool, complete_study
+from hpotool.errors import InputError
 
 StorageOption = Annotated[
     str | None,
@@ -32,6 +34,16 @@ StudyOption = Annotated[
         autocompletion=complete_study,
     ),
 ]
+PoolOption = Annotated[
+    str | None,
+    typer.Option(
+        "--pool",
+        metavar="NAME",
+        help="Serve every study of this pool, by priority and weight.",
+        show_default=False,
+        autocompletion=complete_pool,
+    ),
+]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="Output format.")]
 TrialArgument = Annotated[int, typer.Argument(metavar="TRIAL", help="The trial's number.", min=0)]
 OutputFileOption = Annotated[
@@ -40,3 +52,13 @@ OutputFileOption = Annotated[
         "--output", "-o", metavar="FILE", help="Write to this file instead of stdout.", show_default=False
     ),
 ]
+
+
+def refuse_study_beside_pool(study: str | None, problem: str, hint: str) -> None:
+    """Refuse a study on the command line; the one of HPOTOOL_STUDY is not meant where a pool is named.
+
+    Raises:
+        InputError: with ``problem`` and ``hint``.
+    """
+    if study is not None and study != os.environ.get("HPOTOOL_STUDY"):
+        raise InputError(problem, hint)

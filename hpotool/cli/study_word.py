@@ -109,3 +109,16 @@ def complete_study(incomplete: str) -> list[str]:
         return [study.name for study in list_studies(connect(None)) if study.name.startswith(incomplete)]
     except HpotoolError:
         return []
+
+
+def complete_pool(incomplete: str) -> list[str]:
+    """The names of pools that start with ``incomplete``; none if the database does not answer."""
+    from hpotool.cli.database import connect
+    from hpotool.errors import HpotoolError
+    from hpotool.storage.pools.places import list_places
+
+    try:
+        names = {place.pool for place in list_places(connect(None).run, 0.0)}
+    except HpotoolError:
+        return []
+    return sorted(name for name in names if name.startswith(incomplete))

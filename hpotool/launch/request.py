@@ -26,6 +26,7 @@ class Request:
         grace_s: how long an attempt that is told to stop may take for its checkpoint.
         worker_options: more words for ``hpotool worker``; of two the last one counts.
         options: what only this target knows, as JSON data.
+        pool: the workers serve this pool; ``study`` is one of it, with which the launch is recorded.
     """
 
     launch_id: str
@@ -40,6 +41,7 @@ class Request:
     grace_s: float = GRACE_S
     worker_options: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    pool: str | None = None
 
     def as_data(self) -> dict[str, Any]:
         """The request as it is stored."""
@@ -53,7 +55,8 @@ class Request:
 
     def worker_words(self, gpu: str | None = None) -> list[str]:
         """The worker's argument list, on the GPUs that ``gpu`` names; by default the first ones that it sees."""
-        words = [self.hpotool, "worker", "--study", self.study, "--gpu", gpu or self.first_gpus()]
+        serves = ["--pool", self.pool] if self.pool else ["--study", self.study]
+        words = [self.hpotool, "worker", *serves, "--gpu", gpu or self.first_gpus()]
         words += ["--grace", f"{self.grace_s:g}s", "--wait-for-database", "5m"]
         words += ["--checkpoints", self.checkpoints] if self.checkpoints else []
         return [*words, *self.worker_options]

@@ -241,6 +241,12 @@ class StudySpec:
     notify: NotifySpec = NotifySpec()
     reuse: bool = False  # whether an equal trial of another study is not run again
     data: tuple[str, ...] = ()  # files, folders, URLs, .dvc files that the objective reads
+    pool: str | None = None  # workers of this pool serve the study, beside workers of its own
+    priority: int = 0  # in its pool; the greater one goes first
+    weight: float = 1.0  # its share of the pool's places among studies of its priority
+    max_running: int | None = None  # how many of its trials run at the same time, in a pool or not
+    owner: str | None = None  # whose quota its GPU hours use
+    preempt: bool = False  # whether it may take places from studies of lower priority
 
     @property
     def has_replicates(self) -> bool:

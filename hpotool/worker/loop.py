@@ -62,6 +62,7 @@ class WorkerLoop:
         has_breaker: bool = True,
         order_more: Callable[[], bool] = lambda: False,
         keep: Callable[[Trial, AttemptResult], None] | None = None,
+        if_idle: Callable[[NoTrial], Departure | None] | None = None,
         gate: DeviceGate | None = None,
         forgive: Callable[[AttemptResult], AttemptResult] = lambda result: result,
         refuse: Callable[[], Departure | None] = lambda: None,
@@ -71,8 +72,9 @@ class WorkerLoop:
         ``gate`` says whether the worker's devices let a trial start now, ``forgive`` what failed because of them.
 
         ``order_more`` looks whether what was confirmed is decided; true: more replicates wait now. ``keep`` is for
-        a final training: called with what it returned; with it, the loop is one trial long. ``refuse`` says
-        before each trial why the study does not take this worker any more, if so.
+        a final training: called with what it returned; with it, the loop is one trial long. ``if_idle`` decides
+        what follows where there is nothing to claim; by default, the worker waits, or leaves if the study is over.
+        ``refuse`` says before each trial why the study does not take this worker any more, if so.
         """
         self._study = study
         self._storage = storage
@@ -86,6 +88,7 @@ class WorkerLoop:
         self._has_breaker = has_breaker
         self._order_more = order_more
         self._is_final = keep is not None
+        self._if_idle = if_idle or self._settle_idleness
         self._gate = gate or DeviceGate()
         self._refuse = refuse
         self._idle_because = ""
@@ -97,11 +100,11 @@ class WorkerLoop:
             runner,
             spec,
             self._prepare_claim,
-            self._stop_attempt_if_asked,
+            self.stop_attempt_if_asked,
             keep or _keep_nothing,
             forgive,
         )
-        stopping.listener = self._stop_attempt_if_asked
+        stopping.listener = self.stop_attempt_if_asked
 
     def run(self) -> Departure:
         """Run trials until there is a reason to leave; return the reason.
@@ -110,21 +113,29 @@ class WorkerLoop:
             GaveUpError: the database outage lasted longer than this worker may wait.
         """
         while self._stopping.level == Level.STAY:
-            try:
-                departure = self._refuse() or self._after_trial(self._work())
-            except GaveUpError:
-                # Asked to leave during an outage: the result is on this machine's disk.
-                if self._stopping.level == Level.STAY:
-                    raise
-                break
-            except HpotoolError as error:  # tables or privileges are missing for the consequences of a trial
-                log_event("refused", f"the worker hit an error and continues: {error.message}", logging.ERROR)
-                departure = self._after_broken(error.message)
-            except NothingToClaim as nothing:
-                departure = self._settle_idleness(nothing.answer)
+            departure = self.step()
             if departure is not None:
                 return departure
         return self._depart_as_asked()
+
+    def step(self) -> Departure | None:
+        """Claim a trial and run it to its end; return why to leave afterwards, if there is a reason.
+
+        Raises:
+            GaveUpError: the database outage lasted longer than this worker may wait.
+        """
+        try:
+            return self._refuse() or self._after_trial(self._work())
+        except GaveUpError:
+            # Asked to leave during an outage: the result is on this machine's disk.
+            if self._stopping.level == Level.STAY:
+                raise
+            return None
+        except HpotoolError as error:  # tables or privileges are missing for the consequences of a trial
+            log_event("refused", f"the worker hit an error and continues: {error.message}", logging.ERROR)
+            return self._after_broken(error.message)
+        except NothingToClaim as nothing:
+            return self._if_idle(nothing.answer)
 
     def _work(self) -> TrialEnd:
         try:
@@ -195,7 +206,7 @@ class WorkerLoop:
         breaker = self._membership.judge(end.attempt, has_breaker=self._has_breaker, has_quarantine=has_quarantine)
         return None if breaker is None else Departure(f"circuit breaker: {breaker.reason}", EXIT_FAILED)
 
-    def _stop_attempt_if_asked(self) -> None:
+    def stop_attempt_if_asked(self) -> None:
         """Pass a request to stop on to the running attempt. Safe in signal handlers and in other threads."""
         level = self._stopping.level
         if level >= Level.STOP:
@@ -251,7 +262,7 @@ def judge_idleness(answer: NoTrial, study: str) -> Departure | None:
             return Departure(
                 f"the study is {answer.kind}{because}; to continue: {paste('resume', '--study', study)}"
             )
-        case "wait" | "paused" | "quarantined" | "device":
+        case "wait" | "capped" | "quota" | "paused" | "quarantined" | "device":
             return None
         case _:
             assert_never(answer.kind)
@@ -261,7 +272,9 @@ def describe_wait(answer: NoTrial) -> str:
     """Why there is nothing to do at the moment."""
     if answer.kind == "paused":
         return "the study is paused"
-    if answer.kind in ("quarantined", "device"):
+    if answer.kind == "capped":
+        return f"as many trials run as max_running allows: {answer.reason}"
+    if answer.kind in ("quota", "quarantined", "device"):
         return answer.reason
     if answer.running_apart and not answer.running:
         return f"{answer.running_apart} trials beside the search run, and may have to be tried again"

@@ -45,6 +45,11 @@ class WorkerOrigin:
         self.differences = self._record()
         self._say()
 
+    @property
+    def hashes(self) -> OriginHashes:
+        """What the next attempt of this study comes from."""
+        return OriginHashes.of(self._watch.origin)
+
     def check(self) -> None:
         """Check that the study takes this worker.
 

@@ -3,59 +3,58 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
+from functools import partial
 
 import optuna
 
 from hpotool.errors import EXIT_DONE
 from hpotool.origins.origin import OriginWatch, make_reader
-from hpotool.search.every_point import WholeGrid, WholeTree
 from hpotool.search.pruning.pruners import pruner_for_worker
-from hpotool.search.samplers import SeededSampler, sampler_for_worker
+from hpotool.search.samplers import sampler_for_worker
 from hpotool.settings import read_pulse, study_folder_name, writable_home_folder
-from hpotool.storage.control.confirmations import order_next_round
 from hpotool.storage.control.creation import read_spec
 from hpotool.storage.control.orders import read_settings
-from hpotool.storage.control.versions import running_versions, version_differences
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.schema import check_schema
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.quarantines import note_device
 from hpotool.storage.fleet.worker_storage import WorkerStorage
-from hpotool.storage.optuna.postgres import PostgresStorage
-from hpotool.study.outcome import Outcome
 from hpotool.study.spec import StudySpec
 from hpotool.worker.allowed import Allowed
 from hpotool.worker.attempt.runner import AttemptResult, AttemptRunner
-from hpotool.worker.branches import Branches, branching_rule
 from hpotool.worker.checkpoints.location import CheckpointLocation
 from hpotool.worker.checkpoints.store import CheckpointStore
 from hpotool.worker.devices.gate import DeviceGate
 from hpotool.worker.devices.memory_turn import turn_for_slot
-from hpotool.worker.devices.watch import DeviceWatch
-from hpotool.worker.final import FinalKeeper
+from hpotool.worker.final_training.keeper import FinalKeeper
 from hpotool.worker.gpu import DeviceMeter, Nvml, Slot
 from hpotool.worker.log import log_event
 from hpotool.worker.loop import Departure, WorkerLoop
 from hpotool.worker.membership.budget_monitor import BudgetMonitor, check_price
 from hpotool.worker.membership.identity import identify_worker
-from hpotool.worker.membership.launched import changed_code, launch_of_process
 from hpotool.worker.membership.membership import Membership
 from hpotool.worker.membership.regret_monitor import RegretMonitor
 from hpotool.worker.membership.side_processes import SideProcesses
-from hpotool.worker.origin import WorkerOrigin, refusal
-from hpotool.worker.points_left import PointsLeft
+from hpotool.worker.origin import WorkerOrigin
+from hpotool.worker.parts import (
+    STOP_GRACE,
+    announce,
+    before_claim,
+    compare_versions,
+    forgive_nothing,
+    new_branches,
+    new_watch,
+    open_search,
+    order_more,
+    side_environment,
+)
 from hpotool.worker.process.fork_server_handle import ImportInterrupted
 from hpotool.worker.side_jobs import side_commands
-from hpotool.worker.signals import Level, Stopping, describe_level
-
-STOP_GRACE = timedelta(seconds=30)
-_LOST_GRACE = timedelta(seconds=10)  # for an attempt on a device that is lost: its checkpoint may be in memory
+from hpotool.worker.signals import Stopping
 
 
 def run_worker(
@@ -99,7 +98,7 @@ def run_worker(
         settings = read_settings(connection.run, study_id)
     allowed.check(spec)
     check_price(spec.budget, slot.label)
-    _compare_versions(spec, settings.versions if settings else {})
+    compare_versions(spec, settings.versions if settings else {})
     home = writable_home_folder()
     location = CheckpointLocation.parse(checkpoints or str(home / "checkpoints"))
     store = CheckpointStore(location, spec, home / "checkpoint-copies")
@@ -113,7 +112,7 @@ def run_worker(
     origin_watch = OriginWatch(spec, make_reader(spec, home), gpus, meter.driver if meter and gpus else None)
     origin = WorkerOrigin(storage, study_id, spec, origin_watch)
     origin.check()
-    branches = _branches(spec, sampler, storage, identity.worker_id)
+    branches = new_branches(spec, sampler, storage, identity.worker_id)
     runner = AttemptRunner(
         spec,
         logs,
@@ -123,10 +122,10 @@ def run_worker(
         branches.unneeded_lineages if branches else None,
         final.keeper.folder if final else None,
     )
-    watch = _watch(slot, nvml, runner, storage, study_id)
+    watch = new_watch(slot, nvml, runner.stop, partial(note_device, storage.run, study_id, identity.worker_id))
     gate = DeviceGate(turn, watch)
     storage.apart_id = final.trial_id if final else None
-    stopping.announce = lambda level, name: _announce(storage, level, name, grace)
+    stopping.announce = lambda level, name: announce(storage, level, name, grace)
     with stopping.on_signals(), runner:
         stopping.listener = runner.interrupt_import  # the loop's, when there is one
         try:
@@ -146,7 +145,7 @@ def run_worker(
             pulse.interval,
             pulse.grace,
             lambda: monitor.spec,
-            lambda: _open_study(url, study_id),
+            lambda: open_search(url, study_id),
         )
         side = SideProcesses(
             storage.run,
@@ -154,7 +153,7 @@ def run_worker(
             study_id,
             identity.worker_id,
             side_commands(spec),
-            _environment(url),
+            side_environment(url),
             logs,
             pulse.grace,
             lambda: stopping.exit_code != EXIT_DONE,  # by a signal: whoever sent it waits
@@ -189,12 +188,12 @@ def run_worker(
                 grace,
                 membership,
                 pulse.interval / 2,
-                _before_claim(sampler, storage, branches),
+                before_claim(sampler, storage, branches),
                 has_breaker=has_breaker and spec.breaker == "on",
-                order_more=lambda: _order_more(storage, study_id, spec, identity.worker_id),
+                order_more=lambda: order_more(storage, study_id, spec, identity.worker_id),
                 keep=_keeping(final, spec),
                 gate=gate,
-                forgive=_forgive_nothing if watch is None else watch.forgive,
+                forgive=forgive_nothing if watch is None else watch.forgive,
                 refuse=origin.before_claim,
             )
             with closing(gate):
@@ -202,35 +201,6 @@ def run_worker(
             membership.end_reason = departure.reason
             side.is_over = bool(side.steps) and not membership.has_work_left()
     return _leave(departure, identity.worker_id)
-
-
-def _watch(
-    slot: Slot, nvml: Nvml | None, runner: AttemptRunner, storage: WorkerStorage, study_id: int
-) -> DeviceWatch | None:
-    if nvml is None or not slot.devices:
-        return None
-    return DeviceWatch(
-        slot.devices,
-        lambda reason: runner.stop(Outcome.PREEMPTED, reason, _LOST_GRACE),
-        lambda is_in_trouble, reason: note_device(
-            storage.run, study_id, storage.worker.worker_id, "failed" if is_in_trouble else "recovered", reason
-        ),
-    )
-
-
-def _forgive_nothing(result: AttemptResult) -> AttemptResult:
-    return result
-
-
-def _open_study(url: DatabaseUrl, study_id: int) -> optuna.Study:
-    """Open the study on a connection of its own, without the trials beside its search."""
-    storage = PostgresStorage(url, hides_apart=True)
-    return optuna.load_study(study_name=storage.get_study_name_from_id(study_id), storage=storage)
-
-
-def _environment(url: DatabaseUrl) -> Mapping[str, str]:
-    """The URL travels in the environment: an argument list is for everybody to read."""
-    return {**os.environ, "HPOTOOL_STORAGE": url.libpq}
 
 
 @dataclass(frozen=True)
@@ -256,48 +226,3 @@ def _keeping(final: FinalTraining | None, spec: StudySpec) -> Callable[[optuna.T
 def _leave(departure: Departure, worker_id: str) -> Departure:
     log_event("leave", f"leaving: {departure.reason}", worker=worker_id, reason=departure.reason)
     return departure
-
-
-def _order_more(storage: WorkerStorage, study_id: int, spec: StudySpec, worker_id: str) -> bool:
-    signs = [-1.0 if metric.direction == "maximize" else 1.0 for metric in spec.metrics]
-    numbers = order_next_round(storage.run, study_id, worker_id, signs)
-    if numbers:
-        log_event("confirm", f"it is not decided yet: {len(numbers)} more replicates wait", trials=numbers)
-    return bool(numbers)
-
-
-def _announce(storage: WorkerStorage, level: Level, name: str, grace: timedelta) -> None:
-    attempt = storage.attempt
-    said = describe_level(level, name, None if attempt is None else attempt.number, grace)
-    if said is not None:
-        log_event("told", said, told=level.name.lower(), signal=name)
-
-
-def _before_claim(
-    sampler: SeededSampler, storage: WorkerStorage, branches: Branches | None
-) -> Callable[[optuna.Study], None]:
-    if branches is not None:
-        return branches.before_claim
-    if isinstance(sampler.inner, (WholeGrid, WholeTree)):
-        return PointsLeft(sampler.inner, storage).before_claim
-    return lambda _: None
-
-
-def _branches(spec: StudySpec, sampler: SeededSampler, storage: WorkerStorage, worker_id: str) -> Branches | None:
-    rule = branching_rule(spec, sampler.inner)
-    return None if rule is None else Branches(rule, storage.run, sampler.study_seed, worker_id)
-
-
-def _compare_versions(spec: StudySpec, stored: Mapping[str, str]) -> None:
-    """Report differences between this worker and the state in which the study was created.
-
-    Raises:
-        InputError: there are differences, and the study is strict.
-    """
-    found = version_differences(stored, running_versions(spec.objective))
-    changed = changed_code(launch_of_process(), Path.cwd())
-    found += [changed] if changed else []
-    if found and spec.strict:
-        raise refusal(found)
-    for difference in found:
-        log_event("version", difference, logging.WARNING)

@@ -90,6 +90,7 @@ class Fleet:
     is_spread_out: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     study: str = "s"
+    pool: str | None = None  # which the workers serve, instead of the study alone
     objective: str | None = None
     settings: str | None = None
     options: Sequence[str] = ()
@@ -133,10 +134,11 @@ class Fleet:
             **self.environment,
             **environment,
         }
+        serves = ["--study", self.study] if self.pool is None else ["--pool", self.pool]
         script = ["-c", _ELSEWHERE] if self.is_spread_out else ["-m", "hpotool"]
         with (self.folder / f"worker-{number}.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, *script, "worker", "--study", self.study, *self.options, *arguments],
+                [sys.executable, *script, "worker", *serves, *self.options, *arguments],
                 cwd=self.folder,
                 env=variables,
                 stdout=log,

@@ -14,6 +14,7 @@ from hpotool.analysis.confirmation.sentence import say_answer
 from hpotool.cli.screen.spark import spark
 from hpotool.cli.screen.tables import Fitted
 from hpotool.errors import paste
+from hpotool.storage.pools.waiting import describe_place, is_waiting
 from hpotool.study.doors import visible
 from hpotool.study.wording import format_elapsed, format_when, plain_cell, round_estimate
 
@@ -134,6 +135,19 @@ def counts_line(found: StudyStatus) -> Text:
     ]
     parts = [Text(f"{count} {word}", style=style) for count, word, style in shown if count]
     return Text(" · ").join(parts) if parts else Text("no trials yet")
+
+
+def place_lines(found: StudyStatus) -> Iterator[Text]:
+    """What the study may use of a fleet, and why it waits for that."""
+    place = found.place
+    if place is None:
+        return
+    shares = f"pool {place.pool} · priority {place.priority} · weight {place.weight:g}" if place.pool else ""
+    limit = f"at most {place.max_running} running" if place.max_running else ""
+    owner = f"owner {place.owner}" if place.owner else ""
+    yield Text(" · ".join(filter(None, (shares, limit, owner))), no_wrap=True, overflow="ellipsis")
+    if is_waiting(place):
+        yield Text(f"the study {describe_place(place)}", style="yellow")
 
 
 def tier_lines(found: StudyStatus) -> Iterator[Text]:

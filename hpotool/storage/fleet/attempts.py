@@ -32,6 +32,7 @@ from hpotool.study.rules.retry import Decision, Requeue, Retry
 Run = Callable[[str, Mapping[str, Any]], Rows]  # one round trip, one transaction
 FollowUp = Literal["none", "retry", "requeue"]
 StudyState = Literal["running", "paused", "draining", "stopped", "done"]
+Refusal = Literal["wait", "capped", "quota", "paused", "draining", "stopped", "done", "quarantined", "device"]
 
 _OUTPUT_TAIL = 16_384  # characters of an attempt's output kept in the database
 
@@ -60,10 +61,11 @@ class Attempt:
 class NoTrial:
     """Why there is nothing to claim; ``wait``: the whole budget is reserved, but a trial may still be released.
 
+    ``capped``: as many run as may; ``reason`` is that number. ``quota``: the owner has used its GPU-hours.
     ``quarantined`` and ``device``: the worker's host or GPUs take no trial now, and ``reason`` says why.
     """
 
-    kind: Literal["wait", "paused", "draining", "stopped", "done", "quarantined", "device"]
+    kind: Refusal
     reason: str
     finished: int
     running: int
@@ -96,6 +98,7 @@ class Orders:
     study_state: StudyState
     study_reason: str
     told_to: Literal["drain", "stop"] | None = None
+    yields_to: str | None = None  # the study that needs the attempt's place
 
 
 def follow_up_of(decision: Decision) -> FollowUp:
@@ -119,15 +122,17 @@ def claim_trial(
     create_below: int | None = None,
     apart_id: int | None = None,
     origin: OriginHashes = OriginHashes(),  # noqa: B008  (frozen)
+    in_pool: bool = False,
 ) -> Attempt | NoTrial:
     """Claim the oldest waiting trial, or a new one, within the budget; includes the first heartbeat.
 
     The attempt has another id than ``attempt_id`` where that one was claimed before (the answer was lost) and has
     been taken for lost meanwhile. ``create_below``: a new one only while the study has fewer trials, of any state.
     ``apart_id``: this trial, a final training, and no other one. ``origin``: what the attempt comes from.
+    ``in_pool``: the worker serves others, too.
     """
     rows = run(
-        query("claim"),
+        query("claim_in_pool" if in_pool else "claim"),
         {
             "study_id": study_id,
             "attempt_id": attempt_id,
@@ -145,7 +150,8 @@ def claim_trial(
         return NoTrial("stopped", "the study no longer exists", 0, 0, 0, None)
     [(kind, reason, finished, running, waiting, budget, running_apart, *trial, history)] = rows
     if kind == "spent":
-        return claim_trial(run, study_id, worker, new_attempt_id(), apart_id=apart_id, origin=origin)
+        again = new_attempt_id()
+        return claim_trial(run, study_id, worker, again, apart_id=apart_id, origin=origin, in_pool=in_pool)
     if kind == "claimed":
         outcomes = tuple(Outcome(outcome) for outcome in history)
         trial_id, number, root_number, started, is_new = trial
@@ -162,14 +168,27 @@ def read_orders(run: Run, worker: WorkerIdentity, attempt: Attempt | None) -> Or
     return Orders(*rows[0]) if rows else None
 
 
-def beat(run: Run, worker: WorkerIdentity, attempt: Attempt | None, waits: str | None = None) -> Orders | None:
+def beat(
+    run: Run,
+    worker: WorkerIdentity,
+    attempt: Attempt | None,
+    waits: str | None = None,
+    *,
+    has_checkpoint: bool = False,
+) -> Orders | None:
     """Record that the worker, and its attempt if any, are alive. None: the worker is not registered.
 
-    ``waits``: why the worker starts no trial although there may be one.
+    ``waits``: why the worker starts no trial although there may be one. ``has_checkpoint``: the attempt could go
+    on later from where it is.
     """
     attempt_id = attempt.attempt_id if attempt else None
-    told = None if waits is None else storable(waits)
-    rows = run(query("beat"), {"worker_id": worker.worker_id, "attempt_id": attempt_id, "waits": told})
+    parameters = {
+        "worker_id": worker.worker_id,
+        "attempt_id": attempt_id,
+        "waits": None if waits is None else storable(waits),
+        "has_checkpoint": has_checkpoint,
+    }
+    rows = run(query("beat"), parameters)
     return Orders(*rows[0]) if rows else None
 
 

@@ -136,6 +136,14 @@ def note_device(
     run(query("note_device"), parameters)
 
 
+def note_device_in_pool(
+    run: Run, pool: str, worker_id: str, to_state: Literal["failed", "recovered"], reason: str
+) -> None:
+    """The same for a worker of a pool, in each of the pool's studies that runs."""
+    parameters = {"pool": pool, "actor": worker_id, "to_state": to_state, "reason": storable(reason)}
+    run(query("note_device_in_pool"), parameters)
+
+
 def _burn_parameters(study_id: int, place: Place, roots: Sequence[int], actor: str) -> dict[str, Any]:
     return {
         "study_id": study_id,

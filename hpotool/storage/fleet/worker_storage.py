@@ -98,6 +98,7 @@ class WorkerStorage(PostgresStorage):
         self.apart_id: int | None = None  # the only trial to claim: a final training
         self.origin = OriginHashes()  # what the next attempts come from
         self._retry = retry or RetrySpec()
+        self._is_in_pool = False
         self._ending: Ending | None = None
         self._own_trial: LiveTrial | None = (
             None  # also kept here, because the memory forgets a trial that another process has ended
@@ -118,6 +119,11 @@ class WorkerStorage(PostgresStorage):
     def run(self) -> Run:
         """Run one transaction in one round trip on this worker's connection; never waits in another thread."""
         return self.connection.run
+
+    def turn_to(self, retry: RetrySpec) -> None:
+        """From the next claim on, serve another study, with its numbers of retries. Nothing may be running."""
+        assert self.attempt is None, "an attempt runs"
+        self._retry, self.create_below, self._is_in_pool = retry, None, True
 
     # --- The life of an attempt
 
@@ -141,6 +147,7 @@ class WorkerStorage(PostgresStorage):
             create_below=self.create_below,
             apart_id=self.apart_id,
             origin=self.origin,
+            in_pool=self._is_in_pool,
         )
         if isinstance(answer, NoTrial):
             raise NothingToClaim(answer)

@@ -95,6 +95,21 @@ def change_tags(spec: StudySpec, tags: Sequence[str]) -> StudySpec:
     return read_document(data, problems)
 
 
+def change_share(spec: StudySpec, changes: Mapping[str, str]) -> StudySpec:
+    """``spec`` with another place in its pool: each value as in a file, or ``none`` for the default.
+
+    Raises:
+        StudyFileError: the result has mistakes; the error names the options of ``hpotool share``.
+    """
+    problems = Problems()
+    kept = {key: value for key, value in to_document(spec).items() if changes.get(key) != "none"}
+    document = from_plain(kept, Place())
+    for key, text in changes.items():
+        if text != "none":
+            document = override(document, [f"{key}={text}"], problems, Place(f"{_option(key)} {text}"))
+    return read_document(document, problems)
+
+
 # Limits that can be increased with +.
 _GROWING = ("trials", "wall", "gpu_hours", "cost", "patience", "regret", "failed")
 

@@ -19,7 +19,7 @@ from hpotool.storage.fleet.worker_identity import WorkerIdentity
 
 ORDERS_WITHIN = timedelta(seconds=4)
 
-_DELETED = Orders(False, None, "stopped", "the study no longer exists")
+DELETED = Orders(False, None, "stopped", "the study no longer exists")
 _logger = logging.getLogger(__name__)
 
 
@@ -27,7 +27,8 @@ class Heartbeat:
     """Sends one worker's heartbeats; ``step`` is called by a side thread.
 
     ``current`` is the running attempt, ``hear`` receives the orders, and ``on_outage`` is called after each
-    heartbeat that failed. ``waits`` says why the worker starts no trial, if something keeps it from it.
+    heartbeat that failed. ``has_checkpoint`` says whether an attempt could go on later from where it is, ``waits``
+    why the worker starts no trial, if something keeps it from it.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Heartbeat:
         current: Callable[[], Attempt | None],
         hear: Callable[[Attempt | None, Orders], None],
         on_outage: Callable[[], None] = lambda: None,
+        has_checkpoint: Callable[[Attempt], bool] = lambda _: False,
         waits: Callable[[], str | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -48,6 +50,7 @@ class Heartbeat:
         self._current = current
         self._hear = hear
         self._on_outage = on_outage
+        self._has_checkpoint = has_checkpoint
         self._waits = waits
         self._said_to_wait = False
         self._clock = clock
@@ -62,7 +65,8 @@ class Heartbeat:
         is_due = now >= self._beat_due or (waits is not None) != self._said_to_wait
         try:
             if is_due:
-                orders = beat(self._run, self._worker, attempt, waits)
+                has_checkpoint = attempt is not None and self._has_checkpoint(attempt)
+                orders = beat(self._run, self._worker, attempt, waits, has_checkpoint=has_checkpoint)
             else:
                 orders = read_orders(self._run, self._worker, attempt)
         except DatabaseUnreachableError:
@@ -74,5 +78,5 @@ class Heartbeat:
             self._beat_due, self._said_to_wait = now + self._interval_s, waits is not None
         # An order for an attempt that has ended in the meantime does not apply to the next one.
         if attempt is self._current():
-            self._hear(attempt, orders or _DELETED)
+            self._hear(attempt, orders or DELETED)
         return max(0.01, min(self._beat_due - self._clock(), ORDERS_WITHIN.total_seconds()))

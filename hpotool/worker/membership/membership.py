@@ -82,22 +82,13 @@ class Membership:
             current=lambda: storage.attempt,
             hear=self._hear,
             on_outage=self._endure_outage,
+            has_checkpoint=self._has_checkpoint,
             waits=waits,
         )
-        reaper = Reaper(
-            storage.run,
-            study_id,
-            storage.worker.worker_id,
-            self._decide,
-            interval=interval,
-            grace=grace,
-            current_attempt_id=lambda: storage.attempt.attempt_id if storage.attempt else None,
-            rescue=storage.rescue,
-            is_gone=is_provably_gone,
-        )
+        reaper = self._new_reaper(interval, grace)
         self._monitor = monitor
         self._devices = tuple(devices)
-        self._placement = Placement(storage.run, study_id, storage.worker.worker_id, devices, grace)
+        self._placement = Placement(storage.run, storage.worker.worker_id, devices, grace)
         steps = {"heartbeat": heartbeat.step, "reaper": reaper.step}
         monitored = {} if monitor is None else {"budget": monitor.step}
         self._threads = SideThreads({**steps, **monitored, **(more_steps or {})})
@@ -106,6 +97,11 @@ class Membership:
         found = self._storage.rescue_all(has_left_this_host)
         if found:
             _logger.warning("sent %d results of earlier workers on this machine", found)
+        self._register()
+        self._threads.ensure_alive()
+        return self
+
+    def _register(self) -> None:
         launched = launch_of_process()
         register_worker(
             self._storage.run,
@@ -115,8 +111,24 @@ class Membership:
             launched.job,
             self._devices,
         )
-        self._threads.ensure_alive()
-        return self
+
+    def _new_reaper(self, interval: timedelta, grace: timedelta) -> Reaper:
+        storage = self._storage
+        return Reaper(
+            storage.run,
+            self._study_id,
+            storage.worker.worker_id,
+            self._decide,
+            interval=interval,
+            grace=grace,
+            current_attempt_id=lambda: storage.attempt.attempt_id if storage.attempt else None,
+            rescue=storage.rescue,
+            is_gone=is_provably_gone,
+        )
+
+    def _has_checkpoint(self, attempt: Attempt) -> bool:
+        """Whether the attempt could go on elsewhere; only asked of workers of a pool, so nobody else looks."""
+        return False
 
     def __exit__(self, *_: object) -> None:
         self._threads.close()
@@ -126,9 +138,13 @@ class Membership:
         except HpotoolError as error:  # away, or its tables are gone
             _logger.warning("could not deregister: %s", error)
 
+    def ensure_alive(self) -> None:
+        """Restart side threads that died."""
+        self._threads.ensure_alive()
+
     def before_claim(self) -> None:
         """Restart side threads that died, and end the study if it has reached a limit."""
-        self._threads.ensure_alive()
+        self.ensure_alive()
         if self._monitor is not None:
             self._monitor.before_claim()
 
@@ -197,12 +213,16 @@ class Membership:
         elif attempt is not None and orders.cancel_reason is not None:
             grace = self._grace_left(attempt)
             self._stop_attempt(attempt.attempt_id, Outcome.CANCELLED, orders.cancel_reason, grace)
+        self._obey_study(attempt, orders)
+        if orders.told_to is not None:
+            level = Level.DRAIN if orders.told_to == "drain" else Level.STOP
+            self._stopping.request(level, "hpotool workers asked this worker to leave")
+
+    def _obey_study(self, attempt: Attempt | None, orders: Orders) -> None:
+        """Leave if the study's state says so."""
         is_searching = attempt is not None and attempt.apart is None
         if orders.study_state in ("stopped", "draining") or (orders.study_state == "done" and is_searching):
             # Done while an attempt runs: a limit was reached. The trial is requeued, for a larger budget.
             level = Level.DRAIN if orders.study_state == "draining" else Level.STOP
             why = f": {orders.study_reason}" if orders.study_reason else ""
             self._stopping.request(level, f"the study is {orders.study_state}{why}")
-        if orders.told_to is not None:
-            level = Level.DRAIN if orders.told_to == "drain" else Level.STOP
-            self._stopping.request(level, "hpotool workers asked this worker to leave")

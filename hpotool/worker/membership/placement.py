@@ -19,11 +19,10 @@ from hpotool.worker.log import log_event
 
 
 class Placement:
-    """Judges one worker of one study, on its host and its devices (UUIDs)."""
+    """Judges one worker, on its host and its devices (UUIDs), in the study of the attempt that failed."""
 
-    def __init__(self, run: Run, study_id: int, worker_id: str, devices: Sequence[str], grace: timedelta) -> None:
+    def __init__(self, run: Run, worker_id: str, devices: Sequence[str], grace: timedelta) -> None:
         self._run = run
-        self._study_id = study_id
         self._worker_id = worker_id
         self._devices = tuple(devices)
         self._grace = grace
@@ -33,20 +32,22 @@ class Placement:
 
         In quarantine, it stays, and its next claims are answered with the reason.
         """
-        evidence = read_failure_evidence(self._run, self._study_id, self._worker_id)
+        evidence = read_failure_evidence(self._run, failed.study_id, self._worker_id)
         if evidence.quarantine is not None:
             self._return(failed, evidence)
             return None
-        if has_quarantine and self._begin(judge_place(evidence.host, self._devices, evidence.placed)):
+        if has_quarantine and self._begin(
+            failed.study_id, judge_place(evidence.host, self._devices, evidence.placed)
+        ):
             return None
         return judge_worker(self._worker_id, evidence.ended) if has_breaker else None
 
-    def _begin(self, guilty: Guilty | None) -> bool:
+    def _begin(self, study_id: int, guilty: Guilty | None) -> bool:
         if guilty is None:
             return False
         queued = begin_quarantine(
             self._run,
-            self._study_id,
+            study_id,
             guilty.place,
             guilty.reason,
             self._worker_id,
@@ -67,5 +68,5 @@ class Placement:
     def _return(self, failed: Attempt, evidence: FailureEvidence) -> None:
         """This attempt ran when the quarantine began."""
         here = Place(evidence.host)
-        if return_burnt(self._run, self._study_id, here, [failed.root_number], self._worker_id):
+        if return_burnt(self._run, failed.study_id, here, [failed.root_number], self._worker_id):
             log_event("requeue", f"trial {failed.number} was handed back: it failed in quarantine")

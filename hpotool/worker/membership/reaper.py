@@ -51,6 +51,7 @@ class RunningTrial:
     attempt_id: str | None
     worker: WorkerIdentity | None
     history: tuple[Outcome, ...]
+    study_id: int
 
 
 @dataclass(frozen=True)
@@ -124,8 +125,14 @@ class Reaper:
         return sum(self._reap_if_dead(trial, asked_at) for trial in running)
 
     def _find_running(self) -> list[RunningTrial]:
-        parameters = {"study_id": self._study_id, "attempt_id": self._current_attempt_id()}
-        return [_running_trial(row) for row in self._run(query("find_running"), parameters)]
+        return self._read("find_running", {"study_id": self._study_id})
+
+    def _read(self, statement: str, place: Mapping[str, object]) -> list[RunningTrial]:
+        parameters = {**place, "attempt_id": self._current_attempt_id()}
+        return [_running_trial(row) for row in self._run(query(statement), parameters)]
+
+    def _follow_up(self, trial: RunningTrial) -> FollowUp:
+        return self._decide(Outcome.LOST, trial.history)
 
     def _sight(self, trial: RunningTrial, now: float) -> _Sighting:
         sighting = self._sightings.get(trial.trial_id)
@@ -143,11 +150,11 @@ class Reaper:
         return self._reap(trial, f"no heartbeat for {watched_s:.0f} s", trial.beat)
 
     def _reap(self, trial: RunningTrial, reason: str, seen_beat: datetime | None) -> bool:
-        ending = Ending(Outcome.LOST, reason, follow_up=self._decide(Outcome.LOST, trial.history))
+        ending = Ending(Outcome.LOST, reason, follow_up=self._follow_up(trial))
         fault_point("reap.before")
         ended = fail_and_queue(
             self._run,
-            self._study_id,
+            trial.study_id,
             trial.trial_id,
             self._actor,
             ending,
@@ -162,7 +169,7 @@ class Reaper:
 
 
 def _running_trial(row: Sequence[object]) -> RunningTrial:
-    trial_id, number, beat, attempt_id, history, worker_id, *process = row
+    trial_id, number, beat, attempt_id, history, study_id, worker_id, *process = row
     worker = WorkerIdentity(worker_id, *process) if worker_id is not None else None  # type: ignore[arg-type]
     outcomes = tuple(Outcome(outcome) for outcome in history)  # type: ignore[attr-defined]
-    return RunningTrial(trial_id, number, beat, attempt_id, worker, outcomes)  # type: ignore[arg-type]
+    return RunningTrial(trial_id, number, beat, attempt_id, worker, outcomes, study_id)  # type: ignore[arg-type]

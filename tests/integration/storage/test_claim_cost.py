@@ -70,6 +70,7 @@ def test_no_statement_reads_more_trials_than_are_open(long_study, name: str) -> 
         "study_name": "",
         "create_below": None,
         "apart_id": None,
+        "has_checkpoint": False,
         "waits": None,
         "code_hash": "0123456789abcdef",
         "data_hash": None,

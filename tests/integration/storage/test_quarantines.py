@@ -44,7 +44,7 @@ def begin(study, place: Place, roots: tuple[int, ...] = (), **more: object) -> i
 
 
 def placement(study, worker: WorkerIdentity, *devices: str) -> Placement:
-    return Placement(study.connection.run, study.study_id, worker.worker_id, devices, GRACE)
+    return Placement(study.connection.run, worker.worker_id, devices, GRACE)
 
 
 def judge(study, worker: WorkerIdentity, failed: Attempt, *devices: str) -> str | None:
@@ -235,7 +235,7 @@ def test_a_failure_costs_one_read(make_study) -> None:
         sent.append(sql)
         return study.connection.run(sql, parameters)
 
-    Placement(run, study.study_id, bad.worker_id, (), GRACE).judge(failed, has_breaker=True, has_quarantine=True)
+    Placement(run, bad.worker_id, (), GRACE).judge(failed, has_breaker=True, has_quarantine=True)
     assert len(sent) == 1
 
 

@@ -10,10 +10,10 @@ import fsspec
 import pytest
 
 from hpotool.errors import CheckpointStoreError, HpotoolError, InputError, NotFoundError
-from hpotool.worker.artifact_place import ArtifactPlace
 from hpotool.worker.checkpoints.location import CheckpointLocation
 from hpotool.worker.checkpoints.store_calls import Patience
-from hpotool.worker.final import list_files
+from hpotool.worker.final_training.artifact_place import ArtifactPlace
+from hpotool.worker.final_training.keeper import list_files
 from tests.object_store import ObjectStore, object_store
 
 QUICK = Patience(call=20, at_start=0.5, at_end=0.5, first_pause=0.1, longest_pause=0.2)

@@ -29,6 +29,12 @@ def test_the_last_words_are_the_users() -> None:
     assert words[words.index("--grace") + 1] == "30s"
 
 
+def test_the_workers_of_a_pool_serve_the_pool_and_not_the_study_of_the_record() -> None:
+    words = request("slurm", pool="gpus").worker_words()
+    assert words[:4] == ["/opt/env/bin/hpotool", "worker", "--pool", "gpus"]
+    assert "--study" not in words
+
+
 def test_a_worker_hands_back_before_the_system_kills_it() -> None:
     assert grace_within(60, "Slurm") == 50
     with pytest.raises(InputError, match="kills a job 10 s after") as refused:

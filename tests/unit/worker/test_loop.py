@@ -36,6 +36,8 @@ def nothing(kind: Any, reason: str = "", budget: int | None = 9) -> NoTrial:
         (nothing("draining", "night"), Departure(f"the study is draining: night; {GO_ON}")),
         (nothing("wait"), None),
         (nothing("paused"), None),
+        (nothing("capped", "2"), None),
+        (nothing("quota", "ann has used up"), None),
         (nothing("device", "gpu 0: no room"), None),
         (nothing("quarantined", "everything fails here"), None),
     ],
@@ -46,6 +48,8 @@ def test_a_worker_waits_for_a_place_and_leaves_what_is_over(answer: NoTrial, dep
 
 def test_a_worker_that_waits_says_why() -> None:
     assert describe_wait(nothing("paused")) == "the study is paused"
+    assert describe_wait(nothing("capped", "2")) == "as many trials run as max_running allows: 2"
+    assert describe_wait(nothing("quota", "ann has used up")) == "ann has used up"
     assert describe_wait(nothing("device", "gpu 0: no room")) == "gpu 0: no room"
     assert describe_wait(nothing("quarantined", "everything fails here")) == "everything fails here"
     assert describe_wait(nothing("wait")) == "the rest of the budget is in use (2 running, 4 of 9 finished)"

@@ -76,9 +76,9 @@ def artifacts(
 
 
 def _fetch(finals: Sequence[Final], folder: Path) -> None:
-    from hpotool.worker.artifact_place import ArtifactPlace
     from hpotool.worker.checkpoints.location import CheckpointLocation
-    from hpotool.worker.final import RECIPE
+    from hpotool.worker.final_training.artifact_place import ArtifactPlace
+    from hpotool.worker.final_training.keeper import RECIPE
 
     for final in finals:
         place = ArtifactPlace(CheckpointLocation.parse(final.place or ""))

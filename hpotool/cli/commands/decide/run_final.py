@@ -84,9 +84,9 @@ def _run(
     from hpotool.cli.database import adopt_study, connect, load_study
     from hpotool.storage.control.creation import read_spec
     from hpotool.storage.control.finals import queue_final
-    from hpotool.worker.artifact_place import ArtifactPlace
     from hpotool.worker.checkpoints.location import CheckpointLocation
-    from hpotool.worker.final import FinalKeeper
+    from hpotool.worker.final_training.artifact_place import ArtifactPlace
+    from hpotool.worker.final_training.keeper import FinalKeeper
     from hpotool.worker.gpu import DeviceMeter, Nvml, choose_slots
     from hpotool.worker.log import set_up_logging
     from hpotool.worker.start import FinalTraining, run_worker
@@ -184,7 +184,7 @@ def _made_of(spec: StudySpec, number: int, params: dict[str, Any], data: list[Pa
     from hpotool.origins.origin import make_reader
     from hpotool.storage.control.versions import running_versions
     from hpotool.study.file.resolved import to_document
-    from hpotool.worker.final import hash_data
+    from hpotool.worker.final_training.keeper import hash_data
 
     named = make_reader(spec).read()
     known = (

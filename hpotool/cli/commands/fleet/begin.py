@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hpotool.cli.options import refuse_study_beside_pool
 from hpotool.cli.output import say
-from hpotool.errors import EXIT_DONE, EXIT_FAILED, InputError, paste
+from hpotool.errors import EXIT_DONE, EXIT_FAILED, InputError, NotFoundError, paste
 
 if TYPE_CHECKING:
     from hpotool.launch.target import Target
+    from hpotool.storage.database.connection import Connection
     from hpotool.storage.database.url import DatabaseUrl
 
 WorkersOption = Annotated[
@@ -67,6 +69,7 @@ def begin(
     worker_options: str = "",
     options: Mapping[str, Any] | None = None,
     launch_id: str | None = None,
+    pool: str | None = None,
 ) -> int:
     """Start workers on the target, or show what would start them; return the exit code."""
     from hpotool.api.actor import current_actor
@@ -78,6 +81,8 @@ def begin(
 
     url = url_for(target, storage)
     connection = Connection(url)
+    if pool is not None:
+        study = _study_of_pool(connection, pool, study)
     study_id, name = (identify_study if dry_run else adopt_study)(connection, study)
     check_study(connection.run, study_id, name)
     folder = Path.cwd() if code is None else Path(code)
@@ -95,6 +100,7 @@ def begin(
         GRACE_S if grace_s is None else grace_s,
         tuple(_words(worker_options)),
         dict(options or {}),
+        pool,
     )
     request = target.prepare(request)
     if dry_run:
@@ -120,6 +126,24 @@ def own_program() -> str:
     """The path of the running hpotool."""
     beside = Path(sys.executable).with_name("hpotool")
     return str(beside) if beside.exists() else shutil.which("hpotool") or "hpotool"
+
+
+def _study_of_pool(connection: Connection, pool: str, study: str | None) -> str:
+    """The study that a pool's launch is recorded with: the one that is named, or the first of the pool.
+
+    Raises:
+        NotFoundError: no study is in the pool.
+        InputError: the one that is named is in another one.
+    """
+    from hpotool.storage.pools.places import list_places
+
+    places = list_places(connection.run, 0.0, pool=pool)
+    if not places:
+        raise NotFoundError(f"no study is in pool {pool!r}", f"hpotool share STUDY --pool {pool}")
+    if study in [place.study for place in places]:
+        return str(study)
+    refuse_study_beside_pool(study, f"study {study!r} is not in pool {pool!r}", f"hpotool pools {pool}")
+    return min(places, key=lambda place: place.closed_because in ("done", "stopped", "draining")).study
 
 
 def _words(text: str) -> list[str]:

@@ -17,7 +17,7 @@ from hpotool.cli.commands.fleet.begin import (
     WorkersOption,
     begin,
 )
-from hpotool.cli.options import StorageOption, StudyOption
+from hpotool.cli.options import PoolOption, StorageOption, StudyOption
 from hpotool.errors import InputError
 
 _CpusOption = Annotated[
@@ -30,6 +30,7 @@ _MemoryOption = Annotated[
 
 def local(
     study: StudyOption = None,
+    pool: PoolOption = None,
     workers: WorkersOption = 1,
     gpus: GpusOption = 0,
     code: CodeOption = None,
@@ -42,13 +43,14 @@ def local(
     from hpotool.launch.machine import MachineTarget
 
     return begin(
-        MachineTarget(), study, storage, workers=workers, gpus=gpus, dry_run=dry_run, code=code,
-        checkpoints=checkpoints, worker_options=worker_options,
+        MachineTarget(), study, storage, workers=workers, gpus=gpus, dry_run=dry_run, pool=pool,
+        code=code, checkpoints=checkpoints, worker_options=worker_options,
     )  # fmt: skip
 
 
 def ssh(
     study: StudyOption = None,
+    pool: PoolOption = None,
     host: Annotated[
         list[str] | None,
         typer.Option(metavar="HOST", help="A host name for ssh; repeat for each host.", show_default=False),
@@ -75,14 +77,15 @@ def ssh(
     check_hosts(hosts)
     with shared_connections(split_options(ssh_options)) as connection:
         return begin(
-            SshTarget(connection), study, storage, workers=workers, gpus=gpus, dry_run=dry_run, code=code,
-            checkpoints=checkpoints, hpotool=hpotool, worker_options=worker_options,
+            SshTarget(connection), study, storage, workers=workers, gpus=gpus, dry_run=dry_run, pool=pool,
+            code=code, checkpoints=checkpoints, hpotool=hpotool, worker_options=worker_options,
             options={"hosts": hosts, "ssh": ssh_options},
         )  # fmt: skip
 
 
 def slurm(
     study: StudyOption = None,
+    pool: PoolOption = None,
     workers: WorkersOption = 1,
     gpus: GpusOption = 0,
     time: Annotated[
@@ -125,14 +128,15 @@ def slurm(
         "folder": str(place), "is_one_machine": one_machine,
     }  # fmt: skip
     return begin(
-        SlurmTarget(), study, storage, workers=workers, gpus=gpus, dry_run=dry_run, code=code,
-        checkpoints=checkpoints, hpotool=hpotool, worker_options=worker_options, options=options,
+        SlurmTarget(), study, storage, workers=workers, gpus=gpus, dry_run=dry_run, pool=pool,
+        code=code, checkpoints=checkpoints, hpotool=hpotool, worker_options=worker_options, options=options,
         launch_id=launch_id,
     )  # fmt: skip
 
 
 def kubernetes(
     study: StudyOption = None,
+    pool: PoolOption = None,
     image: Annotated[
         str | None,
         typer.Option(metavar="IMAGE", help="An image that contains hpotool and your code.", show_default=False),
@@ -189,6 +193,7 @@ def kubernetes(
         "context": context, "queue": queue,
     }  # fmt: skip
     return begin(
-        KubernetesTarget(), study, storage, workers=workers, gpus=gpus, dry_run=dry_run, code=workdir,
-        checkpoints=checkpoints, hpotool=hpotool, grace_s=grace_s, worker_options=worker_options, options=options,
+        KubernetesTarget(), study, storage, workers=workers, gpus=gpus, dry_run=dry_run, pool=pool,
+        code=workdir, checkpoints=checkpoints, hpotool=hpotool, grace_s=grace_s, worker_options=worker_options,
+        options=options,
     )  # fmt: skip

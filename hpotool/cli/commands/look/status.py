@@ -48,6 +48,7 @@ def draw_status(found: StudyStatus) -> RenderableType:
         parts.progress_line(found, _WIDEST_BAR),
         parts.counts_line(found),
         parts.pace_line(found),
+        *parts.place_lines(found),
         *parts.tier_lines(found),
         *parts.confirmation_lines(found),
         *parts.warning_lines(found),

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpotool.cli.options import StorageOption, StudyOption
+from hpotool.cli.options import PoolOption, StorageOption, StudyOption, refuse_study_beside_pool
 from hpotool.errors import InputError
 
 if TYPE_CHECKING:
     from hpotool.storage.database.url import DatabaseUrl
     from hpotool.worker.gpu import Slot
+    from hpotool.worker.loop import Departure
 
 _LABEL = "HPOTOOL_WORKER_LABEL"  # set by the parent of several workers, which share a terminal
 
@@ -39,6 +41,10 @@ class IfBusy(str, Enum):
 
 def worker(
     study: StudyOption = None,
+    pool: PoolOption = None,
+    stay: Annotated[
+        bool, typer.Option("--stay", help="With --pool: wait for more work when every study is done.")
+    ] = False,
     gpu: Annotated[
         str | None,
         typer.Option(
@@ -97,7 +103,9 @@ def worker(
     ] = None,
     storage: StorageOption = None,
 ) -> int:
-    """Run trials of a study until its budget is used up. Use the same command on every machine.
+    """Run trials of a study until its budget is used up, or with --pool of several studies in turn.
+
+    Use the same command on every machine.
 
     Exit codes: 0 the study is done or was stopped; 75 a signal like SIGTERM ended it with work left; 130 Ctrl-C.
     """
@@ -115,6 +123,8 @@ def worker(
         breaker,
         log_format,
         tuple(only_objective or ()),
+        pool,
+        stay,
     )
     with leave_on_signals(lambda text: print(f"{label}{text}", file=sys.stderr)):  # noqa: T201 (no logging yet)
         return _work(study, storage, options, label)
@@ -132,6 +142,8 @@ class _Options:
     breaker: bool
     log_format: LogFormat
     only_objective: tuple[str, ...]
+    pool: str | None = None
+    stay: bool = False
 
     def for_each_worker(self) -> list[str]:
         """The arguments of each of several workers; the parent decides on their slots and number."""
@@ -144,6 +156,7 @@ class _Options:
         }
         words = [word for option, value in given.items() if value is not None for word in (option, value)]
         words += [f"--only-objective={each}" for each in self.only_objective]
+        words += ["--stay"] if self.stay else []
         return words if self.breaker else [*words, "--no-breaker"]
 
 
@@ -152,8 +165,14 @@ def _work(study: str | None, storage: str | None, options: _Options, label: str)
     from hpotool.worker.allowed import Allowed
     from hpotool.worker.gpu import DeviceMeter, Nvml, choose_slots, wait_until_free
     from hpotool.worker.log import set_up_logging
+    from hpotool.worker.pool.start_pool import run_pool_worker
     from hpotool.worker.start import run_worker
 
+    if options.stay and options.pool is None:
+        raise InputError("--stay is for workers of a pool", "hpotool worker --pool NAME --stay")
+    if options.pool is not None:
+        problem = "a worker serves one study, or with --pool all of a pool"
+        refuse_study_beside_pool(study, problem, f"hpotool worker --pool {options.pool}")
     set_up_logging(options.log_format.value, label)
     stop_grace = _duration("--grace", options.grace)
     patience = _duration_or_none("--give-up-after", options.give_up_after)
@@ -161,15 +180,18 @@ def _work(study: str | None, storage: str | None, options: _Options, label: str)
     connection = connect(storage)
     if first_patience is not None:
         wait_for_database(connection, first_patience)
-    name = find_study(connection, study).name
+    name = options.pool or find_study(connection, study).name
     connection.close()
     nvml = Nvml()
     slots = wait_until_free(choose_slots(options.gpu, nvml), options.if_busy.value, nvml)
     if options.gpu == "auto" or options.workers > 1:
-        rest = ["--study", name, *options.for_each_worker()]
+        rest = ["--pool" if options.pool else "--study", name, *options.for_each_worker()]
         return _keep_workers(connection.url, slots, options.workers, rest)
     [slot] = slots
-    return run_worker(
+    run: Callable[..., Departure] = run_worker
+    if options.pool is not None:
+        run = partial(run_pool_worker, stays=options.stay)
+    return run(
         connection.url,
         name,
         slot,

@@ -36,7 +36,8 @@ SELECT study_id, 'launch', %(actor)s, 'launched', 'stopped', %(reason)s FROM lau
 -- name: tell_workers
 -- Some workers are to hand their trial back and leave; which of them had not ended.
 UPDATE hpotool.workers SET told_to = %(told_to)s
-WHERE study_id = %(study_id)s AND worker_id = ANY(%(worker_ids)s) AND ended_at IS NULL
+WHERE worker_id = ANY(%(worker_ids)s) AND ended_at IS NULL AND (study_id = %(study_id)s
+    OR launch_id IN (SELECT l.launch_id FROM hpotool.launches l WHERE l.study_id = %(study_id)s))
 RETURNING worker_id
 
 -- name: list_launches
@@ -46,7 +47,8 @@ SELECT launch_id, target, wanted, request, jobs, launched_by,
 FROM hpotool.launches WHERE study_id = %(study_id)s ORDER BY launched_at, launch_id
 
 -- name: list_fleet
--- The workers of a study that have not ended, and those of its launches that ended within the last hour.
+-- The workers of a study that have not ended, and those of its launches that ended within the last hour. A launched worker
+-- of a pool belongs to its launch, whichever study it serves at the moment.
 SELECT w.worker_id, w.host, w.pid, w.slot, w.version, w.launch_id, w.job,
     GREATEST(0, extract(epoch FROM clock_timestamp() - w.last_beat))::float8, w.told_to,
     w.ended_at IS NOT NULL, w.end_reason,
@@ -55,6 +57,7 @@ SELECT w.worker_id, w.host, w.pid, w.slot, w.version, w.launch_id, w.job,
     COALESCE(w.waits, hpotool.quarantine_of(w.study_id, w.worker_id)),
     w.differs
 FROM hpotool.workers w
-WHERE w.study_id = %(study_id)s AND (w.ended_at IS NULL
-    OR (w.launch_id IS NOT NULL AND w.ended_at > clock_timestamp() - interval '1 hour'))
+WHERE (w.study_id = %(study_id)s
+        OR w.launch_id IN (SELECT l.launch_id FROM hpotool.launches l WHERE l.study_id = %(study_id)s))
+    AND (w.ended_at IS NULL OR (w.launch_id IS NOT NULL AND w.ended_at > clock_timestamp() - interval '1 hour'))
 ORDER BY w.registered_at, w.worker_id

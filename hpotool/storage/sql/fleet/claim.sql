@@ -38,7 +38,7 @@ SELECT FROM studies WHERE study_id = %(study_id)s FOR UPDATE;
         COALESCE(first_open, created) AS first_open,
         failed_below + recent_settled AS failed_below_first_open,
         recent_settled > 50 AS is_worth_settling,
-        apart.replicates_open, apart.next_waiting AS next_apart,
+        c.running AS running_in_all, apart.replicates_open, apart.next_waiting AS next_apart,
         apart.running + apart.waiting + apart.finished + apart.failed AS created_apart
     FROM counts c, failures, settings, apart
 
@@ -57,12 +57,32 @@ SELECT FROM studies WHERE study_id = %(study_id)s FOR UPDATE;
 -- that a reaper has ended that attempt in the meantime, so that the id cannot be used any more.
 -- The lock is a separate statement, so that the next one sees everything committed while it waited.
 -- include: lock_study
+-- include: claim_locked
+
+-- name: claim_in_pool
+-- The same for a worker of a pool, which is listed from now on as a worker of this study.
+-- include: lock_study
+WITH settings AS (
+    -- As strong as what follows in the claim needs: a weaker lock first could wait for someone who waits for it.
+    SELECT study_id FROM hpotool.study_settings WHERE study_id = %(study_id)s FOR NO KEY UPDATE
+)
+UPDATE hpotool.workers w SET study_id = settings.study_id
+FROM settings WHERE w.worker_id = %(worker_id)s AND w.study_id IS DISTINCT FROM settings.study_id;
+-- include: claim_locked
+
+-- name: claim_locked
+-- The claim, once the study is locked.
 WITH settings AS (
     SELECT * FROM hpotool.study_settings WHERE study_id = %(study_id)s
 ), again AS (
     SELECT trial_id, ended_at FROM hpotool.attempts WHERE attempt_id = %(attempt_id)s
 -- include: places
 -- include: reserved_places
+-- Without either limit, this costs nothing.
+), held AS (
+    SELECT COALESCE(max_running <= running_in_all, false)
+        OR (owner IS NOT NULL AND hpotool.over_quota(owner) IS NOT NULL) AS is_held
+    FROM settings, places
 ), verdict AS (
     SELECT CASE
         WHEN EXISTS (SELECT FROM again WHERE ended_at IS NULL) THEN 'claimed'
@@ -72,13 +92,15 @@ WITH settings AS (
         WHEN quarantined_until > clock_timestamp()
             AND (next_apart IS NOT NULL OR state = 'running' AND COALESCE(budget_trials > finished + running, true))
             AND hpotool.quarantine_of(%(study_id)s, %(worker_id)s) IS NOT NULL THEN 'quarantined'
-        WHEN next_apart IS NOT NULL THEN 'apart'
+        WHEN next_apart IS NOT NULL AND NOT is_held THEN 'apart'
         WHEN state = 'done' OR budget_trials <= finished
             THEN CASE WHEN replicates_open > 0 THEN 'wait' ELSE 'done' END
+        WHEN max_running <= running_in_all THEN 'capped'
         WHEN budget_trials <= finished + running THEN 'wait'
+        WHEN is_held THEN 'quota'
         ELSE 'open'
     END AS answer
-    FROM settings, places
+    FROM settings, places, held
 -- Trials beside the search need no budget, and are claimed even after the study is done. A final training is claimed only
 -- by the worker that names it (apart_id).
 ), beside AS (
@@ -134,10 +156,10 @@ WITH settings AS (
     ON CONFLICT (trial_id) DO UPDATE SET heartbeat = EXCLUDED.heartbeat
 ), attempt AS (
     INSERT INTO hpotool.attempts (attempt_id, study_id, trial_id, number, root_number, worker_id, host, pid, slot,
-        code_hash, data_hash)
+        code_hash, data_hash, pool, owner)
     SELECT %(attempt_id)s, %(study_id)s, trial_id, number, root_number,
-        %(worker_id)s, %(host)s, %(pid)s, %(slot)s, %(code_hash)s, %(data_hash)s
-    FROM lineage
+        %(worker_id)s, %(host)s, %(pid)s, %(slot)s, %(code_hash)s, %(data_hash)s, pool, owner
+    FROM lineage, settings
 ), event AS (
     INSERT INTO hpotool.events (study_id, kind, trial_id, number, actor, from_state, to_state)
     SELECT %(study_id)s, 'claim', trial_id, number, %(worker_id)s, from_state, 'RUNNING' FROM taken
@@ -158,7 +180,8 @@ WITH settings AS (
 )
 SELECT
     CASE WHEN result.trial_id IS NOT NULL THEN 'claimed' WHEN answer IN ('open', 'apart') THEN 'wait' ELSE answer END,
-    CASE answer WHEN 'quarantined' THEN hpotool.quarantine_of(%(study_id)s, %(worker_id)s) ELSE settings.state_reason END,
+    CASE answer WHEN 'quota' THEN hpotool.over_quota(owner) WHEN 'capped' THEN max_running::text
+        WHEN 'quarantined' THEN hpotool.quarantine_of(%(study_id)s, %(worker_id)s) ELSE state_reason END,
     finished, running, waiting, budget_trials, replicates_open,
     result.trial_id, result.number, result.root_number, result.datetime_start, result.is_new,
     ARRAY(

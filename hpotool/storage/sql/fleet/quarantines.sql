@@ -14,7 +14,10 @@ WITH breaker AS (
     WHERE q.study_id = %(study_id)s AND CASE WHEN q.device IS NULL THEN q.host = place.host ELSE q.device = ANY(place.devices) END
 ), seen AS (
     SELECT w.worker_id, w.host, w.devices, w.host = place.host OR w.devices && place.devices AS is_here
-    FROM hpotool.workers w, place WHERE w.study_id = %(study_id)s
+    FROM hpotool.workers w, place
+    -- A pool's worker may have gone on to another study.
+    WHERE w.study_id = %(study_id)s OR (w.pool IS NOT NULL AND w.worker_id IN (
+        SELECT worker_id FROM hpotool.attempts WHERE study_id = %(study_id)s AND pool IS NOT NULL))
 ), placed AS (
     SELECT seen.host, seen.devices, seen.is_here, a.outcome, a.root_number, a.ended_at,
         row_number() OVER (PARTITION BY is_here ORDER BY a.ended_at DESC) AS place
@@ -45,10 +48,11 @@ WITH begun AS (
                 AND CASE WHEN %(device)s::text IS NULL THEN q.device IS NULL AND q.host = %(host)s ELSE q.device = %(device)s END)
         AND (NOT %(needs_others)s OR EXISTS (
             SELECT FROM hpotool.workers w
-            WHERE w.study_id = %(study_id)s AND w.ended_at IS NULL
+            WHERE w.ended_at IS NULL AND (w.study_id = %(study_id)s
+                    OR w.pool = (SELECT s.pool FROM hpotool.study_settings s WHERE s.study_id = %(study_id)s))
                 AND w.last_beat > clock_timestamp() - make_interval(secs => %(grace_s)s)
                 AND CASE WHEN %(device)s::text IS NULL THEN w.host <> %(host)s ELSE NOT %(device)s = ANY(w.devices) END
-                AND hpotool.quarantine_of(w.study_id, w.worker_id) IS NULL))
+                AND hpotool.quarantine_of(%(study_id)s, w.worker_id) IS NULL))
     RETURNING study_id, host, device, until
 ), noted AS (
     UPDATE hpotool.study_settings s SET quarantined_until = GREATEST(s.quarantined_until, begun.until)
@@ -114,11 +118,20 @@ WHERE study_id = %(study_id)s AND (%(with_past)s OR (lifted_at IS NULL AND until
 ORDER BY quarantine_id DESC
 
 -- name: find_host_of_device
--- The host on which the device was seen last by a worker of the study.
+-- The host on which the device was seen last by a worker of the study or of its pool.
 SELECT host FROM hpotool.workers
-WHERE study_id = %(study_id)s AND %(device)s = ANY(devices) ORDER BY registered_at DESC LIMIT 1
+WHERE %(device)s = ANY(devices) AND (study_id = %(study_id)s
+    OR pool = (SELECT s.pool FROM hpotool.study_settings s WHERE s.study_id = %(study_id)s))
+ORDER BY registered_at DESC LIMIT 1
 
 -- name: note_device
 -- A worker leaves one of its GPUs alone, or uses it again.
 INSERT INTO hpotool.events (study_id, kind, actor, to_state, reason)
 VALUES (%(study_id)s, 'device', %(actor)s, %(to_state)s, %(reason)s)
+
+-- name: note_device_in_pool
+-- The same for a worker of a pool: all studies that it would serve hear of it.
+INSERT INTO hpotool.events (study_id, kind, actor, to_state, reason)
+SELECT p.study_id, 'device', %(actor)s, %(to_state)s, %(reason)s
+FROM hpotool.pool_places p JOIN hpotool.study_settings s USING (study_id)
+WHERE p.pool = %(pool)s AND s.state = 'running'

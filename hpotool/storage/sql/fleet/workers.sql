@@ -25,18 +25,20 @@ WITH worker AS (
     RETURNING study_id, worker_id
 )
 INSERT INTO hpotool.events (study_id, kind, actor, from_state, to_state, reason)
-SELECT study_id, 'worker', worker_id, 'started', 'ended', %(reason)s FROM worker
+SELECT study_id, 'worker', worker_id, 'started', 'ended', %(reason)s FROM worker WHERE study_id IS NOT NULL
 
 -- name: beat
--- A heartbeat of a worker and its attempt. Returns whether the trial still belongs to the attempt, and the orders.
+-- A heartbeat of a worker and its attempt. Returns whether the trial still belongs to the attempt, and the orders. A worker
+-- of a pool may have no study yet.
 -- The heartbeat of a trial that was taken away is not changed. Without an attempt, only the worker's is written.
 WITH worker AS (
     UPDATE hpotool.workers SET last_beat = clock_timestamp(), waits = %(waits)s WHERE worker_id = %(worker_id)s
     RETURNING study_id, told_to
 ), attempt AS (
-    UPDATE hpotool.attempts SET last_beat = clock_timestamp()
+    UPDATE hpotool.attempts
+    SET last_beat = clock_timestamp(), has_checkpoint = has_checkpoint OR %(has_checkpoint)s
     WHERE attempt_id = %(attempt_id)s AND ended_at IS NULL
-    RETURNING trial_id, cancel_reason
+    RETURNING trial_id, cancel_reason, yields_to
 ), heartbeat AS (
     UPDATE trial_heartbeats h SET heartbeat = clock_timestamp()
     FROM attempt JOIN trials t USING (trial_id)
@@ -45,25 +47,35 @@ WITH worker AS (
 )
 SELECT
     EXISTS (SELECT FROM heartbeat), (SELECT cancel_reason FROM attempt),
-    settings.state, settings.state_reason, worker.told_to
-FROM worker JOIN hpotool.study_settings settings USING (study_id)
+    COALESCE(settings.state, 'running'), COALESCE(settings.state_reason, ''), worker.told_to,
+    (SELECT yields_to FROM attempt)
+FROM worker LEFT JOIN hpotool.study_settings settings USING (study_id)
 
 -- name: read_orders
 -- The answer of a heartbeat, without writing one.
 WITH attempt AS (
-    SELECT trial_id, cancel_reason FROM hpotool.attempts WHERE attempt_id = %(attempt_id)s AND ended_at IS NULL
+    SELECT trial_id, cancel_reason, yields_to FROM hpotool.attempts
+    WHERE attempt_id = %(attempt_id)s AND ended_at IS NULL
 )
 SELECT
     EXISTS (SELECT FROM attempt JOIN trials t USING (trial_id) WHERE t.state = 'RUNNING'),
     (SELECT cancel_reason FROM attempt),
-    settings.state, settings.state_reason, worker.told_to
-FROM hpotool.workers worker JOIN hpotool.study_settings settings USING (study_id)
+    COALESCE(settings.state, 'running'), COALESCE(settings.state_reason, ''), worker.told_to,
+    (SELECT yields_to FROM attempt)
+FROM hpotool.workers worker LEFT JOIN hpotool.study_settings settings USING (study_id)
 WHERE worker.worker_id = %(worker_id)s
 
 -- name: find_running
 -- The RUNNING trials of a study that have a heartbeat, except the calling worker's own: their last heartbeat, their
 -- worker, and the outcomes of the earlier attempts of their lineage. No clock is read here: heartbeats are compared for
 -- equality, not for age. (They have the sender's time zone, and the clock of the server may jump.)
+-- include: running_trials
+WHERE t.study_id = %(study_id)s AND t.state = 'RUNNING'
+    AND (a.attempt_id IS NULL OR a.attempt_id IS DISTINCT FROM %(attempt_id)s::uuid)
+ORDER BY t.trial_id
+
+-- name: running_trials
+-- What a reaper has to know of a RUNNING trial. Before a WHERE.
 SELECT
     t.trial_id, t.number, h.heartbeat, a.attempt_id::text,
     ARRAY(
@@ -72,12 +84,17 @@ SELECT
             AND NOT earlier.is_burnt
         ORDER BY earlier.number
     ),
-    w.worker_id, w.host, w.pid, w.process_space, w.process_start, w.slot
+    t.study_id, w.worker_id, w.host, w.pid, w.process_space, w.process_start, w.slot
 FROM trials t
 JOIN trial_heartbeats h ON h.trial_id = t.trial_id
 LEFT JOIN hpotool.attempts a ON a.trial_id = t.trial_id AND a.ended_at IS NULL
 LEFT JOIN hpotool.workers w ON w.worker_id = a.worker_id
-WHERE t.study_id = %(study_id)s AND t.state = 'RUNNING'
+
+-- name: find_running_in_pool
+-- The same for all studies of a pool.
+-- include: running_trials
+JOIN hpotool.pool_places p ON p.study_id = t.study_id
+WHERE p.pool = %(pool)s AND t.state = 'RUNNING'
     AND (a.attempt_id IS NULL OR a.attempt_id IS DISTINCT FROM %(attempt_id)s::uuid)
 ORDER BY t.trial_id
 
@@ -96,13 +113,13 @@ ORDER BY w.registered_at, w.worker_id
 -- treats it as a result. What a quarantine explains speaks neither for nor against a worker.
 WITH own AS (
     SELECT attempt_id, root_number FROM hpotool.attempts
-    WHERE worker_id = %(worker_id)s AND ended_at IS NOT NULL AND NOT is_burnt
+    WHERE worker_id = %(worker_id)s AND study_id = %(study_id)s AND ended_at IS NOT NULL AND NOT is_burnt
     ORDER BY started_at DESC LIMIT %(last)s
 ), relevant AS (
     SELECT attempt_id FROM own
     UNION
     (SELECT attempt_id FROM hpotool.attempts
-     WHERE worker_id = %(worker_id)s AND outcome IN ('complete', 'pruned') ORDER BY started_at DESC LIMIT 1)
+     WHERE worker_id = %(worker_id)s AND study_id = %(study_id)s AND outcome IN ('complete', 'pruned') ORDER BY started_at DESC LIMIT 1)
     UNION
     SELECT a.attempt_id FROM hpotool.attempts a
     WHERE a.study_id = %(study_id)s AND a.worker_id <> %(worker_id)s AND a.outcome IS NOT NULL

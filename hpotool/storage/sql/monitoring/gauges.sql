@@ -30,7 +30,8 @@ SELECT study_id,
     count(*) FILTER (WHERE silence > make_interval(secs => %(silent_after_s)s)
         AND silence <= make_interval(secs => %(gone_after_s)s)),
     count(*) FILTER (WHERE silence > make_interval(secs => %(gone_after_s)s))
-FROM (SELECT study_id, clock_timestamp() - last_beat AS silence FROM hpotool.workers WHERE ended_at IS NULL) w
+FROM (SELECT study_id, clock_timestamp() - last_beat AS silence FROM hpotool.workers
+    WHERE ended_at IS NULL AND study_id IS NOT NULL) w
 GROUP BY study_id
 
 -- name: gauge_claims

@@ -25,7 +25,10 @@ from hpotool.study.file.grammar.tracking import NOTIFY, TRACKING
 from hpotool.study.file.grammar.values import (
     METRIC_NAME,
     MORE_THAN_ZERO,
+    OWNER_NAME,
+    POOL_NAME,
     POSITIVE,
+    TAG_NAME,
     Constraint,
     Holdout,
     Keep,
@@ -33,7 +36,6 @@ from hpotool.study.file.grammar.values import (
     check_environment_name,
     check_regex,
     check_study_name,
-    check_tag_name,
 )
 from hpotool.study.origins.paths import check_data_path
 from hpotool.study.outcome import COUNTED
@@ -234,12 +236,24 @@ STUDY = Record(
         ),
         "description": Key(Text("a text"), "what the study is about, for people", is_silent=True),
         "tags": Key(
-            Table(Text("a text"), Text("a tag's name", check_tag_name), "tags, like {owner: ann, paper: iclr}"),
+            Table(Text("a text"), TAG_NAME, "tags, like {owner: ann, paper: iclr}"),
             "tags to find the study by",
             is_silent=True,
         ),
         "tracking": Key(TRACKING, "where one of the workers exports every trial", is_silent=True),
         "notify": Key(NOTIFY, "the events that people are notified of at HPOTOOL_NOTIFY", is_silent=True),
+        "pool": Key(POOL_NAME, "the pool whose workers share their time among its studies", is_silent=True),
+        "priority": Key(
+            Number(whole=True, low=-1000, high=1000), "studies of greater priority go first (0)", is_silent=True
+        ),
+        "weight": Key(
+            Number(low=0.001, high=1_000_000),
+            "the study's share of its pool, relative to the others of its priority (1)",
+            is_silent=True,
+        ),
+        "max_running": Key(POSITIVE, "how many trials may run at the same time, in a pool or not", is_silent=True),
+        "owner": Key(OWNER_NAME, "whose quota its GPU hours count against", is_silent=True),
+        "preempt": Key(Flag(), "whether trials of lower priority hand it their places (false)", is_silent=True),
         "keep": Key(Keep(), "which checkpoints are kept: all, or those of the best finished trials (best 3)"),
     },
     ignored_prefix="x-",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from hpotool.study.file.grammar.kinds import BROKEN, Key, Number, Plain, Record, Table, Text, reject
@@ -73,18 +74,22 @@ def check_environment_name(name: str) -> str:
     return name
 
 
-def check_tag_name(name: str) -> str:
-    """Return a tag's name: one word.
+def one_word(what: str, example: str, more: str = "") -> Callable[[str], str]:
+    """Return a check that a name is one word of letters, digits, ``. _ -`` and the characters in ``more``."""
 
-    Raises:
-        ValueError: it is none.
-    """
-    if not re.fullmatch(r"[\w.-]{1,100}", name):
-        raise ValueError(f"the tag's name {name!r} must be one word of letters, digits and . _ -, like owner")
-    return name
+    def check(name: str) -> str:
+        if not re.fullmatch(rf"[\w.{more}-]{{1,100}}", name):
+            signs = " ".join(f"._-{more}")
+            raise ValueError(f"{what} {name!r} must be one word of letters, digits and {signs}, like {example}")
+        return name
+
+    return check
 
 
 METRIC_NAME = Text("a metric's name", check_metric_name)
+TAG_NAME = Text("a tag's name", one_word("the tag's name", "owner"))
+POOL_NAME = Text("a pool's name", one_word("the pool's name", "gpus"))
+OWNER_NAME = Text("a name", one_word("the owner", "ann", "@+"))
 
 
 class Constraint:

@@ -53,6 +53,12 @@ def test_a_file_without_a_seed_resumes_with_the_stored_one() -> None:
         ("retry.oom=1", "retry.oom changes from 0 to 1"),
         ("objective.timeout=2h", "objective.timeout changes from 1h to 2h"),
         ("strict=true", "strict changes from false to true"),
+        ("pool=gpus", "pool changes from none to gpus"),
+        ("priority=5", "priority changes from 0 to 5"),
+        ("weight=2.5", "weight changes from 1 to 2.5"),
+        ("max_running=3", "max_running changes from none to 3"),
+        ("owner=ann", "owner changes from none to ann"),
+        ("preempt=true", "preempt changes from false to true"),
         ("keep=all", "keep.best changes from 3 to none"),
         (
             "search_space.lr.float=[0.0001, 1]",

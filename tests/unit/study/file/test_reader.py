@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from hpotool.errors import EXIT_WRONG_INPUT, StudyFileError
-from hpotool.study.file.reader import change_budget, change_tags, read_study_data, read_study_file
+from hpotool.study.file.reader import change_budget, change_share, change_tags, read_study_data, read_study_file
 from hpotool.study.file.resolved import to_document
 from hpotool.study.spec import (
     BudgetSpec,
@@ -365,3 +365,19 @@ def test_tags_are_put_in_and_taken_out(given: list[str], tags: dict[str, str]) -
 def test_what_is_no_tag_is_refused(text: str, message: str) -> None:
     with pytest.raises(StudyFileError, match=message):
         change_tags(LIMITED, [text])
+
+
+def test_a_share_changes_key_by_key_and_none_is_the_default() -> None:
+    plain = "study: s\nobjective: {python: m:f}\nmetrics: {loss: minimize}\n"
+    spec = read_study_file(f"{plain}weight: 2\nowner: ann\n")
+    changed = change_share(spec, {"weight": "3.5", "pool": "gpus", "max_running": "4", "preempt": "true"})
+    assert (changed.weight, changed.pool, changed.max_running, changed.preempt) == (3.5, "gpus", 4, True)
+    assert changed.owner == "ann"
+    assert change_share(changed, {"owner": "none", "max_running": "none"}).owner is None
+    assert change_share(changed, dict.fromkeys(["weight", "pool", "max_running", "preempt", "owner"], "none")) == (
+        read_study_file(plain)
+    )
+    with pytest.raises(StudyFileError) as refused:
+        change_share(spec, {"priority": "high", "max_running": "0"})
+    assert "--priority high" in refused.value.message
+    assert "--max-running 0" in refused.value.message

@@ -66,12 +66,47 @@ def test_the_schema_and_the_reader_accept_every_good_file(path: Path) -> None:
         "strict: maybe",
         "on_oom: ignore",
         "warm_start: {x: 1}",
+        "priority: 1.5",
+        "priority: 1001",
+        "weight: 0",
+        "weight: heavy",
+        "max_running: 0",
+        "preempt: perhaps",
+        "pool: 3",
+        "owner: [ann]",
     ],
 )
 def test_the_schema_and_the_reader_refuse_the_same(line: str) -> None:
     assert not is_accepted(SMALL + line)
     with pytest.raises(StudyFileError):
         read_study_file(SMALL + line)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "pool: two words",
+            "the pool's name 'two words' must be one word of letters, digits and . _ -, like gpus",
+        ),
+        ("owner: ann smith", "the owner 'ann smith' must be one word of letters, digits and . _ - @ +, like ann"),
+        ("tags: {a b: c}", "the tag's name 'a b' must be one word of letters, digits and . _ -, like owner"),
+    ],
+)
+def test_a_name_of_several_words_is_refused_with_an_example(line: str, said: str) -> None:
+    with pytest.raises(StudyFileError) as refused:
+        read_study_file(SMALL + line)
+    assert said in refused.value.message
+
+
+def test_places_in_a_pool_are_read_and_are_silent_while_nothing_is_said() -> None:
+    text = "pool: gpus\npriority: -3\nweight: 0.5\nmax_running: 2\nowner: ann@lab.org\npreempt: true\n"
+    spec = read_study_file(SMALL + text)
+    assert (spec.pool, spec.priority, spec.weight, spec.max_running) == ("gpus", -3, 0.5, 2)
+    assert (spec.owner, spec.preempt) == ("ann@lab.org", True)
+    keys = {"pool", "priority", "weight", "max_running", "owner", "preempt"}
+    assert keys <= to_document(spec).keys()
+    assert not keys & to_document(read_study_file(SMALL)).keys()
 
 
 def test_every_key_of_the_grammar_is_tried_in_the_file_that_has_them_all_or_in_the_docs() -> None:

@@ -20,7 +20,7 @@ from hpotool.study.file.grammar.values import (
     check_metric_name,
     check_regex,
     check_study_name,
-    check_tag_name,
+    one_word,
 )
 from hpotool.study.spec import ConstraintSpec, KeepSpec
 from hpotool.study.yaml.document import Place, Problems, from_plain
@@ -91,7 +91,7 @@ NAMES: list[tuple[Callable[[str], str], list[str], list[str]]] = [
     (check_study_name, ["a", "1e3", "digits-v2.1_x"], ["", "-a", ".a", "a b", "ä", "a/b", "x" * 101]),
     (check_metric_name, ["val/loss", "größe", "loss@10%"], ["a b", "a\tb", "\u200b", "x" * 201]),
     (check_environment_name, ["DATA_DIR", "_x", "x1"], ["1x", "A-B", "HPOTOOL_X", "CUDA_VISIBLE_DEVICES", "A\n"]),
-    (check_tag_name, ["owner", "a.b-c_1"], ["", "a b", "a=b", "x" * 101]),
+    (one_word("the tag's name", "owner"), ["owner", "a.b-c_1"], ["", "a b", "a=b", "x" * 101]),
     (check_regex, [r"loss=(\S+)", "(?:a)(b)"], ["loss", "(a)(b)", "(", "[a"]),
 ]
 

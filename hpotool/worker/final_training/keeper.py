@@ -17,7 +17,7 @@ from hpotool.origins.environment import read_environment
 from hpotool.origins.files import fold, walk_files
 from hpotool.origins.hash_cache import hash_content
 from hpotool.storage.control.finals import ARTIFACTS
-from hpotool.worker.artifact_place import ArtifactPlace
+from hpotool.worker.final_training.artifact_place import ArtifactPlace
 from hpotool.worker.log import log_event
 
 RECIPE = "hpotool.json"  # beside the artifacts: what makes them again

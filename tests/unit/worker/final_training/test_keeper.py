@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hpotool.origins.environment import read_environment
 from hpotool.origins.hash_cache import hash_content
-from hpotool.worker.final import RECIPE, hash_data, list_files
+from hpotool.worker.final_training.keeper import RECIPE, hash_data, list_files
 
 
 def test_files_are_listed_with_size_and_content_without_the_recipe(tmp_path: Path) -> None:

@@ -1,0 +1,124 @@
+"""``hpotool quota``: what the owners of studies may use."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hpotool.cli.command import Command, Group
+from hpotool.cli.options import FormatOption, StorageOption
+from hpotool.cli.output import Answer, Format, say, show
+from hpotool.errors import InputError, NotFoundError, paste
+
+if TYPE_CHECKING:
+    from hpotool.storage.database.connection import Connection
+    from hpotool.storage.pools.accounts import Quota
+
+app = typer.Typer(cls=Group, help="Limit the GPU-hours of an owner's studies.", invoke_without_command=True)
+_OWNER = typer.Argument(metavar="OWNER", help="The owner, as in the study files.", show_default=False)
+
+
+class Period(str, Enum):
+    """How often a quota begins anew."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+@app.callback()
+def list_all(context: typer.Context, storage: StorageOption = None, format: FormatOption = Format.TABLE) -> None:
+    """List the quotas and how much of each is used. Periods begin at midnight, Monday, or the first (UTC)."""
+    from hpotool.storage.pools.accounts import list_quotas
+
+    if context.invoked_subcommand is not None:
+        return
+    quotas = list_quotas(_connect(storage).run)
+    show(
+        Answer(
+            data={"quotas": [_row(quota) for quota in quotas]},
+            rows=[_cells(quota) for quota in quotas] if format is Format.TABLE else [_row(one) for one in quotas],
+            value="\n".join(quota.owner for quota in quotas if quota.is_used_up),
+            empty="there are no quotas; to set one: hpotool quota set OWNER 100 --per week",
+        ),
+        format,
+    )
+
+
+@app.command("set", cls=Command)
+def set_quota(
+    owner: Annotated[str, _OWNER],
+    gpu_hours: Annotated[
+        float, typer.Argument(metavar="GPU_HOURS", help="How many in each period.", show_default=False)
+    ],
+    per: Annotated[Period, typer.Option(help="When it begins anew.")] = Period.MONTH,
+    storage: StorageOption = None,
+) -> None:
+    """Limit an owner's GPU-hours in each day, week or month; replaces an earlier limit for it."""
+    from hpotool.api.actor import current_actor
+    from hpotool.storage.pools import accounts
+    from hpotool.study.file.grammar.values import OWNER_NAME
+
+    try:
+        OWNER_NAME.check(owner)
+    except ValueError as error:
+        raise InputError(str(error), "hpotool quota set ann 100") from None
+    if not 0 <= gpu_hours < float("inf"):
+        raise InputError(f"{gpu_hours:g} is no number of GPU-hours", paste("quota", "set", owner, "100"))
+    accounts.set_quota(_connect(storage).run, owner, per.value, gpu_hours, current_actor())
+    say(f"the studies of {owner} may use {gpu_hours:g} GPU-hours a {per.value}")
+
+
+@app.command("remove", cls=Command)
+def remove_quota(
+    owner: Annotated[str, _OWNER],
+    per: Annotated[Period | None, typer.Option(help="Only this one [default: all].", show_default=False)] = None,
+    storage: StorageOption = None,
+) -> None:
+    """Remove an owner's quotas."""
+    from hpotool.storage.pools import accounts
+
+    count = accounts.remove_quota(_connect(storage).run, owner, None if per is None else per.value)
+    if not count:
+        raise NotFoundError(f"{owner} has no quota{f' a {per.value}' if per else ''}", "hpotool quota")
+    say(f"removed {count} {'quota' if count == 1 else 'quotas'} of {owner}")
+
+
+def _connect(storage: str | None) -> Connection:
+    from hpotool.cli.database import connect
+    from hpotool.storage.database.schema import check_schema
+
+    connection = connect(storage)
+    check_schema(connection)
+    return connection
+
+
+def _row(quota: Quota) -> dict[str, Any]:
+    return {
+        "owner": quota.owner,
+        "period": quota.period,
+        "gpu_hours": quota.gpu_hours,
+        "used": round(quota.used, 4),
+        "is_used_up": quota.is_used_up,
+        "until": f"{quota.until.isoformat()}Z",
+        "set_by": quota.set_by,
+    }
+
+
+def _cells(quota: Quota) -> dict[str, Any]:
+    return {
+        "owner": quota.owner,
+        "per": quota.period,
+        "GPU-hours": f"{quota.gpu_hours:g}",
+        "used": f"{quota.used:.2f}",
+        "": "used up" if quota.is_used_up else "",
+        "until (UTC)": _short(quota.until),
+        "set by": quota.set_by,
+    }
+
+
+def _short(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M")

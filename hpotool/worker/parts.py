@@ -1,0 +1,117 @@
+"""What a worker needs for one study, whether it serves that alone or several of a pool."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+import optuna
+
+from hpotool.search.every_point import WholeGrid, WholeTree
+from hpotool.search.samplers import SeededSampler
+from hpotool.storage.control.confirmations import order_next_round
+from hpotool.storage.control.versions import running_versions, version_differences
+from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.fleet.worker_storage import WorkerStorage
+from hpotool.storage.optuna.postgres import PostgresStorage
+from hpotool.study.outcome import Outcome
+from hpotool.study.spec import StudySpec
+from hpotool.worker.attempt.running_attempt import AttemptResult
+from hpotool.worker.branches import Branches, branching_rule
+from hpotool.worker.devices.watch import DeviceWatch
+from hpotool.worker.gpu import Nvml, Slot
+from hpotool.worker.log import log_event
+from hpotool.worker.membership.launched import changed_code, launch_of_process
+from hpotool.worker.origin import refusal
+from hpotool.worker.points_left import PointsLeft
+from hpotool.worker.signals import Level, describe_level
+
+STOP_GRACE = timedelta(seconds=30)
+_LOST_GRACE = timedelta(seconds=10)  # for an attempt on a device that is lost: its checkpoint may be in memory
+
+
+def new_watch(
+    slot: Slot,
+    nvml: Nvml | None,
+    stop_attempt: Callable[[Outcome, str, timedelta], None],
+    note: Callable[[Literal["failed", "recovered"], str], None],
+) -> DeviceWatch | None:
+    """Watches the devices of a slot; None if there are none. The callbacks get what happened, and why."""
+    if nvml is None or not slot.devices:
+        return None
+    return DeviceWatch(
+        slot.devices,
+        lambda reason: stop_attempt(Outcome.PREEMPTED, reason, _LOST_GRACE),
+        lambda is_in_trouble, reason: note("failed" if is_in_trouble else "recovered", reason),
+    )
+
+
+def forgive_nothing(result: AttemptResult) -> AttemptResult:
+    """For a worker whose devices nobody watches."""
+    return result
+
+
+def open_search(url: DatabaseUrl, study_id: int) -> optuna.Study:
+    """Open the study on a connection of its own, without the trials beside its search."""
+    storage = PostgresStorage(url, hides_apart=True)
+    return optuna.load_study(study_name=storage.get_study_name_from_id(study_id), storage=storage)
+
+
+def side_environment(url: DatabaseUrl) -> Mapping[str, str]:
+    """The URL travels in the environment: an argument list is for everybody to read."""
+    return {**os.environ, "HPOTOOL_STORAGE": url.libpq}
+
+
+def before_claim(
+    sampler: SeededSampler, storage: WorkerStorage, branches: Branches | None
+) -> Callable[[optuna.Study], None]:
+    """What is to be called before each claim: it queues branches, or says how many points are left."""
+    if branches is not None:
+        return branches.before_claim
+    if isinstance(sampler.inner, (WholeGrid, WholeTree)):
+        return PointsLeft(sampler.inner, storage).before_claim
+    return lambda _: None
+
+
+def new_branches(
+    spec: StudySpec, sampler: SeededSampler, storage: WorkerStorage, worker_id: str
+) -> Branches | None:
+    """Queues the trials that go on from others; None if none do in this study."""
+    rule = branching_rule(spec, sampler.inner)
+    return None if rule is None else Branches(rule, storage.run, sampler.study_seed, worker_id)
+
+
+def order_more(storage: WorkerStorage, study_id: int, spec: StudySpec, worker_id: str) -> bool:
+    """Look whether what is being confirmed is decided; True if more replicates wait now."""
+    signs = [-1.0 if metric.direction == "maximize" else 1.0 for metric in spec.metrics]
+    numbers = order_next_round(storage.run, study_id, worker_id, signs)
+    if numbers:
+        log_event("confirm", f"it is not decided yet: {len(numbers)} more replicates wait", trials=numbers)
+    return bool(numbers)
+
+
+def announce(storage: WorkerStorage, level: Level, name: str, grace: timedelta) -> None:
+    """Say at once what a signal means for the trial that runs."""
+    attempt = storage.attempt
+    said = describe_level(level, name, None if attempt is None else attempt.number, grace)
+    if said is not None:
+        log_event("told", said, told=level.name.lower(), signal=name)
+
+
+def compare_versions(spec: StudySpec, stored: Mapping[str, str]) -> None:
+    """Report differences between this worker and the state in which the study was created.
+
+    Raises:
+        InputError: there are differences, and the study is strict.
+    """
+    found = version_differences(stored, running_versions(spec.objective))
+    changed = changed_code(launch_of_process(), Path.cwd())
+    found += [changed] if changed else []
+    if found and spec.strict:
+        raise refusal(found)
+    for difference in found:
+        log_event("version", difference, logging.WARNING)

@@ -1,0 +1,340 @@
+"""A pool's worker on real studies: one process that goes from one to the other, whatever happens to them."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from hpotool.errors import NotFoundError
+from hpotool.storage.control.creation import change_spec, create_or_resume
+from hpotool.storage.control.orders import set_state
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.fleet.attempts import claim_trial, new_attempt_id
+from hpotool.storage.fleet.quarantines import begin_quarantine, lift_quarantines
+from hpotool.storage.fleet.worker_identity import WorkerIdentity
+from hpotool.storage.pools.accounts import set_quota
+from hpotool.storage.pools.turns import Turn, choose_study, register_pool_worker
+from hpotool.study.file.reader import read_study_file
+from hpotool.study.rules.quarantine import Place
+from hpotool.worker.allowed import Allowed
+from hpotool.worker.gpu import Slot
+from hpotool.worker.loop import Departure
+from hpotool.worker.membership.identity import identify_worker
+from hpotool.worker.pool import open_studies
+from hpotool.worker.pool.start_pool import run_pool_worker
+from hpotool.worker.start import run_worker
+from tests.benchmarks.wire import proxied
+from tests.faults.fleet import wait_until
+
+MODULE = """
+import os, time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+with (HERE / "imported").open("a") as file:
+    file.write("{name}\\n")
+
+def f(trial):
+    x = trial.suggest_float("x", 0, 1)
+    with (HERE / "ran").open("a") as file:
+        file.write("{name} " + str(os.getppid()) + "\\n")
+    while (HERE / "hold-{name}").exists():
+        time.sleep(0.02)
+    return x
+"""
+
+
+@dataclass
+class Scene:
+    """Studies of the pool ``p`` with a module each, and workers in threads of the test."""
+
+    url: DatabaseUrl
+    folder: Path
+    departures: list[Departure] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.connection = Connection(self.url)
+
+    def add(self, name: str, settings: str = "", trials: int = 3, isolation: str = "process") -> int:
+        module = f"pool_{name}_{self.folder.name.replace('-', '_')}"
+        (self.folder / f"{module}.py").write_text(MODULE.replace("{name}", name))
+        text = (
+            f"study: {name}\nobjective: {{python: '{module}:f', isolation: {isolation}}}\n"
+            f"metrics: {{loss: minimize}}\nbudget: {{trials: {trials}}}\nsampler: random\npool: p\n{settings}"
+        )
+        create_or_resume(self.connection, read_study_file(text), "test")
+        return int(self.ask("SELECT study_id FROM studies WHERE study_name = %s", name))
+
+    def ask(self, statement: str, *values: object) -> Any:
+        return self.connection.run(statement, values)[0][0]
+
+    def finished(self, name: str) -> int:
+        return int(
+            self.ask(
+                "SELECT count(*) FROM trials JOIN studies USING (study_id) "
+                "WHERE study_name = %s AND state = 'COMPLETE'",
+                name,
+            )
+        )
+
+    def lines(self, name: str) -> list[str]:
+        path = self.folder / name
+        return path.read_text().splitlines() if path.exists() else []
+
+    def work(self, **options: Any) -> Departure:
+        return run_pool_worker(self.url, "p", Slot("gpu 0"), **options)
+
+    @contextmanager
+    def working(self, **options: Any) -> Iterator[threading.Thread]:
+        thread = threading.Thread(target=lambda: self.departures.append(self.work(**options)))
+        thread.start()
+        try:
+            yield thread
+        finally:
+            self.connection.run("UPDATE hpotool.workers SET told_to = 'stop'")
+            thread.join(60)
+            assert not thread.is_alive()
+
+
+@pytest.fixture
+def scene(study_database_url: str, hpotool_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("HPOTOOL_HEARTBEAT_INTERVAL_S", "0.4")
+    monkeypatch.setenv("HPOTOOL_GRACE_PERIOD_S", "2")
+    monkeypatch.chdir(tmp_path)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return Scene(DatabaseUrl.parse(study_database_url), tmp_path)
+
+
+def test_one_process_serves_several_studies_in_turn_and_imports_each_once(scene: Scene) -> None:
+    for name in ("a", "b"):
+        scene.add(name, trials=4)
+    left = scene.work()
+    assert left == Departure("every study of pool p is done or stopped")
+    assert [scene.finished(name) for name in ("a", "b")] == [4, 4]
+    assert sorted(scene.lines("imported")) == ["a", "b"], "in a process for each, which stays"
+    ran = [line.split() for line in scene.lines("ran")]
+    assert len({(name, process) for name, process in ran}) == 2
+    assert [name for name, _ in ran] not in (["a"] * 4 + ["b"] * 4, ["b"] * 4 + ["a"] * 4), "in turn"
+    assert scene.ask("SELECT count(DISTINCT worker_id) FROM hpotool.attempts") == 1
+    assert scene.connection.run("SELECT end_reason FROM hpotool.workers") == [(left.reason,)]
+
+
+def test_a_trial_of_a_pool_costs_one_round_trip_more(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HPOTOOL_HEARTBEAT_INTERVAL_S", "600")
+    monkeypatch.setenv("HPOTOOL_GRACE_PERIOD_S", "1200")
+    alone: Callable[..., Departure] = lambda url, name: run_worker(url, name, Slot("cpu"))  # noqa: E731
+    pooled: Callable[..., Departure] = lambda url, _: run_pool_worker(url, "p", Slot("cpu"))  # noqa: E731
+    costs = {}
+    for kind, run in {"alone": alone, "pooled": pooled}.items():
+        counts = []
+        for trials in (5, 45):
+            scene.add(f"{kind}{trials}", trials=trials, isolation="none")
+            with proxied(scene.url.url.render_as_string(hide_password=False)) as (url, wire):
+                run(DatabaseUrl.parse(url), f"{kind}{trials}")
+                counts.append(wire.round_trips)
+            set_state(
+                scene.connection.run,
+                scene.ask("SELECT study_id FROM studies WHERE study_name = %s", f"{kind}{trials}"),
+                "stopped",
+                "",
+                "test",
+            )
+        costs[kind] = (counts[1] - counts[0]) / 40
+    # The threads of the heartbeat and the reaper ask now and then, the more the slower the machine is.
+    assert costs["pooled"] <= costs["alone"] + 1 + 0.5, costs
+
+
+def test_a_study_that_cannot_run_here_is_left_to_others(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    scene.add("good")
+    scene.add("bad", "priority: 5\n")
+    change_spec(
+        scene.connection,
+        "bad",
+        lambda spec: replace(spec, objective=replace(spec.objective, python="not_there:f")),
+        "test",
+    )
+    with caplog.at_level("INFO"):
+        left = scene.work()
+    assert scene.finished("good") == 3
+    assert left.exit_code == 1
+    assert left.reason.startswith("no study that is left in pool p can run here: ")
+    assert "not_there" in left.reason
+    assert "this worker cannot run the study" in caplog.text
+    assert scene.ask(
+        "SELECT is_open FROM hpotool.pool_places JOIN studies USING (study_id) WHERE study_name = 'bad'"
+    )
+
+
+def test_settings_that_change_a_trial_count_from_the_next_one_on(scene: Scene) -> None:
+    scene.add("a", trials=3)
+    hold = scene.folder / "hold-a"
+    hold.touch()
+    with scene.working() as thread:
+        wait_until(lambda: len(scene.lines("ran")) == 1, "the first trial")
+        change_spec(scene.connection, "a", lambda spec: replace(spec, weight=7.0, max_running=1), "test")
+        hold.unlink()
+        wait_until(lambda: scene.finished("a") == 3, "the rest")
+        thread.join(60)
+    assert scene.lines("imported") == ["a"], "what only the choice reads opens nothing anew"
+    scene.add("b", trials=3)
+    (scene.folder / "hold-b").touch()
+    with scene.working() as thread:
+        wait_until(lambda: any(line.startswith("b") for line in scene.lines("ran")), "the first trial")
+        change_spec(
+            scene.connection,
+            "b",
+            lambda spec: replace(spec, objective=replace(spec.objective, environment={"A": "1"})),
+            "test",
+        )
+        (scene.folder / "hold-b").unlink()
+        wait_until(lambda: scene.finished("b") == 3, "the rest")
+        thread.join(60)
+    assert scene.lines("imported") == ["a", "b", "b"], "with another environment, in another process"
+
+
+def test_a_worker_that_stays_survives_the_end_and_the_deletion_of_its_study(scene: Scene) -> None:
+    scene.add("a", trials=1)
+    with scene.working(stays=True) as thread:
+        wait_until(lambda: scene.finished("a") == 1, "the first study")
+        optuna.delete_study(study_name="a", storage=optuna.storages.RDBStorage(scene.url.sqlalchemy))
+        wait_until(
+            lambda: scene.ask("SELECT count(*) FROM hpotool.workers WHERE ended_at IS NULL"),
+            "it to register again",
+        )
+        assert thread.is_alive()
+        scene.add("b", trials=2)
+        wait_until(lambda: scene.finished("b") == 2, "the study that came later")
+        assert thread.is_alive()
+    assert scene.departures == [Departure("asked to leave: hpotool workers asked this worker to leave")]
+
+
+def test_what_it_waits_for_is_in_the_log(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    scene.add("a", "owner: ann\n")
+    paused = scene.add("b", "priority: 1\n")
+    set_state(scene.connection.run, paused, "paused", "", "test")
+    set_quota(scene.connection.run, "ann", "day", 0, "test")
+    with caplog.at_level("INFO"), scene.working():
+        wait_until(lambda: "waiting: " in caplog.text, "it to say why it waits")
+    assert "waiting: b is paused; a is over quota: ann has used 0.00 of 0 GPU-hours of this day" in caplog.text
+
+
+def test_a_pool_that_no_study_names_is_refused(scene: Scene) -> None:
+    with pytest.raises(NotFoundError, match="no study is in pool 'p'\n"):
+        scene.work()
+    scene.add("a")
+    with pytest.raises(NotFoundError, match="no study is in pool 'q'; there are p") as refused:
+        run_pool_worker(scene.url, "q", Slot("cpu"))
+    assert "hpotool worker --pool q --stay" in str(refused.value.hint)
+
+
+def test_a_lost_workers_trial_is_reaped_whichever_study_is_served(scene: Scene) -> None:
+    """Its own study has no other worker; and it is retried as that study says."""
+    lost_study = scene.add("lost", "retry: {lost: 0}\nmax_running: 1\n", trials=1)
+    scene.add("other", "priority: -1\n", trials=1)
+    here = identify_worker("cpu")
+    gone = WorkerIdentity("gone", here.host, 2**22 - 3, here.process_space, "0", "cpu")
+    register_pool_worker(scene.connection.run, "p", gone)
+    assert isinstance(choose_study(scene.connection.run, "p"), Turn)
+    claim_trial(scene.connection.run, lost_study, gone, new_attempt_id())
+    scene.work()
+    assert [scene.finished(name) for name in ("other", "lost")] == [1, 1]
+    rows = scene.connection.run(
+        "SELECT outcome, (SELECT count(*) FROM hpotool.retries) FROM hpotool.attempts WHERE worker_id = 'gone'"
+    )
+    assert rows == [("lost", 0)]
+
+
+def test_a_worker_keeps_only_a_few_studies_open(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_studies, "MOST_OPEN", 2)
+    for name in "abc":
+        scene.add(name, trials=2)
+    scene.work()
+    assert [scene.finished(name) for name in "abc"] == [2, 2, 2]
+    imports = scene.lines("imported")
+    assert set(imports) == {"a", "b", "c"}
+    assert len(imports) > 3, "what was closed for another one is opened again"
+
+
+def test_a_study_that_could_not_run_here_is_tried_again_later(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(open_studies, "UNFIT_FOR_S", 0.5)
+    scene.add("a", trials=1)
+    [module] = scene.folder.glob("pool_a_*.py")
+    text = module.read_text()
+    module.write_text("import not_installed_yet\n" + text)
+    with scene.working(stays=True):
+        wait_until(lambda: "this worker cannot run the study" in caplog.text, "it to see that")
+        module.write_text(text)
+        wait_until(lambda: scene.finished("a") == 1, "the study to be tried again")
+
+
+def test_code_that_is_not_allowed_is_left_and_never_imported(scene: Scene) -> None:
+    scene.add("good", trials=1)
+    scene.add("evil", "priority: 5\n", trials=1)
+    [module] = scene.folder.glob("pool_good_*.py")
+    left = scene.work(allowed=Allowed(frozenset({f"{module.stem}:f"})))
+    assert scene.lines("imported") == ["good"]
+    assert "names other code" in left.reason
+
+
+def test_a_strict_study_is_left_by_a_worker_that_differs(scene: Scene) -> None:
+    scene.add("strict", "strict: true\n", trials=1)
+    scene.connection.run("""UPDATE hpotool.study_settings SET versions = '{"python": "2.7"}'""")
+    left = scene.work()
+    assert left.exit_code == 1
+    assert "differs from the state in which the study was created" in left.reason
+    assert scene.finished("strict") == 0
+
+
+def test_a_limit_of_a_study_ends_it_and_not_the_worker(scene: Scene) -> None:
+    scene.add("limited", "priority: 5\n", trials=99)
+    change_spec(
+        scene.connection,
+        "limited",
+        lambda spec: replace(spec, budget=replace(spec.budget, target={"loss": 1.0})),
+        "test",
+    )
+    scene.add("other", trials=2)
+    assert scene.work().exit_code == 0
+    assert scene.finished("limited") == 1
+    assert scene.finished("other") == 2
+    assert scene.connection.run("SELECT state FROM hpotool.study_settings ORDER BY study_id") == [
+        ("done",),
+        ("running",),
+    ]
+
+
+def test_a_worker_in_quarantine_for_one_study_serves_the_others(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(open_studies, "PASSED_OVER_FOR_S", {"quarantined": 0.2, "device": math.inf})
+    shut_out = scene.add("a", "priority: 5\n")
+    scene.add("b")
+    place = Place(identify_worker("cpu").host)
+    begin_quarantine(scene.connection.run, shut_out, place, "its disk is full", "ann")
+    with caplog.at_level("INFO"), scene.working() as thread:
+        wait_until(lambda: scene.finished("b") == 3, "the study that it may serve")
+        wait_until(lambda: "waiting: a: " in caplog.text, "it to say why it waits")
+        wait_until(lambda: scene.ask("SELECT waits FROM hpotool.workers"), "the registry to say it, too")
+        said = scene.ask("SELECT waits FROM hpotool.workers")
+        assert said.startswith(f"a: {place.host} is in quarantine until ")
+        assert thread.is_alive(), "it waits for the end of the quarantine"
+        assert scene.finished("a") == 0
+        assert scene.ask("SELECT is_open FROM hpotool.pool_places WHERE study_id = %s", shut_out), "for others"
+        lift_quarantines(scene.connection.run, shut_out, None, "ann")
+        wait_until(lambda: scene.finished("a") == 3, "the other one to be served again")
+        thread.join(60)
+    assert scene.departures == [Departure("every study of pool p is done or stopped")]
