@@ -26,8 +26,10 @@ ALTER TABLE hpotool.attempts
 -- is expected to take (`trial_s`); the next choice of the same worker corrects it. `is_open` is false after a claim that
 -- found no place, until `look_again_at` ('infinity': it is over; the year 9999: somebody has to resume it), or until the settings change, which also raises `version`: a refusal from before
 -- that closes nothing.
+-- No foreign key: where a choice changes a place twice, Postgres would check it again, and lock the study's settings, which
+-- whoever changes them holds while it waits for the place. The triggers below keep the table in step.
 CREATE TABLE hpotool.pool_places (
-    study_id       integer PRIMARY KEY REFERENCES hpotool.study_settings ON DELETE CASCADE,
+    study_id       integer PRIMARY KEY,
     pool           text NOT NULL,
     priority       integer NOT NULL,
     weight         double precision NOT NULL CHECK (weight > 0),
@@ -82,6 +84,14 @@ BEGIN
     RETURN NULL;
 END
 $$;
+CREATE FUNCTION hpotool.leave_pool() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM hpotool.pool_places WHERE study_id = OLD.study_id;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER leave_pool AFTER DELETE ON hpotool.study_settings
+    FOR EACH ROW WHEN (OLD.pool IS NOT NULL) EXECUTE FUNCTION hpotool.leave_pool();
 CREATE TRIGGER follow_settings
     AFTER INSERT OR UPDATE OF spec, state, confirmation, apart_from_id ON hpotool.study_settings
     FOR EACH ROW EXECUTE FUNCTION hpotool.follow_settings();
