@@ -45,6 +45,10 @@ def nvmlInit() -> None:  # noqa: N802
         raise NVMLError(NVML_ERROR_UNINITIALIZED)
 
 
+def nvmlSystemGetDriverVersion() -> str:  # noqa: N802
+    return "570.1"
+
+
 def nvmlDeviceGetCount() -> int:  # noqa: N802
     return len(_devices())
 
