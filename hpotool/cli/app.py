@@ -66,11 +66,6 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
     },
     "Run a study": {
         "worker": worker.worker,
-        "workers": workers.workers,
-        "pools": pools.pools,
-        "share": pools.share,
-        "usage": usage.usage,
-        "quarantine": quarantine.quarantine,
         "pause": control.pause,
         "resume": control.resume,
         "drain": control.drain,
@@ -79,6 +74,16 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
         "reap": reap.reap,
         "track": track.track,
         "notify": notify.notify,
+    },
+    "Run a fleet": {
+        "workers": workers.workers,
+        "pools": pools.pools,
+        "share": pools.share,
+        "usage": usage.usage,
+        "quarantine": quarantine.quarantine,
+        "doctor": doctor.doctor,
+        "drill": drill.drill,
+        "metrics": metrics.metrics,
     },
     "See results": {
         "studies": studies.studies,
@@ -113,9 +118,6 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
         "import": import_study.import_study,
         "delete": delete.delete,
         "clean": clean.clean,
-        "doctor": doctor.doctor,
-        "drill": drill.drill,
-        "metrics": metrics.metrics,
     },
 }
 _LAUNCH_TARGETS: dict[str, Callable[..., object]] = {
@@ -144,8 +146,8 @@ launch_app = typer.Typer(
 )
 for name, command in _LAUNCH_TARGETS.items():
     _add(launch_app, name, command)
-app.add_typer(launch_app, name="launch", rich_help_panel="Run a study")
-app.add_typer(quota.app, name="quota", rich_help_panel="Run a study")
+app.add_typer(launch_app, name="launch", rich_help_panel="Run a fleet")
+app.add_typer(quota.app, name="quota", rich_help_panel="Run a fleet")
 app.add_typer(db.app, name="db", rich_help_panel="Manage the database")
 
 
