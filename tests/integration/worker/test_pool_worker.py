@@ -15,7 +15,7 @@ import optuna
 import pytest
 
 from hpotool.errors import NotFoundError
-from hpotool.storage.control.creation import change_spec, create_or_resume
+from hpotool.storage.control.creation import change_spec, create_or_resume, read_spec
 from hpotool.storage.control.orders import set_state
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
@@ -338,3 +338,29 @@ def test_a_worker_in_quarantine_for_one_study_serves_the_others(
         wait_until(lambda: scene.finished("a") == 3, "the other one to be served again")
         thread.join(60)
     assert scene.departures == [Departure("every study of pool p is done or stopped")]
+
+
+def test_each_attempt_knows_the_data_of_its_own_study(scene: Scene) -> None:
+    for name in ("a", "b"):
+        (scene.folder / f"{name}.csv").write_text(name)
+        scene.add(name, f"data: [{name}.csv]\n")
+    scene.work()
+    found = scene.connection.run(
+        "SELECT DISTINCT study_name, data_hash FROM hpotool.attempts JOIN studies USING (study_id)"
+    )
+    assert len(found) == len({data for _, data in found if data}) == 2
+
+
+def test_a_strict_study_whose_data_changed_is_left_and_the_others_are_served(scene: Scene) -> None:
+    (scene.folder / "a.csv").write_text("1")
+    strict = "strict: true\ndata: [a.csv]\n"
+    study_id = scene.add("a", strict, trials=1)
+    scene.work()
+    (scene.folder / "a.csv").write_text("22")
+    more = replace(read_spec(scene.connection, "a")[1].budget, trials=3)
+    change_spec(scene.connection, "a", lambda spec: replace(spec, budget=more), "me")
+    set_state(scene.connection.run, study_id, "running", "", "me")
+    scene.add("b")
+    left = scene.work()
+    assert [scene.finished(name) for name in ("a", "b")] == [1, 3]
+    assert "a.csv has another content" in left.reason
