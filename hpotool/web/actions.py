@@ -87,9 +87,9 @@ class Actions:
     def _move(self, wanted: Wanted, action: str) -> str:
         state, meaning = _STATES[action]
         run = self._source.connection.run
-        changed = orders.set_state(run, wanted.study_id, state, wanted.reason, wanted.actor)
+        kept = orders.set_state(run, wanted.study_id, state, wanted.reason, wanted.actor)
         name = self._source.name_of(wanted.study_id)
-        return f"{name} is {state}: {meaning}" if changed else f"{name} is already {state}"
+        return f"{name} is {state}: {meaning}" if kept is None else f"{name} is already {kept}"
 
     def _stop_trial(self, wanted: Wanted, action: str) -> str:
         number = _number(wanted)

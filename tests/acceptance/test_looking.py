@@ -164,7 +164,7 @@ def test_studies_are_told_apart_and_trials_chosen_and_sorted(hpotool: CommandLin
     assert (held["state"], held["trials"], held["best"], held["workers"]) == ("running", {}, None, 0)
     assert (other["state"], other["trials"], other["best"]) == (None, {"COMPLETE": 6}, 3.0)
     assert [study["name"] for study in here.json("studies", "pl*")] == ["plain"]
-    assert "no study's name matches 'zz'" in here.run("studies", "zz").stderr
+    assert "no study matches 'zz'" in here.run("studies", "zz").stderr
     shown = here.run("studies").stdout
     assert "0/1" in shown
     assert "plain Optuna" in shown
