@@ -182,7 +182,7 @@ def test_tags_and_notes_come_with_their_study_and_trial(at_hand: AtHand) -> None
         at_hand.study.tell(at_hand.study.ask(), [1.0, 2.0])
     long = "ß" * 5000
     optuna_dashboard.save_note(at_hand.study, "of the study")
-    write_note(at_hand.connection, at_hand.study_id, long, 1)
+    write_note(at_hand.connection, at_hand.study_id, long, 1, actor="ann@desk")
     for _ in range(2):  # the second time is a change
         tags = read_tags(["kind=small", "odd=\ud800\0"])
         change_trial_tags(at_hand.connection, at_hand.study_id, 1, tags)
