@@ -364,3 +364,17 @@ def test_a_strict_study_whose_data_changed_is_left_and_the_others_are_served(sce
     left = scene.work()
     assert [scene.finished(name) for name in ("a", "b")] == [1, 3]
     assert "a.csv has another content" in left.reason
+
+
+def test_a_search_that_can_gain_little_more_ends_its_study_and_not_the_worker(scene: Scene) -> None:
+    study_id = scene.add("a", trials=2000)
+    enough = replace(read_spec(scene.connection, "a")[1].budget, regret=1000.0)
+    change_spec(scene.connection, "a", lambda spec: replace(spec, budget=enough), "me")
+    scene.add("b", "priority: -1\n")
+    scene.work()
+    assert scene.finished("a") < 2000
+    assert scene.finished("b") == 3
+    [reason] = scene.connection.run(
+        "SELECT reason FROM hpotool.events WHERE study_id = %s AND to_state = 'done'", (study_id,)
+    )
+    assert reason[0].startswith("budget.regret: ")
