@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 import pytest
 from optuna.trial import TrialState, create_trial
@@ -108,16 +106,7 @@ def test_a_number_that_is_not_there_is_answered_with_those_that_are() -> None:
     assert caught.value.hint == "its trials are 0 to 2"
 
 
-@pytest.fixture(params=["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"])
-def _zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("TZ", request.param)
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
-
-
-@pytest.mark.usefixtures("_zone")
+@pytest.mark.usefixtures("local_zone")
 def test_a_trial_lasts_as_long_as_it_ran_in_the_nights_in_which_clocks_are_changed() -> None:
     study = make_study("loss")
     new_year = datetime(2026, 1, 1)  # noqa: DTZ001 -- naive UTC, as it is stored

@@ -1,8 +1,6 @@
 import math
 import re
-import time
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -109,16 +107,7 @@ def test_no_end_is_too_far_away_to_be_said(seconds: float) -> None:
     assert format_elapsed(seconds)
 
 
-@pytest.fixture(params=["Europe/Berlin", "America/New_York", "Asia/Kolkata", "UTC"])
-def _zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("TZ", request.param)
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
-
-
-@pytest.mark.usefixtures("_zone")
+@pytest.mark.usefixtures("local_zone")
 @pytest.mark.parametrize("month", [1, 3, 10, 11])
 def test_the_end_is_told_by_the_clock_that_will_hang_there_then(month: int) -> None:
     for hours in range(0, 800, 7):
@@ -128,7 +117,7 @@ def test_the_end_is_told_by_the_clock_that_will_hang_there_then(month: int) -> N
         assert text in (f"{then:%H:%M}", f"{then:%a %H:%M}", f"{then:%Y-%m-%d}")
 
 
-@pytest.mark.usefixtures("_zone")
+@pytest.mark.usefixtures("local_zone")
 def test_a_moment_is_local_and_its_zone_is_said_once() -> None:
     for month in range(1, 13):
         moment = datetime(2026, month, 1, 23, 30, tzinfo=timezone.utc)

@@ -3,7 +3,6 @@
 import csv
 import io
 import math
-import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -233,16 +232,7 @@ def test_an_attribute_is_json_or_the_text_itself(path: Path, cell: str, value: A
     assert trial.user_attrs == {"a": value}
 
 
-@pytest.fixture(params=["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "UTC"])
-def _zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("TZ", request.param)
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
-
-
-@pytest.mark.usefixtures("_zone")
+@pytest.mark.usefixtures("local_zone")
 def test_a_time_with_a_zone_is_the_same_moment_whatever_the_clocks_here_do(path: Path) -> None:
     new_year = datetime(2026, 1, 1, tzinfo=timezone.utc)
     moments = [new_year + timedelta(minutes=minutes) for minutes in range(0, 525_600, 30)]

@@ -4,7 +4,6 @@ import copy
 import json
 import math
 import pickle
-import time
 from array import array
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -143,19 +142,7 @@ def test_trials_with_the_same_parameters_share_their_distributions_and_others_do
     assert list(other) != list(first), "the order of the parameters is that of the trial"
 
 
-@pytest.fixture(
-    params=["Europe/Berlin", "America/New_York", "America/Sao_Paulo", "Asia/Kolkata", "Australia/Lord_Howe",
-            "Africa/Casablanca", "Pacific/Apia", "UTC"]
-)  # fmt: skip
-def _zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("TZ", request.param)
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
-
-
-@pytest.mark.usefixtures("_zone")
+@pytest.mark.usefixtures("local_zone")
 def test_a_stored_time_survives_the_hour_that_comes_twice_and_the_one_that_never_comes() -> None:
     new_year = datetime(2011, 12, 20)  # noqa: DTZ001 -- naive UTC; Samoa skipped a day ten days later
     moments = [new_year + timedelta(minutes=55 * count, microseconds=count) for count in range(10_000)]
@@ -166,7 +153,7 @@ def test_a_stored_time_survives_the_hour_that_comes_twice_and_the_one_that_never
         assert to_stored_time(local) == moment
 
 
-@pytest.mark.usefixtures("_zone")
+@pytest.mark.usefixtures("local_zone")
 @given(UTC_TIMES)
 def test_a_local_time_is_the_same_moment(moment: datetime) -> None:
     local = to_local_time(moment)
