@@ -113,6 +113,12 @@ class AutoSampler(BaseSampler):
         """Return the values of those parameters."""
         if not search_space:
             return {}
+        with _one_thread().limit(limits=1, user_api="blas"):
+            return self._sample_jointly(study, trial, search_space)
+
+    def _sample_jointly(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
         history = History.of(study, trial)
         joint = self._joint_space(history)
         cube = joint.cube(search_space)
@@ -121,13 +127,12 @@ class AutoSampler(BaseSampler):
             params = self._sample_with_tpe(study, trial, history, joint, cube)
             if not (tried == cube.encode([params])).all(axis=1).any():
                 return params
-        with _one_thread().limit(limits=1, user_api="blas"):
-            outlook = self._look_out(study, history, joint, cube)
-            if outlook is None:
-                return cube.decode(self._spread(history, joint, cube))
-            if self._leaves_to_tpe(study, trial, outlook, search_space):
-                return self._sample_with_tpe(study, trial, history, joint, cube)
-            return cube.decode(outlook.find_best(tried, self._rng.rng))
+        outlook = self._look_out(study, history, joint, cube)
+        if outlook is None:
+            return cube.decode(self._spread(history, joint, cube))
+        if self._leaves_to_tpe(study, trial, outlook, search_space):
+            return self._sample_with_tpe(study, trial, history, joint, cube)
+        return cube.decode(outlook.find_best(tried, self._rng.rng))
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution

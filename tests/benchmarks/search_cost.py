@@ -15,7 +15,7 @@ import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from hpotool.search.auto import _MODEL_SHARE, AutoSampler, _place_of
+from hpotool.search.auto import _MODEL_SHARE, AutoSampler, _turn_of
 from hpotool.storage.open import open_storage
 from hpotool.study.outcome import FAILED_ATTRIBUTE
 
@@ -48,7 +48,7 @@ def measure(url: str, trials: int, failing: float) -> str:
             trial.suggest_float(name, 0, 1)
         cost = (time.process_time() - started) * 1e3
         first = first or cost
-        costs[_place_of(trial._cached_frozen_trial) < _MODEL_SHARE].append(cost)
+        costs[_turn_of(trial._cached_frozen_trial) < _MODEL_SHARE].append(cost)
         study.tell(trial, 1.0)
     optuna.delete_study(study_name=made.study_name, storage=open_storage(url))
     cells = (

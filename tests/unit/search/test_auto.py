@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import optuna
@@ -9,6 +10,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from hpotool.search import auto
 from hpotool.search.auto import AutoSampler, compressed_losses
@@ -207,6 +209,25 @@ def test_at_most_a_fifth_fails_where_a_third_of_the_space_does_and_the_edge_is_r
     assert random.failed > 30
     assert ours.failed <= 24
     assert ours.regret[120] < random.regret[120] / 10
+
+
+def test_both_models_compute_with_one_thread() -> None:
+    threads = set()
+
+    class Watched(AutoSampler):
+        def _sample_with_tpe(self, *args: Any) -> dict[str, Any]:
+            threads.update(
+                ("tpe", blas["num_threads"]) for blas in threadpool_info() if blas["user_api"] == "blas"
+            )
+            return super()._sample_with_tpe(*args)
+
+        def _look_out(self, *args: Any) -> auto.Outlook | None:
+            threads.update(("gp", blas["num_threads"]) for blas in threadpool_info() if blas["user_api"] == "blas")
+            return super()._look_out(*args)
+
+    with threadpool_limits(2, "blas"):
+        study_with(Watched(seed=0)).optimize(corner, n_trials=25, catch=ValueError)
+    assert threads == {("tpe", 1), ("gp", 1)}
 
 
 def test_failures_that_strike_anywhere_are_no_region() -> None:
