@@ -14,7 +14,7 @@ from typing import Any, Literal
 from hpotool.errors import HpotoolError, NotFoundError
 from hpotool.launch.job import Job, JobState
 from hpotool.launch.start import look_at
-from hpotool.launch.targets import open_target
+from hpotool.launch.targets.open import open_target
 from hpotool.settings import Pulse, read_pulse
 from hpotool.storage.control.launches import FleetWorker, Launch, list_fleet, list_launches
 from hpotool.storage.fleet.attempts import Run

@@ -120,12 +120,6 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
         "clean": clean.clean,
     },
 }
-_LAUNCH_TARGETS: dict[str, Callable[..., object]] = {
-    "local": launch.local,
-    "ssh": launch.ssh,
-    "slurm": launch.slurm,
-    "kubernetes": launch.kubernetes,
-}
 
 
 def _add(to: typer.Typer, name: str, command: Callable[..., object], panel: str | None = None) -> None:
@@ -144,7 +138,7 @@ launch_app = typer.Typer(
     help="Start workers here, on hosts by ssh, on Slurm, on Kubernetes.",
     no_args_is_help=True,
 )
-for name, command in _LAUNCH_TARGETS.items():
+for name, command in launch.COMMANDS.items():
     _add(launch_app, name, command)
 app.add_typer(launch_app, name="launch", rich_help_panel="Run a fleet")
 app.add_typer(quota.app, name="quota", rich_help_panel="Run a fleet")

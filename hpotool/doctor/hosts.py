@@ -13,7 +13,7 @@ from hpotool import __version__
 from hpotool.doctor.finding import Finding, Ward, broken, ok, warning
 from hpotool.launch.environment import is_loopback
 from hpotool.launch.plan import ProgramError, Runner, run_step
-from hpotool.launch.ssh import Connection, on_each_host
+from hpotool.launch.targets.ssh import Connection, on_each_host
 from hpotool.storage.database.url import DatabaseUrl
 
 _MOST_APART_S = 5.0

@@ -12,9 +12,9 @@ from hpotool.errors import HpotoolError, InputError, paste
 from hpotool.launch.code import Code, read_code
 from hpotool.launch.environment import refuse_loopback, worker_environment
 from hpotool.launch.job import Job
-from hpotool.launch.machine import count_workers
 from hpotool.launch.request import Request
 from hpotool.launch.target import Begun, Cargo, Target
+from hpotool.launch.targets.machine import count_workers
 from hpotool.storage.control.launches import (
     FleetWorker,
     Launch,

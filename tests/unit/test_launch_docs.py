@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hpotool.cli.app import _LAUNCH_TARGETS
+from hpotool.cli.commands.fleet.launch import COMMANDS
 from hpotool.doctor.hosts import HOSTS
-from hpotool.launch.slurm import LEAST_TIME, WARNED_S
+from hpotool.launch.targets.slurm import LEAST_TIME, WARNED_S
 
 TEXT = (Path(__file__).parents[2] / "docs" / "launch.md").read_text()
 
@@ -50,7 +50,7 @@ def test_the_batch_script_is_one() -> None:
 
 def test_each_target_has_its_chapter_and_limits_are_those_of_the_code() -> None:
     headings = [line.removeprefix("## ").lower() for line in TEXT.splitlines() if line.startswith("## ")]
-    assert {"this machine" if name == "local" else name for name in _LAUNCH_TARGETS} <= set(headings)
+    assert {"this machine" if name == "local" else name for name in COMMANDS} <= set(headings)
     assert LEAST_TIME.total_seconds() == 300, "limits under five minutes are refused"
     assert WARNED_S == 120, "two minutes before it"
     assert f"| {HOSTS.about} |" in TEXT

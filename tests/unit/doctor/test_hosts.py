@@ -7,7 +7,7 @@ import pytest
 from hpotool import __version__
 from hpotool.doctor.hosts import HOSTS, look_at_hosts
 from hpotool.launch.plan import ProgramError, Step
-from hpotool.launch.ssh import Connection
+from hpotool.launch.targets.ssh import Connection
 from hpotool.storage.database.url import DatabaseUrl
 
 URL = DatabaseUrl.parse("postgresql://me@10.0.0.5:5433/x")

@@ -119,7 +119,7 @@ def _hosts(
 ) -> list[Found]:
     from hpotool.cli.commands.fleet.begin import own_program
     from hpotool.doctor.hosts import HOSTS, look_at_hosts
-    from hpotool.launch.ssh import check_hosts, shared_connections, split_options
+    from hpotool.launch.targets.ssh import check_hosts, shared_connections, split_options
 
     check_hosts(hosts)
     with shared_connections(split_options(ssh_options)) as how:

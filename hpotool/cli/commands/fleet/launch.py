@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -40,7 +41,7 @@ def local(
     storage: StorageOption = None,
 ) -> int:
     """Start workers on this machine that keep running when the terminal is closed."""
-    from hpotool.launch.machine import MachineTarget
+    from hpotool.launch.targets.machine import MachineTarget
 
     return begin(
         MachineTarget(), study, storage, workers=workers, gpus=gpus, dry_run=dry_run, pool=pool,
@@ -71,7 +72,7 @@ def ssh(
     storage: StorageOption = None,
 ) -> int:
     """Copy the code to other machines over SSH, and start workers there."""
-    from hpotool.launch.ssh import SshTarget, check_hosts, shared_connections, split_options
+    from hpotool.launch.targets.ssh import SshTarget, check_hosts, shared_connections, split_options
 
     hosts = list(host or ())
     check_hosts(hosts)
@@ -119,7 +120,7 @@ def slurm(
 ) -> int:
     """Submit workers to Slurm as a job array; each is requeued until the study is done."""
     from hpotool.launch.request import new_launch_id
-    from hpotool.launch.slurm import SlurmTarget
+    from hpotool.launch.targets.slurm import SlurmTarget
 
     launch_id = new_launch_id("slurm")
     place = (folder or Path.home() / ".hpotool").absolute() / "launches" / launch_id
@@ -177,7 +178,7 @@ def kubernetes(
     storage: StorageOption = None,
 ) -> int:
     """Run workers as a Kubernetes Job; lost pods are replaced until the study is done."""
-    from hpotool.launch.kubernetes import KubernetesTarget
+    from hpotool.launch.targets.kubernetes import KubernetesTarget
     from hpotool.study.units import parse_duration
 
     if image is None:
@@ -197,3 +198,11 @@ def kubernetes(
         code=workdir, checkpoints=checkpoints, hpotool=hpotool, grace_s=grace_s, worker_options=worker_options,
         options=options,
     )  # fmt: skip
+
+
+COMMANDS: dict[str, Callable[..., object]] = {
+    "local": local,
+    "ssh": ssh,
+    "slurm": slurm,
+    "kubernetes": kubernetes,
+}

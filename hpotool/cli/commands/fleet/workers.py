@@ -235,7 +235,7 @@ def _scale(
 
 @contextmanager
 def _target_of(launch: Launch) -> Iterator[Target]:
-    from hpotool.launch.targets import open_target
+    from hpotool.launch.targets.open import open_target
 
     with open_target(launch.target, launch.request) as target:
         yield target

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hpotool.errors import InputError
 from hpotool.launch.job import Job
 from hpotool.launch.plan import ProgramError, Step
-from hpotool.launch.slurm import (
+from hpotool.launch.target import Cargo
+from hpotool.launch.targets.slurm import (
     SlurmTarget,
     check_cluster,
     check_folders,
@@ -21,7 +22,6 @@ from hpotool.launch.slurm import (
     render_script,
     submitted_job,
 )
-from hpotool.launch.target import Cargo
 from tests.unit.launch.requests import CODE, VARIABLES, request
 
 FOLDER = Path("/home/me/.hpotool/launches/slurm-0a1b2c")

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from hpotool.errors import InputError
-from hpotool.launch.kubernetes import KubernetesTarget
-from hpotool.launch.machine import MachineTarget
-from hpotool.launch.slurm import SlurmTarget
-from hpotool.launch.ssh import SshTarget, shared_connections, split_options
 from hpotool.launch.target import Target
+from hpotool.launch.targets.kubernetes import KubernetesTarget
+from hpotool.launch.targets.machine import MachineTarget
+from hpotool.launch.targets.slurm import SlurmTarget
+from hpotool.launch.targets.ssh import SshTarget, shared_connections, split_options
 
 _TARGETS: dict[str, type[Target]] = {
     target.name: target for target in (MachineTarget, SlurmTarget, KubernetesTarget)

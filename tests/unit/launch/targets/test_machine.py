@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from hpotool.launch.job import Job
-from hpotool.launch.machine import MachineTarget, count_workers, launch_folder
 from hpotool.launch.plan import Step
 from hpotool.launch.target import Cargo
+from hpotool.launch.targets.machine import MachineTarget, count_workers, launch_folder
 from tests.unit.launch.requests import CODE, VARIABLES, request
 
 CARGO = Cargo(CODE, VARIABLES)

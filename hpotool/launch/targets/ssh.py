@@ -22,7 +22,6 @@ from hpotool.errors import InputError
 from hpotool.launch.code import Code
 from hpotool.launch.environment import as_shell
 from hpotool.launch.job import Job
-from hpotool.launch.machine import count_workers
 from hpotool.launch.plan import ProgramError, Runner, Step, run_step
 from hpotool.launch.request import Request
 from hpotool.launch.shell import (
@@ -36,6 +35,7 @@ from hpotool.launch.shell import (
     render_start,
 )
 from hpotool.launch.target import Begun, Cargo, Target
+from hpotool.launch.targets.machine import count_workers
 
 SSH_FAILED = 255  # what ssh itself ends with where it is not the other side's program that failed
 _AT_ONCE = 16

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hpotool.errors import InputError
-from hpotool.launch.targets import open_target
+from hpotool.launch.targets.open import open_target
 
 
 @pytest.mark.parametrize("name", ["local", "ssh", "slurm", "kubernetes"])

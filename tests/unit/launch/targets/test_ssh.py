@@ -7,8 +7,8 @@ import pytest
 from hpotool import __version__
 from hpotool.errors import InputError
 from hpotool.launch.plan import ProgramError, Step
-from hpotool.launch.ssh import Connection, SshTarget, check_hosts, judge_probe, split_options, spread
 from hpotool.launch.target import Cargo
+from hpotool.launch.targets.ssh import Connection, SshTarget, check_hosts, judge_probe, split_options, spread
 from tests.unit.launch.requests import CODE, VARIABLES, request
 
 HOSTS = ["gpu1", "me@10.0.0.7"]

@@ -13,9 +13,16 @@ from hypothesis import strategies as st
 
 from hpotool.errors import InputError
 from hpotool.launch.job import Job
-from hpotool.launch.kubernetes import KubernetesTarget, check, job_manifest, object_name, plan, read_objects
 from hpotool.launch.plan import Step
 from hpotool.launch.target import Begun, Cargo
+from hpotool.launch.targets.kubernetes import (
+    KubernetesTarget,
+    check,
+    job_manifest,
+    object_name,
+    plan,
+    read_objects,
+)
 from hpotool.study.yaml.document import parse_yaml
 from tests.unit.launch.requests import CODE, VARIABLES, request
 
