@@ -55,15 +55,9 @@ class BudgetCounts:
 
 
 @dataclass(frozen=True)
-class WorkerRecord:
+class WorkerRecord(WorkerIdentity):
     """A registered worker that has not ended. ``silent_s`` is by the database's clock."""
 
-    worker_id: str
-    host: str
-    pid: int
-    process_space: str
-    process_start: str
-    slot: str
     silent_s: float
     trial_number: int | None
 
