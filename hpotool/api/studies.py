@@ -56,7 +56,7 @@ def open_storage(
         heartbeat_interval=heartbeat_interval,
         grace_period=grace_period,
         heartbeat_stale_trial_callback=heartbeat_stale_trial_callback,
-        hides_apart=True,
+        hides_reevaluations=True,
     )
 
 

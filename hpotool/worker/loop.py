@@ -176,7 +176,7 @@ class WorkerLoop:
         if self._is_final and (end.is_finished or self._stopping.level == Level.STAY):
             how = "has ended" if end.is_finished else "has failed"
             return Departure(f"the final training {how}", EXIT_DONE if end.is_finished else EXIT_FAILED)
-        if end.attempt is not None and end.attempt.apart is not None:
+        if end.attempt is not None and end.attempt.reevaluation is not None:
             self._order_more()
         return self._look_at_breaker(end)
 
@@ -278,8 +278,8 @@ def describe_wait(answer: NoTrial) -> str:
         return f"as many trials run as max_running allows: {answer.reason}"
     if answer.kind in ("quota", "quarantined", "device"):
         return answer.reason
-    if answer.running_apart and not answer.running:
-        return f"{answer.running_apart} trials beside the search run, and may have to be tried again"
+    if answer.running_replicates and not answer.running:
+        return f"{answer.running_replicates} trials beside the search run, and may have to be tried again"
     of = "" if answer.budget is None else f" of {answer.budget}"
     return f"the rest of the budget is in use ({answer.running} running, {answer.finished}{of} finished)"
 

@@ -59,7 +59,7 @@ def run_worker(
         lambda run, worker_id, change, reason: note_device(run, study_id, worker_id, change, reason),
         spec.retry,
     )
-    worker.storage.apart_id = final.trial_id if final else None
+    worker.storage.final_trial_id = final.trial_id if final else None
     versions, artifacts = settings.versions if settings else {}, final.keeper.folder if final else None
     study = ServedStudy(worker, study_id, spec, versions, artifacts)
     with worker.stopping.on_signals(), closing(study):

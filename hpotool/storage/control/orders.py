@@ -44,14 +44,14 @@ class StudySettings:
 class BudgetCounts:
     """The used and reserved part of a budget, counted as in a claim.
 
-    ``open_apart``: how many replicates run or wait; they take no place.
+    ``open_replicates``: how many replicates run or wait; they take no place.
     """
 
     finished: int
     running: int
     waiting: int
     failed: int
-    open_apart: int = 0
+    open_replicates: int = 0
 
 
 @dataclass(frozen=True)

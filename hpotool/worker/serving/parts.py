@@ -32,7 +32,7 @@ def forgive_nothing(result: AttemptResult) -> AttemptResult:
 
 def open_search(url: DatabaseUrl, study_id: int) -> optuna.Study:
     """Open the study on a connection of its own, without the trials beside its search."""
-    storage = PostgresStorage(url, hides_apart=True)
+    storage = PostgresStorage(url, hides_reevaluations=True)
     return optuna.load_study(study_name=storage.get_study_name_from_id(study_id), storage=storage)
 
 

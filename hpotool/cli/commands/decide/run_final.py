@@ -127,7 +127,7 @@ def _show(connection: Connection, name: str, point: str, command: str, format: F
     from hpotool.analysis.finals.finals import earlier_final, list_finals
     from hpotool.cli.database import load_study
 
-    finals = list_finals(load_study(connection, name, with_apart=True))
+    finals = list_finals(load_study(connection, name, with_reevaluations=True))
     own = [one for one in finals if one.point == point and one.state == "COMPLETE"][-1]
     show(final_answer(own, earlier_final(finals, own), command), format)
 

@@ -63,7 +63,7 @@ WITH allowed AS (
     JOIN placed USING (place)
     ORDER BY n
     RETURNING trial_id, key
-), apart AS (
+), reevaluations AS (
     UPDATE hpotool.study_settings
     SET apart_from_id = LEAST(apart_from_id, (SELECT min(trial_id) FROM s WHERE key = 'hpotool:phase'))
     WHERE study_id = %(study_id)s AND EXISTS (SELECT FROM s WHERE key = 'hpotool:phase')

@@ -1,7 +1,7 @@
--- Trials apart from the search: replicates that confirm a point, and final trainings.
+-- Re-evaluations, which are trials beside the search: replicates that confirm a point, and final trainings.
 
--- name: queue_apart
--- Queue trials apart from the search, and store the order that they belong to. What is there already, by its mark, is
+-- name: queue_reevaluations
+-- Queue re-evaluations, and store the order that they belong to. What is there already, by its mark, is
 -- not queued again; nothing is written where another order is stored than was seen. The numbers of what was queued.
 -- include: lock_study
 WITH settings AS (
@@ -53,8 +53,8 @@ UPDATE hpotool.study_settings
 SET confirmation = (SELECT confirmation FROM hpotool.study_settings WHERE study_id = %(source_id)s)
 WHERE study_id = %(study_id)s
 
--- name: read_apart
--- The trials apart from the search as they stand now: of each lineage the newest, with its values, the violation of each
+-- name: read_reevaluations
+-- The re-evaluations as they stand now: of each lineage the newest, with its values, the violation of each
 -- constraint, and how its last attempt ended.
 SELECT t.number, t.state::text, a.value_json,
     ARRAY(
