@@ -133,8 +133,7 @@ SELECT s.study_name, s.study_id, settings.state_reason
 FROM studies s LEFT JOIN hpotool.study_settings settings USING (study_id)
 
 -- name: study_spending
--- How long slots have worked on a study: attempts and seconds by outcome, slot, and whether they are re-evaluations beside the
--- search.
+-- The time spent on a study: attempts and seconds by outcome, slot, and whether they were re-evaluations.
 SELECT outcome, slot, is_reevaluation, count(*), sum(seconds)::float8
 FROM (
     SELECT outcome, slot, GREATEST(0, extract(epoch FROM COALESCE(ended_at, clock_timestamp()) - started_at)) AS seconds,

@@ -61,7 +61,7 @@ SELECT FROM studies WHERE study_id = %(study_id)s FOR UPDATE;
 -- include: claim_locked
 
 -- name: claim_in_pool
--- The same for a worker of a pool, which is listed from now on as a worker of this study.
+-- The same for a worker of a pool, which from now on is listed under this study.
 -- include: lock_study
 WITH settings AS (
     -- As strong as what follows in the claim needs: a weaker lock first could wait for someone who waits for it.
@@ -72,14 +72,14 @@ FROM settings WHERE w.worker_id = %(worker_id)s AND w.study_id IS DISTINCT FROM 
 -- include: claim_locked
 
 -- name: claim_locked
--- The claim, once the study is locked.
+-- The claim itself, with the study locked.
 WITH settings AS (
     SELECT * FROM hpotool.study_settings WHERE study_id = %(study_id)s
 ), again AS (
     SELECT trial_id, ended_at FROM hpotool.attempts WHERE attempt_id = %(attempt_id)s
 -- include: places
 -- include: reserved_places
--- Without either limit, this costs nothing.
+-- Costs nothing without these limits.
 ), held AS (
     SELECT COALESCE(max_running <= running_in_all, false)
         OR (owner IS NOT NULL AND hpotool.over_quota(owner) IS NOT NULL) AS is_held
