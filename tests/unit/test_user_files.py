@@ -27,10 +27,10 @@ def test_what_cannot_be_read_gets_a_sentence_and_a_hint(tmp_path: Path) -> None:
 
     binary = tmp_path / "of two words"
     binary.write_bytes(b"\xff\xfe\x00x")
-    with pytest.raises(InputError, match=r"^the file .*of two words is not UTF-8 text$") as wrong:
+    with pytest.raises(InputError, match=r"^the file .*of two words is not UTF-8 text\n") as wrong:
         read_text_file(binary)
     assert wrong.value.hint == f"to see what it is: file '{binary}'"
-    with pytest.raises(InputError, match=r"^the file .* cannot be read: Is a directory$") as folder:
+    with pytest.raises(InputError, match=r"^the file .* cannot be read: Is a directory\n") as folder:
         read_text_file(tmp_path)
     assert (folder.value.hint, folder.value.exit_code) == (f"ls -ld {tmp_path}", EXIT_WRONG_INPUT)
 

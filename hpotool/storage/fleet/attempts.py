@@ -150,9 +150,15 @@ def claim_trial(
         return NoTrial("stopped", "the study no longer exists", 0, 0, 0, None)
     [(kind, reason, finished, running, waiting, budget, running_replicates, *trial, history)] = rows
     if kind == "spent":
-        again = new_attempt_id()
         return claim_trial(
-            run, study_id, worker, again, final_trial_id=final_trial_id, origin=origin, in_pool=in_pool
+            run,
+            study_id,
+            worker,
+            new_attempt_id(),
+            create_below=create_below,
+            final_trial_id=final_trial_id,
+            origin=origin,
+            in_pool=in_pool,
         )
     if kind == "claimed":
         outcomes = tuple(Outcome(outcome) for outcome in history)

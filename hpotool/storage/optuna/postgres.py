@@ -89,13 +89,8 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
 
     def __getstate__(self) -> dict[str, Any]:
         self._writes.flush()
-        kept = (
-            "url",
-            "hides_reevaluations",
-            "heartbeat_interval",
-            "grace_period",
-            "heartbeat_stale_trial_callback",
-        )
+        heartbeats = ("heartbeat_interval", "grace_period", "heartbeat_stale_trial_callback")
+        kept = ("url", "hides_reevaluations", *heartbeats)
         return {name: self.__dict__[name] for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
