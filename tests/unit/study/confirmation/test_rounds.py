@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import pytest
+
 from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.confirmation.rounds import Replicate, judge, next_round
 from hpotool.study.phase import Reevaluation
@@ -101,3 +103,17 @@ def test_of_several_metrics_each_point_is_on_the_front_or_not() -> None:
     ]
     assert next_round(_order(), replicates, [1.0, 1.0]) == []
     assert [round(p) for p in judge(_order(), replicates, [1.0, 1.0]).best] == [1, 1, 0]
+
+
+def test_one_point_is_probably_better_than_another_in_the_metric_that_is_asked_for() -> None:
+    found = judge(_order(), _replicates(CLEAR), [1.0])
+    assert found.probability_better("trial 1", "trial 3", 0, 1.0) == pytest.approx(1.0, abs=0.01)
+    assert found.probability_better("trial 3", "trial 1", 0, 1.0) == pytest.approx(0.0, abs=0.01)
+    assert found.probability_better("trial 1", "trial 3", 0, -1.0) == pytest.approx(0.0, abs=0.01), "maximized"
+    assert found.probability_better("trial 1", "trial 1", 0, 1.0) == 0.5, "as good as itself"
+    assert found.probability_better("trial 1", "trial 9", 0, 1.0) is None, "not measured"
+    for one, other in (("trial 1", "trial 2"), ("trial 2", "trial 3")):
+        there, back = (found.probability_better(*pair, 0, 1.0) for pair in ((one, other), (other, one)))
+        assert there is not None
+        assert back == pytest.approx(1 - there)
+    assert found.probability("trial 9") == 0.0
