@@ -116,7 +116,8 @@ def test_a_name_that_is_none_gets_a_sentence(line: str, says: str) -> None:
 
 def test_arguments_of_a_users_own_class_may_be_nested() -> None:
     arguments = {"deep": [{"a": [1, 2.5, None, True]}, []], "word": "x"}
-    text = f"{HEAD}metrics: {{loss: minimize}}\nsampler: {{name: 'm:C', deep: [{{a: [1, 2.5, null, true]}}, []], word: x}}\n"
+    sampler = "{name: 'm:C', deep: [{a: [1, 2.5, null, true]}, []], word: x}"
+    text = f"{HEAD}metrics: {{loss: minimize}}\nsampler: {sampler}\n"
     assert dict(read_study_file(text).sampler.arguments) == arguments
 
 
