@@ -135,8 +135,8 @@ def test_hydras_mappings_mean_what_its_optuna_sweeper_takes_them_for(content: An
 @pytest.mark.parametrize(
     "content",
     [
-        {"type": "categorical", "choices": "a"}, {"type": "int", "low": 1}, {"type": "normal", "low": 0, "high": 1},
-        {"type": "float", "low": "a", "high": 1}, {},
+        {"type": "categorical", "choices": "a"}, {"type": "int", "low": 1}, {},
+        {"type": "float", "low": "a", "high": 1}, {"type": "normal", "low": 0, "high": 1},
     ],
 )  # fmt: skip
 def test_a_mapping_of_hydra_that_is_not_understood_is_left_to_the_reader(content: Any) -> None:

@@ -262,7 +262,8 @@ def test_the_way_out_can_be_pasted() -> None:
     [
         ("[0, 1], step: 0.25", "[0, 1], step: 0.5", False), ("[0, 1], step: 0.5", "[0, 1], step: 0.25", True),
         ("[0, 1]", "[0, 1], step: 0.5", False), ("[0, 1], step: 0.5", "[0, 1]", True),
-        ("[0, 1], step: 0.5", "[-0.25, 1.25], step: 0.5", False), ("[0, 1], step: 0.1", "[0, 1], step: 0.05", True),
+        ("[0, 1], step: 0.5", "[-0.25, 1.25], step: 0.5", False),
+        ("[0, 1], step: 0.1", "[0, 1], step: 0.05", True),
         ("[0, 1], step: 0.5", "[-1, 2], step: 0.5", True),
     ],
 )  # fmt: skip
