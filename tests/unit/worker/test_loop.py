@@ -1,5 +1,6 @@
 """What a worker decides between two trials."""
 
+import signal
 from datetime import datetime, timezone
 from typing import Any
 
@@ -92,11 +93,14 @@ def test_what_became_of_a_trial_is_said_where_the_outcome_does_not(told: TellRes
 
 
 @pytest.mark.parametrize("has_work_left", [True, False])
-@pytest.mark.parametrize("exit_code", [EXIT_TOLD_TO_LEAVE, EXIT_INTERRUPTED, EXIT_DONE])
+@pytest.mark.parametrize(
+    ("by", "exit_code"),
+    [(signal.SIGTERM, EXIT_TOLD_TO_LEAVE), (signal.SIGINT, EXIT_INTERRUPTED), (None, EXIT_DONE)],
+)
 def test_only_a_worker_with_work_left_asks_to_be_started_again(has_work_left: bool, exit_code: int) -> None:
     stopping = Stopping()
     stopping.request(Level.STOP, "SIGTERM")
-    stopping.exit_code = exit_code
+    stopping.signal = by
     asked: list[bool] = []
 
     def ask() -> bool:
