@@ -97,7 +97,9 @@ def test_what_became_of_a_trial_is_said_where_the_outcome_does_not(told: TellRes
     ("by", "exit_code"),
     [(signal.SIGTERM, EXIT_TOLD_TO_LEAVE), (signal.SIGINT, EXIT_INTERRUPTED), (None, EXIT_DONE)],
 )
-def test_only_a_worker_with_work_left_asks_to_be_started_again(has_work_left: bool, exit_code: int) -> None:
+def test_only_a_worker_with_work_left_asks_to_be_started_again(
+    has_work_left: bool, by: signal.Signals | None, exit_code: int
+) -> None:
     stopping = Stopping()
     stopping.request(Level.STOP, "SIGTERM")
     stopping.signal = by
