@@ -8,7 +8,7 @@ from typing import Any
 
 from hpotool.storage.tracking.exported import ExportedStudy, ExportedTrial
 from hpotool.study.file.reader import read_study_file
-from hpotool.study.phase import Apart
+from hpotool.study.phase import Reevaluation
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 ATTEMPT = {
@@ -46,4 +46,4 @@ def exported_trial(number: int = 0, **fields: Any) -> ExportedTrial:
 def final_training(place: Path, files: dict[str, int]) -> dict[str, Any]:
     """What makes a trial the final training of trial 12, which has kept files of so many bytes."""
     noted = [{"name": name, "bytes": size, "sha256": "0"} for name, size in files.items()]
-    return {"apart": Apart("final", "trial 12", 0), "kept": {"place": str(place), "files": noted}}
+    return {"reevaluation": Reevaluation("final", "trial 12", 0), "kept": {"place": str(place), "files": noted}}

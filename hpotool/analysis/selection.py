@@ -53,7 +53,7 @@ def select_trials(
     name, descending = selection.sort, selection.descending
     if selection.top is not None and name is None:
         # The best are those of the search; what was measured again is a matter of `confirm`.
-        chosen = [record for record in chosen if metric in record.result.values and record.apart is None]
+        chosen = [record for record in chosen if metric in record.result.values and record.reevaluation is None]
         name, descending = metric, is_maximized
     if name is not None and rows:
         require_column(name, known, "--sort")

@@ -92,7 +92,7 @@ class StudyStatus:
     def is_over(self) -> bool:
         """Whether the study is over: it is done or stopped, and no trial is running."""
         summary, state = self.progress.summary, self.progress.state
-        is_running = summary.trials.get("RUNNING", 0) + summary.apart.get("RUNNING", 0) > 0
+        is_running = summary.trials.get("RUNNING", 0) + summary.reevaluations.get("RUNNING", 0) > 0
         is_confirming = state == "done" and self.confirmation is not None and self.confirmation.is_open
         return state in ("done", "stopped") and not is_running and not is_confirming
 

@@ -11,7 +11,7 @@ from hpotool.errors import NotFoundError
 from hpotool.storage.fleet.reuse import REUSED
 from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
 from hpotool.study.labels import TAGS_ATTRIBUTE, join_note, note_prefix, tags_of
-from hpotool.study.phase import PHASE_ATTRIBUTE, Apart
+from hpotool.study.phase import PHASE_ATTRIBUTE, Reevaluation
 from hpotool.study.rules.replicates import REPLICATE_OF
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class TrialRecord:
         replicate_of: the number of the first trial of its point, in a study with replicates.
         source: the number of the trial whose checkpoint it started from; ``None`` if it started from scratch.
         lineage: the numbers of the trials that it is a retry of, oldest first.
-        apart: the purpose of a trial beside the search.
+        reevaluation: set for a trial beside the search.
         tags: the tags that people gave it.
         note: the note on it, in Markdown; empty without one.
         reused: ``{"study", "trial"}``: where the trial ran whose result this one has.
@@ -60,7 +60,7 @@ class TrialRecord:
     replicate_of: int | None = None
     source: int | None = None
     lineage: tuple[int, ...] = ()
-    apart: Apart | None = None
+    reevaluation: Reevaluation | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     reused: Mapping[str, Any] | None = None
@@ -109,10 +109,10 @@ class TrialRecord:
         }
 
     def _phase(self) -> dict[str, Any]:
-        apart = self.apart
-        if apart is None:
+        reevaluation = self.reevaluation
+        if reevaluation is None:
             return {}
-        return {"phase": apart.phase, "point": apart.point, "replicate": apart.replicate}
+        return {"phase": reevaluation.phase, "point": reevaluation.point, "replicate": reevaluation.replicate}
 
     def _replicate(self) -> dict[str, int]:
         return {} if self.replicate_of is None else {"replicate_of": self.replicate_of}
@@ -231,7 +231,7 @@ def _record(
         replicate_of=trial.user_attrs.get(REPLICATE_OF),
         source=branch.source if branch else None,
         lineage=_lineage(trial),
-        apart=Apart.of(trial.system_attrs),
+        reevaluation=Reevaluation.of(trial.system_attrs),
         tags=tags_of(trial.system_attrs),
         note=join_note(notes, note_prefix(trial._trial_id)),
         reused=trial.system_attrs.get(REUSED),

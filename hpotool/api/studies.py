@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpotool.api.database import find_study, resolve_url
-from hpotool.errors import InputError, NotFoundError
+from hpotool.errors import InputError
 from hpotool.origins.study import remember_origin
 from hpotool.storage.control.creation import create_or_resume, read_spec_if_any
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.optuna.postgres import PostgresStorage
 from hpotool.study.file.reader import read_document
 from hpotool.study.yaml.document import Place, Problems, assign, from_plain, parse_yaml
+from hpotool.user_files import read_text_file
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -55,7 +56,7 @@ def open_storage(
         heartbeat_interval=heartbeat_interval,
         grace_period=grace_period,
         heartbeat_stale_trial_callback=heartbeat_stale_trial_callback,
-        hides_apart=True,
+        hides_reevaluations=True,
     )
 
 
@@ -165,7 +166,7 @@ def _read_study(file: str | Path | Mapping[str, Any], overrides: Mapping[str, An
         if isinstance(file, Mapping):
             document = from_plain(file, Place())
         else:
-            document = parse_yaml(_read_text(Path(file)), str(file))
+            document = parse_yaml(read_text_file(Path(file), "study file", _where_looked), str(file))
         for key, value in overrides.items():
             place = Place(f"{key}={value!r}")
             document = assign(document, key.replace("__", "."), from_plain(value, place), problems)
@@ -174,12 +175,5 @@ def _read_study(file: str | Path | Mapping[str, Any], overrides: Mapping[str, An
         raise InputError(str(error), "use dicts, lists, strings and plain numbers") from None
 
 
-def _read_text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise NotFoundError(f"the study file {file} does not exist", f"it was looked up in {Path.cwd()}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"the study file {file} is not UTF-8 text") from None
-    except OSError as error:
-        raise InputError(f"the study file {file} cannot be read: {error.strerror}") from None
+def _where_looked() -> str:
+    return f"it was looked up in {Path.cwd()}"

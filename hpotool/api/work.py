@@ -59,6 +59,7 @@ def run_worker(
     from hpotool.worker import start
     from hpotool.worker.allowed import Allowed
     from hpotool.worker.gpu import DeviceMeter, Nvml, choose_slots
+    from hpotool.worker.serving.options import WorkerOptions
 
     chosen = choose_study(study, storage)
     chosen.connection.close()
@@ -68,19 +69,18 @@ def run_worker(
         raise InputError(
             f"one process runs one worker, but this machine has {len(slots)} GPUs", "run_worker(gpu=0)"
         )
+    options = WorkerOptions(
+        slots[0],
+        DeviceMeter(nvml, slots[0]),
+        nvml,
+        checkpoints,
+        grace=_duration("grace", grace),
+        give_up_after=None if give_up_after is None else _duration("give_up_after", give_up_after),
+        has_breaker=breaker,
+        allowed=Allowed.read(()),
+    )
     with _heard_on_stderr():
-        return start.run_worker(
-            chosen.connection.url,
-            chosen.name,
-            slots[0],
-            DeviceMeter(nvml, slots[0]),
-            checkpoints=checkpoints,
-            grace=_duration("grace", grace),
-            give_up_after=None if give_up_after is None else _duration("give_up_after", give_up_after),
-            has_breaker=breaker,
-            nvml=nvml,
-            allowed=Allowed.read(()),
-        )
+        return start.run_worker(chosen.connection.url, chosen.name, options)
 
 
 def wait(

@@ -84,13 +84,13 @@ def adopt_study(connection: Connection, name: str | None) -> tuple[int, str]:
     return study_id, found
 
 
-def load_study(connection: Connection, name: str | None, *, with_apart: bool = False) -> Study:
-    """The study of that name as a read-only Optuna study; ``with_apart``: with the trials beside its search."""
+def load_study(connection: Connection, name: str | None, *, with_reevaluations: bool = False) -> Study:
+    """The study of that name as a read-only Optuna study; ``with_reevaluations``: with those beside its search."""
     import optuna
 
     from hpotool.storage.open import open_storage
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     summary = find_study(connection, name)
-    storage = open_storage(connection.url.sqlalchemy, hides_apart=not with_apart)
+    storage = open_storage(connection.url.sqlalchemy, hides_reevaluations=not with_reevaluations)
     return optuna.load_study(study_name=summary.name, storage=storage)

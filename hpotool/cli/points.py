@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hpotool.errors import InputError, NotFoundError, StudyFileError
+from hpotool.errors import InputError, StudyFileError
 from hpotool.study.yaml.document import parse_scalar, parse_yaml
+from hpotool.user_files import read_text_file
 
 _HINT = "give NAME=VALUE pairs for one point, or a .csv, .json or .yaml file of points"
 _SUFFIXES = (".csv", ".json", ".yaml", ".yml")
@@ -44,12 +45,7 @@ def read_points(words: Sequence[str]) -> list[dict[str, Any]]:
 def _read_file(path: Path) -> list[dict[str, Any]]:
     if path.suffix.lower() not in _SUFFIXES:
         raise InputError(f"{str(path)!r} is neither NAME=VALUE nor a file of points", _HINT)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise NotFoundError(f"the file {path} does not exist", _HINT) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the file {path} cannot be read: {error}", _HINT) from None
+    text = read_text_file(path, hint=lambda: _HINT)
     is_empty = all(line.strip() == "" or line.lstrip().startswith("#") for line in text.splitlines())
     points = [] if is_empty else _parse(path, text)
     if not points:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpotool.errors import InputError, NotFoundError, paste
+from hpotool.errors import InputError, paste
+from hpotool.user_files import read_text_file
 
 if TYPE_CHECKING:
     from hpotool.study.spec import StudySpec
@@ -34,7 +35,7 @@ def read_study(file: Path, assignments: Sequence[str] | None) -> StudySpec:
     """
     from hpotool.study.file.reader import read_study_file
 
-    text = _read_text(file)
+    text = read_text_file(file, "study file", lambda: _hint_for_missing(file))
     if file.suffix.lower() in _OTHER_LANGUAGES:
         raise InputError(
             f"{file} is no study file, which is YAML", f"to write one from a script: {paste('init', str(file))}"
@@ -51,14 +52,3 @@ def _hint_for_missing(file: Path) -> str:
     if found:
         return f"the YAML files there: {', '.join(str(path) for path in found[:_NAMED])}"
     return "write one from a script or an example: hpotool init train.py, hpotool init --example quadratic"
-
-
-def _read_text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise NotFoundError(f"the study file {file} does not exist", _hint_for_missing(file)) from None
-    except UnicodeDecodeError:
-        raise InputError(f"the study file {file} is not UTF-8 text", f"to see what it is: file {file}") from None
-    except OSError as error:
-        raise InputError(f"the study file {file} cannot be read: {error.strerror}", f"ls -ld {file}") from None

@@ -17,7 +17,7 @@ from hpotool.drill.processes import Crew, Place
 from hpotool.errors import HpotoolError, InputError
 from hpotool.storage.database.connection import open_psycopg
 from hpotool.storage.database.queries import query
-from hpotool.worker.membership.identity import process_start
+from hpotool.worker.membership.identity import has_ended
 
 Kind = Literal["kill", "stop", "cut", "lock", "leave"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -49,7 +49,7 @@ class Guest:
     @property
     def is_alive(self) -> bool:
         """Whether that very process still runs."""
-        return process_start(self.pid) == self.start
+        return not has_ended(self.pid, self.start)
 
 
 def parse_kinds(text: str) -> tuple[Kind, ...]:

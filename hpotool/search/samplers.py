@@ -19,7 +19,7 @@ from hpotool.search.build import check_arguments, construct, load_class
 from hpotool.search.every_point import WholeGrid, WholeTree
 from hpotool.search.tpe import fast_sampler
 from hpotool.study.file.grammar.algorithms import SAMPLERS
-from hpotool.study.phase import is_apart
+from hpotool.study.phase import is_reevaluation
 from hpotool.study.rules.grid import LARGEST_GRID, count_values, grid_values
 from hpotool.study.seeds import seed_for_trial
 from hpotool.study.spec import ParameterSpec, SamplerSpec
@@ -126,18 +126,20 @@ class SeededSampler(BaseSampler):
         seed = seed_for_trial(self.study_seed, trial.number)
         for state in self._states:
             state.rng.seed(seed)
-        if not is_apart(trial.system_attrs):
+        if not is_reevaluation(trial.system_attrs):
             self.inner.before_trial(study, trial)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """As ``inner`` does; a trial apart from the search has all its parameters."""
-        return {} if is_apart(trial.system_attrs) else self.inner.infer_relative_search_space(study, trial)
+        """As ``inner`` does; a re-evaluation has all its parameters."""
+        return {} if is_reevaluation(trial.system_attrs) else self.inner.infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """As ``inner`` does."""
-        return {} if is_apart(trial.system_attrs) else self.inner.sample_relative(study, trial, search_space)
+        return (
+            {} if is_reevaluation(trial.system_attrs) else self.inner.sample_relative(study, trial, search_space)
+        )
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -148,8 +150,8 @@ class SeededSampler(BaseSampler):
     def after_trial(
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
-        """As ``inner`` does; of a trial apart from the search it hears nothing."""
-        if not is_apart(trial.system_attrs):
+        """As ``inner`` does; of a re-evaluation it hears nothing."""
+        if not is_reevaluation(trial.system_attrs):
             self.inner.after_trial(study, trial, state, values)
 
 

@@ -17,12 +17,12 @@ def open_storage(
     heartbeat_interval: int | None = None,
     grace_period: int | None = None,
     heartbeat_stale_trial_callback: StaleTrialCallback | None = None,
-    hides_apart: bool = True,
+    hides_reevaluations: bool = True,
 ) -> PostgresStorage:
     """Open the Postgres database at ``url`` as an Optuna storage; missing Optuna tables are created.
 
     It can be used in plain Optuna scripts: ``optuna.load_study(storage=hpotool.open_storage(url), …)``. The other
-    arguments are those of Optuna's ``RDBStorage``. ``hides_apart``: see `PostgresStorage`.
+    arguments are those of Optuna's ``RDBStorage``. ``hides_reevaluations``: see `PostgresStorage`.
 
     Raises:
         InputError: ``url`` is not a Postgres URL, or its tables belong to another version of Optuna.
@@ -35,5 +35,5 @@ def open_storage(
         heartbeat_interval=heartbeat_interval,
         grace_period=grace_period,
         heartbeat_stale_trial_callback=heartbeat_stale_trial_callback,
-        hides_apart=hides_apart,
+        hides_reevaluations=hides_reevaluations,
     )

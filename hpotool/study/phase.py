@@ -1,7 +1,8 @@
 """What an attempt is for: the search, the confirmation of a point, or the final training.
 
-Trials of the other two phases stand apart from the search. Samplers, pruners and the budget do not see them. A
-system attribute marks each, which its retries inherit.
+A trial of the other two phases is a re-evaluation: it runs a point that is chosen already. Samplers, pruners and
+the budget do not see it. A system attribute marks each, which its retries inherit. The database's own names for
+them (``apart_from_id``, ``count_apart``) are older.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ _FINAL_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
-class Apart:
-    """A trial apart from the search.
+class Reevaluation:
+    """A trial beside the search, which runs a point that is chosen already.
 
     Attributes:
-        point: the name of the point that it tries, like ``trial 12`` or ``baseline``.
+        point: the name of the point, like ``trial 12`` or ``baseline``.
         replicate: which replicate of the point it is, from 0. The same one of two points has the same seed.
     """
 
@@ -44,17 +45,17 @@ class Apart:
         return _FINAL_SEED if self.phase == "final" else _FIRST_REPLICATE_SEED + self.replicate
 
     @classmethod
-    def of(cls, system_attrs: Mapping[str, Any]) -> Apart | None:
+    def of(cls, system_attrs: Mapping[str, Any]) -> Reevaluation | None:
         """What a trial with these attributes is for; None: for the search."""
         data = system_attrs.get(PHASE_ATTRIBUTE)
         return None if data is None else cls(**data)
 
 
-def is_apart(system_attribute_names: Container[str]) -> bool:
-    """Whether a trial with these system attributes stands apart from the search."""
+def is_reevaluation(system_attribute_names: Container[str]) -> bool:
+    """Whether a trial with these system attributes is a re-evaluation."""
     return PHASE_ATTRIBUTE in system_attribute_names
 
 
-def phase_of(apart: Apart | None) -> Phase:
+def phase_of(reevaluation: Reevaluation | None) -> Phase:
     """What the trial is for."""
-    return "search" if apart is None else apart.phase
+    return "search" if reevaluation is None else reevaluation.phase

@@ -68,7 +68,7 @@ def describe_trial(study: ExportedStudy, trial: ExportedTrial) -> TrackedRun:
     started = trial.started or study.created
     return TrackedRun(
         number=trial.number,
-        name=FINAL if phase_of(trial.apart) == "final" else f"trial {trial.number}",
+        name=FINAL if phase_of(trial.reevaluation) == "final" else f"trial {trial.number}",
         status=status_of(trial),
         started=started,
         ended=trial.ended,
@@ -111,7 +111,7 @@ def describe_study(study: ExportedStudy, latest: datetime | None) -> TrackedRun:
 
 def values_by_trial(trial: ExportedTrial) -> Iterator[Point]:
     """What the study's own run shows of a complete trial of its search: its values, by the trial's number."""
-    if trial.state == "COMPLETE" and trial.ended is not None and trial.apart is None:
+    if trial.state == "COMPLETE" and trial.ended is not None and trial.reevaluation is None:
         for metric, value in trial.values.items():
             yield Point(safe_name(metric), value, trial.number, trial.ended)
 
@@ -189,8 +189,8 @@ def _trial_tags(study: ExportedStudy, trial: ExportedTrial) -> dict[str, Any]:
         "hpotool.retry_of": trial.lineage[-1] if trial.lineage else None,
         "hpotool.first_trial": trial.lineage[0] if trial.lineage else trial.number,
         "hpotool.goes_on_from": trial.source,
-        "hpotool.phase": trial.apart and trial.apart.phase,
-        "hpotool.point": trial.apart and trial.apart.point,
+        "hpotool.phase": trial.reevaluation and trial.reevaluation.phase,
+        "hpotool.point": trial.reevaluation and trial.reevaluation.point,
         "hpotool.artifacts": trial.kept and trial.kept.get("place"),
         "hpotool.renamed": _renamed(study, trial) or None,
     }

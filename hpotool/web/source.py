@@ -53,15 +53,15 @@ class Source:
             raise NotFoundError(f"there is no study {study_id}", f"{MOUNT}/ lists all studies")
         return str(rows[0][0])
 
-    def study(self, study_id: int, *, with_apart: bool = False) -> Study:
-        """Return the study to read from; ``with_apart``: with the trials beside its search.
+    def study(self, study_id: int, *, with_reevaluations: bool = False) -> Study:
+        """Return the study to read from; ``with_reevaluations``: with those beside its search.
 
         Raises:
             NotFoundError: there is no such study.
         """
         import optuna
 
-        storage = self._storage_of_everything() if with_apart else self._search
+        storage = self._storage_of_everything() if with_reevaluations else self._search
         return optuna.load_study(study_name=self.name_of(study_id), storage=storage)
 
     def status(self, study_id: int) -> StudyStatus:
@@ -90,5 +90,5 @@ class Source:
     def _storage_of_everything(self) -> PostgresStorage:
         with self._lock:
             if self._everything is None:
-                self._everything = open_storage(self._search.url.sqlalchemy, hides_apart=False)
+                self._everything = open_storage(self._search.url.sqlalchemy, hides_reevaluations=False)
             return self._everything

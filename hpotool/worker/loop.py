@@ -31,7 +31,7 @@ from hpotool.worker.signals import Level, Stopping
 
 # The pause before a worker that found nothing to claim asks again, and so the delay before it claims a lost trial.
 # Later it asks less often, because a hundred idle workers would queue for the study's row and keep Postgres busy.
-_IDLE_WAIT = timedelta(seconds=1)
+IDLE_WAIT = timedelta(seconds=1)
 _SOON_IDLE_LONG = 10  # number of unsuccessful claims before it asks less often
 BROKEN_LIMIT = 5  # number of consecutive errors of the worker itself after which it leaves
 
@@ -56,7 +56,7 @@ class WorkerLoop:
         stopping: Stopping,
         grace: timedelta,
         membership: Membership,
-        longest_idle_wait: timedelta = _IDLE_WAIT,
+        longest_idle_wait: timedelta = IDLE_WAIT,
         before_claim: Callable[[Study], None] = lambda _: None,
         *,
         has_breaker: bool = True,
@@ -83,7 +83,7 @@ class WorkerLoop:
         self._stopping = stopping
         self._grace = grace
         self._membership = membership
-        self._long_idle_wait = max(_IDLE_WAIT, longest_idle_wait)
+        self._long_idle_wait = max(IDLE_WAIT, longest_idle_wait)
         self._before_claim = before_claim
         self._has_breaker = has_breaker
         self._order_more = order_more
@@ -116,7 +116,7 @@ class WorkerLoop:
             departure = self.step()
             if departure is not None:
                 return departure
-        return self._depart_as_asked()
+        return depart_as_asked(self._stopping, lambda: self._is_final or self._membership.has_work_left())
 
     def step(self) -> Departure | None:
         """Claim a trial and run it to its end; return why to leave afterwards, if there is a reason.
@@ -151,12 +151,6 @@ class WorkerLoop:
             raise NothingToClaim(NoTrial("done" if over else "device", over or closed, 0, 0, 0, None))
         self._before_claim(self._study)
 
-    def _depart_as_asked(self) -> Departure:
-        code = self._stopping.exit_code
-        if code != EXIT_DONE and not self._is_final and not self._membership.has_work_left():
-            code = EXIT_DONE
-        return Departure(self._stopping.describe_reason(), code)
-
     def _settle_idleness(self, answer: NoTrial) -> Departure | None:
         departure = judge_idleness(answer, self._study.study_name)
         if self._is_final and answer.kind != "device":
@@ -182,7 +176,7 @@ class WorkerLoop:
         if self._is_final and (end.is_finished or self._stopping.level == Level.STAY):
             how = "has ended" if end.is_finished else "has failed"
             return Departure(f"the final training {how}", EXIT_DONE if end.is_finished else EXIT_FAILED)
-        if end.attempt is not None and end.attempt.apart is not None:
+        if end.attempt is not None and end.attempt.reevaluation is not None:
             self._order_more()
         return self._look_at_breaker(end)
 
@@ -190,7 +184,7 @@ class WorkerLoop:
         self._broken_in_a_row += 1
         departure = judge_broken(self._broken_in_a_row, error)
         if departure is None:
-            self._stopping.wait(_IDLE_WAIT)  # the error may be transient
+            self._stopping.wait(IDLE_WAIT)  # the error may be transient
         return departure
 
     def _look_at_breaker(self, end: TrialEnd) -> Departure | None:
@@ -219,7 +213,7 @@ class WorkerLoop:
             self._idle_because = answer.kind
             log_event("idle", f"waiting: {describe_wait(answer)}", why=answer.kind)
         self._asked_in_vain += 1
-        wait = _IDLE_WAIT if self._asked_in_vain <= _SOON_IDLE_LONG else self._long_idle_wait
+        wait = IDLE_WAIT if self._asked_in_vain <= _SOON_IDLE_LONG else self._long_idle_wait
         # Randomized, so that workers that became idle together do not keep asking together.
         self._stopping.wait(wait * random.uniform(0.75, 1.25))
 
@@ -252,6 +246,14 @@ def _keep_nothing(trial: Trial, result: AttemptResult) -> None:
     """Nothing but a final training keeps anything."""
 
 
+def depart_as_asked(stopping: Stopping, has_work_left: Callable[[], bool]) -> Departure:
+    """Leave because of a request: with work left, the exit code asks for the worker to be started again."""
+    code = stopping.exit_code
+    if code != EXIT_DONE and not has_work_left():
+        code = EXIT_DONE
+    return Departure(stopping.describe_reason(), code)
+
+
 def judge_idleness(answer: NoTrial, study: str) -> Departure | None:
     """Why to leave when there is nothing to claim in ``study``; None: wait."""
     because = f": {answer.reason}" if answer.reason else ""
@@ -276,8 +278,8 @@ def describe_wait(answer: NoTrial) -> str:
         return f"as many trials run as max_running allows: {answer.reason}"
     if answer.kind in ("quota", "quarantined", "device"):
         return answer.reason
-    if answer.running_apart and not answer.running:
-        return f"{answer.running_apart} trials beside the search run, and may have to be tried again"
+    if answer.running_replicates and not answer.running:
+        return f"{answer.running_replicates} trials beside the search run, and may have to be tried again"
     of = "" if answer.budget is None else f" of {answer.budget}"
     return f"the rest of the budget is in use ({answer.running} running, {answer.finished}{of} finished)"
 

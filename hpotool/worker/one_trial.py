@@ -140,11 +140,11 @@ class OneTrial:
         again = f" (retry of trial {attempt.root_number})" if attempt.history else ""
         log_event(
             "start",
-            f"trial {attempt.number} started{again}{_say_apart(attempt)}",
+            f"trial {attempt.number} started{again}{_say_phase(attempt)}",
             trial=attempt.number,
             root=attempt.root_number,
         )
-        is_searching = attempt.apart is None
+        is_searching = attempt.reevaluation is None
         earlier = resolve_duplicate(self._spec, self._study, running.trial) if is_searching else None
         if earlier is None and is_searching:
             earlier = reuse_result(self._spec, self._storage, attempt, running.trial)
@@ -193,17 +193,17 @@ class OneTrial:
 
     def _seed_of(self, attempt: Attempt) -> int | None:
         seed = self._spec.sampler.seed
-        number = attempt.root_number if attempt.apart is None else attempt.apart.seed_number
+        number = attempt.root_number if attempt.reevaluation is None else attempt.reevaluation.seed_number
         return None if seed is None else seed_for_trial(seed, number)
 
 
-def _say_apart(attempt: Attempt) -> str:
-    apart = attempt.apart
-    if apart is None:
+def _say_phase(attempt: Attempt) -> str:
+    reevaluation = attempt.reevaluation
+    if reevaluation is None:
         return ""
-    if apart.phase == "final":
-        return f", the final training of {apart.point}"
-    return f", replicate {apart.replicate + 1} of {apart.point}"
+    if reevaluation.phase == "final":
+        return f", the final training of {reevaluation.point}"
+    return f", replicate {reevaluation.replicate + 1} of {reevaluation.point}"
 
 
 def _state_of(result: AttemptResult) -> TrialState:

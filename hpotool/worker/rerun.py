@@ -70,7 +70,7 @@ def _same_trial(recipe: Recipe, directions: list[Direction]) -> optuna.Trial:
     study.add_trials([optuna.trial.create_trial(state=TrialState.FAIL) for _ in range(recipe.number)])
     study.enqueue_trial(dict(recipe.params))
     asked = study.ask()
-    if recipe.apart is None:
+    if recipe.reevaluation is None:
         return asked
-    study._storage.set_trial_system_attr(asked._trial_id, PHASE_ATTRIBUTE, dict(recipe.apart))
+    study._storage.set_trial_system_attr(asked._trial_id, PHASE_ATTRIBUTE, dict(recipe.reevaluation))
     return optuna.Trial(study, asked._trial_id)

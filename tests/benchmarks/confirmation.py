@@ -23,7 +23,7 @@ import optuna
 
 from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.confirmation.rounds import Replicate, judge
-from hpotool.study.phase import Apart
+from hpotool.study.phase import Reevaluation
 from hpotool.study.rules.replicates import Measurement
 
 RESULTS = Path(__file__).parent / "results" / "confirmation.jsonl"
@@ -82,7 +82,9 @@ def run_study(number: int) -> Outcome:
     points = [tuple(trial.params[name] for name in names) for trial in ranked]
     order = Order(tuple(Point(f"trial {t.number}", t.params, t.number) for t in ranked), SEEDS)
     replicates = [
-        Replicate(Apart("confirm", point.name, seed), 0, "COMPLETE", Measurement((truth.measure(where, seed),)))
+        Replicate(
+            Reevaluation("confirm", point.name, seed), 0, "COMPLETE", Measurement((truth.measure(where, seed),))
+        )
         for seed in range(SEEDS)
         for point, where in zip(order.points, points, strict=True)
     ]

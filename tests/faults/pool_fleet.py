@@ -23,9 +23,10 @@ from hpotool.storage.database.url import DatabaseUrl
 from hpotool.worker.gpu import Slot
 from hpotool.worker.log import set_up_logging
 from hpotool.worker.pool.start_pool import run_pool_worker
+from hpotool.worker.serving.options import WorkerOptions
 set_up_logging("text", "")
 url = DatabaseUrl.parse(os.environ["HPOTOOL_STORAGE"])
-sys.exit(run_pool_worker(url, sys.argv[1], Slot("gpu 0"), grace=timedelta(seconds=20)).exit_code)
+sys.exit(run_pool_worker(url, sys.argv[1], WorkerOptions(Slot("gpu 0"), grace=timedelta(seconds=20))).exit_code)
 """
 
 

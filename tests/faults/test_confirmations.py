@@ -91,10 +91,11 @@ def _search(fleet: Fleet) -> None:
 def _hold(fleet: Fleet, order: Order) -> None:
     replicates = _found(fleet).replicates
     asked = {
-        name: {one.apart.replicate for one in replicates if one.apart.point == name} for name in _names(order)
+        name: {one.reevaluation.replicate for one in replicates if one.reevaluation.point == name}
+        for name in _names(order)
     }
     assert {one.state for one in replicates} == {"COMPLETE"}
-    assert max(Counter(one.apart for one in replicates).values()) == 1
+    assert max(Counter(one.reevaluation for one in replicates).values()) == 1
     assert all(seeds == set(range(len(seeds))) and len(seeds) >= order.seeds for seeds in asked.values()), asked
     if order.confidence is None:
         assert len(replicates) == order.seeds * len(order.points)
@@ -102,7 +103,9 @@ def _hold(fleet: Fleet, order: Order) -> None:
         assert order.seeds * len(order.points) < len(replicates) <= (order.most or 0)
     fleet.budget = SEARCHED + len(replicates)
     fleet.check()
-    values = {name: {one.measured.values[0] for one in replicates if one.apart.point == name} for name in asked}
+    values = {
+        name: {one.measured.values[0] for one in replicates if one.reevaluation.point == name} for name in asked
+    }
     assert values == {point.name: {point.params["x"]} for point in order.points}, (
         "each ran with its own parameters"
     )

@@ -46,7 +46,7 @@ class Bench:
         create_or_resume(self.connection, self.spec, "test")
         self.study_id = find_study_id(self.connection, "s")
         register_worker(self.connection.run, self.study_id, WORKER)
-        self.study = optuna.load_study(study_name="s", storage=open_storage(url, hides_apart=False))
+        self.study = optuna.load_study(study_name="s", storage=open_storage(url, hides_reevaluations=False))
 
     def run(self, x: float, value: float | None = 1.0, **attributes: Any) -> Attempt:
         """A trial that a worker ran; still running where it has no value."""
@@ -91,11 +91,11 @@ def test_a_recipe_holds_all_that_the_value_depends_on(bench: Bench) -> None:
 
 def test_a_retry_has_the_seed_of_the_first_and_a_final_training_its_own(bench: Bench) -> None:
     bench.run(0.1, failed_trial=9)
-    apart = {"phase": "final", "point": "trial 0", "replicate": 0}
-    bench.run(0.2, **{PHASE_ATTRIBUTE.replace(":", "__"): apart})
+    reevaluation = {"phase": "final", "point": "trial 0", "replicate": 0}
+    bench.run(0.2, **{PHASE_ATTRIBUTE.replace(":", "__"): reevaluation})
     assert read_recipe(bench.connection, bench.study, 0).seed == seed_for_trial(5, 9)
     final = read_recipe(bench.connection, bench.study, 1)
-    assert final.apart == apart
+    assert final.reevaluation == reevaluation
     assert final.seed == seed_for_trial(5, 2**32 - 1)
 
 

@@ -152,9 +152,9 @@ def test_data_that_is_not_here_equals_nothing(bench: Bench) -> None:
 
 def test_confirming_and_final_trainings_always_run(bench: Bench) -> None:
     bench.work("first")
-    apart = {"phase": "confirm", "point": "trial 0", "replicate": 0}
+    reevaluation = {"phase": "confirm", "point": "trial 0", "replicate": 0}
     bench.connection.run("UPDATE hpotool.study_settings SET apart_from_id = 0")
-    bench.work("second", **{PHASE_ATTRIBUTE: apart})
+    bench.work("second", **{PHASE_ATTRIBUTE: reevaluation})
     assert bench.runs == 2
 
 

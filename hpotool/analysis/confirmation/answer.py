@@ -146,7 +146,7 @@ def answer(order: Order, replicates: Sequence[Replicate], metrics: Mapping[str, 
     baseline = next((point for point in order.points if point.is_baseline), None)
     points = []
     for point in order.points:
-        own = [one for one in replicates if one.apart.point == point.name]
+        own = [one for one in replicates if one.reevaluation.point == point.name]
         values = list(measured[point.name].values())
         whole = average(values) if values else None
         differences: dict[str, Difference] = {}

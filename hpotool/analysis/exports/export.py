@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hpotool.analysis.best import find_best
 from hpotool.analysis.results import duration_s, json_data, metric_names, utc
 from hpotool.errors import NotFoundError, paste
-from hpotool.study.phase import Apart
+from hpotool.study.phase import Reevaluation
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -88,11 +88,15 @@ def step_rows(study: Study) -> list[dict[str, Any]]:
 
 def _row(trial: FrozenTrial, names: tuple[str, ...], attempts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     last = attempts[-1] if attempts else {}
-    apart = Apart.of(trial.system_attrs)
+    reevaluation = Reevaluation.of(trial.system_attrs)
     row: dict[str, Any] = {
         "number": trial.number,
         "state": trial.state.name,
-        **({"phase": apart.phase, "point": apart.point, "replicate": apart.replicate} if apart else {}),
+        **(
+            {"phase": reevaluation.phase, "point": reevaluation.point, "replicate": reevaluation.replicate}
+            if reevaluation
+            else {}
+        ),
         **{f"values_{name}": None for name in names},
         "datetime_start": utc(trial.datetime_start),
         "datetime_complete": utc(trial.datetime_complete),

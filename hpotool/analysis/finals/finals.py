@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpotool.analysis.results import json_data, metric_names, read_result
 from hpotool.storage.control.finals import ARTIFACTS
-from hpotool.study.phase import Apart
+from hpotool.study.phase import Reevaluation
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -51,14 +51,14 @@ def list_finals(study: Study) -> tuple[Final, ...]:
     names = metric_names(study)
     found = []
     for trial in study.get_trials(deepcopy=False):
-        apart = Apart.of(trial.system_attrs)
-        if apart is not None and apart.phase == "final":
+        reevaluation = Reevaluation.of(trial.system_attrs)
+        if reevaluation is not None and reevaluation.phase == "final":
             kept = trial.system_attrs.get(ARTIFACTS) or {}
             result = read_result(trial, names)
             found.append(
                 Final(
                     trial.number,
-                    apart.point,
+                    reevaluation.point,
                     trial.state.name,
                     result.values,
                     result.params,

@@ -15,7 +15,7 @@ from hpotool.storage.database.connection import Connection
 from hpotool.study.branch import Branch
 from hpotool.study.file.resolved import to_document
 from hpotool.study.origins.recipe import Recipe
-from hpotool.study.phase import PHASE_ATTRIBUTE, Apart
+from hpotool.study.phase import PHASE_ATTRIBUTE, Reevaluation
 from hpotool.study.rules.replicates import point_key
 from hpotool.study.seeds import seed_for_trial
 
@@ -52,7 +52,7 @@ def read_recipe(connection: Connection, study: Study, number: int) -> Recipe:
         number=number,
         params=dict(trial.params),
         seed=_seed(spec, trial),
-        apart=trial.system_attrs.get(PHASE_ATTRIBUTE),
+        reevaluation=trial.system_attrs.get(PHASE_ATTRIBUTE),
         state=trial.state.name,
         outcome=attempts[-1]["outcome"] if attempts else None,
         values=dict(zip(metric_names(study), trial.values or (), strict=False)),
@@ -114,7 +114,7 @@ def _refuse_copied(trial: FrozenTrial, trials: Mapping[int, FrozenTrial], spec: 
 
 
 def _seed(spec: StudySpec, trial: FrozenTrial) -> int | None:
-    apart = Apart.of(trial.system_attrs)
+    reevaluation = Reevaluation.of(trial.system_attrs)
     first = int(trial.system_attrs.get("failed_trial", trial.number))
-    number = first if apart is None else apart.seed_number
+    number = first if reevaluation is None else reevaluation.seed_number
     return None if spec.sampler.seed is None else seed_for_trial(spec.sampler.seed, number)

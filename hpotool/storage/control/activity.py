@@ -71,11 +71,11 @@ def read_activity(connection: Connection, study_name: str) -> StudyActivity:
 
 @dataclass(frozen=True)
 class Spent:
-    """The attempts with one outcome on one slot; outcome ``None``: they run. ``is_apart``: not of the search."""
+    """The attempts with one outcome (``None``: they run) on one slot, of the search or of re-evaluations."""
 
     outcome: str | None
     slot: str
-    is_apart: bool
+    is_reevaluation: bool
     attempts: int
     seconds: float
 

@@ -14,7 +14,7 @@ from hpotool.storage.database.queries import query, to_jsonb
 from hpotool.storage.fleet.attempts import Run
 from hpotool.study.confirmation.order import Order
 from hpotool.study.confirmation.rounds import Replicate, next_round
-from hpotool.study.phase import Apart
+from hpotool.study.phase import Reevaluation
 from hpotool.study.rules.replicates import Measurement
 
 _CONSTRAINT = "constraints:"
@@ -39,9 +39,9 @@ def read_confirmation(run: Run, study_id: int) -> Confirmation | None:
     [(data, fingerprint)] = run(query("read_order"), {"study_id": study_id}) or [(None, None)]
     if data is None:
         return None
-    found = [_read(*row) for row in run(query("read_apart"), {"study_id": study_id})]
+    found = [_read(*row) for row in run(query("read_reevaluations"), {"study_id": study_id})]
     return Confirmation(
-        Order.from_data(data), tuple(one for one in found if one.apart.phase == "confirm"), fingerprint
+        Order.from_data(data), tuple(one for one in found if one.reevaluation.phase == "confirm"), fingerprint
     )
 
 
@@ -74,7 +74,7 @@ def _queue(
     run: Run,
     study_id: int,
     order: Order,
-    wanted: Sequence[Apart],
+    wanted: Sequence[Reevaluation],
     actor: str,
     seen: str | None,
     *,
@@ -83,16 +83,16 @@ def _queue(
     params = {point.name: json.dumps(dict(point.params)) for point in order.points}
     parameters = {
         "study_id": study_id,
-        "points": [params[apart.point] for apart in wanted],
-        "marks": [json.dumps(apart.to_attribute()) for apart in wanted],
-        "confirms": [json.dumps(apart.point) for apart in wanted],
+        "points": [params[reevaluation.point] for reevaluation in wanted],
+        "marks": [json.dumps(reevaluation.to_attribute()) for reevaluation in wanted],
+        "confirms": [json.dumps(reevaluation.point) for reevaluation in wanted],
         "order": to_jsonb(order.to_data()) if store else None,
         "seen": seen,
         "actor": actor,
         "kind": "confirm",
         "reason": f"{len(order.points)} points" if store else "it is not decided yet",
     }
-    [(is_stored, numbers)] = run(query("queue_apart"), parameters)
+    [(is_stored, numbers)] = run(query("queue_reevaluations"), parameters)
     return bool(is_stored), [int(number) for number in numbers]
 
 
@@ -107,4 +107,4 @@ def _read(
 ) -> Replicate:
     named = {key.removeprefix(_CONSTRAINT): violation for key, violation in violations.items()}
     measured = Measurement(tuple(values), named) if state == "COMPLETE" else None
-    return Replicate(Apart(**json.loads(mark)), number, state, measured, outcome, reason)
+    return Replicate(Reevaluation(**json.loads(mark)), number, state, measured, outcome, reason)

@@ -1,4 +1,4 @@
-"""Final trainings: trials apart from the search that one command runs, and nobody else takes."""
+"""Final trainings: re-evaluations that one command runs, and nobody else takes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from hpotool.errors import InputError, paste
 from hpotool.storage.database.queries import query
 from hpotool.storage.fleet.attempts import Run
-from hpotool.study.phase import Apart
+from hpotool.study.phase import Reevaluation
 
 ARTIFACTS = "hpotool:artifacts"  # of a final training: what it kept, and what it was made of
 
@@ -20,8 +20,12 @@ def queue_final(run: Run, study_id: int, study: str, point: str, params: Mapping
     Raises:
         InputError: one runs already.
     """
-    rows = [(number, state, Apart(**json.loads(mark))) for number, state, mark, *_ in _read(run, study_id)]
-    own = [(number, state) for number, state, apart in rows if apart.phase == "final" and apart.point == point]
+    rows = [(number, state, Reevaluation(**json.loads(mark))) for number, state, mark, *_ in _read(run, study_id)]
+    own = [
+        (number, state)
+        for number, state, reevaluation in rows
+        if reevaluation.phase == "final" and reevaluation.point == point
+    ]
     for number, state in own:
         if state == "RUNNING":
             raise InputError(
@@ -34,7 +38,7 @@ def queue_final(run: Run, study_id: int, study: str, point: str, params: Mapping
     parameters = {
         "study_id": study_id,
         "points": [json.dumps(dict(params))],
-        "marks": [json.dumps(Apart("final", point, len(own)).to_attribute())],
+        "marks": [json.dumps(Reevaluation("final", point, len(own)).to_attribute())],
         "confirms": [None],
         "order": None,
         "seen": seen,
@@ -42,14 +46,14 @@ def queue_final(run: Run, study_id: int, study: str, point: str, params: Mapping
         "kind": "final",
         "reason": point,
     }
-    [(_, numbers)] = run(query("queue_apart"), parameters)
+    [(_, numbers)] = run(query("queue_reevaluations"), parameters)
     if not numbers:  # somebody else has queued it, or ordered something, since we looked
         return queue_final(run, study_id, study, point, params, actor)
     return _trial_id(run, study_id, int(numbers[0]))
 
 
 def _read(run: Run, study_id: int) -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in run(query("read_apart"), {"study_id": study_id})]
+    return [tuple(row) for row in run(query("read_reevaluations"), {"study_id": study_id})]
 
 
 def _trial_id(run: Run, study_id: int, number: int) -> int:

@@ -44,26 +44,20 @@ class StudySettings:
 class BudgetCounts:
     """The used and reserved part of a budget, counted as in a claim.
 
-    ``open_apart``: how many replicates run or wait; they take no place.
+    ``open_replicates``: how many replicates run or wait; they take no place.
     """
 
     finished: int
     running: int
     waiting: int
     failed: int
-    open_apart: int = 0
+    open_replicates: int = 0
 
 
 @dataclass(frozen=True)
-class WorkerRecord:
+class WorkerRecord(WorkerIdentity):
     """A registered worker that has not ended. ``silent_s`` is by the database's clock."""
 
-    worker_id: str
-    host: str
-    pid: int
-    process_space: str
-    process_start: str
-    slot: str
     silent_s: float
     trial_number: int | None
 

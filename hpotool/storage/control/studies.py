@@ -16,14 +16,14 @@ from hpotool.storage.database.queries import query
 class StudySummary:
     """A summary of a study: its metrics with their directions, and the number of trials in each state.
 
-    ``apart`` are the trials beside the search, which are not among ``trials``.
+    ``reevaluations`` are the trials beside the search, which are not among ``trials``.
     """
 
     name: str
     metrics: Mapping[str, str]
     trials: Mapping[str, int]
     is_archived: bool = False
-    apart: Mapping[str, int] = field(default_factory=dict)
+    reevaluations: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ def list_studies(connection: Connection, study_name: str | None = None) -> list[
     if not has_table(connection, "studies"):
         return []
     return [
-        StudySummary(name, _metrics(directions, metric_names), counts or {}, is_archived, apart or {})
-        for name, directions, metric_names, counts, apart, is_archived in connection.run(
+        StudySummary(name, _metrics(directions, metric_names), counts or {}, is_archived, reevaluations or {})
+        for name, directions, metric_names, counts, reevaluations, is_archived in connection.run(
             query("list_studies"), {"study_name": study_name}
         )
     ]

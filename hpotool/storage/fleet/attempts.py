@@ -26,7 +26,7 @@ from hpotool.storage.fleet.trial_content import TrialContent
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.study.doors import storable
 from hpotool.study.outcome import Outcome
-from hpotool.study.phase import Apart
+from hpotool.study.phase import Reevaluation
 from hpotool.study.rules.retry import Decision, Requeue, Retry
 
 Run = Callable[[str, Mapping[str, Any]], Rows]  # one round trip, one transaction
@@ -43,7 +43,7 @@ class Attempt:
 
     ``root_number`` identifies the lineage (seed, checkpoints, Hyperband bracket) by the number of its first trial.
     ``history`` contains the outcomes of the lineage's earlier attempts, oldest first. ``is_new``: the claim
-    created the trial, so it has no stored content yet. ``apart``: the purpose of a trial beside the search.
+    created the trial, so it has no stored content yet. ``reevaluation``: set for a trial beside the search.
     """
 
     attempt_id: str
@@ -54,7 +54,7 @@ class Attempt:
     started: datetime  # UTC without a zone, as Optuna stores it
     is_new: bool = False
     history: tuple[Outcome, ...] = ()
-    apart: Apart | None = None
+    reevaluation: Reevaluation | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class NoTrial:
     running: int
     waiting: int
     budget: int | None
-    running_apart: int = 0  # replicates, which may have to be tried again
+    running_replicates: int = 0  # replicates, which may have to be tried again
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def claim_trial(
     attempt_id: str,
     *,
     create_below: int | None = None,
-    apart_id: int | None = None,
+    final_trial_id: int | None = None,
     origin: OriginHashes = OriginHashes(),  # noqa: B008  (frozen)
     in_pool: bool = False,
 ) -> Attempt | NoTrial:
@@ -128,7 +128,7 @@ def claim_trial(
 
     The attempt has another id than ``attempt_id`` where that one was claimed before (the answer was lost) and has
     been taken for lost meanwhile. ``create_below``: a new one only while the study has fewer trials, of any state.
-    ``apart_id``: this trial, a final training, and no other one. ``origin``: what the attempt comes from.
+    ``final_trial_id``: this trial, a final training, and no other one. ``origin``: what the attempt comes from.
     ``in_pool``: the worker serves others, too.
     """
     rows = run(
@@ -141,24 +141,32 @@ def claim_trial(
             "pid": worker.pid,
             "slot": worker.slot,
             "create_below": create_below,
-            "apart_id": apart_id,
+            "final_trial_id": final_trial_id,
             "code_hash": origin.code,
             "data_hash": origin.data,
         },
     )
     if not rows:
         return NoTrial("stopped", "the study no longer exists", 0, 0, 0, None)
-    [(kind, reason, finished, running, waiting, budget, running_apart, *trial, history)] = rows
+    [(kind, reason, finished, running, waiting, budget, running_replicates, *trial, history)] = rows
     if kind == "spent":
-        again = new_attempt_id()
-        return claim_trial(run, study_id, worker, again, apart_id=apart_id, origin=origin, in_pool=in_pool)
+        return claim_trial(
+            run,
+            study_id,
+            worker,
+            new_attempt_id(),
+            create_below=create_below,
+            final_trial_id=final_trial_id,
+            origin=origin,
+            in_pool=in_pool,
+        )
     if kind == "claimed":
         outcomes = tuple(Outcome(outcome) for outcome in history)
         trial_id, number, root_number, started, is_new = trial
         return Attempt(attempt_id, study_id, trial_id, number, root_number, started, is_new, outcomes)
     if kind == "done" and not reason:
         reason = f"{finished} of {budget} trials are finished"
-    return NoTrial(kind, reason, finished, running, waiting, budget, running_apart)
+    return NoTrial(kind, reason, finished, running, waiting, budget, running_replicates)
 
 
 def read_orders(run: Run, worker: WorkerIdentity, attempt: Attempt | None) -> Orders | None:

@@ -29,9 +29,10 @@ from hpotool.storage.fleet.attempts import Attempt, Ending
 from hpotool.storage.fleet.trial_content import TrialContent
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.study.outcome import Outcome
-from hpotool.study.phase import Apart
+from hpotool.study.phase import Reevaluation
 
 _FORMAT = 1
+_MARK = "apart"  # the key of a re-evaluation in the files
 _logger = logging.getLogger(__name__)
 
 
@@ -61,8 +62,9 @@ class SpooledAttempt:
         """Serialize to text; the inverse of `from_json`."""
         data = asdict(self) | {"format": _FORMAT}
         data["attempt"]["started"] = self.attempt.started.isoformat()
-        if self.attempt.apart is None:  # as the version before wrote it, which reads no more than that
-            del data["attempt"]["apart"]
+        mark = data["attempt"].pop("reevaluation")
+        if mark is not None:  # without one, as the version before wrote it, which reads no more than that
+            data["attempt"][_MARK] = mark
         if self.result is not None:
             data["result"]["state"] = self.result.state.name
         return json.dumps(data)
@@ -79,8 +81,8 @@ class SpooledAttempt:
         if data["format"] != _FORMAT:
             raise NewerFormatError(f"format {data['format']}")
         attempt = _read_as(Attempt, data["attempt"])
-        apart = data["attempt"].get("apart")
-        attempt = replace(attempt, apart=None if apart is None else _read_as(Apart, apart))
+        mark = data["attempt"].get(_MARK)
+        attempt = replace(attempt, reevaluation=None if mark is None else _read_as(Reevaluation, mark))
         outcomes = tuple(Outcome(outcome) for outcome in attempt.history)
         started = datetime.fromisoformat(data["attempt"]["started"])
         return cls(
@@ -91,7 +93,7 @@ class SpooledAttempt:
         )
 
 
-_Kind = TypeVar("_Kind", Apart, Attempt, WorkerIdentity, TrialContent, Ending)
+_Kind = TypeVar("_Kind", Reevaluation, Attempt, WorkerIdentity, TrialContent, Ending)
 
 
 def _read_as(kind: type[_Kind], data: dict[str, Any]) -> _Kind:

@@ -43,7 +43,7 @@ from hpotool.storage.optuna.live_trial import LiveTrial
 from hpotool.storage.optuna.new_trial import running_trial
 from hpotool.storage.optuna.postgres import PostgresStorage
 from hpotool.study.outcome import FAILED_ATTRIBUTE, Outcome
-from hpotool.study.phase import Apart
+from hpotool.study.phase import Reevaluation
 from hpotool.study.rules.retry import Decision, GiveUp, decide_retry
 from hpotool.study.spec import RetrySpec
 
@@ -95,7 +95,7 @@ class WorkerStorage(PostgresStorage):
         self.attempt: Attempt | None = None
         self.last_tell: TellResult | None = None
         self.create_below: int | None = None  # create a trial only if there are fewer; for a finite list of points
-        self.apart_id: int | None = None  # the only trial to claim: a final training
+        self.final_trial_id: int | None = None  # the only trial to claim: a final training
         self.origin = OriginHashes()  # what the next attempts come from
         self._retry = retry or RetrySpec()
         self._is_in_pool = False
@@ -109,7 +109,7 @@ class WorkerStorage(PostgresStorage):
         self._gave_up: GaveUpError | RefusedStatementError | None = None
         self._unsent: SpooledAttempt | None = None  # its leftover, which is sent before the next claim
         self.connection = PatientConnection(url, give_up_after=give_up_after)
-        super().__init__(url, hides_apart=True)
+        super().__init__(url, hides_reevaluations=True)
         self._spool = Spool(home or home_folder(), self.connection.identify(), url)
 
     def _connect(self) -> PatientConnection:
@@ -145,7 +145,7 @@ class WorkerStorage(PostgresStorage):
             self.worker,
             attempts.new_attempt_id(),
             create_below=self.create_below,
-            apart_id=self.apart_id,
+            final_trial_id=self.final_trial_id,
             origin=self.origin,
             in_pool=self._is_in_pool,
         )
@@ -156,7 +156,7 @@ class WorkerStorage(PostgresStorage):
             trial = running_trial(answer.trial_id, answer.number, to_local_time(answer.started))
         else:
             trial = self._memory.read_trial(answer.trial_id)[1]
-            answer = replace(answer, apart=Apart.of(trial.system_attrs))
+            answer = replace(answer, reevaluation=Reevaluation.of(trial.system_attrs))
             trial.state = TrialState.RUNNING  # if it has been taken away, the next heartbeat will say so
         self.adopt_trial(study_id, trial)
         self._own_trial = self._memory.live[answer.trial_id]

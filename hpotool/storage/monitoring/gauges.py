@@ -42,7 +42,7 @@ class Claims:
 
 @dataclass(frozen=True)
 class StudyGauges:
-    """One study's numbers. ``apart``: of the trials in each state, how many are beside the search.
+    """One study's numbers. ``reevaluations``: how many of the trials in each state are beside the search.
 
     ``workers`` are alive, silent and gone. ``gpu_hours`` is the budget as the study file has it, whatever it is.
     """
@@ -54,7 +54,7 @@ class StudyGauges:
     gpu_hours: str | None = None
     begun_s: float | None = None
     trials: Mapping[str, int] = field(default_factory=dict)
-    apart: Mapping[str, int] = field(default_factory=dict)
+    reevaluations: Mapping[str, int] = field(default_factory=dict)
     ended: Sequence[Ended] = ()
     workers: tuple[int, int, int] = (0, 0, 0)
     claims: Claims | None = None
@@ -62,7 +62,9 @@ class StudyGauges:
     @property
     def finished(self) -> int:
         """The trials that count towards the budget."""
-        counted = sum(self.trials.get(state, 0) - self.apart.get(state, 0) for state in ("COMPLETE", "PRUNED"))
+        counted = sum(
+            self.trials.get(state, 0) - self.reevaluations.get(state, 0) for state in ("COMPLETE", "PRUNED")
+        )
         return counted - self.taken_over
 
 
@@ -112,10 +114,10 @@ class _Reader:
 def _read_studies(reader: _Reader, pulse: Pulse) -> list[StudyGauges]:
     silent_after_s, gone_after_s = 2 * pulse.interval.total_seconds(), 2 * pulse.grace.total_seconds()
     trials: dict[int, dict[str, int]] = defaultdict(dict)
-    apart: dict[int, dict[str, int]] = defaultdict(dict)
+    reevaluations: dict[int, dict[str, int]] = defaultdict(dict)
     ended: dict[int, list[Ended]] = defaultdict(list)
     for study_id, state, count, beside in reader.read("gauge_trials"):
-        trials[study_id][state], apart[study_id][state] = count, beside
+        trials[study_id][state], reevaluations[study_id][state] = count, beside
     for study_id, *attempts in reader.read("gauge_attempts"):
         ended[study_id].append(Ended(*attempts))
     present = reader.read("gauge_workers", silent_after_s=silent_after_s, gone_after_s=gone_after_s)
@@ -126,7 +128,7 @@ def _read_studies(reader: _Reader, pulse: Pulse) -> list[StudyGauges]:
         replace(
             _study(known),
             trials=trials[study_id],
-            apart=apart[study_id],
+            reevaluations=reevaluations[study_id],
             ended=ended[study_id],
             workers=workers.get(study_id, (0, 0, 0)),
             claims=claims.get(study_id),

@@ -14,10 +14,11 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from hpotool.errors import InputError, NotFoundError
+from hpotool.errors import InputError
 from hpotool.storage.moving.sources import SourceStudy
 from hpotool.storage.optuna.stored_trial import to_local_time
 from hpotool.study.yaml.document import did_you_mean, parse_scalar
+from hpotool.user_files import read_text_file
 
 _HINT = "hpotool import trials.csv --study NAME --metric loss:minimize"
 _IGNORED = {"number", "state", "datetime_start", "datetime_complete", "duration", "duration_s", "", "outcome",
@@ -57,12 +58,7 @@ def read_csv_study(file: str, names: Sequence[str], metrics: Sequence[str]) -> S
 
 
 def _read_rows(path: Path) -> list[dict[str, str]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise NotFoundError(f"the file {path} does not exist", _HINT) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the file {path} cannot be read: {error}", _HINT) from None
+    text = read_text_file(path, hint=lambda: _HINT)
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:

@@ -51,8 +51,8 @@ from hpotool.storage.optuna.write_buffer import Kind, WriteBuffer, flush_at_exit
 class PostgresStorage(BaseStorage, StoredHeartbeats):
     """A study's storage in Postgres. Threads may share it; forked children and pickled copies open their own.
 
-    The heartbeat arguments are Optuna's (seconds). ``hides_apart``: whole studies are read without the trials
-    beside the search, so that samplers, pruners and "best" do not see them; single ones can still be read.
+    The heartbeat arguments are Optuna's (seconds). ``hides_reevaluations``: whole studies are read without the
+    trials beside the search, so that samplers, pruners and "best" do not see them; single ones can still be read.
     """
 
     def __init__(
@@ -62,13 +62,13 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
         heartbeat_interval: int | None = None,
         grace_period: int | None = None,
         heartbeat_stale_trial_callback: StaleTrialCallback | None = None,
-        hides_apart: bool = False,
+        hides_reevaluations: bool = False,
     ) -> None:
         for name, seconds in (("heartbeat_interval", heartbeat_interval), ("grace_period", grace_period)):
             if seconds is not None and seconds <= 0:
                 raise ValueError(f"The value of `{name}` should be a positive integer.")
         self.url = url
-        self.hides_apart = hides_apart
+        self.hides_reevaluations = hides_reevaluations
         self.heartbeat_interval = heartbeat_interval
         self.grace_period = grace_period
         self.heartbeat_stale_trial_callback = heartbeat_stale_trial_callback
@@ -80,7 +80,7 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
         self._connection = self._connect()
         self._writes = WriteBuffer(self._connection)
         self._studies = StudyRecords(self._writes)
-        self._memory = TrialMemory(self._writes, hides_apart=self.hides_apart)
+        self._memory = TrialMemory(self._writes, hides_reevaluations=self.hides_reevaluations)
         self._directions: dict[int, list[StudyDirection]] = {}
         weakref.finalize(self, flush_at_exit(self._writes))
 
@@ -89,7 +89,8 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
 
     def __getstate__(self) -> dict[str, Any]:
         self._writes.flush()
-        kept = ("url", "hides_apart", "heartbeat_interval", "grace_period", "heartbeat_stale_trial_callback")
+        heartbeats = ("heartbeat_interval", "grace_period", "heartbeat_stale_trial_callback")
+        kept = ("url", "hides_reevaluations", *heartbeats)
         return {name: self.__dict__[name] for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -348,7 +349,7 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
             return super().get_n_trials(study_id, state)
         self._studies.read(study_id)
         rows = self.run_with_pending(
-            query("count_trials"), {"study_id": study_id, "hides_apart": self.hides_apart}
+            query("count_trials"), {"study_id": study_id, "hides_reevaluations": self.hides_reevaluations}
         )
         counted = tuple(TrialState) if state is None else (state,) if isinstance(state, TrialState) else state
         return sum(count for name, count in rows if TrialState[name] in counted)
@@ -369,7 +370,9 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
                 raise ValueError(NOT_FOUND)
             return best
         name = "find_best_maximum" if maximize else "find_best_minimum"
-        rows = self.run_with_pending(query(name), {"study_id": study_id, "hides_apart": self.hides_apart})
+        rows = self.run_with_pending(
+            query(name), {"study_id": study_id, "hides_reevaluations": self.hides_reevaluations}
+        )
         if not rows:
             raise ValueError(NOT_FOUND)
         return self.get_trial(rows[0][0])

@@ -15,7 +15,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.storage.optuna.stored_trial import StoredTrial
-from hpotool.study.phase import is_apart
+from hpotool.study.phase import is_reevaluation
 
 # More than this are missing only if trials were deleted by hand: then only the newest are looked for.
 _MOST_MISSING = 1_000
@@ -25,20 +25,20 @@ def _number(trial: FrozenTrial) -> int:
     return trial._number
 
 
-def stands_apart(trial: FrozenTrial) -> bool:
+def reevaluates(trial: FrozenTrial) -> bool:
     """Whether it is no trial of the search. Of a finished one nothing is decoded for it."""
-    return is_apart(trial.system_attributes.keys if isinstance(trial, StoredTrial) else trial._system_attrs)
+    return is_reevaluation(trial.system_attributes.keys if isinstance(trial, StoredTrial) else trial._system_attrs)
 
 
 class StudyHistory:
     """The trials of one study. Not thread-safe: the storage holds its lock around every use.
 
-    ``hides_apart``: of trials apart from the search it knows no more than that their numbers are taken.
+    ``hides_reevaluations``: of re-evaluations it knows no more than that their numbers are taken.
     """
 
-    def __init__(self, study_id: int, *, hides_apart: bool = False) -> None:
+    def __init__(self, study_id: int, *, hides_reevaluations: bool = False) -> None:
         self.study_id = study_id
-        self._hides_apart = hides_apart
+        self._hides_reevaluations = hides_reevaluations
         self.is_loaded = False
         self.wants_steps = False  # a reader follows the intermediate values: read them with new trials
         self.fresh_until = 0.0
@@ -80,7 +80,7 @@ class StudyHistory:
         if known is not None and known.state.is_finished():
             return
         self._count(trial._number)
-        if self._hides_apart and stands_apart(trial):
+        if self._hides_reevaluations and reevaluates(trial):
             return
         self._by_id[trial._trial_id] = trial
         if known is not None:

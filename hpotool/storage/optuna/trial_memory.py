@@ -22,7 +22,7 @@ from hpotool.storage.optuna.decoding import TrialDecoder
 from hpotool.storage.optuna.live_trial import LiveTrial
 from hpotool.storage.optuna.stored_trial import NO_STEPS, StepValues, StoredTrial
 from hpotool.storage.optuna.study_records import NOT_FOUND
-from hpotool.storage.optuna.trial_cache import StudyHistory, stands_apart
+from hpotool.storage.optuna.trial_cache import StudyHistory, reevaluates
 from hpotool.storage.optuna.write_buffer import WriteBuffer
 
 MEMORY_MAY_BE_OLD_S = 1.0
@@ -48,12 +48,12 @@ class TrialLog:
 class TrialMemory:
     """The trials read from the database, and the writes of this process's own trials. Thread-safe.
 
-    The lock is never held during a database query. ``hides_apart``: readers of whole studies do not see the
-    trials beside the search.
+    The lock is never held during a database query. ``hides_reevaluations``: readers of whole studies do not see
+    the trials beside the search.
     """
 
-    def __init__(self, writes: WriteBuffer, *, hides_apart: bool = False) -> None:
-        self._hides_apart = hides_apart
+    def __init__(self, writes: WriteBuffer, *, hides_reevaluations: bool = False) -> None:
+        self._hides_reevaluations = hides_reevaluations
         self.lock = threading.RLock()
         self.live: dict[int, LiveTrial] = {}
         self.decoder = TrialDecoder(self.load_steps)
@@ -63,7 +63,9 @@ class TrialMemory:
     def history(self, study_id: int) -> StudyHistory:
         """The known trials of the study; empty at first."""
         with self.lock:
-            return self._histories.setdefault(study_id, StudyHistory(study_id, hides_apart=self._hides_apart))
+            return self._histories.setdefault(
+                study_id, StudyHistory(study_id, hides_reevaluations=self._hides_reevaluations)
+            )
 
     def forget(self, study_id: int) -> None:
         """Forget a study that was deleted."""
@@ -195,7 +197,7 @@ class TrialMemory:
         """The waiting trials, by number, without reading the rest of the study."""
         rows = self._writes.run(query("read_waiting"), {"study_id": study_id, "with_steps": True})
         trials = [self.decoder.trial(row) for row in rows]
-        return [trial for trial in trials if not (self._hides_apart and stands_apart(trial))]
+        return [trial for trial in trials if not (self._hides_reevaluations and reevaluates(trial))]
 
     def distribution(self, study_id: int, name: str) -> BaseDistribution | None:
         """The first distribution of a parameter in the study."""

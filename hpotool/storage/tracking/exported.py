@@ -21,7 +21,7 @@ from hpotool.study.branch import Branch
 from hpotool.study.file.reader import read_study_data
 from hpotool.study.labels import join_stored_note, note_prefix, tags_of
 from hpotool.study.outcome import Outcome
-from hpotool.study.phase import Apart
+from hpotool.study.phase import Reevaluation
 from hpotool.study.rules.budget import total_cost
 from hpotool.study.spec import StudySpec
 
@@ -67,7 +67,7 @@ class ExportedTrial:
         lineage: the numbers of the trials that it is a retry of, the first one first.
         source: the number of the trial whose checkpoint it began with.
         cost: by the prices of the study's budget; None without any.
-        apart: what it is for, where that is not the search.
+        reevaluation: what it is for, where that is not the search.
         kept: what a final training noted of the files that it kept.
         tags, note: what people said of it.
     """
@@ -85,7 +85,7 @@ class ExportedTrial:
     lineage: tuple[int, ...] = ()
     source: int | None = None
     cost: float | None = None
-    apart: Apart | None = None
+    reevaluation: Reevaluation | None = None
     kept: Mapping[str, Any] | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
@@ -178,7 +178,7 @@ def _trial(
         lineage=tuple(system.get("retry_history", ())),
         source=branch.source if branch else None,
         cost=_cost(study.spec, attempts),
-        apart=Apart.of(system),
+        reevaluation=Reevaluation.of(system),
         kept=system.get(ARTIFACTS),
         tags=tags_of(system),
         note=join_stored_note(note, note_prefix(trial._trial_id)),

@@ -40,7 +40,11 @@ class Arrived:
 
     def with_more(self, numbers: Iterable[int], refused: Iterable[int] = ()) -> Arrived:
         """The same with more; the numbers that follow each other from below are told as one."""
-        below, beyond = self.below, set(self.beyond).union(numbers, refused)
+        refused = frozenset(refused)
+        below, beyond = (
+            self.below,
+            {number for number in self.beyond.union(numbers, refused) if number >= self.below},
+        )
         while below in beyond:
             beyond.remove(below)
             below += 1

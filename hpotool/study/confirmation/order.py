@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from hpotool.study.phase import Apart
+from hpotool.study.phase import Reevaluation
 from hpotool.study.rules.replicates import point_key
 
 BASELINE = "baseline"
@@ -64,7 +64,7 @@ class Order:
         """The inverse of `to_data`."""
         return cls(**{**data, "points": tuple(Point(**point) for point in data["points"])})
 
-    def replicates(self) -> list[Apart]:
+    def replicates(self) -> list[Reevaluation]:
         """The replicates that are asked for, seed by seed, so that an answer begins with all points."""
         return list_replicates(self.points, range(self.seeds))
 
@@ -82,10 +82,10 @@ class Order:
         return replace(self, points=tuple(_with_names_of_their_own(points.values())))
 
 
-def list_replicates(points: Iterable[Point], seeds: Iterable[int]) -> list[Apart]:
+def list_replicates(points: Iterable[Point], seeds: Iterable[int]) -> list[Reevaluation]:
     """A replicate of each point for each seed."""
     names = [point.name for point in points]
-    return [Apart("confirm", name, seed) for seed in seeds for name in names]
+    return [Reevaluation("confirm", name, seed) for seed in seeds for name in names]
 
 
 def _with_names_of_their_own(points: Iterable[Point]) -> Sequence[Point]:

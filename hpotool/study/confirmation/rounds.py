@@ -14,7 +14,7 @@ import numpy as np
 
 from hpotool.study.confirmation.order import Order, list_replicates
 from hpotool.study.confirmation.posterior import Floats, Measured, draw_means, probabilities_of_best
-from hpotool.study.phase import Apart
+from hpotool.study.phase import Reevaluation
 from hpotool.study.rules.replicates import Measurement, average
 
 _FEWEST_MORE = 2  # replicates that a point gets in a further round
@@ -28,7 +28,7 @@ class Replicate:
     metric. ``state`` is Optuna's.
     """
 
-    apart: Apart
+    reevaluation: Reevaluation
     number: int
     state: str
     measured: Measurement | None = None
@@ -90,12 +90,12 @@ def by_point(order: Order, replicates: Sequence[Replicate]) -> dict[str, dict[in
     """What was measured of each point, by its replicate's number."""
     found: dict[str, dict[int, Measurement]] = {point.name: {} for point in order.points}
     for one in replicates:
-        if one.measured is not None and one.apart.point in found:
-            found[one.apart.point][one.apart.replicate] = one.measured
+        if one.measured is not None and one.reevaluation.point in found:
+            found[one.reevaluation.point][one.reevaluation.replicate] = one.measured
     return found
 
 
-def next_round(order: Order, replicates: Sequence[Replicate], signs: Sequence[float]) -> list[Apart]:
+def next_round(order: Order, replicates: Sequence[Replicate], signs: Sequence[float]) -> list[Reevaluation]:
     """The replicates to ask for now; none while some are open, when it is sure, or where it costs too much."""
     if order.confidence is None or any(one.is_open for one in replicates):
         return []
@@ -104,12 +104,12 @@ def next_round(order: Order, replicates: Sequence[Replicate], signs: Sequence[fl
         return []
     asked = {name: 1 + max(seeds) for name, seeds in _seeds_by_point(replicates).items()}
     undecided = _undecided(judgement, order.confidence, several=len(signs) > 1)
-    more: list[Apart] = []
+    more: list[Reevaluation] = []
     for point in order.points:
         if point.name in undecided and point.name in asked:
             count = asked[point.name]
             more += list_replicates([point], range(count, count + max(_FEWEST_MORE, math.ceil(count / 2))))
-    more.sort(key=lambda apart: apart.replicate)
+    more.sort(key=lambda reevaluation: reevaluation.replicate)
     left = len(more) if order.most is None else max(0, order.most - len(replicates))
     return more[:left] if left >= len(undecided) else []
 
@@ -138,5 +138,5 @@ def _may_be_best(measured: Sequence[Measurement]) -> bool:
 def _seeds_by_point(replicates: Sequence[Replicate]) -> Mapping[str, set[int]]:
     found: dict[str, set[int]] = {}
     for one in replicates:
-        found.setdefault(one.apart.point, set()).add(one.apart.replicate)
+        found.setdefault(one.reevaluation.point, set()).add(one.reevaluation.replicate)
     return found

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 FORMAT = 1
+_MARK = "apart"  # the key of a re-evaluation in the file
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Recipe:
         study: the resolved study file.
         number: the trial's; the objective may use it.
         seed: the attempt's own; ``None``: it was given none.
-        apart: the mark of a trial apart from the search, which tells its phase.
+        reevaluation: the mark of a trial beside the search, which tells its phase.
         state: how it ended; ``outcome`` is more precise.
         reports: what it reported, by step.
         code: where its code is from; with the text of its uncommitted changes, if there were any.
@@ -30,7 +31,7 @@ class Recipe:
     number: int
     params: Mapping[str, Any]
     seed: int | None
-    apart: Mapping[str, Any] | None
+    reevaluation: Mapping[str, Any] | None
     state: str
     outcome: str | None
     values: Mapping[str, float]
@@ -42,7 +43,11 @@ class Recipe:
 
     def as_data(self) -> dict[str, Any]:
         """The recipe as JSON data; the text of changes is a file of its own."""
-        return {**asdict(self), "code": {key: value for key, value in self.code.items() if key != "diff"}}
+        code = {key: value for key, value in self.code.items() if key != "diff"}
+        return {
+            _MARK if key == "reevaluation" else key: value
+            for key, value in (asdict(self) | {"code": code}).items()
+        }
 
     @classmethod
     def of(cls, data: Any) -> Recipe:
@@ -52,8 +57,8 @@ class Recipe:
             ValueError: it is none, or one of a later hpotool.
         """
         try:
-            found = cls(**data)
-        except TypeError:
+            found = cls(**{"reevaluation" if key == _MARK else key: value for key, value in dict(data).items()})
+        except (TypeError, ValueError):
             raise ValueError("it is no lock file of hpotool reproduce, or one of another version") from None
         if found.format != FORMAT:
             raise ValueError(f"it has format {found.format}, and this hpotool reads {FORMAT}")

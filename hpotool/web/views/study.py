@@ -29,7 +29,7 @@ EVENTS_SHOWN = 20
 _MOST_DOTS = 300  # a page is sent again every few seconds
 _MOST_ON_FRONT = 50
 _LATEST = 12
-_APART = "confirmations and final trainings"
+_REEVALUATIONS = "confirmations and final trainings"
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,12 @@ def list_warnings(found: StudyStatus) -> Iterator[str]:
 
 
 def sum_spending(spent: Sequence[Spent], prices: dict[str, float] | Any) -> list[SpentRow]:
-    """Return a row for each outcome, the longest first, then what stands apart from the search, then the sum."""
+    """Return a row for each outcome, the longest first, then the re-evaluations, then the sum."""
     groups: defaultdict[str, list[Spent]] = defaultdict(list)
     for one in spent:
-        groups[_APART if one.is_apart else one.outcome or "running"].append(one)
+        groups[_REEVALUATIONS if one.is_reevaluation else one.outcome or "running"].append(one)
     rows = [_add(outcome, own, prices) for outcome, own in groups.items()]
-    rows.sort(key=lambda row: (row.outcome == _APART, -row.seconds))
+    rows.sort(key=lambda row: (row.outcome == _REEVALUATIONS, -row.seconds))
     return [*rows, _add("all", spent, prices)] if len(rows) > 1 else rows
 
 

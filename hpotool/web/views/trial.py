@@ -58,7 +58,7 @@ def show_trial(source: Source, study_id: int, number: int) -> dict[str, Any]:
     Raises:
         NotFoundError: there is no such study or trial.
     """
-    study = source.study(study_id, with_apart=True)
+    study = source.study(study_id, with_reevaluations=True)
     attempts = list_attempts(source.connection, study.study_name, number).get(number, [])
     data = describe_trial(study, number, {number: attempts}).as_data()
     root = data["lineage"][0] if data["lineage"] else number

@@ -65,7 +65,7 @@ def show_trials(source: Source, study_id: int, query: Mapping[str, str]) -> dict
     Raises:
         NotFoundError: there is no such study.
     """
-    study, wish, problem = source.study(study_id, with_apart=True), Wish.read(query), None
+    study, wish, problem = source.study(study_id, with_reevaluations=True), Wish.read(query), None
     try:
         numbers, selected = choose_trials(source, study, wish)
     except InputError as error:

@@ -20,16 +20,12 @@ _MEASURED = ("constraints", REPORTS_ATTRIBUTE)  # the system attributes that con
 def resolve_duplicate(spec: StudySpec, study: Study, trial: Trial) -> AttemptResult | None:
     """The existing result for ``trial``; None: it has to run (as a replicate, which is recorded on it).
 
-    Of several earlier trials with exactly its parameters, the first counts. A branch is not a duplicate, because
-    it trains further than the trial from which it got its parameters.
+    Of several earlier trials with exactly its parameters, the first counts.
     """
     if spec.duplicates == "allow" or not spec.search_space:
         return None
-    if Branch.of(trial._cached_frozen_trial.system_attrs):
-        return None
-    try:
-        point = point_key(suggest_search_space(spec.search_space, trial), trial.distributions)
-    except ValueError:  # the attempt itself will raise the same error, and report it
+    point = find_point(spec, trial)
+    if point is None:
         return None
     if not spec.has_replicates:
         same = _first(study, point, TrialState.COMPLETE, TrialState.PRUNED)
@@ -38,6 +34,20 @@ def resolve_duplicate(spec: StudySpec, study: Study, trial: Trial) -> AttemptRes
     if same is not None and same.number < trial.number:
         trial.set_user_attr(REPLICATE_OF, same.number)
     return None
+
+
+def find_point(spec: StudySpec, trial: Trial) -> str | None:
+    """The key that all trials with this trial's parameters share.
+
+    None for a branch, which trains further than the trial from which it got its parameters; and if the parameters
+    cannot be suggested: the attempt itself will raise the same error, and report it.
+    """
+    if Branch.of(trial._cached_frozen_trial.system_attrs):
+        return None
+    try:
+        return point_key(suggest_search_space(spec.search_space, trial), trial.distributions)
+    except ValueError:
+        return None
 
 
 def _first(study: Study, point: str, *states: TrialState) -> FrozenTrial | None:

@@ -15,14 +15,12 @@ from hpotool.errors import DatabaseUnreachableError
 from hpotool.storage.fleet.attempts import Attempt
 from hpotool.storage.fleet.reuse import REUSED, Candidate, find_reusable
 from hpotool.storage.fleet.worker_storage import WorkerStorage
-from hpotool.study.branch import Branch
 from hpotool.study.file.differences import differences_in_measuring
 from hpotool.study.file.reader import read_study_data
 from hpotool.study.outcome import Outcome
 from hpotool.study.rules.replicates import point_key
-from hpotool.study.space import suggest_search_space
 from hpotool.study.spec import StudySpec
-from hpotool.worker.attempt.duplicates import SAME_POINT, copy_measurements
+from hpotool.worker.attempt.duplicates import SAME_POINT, copy_measurements, find_point
 from hpotool.worker.attempt.running_attempt import AttemptResult
 
 
@@ -31,11 +29,8 @@ def reuse_result(spec: StudySpec, storage: WorkerStorage, attempt: Attempt, tria
     seed = spec.sampler.seed
     if not spec.reuse or seed is None or not storage.origin.is_known:
         return None
-    if Branch.of(trial._cached_frozen_trial.system_attrs):
-        return None
-    try:
-        point = point_key(suggest_search_space(spec.search_space, trial), trial.distributions)
-    except ValueError:  # the attempt itself will raise the same error, and report it
+    point = find_point(spec, trial)
+    if point is None:
         return None
     with suppress(DatabaseUnreachableError), storage.connection.no_wait():
         for one in find_reusable(storage.run, attempt.study_id, seed, attempt.root_number, storage.origin):

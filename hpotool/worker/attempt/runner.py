@@ -21,7 +21,7 @@ from hpotool.errors import CheckpointStoreError
 from hpotool.study.branch import Branch, steps_of_trial
 from hpotool.study.doors import one_line
 from hpotool.study.outcome import Outcome
-from hpotool.study.phase import Apart, phase_of
+from hpotool.study.phase import Reevaluation, phase_of
 from hpotool.study.space import suggest_search_space
 from hpotool.study.spec import StudySpec
 from hpotool.worker.attempt.constraints import set_constraints, set_out_of_memory
@@ -238,7 +238,7 @@ class AttemptRunner:
 
     def _job(self, running: RunningAttempt, checkpoint_dir: Path | None) -> Job:
         trial, seed = running.trial, running.seed
-        phase = phase_of(Apart.of(trial._cached_frozen_trial.system_attrs))
+        phase = phase_of(Reevaluation.of(trial._cached_frozen_trial.system_attrs))
         environment = {
             "HPOTOOL_STUDY": self._spec.name,
             "HPOTOOL_TRIAL": str(trial.number),

@@ -26,7 +26,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.search.pruning.verdict import say_verdict
 from hpotool.study.doors import check_name, check_step
-from hpotool.study.phase import is_apart
+from hpotool.study.phase import is_reevaluation
 from hpotool.study.spec import MetricSpec
 from hpotool.worker.process.protocol import CONSTRAINT_ATTRIBUTE, OWN_SYSTEM_ATTRIBUTES, REPORTS_ATTRIBUTE
 
@@ -134,7 +134,7 @@ class TrialServer:
 
     def _ask_pruner(self) -> bool:
         trial = self._trial
-        if is_apart(trial._cached_frozen_trial.system_attrs):
+        if is_reevaluation(trial._cached_frozen_trial.system_attrs):
             return False  # what is measured again is measured to its end
         if len(self._metrics) == 1:
             return trial.should_prune()

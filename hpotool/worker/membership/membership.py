@@ -172,7 +172,7 @@ class Membership:
                 places = count_budget(self._storage.run, self._study_id)
         except HpotoolError:  # the database is away, or tables or privileges are missing
             return True
-        if places.open_apart:
+        if places.open_replicates:
             return True
         has_places = settings.budget_trials is None or places.finished < settings.budget_trials
         return has_places and settings.state != "done"
@@ -220,7 +220,7 @@ class Membership:
 
     def _obey_study(self, attempt: Attempt | None, orders: Orders) -> None:
         """Leave if the study's state says so."""
-        is_searching = attempt is not None and attempt.apart is None
+        is_searching = attempt is not None and attempt.reevaluation is None
         if orders.study_state in ("stopped", "draining") or (orders.study_state == "done" and is_searching):
             # Done while an attempt runs: a limit was reached. The trial is requeued, for a larger budget.
             level = Level.DRAIN if orders.study_state == "draining" else Level.STOP

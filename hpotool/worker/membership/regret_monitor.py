@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 
@@ -25,6 +25,7 @@ from hpotool.study.rules.budget import Usage, reached_limit
 from hpotool.study.rules.regret import Regret
 from hpotool.study.spec import BudgetSpec, StudySpec
 from hpotool.worker.log import log_event
+from hpotool.worker.membership.side_threads import Step
 
 JOB_NAME = "regret"
 _NICENESS = 10
@@ -60,6 +61,17 @@ class RegretMonitor:
         self._study: Study | None = None
         self._looks: RegretLooks | None = None
         self._is_closed = False
+
+    def __enter__(self) -> RegretMonitor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def steps(self) -> Mapping[str, Step]:
+        """What a side thread calls; the limit may be set while the study runs, so it is always looked for."""
+        return {"regret": self.step}
 
     def step(self) -> float:
         """Look once, if the study has the limit; return the seconds until the next look."""

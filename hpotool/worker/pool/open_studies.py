@@ -150,11 +150,7 @@ class OpenStudies:
                 return study
             self._forget(turn.study_id)
         opened = self._new_study(turn.study_id, known)
-        try:
-            opened.open()
-        except BaseException:
-            opened.runner.close()
-            raise
+        opened.open()
         while len(self._open) >= MOST_OPEN:
             self._forget(next(iter(self._open)))
         self._open[turn.study_id] = opened

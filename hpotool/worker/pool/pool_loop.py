@@ -8,14 +8,14 @@ import time
 from collections.abc import Mapping
 from datetime import timedelta
 
-from hpotool.errors import EXIT_DONE, EXIT_FAILED, HpotoolError
+from hpotool.errors import EXIT_FAILED, HpotoolError
 from hpotool.storage.database.outage import GaveUpError
 from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.storage.pools.places import list_places
 from hpotool.storage.pools.turns import EndedTurn, NoTurn, Turn, choose_study
 from hpotool.storage.pools.waiting import describe_waiting
 from hpotool.worker.log import log_event
-from hpotool.worker.loop import Departure, judge_broken
+from hpotool.worker.loop import Departure, depart_as_asked, judge_broken
 from hpotool.worker.pool.open_studies import PASSED_OVER_FOR_S, OpenStudies
 from hpotool.worker.pool.pool_membership import PoolMembership
 from hpotool.worker.process.fork_server_handle import ImportInterrupted
@@ -62,10 +62,7 @@ class PoolLoop:
             departure = self._take_turn()
             if departure is not None:
                 return departure
-        code = self._stopping.exit_code
-        if code != EXIT_DONE and not self._membership.has_work_left():
-            code = EXIT_DONE
-        return Departure(self._stopping.describe_reason(), code)
+        return depart_as_asked(self._stopping, self._membership.has_work_left)
 
     def _take_turn(self) -> Departure | None:
         try:

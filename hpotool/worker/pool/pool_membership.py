@@ -121,7 +121,9 @@ class PoolMembership(Membership):
     def _obey_study(self, attempt: Attempt | None, orders: Orders) -> None:
         if attempt is None:
             return
-        is_over = orders.study_state == "stopped" or (orders.study_state == "done" and attempt.apart is None)
+        is_over = orders.study_state == "stopped" or (
+            orders.study_state == "done" and attempt.reevaluation is None
+        )
         if is_over:
             why = f": {orders.study_reason}" if orders.study_reason else ""
             self._hand_back_place(attempt, f"the study is {orders.study_state}{why}")

@@ -1,108 +1,74 @@
-"""Assembles a pool's worker and runs it: storage, membership, studies, loop."""
+"""A pool's worker: serves several studies in turn in this process, until there is a reason to leave."""
 
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import timedelta
-from functools import partial
 
 from hpotool.errors import NotFoundError
-from hpotool.settings import read_pulse, writable_home_folder
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.schema import check_schema
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.quarantines import note_device_in_pool
-from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.storage.pools.places import list_places
 from hpotool.storage.pools.turns import PoolStudy
-from hpotool.worker.allowed import Allowed
-from hpotool.worker.gpu import DeviceMeter, Nvml, Slot
 from hpotool.worker.log import log_event
 from hpotool.worker.loop import Departure
-from hpotool.worker.membership.identity import identify_worker
-from hpotool.worker.parts import STOP_GRACE, announce, new_watch
 from hpotool.worker.pool.open_studies import OpenStudies
-from hpotool.worker.pool.open_study import OpenStudy, PoolSettings
+from hpotool.worker.pool.open_study import OpenStudy
 from hpotool.worker.pool.pool_loop import PoolLoop
 from hpotool.worker.pool.pool_membership import PoolMembership
-from hpotool.worker.signals import Stopping
+from hpotool.worker.serving.context import WorkerContext
+from hpotool.worker.serving.options import WorkerOptions
 
 
-def run_pool_worker(
-    url: DatabaseUrl,
-    pool: str,
-    slot: Slot,
-    meter: DeviceMeter | None = None,
-    *,
-    checkpoints: str | None = None,
-    grace: timedelta = STOP_GRACE,
-    give_up_after: timedelta | None = None,
-    has_breaker: bool = True,
-    nvml: Nvml | None = None,
-    allowed: Allowed = Allowed(),  # noqa: B008  (frozen)
-    stays: bool = False,
-) -> Departure:
+def run_pool_worker(url: DatabaseUrl, pool: str, options: WorkerOptions, *, stays: bool = False) -> Departure:
     """Serve the studies of a pool in this process until there is a reason to leave; return the reason.
 
-    ``stays``: wait for more when every study is done. The other arguments are those of `run_worker`. A study that
-    cannot run here is left to other workers.
+    A study that cannot run here is left to other workers. ``stays``: wait for more when every study is done.
 
     Raises:
         NotFoundError: no study is in the pool, and the worker is not to wait for one.
         GaveUpError: the database outage lasted too long.
     """
-    pulse = read_pulse()
-    stopping = Stopping()
     with closing(Connection(url)) as connection:
         check_schema(connection)
         if not stays:
             _check_pool(connection, pool)
-    home = writable_home_folder()
-    storage = WorkerStorage(url, identify_worker(slot.label), give_up_after=give_up_after)
-    worker_id = storage.worker.worker_id
 
-    def new_study(study_id: int, known: PoolStudy) -> OpenStudy:
-        return OpenStudy(study_id, known, settings, storage, membership, stopping)
+    def open_study(study_id: int, known: PoolStudy) -> OpenStudy:
+        return OpenStudy(worker, study_id, known, membership)
 
-    studies = OpenStudies(storage, new_study)
-    watch = new_watch(slot, nvml, studies.stop, partial(note_device_in_pool, storage.run, pool, worker_id))
-    settings = PoolSettings(
+    worker = WorkerContext.create(
         url,
-        slot,
-        meter,
-        nvml,
-        watch,
-        home,
-        checkpoints or str(home / "checkpoints"),
-        grace,
-        pulse,
-        has_breaker,
-        allowed,
+        options,
+        lambda outcome, reason, grace: studies.stop(outcome, reason, grace),
+        lambda run, worker_id, change, reason: note_device_in_pool(run, pool, worker_id, change, reason),
     )
+    storage, pulse = worker.storage, worker.pulse
+    studies = OpenStudies(storage, open_study)
     membership = PoolMembership(
         storage,
         pool,
-        stopping,
+        worker.stopping,
         studies.stop_attempt,
         studies.has_checkpoint,
         interval=pulse.interval,
         grace=pulse.grace,
-        hand_back=grace,
-        more_steps={"side processes": studies.step, **({} if watch is None else {"devices": watch.step})},
+        hand_back=options.grace,
+        more_steps={"side processes": studies.step, **worker.device_steps},
         waits=studies.waits,
-        devices=[device.uuid for device in slot.devices],
+        devices=worker.device_uuids,
     )
-    stopping.announce = lambda level, name: announce(storage, level, name, grace)
-    with stopping.on_signals(), membership:
-        log_event("ready", f"{worker_id} works in pool {pool} ({slot.label})", worker=worker_id, pool=pool)
+    with worker.stopping.on_signals(), membership:
+        said = f"{worker.worker_id} works in pool {pool} ({options.slot.label})"
+        log_event("ready", said, worker=worker.worker_id, pool=pool)
         try:
-            loop = PoolLoop(pool, storage, studies, membership, stopping, pulse.interval / 2, stays=stays)
+            loop = PoolLoop(pool, storage, studies, membership, worker.stopping, pulse.interval / 2, stays=stays)
             departure = loop.run()
             membership.end_reason = departure.reason
         finally:
             studies.close(membership.has_study_work_left)
-    log_event("leave", f"leaving: {departure.reason}", worker=worker_id, reason=departure.reason)
-    return departure
+    return worker.leave(departure)
 
 
 def _check_pool(connection: Connection, pool: str) -> None:

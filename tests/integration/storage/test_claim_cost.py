@@ -69,7 +69,7 @@ def test_no_statement_reads_more_trials_than_are_open(long_study, name: str) -> 
         "grace_s": 30,
         "study_name": "",
         "create_below": None,
-        "apart_id": None,
+        "final_trial_id": None,
         "has_checkpoint": False,
         "waits": None,
         "code_hash": "0123456789abcdef",

@@ -1,4 +1,4 @@
-"""Replicates stand apart from the search: no place of the budget, no sampler, no pruner; each is there once."""
+"""Replicates are beside the search: no place of the budget, no sampler, no pruner; each is there once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hpotool.storage.fleet.usage import UsageReader
 from hpotool.storage.open import open_storage
 from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.outcome import Outcome
-from hpotool.study.phase import Apart
+from hpotool.study.phase import Reevaluation
 from hpotool.study.spec import BudgetSpec, MetricSpec
 
 DONE = Ending(Outcome.COMPLETE)
@@ -38,11 +38,11 @@ def _run_one(study, worker, value: float = 1.0) -> Attempt:
     return attempt
 
 
-def _marks(study) -> list[Apart]:
+def _marks(study) -> list[Reevaluation]:
     rows = study.connection.run(
         "SELECT value_json FROM trial_system_attributes WHERE key = 'hpotool:phase' ORDER BY trial_id"
     )
-    return [Apart(**json.loads(mark)) for (mark,) in rows]
+    return [Reevaluation(**json.loads(mark)) for (mark,) in rows]
 
 
 def test_replicates_run_in_a_study_that_is_done_and_take_no_place(make_study) -> None:
@@ -52,9 +52,9 @@ def test_replicates_run_in_a_study_that_is_done_and_take_no_place(make_study) ->
     assert study.claim(worker).kind == "done"
 
     assert _order(study, Order(POINTS, seeds=2)) == [2, 3, 4, 5]
-    assert _marks(study) == [Apart("confirm", name, k) for k in (0, 1) for name in ("trial 0", "baseline")]
+    assert _marks(study) == [Reevaluation("confirm", name, k) for k in (0, 1) for name in ("trial 0", "baseline")]
     places = orders.count_budget(study.connection.run, study.study_id)
-    assert (places.finished, places.running, places.waiting, places.open_apart) == (2, 0, 0, 4)
+    assert (places.finished, places.running, places.waiting, places.open_replicates) == (2, 0, 0, 4)
 
     assert [_run_one(study, worker).number for _ in range(4)] == [2, 3, 4, 5]
     assert study.claim(worker).kind == "done"
@@ -94,7 +94,7 @@ def test_a_study_at_its_limit_runs_replicates_and_stays_done(make_study) -> None
     assert isinstance(attempt, Attempt)
     waiting = study.claim(study.worker())
     assert isinstance(waiting, NoTrial)
-    assert (waiting.kind, waiting.running_apart) == ("wait", 1), "it may have to be tried again"
+    assert (waiting.kind, waiting.running_replicates) == ("wait", 1), "it may have to be tried again"
     finish_attempt(study.connection.run, attempt, "test", TrialState.COMPLETE, [1.0], DONE)
     assert study.claim(worker).kind == "done"
     assert orders.read_settings(study.connection.run, study.study_id).reason == "budget.wall: an hour"
@@ -130,7 +130,9 @@ def test_a_lost_replicate_is_tried_again_as_the_same_replicate(make_study) -> No
     assert (again.number, again.root_number) == (2, 1)
     finish_attempt(study.connection.run, again, "test", TrialState.COMPLETE, [3.0], DONE)
     found = read_confirmation(study.connection.run, study.study_id)
-    assert [(one.apart.replicate, one.number, one.measured.values) for one in found.replicates] == [(0, 2, (3.0,))]
+    assert [(one.reevaluation.replicate, one.number, one.measured.values) for one in found.replicates] == [
+        (0, 2, (3.0,))
+    ]
     assert orders.count_budget(study.connection.run, study.study_id).finished == 1
     assert study.claim(worker).kind == "done"
 
@@ -154,7 +156,7 @@ def test_samplers_and_pruners_do_not_see_replicates(make_study) -> None:
     _run_one(study, worker, 5.0), _run_one(study, worker, 4.0)
     hidden = optuna.load_study(study_name=study.optuna.study_name, storage=open_storage(study.url.sqlalchemy))
     shown = optuna.load_study(
-        study_name=study.optuna.study_name, storage=open_storage(study.url.sqlalchemy, hides_apart=False)
+        study_name=study.optuna.study_name, storage=open_storage(study.url.sqlalchemy, hides_reevaluations=False)
     )
     assert hidden.best_value == 4.0
     _order(study, Order(POINTS[:1], seeds=3))
@@ -225,5 +227,5 @@ def test_a_spooled_replicate_keeps_its_mark_and_a_trial_of_the_search_its_old_sh
     plain = SpooledAttempt(attempt, worker, TrialContent([], [], {}, {}), None)
     assert "apart" not in json.loads(plain.to_json())["attempt"]
     assert SpooledAttempt.from_json(plain.to_json()) == plain
-    marked = replace(plain, attempt=replace(attempt, apart=Apart("confirm", "trial 0", 1)))
+    marked = replace(plain, attempt=replace(attempt, reevaluation=Reevaluation("confirm", "trial 0", 1)))
     assert SpooledAttempt.from_json(marked.to_json()) == marked

@@ -110,7 +110,7 @@ def test_trials_beside_the_search_are_no_part_of_the_budget(make_study) -> None:
         (beside.trial_id,),
     )
     found = study_of(study.connection, "a")
-    assert (found.trials["COMPLETE"], found.apart["COMPLETE"], found.finished) == (2, 1, 1)
+    assert (found.trials["COMPLETE"], found.reevaluations["COMPLETE"], found.finished) == (2, 1, 1)
 
 
 class Counting(Connection):

@@ -221,7 +221,9 @@ def test_a_worker_in_quarantine_leaves_a_study_that_is_over_and_runs_the_final_i
     study.optuna._storage.set_trial_system_attr(
         trial._trial_id, "hpotool:phase", {"phase": "final", "point": "p", "replicate": 0}
     )
-    claimed = claim_trial(study.connection.run, study.study_id, bad, new_attempt_id(), apart_id=trial._trial_id)
+    claimed = claim_trial(
+        study.connection.run, study.study_id, bad, new_attempt_id(), final_trial_id=trial._trial_id
+    )
     assert isinstance(claimed, Attempt)
 
 

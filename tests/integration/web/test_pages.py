@@ -345,8 +345,8 @@ def test_what_stands_apart_from_the_search_is_named_and_not_counted(make_study: 
     study = make_study(budget=9, study_name="s")
     mark = {"phase": "confirm", "point": "trial 0", "replicate": 1}
     run_trials(study, [COMPLETE])
-    apart = create_trial(value=1.0, system_attrs={"hpotool:phase": mark})
-    study.optuna.add_trial(apart)
+    reevaluation = create_trial(value=1.0, system_attrs={"hpotool:phase": mark})
+    study.optuna.add_trial(reevaluation)
     pages = pages_of(study)
     assert show(pages, "studies", 1).figure("complete") == "1"
     assert "for confirm: trial 0, replicate 2" in show(pages, "studies", 1, "trials", 1).text

@@ -32,6 +32,7 @@ from hpotool.worker.loop import Departure
 from hpotool.worker.membership.identity import identify_worker
 from hpotool.worker.pool import open_studies
 from hpotool.worker.pool.start_pool import run_pool_worker
+from hpotool.worker.serving.options import WorkerOptions
 from hpotool.worker.start import run_worker
 from tests.benchmarks.wire import proxied
 from tests.faults.fleet import wait_until
@@ -91,8 +92,8 @@ class Scene:
         path = self.folder / name
         return path.read_text().splitlines() if path.exists() else []
 
-    def work(self, **options: Any) -> Departure:
-        return run_pool_worker(self.url, "p", Slot("gpu 0"), **options)
+    def work(self, *, stays: bool = False, **options: Any) -> Departure:
+        return run_pool_worker(self.url, "p", WorkerOptions(Slot("gpu 0"), **options), stays=stays)
 
     @contextmanager
     def working(self, **options: Any) -> Iterator[threading.Thread]:
@@ -134,8 +135,9 @@ def test_one_process_serves_several_studies_in_turn_and_imports_each_once(scene:
 def test_a_trial_of_a_pool_costs_one_round_trip_more(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HPOTOOL_HEARTBEAT_INTERVAL_S", "600")
     monkeypatch.setenv("HPOTOOL_GRACE_PERIOD_S", "1200")
-    alone: Callable[..., Departure] = lambda url, name: run_worker(url, name, Slot("cpu"))  # noqa: E731
-    pooled: Callable[..., Departure] = lambda url, _: run_pool_worker(url, "p", Slot("cpu"))  # noqa: E731
+    options = WorkerOptions(Slot("cpu"))
+    alone: Callable[..., Departure] = lambda url, name: run_worker(url, name, options)  # noqa: E731
+    pooled: Callable[..., Departure] = lambda url, _: run_pool_worker(url, "p", options)  # noqa: E731
     costs = {}
     for kind, run in {"alone": alone, "pooled": pooled}.items():
         counts = []
@@ -235,7 +237,7 @@ def test_a_pool_that_no_study_names_is_refused(scene: Scene) -> None:
         scene.work()
     scene.add("a")
     with pytest.raises(NotFoundError, match="no study is in pool 'q'; there are p") as refused:
-        run_pool_worker(scene.url, "q", Slot("cpu"))
+        run_pool_worker(scene.url, "q", WorkerOptions(Slot("cpu")))
     assert "hpotool worker --pool q --stay" in str(refused.value.hint)
 
 

@@ -43,7 +43,7 @@ class Fleet:
         self.opened = 0
 
     def open(self) -> optuna.Study:
-        return optuna.load_study(study_name="s", storage=PostgresStorage(self.url, hides_apart=True))
+        return optuna.load_study(study_name="s", storage=PostgresStorage(self.url, hides_reevaluations=True))
 
     def spec(self) -> StudySpec:
         settings = read_settings(Connection(self.url).run, self.study_id)

@@ -21,7 +21,7 @@ STUDY = StudyGauges(
     gpu_hours="4",
     begun_s=500.0,
     trials={"COMPLETE": 5, "PRUNED": 2, "RUNNING": 1, "WAITING": 3, "FAIL": 4},
-    apart={"COMPLETE": 1},
+    reevaluations={"COMPLETE": 1},
     ended=(
         Ended("complete", "cpu", 4, 40.0, 30.0),
         Ended("complete", "gpu 0,1 (NVIDIA H100)", 1, 1800.0, 12.0),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hpotool.storage.tracking.exported import REPORTS_ATTRIBUTE
-from hpotool.study.phase import Apart
+from hpotool.study.phase import Reevaluation
 from hpotool.tracking.kept_files import KeptFiles
 from hpotool.tracking.tracked_run import describe_study, describe_trial, status_of, values_by_trial
 from hpotool.worker.process import protocol
@@ -148,11 +148,13 @@ def test_a_study_shows_the_values_of_its_complete_trials_by_number() -> None:
     [point] = values_by_trial(exported_trial(4))
     assert (point.name, point.value, point.step, point.at) == ("loss", 0.25, 4, exported_trial(4).ended)
     assert list(values_by_trial(exported_trial(state="PRUNED"))) == []
-    assert list(values_by_trial(exported_trial(4, apart=Apart("confirm", "trial 1", 0)))) == []
+    assert list(values_by_trial(exported_trial(4, reevaluation=Reevaluation("confirm", "trial 1", 0)))) == []
 
 
 def test_a_trial_beside_the_search_says_what_it_is_for() -> None:
-    replicate = describe_trial(exported_study(), exported_trial(4, apart=Apart("confirm", "trial 1", 0)))
+    replicate = describe_trial(
+        exported_study(), exported_trial(4, reevaluation=Reevaluation("confirm", "trial 1", 0))
+    )
     assert (replicate.name, replicate.kept) == ("trial 4", None)
     assert (replicate.tags["hpotool.phase"], replicate.tags["hpotool.point"]) == ("confirm", "trial 1")
     final = describe_trial(

@@ -1,10 +1,12 @@
 """What a worker decides between two trials."""
 
+import signal
 from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
+from hpotool.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_TOLD_TO_LEAVE
 from hpotool.storage.fleet.attempts import Attempt, NoTrial
 from hpotool.storage.fleet.worker_storage import TellResult
 from hpotool.study.outcome import Outcome
@@ -12,11 +14,13 @@ from hpotool.study.rules.retry import GiveUp, Retry
 from hpotool.worker.loop import (
     BROKEN_LIMIT,
     Departure,
+    depart_as_asked,
     describe_fate,
     describe_wait,
     judge_broken,
     judge_idleness,
 )
+from hpotool.worker.signals import Level, Stopping
 
 GO_ON = "to continue: hpotool resume --study 'my model'"
 
@@ -86,3 +90,26 @@ GIVEN_ON = "the trial was given to another worker in the meantime"
 )
 def test_what_became_of_a_trial_is_said_where_the_outcome_does_not(told: TellResult, said: str) -> None:
     assert describe_fate(told) == said
+
+
+@pytest.mark.parametrize("has_work_left", [True, False])
+@pytest.mark.parametrize(
+    ("by", "exit_code"),
+    [(signal.SIGTERM, EXIT_TOLD_TO_LEAVE), (signal.SIGINT, EXIT_INTERRUPTED), (None, EXIT_DONE)],
+)
+def test_only_a_worker_with_work_left_asks_to_be_started_again(
+    has_work_left: bool, by: signal.Signals | None, exit_code: int
+) -> None:
+    stopping = Stopping()
+    stopping.request(Level.STOP, "SIGTERM")
+    stopping.signal = by
+    asked: list[bool] = []
+
+    def ask() -> bool:
+        asked.append(True)
+        return has_work_left
+
+    left = depart_as_asked(stopping, ask)
+    assert left.reason == stopping.describe_reason()
+    assert left.exit_code == (exit_code if has_work_left else EXIT_DONE)
+    assert bool(asked) == (exit_code != EXIT_DONE), "an order of hpotool needs no question to the database"

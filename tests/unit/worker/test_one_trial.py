@@ -8,14 +8,17 @@ from optuna.trial import TrialState
 from hpotool.storage.fleet.attempts import Attempt
 from hpotool.storage.fleet.worker_storage import TellResult
 from hpotool.study.outcome import Outcome
+from hpotool.study.phase import Reevaluation
 from hpotool.worker.attempt.running_attempt import AttemptResult
 from hpotool.worker.one_trial import (
     AttemptFailedError,
     TrialEnd,
     _ending_of,
     _for_optuna,
+    _gpu_figures,
     _has_lost_its_parameters,
     _last_line,
+    _say_phase,
     _state_of,
 )
 
@@ -77,3 +80,32 @@ def test_a_trial_is_finished_when_its_answer_was_told(result: AttemptResult | No
     tell = TellResult(attempt(), Outcome.COMPLETE, False, False, None)
     assert TrialEnd(attempt(), result, tell).is_finished is is_finished
     assert not TrialEnd(attempt(), result, None).is_finished
+
+
+@pytest.mark.parametrize(
+    ("mark", "said"),
+    [
+        (None, ""),
+        (Reevaluation("confirm", "trial 7", 0), ", replicate 1 of trial 7"),
+        (Reevaluation("confirm", "baseline", 4), ", replicate 5 of baseline"),
+        (Reevaluation("final", "trial 7", 2), ", the final training of trial 7"),
+    ],
+)
+def test_the_log_says_what_a_trial_beside_the_search_is_for(mark: Reevaluation | None, said: str) -> None:
+    moment = datetime.now(timezone.utc).replace(tzinfo=None)
+    assert _say_phase(Attempt("a", 1, 2, 3, 3, moment, reevaluation=mark)) == said
+
+
+@pytest.mark.parametrize(
+    ("memory", "utilization", "figures"),
+    [
+        (None, None, None), (None, 50.0, None), (0, None, {"peak_memory_bytes": 0}),
+        (7, 33.333, {"peak_memory_bytes": 7, "utilization_percent": 33.3}),
+    ],
+)  # fmt: skip
+def test_a_gpus_figures_are_stored_as_far_as_there_are_any(
+    memory: int | None, utilization: float | None, figures: dict[str, float] | None
+) -> None:
+    result = AttemptResult(Outcome.COMPLETE, gpu_peak_memory=memory, gpu_utilization=utilization)
+    assert _gpu_figures(result) == figures
+    assert _ending_of(result).gpu == figures

@@ -56,8 +56,8 @@ def test_the_trial_runs_with_its_number_seed_and_parameters(recipe: Recipe) -> N
 
 
 def test_a_trial_apart_from_the_search_is_told_its_phase(recipe: Recipe) -> None:
-    apart = {"phase": "final", "point": "trial 1", "replicate": 0}
-    assert rerun(replace(recipe, apart=apart)).values == {"loss": 7.25}
+    reevaluation = {"phase": "final", "point": "trial 1", "replicate": 0}
+    assert rerun(replace(recipe, reevaluation=reevaluation)).values == {"loss": 7.25}
     assert Path("told").read_text() == "3 final late []"
 
 

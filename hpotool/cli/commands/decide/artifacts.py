@@ -42,7 +42,7 @@ def artifacts(
     from hpotool.cli.database import connect, load_study
 
     connection = connect(storage)
-    loaded = load_study(connection, study, with_apart=True)
+    loaded = load_study(connection, study, with_reevaluations=True)
     wanted = None if trial is None else f"trial {trial}"
     found = [
         final for final in list_finals(loaded) if trial is None or wanted == final.point or final.number == trial

@@ -87,7 +87,7 @@ def export(
     chosen = format or _format_of(output) or (FileFormat.YAML if what is What.PARAMS else FileFormat.CSV)
     _check_parquet(chosen, what, output)
     connection = connect(storage)
-    loaded = load_study(connection, study, with_apart=what is What.TRIALS or trial is not None)
+    loaded = load_study(connection, study, with_reevaluations=what is What.TRIALS or trial is not None)
     if what is What.TRIALS:
         _write_rows(_rows(connection, loaded, steps), chosen, output)
     else:

@@ -50,7 +50,7 @@ def reproduce(
     from hpotool.origins.reproduction import write_reproduction
 
     connection = connect(storage)
-    loaded = load_study(connection, study, with_apart=True)
+    loaded = load_study(connection, study, with_reevaluations=True)
     recipe = read_recipe(connection, loaded, trial)
     folder = output or Path(f"{loaded.study_name}-{trial}")
     write_reproduction(recipe, folder, code.resolve())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -89,6 +88,7 @@ def _run(
     from hpotool.worker.final_training.keeper import FinalKeeper
     from hpotool.worker.gpu import DeviceMeter, Nvml, choose_slots
     from hpotool.worker.log import set_up_logging
+    from hpotool.worker.serving.options import WorkerOptions
     from hpotool.worker.start import FinalTraining, run_worker
 
     set_up_logging("text", "")
@@ -112,17 +112,8 @@ def _run(
     trial_id = queue_final(connection.run, study_id, name, point.name, point.params, f"run by {current_actor()}")
     keeper = FinalKeeper(place, made_of)
     try:
-        departure = run_worker(
-            connection.url,
-            name,
-            slots[0],
-            DeviceMeter(nvml, slots[0]),
-            checkpoints=checkpoints,
-            grace=timedelta(seconds=30),
-            has_breaker=False,
-            nvml=nvml,
-            final=FinalTraining(trial_id, keeper),
-        )
+        options = WorkerOptions(slots[0], DeviceMeter(nvml, slots[0]), nvml, checkpoints, has_breaker=False)
+        departure = run_worker(connection.url, name, options, FinalTraining(trial_id, keeper))
     finally:
         keeper.close()
     if departure.exit_code == EXIT_DONE:
@@ -136,7 +127,7 @@ def _show(connection: Connection, name: str, point: str, command: str, format: F
     from hpotool.analysis.finals.finals import earlier_final, list_finals
     from hpotool.cli.database import load_study
 
-    finals = list_finals(load_study(connection, name, with_apart=True))
+    finals = list_finals(load_study(connection, name, with_reevaluations=True))
     own = [one for one in finals if one.point == point and one.state == "COMPLETE"][-1]
     show(final_answer(own, earlier_final(finals, own), command), format)
 

@@ -10,7 +10,8 @@ import typer
 
 from hpotool.cli.options import StorageOption
 from hpotool.cli.output import say
-from hpotool.errors import InputError, NotFoundError, StudyFileError, paste
+from hpotool.errors import InputError, StudyFileError, paste
+from hpotool.user_files import read_text_file
 
 if TYPE_CHECKING:
     from hpotool.study.draft.write import Draft
@@ -104,14 +105,7 @@ def _draft_file(source: Path) -> Draft:
     from hpotool.study.draft.script import draft_script
     from hpotool.study.draft.sweeps import draft_sweep
 
-    try:
-        text = source.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise NotFoundError(f"the file {source} does not exist", _HINT) from None
-    except UnicodeDecodeError:
-        raise InputError(f"the file {source} is not UTF-8 text", f"to see what it is: file {source}") from None
-    except OSError as error:
-        raise InputError(f"the file {source} cannot be read: {error.strerror}", _HINT) from None
+    text = read_text_file(source, hint=lambda: _HINT)
     if source.suffix.lower() in (".yaml", ".yml"):
         return draft_sweep(text, str(source), source.stem)
     if source.suffix.lower() != ".py":

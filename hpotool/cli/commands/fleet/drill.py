@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hpotool.cli.durations import read_duration
 from hpotool.cli.options import FormatOption, StorageOption
 from hpotool.cli.output import Answer, Format, say, show
-from hpotool.errors import EXIT_DONE, EXIT_FAILED, InputError, exit_code_of_signal, paste
+from hpotool.errors import EXIT_DONE, EXIT_FAILED, exit_code_of_signal, paste
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -71,7 +72,7 @@ def drill(
         attacks=attacks,
         pulse=_pulse(),
         seed=_any_seed() if seed is None else seed,
-        patience_s=_seconds(patience),
+        patience_s=read_duration("--patience", patience).total_seconds(),
         may_strike_guests=joined,
         is_plain=optuna,
     )
@@ -137,15 +138,6 @@ def _any_seed() -> int:
     import secrets
 
     return secrets.randbelow(2**31)
-
-
-def _seconds(text: str) -> float:
-    from hpotool.study.units import parse_duration
-
-    try:
-        return parse_duration(text).total_seconds()
-    except ValueError as error:
-        raise InputError(f"--patience {error}", "write it like --patience 30s, 5m or 2h") from None
 
 
 def _say_how_to_join(study: str, plan: Plan) -> None:

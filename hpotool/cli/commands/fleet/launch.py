@@ -18,6 +18,7 @@ from hpotool.cli.commands.fleet.begin import (
     WorkersOption,
     begin,
 )
+from hpotool.cli.durations import read_duration
 from hpotool.cli.options import PoolOption, StorageOption, StudyOption
 from hpotool.errors import InputError
 
@@ -179,16 +180,12 @@ def kubernetes(
 ) -> int:
     """Run workers as a Kubernetes Job; lost pods are replaced until the study is done."""
     from hpotool.launch.targets.kubernetes import KubernetesTarget
-    from hpotool.study.units import parse_duration
 
     if image is None:
         raise InputError(
             "no image is named", "give one with your code and its packages: --image registry/name:tag"
         )
-    try:
-        grace_s = parse_duration(grace).total_seconds()
-    except ValueError as error:
-        raise InputError(f"--grace {error}", "write it like --grace 50s") from None
+    grace_s = read_duration("--grace", grace, "50s").total_seconds()
     options = {
         "image": image, "cpus": cpus, "memory": memory, "volume": volume, "namespace": namespace,
         "context": context, "queue": queue,

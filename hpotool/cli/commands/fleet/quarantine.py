@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hpotool.cli.durations import read_duration
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, say, show
 from hpotool.errors import InputError, NotFoundError, paste
@@ -58,7 +59,7 @@ def quarantine(
         raise InputError("--add and --lift cannot go together", "hpotool quarantine --lift PLACE")
     if add is None and reason:
         raise InputError("--reason says why a place is added, but --add is missing", "--add PLACE --reason TEXT")
-    duration = _duration(lasts)
+    duration = read_duration("--for", lasts, "2h")
     connection = connect(storage)
     study_id, name = (identify_study if add is None else adopt_study)(connection, study)
     if add is not None:
@@ -67,15 +68,6 @@ def quarantine(
         _lift(connection.run, study_id, name, lift)
     else:
         _list(connection.run, study_id, with_past=past, format=format)
-
-
-def _duration(text: str) -> timedelta:
-    from hpotool.study.units import parse_duration
-
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise InputError(f"--for {error}", "write it like --for 2h") from None
 
 
 def _add(run: Run, study_id: int, study: str, name: str, lasts: timedelta, reason: str) -> None:

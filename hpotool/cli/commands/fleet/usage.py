@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from hpotool.cli.durations import read_duration
 from hpotool.cli.options import FormatOption, StorageOption
 from hpotool.cli.output import Answer, Format, show
-from hpotool.errors import InputError
 
 
 class By(str, Enum):
@@ -35,12 +35,8 @@ def usage(
     from hpotool.storage.database.schema import check_schema
     from hpotool.storage.pools.accounts import usage_since
     from hpotool.storage.pools.summary import sum_up
-    from hpotool.study.units import parse_duration
 
-    try:
-        duration = parse_duration(since)
-    except ValueError as error:
-        raise InputError(f"--since {error}", "write it like --since 30d, 12h or 90m") from None
+    duration = read_duration("--since", since, "30d, 12h or 90m")
     connection = connect(storage)
     check_schema(connection)
     lines = sum_up(usage_since(connection.run, duration), by.value)

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hpotool.cli.durations import read_duration
 from hpotool.cli.options import StorageOption
 from hpotool.cli.output import say
 from hpotool.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from hpotool.storage.control.lineages import StudyOnDisk
     from hpotool.worker.checkpoints.leftovers import Leftover, Rules
 
@@ -56,7 +55,8 @@ def clean(
     """Remove files of finished studies from this machine: logs, and failed or half-written checkpoints."""
     from hpotool.worker.checkpoints.leftovers import Rules
 
-    rules = Rules(_duration(older_than), all_checkpoints)
+    age = None if older_than is None else read_duration("--older-than", older_than, "7d")
+    rules = Rules(age, all_checkpoints)
     found = list(_find(storage, study, checkpoints, rules, deleted))
     if not found:
         say("there is nothing to remove")
@@ -154,12 +154,3 @@ def _ask() -> None:
         raise InputError("nothing was removed: without a terminal, nobody can confirm it", "hpotool clean --yes")
     if not typer.confirm("remove it?", err=True):
         raise typer.Abort
-
-
-def _duration(text: str | None) -> timedelta | None:
-    from hpotool.study.units import parse_duration
-
-    try:
-        return None if text is None else parse_duration(text)
-    except ValueError as error:
-        raise InputError(f"--older-than {error}", "write it like --older-than 7d") from None

@@ -38,7 +38,7 @@ def clone(
     check_new_name(name, "clone", study)
     connection = connect(storage)
     source = find_study(connection, study)
-    origin = load_study(connection, source.name, with_apart=what is With.TRIALS)
+    origin = load_study(connection, source.name, with_reevaluations=what is With.TRIALS)
     trials = [] if what is With.SETTINGS else origin.trials
     actor = f"clone by {current_actor()}"
     study_id = clone_settings(connection, source, name, actor, with_warm_start=what is With.SETTINGS)

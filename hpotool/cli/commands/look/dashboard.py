@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hpotool.cli.options import StorageOption
 from hpotool.cli.output import say
+from hpotool.cli.serving import (
+    LOGIN_VARIABLE,
+    AllowHostOption,
+    HostOption,
+    PortOption,
+    end_on_signals,
+    read_login,
+)
 
 if TYPE_CHECKING:
     from hpotool.server.metrics import MetricsPage
     from hpotool.storage.database.url import DatabaseUrl
 
-LOGIN_VARIABLE = "HPOTOOL_DASHBOARD_LOGIN"
-
 
 def dashboard(
-    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 for any free one.")] = 8080,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8080,
     read_only: Annotated[bool, typer.Option("--read-only", help="Refuse all changes to studies.")] = False,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the browser.")] = False,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--allow-host",
-            metavar="NAME",
-            help="Also answer to this host name, for a proxy or a DNS entry; can be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    allow_host: AllowHostOption = None,
     storage: StorageOption = None,
 ) -> None:
     """Show studies in a browser, until Ctrl-C. Set HPOTOOL_DASHBOARD_LOGIN=USER:PASSWORD to require a login.
@@ -41,14 +35,14 @@ def dashboard(
     With the extra `metrics`, it answers Prometheus at /metrics, behind the same login.
     """
     from hpotool.cli.database import resolve_url
-    from hpotool.server.dashboard import DashboardServer, Login, require_dashboard
+    from hpotool.server.dashboard import DashboardServer, require_dashboard
     from hpotool.storage.open import open_storage
 
     require_dashboard()
     from hpotool.web.exchange import MOUNT
     from hpotool.web.pages import Pages
 
-    login = Login.parse(os.environ[LOGIN_VARIABLE]) if os.environ.get(LOGIN_VARIABLE) else None
+    login = read_login()
     url = resolve_url(storage)
     opened = open_storage(url.sqlalchemy)
     server = DashboardServer(
@@ -61,8 +55,7 @@ def dashboard(
         metrics=_metrics(url),
         pages=(MOUNT, Pages(opened, may_act=login is not None and not read_only)),
     )
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGINT, _leave)
+    end_on_signals()
     if login is None and not read_only and host not in ("127.0.0.1", "::1", "localhost"):
         say(f"anyone who can reach {host} can change and delete studies: use --read-only, or set {LOGIN_VARIABLE}")
     say(f"dashboard: {server.url} (Ctrl-C to quit)")
@@ -85,8 +78,3 @@ def _metrics(url: DatabaseUrl) -> MetricsPage | None:
     if importlib.util.find_spec("prometheus_client") is None:
         return None
     return MetricsPage.of(Connection(url), read_pulse())
-
-
-def _leave(signal_number: int, frame: FrameType | None) -> None:
-    """End the server's loop: a stop signal is the normal way for a dashboard to end."""
-    sys.exit(0)

@@ -77,7 +77,7 @@ def _ask_study(connection: Connection, name: str | None) -> Answer:
 def _ask_trial(connection: Connection, study: str | None, number: int) -> Answer:
     from hpotool.cli.database import load_study
 
-    data = _describe(connection, load_study(connection, study, with_apart=True), number)
+    data = _describe(connection, load_study(connection, study, with_reevaluations=True), number)
     return Answer(
         data=data,
         rows=[{key: value for key, value in data.items() if key != "attempts"}],

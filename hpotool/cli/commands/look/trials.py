@@ -97,7 +97,7 @@ def trials(
         columns=() if columns is None else tuple(name.strip() for name in columns.split(",")),
     )
     connection = connect(storage)
-    loaded = load_study(connection, study, with_apart=True)
+    loaded = load_study(connection, study, with_reevaluations=True)
     every = list_trials(loaded, list_attempts(connection, loaded.study_name))
     is_maximized = direction_signs(loaded)[0] < 0
     records = select_trials(every, selection, metric_names(loaded)[0], is_maximized=is_maximized)

@@ -60,7 +60,7 @@ def _watch_live(connection: Connection, study: Study, look: Callable[[], StudySt
         set_state(connection.run, study._study_id, state, "", current_actor())
 
     def open_trial(number: int) -> RenderableType:
-        return draw_trial(connection, load_study(connection, study.study_name, with_apart=True), number)
+        return draw_trial(connection, load_study(connection, study.study_name, with_reevaluations=True), number)
 
     found = LiveScreen(console(), look, move, open_trial, interval).run()
     console().print(draw_status(found))

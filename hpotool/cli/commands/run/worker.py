@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hpotool.cli.durations import read_duration
 from hpotool.cli.options import PoolOption, StorageOption, StudyOption, refuse_study_beside_pool
 from hpotool.errors import InputError
 
 if TYPE_CHECKING:
     from hpotool.storage.database.url import DatabaseUrl
     from hpotool.worker.gpu import Slot
-    from hpotool.worker.loop import Departure
 
 _LABEL = "HPOTOOL_WORKER_LABEL"  # set by the parent of several workers, which share a terminal
 
@@ -166,6 +165,7 @@ def _work(study: str | None, storage: str | None, options: _Options, label: str)
     from hpotool.worker.gpu import DeviceMeter, Nvml, choose_slots, wait_until_free
     from hpotool.worker.log import set_up_logging
     from hpotool.worker.pool.start_pool import run_pool_worker
+    from hpotool.worker.serving.options import WorkerOptions
     from hpotool.worker.start import run_worker
 
     if options.stay and options.pool is None:
@@ -174,7 +174,7 @@ def _work(study: str | None, storage: str | None, options: _Options, label: str)
         problem = "a worker serves one study, or with --pool all of a pool"
         refuse_study_beside_pool(study, problem, f"hpotool worker --pool {options.pool}")
     set_up_logging(options.log_format.value, label)
-    stop_grace = _duration("--grace", options.grace)
+    stop_grace = read_duration("--grace", options.grace)
     patience = _duration_or_none("--give-up-after", options.give_up_after)
     first_patience = _duration_or_none("--wait-for-database", options.wait_for_database)
     connection = connect(storage)
@@ -188,21 +188,19 @@ def _work(study: str | None, storage: str | None, options: _Options, label: str)
         rest = ["--pool" if options.pool else "--study", name, *options.for_each_worker()]
         return _keep_workers(connection.url, slots, options.workers, rest)
     [slot] = slots
-    run: Callable[..., Departure] = run_worker
-    if options.pool is not None:
-        run = partial(run_pool_worker, stays=options.stay)
-    return run(
-        connection.url,
-        name,
+    one_worker = WorkerOptions(
         slot,
         DeviceMeter(nvml, slot),
-        checkpoints=options.checkpoints,
-        grace=stop_grace,
-        give_up_after=patience,
-        has_breaker=options.breaker,
-        nvml=nvml,
-        allowed=Allowed.read(options.only_objective),
-    ).exit_code
+        nvml,
+        options.checkpoints,
+        stop_grace,
+        patience,
+        options.breaker,
+        Allowed.read(options.only_objective),
+    )
+    if options.pool is not None:
+        return run_pool_worker(connection.url, name, one_worker, stays=options.stay).exit_code
+    return run_worker(connection.url, name, one_worker).exit_code
 
 
 def _keep_workers(url: DatabaseUrl, slots: Sequence[Slot], workers: int, rest: Sequence[str]) -> int:
@@ -227,13 +225,4 @@ def _gpu_option(slot: Slot) -> str:
 
 
 def _duration_or_none(option: str, text: str | None) -> timedelta | None:
-    return None if text is None else _duration(option, text)
-
-
-def _duration(option: str, text: str) -> timedelta:
-    from hpotool.study.units import parse_duration
-
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise InputError(f"{option} {error}", f"write it like {option} 30s, 5m or 2h") from None
+    return None if text is None else read_duration(option, text)

@@ -1,8 +1,8 @@
 -- What `hpotool doctor` asks about the database and a study.
 
 -- name: database_health
--- Settings, places for connections, clock and encoding of the server; whether this connection is encrypted, and how
--- many seconds a transaction that somebody left open has held a lock on a table of a study.
+-- The server's settings, free connections, clock and encoding; whether this connection is encrypted; and for how many
+-- seconds an idle open transaction has held a lock on one of our tables.
 SELECT json_build_object(
     'version', current_setting('server_version_num')::integer,
     'now', extract(epoch FROM clock_timestamp()),
@@ -29,7 +29,7 @@ SELECT json_build_object(
             AND c.relname IN ('trials', 'studies', 'study_settings', 'attempts', 'workers'))))
 
 -- name: missing_rights
--- What a worker must do and this role may not, by table.
+-- The privileges that a worker needs and this role lacks, by table.
 SELECT n.nspname || '.' || c.relname, array_to_string(ARRAY(
     SELECT needed FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) needed
     WHERE NOT has_table_privilege(c.oid, needed)), ', ')
@@ -42,8 +42,8 @@ WHERE c.relkind = 'r' AND (n.nspname = 'hpotool' AND c.relname <> 'schema_versio
 ORDER BY 1
 
 -- name: study_health
--- Of a study: workers that have not ended, trials that run without one that beats, failures that nothing followed, and
--- how the last attempts ended, by host.
+-- A study's workers that have not ended, running trials without a live worker, failures without a retry, and the
+-- outcomes of the latest attempts by host.
 SELECT json_build_object(
     'workers', (SELECT COALESCE(json_agg(json_build_object(
             'worker', w.worker_id, 'host', w.host, 'slot', w.slot, 'version', w.version, 'launch', w.launch_id,

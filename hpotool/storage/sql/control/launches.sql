@@ -1,7 +1,7 @@
--- What was launched, and the workers that came of it.
+-- Launches and their workers.
 
 -- name: record_launch
--- Enter a launch, with the event; sent twice it is entered once.
+-- Record a launch, with an event; repeating it has no effect.
 WITH launch AS (
     INSERT INTO hpotool.launches (launch_id, study_id, target, wanted, request, launched_by)
     VALUES (%(launch_id)s, %(study_id)s, %(target)s, %(wanted)s, %(request)s, %(actor)s)
@@ -12,7 +12,7 @@ INSERT INTO hpotool.events (study_id, kind, actor, to_state, reason)
 SELECT study_id, 'launch', %(actor)s, 'launched', %(reason)s FROM launch
 
 -- name: change_launch
--- Another number of workers, or more jobs of the scheduler; with the event where there is one to tell.
+-- Change the wanted number of workers, or add scheduler jobs, with an event if one is given.
 WITH launch AS (
     UPDATE hpotool.launches SET wanted = %(wanted)s, jobs = jobs || %(jobs)s::text[]
     WHERE launch_id = %(launch_id)s
@@ -22,7 +22,7 @@ INSERT INTO hpotool.events (study_id, kind, actor, to_state, reason)
 SELECT study_id, 'launch', %(actor)s, 'launched', %(reason)s FROM launch
 
 -- name: stop_launch
--- No worker of it is wanted any more: those that run hear it with their next beat, those that come with their first.
+-- Stop all workers of a launch: running ones learn of it at their next heartbeat, later ones at their first.
 WITH launch AS (
     UPDATE hpotool.launches SET wanted = 0, stopped_at = COALESCE(stopped_at, clock_timestamp())
     WHERE launch_id = %(launch_id)s
@@ -34,21 +34,21 @@ INSERT INTO hpotool.events (study_id, kind, actor, from_state, to_state, reason)
 SELECT study_id, 'launch', %(actor)s, 'launched', 'stopped', %(reason)s FROM launch
 
 -- name: tell_workers
--- Some workers are to hand their trial back and leave; which of them had not ended.
+-- Ask workers to hand their trials back and leave; returns those that had not ended.
 UPDATE hpotool.workers SET told_to = %(told_to)s
 WHERE worker_id = ANY(%(worker_ids)s) AND ended_at IS NULL AND (study_id = %(study_id)s
     OR launch_id IN (SELECT l.launch_id FROM hpotool.launches l WHERE l.study_id = %(study_id)s))
 RETURNING worker_id
 
 -- name: list_launches
--- The launches of a study, the first one first.
+-- The launches of a study, oldest first.
 SELECT launch_id, target, wanted, request, jobs, launched_by,
     GREATEST(0, extract(epoch FROM clock_timestamp() - launched_at))::float8, stopped_at IS NOT NULL
 FROM hpotool.launches WHERE study_id = %(study_id)s ORDER BY launched_at, launch_id
 
 -- name: list_fleet
--- The workers of a study that have not ended, and those of its launches that ended within the last hour. A launched worker
--- of a pool belongs to its launch, whichever study it serves at the moment.
+-- The workers of a study that have not ended, and those of its launches that ended within the last hour. A launched
+-- worker of a pool belongs to its launch, whichever study it is serving.
 SELECT w.worker_id, w.host, w.pid, w.slot, w.version, w.launch_id, w.job,
     GREATEST(0, extract(epoch FROM clock_timestamp() - w.last_beat))::float8, w.told_to,
     w.ended_at IS NOT NULL, w.end_reason,

@@ -133,13 +133,12 @@ SELECT s.study_name, s.study_id, settings.state_reason
 FROM studies s LEFT JOIN hpotool.study_settings settings USING (study_id)
 
 -- name: study_spending
--- How long slots have worked on a study: attempts and seconds by outcome, slot, and whether they stand apart from the
--- search.
-SELECT outcome, slot, is_apart, count(*), sum(seconds)::float8
+-- The time spent on a study: attempts and seconds by outcome, slot, and whether they were re-evaluations.
+SELECT outcome, slot, is_reevaluation, count(*), sum(seconds)::float8
 FROM (
     SELECT outcome, slot, GREATEST(0, extract(epoch FROM COALESCE(ended_at, clock_timestamp()) - started_at)) AS seconds,
         EXISTS (SELECT FROM trial_system_attributes s
-            WHERE s.trial_id = a.trial_id AND s.key = 'hpotool:phase') AS is_apart
+            WHERE s.trial_id = a.trial_id AND s.key = 'hpotool:phase') AS is_reevaluation
     FROM hpotool.attempts a WHERE study_id = %(study_id)s
 ) AS own
-GROUP BY outcome, slot, is_apart
+GROUP BY outcome, slot, is_reevaluation

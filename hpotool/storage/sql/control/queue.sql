@@ -1,7 +1,7 @@
 -- People's changes to a study's queue.
 
 -- name: enqueue
--- Queue points to try next, all of them or none; returns their numbers in order.
+-- Queue points as the next trials, all or none; returns their numbers in order.
 -- include: lock_study
 WITH queued AS (
     INSERT INTO trials (study_id, number, state)

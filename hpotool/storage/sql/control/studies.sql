@@ -186,15 +186,15 @@ SELECT study_id FROM renamed
 DELETE FROM study_system_attributes WHERE study_id = %(study_id)s AND key = ANY(%(keys)s)
 
 -- name: note_event
--- The event of a note on a study or a trial; none for a study that hpotool has never used.
+-- Log that a study or trial was given a note; no event for a study that hpotool has never used.
 INSERT INTO hpotool.events (study_id, kind, trial_id, number, actor, to_state)
 SELECT study_id, 'note', (SELECT trial_id FROM trials t WHERE t.study_id = s.study_id AND t.number = %(number)s),
     %(number)s, %(actor)s, %(to)s
 FROM hpotool.study_settings s WHERE study_id = %(study_id)s
 
 -- name: change_trial_tags
--- Set and remove tags of a trial in one step, so that two who tag it at once both have their way; the tags that it then
--- has. No row where there is no such trial.
+-- Set and remove tags of a trial in one step, so that concurrent changes do not undo each other. Returns its tags; no
+-- row if there is no such trial.
 INSERT INTO trial_system_attributes AS a (trial_id, key, value_json)
 SELECT trial_id, 'hpotool:tags', %(set)s FROM trials WHERE study_id = %(study_id)s AND number = %(number)s
 ON CONFLICT (trial_id, key) DO UPDATE
@@ -202,7 +202,7 @@ SET value_json = ((a.value_json::jsonb || EXCLUDED.value_json::jsonb) - %(remove
 RETURNING value_json
 
 -- name: read_trial_tags
--- The tags of a trial. No row where there is no such trial.
+-- The tags of a trial; no row if there is no such trial.
 SELECT (SELECT value_json FROM trial_system_attributes a WHERE a.trial_id = t.trial_id AND key = 'hpotool:tags')
 FROM trials t WHERE study_id = %(study_id)s AND number = %(number)s
 

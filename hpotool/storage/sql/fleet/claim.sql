@@ -26,21 +26,22 @@ SELECT FROM studies WHERE study_id = %(study_id)s FOR UPDATE;
         count(*) FILTER (WHERE first_open IS NULL OR t.number < first_open) AS recent_settled
     FROM counts, settings, trials t
     WHERE t.study_id = %(study_id)s AND t.state = 'FAIL' AND t.number >= settled_below
-), apart AS (
+), reevaluations AS (
     SELECT COALESCE(a.finished, 0) AS finished, COALESCE(a.running, 0) AS running, COALESCE(a.waiting, 0) AS waiting,
         COALESCE(a.failed, 0) AS failed, COALESCE(a.replicates_open, 0) AS replicates_open, a.next_waiting
     FROM settings LEFT JOIN LATERAL hpotool.count_apart(%(study_id)s, settings.apart_from_id) a ON true
 ), places AS (
     SELECT
-        created, c.running - apart.running AS running, c.waiting - apart.waiting AS waiting,
-        created - c.running - c.waiting - failed_below - recent - imported_trials - apart.finished AS finished,
-        failed_below + recent - apart.failed AS failed,
+        created, c.running - reevaluations.running AS running, c.waiting - reevaluations.waiting AS waiting,
+        created - c.running - c.waiting - failed_below - recent - imported_trials - reevaluations.finished AS finished,
+        failed_below + recent - reevaluations.failed AS failed,
         COALESCE(first_open, created) AS first_open,
         failed_below + recent_settled AS failed_below_first_open,
         recent_settled > 50 AS is_worth_settling,
-        c.running AS running_in_all, apart.replicates_open, apart.next_waiting AS next_apart,
-        apart.running + apart.waiting + apart.finished + apart.failed AS created_apart
-    FROM counts c, failures, settings, apart
+        c.running AS running_in_all, reevaluations.replicates_open, reevaluations.next_waiting AS next_replicate,
+        reevaluations.running + reevaluations.waiting + reevaluations.finished
+            + reevaluations.failed AS reevaluations_created
+    FROM counts c, failures, settings, reevaluations
 
 -- name: reserved_places
 -- The part of the budget that is kept free for branches still to be queued. Branches that failed for good have to be
@@ -60,7 +61,7 @@ SELECT FROM studies WHERE study_id = %(study_id)s FOR UPDATE;
 -- include: claim_locked
 
 -- name: claim_in_pool
--- The same for a worker of a pool, which is listed from now on as a worker of this study.
+-- The same for a worker of a pool, which from now on is listed under this study.
 -- include: lock_study
 WITH settings AS (
     -- As strong as what follows in the claim needs: a weaker lock first could wait for someone who waits for it.
@@ -71,14 +72,14 @@ FROM settings WHERE w.worker_id = %(worker_id)s AND w.study_id IS DISTINCT FROM 
 -- include: claim_locked
 
 -- name: claim_locked
--- The claim, once the study is locked.
+-- The claim itself, with the study locked.
 WITH settings AS (
     SELECT * FROM hpotool.study_settings WHERE study_id = %(study_id)s
 ), again AS (
     SELECT trial_id, ended_at FROM hpotool.attempts WHERE attempt_id = %(attempt_id)s
 -- include: places
 -- include: reserved_places
--- Without either limit, this costs nothing.
+-- Costs nothing without these limits.
 ), held AS (
     SELECT COALESCE(max_running <= running_in_all, false)
         OR (owner IS NOT NULL AND hpotool.over_quota(owner) IS NOT NULL) AS is_held
@@ -87,12 +88,12 @@ WITH settings AS (
     SELECT CASE
         WHEN EXISTS (SELECT FROM again WHERE ended_at IS NULL) THEN 'claimed'
         WHEN EXISTS (SELECT FROM again) THEN 'spent'
-        WHEN %(apart_id)s::integer IS NOT NULL THEN 'apart'
+        WHEN %(final_trial_id)s::integer IS NOT NULL THEN 'reevaluate'
         WHEN state NOT IN ('running', 'done') THEN state
         WHEN quarantined_until > clock_timestamp()
-            AND (next_apart IS NOT NULL OR state = 'running' AND COALESCE(budget_trials > finished + running, true))
+            AND (next_replicate IS NOT NULL OR state = 'running' AND COALESCE(budget_trials > finished + running, true))
             AND hpotool.quarantine_of(%(study_id)s, %(worker_id)s) IS NOT NULL THEN 'quarantined'
-        WHEN next_apart IS NOT NULL AND NOT is_held THEN 'apart'
+        WHEN next_replicate IS NOT NULL AND NOT is_held THEN 'reevaluate'
         WHEN state = 'done' OR budget_trials <= finished
             THEN CASE WHEN replicates_open > 0 THEN 'wait' ELSE 'done' END
         WHEN max_running <= running_in_all THEN 'capped'
@@ -102,11 +103,11 @@ WITH settings AS (
     END AS answer
     FROM settings, places, held
 -- Trials beside the search need no budget, and are claimed even after the study is done. A final training is claimed only
--- by the worker that names it (apart_id).
+-- by the worker that names it (final_trial_id).
 ), beside AS (
     SELECT t.trial_id, t.number
-    FROM trials t JOIN places ON t.trial_id = COALESCE(%(apart_id)s::integer, next_apart)
-    WHERE t.state = 'WAITING' AND (SELECT answer FROM verdict) = 'apart'
+    FROM trials t JOIN places ON t.trial_id = COALESCE(%(final_trial_id)s::integer, next_replicate)
+    WHERE t.state = 'WAITING' AND (SELECT answer FROM verdict) = 'reevaluate'
     FOR UPDATE OF t SKIP LOCKED
 -- Waiting trials are finished before a new one is started.
 ), retry AS (
@@ -138,7 +139,7 @@ WITH settings AS (
     FROM verdict, settings, places, reserved
     WHERE answer = 'open' AND NOT EXISTS (SELECT FROM waiting)
         AND (budget_trials IS NULL OR finished + running + waiting + reserved_places < budget_trials)
-        AND (%(create_below)s::integer IS NULL OR places.created - created_apart < %(create_below)s)
+        AND (%(create_below)s::integer IS NULL OR places.created - reevaluations_created < %(create_below)s)
     RETURNING trial_id, number, datetime_start
 ), taken AS (
     SELECT trial_id, number, datetime_start, 'WAITING' AS from_state FROM begun
@@ -179,7 +180,7 @@ WITH settings AS (
     WHERE attempt_id = %(attempt_id)s AND a.ended_at IS NULL
 )
 SELECT
-    CASE WHEN result.trial_id IS NOT NULL THEN 'claimed' WHEN answer IN ('open', 'apart') THEN 'wait' ELSE answer END,
+    CASE WHEN result.trial_id IS NOT NULL THEN 'claimed' WHEN answer IN ('open', 'reevaluate') THEN 'wait' ELSE answer END,
     CASE answer WHEN 'quota' THEN hpotool.over_quota(owner) WHEN 'capped' THEN max_running::text
         WHEN 'quarantined' THEN hpotool.quarantine_of(%(study_id)s, %(worker_id)s) ELSE state_reason END,
     finished, running, waiting, budget_trials, replicates_open,

@@ -1,8 +1,8 @@
--- What attempts come from: recorded by workers when they start and when it changes, never for each trial.
+-- Origins of attempts. Workers record them when they start and when they change, not for each trial.
 
 -- name: record_origin
--- Enter the parts of an origin, each content once. A study that has no code or data yet takes these; with `anew` it takes
--- them in any case. Returns the parts of the study as they were before.
+-- Store the parts of an origin, each content once. A study without code or data adopts these; with `anew`, every study
+-- does. Returns the study's previous parts.
 WITH parts AS (
     INSERT INTO hpotool.origins (kind, hash, content)
     SELECT kind, hash, content::jsonb
@@ -21,7 +21,7 @@ JOIN hpotool.origins o ON (o.kind, o.hash) IN (('code', s.code_hash), ('data', s
 WHERE s.study_id = %(study_id)s
 
 -- name: note_origin
--- The environment of a worker, and what is not the same on it as in the study; with an event where that is news.
+-- Record a worker's environment and how it differs from the study, with an event if that has changed.
 WITH before AS (
     SELECT worker_id, study_id, differs FROM hpotool.workers WHERE worker_id = %(worker_id)s FOR UPDATE
 ), worker AS (
@@ -33,7 +33,7 @@ SELECT study_id, 'drift', worker_id, COALESCE(%(differs)s::text, 'its code and d
 FROM before WHERE differs IS DISTINCT FROM %(differs)s::text
 
 -- name: refuse_origin
--- A worker that a strict study does not take never registers; the log says why.
+-- Log why a strict study refused a worker; such a worker never registers.
 INSERT INTO hpotool.events (study_id, kind, actor, to_state, reason)
 VALUES (%(study_id)s, 'drift', %(worker_id)s, 'refused', %(differs)s)
 
@@ -45,8 +45,8 @@ SELECT s.code_hash, s.data_hash,
 FROM hpotool.study_settings s WHERE s.study_id = %(study_id)s
 
 -- name: read_attempt_origins
--- What the attempts of a study came from, or those of one trial: by combination, the numbers of their trials and the
--- contents. Newest first.
+-- The origins of a study's attempts, or of one trial's: for each combination, its contents and the numbers of its
+-- trials. Newest first.
 SELECT a.code_hash, a.data_hash, w.environment_hash, array_agg(DISTINCT a.number ORDER BY a.number),
     array_agg(DISTINCT a.host ORDER BY a.host),
     (SELECT content FROM hpotool.origins WHERE kind = 'code' AND hash = a.code_hash),
@@ -58,12 +58,12 @@ GROUP BY a.code_hash, a.data_hash, w.environment_hash
 ORDER BY max(a.started_at) DESC
 
 -- name: read_different_workers
--- The workers of a study that have not ended and see other code or data than it has.
+-- The workers of a study that have not ended and whose code or data differ from the study's.
 SELECT worker_id, host, differs FROM hpotool.workers
 WHERE study_id = %(study_id)s AND ended_at IS NULL AND differs IS NOT NULL ORDER BY registered_at, worker_id
 
 -- name: origins_of_study
--- The hashes that a study, its workers and its attempts point to.
+-- The hashes that a study, its workers and its attempts refer to.
 SELECT array_agg(DISTINCT hash) FROM (
     SELECT unnest(ARRAY[code_hash, data_hash]) AS hash FROM hpotool.study_settings WHERE study_id = %(study_id)s
     UNION SELECT unnest(ARRAY[code_hash, data_hash]) FROM hpotool.attempts WHERE study_id = %(study_id)s
@@ -71,7 +71,7 @@ SELECT array_agg(DISTINCT hash) FROM (
 ) AS used WHERE hash IS NOT NULL
 
 -- name: forget_origins
--- Remove those of these contents to which nothing points any more: code holds changes that somebody may want to be gone.
+-- Remove the given contents unless something still refers to them; code can contain changes that somebody wants gone.
 DELETE FROM hpotool.origins
 WHERE hash = ANY(%(hashes)s::text[])
     AND NOT EXISTS (SELECT FROM hpotool.study_settings s WHERE hash IN (s.code_hash, s.data_hash))

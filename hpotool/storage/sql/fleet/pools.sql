@@ -1,13 +1,13 @@
--- Pools: which study a worker serves next, and who hands a place back.
+-- Pools: which study a worker serves next, and which attempts make room for others.
 
 -- name: choose_study
--- Settle a worker's last turn and decide on its next one; the schema step that creates the function says how.
+-- Settle a worker's previous turn and choose its next study; documented in the schema step that creates the function.
 SELECT study_id, charged_s, version, may_come FROM hpotool.choose_study(%(pool)s, %(unfit)s::integer[], %(served)s::integer,
     %(took_s)s::double precision, %(charged_s)s::double precision, %(refused_because)s::text,
     %(seen_version)s::integer)
 
 -- name: register_pool_worker
--- Register a worker of a pool; again, it changes nothing. Its study follows with its first turn.
+-- Register a worker of a pool; repeating it has no effect. Its study is set at its first turn.
 INSERT INTO hpotool.workers (worker_id, pool, host, pid, process_space, process_start, slot, version, devices, launch_id,
     job, told_to)
 VALUES (%(worker_id)s, %(pool)s, %(host)s, %(pid)s, %(process_space)s, %(process_start)s, %(slot)s, %(version)s,
@@ -16,18 +16,18 @@ VALUES (%(worker_id)s, %(pool)s, %(host)s, %(pid)s, %(process_space)s, %(process
 ON CONFLICT (worker_id) DO NOTHING
 
 -- name: is_pool_over
--- Whether no study of the pool has, or may later have, anything to do.
+-- Whether no study of the pool has work left or may get some by itself.
 SELECT NOT EXISTS (
     SELECT FROM hpotool.pool_places WHERE pool = %(pool)s AND (is_open OR look_again_at < 'infinity'))
 
 -- name: read_pool_study
--- What a worker has to know of a study that it is to serve: its name, settings, and the versions it was created with.
+-- What a worker needs to serve a study: its name, settings, and the versions it was created with.
 SELECT s.study_name, settings.spec, settings.versions
 FROM hpotool.study_settings settings JOIN studies s USING (study_id)
 WHERE settings.study_id = %(study_id)s
 
 -- name: places_of_workers
--- The workers of a pool that are alive, each with its latest attempt.
+-- The live workers of a pool, each with its latest attempt.
 ), held AS (
     SELECT w.worker_id, w.waits, a.attempt_id, a.study_id, a.trial_id, a.number, a.started_at, a.has_checkpoint, a.cancel_reason,
         a.yields_to
@@ -39,9 +39,9 @@ WHERE settings.study_id = %(study_id)s
         AND w.last_beat > clock_timestamp() - make_interval(secs => %(gone_after_s)s)
 
 -- name: find_wanting_study
--- The study of a pool that may take places of others, if it has something to do, no worker of the pool is free, and a trial
--- of a lower priority could go on later from its checkpoint. Nearly always there is none, and the first line finds that.
--- A worker that its GPU keeps from trials is not free, nor is one in quarantine for the study; its place would be of no use.
+-- The study of a pool that may preempt others: it has work, no worker of the pool is free, and some trial of a lower
+-- priority has a checkpoint to continue from. Nearly always there is none, which the first condition decides.
+-- A worker is not free if its GPU keeps it from trials, or if it is in quarantine for the study: neither could take one.
 WITH wanting AS (
     SELECT p.study_id, p.priority FROM hpotool.pool_places p
     WHERE p.pool = %(pool)s AND p.preempts AND (p.is_open OR p.look_again_at <= clock_timestamp())
@@ -59,8 +59,8 @@ WHERE NOT EXISTS (
 ORDER BY wanting.priority DESC LIMIT 1
 
 -- name: ask_for_places
--- Ask trials of lower priority to hand back their places: as many as the study can use and has not asked for yet. Those of
--- the lowest priority first, and of these the youngest. Returns their numbers and studies. One worker of the pool at a time.
+-- Ask trials of lower priority to hand their workers over: as many as the study can use and has not yet asked for,
+-- lowest priority first, then youngest first. Returns their numbers and studies. One worker of the pool at a time.
 SELECT pg_advisory_xact_lock(hashtext('hpotool.preempt'), hashtext(%(pool)s));
 -- include: lock_study
 WITH settings AS (
@@ -95,8 +95,8 @@ WITH settings AS (
 SELECT number, s.study_name FROM asked JOIN studies s USING (study_id) ORDER BY number
 
 -- name: list_places
--- The studies of all pools or of one, or one study, also if it is in none ('' is its pool then), as people see them: what
--- was asked for, what runs, why it waits, and the worker time of the last day.
+-- An overview of the studies of all pools, of one pool, or of one study, which may be in no pool (shown as ''): settings,
+-- running trials, why it waits, and the worker time of the last day.
 WITH place AS (
     SELECT COALESCE(p.pool, '') AS pool, s.study_name, COALESCE(p.priority, 0) AS priority, COALESCE(p.weight, 1) AS weight,
         settings.max_running, settings.owner, COALESCE(p.preempts, false) AS preempts, settings.state, settings.study_id,
@@ -128,7 +128,7 @@ FROM place
 ORDER BY pool, priority DESC, weight DESC, study_name
 
 -- name: count_pool_workers
--- The workers of each pool that are alive, and how many of them have a trial.
+-- The number of live workers in each pool, and how many of them have a trial.
 SELECT w.pool, count(*), count(*) FILTER (WHERE is_busy)
 FROM hpotool.workers w
 LEFT JOIN LATERAL (

@@ -1,9 +1,9 @@
--- Hosts and devices that take no trials of a study.
+-- Quarantined hosts and devices, which take no trials of a study.
 
 -- name: read_failure_evidence
--- What a worker judges after a failure: its breaker's attempts (see `read_ended_attempts`), the latest ended attempts on
--- its host and its devices and elsewhere, newest first, the quarantine that it is in, and its host. Attempts from before
--- the end of the place's last quarantine do not count. Each worker's attempts are read by their index.
+-- What a worker needs to judge a failure: the attempts for its breaker (see `read_ended_attempts`), the latest ended
+-- attempts on its host, on its devices and elsewhere (newest first), its current quarantine, and its host. Attempts from
+-- before the end of a place's last quarantine do not count. Reads each worker's attempts by index.
 WITH breaker AS (
 -- include: read_ended_attempts
 ), place AS (
@@ -35,8 +35,8 @@ SELECT
     (SELECT host FROM place)
 
 -- name: begin_quarantine
--- Begin a quarantine, unless the place is in one. With needs_others, only while a worker that beats and takes trials is
--- elsewhere. Returns whether it began.
+-- Begin a quarantine, unless the place is in one already. With needs_others, only while another place has a live
+-- worker that takes trials. Returns whether it began.
 -- include: lock_study
 WITH begun AS (
     INSERT INTO hpotool.quarantines (study_id, host, device, reason, began_by, until)
@@ -62,8 +62,7 @@ WITH begun AS (
 SELECT EXISTS (SELECT FROM begun), (SELECT count(*) FROM queued_again)
 
 -- name: return_burnt
--- The attempts of some trials that failed in a place which is in quarantine by now: they run again elsewhere. Returns how
--- many were queued.
+-- Retry trials elsewhere whose attempts failed in a place that has been quarantined since. Returns how many were queued.
 -- include: lock_study
 WITH begun AS (
     SELECT %(study_id)s AS study_id, %(host)s::text AS host, %(device)s::text AS device
@@ -71,14 +70,15 @@ WITH begun AS (
 SELECT false, (SELECT count(*) FROM queued_again)
 
 -- name: quarantine_event
--- The event of a quarantine that has begun.
+-- Log that a quarantine has begun.
 ), quarantine_event AS (
     INSERT INTO hpotool.events (study_id, kind, actor, to_state, reason)
     SELECT study_id, 'quarantine', %(actor)s, 'quarantined', COALESCE(device, host) || ': ' || %(reason)s FROM begun
 
 -- name: burn
--- Mark the failed attempts of the named lineages in the place of `begun`, so that they use up no retry, and queue their
--- trials again where nothing has followed yet. What the sampler was told of their failure is taken back.
+-- Mark the failed attempts of the given lineages in the place of `begun`, so that they do not count as retries, and
+-- queue their trials again unless something has followed already. Also clears the mark that tells the sampler that
+-- their parameters fail.
 ), burnt AS (
     UPDATE hpotool.attempts a SET is_burnt = true
     FROM begun, hpotool.workers w
@@ -97,7 +97,7 @@ SELECT false, (SELECT count(*) FROM queued_again)
 )
 
 -- name: lift_quarantines
--- Let a place take trials again; every one of the study where none is named. Returns the places.
+-- Lift the quarantine of a place, or all of the study's if none is given. Returns the places.
 WITH lifted AS (
     UPDATE hpotool.quarantines SET lifted_at = clock_timestamp(), lifted_by = %(actor)s
     WHERE study_id = %(study_id)s AND lifted_at IS NULL AND until > clock_timestamp()
@@ -110,7 +110,7 @@ WITH lifted AS (
 SELECT place FROM lifted ORDER BY place
 
 -- name: list_quarantines
--- The quarantines of a study, the newest first: those that hold, and with with_past those that are over too.
+-- The quarantines of a study, newest first: those in force, and if with_past is set also those that are over.
 SELECT host, device, reason, began_by, began_at, until, lifted_by, lifted_at,
     lifted_at IS NULL AND until > clock_timestamp()
 FROM hpotool.quarantines
@@ -118,19 +118,19 @@ WHERE study_id = %(study_id)s AND (%(with_past)s OR (lifted_at IS NULL AND until
 ORDER BY quarantine_id DESC
 
 -- name: find_host_of_device
--- The host on which the device was seen last by a worker of the study or of its pool.
+-- The host where a worker of the study or its pool last used the device.
 SELECT host FROM hpotool.workers
 WHERE %(device)s = ANY(devices) AND (study_id = %(study_id)s
     OR pool = (SELECT s.pool FROM hpotool.study_settings s WHERE s.study_id = %(study_id)s))
 ORDER BY registered_at DESC LIMIT 1
 
 -- name: note_device
--- A worker leaves one of its GPUs alone, or uses it again.
+-- Log that a worker has stopped using one of its GPUs, or uses it again.
 INSERT INTO hpotool.events (study_id, kind, actor, to_state, reason)
 VALUES (%(study_id)s, 'device', %(actor)s, %(to_state)s, %(reason)s)
 
 -- name: note_device_in_pool
--- The same for a worker of a pool: all studies that it would serve hear of it.
+-- The same for a worker of a pool, in each study that it would serve.
 INSERT INTO hpotool.events (study_id, kind, actor, to_state, reason)
 SELECT p.study_id, 'device', %(actor)s, %(to_state)s, %(reason)s
 FROM hpotool.pool_places p JOIN hpotool.study_settings s USING (study_id)

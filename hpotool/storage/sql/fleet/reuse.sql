@@ -1,9 +1,9 @@
--- Results of other studies that a trial may take over instead of running (`reuse: true`).
+-- Results of other studies that a trial may reuse instead of running (`reuse: true`).
 
 -- name: find_reusable
--- Complete trials of other studies with the same code, data and seed: equal seeds have the study's seed and the number of
--- the first attempt in common. Whether objective and point are equal too, the caller decides. Through the studies to the
--- attempts' index on study and first number, so it reads no more than a row of each study.
+-- Complete trials of other studies with the same code, data and seed (seeds are equal if the study's seed and the number
+-- of the lineage's first trial are). The caller compares objective and point. Uses the attempts' index on study and
+-- first number, so it reads at most one lineage of each study.
 SELECT s.study_name, t.number, o.spec, a.reason,
     (SELECT json_agg(json_build_array(value, value_type) ORDER BY objective) FROM trial_values v
      WHERE v.trial_id = t.trial_id),

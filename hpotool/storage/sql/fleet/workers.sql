@@ -1,8 +1,8 @@
 -- Workers: their heartbeats, orders, and ends.
 
 -- name: register_worker
--- Register a worker, with an event; sending it twice has no further effect. A worker whose launch was stopped in the
--- meantime is told so from the start.
+-- Register a worker, with an event; repeating it has no effect. If the worker's launch was stopped in the meantime, the
+-- worker is ordered to stop from the start.
 WITH adopted AS (
     INSERT INTO hpotool.study_settings (study_id) VALUES (%(study_id)s) ON CONFLICT (study_id) DO NOTHING
 ), worker AS (

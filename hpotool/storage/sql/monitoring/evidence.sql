@@ -1,4 +1,4 @@
--- What is left of a study, for the checks of `hpotool.drill.invariants`.
+-- What a study looks like afterwards, for the checks in `hpotool.drill.invariants`.
 
 -- name: evidence_trials
 -- Every trial: number, lineage, state, value, number of values, whether another trial tries it again, whether it was

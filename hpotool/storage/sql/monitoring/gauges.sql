@@ -1,4 +1,4 @@
--- What `/metrics` shows: each statement answers for all studies at once, so their number costs no round trips.
+-- The numbers of `/metrics`. Each statement answers for all studies at once, so more studies cost no more round trips.
 
 -- name: gauge_studies
 -- The studies that are not archived: state, budgets, copied trials, and the age of the first claim.
@@ -35,7 +35,7 @@ FROM (SELECT study_id, clock_timestamp() - last_beat AS silence FROM hpotool.wor
 GROUP BY study_id
 
 -- name: gauge_claims
--- By study, how long workers were without a trial between two, over some seconds: quantiles, number and sum.
+-- By study, the pauses of workers between two trials within the given seconds: quantiles, number and sum.
 SELECT a.study_id, percentile_cont(%(quantiles)s::float8[]) WITHIN GROUP (ORDER BY gap_s), count(*), sum(gap_s)
 FROM hpotool.workers w CROSS JOIN LATERAL (
     SELECT study_id, started_at, lag(ended_at) OVER (ORDER BY started_at) AS free_since
@@ -46,6 +46,6 @@ WHERE w.last_beat > clock_timestamp() - make_interval(secs => %(window_s)s) AND 
 GROUP BY a.study_id
 
 -- name: gauge_server
--- Connections to the server, and the most that it admits.
+-- Connections to the server, and their maximum.
 SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
     current_setting('max_connections')::integer

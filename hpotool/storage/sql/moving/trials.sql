@@ -8,8 +8,8 @@ SELECT
 
 -- name: write_trials
 -- Append whole trials to a study, with all their data; returns their ids in order. Data refers to a trial by its index
--- among them. `seen` is the expected content of the study's origin mark: no row if it has changed; NULL: the study needs
--- no mark. `mark` replaces it.
+-- among them. `seen` is the expected content of the study's origin mark (no row if it has changed; NULL: the study
+-- needs no mark), and `mark` replaces it.
 -- include: lock_study
 WITH allowed AS (
     SELECT WHERE %(seen)s::text IS NULL OR EXISTS (
@@ -63,7 +63,7 @@ WITH allowed AS (
     JOIN placed USING (place)
     ORDER BY n
     RETURNING trial_id, key
-), apart AS (
+), reevaluations AS (
     UPDATE hpotool.study_settings
     SET apart_from_id = LEAST(apart_from_id, (SELECT min(trial_id) FROM s WHERE key = 'hpotool:phase'))
     WHERE study_id = %(study_id)s AND EXISTS (SELECT FROM s WHERE key = 'hpotool:phase')

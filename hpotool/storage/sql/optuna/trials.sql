@@ -58,9 +58,9 @@ select trial_id, number from created
 -- The id of the trial with this number.
 select trial_id from trials where study_id = %(study_id)s and number = %(number)s
 
--- name: not_apart
--- Without the trials apart from the search, where the reader does not want to see them.
-and not (%(hides_apart)s and exists (
+-- name: without_reevaluations
+-- Without the re-evaluations, where the reader does not want to see them.
+and not (%(hides_reevaluations)s and exists (
     select from trial_system_attributes a where a.trial_id = t.trial_id and a.key = 'hpotool:phase'))
 
 -- name: count_trials
@@ -68,7 +68,7 @@ and not (%(hides_apart)s and exists (
 select state::text, count(*)
 from trials t
 where study_id = %(study_id)s
--- include: not_apart
+-- include: without_reevaluations
 group by state
 
 -- name: find_best_maximum
@@ -76,7 +76,7 @@ group by state
 select t.trial_id
 from trials t join trial_values v on v.trial_id = t.trial_id and v.objective = 0
 where t.study_id = %(study_id)s and t.state = 'COMPLETE'
--- include: not_apart
+-- include: without_reevaluations
 order by case v.value_type when 'INF_NEG' then -1 when 'INF_POS' then 1 else 0 end desc, v.value desc, t.trial_id
 limit 1
 
@@ -85,7 +85,7 @@ limit 1
 select t.trial_id
 from trials t join trial_values v on v.trial_id = t.trial_id and v.objective = 0
 where t.study_id = %(study_id)s and t.state = 'COMPLETE'
--- include: not_apart
+-- include: without_reevaluations
 order by case v.value_type when 'INF_NEG' then -1 when 'INF_POS' then 1 else 0 end, v.value, t.trial_id
 limit 1
 

@@ -1,7 +1,7 @@
--- hpotool's own tables, beside Optuna's and in a schema of their own.
--- They all hang on study_settings, and that on Optuna's studies: deleting a study anywhere deletes its rows here.
--- Attempts and events refer to study_settings, never to studies itself: a foreign key would take a lock on the row
--- whose FOR UPDATE lock the claims queue for.
+-- hpotool's own tables, in a separate schema next to Optuna's tables.
+-- All of them reference study_settings, which references Optuna's studies, so deleting a study by any means also
+-- deletes its rows here. Attempts and events do not reference studies directly: the foreign key would lock the row
+-- whose FOR UPDATE lock the claims wait for.
 
 CREATE SCHEMA IF NOT EXISTS hpotool;
 
@@ -11,8 +11,8 @@ CREATE TABLE IF NOT EXISTS hpotool.schema_version (
     upgraded_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- What a study is and whether it may go on. The numbers below `settled_below` are final for ever, and `failed_below`
--- of them are FAIL: so counting what finished never looks at them again.
+-- A study's definition and state. All trials numbered below `settled_below` have ended, and `failed_below` of them
+-- are FAIL, so counting finished trials does not read them again.
 CREATE TABLE hpotool.study_settings (
     study_id         integer PRIMARY KEY REFERENCES studies (study_id) ON DELETE CASCADE,
     spec             jsonb,
@@ -29,8 +29,8 @@ CREATE TABLE hpotool.study_settings (
     failed_below     integer NOT NULL DEFAULT 0
 );
 
--- Every worker that ever registered. `process_space` and `process_start` name the process beyond doubt: boot and
--- process namespace of its machine, and the kernel's own start time of the pid.
+-- Every worker that ever registered. `process_space` (the machine's boot and process namespace) and `process_start`
+-- (the kernel's start time of the pid) identify the process uniquely.
 CREATE TABLE hpotool.workers (
     worker_id     text PRIMARY KEY,
     study_id      integer NOT NULL REFERENCES hpotool.study_settings ON DELETE CASCADE,
@@ -48,7 +48,7 @@ CREATE TABLE hpotool.workers (
 );
 CREATE INDEX workers_of_study ON hpotool.workers (study_id) WHERE ended_at IS NULL;
 
--- One row per attempt. `root_number` is the lineage: the number of the trial that was tried first.
+-- One row per attempt. `root_number` identifies the lineage: it is the number of the lineage's first trial.
 CREATE TABLE hpotool.attempts (
     attempt_id    uuid PRIMARY KEY,
     study_id      integer NOT NULL REFERENCES hpotool.study_settings ON DELETE CASCADE,
@@ -74,7 +74,7 @@ CREATE INDEX attempts_of_lineage ON hpotool.attempts (study_id, root_number);
 CREATE INDEX attempts_of_worker ON hpotool.attempts (worker_id, started_at);
 CREATE INDEX attempts_of_trial ON hpotool.attempts (trial_id);
 
--- Trials that were queued to try another one again. Whether one still waits is what its trial's state says.
+-- Trials queued as retries of other trials. Whether a retry is still waiting is recorded in the trial's state.
 CREATE TABLE hpotool.retries (
     trial_id          integer PRIMARY KEY,
     study_id          integer NOT NULL REFERENCES hpotool.study_settings ON DELETE CASCADE,
@@ -86,7 +86,7 @@ CREATE TABLE hpotool.retries (
 );
 CREATE INDEX retries_unclaimed ON hpotool.retries (study_id, root_number) WHERE claimed_at IS NULL;
 
--- Append-only: who moved which trial, study or worker from what to what, and why.
+-- Append-only log: who changed the state of which trial, study or worker, from what to what, and why.
 CREATE TABLE hpotool.events (
     event_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at         timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -101,7 +101,7 @@ CREATE TABLE hpotool.events (
 );
 CREATE INDEX events_of_study ON hpotool.events (study_id, event_id);
 
--- On Optuna's tables: small indexes that make a claim cost the same at ten trials and at a hundred thousand.
+-- Small indexes on Optuna's tables, with which a claim costs the same after ten trials as after a hundred thousand.
 CREATE INDEX IF NOT EXISTS hpotool_trials_number ON trials (study_id, number) WHERE number IS NOT NULL;
 CREATE INDEX IF NOT EXISTS hpotool_trials_unfinished ON trials (study_id, state, trial_id)
     WHERE state IN ('RUNNING', 'WAITING');

@@ -1,15 +1,15 @@
--- Trials that go on from another trial's checkpoint (population based training, tiers), and trials that were taken
--- over as finished. Claims of the version before go on working: they neither read the new columns nor need them.
+-- Branches, which are trials that continue from another trial's checkpoint (population based training, tiers), and
+-- finished trials copied from other studies. The previous version's claims keep working: they do not use the new columns.
 
--- `branch_places` of the budget's places are for branches: a new trial leaves as many free as are not queued yet.
--- `branches_queued` counts every branch that was ever queued, those that failed for good and were replaced included.
--- `imported_trials` finished elsewhere, and take no place of the budget.
+-- `branch_places`: how much of the budget is reserved for branches; new trials leave room for those not queued yet.
+-- `branches_queued`: all branches ever queued, including those that failed permanently and were replaced.
+-- `imported_trials`: trials that finished in another study; they do not count against the budget.
 ALTER TABLE hpotool.study_settings
     ADD COLUMN branch_places   integer NOT NULL DEFAULT 0 CHECK (branch_places >= 0),
     ADD COLUMN branches_queued integer NOT NULL DEFAULT 0,
     ADD COLUMN imported_trials integer NOT NULL DEFAULT 0;
 
--- Which trial goes on from which: from each finished trial at most one that has not failed for good.
+-- Which trial continues from which. A finished trial has at most one branch that has not failed permanently.
 CREATE TABLE hpotool.branches (
     study_id    integer NOT NULL REFERENCES hpotool.study_settings ON DELETE CASCADE,
     predecessor integer NOT NULL,
@@ -17,8 +17,8 @@ CREATE TABLE hpotool.branches (
     PRIMARY KEY (study_id, predecessor)
 );
 
--- How many branches failed for good. In PL/pgSQL, because a claim is planned anew each time: what is written here is
--- only planned in studies that have branches. Written out in the claim it cost every study's claim 1 ms.
+-- The number of branches that failed permanently. A PL/pgSQL function, because Postgres plans a claim each time: this
+-- query is planned only in studies with branches. Inlined into the claim, it cost 1 ms in every study.
 CREATE FUNCTION hpotool.count_failed_branches(study integer) RETURNS integer LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (

@@ -1,19 +1,19 @@
--- Trials apart from the search: replicates that confirm a point, and final trainings. A system attribute marks each,
--- and its retries inherit it: {"phase", "point", "replicate"}. Claims of the version before go on working: they take
--- such a trial for one of the search.
+-- Re-evaluations: replicates that confirm a point, and final trainings, which are not part of the search. They are
+-- marked by a system attribute that retries inherit: {"phase", "point", "replicate"}. The previous version's claims
+-- keep working: they treat such a trial as part of the search.
 
--- `apart_from_id` is the id from which on the study has such trials; NULL: none, and then nothing here costs anything.
--- `confirmation` is the order: which points, how many replicates of each, and until which confidence.
+-- `apart_from_id`: the lowest id of such a trial; NULL if the study has none, in which case nothing here has a cost.
+-- `confirmation`: what was ordered, that is the points, the replicates of each, and the confidence to reach.
 ALTER TABLE hpotool.study_settings
     ADD COLUMN apart_from_id integer,
     ADD COLUMN confirmation  jsonb;
 
 CREATE INDEX IF NOT EXISTS hpotool_trials_apart ON trial_system_attributes (trial_id) WHERE key = 'hpotool:phase';
 
--- How many trials apart from the search a study has in each state, and of the replicates how many run or wait and which is
--- the oldest that waits: a final training is for the one who asked for it, so nobody waits for one. In PL/pgSQL, because a
--- claim is planned anew each time: what is written here is only planned in studies that have any. STRICT: without
--- `from_id` it is not even called.
+-- A study's re-evaluations by state, the number of unfinished replicates, and the oldest waiting replicate. Final
+-- trainings are left out of the last two: only the worker that asked for one runs it. A PL/pgSQL function, because
+-- Postgres plans a claim each time: this query is planned only in studies with re-evaluations. STRICT, so that
+-- Postgres does not call it at all without `from_id`.
 CREATE FUNCTION hpotool.count_apart(
     study integer, from_id integer,
     OUT finished integer, OUT running integer, OUT waiting integer, OUT failed integer,

@@ -1,9 +1,9 @@
--- Jobs beside the workers, each done by one process for all of them: exporters to other trackers, and the notifier.
--- Nothing here is read or written by a trial. Workers of the version before never look at it.
+-- Side jobs, which one process does on behalf of all workers: exporting to trackers, and notifying. Trials neither
+-- read nor write these tables, and workers of the previous version do not use them.
 
--- `held_until` is a lease by the database's clock: whoever holds it does the job, and who falls silent loses it.
--- Trials below `sent_below`, and those in `sent_beyond`, are where the job sends them. Events up to `known_event` were
--- there before anybody wanted to be told.
+-- `held_until`: a lease by the database's clock. Its holder does the job; a holder that stops renewing it loses it.
+-- Trials numbered below `sent_below`, and those in `sent_beyond`, have been sent. Events up to `known_event` are
+-- older than the job, and nobody is notified of them.
 CREATE TABLE hpotool.side_jobs (
     study_id    integer NOT NULL REFERENCES hpotool.study_settings ON DELETE CASCADE,
     job         text NOT NULL,
@@ -20,8 +20,8 @@ CREATE TABLE hpotool.side_jobs (
     PRIMARY KEY (study_id, job)
 );
 
--- What people are told. `key` says which of its kind a notice is, so that it is entered once whoever notices it. Where
--- it goes is no part of it: addresses hold secrets, and `sent_to` holds salted hashes of those that have it.
+-- Notifications. `key` distinguishes notices of one kind, so that each is entered once, whoever notices it. Addresses
+-- contain secrets and are not stored; `sent_to` holds salted hashes of those that have received the notice.
 CREATE TABLE hpotool.notices (
     notice_id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     study_id   integer NOT NULL REFERENCES hpotool.study_settings ON DELETE CASCADE,
@@ -40,6 +40,6 @@ CREATE TABLE hpotool.notices (
 );
 CREATE INDEX notices_unsent ON hpotool.notices (study_id, notice_id) WHERE sent_at IS NULL;
 
--- Events that are told are a handful among those of every trial.
+-- The few events worth a notification, among the many that every trial writes.
 CREATE INDEX events_beside_trials ON hpotool.events (study_id, event_id)
     WHERE kind NOT IN ('claim', 'finish', 'reap', 'retry', 'requeue', 'enqueue', 'branch', 'take-over');

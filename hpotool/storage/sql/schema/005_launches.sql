@@ -1,5 +1,5 @@
--- Workers that a command started elsewhere. `request` is what was asked for, without any secret: what starting more of
--- them takes. `jobs` are the names that the scheduler gave. A worker knows its launch and its place there (`job`).
+-- Workers that `hpotool launch` started elsewhere. `request`: what was asked for, without secrets, so that more
+-- workers can be started later. `jobs`: the scheduler's names. A worker records its launch and its own `job` in it.
 CREATE TABLE hpotool.launches (
     launch_id   text PRIMARY KEY,
     study_id    integer NOT NULL REFERENCES hpotool.study_settings ON DELETE CASCADE,

@@ -1,33 +1,34 @@
--- Pools: several studies on one fleet, and quotas of their owners. A worker of the version before neither reads nor writes
--- any of this: what depends on a study's settings follows by itself, through generated columns and triggers, so that also
--- its changes to a study arrive here.
+-- Pools (several studies sharing a fleet) and quotas of study owners. Workers of the previous version do not use any of
+-- this. Generated columns and triggers keep it in step with the studies' settings, so changes made by the previous
+-- version take effect here too.
 
--- Read by every claim with the rest of the row. `spec` is the only place where they are written.
+-- Claims read these along with the rest of the row. They are derived from `spec`, which is the only place to set them.
 ALTER TABLE hpotool.study_settings
     ADD COLUMN pool        text GENERATED ALWAYS AS (spec ->> 'pool') STORED,
     ADD COLUMN owner       text GENERATED ALWAYS AS (spec ->> 'owner') STORED,
     ADD COLUMN max_running integer GENERATED ALWAYS AS ((spec ->> 'max_running')::integer) STORED;
 
--- A worker of a pool has the study that it serves now; NULL before its first one, or when that was deleted.
+-- For a worker of a pool, `study_id` is the study it currently serves: NULL before its first one, or if it was deleted.
 ALTER TABLE hpotool.workers ADD COLUMN pool text;
 ALTER TABLE hpotool.workers ALTER COLUMN study_id DROP NOT NULL;
 CREATE INDEX workers_of_pool ON hpotool.workers (pool) WHERE ended_at IS NULL AND pool IS NOT NULL;
 
--- Whom an attempt's time counts for; what it may be asked for in favour of another study (`yields_to`), which is only asked
--- of one that has something to resume from. No index here names `ended_at`: it would make every end of an attempt dearer.
+-- `pool` and `owner`: who an attempt's time is charged to. `yields_to`: the study that an attempt was asked to make room
+-- for; only attempts with a checkpoint are asked. No index covers `ended_at`, because every attempt's end would pay for it.
 ALTER TABLE hpotool.attempts
     ADD COLUMN pool           text,
     ADD COLUMN owner          text,
     ADD COLUMN has_checkpoint boolean NOT NULL DEFAULT false,
     ADD COLUMN yields_to      text;
 
--- The studies of the pools, as a worker's choice reads them: through the first index, of which it reads the first row.
--- `pass` is worker time divided by weight, so that the smallest one is furthest below its share. A choice adds what a trial
--- is expected to take (`trial_s`); the next choice of the same worker corrects it. `is_open` is false after a claim that
--- found no place, until `look_again_at` ('infinity': it is over; the year 9999: somebody has to resume it), or until the settings change, which also raises `version`: a refusal from before
--- that closes nothing.
--- No foreign key: where a choice changes a place twice, Postgres would check it again, and lock the study's settings, which
--- whoever changes them holds while it waits for the place. The triggers below keep the table in step.
+-- The studies of each pool. A worker chooses one by reading the first row of the index below.
+-- `pass`: worker time divided by weight (stride scheduling), so the study with the smallest pass is furthest below its
+-- share. A choice adds the expected duration of a trial (`trial_s`); the worker's next choice corrects it.
+-- `is_open`: false after a claim that found nothing, until `look_again_at` ('infinity': the study is over; the year
+-- 9999: somebody has to resume it) or until its settings change. A change also increments `version`, so that a refusal
+-- from before the change does not close the study.
+-- There is no foreign key: Postgres would lock the study's settings when a choice updates a row twice, while whoever
+-- changes those settings holds that lock and waits for this row: a deadlock. The triggers keep the table in step.
 CREATE TABLE hpotool.pool_places (
     study_id       integer PRIMARY KEY,
     pool           text NOT NULL,
@@ -46,8 +47,8 @@ CREATE INDEX pool_places_open ON hpotool.pool_places (pool, priority DESC, pass,
 CREATE INDEX pool_places_closed ON hpotool.pool_places (pool, look_again_at) WHERE NOT is_open;
 CREATE INDEX pool_places_preempting ON hpotool.pool_places (pool, priority DESC) WHERE preempts;
 
--- The pass of the study that was chosen last among those of a priority: a study that opens starts from here, so that the
--- time in which it had nothing to do gives it no claim on the whole pool.
+-- The pass of the study chosen last in each priority. A study that opens starts here, so that it cannot claim the whole
+-- pool to make up for the time in which it had nothing to do.
 CREATE TABLE hpotool.pool_clocks (
     pool     text NOT NULL,
     priority integer NOT NULL,
@@ -59,7 +60,7 @@ CREATE FUNCTION hpotool.pool_clock(in_pool text, of_priority integer) RETURNS do
     SELECT COALESCE((SELECT pass FROM hpotool.pool_clocks c WHERE c.pool = in_pool AND c.priority = of_priority), 0)
 $$;
 
--- A study enters its pool, leaves it, or opens again, whoever changes its settings or its state, or queues replicates.
+-- Enters a study into its pool, removes it, or reopens it, whenever its settings or state change or replicates are queued.
 CREATE FUNCTION hpotool.follow_settings() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     given_priority integer := COALESCE((NEW.spec ->> 'priority')::integer, 0);
@@ -96,13 +97,13 @@ CREATE TRIGGER follow_settings
     AFTER INSERT OR UPDATE OF spec, state, confirmation, apart_from_id ON hpotool.study_settings
     FOR EACH ROW EXECUTE FUNCTION hpotool.follow_settings();
 
--- How many GPUs a worker's slot has, as `gpus_of_slot` counts them in Python.
+-- The number of GPUs of a worker's slot; must agree with `gpus_of_slot` in Python.
 CREATE FUNCTION hpotool.gpus_of_slot(slot text) RETURNS integer LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN devices IN ('', 'cpu', 'none') THEN 0 ELSE cardinality(string_to_array(devices, ',')) END
     FROM (SELECT btrim(regexp_replace(split_part(slot, '(', 1), '^gpu', '')) AS devices) named
 $$;
 
--- GPU-hours that an owner's studies may use in each day, week or month (UTC).
+-- How many GPU-hours an owner's studies may use per day, week or month (UTC).
 CREATE TABLE hpotool.quotas (
     owner     text NOT NULL,
     period    text NOT NULL CHECK (period IN ('day', 'week', 'month')),
@@ -112,7 +113,8 @@ CREATE TABLE hpotool.quotas (
     PRIMARY KEY (owner, period)
 );
 
--- What quotas are held against, kept by the triggers below: at most 31 days, and what runs. Days outlive their studies.
+-- The usage that quotas are compared with: per day, and running attempts. Triggers maintain it. A comparison reads at
+-- most 31 days. Days are kept when their study is deleted.
 CREATE TABLE hpotool.owner_days (
     owner       text NOT NULL,
     day         date NOT NULL,
@@ -138,7 +140,7 @@ $$;
 CREATE TRIGGER count_gpu_begin AFTER INSERT ON hpotool.attempts
     FOR EACH ROW WHEN (NEW.owner IS NOT NULL AND NEW.ended_at IS NULL) EXECUTE FUNCTION hpotool.count_gpu_begin();
 
--- An attempt that ran over midnight counts on each day for its part there.
+-- An attempt that ran past midnight is split among the days.
 CREATE FUNCTION hpotool.count_gpu_end() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     DELETE FROM hpotool.owner_running WHERE attempt_id = NEW.attempt_id;
@@ -157,7 +159,7 @@ CREATE TRIGGER count_gpu_end AFTER UPDATE OF ended_at ON hpotool.attempts
     FOR EACH ROW WHEN (NEW.owner IS NOT NULL AND OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL)
     EXECUTE FUNCTION hpotool.count_gpu_end();
 
--- GPU-hours that an owner has used in the current day, week or month, those of running attempts included.
+-- The GPU-hours that an owner has used in the current day, week or month, including running attempts.
 CREATE FUNCTION hpotool.gpu_hours_used(by_owner text, in_period text) RETURNS double precision LANGUAGE plpgsql STABLE AS $$
 DECLARE
     since timestamp := date_trunc(in_period, clock_timestamp() AT TIME ZONE 'utc');
@@ -169,8 +171,8 @@ BEGIN
 END
 $$;
 
--- Why an owner's studies have to wait, and until when; NULL: they need not. In PL/pgSQL, so that a claim plans it only for
--- a study that has an owner.
+-- Why an owner's studies have to wait, and until when; NULL if they do not. A PL/pgSQL function, so that a claim plans
+-- the query only in studies with an owner.
 CREATE FUNCTION hpotool.over_quota(by_owner text) RETURNS text LANGUAGE plpgsql STABLE STRICT AS $$
 BEGIN
     RETURN (
@@ -184,18 +186,18 @@ BEGIN
 END
 $$;
 
--- How long a study without a place is left alone. A worker that ends one of its trials opens it at once; this is for what
--- nobody of the pool does, for example a new point in its queue.
+-- How long to skip a study that had nothing to claim. A worker that ends one of its trials reopens it at once; this is
+-- for changes made by others, for example an enqueued point.
 CREATE FUNCTION hpotool.pause_after(refusals integer) RETURNS interval LANGUAGE sql IMMUTABLE AS $$
     SELECT LEAST(10, power(2, LEAST(refusals, 4))) * interval '1 second'
 $$;
 
--- Which study a pool's worker serves next, and what its turn is charged. The one of the highest priority that is open, and
--- among those of that priority the one with the smallest pass. Called by one worker at a time in each pool, so that no two
--- decide on the same numbers. Before it decides, it settles the worker's last turn (`served`): `took_s` is how long it took
--- (0: this worker cannot run it), unless there was no place: then the study is closed for `refused_because`. What keeps only
--- this worker from it, a quarantine or its GPUs, closes nothing for the others.
--- It locks nothing but places: who changes a study locks its settings first, and its place by the trigger above.
+-- Chooses the study that a pool's worker serves next, and charges it for the turn: the open study with the highest
+-- priority, and of those the smallest pass. One worker per pool chooses at a time, so that no two decide on the same
+-- numbers. First, the worker's previous turn (`served`) is settled: `took_s` is its duration (0: this worker cannot run
+-- the study). If there was nothing to claim, the study is closed for `refused_because`, unless the reason concerns only
+-- this worker (a quarantine or its GPUs). The function locks rows of pool_places only, because whoever changes a study
+-- locks its settings first and then, by the trigger above, its row here.
 CREATE FUNCTION hpotool.choose_study(
     in_pool text, unfit integer[], served integer, took_s double precision, charged double precision,
     refused_because text, seen_version integer,

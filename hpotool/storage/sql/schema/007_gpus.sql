@@ -1,20 +1,21 @@
--- GPUs that workers share, GPUs with errors, and hosts and devices that take no trials. Workers of the version before
--- go on working: they neither read nor write any of this.
+-- Shared GPUs, faulty GPUs, and quarantined hosts and devices. Workers of the previous version keep working: they do
+-- not use any of this.
 
--- `devices` are the UUIDs of a worker's GPUs, which name them in every container and whatever is visible there. `waits`
--- says why the worker starts no trial although there is one; NULL: it would.
+-- `devices`: the UUIDs of a worker's GPUs, which are the same in every container, whatever is visible there.
+-- `waits`: why the worker does not start a trial although one is available; NULL if nothing keeps it.
 ALTER TABLE hpotool.workers
     ADD COLUMN devices text[] NOT NULL DEFAULT '{}',
     ADD COLUMN waits   text;
 
--- An attempt that failed because of where it ran. It uses up no retry of its trial.
+-- The attempt failed because of the place where it ran, so it does not count as one of the trial's retries.
 ALTER TABLE hpotool.attempts ADD COLUMN is_burnt boolean NOT NULL DEFAULT false;
 
--- Until when a quarantine may hold, so that a claim in a study without one looks no further.
+-- The latest end of the study's quarantines; NULL if it has none, so that claims need not look for one.
 ALTER TABLE hpotool.study_settings ADD COLUMN quarantined_until timestamptz;
 
--- Hosts and devices that take no trials of a study: until a moment, or until somebody lifts it. A row with a device is
--- about that device alone, whatever host it is seen from. Rows are kept: only attempts after the last one count.
+-- Hosts and devices that take no trials of a study, until a given time or until somebody lifts the quarantine. A row
+-- with a device applies to that device only, on whichever host it is. Rows are kept, because only attempts after a
+-- place's latest quarantine are held against it.
 CREATE TABLE hpotool.quarantines (
     quarantine_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     study_id      integer NOT NULL REFERENCES hpotool.study_settings ON DELETE CASCADE,
@@ -29,8 +30,8 @@ CREATE TABLE hpotool.quarantines (
 );
 CREATE INDEX quarantines_open ON hpotool.quarantines (study_id) WHERE lifted_at IS NULL;
 
--- Why a worker takes no trials of the study: the quarantine that it is in; NULL: none. In PL/pgSQL, because a claim is
--- planned anew each time, and this is planned once in a connection.
+-- The quarantine that keeps a worker from the study's trials, as a sentence; NULL if there is none. A PL/pgSQL function,
+-- because Postgres plans a claim each time, but a function's query only once per connection.
 CREATE FUNCTION hpotool.quarantine_of(study integer, worker text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (

@@ -1,5 +1,5 @@
--- What attempts come from: their code, data and environment. Each content is kept once, under its hash, for all studies.
--- Workers of the version before neither read nor write any of it; of their attempts the origin is not known.
+-- The origins of attempts: code, data and environment. Each content is stored once, under its hash, for all studies.
+-- Workers of the previous version do not use this; the origins of their attempts are unknown.
 
 CREATE TABLE hpotool.origins (
     kind    text NOT NULL CHECK (kind IN ('code', 'data', 'environment')),
@@ -9,9 +9,9 @@ CREATE TABLE hpotool.origins (
     PRIMARY KEY (kind, hash)
 );
 
--- A study has the code and data that it was created with; where its creator saw none of it, those of its first worker.
+-- The code and data that the study was created with, or if its creator had neither, those of its first worker.
 ALTER TABLE hpotool.study_settings ADD COLUMN code_hash text, ADD COLUMN data_hash text;
 
--- `differs`: what is not the same on this worker as in the study, in words; NULL where everything is.
+-- `differs`: how this worker's code or data differ from the study's, in words; NULL if they do not.
 ALTER TABLE hpotool.workers ADD COLUMN environment_hash text, ADD COLUMN differs text;
 ALTER TABLE hpotool.attempts ADD COLUMN code_hash text, ADD COLUMN data_hash text;

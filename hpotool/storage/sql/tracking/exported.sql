@@ -1,7 +1,7 @@
 -- A study and its trials as exporters send them.
 
 -- name: study_to_export
--- What a study is, and where it stands; counted as a claim counts.
+-- A study and its progress, counted as in a claim.
 WITH settings AS (
     SELECT * FROM hpotool.study_settings WHERE study_id = %(study_id)s
 -- include: places
@@ -16,7 +16,7 @@ SELECT s.study_name, state, state_reason, spec, budget_trials, extract(epoch FRO
 FROM settings JOIN studies s USING (study_id), places
 
 -- name: attempts_of_trial
--- The attempts of a trial as JSON data, the first one first.
+-- The attempts of a trial as JSON, oldest first.
 left join lateral (
     select json_agg(json_build_object(
         'worker', a.worker_id, 'host', a.host, 'slot', a.slot, 'outcome', a.outcome, 'reason', a.reason,
@@ -26,15 +26,15 @@ left join lateral (
 ) a (attempts) on true
 
 -- name: note_on_trial
--- The note on a trial, as optuna-dashboard keeps it: attributes of the study.
+-- The note on a trial, which optuna-dashboard stores in attributes of the study.
 left join lateral (
     select json_object_agg(n.key, n.value_json) from study_system_attributes n
     where n.study_id = t.study_id and starts_with(n.key, 'dashboard:' || t.trial_id || ':note_str:')
 ) n (note) on true
 
 -- name: finished_to_export
--- Finished trials that have not arrived, in the order of their numbers. Numbers have no gaps, so one that is committed
--- late is met later.
+-- Finished trials that have not arrived, by number. Numbers have no gaps, so a trial that is committed late is found
+-- by a later call.
 select
 -- include: trial_columns
 , n.note, a.attempts
@@ -50,7 +50,7 @@ from (
 order by t.number
 
 -- name: running_to_export
--- Trials that run, with what they have reported so far.
+-- Running trials, with their reports so far.
 select
 -- include: trial_columns
 , n.note, a.attempts

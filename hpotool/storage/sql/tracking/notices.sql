@@ -1,8 +1,8 @@
--- What people are told about a study, each once.
+-- Notifications about a study, each sent once.
 
 -- name: tell_events
--- Enter a notice for each event of some kinds that happened since somebody wants to be told. The job's row is locked
--- first: who does not hold it any more enters nothing.
+-- Enter a notice for each event of the given kinds since notifications were requested. The job's row is locked first,
+-- so that a process that has lost the job enters nothing.
 SELECT FROM hpotool.side_jobs WHERE study_id = %(study_id)s AND job = %(job)s AND holder = %(holder)s FOR UPDATE;
 INSERT INTO hpotool.notices (study_id, occasion, key, title, body)
 SELECT e.study_id, %(occasion)s, e.event_id::text, %(title)s, btrim(e.reason || ' (by ' || e.actor || ')')
@@ -15,8 +15,8 @@ ON CONFLICT (study_id, occasion, key) DO NOTHING
 RETURNING notice_id
 
 -- name: tell
--- Enter a notice, unless it was entered before, or another of its kind not long ago. The job's row is locked first: who
--- does not hold it any more enters nothing.
+-- Enter a notice, unless it was entered before, or another one of its kind recently. The job's row is locked first, so
+-- that a process that has lost the job enters nothing.
 SELECT FROM hpotool.side_jobs WHERE study_id = %(study_id)s AND job = %(job)s AND holder = %(holder)s FOR UPDATE;
 INSERT INTO hpotool.notices (study_id, occasion, key, title, body)
 SELECT j.study_id, %(occasion)s, %(key)s, %(title)s, %(body)s
@@ -29,8 +29,8 @@ ON CONFLICT (study_id, occasion, key) DO NOTHING
 RETURNING notice_id
 
 -- name: claim_notice
--- Take the oldest notice that is due, for so long; nobody else sends it meanwhile. Its salt makes hashes of addresses
--- that say nothing.
+-- Take the oldest notice that is due, for a given time, in which nobody else sends it. Returns a salt, so that the
+-- stored hashes of addresses reveal nothing.
 UPDATE hpotool.notices n
 SET holder = %(holder)s, tries = tries + 1, try_after = clock_timestamp() + make_interval(secs => %(for_s)s)
 WHERE notice_id = (
@@ -41,7 +41,7 @@ RETURNING notice_id, occasion, title, body, tries, sent_to,
     (SELECT j.job_id::text FROM hpotool.side_jobs j WHERE j.study_id = n.study_id AND j.job = %(job)s)
 
 -- name: settle_notice
--- Who has the notice by now, and whether that is all; else when to try the others again.
+-- Record who has received the notice, and either that it is complete or when to try the others again.
 UPDATE hpotool.notices
 SET sent_to = %(sent_to)s::text[], trouble = %(trouble)s::text,
     sent_at = CASE WHEN %(is_sent)s THEN clock_timestamp() END,
@@ -49,17 +49,17 @@ SET sent_to = %(sent_to)s::text[], trouble = %(trouble)s::text,
 WHERE notice_id = %(notice_id)s AND holder = %(holder)s AND sent_at IS NULL
 
 -- name: list_notices
--- What people were told, or are still to be told, oldest first.
+-- All notices, sent or not, oldest first.
 SELECT occasion, title, body, noticed_at, sent_at, tries, trouble
 FROM hpotool.notices WHERE study_id = %(study_id)s ORDER BY notice_id
 
 -- name: unsent_notices
--- How many notices are still to be sent.
+-- The number of unsent notices.
 SELECT count(*) FROM hpotool.notices WHERE study_id = %(study_id)s AND sent_at IS NULL
 
 -- name: watch_workers
--- How many workers were heard of within so many seconds; when the last one was, how long ago, and why it left; how long
--- ago the study began; and how the last attempts ended since somebody wants to be told, the newest first.
+-- The number of workers with a heartbeat within the given seconds; the last heartbeat of any worker, its age, and why
+-- that worker left; the study's age; and the outcomes of the latest attempts since notifications were requested.
 SELECT
     count(*) FILTER (WHERE ended_at IS NULL AND last_beat > clock_timestamp() - make_interval(secs => %(grace_s)s)),
     extract(epoch FROM max(COALESCE(ended_at, last_beat)))::float8,

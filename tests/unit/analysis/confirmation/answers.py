@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from hpotool.analysis.confirmation.answer import ConfirmationAnswer, answer
 from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.confirmation.rounds import Replicate
-from hpotool.study.phase import Apart
+from hpotool.study.phase import Reevaluation
 from hpotool.study.rules.replicates import Measurement
 
 Values = Sequence[float] | Sequence[Sequence[float]]
@@ -20,7 +20,7 @@ def confirmed(
     violations = {} if violation is None else {"c": violation}
     replicates = [
         Replicate(
-            Apart("confirm", point.name, seed),
+            Reevaluation("confirm", point.name, seed),
             100 + seed,
             "COMPLETE",
             Measurement(tuple(value) if isinstance(value, Sequence) else (value,), violations),

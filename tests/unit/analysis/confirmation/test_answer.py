@@ -12,7 +12,7 @@ from hpotool.analysis.confirmation.data import answer_data
 from hpotool.analysis.confirmation.sentence import luckiest, say_answer, say_probability
 from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.confirmation.rounds import Replicate
-from hpotool.study.phase import Apart
+from hpotool.study.phase import Reevaluation
 from hpotool.study.rules.replicates import Measurement
 
 LUCKY = Point("trial 7", {"lr": 0.1}, 7, found={"accuracy": 0.99})
@@ -33,7 +33,7 @@ def _answer(
 ) -> ConfirmationAnswer:
     replicates = [
         Replicate(
-            Apart("confirm", name, seed),
+            Reevaluation("confirm", name, seed),
             100 + seed,
             "FAIL" if value is None else "COMPLETE",
             None if value is None else Measurement((value,)),
@@ -88,7 +88,7 @@ def test_what_cannot_be_told_apart_is_not() -> None:
 
 
 def test_replicates_that_run_leave_the_verdict_open() -> None:
-    waiting = Replicate(Apart("confirm", "trial 3", 5), 200, "WAITING")
+    waiting = Replicate(Reevaluation("confirm", "trial 3", 5), 200, "WAITING")
     found = _answer(VALUES, more=[waiting])
     assert (found.state, found.is_open) == ("open", True)
     assert say_answer(found) == "15 of 16 replicates have ended; no verdict yet."
@@ -110,7 +110,9 @@ def test_where_all_failed_nothing_is_confirmed() -> None:
 def test_of_several_metrics_the_front_is_told() -> None:
     points = (Point("trial 1", {"x": 1}, 1), Point("trial 2", {"x": 2}, 2))
     replicates = [
-        Replicate(Apart("confirm", name, seed), seed, "COMPLETE", Measurement((a + seed / 50, b - seed / 50)))
+        Replicate(
+            Reevaluation("confirm", name, seed), seed, "COMPLETE", Measurement((a + seed / 50, b - seed / 50))
+        )
         for name, a, b in (("trial 1", 1.0, 1.0), ("trial 2", 5.0, 5.0))
         for seed in range(4)
     ]

@@ -8,7 +8,7 @@ from hpotool.analysis.confirmation.answer import ConfirmationAnswer, answer
 from hpotool.analysis.confirmation.ranking import find_confirmed_best, find_confirmed_front
 from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.confirmation.rounds import Replicate
-from hpotool.study.phase import Apart
+from hpotool.study.phase import Reevaluation
 from hpotool.study.rules.replicates import Measurement
 from tests.unit.analysis.studies import add, make_study
 
@@ -26,7 +26,7 @@ def _confirmed(
     points = tuple(Point(f"trial {n}", {"lr": round(0.1 + n / 10, 1)}, n) for n in means)
     replicates = [
         Replicate(
-            Apart("confirm", f"trial {number}", seed),
+            Reevaluation("confirm", f"trial {number}", seed),
             0,
             "COMPLETE",
             Measurement((mean + seed / 1000,) * len(metrics), {"size": (violations or {}).get(number, 0.0)}),

@@ -14,6 +14,7 @@ from hpotool.storage.fleet.spool import NewerFormatError, SpooledAttempt, Spoole
 from hpotool.storage.fleet.trial_content import TrialContent
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.study.outcome import Outcome
+from hpotool.study.phase import Reevaluation
 
 WORKER = WorkerIdentity("w", "here", 1, "boot", "17", "cpu")
 NUMBERS = st.integers(0, 2**31)
@@ -21,8 +22,9 @@ FLOATS = st.floats(allow_nan=False)
 OUTCOMES = st.sampled_from(Outcome)
 TEXTS = st.text(max_size=8)
 ATTEMPTS = st.builds(
-    Attempt, st.uuids().map(str), NUMBERS, NUMBERS, NUMBERS, NUMBERS, st.datetimes(), history=st.tuples(OUTCOMES)
-)
+    Attempt, st.uuids().map(str), NUMBERS, NUMBERS, NUMBERS, NUMBERS, st.datetimes(), history=st.tuples(OUTCOMES),
+    reevaluation=st.none() | st.builds(Reevaluation, st.sampled_from(["confirm", "final"]), TEXTS, NUMBERS),
+)  # fmt: skip
 CONTENTS = st.builds(
     TrialContent,
     params=st.lists(st.builds(lambda *parts: list(parts), TEXTS, FLOATS, TEXTS), max_size=2),
@@ -41,6 +43,15 @@ SPOOLED = st.builds(SpooledAttempt, ATTEMPTS, st.just(WORKER), CONTENTS, st.none
 @given(SPOOLED)
 def test_an_attempt_survives_being_a_file(spooled: SpooledAttempt) -> None:
     assert SpooledAttempt.from_json(spooled.to_json()) == spooled
+
+
+@given(SPOOLED)
+def test_the_last_release_finds_a_reevaluation_under_the_key_that_it_knows(spooled: SpooledAttempt) -> None:
+    attempt: dict[str, Any] = json.loads(spooled.to_json())["attempt"]
+    mark = spooled.attempt.reevaluation
+    assert attempt.get("apart") == (None if mark is None else mark.to_attribute())
+    assert "reevaluation" not in attempt
+    assert mark is not None or "apart" not in attempt, "it refuses a key that it does not know"
 
 
 @given(SPOOLED, st.sampled_from(["attempt", "worker", "content"]))

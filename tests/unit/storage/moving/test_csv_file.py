@@ -217,8 +217,8 @@ def test_a_file_that_is_not_there_or_is_no_text_gets_a_sentence(tmp_path: Path) 
     with pytest.raises(NotFoundError, match="does not exist"):
         read_csv_study(str(tmp_path / "none.csv"), ["s"], ["loss:minimize"])
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00x")
-    for unreadable in (tmp_path / "binary.csv", tmp_path):
-        with pytest.raises(InputError, match="cannot be read"):
+    for unreadable, says in ((tmp_path / "binary.csv", "is not UTF-8 text"), (tmp_path, "cannot be read")):
+        with pytest.raises(InputError, match=says):
             read_csv_study(str(unreadable), ["s"], ["loss:minimize"])
 
 

@@ -3,7 +3,7 @@
 import json
 
 from hpotool.study.confirmation.order import Order, Point
-from hpotool.study.phase import Apart
+from hpotool.study.phase import Reevaluation
 
 ONE, TWO = Point("trial 1", {"x": 0.5}, trial=1), Point("trial 2", {"x": 0.7, "kind": "a"}, trial=2)
 BASELINE = Point("baseline", {"x": 0.1}, is_baseline=True)
@@ -11,10 +11,10 @@ BASELINE = Point("baseline", {"x": 0.1}, is_baseline=True)
 
 def test_replicates_come_seed_by_seed() -> None:
     assert Order((ONE, TWO), seeds=2).replicates() == [
-        Apart("confirm", "trial 1", 0),
-        Apart("confirm", "trial 2", 0),
-        Apart("confirm", "trial 1", 1),
-        Apart("confirm", "trial 2", 1),
+        Reevaluation("confirm", "trial 1", 0),
+        Reevaluation("confirm", "trial 2", 0),
+        Reevaluation("confirm", "trial 1", 1),
+        Reevaluation("confirm", "trial 2", 1),
     ]
 
 

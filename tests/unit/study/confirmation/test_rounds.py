@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import pytest
+
 from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.confirmation.rounds import Replicate, judge, next_round
-from hpotool.study.phase import Apart
+from hpotool.study.phase import Reevaluation
 from hpotool.study.rules.replicates import Measurement
 
 NAMES = ("trial 1", "trial 2", "trial 3")
@@ -18,7 +20,9 @@ CLEAR = {"trial 1": [1.0, 1.1, 0.9], "trial 2": [5.1, 5.0, 5.2], "trial 3": [9.0
 
 def _replicates(values: Mapping[str, Sequence[float]], state: str = "COMPLETE") -> list[Replicate]:
     return [
-        Replicate(Apart("confirm", name, seed), 0, state, Measurement((value,)) if state == "COMPLETE" else None)
+        Replicate(
+            Reevaluation("confirm", name, seed), 0, state, Measurement((value,)) if state == "COMPLETE" else None
+        )
         for name, column in values.items()
         for seed, value in enumerate(column)
     ]
@@ -30,9 +34,9 @@ def _order(confidence: float | None = 0.95, most: int | None = 100) -> Order:
 
 def test_only_the_points_in_doubt_are_measured_again() -> None:
     more = next_round(_order(), _replicates(CLOSE), [1.0])
-    assert Counter(apart.point for apart in more) == {"trial 1": 2, "trial 2": 2}
-    assert {apart.replicate for apart in more} == {3, 4}
-    assert [apart.replicate for apart in more] == [3, 3, 4, 4], "seed by seed"
+    assert Counter(reevaluation.point for reevaluation in more) == {"trial 1": 2, "trial 2": 2}
+    assert {reevaluation.replicate for reevaluation in more} == {3, 4}
+    assert [reevaluation.replicate for reevaluation in more] == [3, 3, 4, 4], "seed by seed"
 
 
 def test_a_sure_answer_asks_for_nothing() -> None:
@@ -55,12 +59,14 @@ def test_the_limit_is_kept_and_what_would_decide_nothing_is_not_begun() -> None:
 
 
 def test_failed_replicates_count_as_asked_for_and_say_nothing() -> None:
-    failed = [Replicate(Apart("confirm", "trial 3", seed), 0, "FAIL") for seed in range(3)]
+    failed = [Replicate(Reevaluation("confirm", "trial 3", seed), 0, "FAIL") for seed in range(3)]
     known = _replicates({name: CLOSE[name] for name in NAMES[:2]})
     judgement = judge(_order(), [*known, *failed], [1.0])
     assert judgement.names == NAMES[:2]
     assert judgement.probability("trial 3") == 0
-    assert {apart.point for apart in next_round(_order(), [*known, *failed], [1.0])} == set(NAMES[:2])
+    assert {reevaluation.point for reevaluation in next_round(_order(), [*known, *failed], [1.0])} == set(
+        NAMES[:2]
+    )
 
 
 def test_when_everything_failed_there_is_no_verdict_and_no_further_round() -> None:
@@ -72,7 +78,7 @@ def test_when_everything_failed_there_is_no_verdict_and_no_further_round() -> No
 def test_a_point_that_breaks_a_constraint_on_average_cannot_be_the_best() -> None:
     replicates = [
         Replicate(
-            Apart("confirm", name, seed),
+            Reevaluation("confirm", name, seed),
             0,
             "COMPLETE",
             Measurement((value,), {"load": 1.0 if name == NAMES[0] else 0}),
@@ -91,9 +97,23 @@ def test_infinite_measurements_leave_a_point_out() -> None:
 def test_of_several_metrics_each_point_is_on_the_front_or_not() -> None:
     values = {"trial 1": (1.0, 5.0), "trial 2": (5.0, 1.0), "trial 3": (9.0, 9.0)}
     replicates = [
-        Replicate(Apart("confirm", name, seed), 0, "COMPLETE", Measurement((a + seed / 9, b - seed / 9)))
+        Replicate(Reevaluation("confirm", name, seed), 0, "COMPLETE", Measurement((a + seed / 9, b - seed / 9)))
         for name, (a, b) in values.items()
         for seed in range(3)
     ]
     assert next_round(_order(), replicates, [1.0, 1.0]) == []
     assert [round(p) for p in judge(_order(), replicates, [1.0, 1.0]).best] == [1, 1, 0]
+
+
+def test_one_point_is_probably_better_than_another_in_the_metric_that_is_asked_for() -> None:
+    found = judge(_order(), _replicates(CLEAR), [1.0])
+    assert found.probability_better("trial 1", "trial 3", 0, 1.0) == pytest.approx(1.0, abs=0.01)
+    assert found.probability_better("trial 3", "trial 1", 0, 1.0) == pytest.approx(0.0, abs=0.01)
+    assert found.probability_better("trial 1", "trial 3", 0, -1.0) == pytest.approx(0.0, abs=0.01), "maximized"
+    assert found.probability_better("trial 1", "trial 1", 0, 1.0) == 0.5, "as good as itself"
+    assert found.probability_better("trial 1", "trial 9", 0, 1.0) is None, "not measured"
+    for one, other in (("trial 1", "trial 2"), ("trial 2", "trial 3")):
+        there, back = (found.probability_better(*pair, 0, 1.0) for pair in ((one, other), (other, one)))
+        assert there is not None
+        assert back == pytest.approx(1 - there)
+    assert found.probability("trial 9") == 0.0

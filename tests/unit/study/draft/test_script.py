@@ -142,3 +142,16 @@ def test_a_draft_of_nothing_but_an_objective_is_a_study() -> None:
     draft = Draft("s", {"python": "m:f"}, {"loss": "minimize"}, sampler="tpe", pruner={"name": "median"})
     spec = read_study_file(format_draft(draft, "it"))
     assert (spec.sampler.name, spec.pruner.name, spec.budget.trials) == ("tpe", "median", 100)
+
+
+@pytest.mark.parametrize(
+    ("returns", "metrics"),
+    [("", ["value"]), ("return", ["value"]), ("return loss", ["loss"]), ("return 0.5", ["value"])],
+)
+def test_a_metric_is_called_what_the_objective_returns(returns: str, metrics: list[str]) -> None:
+    script = (
+        "import optuna\ndef objective(trial):\n    loss = trial.suggest_float('lr', 0.1, 1)\n"
+        f"    {returns}\noptuna.create_study(direction='minimize').optimize(objective)\n"
+    )
+    document = parse_yaml(text_of(script), None).plain()
+    assert list(document["metrics"]) == metrics

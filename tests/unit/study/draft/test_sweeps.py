@@ -114,3 +114,44 @@ def test_an_override_of_hydra_s_is_read(override: str, content: dict[str, Any] |
     [parameter] = draft_sweep(text, "sweep.yaml", "sweep").parameters
     assert parameter.content == content
     assert bool(parameter.comment) is (content is None)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({"type": "categorical", "choices": ["a", 1, None]}, {"choice": ["a", 1, None]}),
+        ({"type": "int", "low": 1, "high": 9, "step": 2}, {"int": [1, 9], "step": 2}),
+        ({"type": "int", "low": 1, "high": 9, "log": True}, {"int": [1, 9], "log": True}),
+        ({"type": "float", "low": 0.1, "high": 2, "log": True}, {"float": [0.1, 2], "log": True}),
+        ({"type": "float", "low": 0, "high": 1}, {"float": [0, 1]}),
+    ],
+)
+def test_hydras_mappings_mean_what_its_optuna_sweeper_takes_them_for(content: Any, expected: Any) -> None:
+    sweep = {"hydra": {"sweeper": {"_target_": "hydra_plugins.hydra_optuna_sweeper.x", "params": {"x": content}}}}
+    document = parse_yaml(format_draft(draft_sweep(format_yaml(sweep), "s.yaml", "s"), "s.yaml"), None).plain()
+    assert document["search_space"] == {"x": expected}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"type": "categorical", "choices": "a"}, {"type": "int", "low": 1}, {},
+        {"type": "float", "low": "a", "high": 1}, {"type": "normal", "low": 0, "high": 1},
+    ],
+)  # fmt: skip
+def test_a_mapping_of_hydra_that_is_not_understood_is_left_to_the_reader(content: Any) -> None:
+    sweep = {"hydra": {"sweeper": {"_target_": "hydra_plugins.hydra_optuna_sweeper.x", "params": {"x": content}}}}
+    text = format_draft(draft_sweep(format_yaml(sweep), "s.yaml", "s"), "s.yaml")
+    assert "x" in text
+    assert "search_space" not in parse_yaml(text, None).plain() or "x" not in (
+        parse_yaml(text, None).plain()["search_space"] or {}
+    )
+
+
+@pytest.mark.parametrize(
+    "early", [{"type": "hyperband", "min_iter": "few"}, {"type": "envelope"}, "hyperband", None]
+)
+def test_early_stopping_that_is_not_hyperband_with_numbers_is_left_out(early: Any) -> None:
+    sweep = {"method": "bayes", "parameters": {"lr": {"min": 0.1, "max": 1.0}}, "early_terminate": early}
+    text = format_draft(draft_sweep(format_yaml(sweep), "s.yaml", "s"), "s.yaml")
+    assert "hyperband" not in str(parse_yaml(text, None).plain().get("pruner"))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hpotool.study.file.differences import differences, differences_in_measuring, resumed
+from hpotool.study.file.differences import differences, differences_in_measuring, resumed, way_out
 from hpotool.study.file.reader import read_study_file
 from hpotool.study.spec import StudySpec
 from tests.unit.study.file.test_resolved import specs
@@ -251,3 +251,23 @@ def test_two_studies_have_no_differences_exactly_if_they_are_the_same(data: st.D
 def test_two_studies_measure_the_same_in_both_directions_or_in_none(one: StudySpec, other: StudySpec) -> None:
     assert len(differences_in_measuring(one, other)) == len(differences_in_measuring(other, one))
     assert differences_in_measuring(one, replace(one, name="other", budget=other.budget, keep=other.keep)) == []
+
+
+def test_the_way_out_can_be_pasted() -> None:
+    assert "--set study=digits-2, and hpotool enqueue --study digits-2 --from-study digits" in way_out("digits")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_safe"),
+    [
+        ("[0, 1], step: 0.25", "[0, 1], step: 0.5", False), ("[0, 1], step: 0.5", "[0, 1], step: 0.25", True),
+        ("[0, 1]", "[0, 1], step: 0.5", False), ("[0, 1], step: 0.5", "[0, 1]", True),
+        ("[0, 1], step: 0.5", "[-0.25, 1.25], step: 0.5", False),
+        ("[0, 1], step: 0.1", "[0, 1], step: 0.05", True),
+        ("[0, 1], step: 0.5", "[-1, 2], step: 0.5", True),
+    ],
+)  # fmt: skip
+def test_new_steps_are_safe_where_all_old_values_are_on_them(old: str, new: str, is_safe: bool) -> None:
+    text = "study: s\nobjective: {{python: m:f}}\nmetrics: {{loss: minimize}}\nsearch_space:\n  x: {{float: {}}}\n"
+    found = differences(read_study_file(text.format(old)), read_study_file(text.format(new)))
+    assert [difference.is_safe for difference in found] == [is_safe]

@@ -113,3 +113,20 @@ def test_a_problem_names_the_flag_it_stands_in(given: dict[str, Any], said: list
     with pytest.raises(StudyFileError) as raised:
         read_study_flags(StudyFlags(**given))
     assert str(raised.value).splitlines() == said
+
+
+@pytest.mark.parametrize(
+    ("parameter", "says"),
+    [
+        ("lr=float(1, [2)", "the text in brackets cannot be read"),
+        ("lr=flaot(1, 2)", "'flaot' is not a kind of parameter"),
+        ("lr", "expected name=kind(…)"),
+        ("lr=float", "expected name=kind(…)"),
+    ],
+)
+def test_a_parameter_that_cannot_be_read_is_named_by_its_flag(parameter: str, says: str) -> None:
+    flags = StudyFlags(study="s", objective="m:f", metrics=["loss:minimize"], parameters=[parameter])
+    with pytest.raises(StudyFileError) as error:
+        read_study_flags(flags)
+    assert says in str(error.value)
+    assert f"--param {parameter}" in str(error.value)

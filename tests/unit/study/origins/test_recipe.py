@@ -15,7 +15,7 @@ RECIPE = Recipe(
     number=3,
     params={"x": 0.1},
     seed=7,
-    apart=None,
+    reevaluation=None,
     state="COMPLETE",
     outcome="complete",
     values={"loss": 0.1 + 0.2, "size": math.inf},
@@ -33,8 +33,20 @@ def test_a_lock_file_is_read_back_as_it_was_written() -> None:
     assert replace(read, code=RECIPE.code, reports=RECIPE.reports) == RECIPE
 
 
-@pytest.mark.parametrize("data", [{}, {"a": 1}, {**RECIPE.as_data(), "format": 2}, {**RECIPE.as_data(), "new": 1}])
-def test_anything_else_is_refused(data: dict[str, Any]) -> None:
+@pytest.mark.parametrize("mark", [None, {"phase": "final", "point": "trial 3", "replicate": 0}])
+def test_a_reevaluation_keeps_its_key_in_the_file(mark: dict[str, Any] | None) -> None:
+    recipe = replace(RECIPE, reevaluation=mark)
+    data = recipe.as_data()
+    assert data["apart"] == mark
+    assert "reevaluation" not in data
+    assert Recipe.of(data).reevaluation == mark
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["a text", [1, 2], None, {}, {"a": 1}, {**RECIPE.as_data(), "format": 2}, {**RECIPE.as_data(), "new": 1}],
+)
+def test_anything_else_is_refused(data: Any) -> None:
     with pytest.raises(ValueError, match=r"lock file|format 2"):
         Recipe.of(data)
 

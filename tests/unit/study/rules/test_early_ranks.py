@@ -91,3 +91,10 @@ def test_pairs_are_compared_alike() -> None:
         "ranks in the first tier hardly predict final ones (rank correlation -1.00, 12 trials): "
         "tiers may end the best trials early"
     )
+
+
+def test_values_that_are_not_finite_are_left_out_of_a_comparison() -> None:
+    pairs = [(float(value), float(value)) for value in range(10)]
+    assert compare_pairs("early", [*pairs, (math.inf, 1.0), (1.0, math.nan)]) == EarlyRanks("early", 1.0, 10)
+    assert compare_pairs("early", [*pairs[:9], (math.inf, 1.0)]) is None, "nine are left"
+    assert compare_pairs("early", [(1.0, float(value)) for value in range(10)]) is None, "all are alike early"

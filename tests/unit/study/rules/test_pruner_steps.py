@@ -146,3 +146,17 @@ def test_medians_quarter_is_that_of_about_the_right_length(last_step: int, fits:
 
 def test_a_threshold_without_a_warm_up_fits_any_steps() -> None:
     assert find_step_mismatch(pruner("threshold", upper=1.0), 0, 1) is None
+
+
+def test_of_a_users_own_pruner_nothing_is_said_while_there_are_reports() -> None:
+    assert find_step_mismatch(pruner("mine:Pruner"), 10, 10) is None
+
+
+def test_asha_that_waits_for_a_second_step_wants_more_than_one() -> None:
+    said = find_step_mismatch(pruner("asha", min_resource=1), 0, 1)
+    assert said is not None
+    assert "report more than one step" in said
+    later = find_step_mismatch(pruner("asha", min_resource=5, min_early_stopping_rate=1), 10, 10)
+    assert later is not None
+    assert "asha first prunes at step 20" in later
+    assert "a smaller min_resource or min_early_stopping_rate" in later

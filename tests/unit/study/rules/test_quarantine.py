@@ -162,3 +162,12 @@ def test_broken_hosts_are_found_soon(bad: float, others: float, within: int) -> 
         SimulatedFleet(seed, {"bad": bad, "a": others, "b": others, "c": others}).run(120) for seed in range(60)
     ]
     assert sum(each.get("bad", 999) <= within for each in found) >= 54, sorted(e.get("bad", 999) for e in found)
+
+
+def test_a_place_is_called_by_its_device_or_its_host() -> None:
+    assert (Place("node-1").name, Place("node-1", "GPU-a").name) == ("node-1", "GPU-a")
+    here = PlacedAttempt(Outcome.ERROR, "node-1", A, 1)
+    assert Place("node-1").has(here)
+    assert not Place("node-2").has(here)
+    assert Place("elsewhere", "GPU-a").has(here), "a device is one wherever it is seen from"
+    assert not Place("node-1", "GPU-b").has(here)

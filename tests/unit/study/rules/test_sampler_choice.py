@@ -122,3 +122,13 @@ def test_points_are_counted_without_being_listed() -> None:
 )
 def test_a_summary_leaves_out_what_holds_for_every_study(keys: dict[str, object], summary: str) -> None:
     assert choose_sampler(study(**keys)).summary == summary
+
+
+def test_a_summary_leaves_out_what_every_such_study_has() -> None:
+    for spec in (study(), study(sampler="tpe"), study(metrics={"a": "minimize", "b": "maximize"})):
+        choice = choose_sampler(spec)
+        assert choice.sentence.startswith(choice.summary.partition(":")[0])
+        assert len(choice.summary) <= len(choice.sentence)
+        said = [reason for reason in choice.reasons if reason in choice.summary]
+        assert choice.summary == (f"{choice.chosen}: {'; '.join(said)}" if said else choice.chosen)
+        assert choice.as_data() == {"chosen": choice.chosen, "why": list(choice.reasons)}

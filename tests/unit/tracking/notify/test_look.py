@@ -11,7 +11,7 @@ from hpotool.storage.tracking.notices import Activity
 from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.confirmation.rounds import Replicate
 from hpotool.study.occasion import OCCASIONS
-from hpotool.study.phase import Apart
+from hpotool.study.phase import Reevaluation
 from hpotool.study.rules.replicates import Measurement
 from hpotool.tracking.notify.look import Facts, Noticed, notice
 from tests.tracked import exported_study
@@ -133,10 +133,10 @@ def confirmation(*values: tuple[str, float | None], confidence: float | None = N
     seen: dict[str, int] = {}
     replicates = []
     for number, (name, value) in enumerate(values):
-        apart = Apart("confirm", name, seen.setdefault(name, 0))
+        reevaluation = Reevaluation("confirm", name, seen.setdefault(name, 0))
         seen[name] += 1
         measured = None if value is None else Measurement((value,), {})
-        replicates.append(Replicate(apart, number, "WAITING" if value is None else "COMPLETE", measured))
+        replicates.append(Replicate(reevaluation, number, "WAITING" if value is None else "COMPLETE", measured))
     return Confirmation(Order(points, 3, confidence), tuple(replicates), "f")
 
 

@@ -2,14 +2,14 @@ from dataclasses import replace
 
 import optuna
 import pytest
-from optuna.distributions import FloatDistribution
+from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
 from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
 from hpotool.study.outcome import Outcome
 from hpotool.study.rules.replicates import REPLICATE_OF
 from hpotool.study.spec import MetricSpec, ObjectiveSpec, ParameterSpec, StudySpec
-from hpotool.worker.attempt.duplicates import resolve_duplicate
+from hpotool.worker.attempt.duplicates import find_point, resolve_duplicate
 
 SKIP = StudySpec(
     "s",
@@ -70,3 +70,19 @@ def test_a_new_point_and_a_branch_run(study: optuna.Study) -> None:
     assert resolve_duplicate(SKIP, study, study.ask()) is None
     study.enqueue_trial({"x": 0.5})
     assert resolve_duplicate(replace(SKIP, duplicates="allow"), study, study.ask()) is None
+
+
+def test_a_point_has_one_key_and_what_cannot_be_suggested_or_goes_on_has_none(study: optuna.Study) -> None:
+    one = find_point(SKIP, study.ask())
+    assert one is not None
+    study.enqueue_trial({"x": 0.5})
+    assert find_point(SKIP, study.ask()) == one
+    study.enqueue_trial({"x": 0.25})
+    assert find_point(SKIP, study.ask()) != one
+    study.enqueue_trial({"x": 0.5}, user_attrs={})
+    branch = study.ask()
+    mark = Branch(2, 2, 1, 1).to_attribute() if hasattr(Branch, "to_attribute") else {}
+    branch._cached_frozen_trial.system_attrs[BRANCH_ATTRIBUTE] = mark
+    assert find_point(SKIP, branch) is None
+    other = replace(SKIP, search_space=(ParameterSpec("x", IntDistribution(0, 5)),))
+    assert find_point(other, study.ask({"x": FloatDistribution(0, 1)})) is None

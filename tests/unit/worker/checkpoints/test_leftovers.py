@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hpotool.storage.control.lineages import StudyOnDisk
+from hpotool.study.spec import MetricSpec, ObjectiveSpec, StudySpec
 from hpotool.worker.checkpoints.leftovers import (
     Leftover,
     Rules,
@@ -15,8 +16,14 @@ from hpotool.worker.checkpoints.leftovers import (
     find_copies,
     find_half_written,
     find_logs,
+    find_remote_checkpoints,
+    find_scratch,
     studies_on_disk,
 )
+from hpotool.worker.checkpoints.location import CheckpointLocation
+from hpotool.worker.checkpoints.store import CheckpointStore
+from hpotool.worker.child.command import report_socket
+from hpotool.worker.child.command.report_socket import ReportSocket
 
 STATES = {0: frozenset({"COMPLETE"}), 1: frozenset({"FAIL"}), 2: frozenset({"FAIL", "RUNNING"})}
 OVER = StudyOnDisk("s", True, frozenset({"alive"}), STATES)
@@ -119,3 +126,39 @@ def test_each_study_that_left_anything_is_known(tmp_path: Path) -> None:
     make(tmp_path / "checkpoints" / "b" / "trial-00000" / "step-1")
     make(tmp_path / "checkpoint-copies" / "a" / "trial-00000" / "step-1")
     assert studies_on_disk(tmp_path) == {"a", "b"}
+
+
+def test_at_a_url_the_same_lineages_go_as_on_a_disk(tmp_path: Path) -> None:
+    spec = StudySpec("s", ObjectiveSpec(python="m:f"), (MetricSpec("loss", "minimize"),))
+    location = CheckpointLocation.parse(f"file://{tmp_path}/kept")
+    store = CheckpointStore(location, spec, tmp_path / "copies")
+    for number in range(3):
+        make(tmp_path / "kept" / "s" / f"trial-{number:05d}" / "step-1")
+    everything = Rules(None)
+    found = list(find_remote_checkpoints(store, OVER, everything))
+    assert names(found) == ["trial-00001"], "it failed for good"
+    assert list(find_remote_checkpoints(store, OPEN, everything)) == [], "the study may go on"
+    assert list(find_remote_checkpoints(store, OVER, OLD)) == [], "ages are not known there"
+    assert found[0].size == 5
+    found[0].remove()
+    assert names(list(find_remote_checkpoints(store, OVER, everything))) == []
+    here = CheckpointStore(CheckpointLocation.parse(str(tmp_path / "kept")), spec, tmp_path / "copies")
+    assert list(find_remote_checkpoints(here, OVER, everything)) == []
+
+
+def test_a_commands_folder_goes_when_nobody_listens_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_socket, "_SHORT_FOLDERS", (str(tmp_path),))
+    monkeypatch.setattr(report_socket.tempfile, "gettempdir", lambda: str(tmp_path))
+    living, dead, other = (tmp_path / f"hpotool-{name}" for name in ("living", "dead", "other"))
+    for folder in (living, dead, other):
+        folder.mkdir()
+    (tmp_path / "hpotool-link").symlink_to(dead)
+    listening, gone = ReportSocket(living, lambda _: None), ReportSocket(dead, lambda _: None)
+    gone.close()
+    for folder in (living, dead, other):
+        os.utime(folder, times=(time.time() - 86400,) * 2)
+        for entry in folder.iterdir():
+            os.utime(entry, times=(time.time() - 86400,) * 2)
+    assert names(list(find_scratch(Rules(timedelta(hours=5))))) == ["hpotool-dead"]
+    assert names(list(find_scratch(Rules(timedelta(days=9))))) == []
+    listening.close()

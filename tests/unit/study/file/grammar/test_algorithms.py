@@ -95,3 +95,32 @@ def test_the_checks_follow_a_new_row(monkeypatch: pytest.MonkeyPatch, row: Row, 
     metrics = "" if "metrics" in rest else "metrics: {a: minimize}\n"
     with pytest.raises(StudyFileError, match=problem):
         read_study_file(f"{HEAD}{metrics}sampler: {{{sampler}}}\n{rest}")
+
+
+PROBLEMS = [
+    ("sampler: {name: 'mine:'}", "does not name a class; write module:Class"),
+    ("sampler: {name: 7}", "a sampler's name, one of"),
+    ("sampler: {name: [tpe]}", "a sampler's name, one of"),
+    ("sampler: {name: TPESampler}", "did you mean 'tpe'"),
+    ("pruner: {name: HyperbandPruner}", "did you mean 'hyperband'"),
+    ("sampler: {name: 'm:C', arguments: {x: .nan}}", ""),
+]
+
+
+@pytest.mark.parametrize(("line", "says"), PROBLEMS)
+def test_a_name_that_is_none_gets_a_sentence(line: str, says: str) -> None:
+    with pytest.raises(StudyFileError) as error:
+        read_study_file(f"{HEAD}metrics: {{loss: minimize}}\n{line}\n")
+    assert says in str(error.value)
+
+
+def test_arguments_of_a_users_own_class_may_be_nested() -> None:
+    arguments = {"deep": [{"a": [1, 2.5, None, True]}, []], "word": "x"}
+    sampler = "{name: 'm:C', deep: [{a: [1, 2.5, null, true]}, []], word: x}"
+    text = f"{HEAD}metrics: {{loss: minimize}}\nsampler: {sampler}\n"
+    assert dict(read_study_file(text).sampler.arguments) == arguments
+
+
+def test_a_patient_pruner_may_wrap_nothing() -> None:
+    text = f"{HEAD}metrics: {{loss: minimize}}\npruner: {{name: patient, patience: 2, wrapped: null}}\n"
+    assert read_study_file(text).pruner.arguments["wrapped"] is None

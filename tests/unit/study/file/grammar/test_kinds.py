@@ -168,3 +168,9 @@ def test_a_problem_is_shown_where_the_key_stands_or_would_stand() -> None:
     assert place_of_key(child(node, "a"), "c") == child(node, "a").place
     entry = Entry(Place(), Node(Place(), 1))
     assert place_of_key(Node(Place("x"), {"k": entry}), "k") == Place()
+
+
+def test_a_table_may_be_empty_unless_it_must_not() -> None:
+    assert read(Table(WORD, WORD, "words"), None) == ({}, [])
+    assert read(PAIRS, None)[0] is BROKEN
+    assert read(Table(WORD, WORD, "words"), 3) == (BROKEN, ["expected words, got 3"])

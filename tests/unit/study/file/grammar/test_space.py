@@ -220,3 +220,13 @@ def test_what_is_no_parameter_is_a_mistake_at_its_line(line: str) -> None:
     with pytest.raises(StudyFileError) as caught:
         read(line)
     assert {problem.line for problem in caught.value.problems} == {5}
+
+
+def test_a_name_of_more_than_500_characters_is_refused() -> None:
+    with pytest.raises(StudyFileError, match="at most 500 characters"):
+        read_study_file(f"{HEAD}  {'x' * 501}: {{float: [0, 1]}}\n")
+    assert read_study_file(f"{HEAD}  {'x' * 500}: {{float: [0, 1]}}\n").search_space
+
+
+def test_an_empty_search_space_is_the_codes_own() -> None:
+    assert read_study_file(HEAD).search_space == ()

@@ -1,8 +1,8 @@
--- Trials apart from the search: replicates that confirm a point, and final trainings.
+-- Re-evaluations, which are trials beside the search: replicates that confirm a point, and final trainings.
 
--- name: queue_apart
--- Queue trials apart from the search, and store the order that they belong to. What is there already, by its mark, is
--- not queued again; nothing is written where another order is stored than was seen. The numbers of what was queued.
+-- name: queue_reevaluations
+-- Queue re-evaluations, and store the order that they belong to. Existing ones, by their mark, are not queued again;
+-- nothing is written if the stored order has changed since it was read. Returns the numbers of the queued trials.
 -- include: lock_study
 WITH settings AS (
     SELECT * FROM hpotool.study_settings
@@ -44,18 +44,18 @@ WITH settings AS (
 SELECT EXISTS (SELECT FROM ordered), ARRAY(SELECT number FROM placed ORDER BY number)
 
 -- name: read_order
--- What was ordered to be confirmed, and its fingerprint.
+-- The order of a confirmation, and its fingerprint.
 SELECT confirmation, md5(confirmation::text) FROM hpotool.study_settings WHERE study_id = %(study_id)s
 
 -- name: copy_order
--- Give a study what another one was asked to confirm: the replicates themselves are copied with its trials.
+-- Copy another study's order of a confirmation; its replicates are copied along with its trials.
 UPDATE hpotool.study_settings
 SET confirmation = (SELECT confirmation FROM hpotool.study_settings WHERE study_id = %(source_id)s)
 WHERE study_id = %(study_id)s
 
--- name: read_apart
--- The trials apart from the search as they stand now: of each lineage the newest, with its values, the violation of each
--- constraint, and how its last attempt ended.
+-- name: read_reevaluations
+-- The newest re-evaluation of each lineage: its state and values, the violation of each constraint, and the outcome
+-- of its last attempt.
 SELECT t.number, t.state::text, a.value_json,
     ARRAY(
         SELECT CASE value_type WHEN 'INF_POS' THEN 'Infinity' WHEN 'INF_NEG' THEN '-Infinity' ELSE value END

@@ -1,13 +1,11 @@
-"""What a worker needs for one study, whether it serves that alone or several of a pool."""
+"""Small collaborators of a served study that are functions or made of few parts."""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from pathlib import Path
-from typing import Literal
 
 import optuna
 
@@ -18,36 +16,13 @@ from hpotool.storage.control.versions import running_versions, version_differenc
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.storage.optuna.postgres import PostgresStorage
-from hpotool.study.outcome import Outcome
 from hpotool.study.spec import StudySpec
 from hpotool.worker.attempt.running_attempt import AttemptResult
 from hpotool.worker.branches import Branches, branching_rule
-from hpotool.worker.devices.watch import DeviceWatch
-from hpotool.worker.gpu import Nvml, Slot
 from hpotool.worker.log import log_event
 from hpotool.worker.membership.launched import changed_code, launch_of_process
 from hpotool.worker.origin import refusal
 from hpotool.worker.points_left import PointsLeft
-from hpotool.worker.signals import Level, describe_level
-
-STOP_GRACE = timedelta(seconds=30)
-_LOST_GRACE = timedelta(seconds=10)  # for an attempt on a device that is lost: its checkpoint may be in memory
-
-
-def new_watch(
-    slot: Slot,
-    nvml: Nvml | None,
-    stop_attempt: Callable[[Outcome, str, timedelta], None],
-    note: Callable[[Literal["failed", "recovered"], str], None],
-) -> DeviceWatch | None:
-    """Watches the devices of a slot; None if there are none. The callbacks get what happened, and why."""
-    if nvml is None or not slot.devices:
-        return None
-    return DeviceWatch(
-        slot.devices,
-        lambda reason: stop_attempt(Outcome.PREEMPTED, reason, _LOST_GRACE),
-        lambda is_in_trouble, reason: note("failed" if is_in_trouble else "recovered", reason),
-    )
 
 
 def forgive_nothing(result: AttemptResult) -> AttemptResult:
@@ -57,7 +32,7 @@ def forgive_nothing(result: AttemptResult) -> AttemptResult:
 
 def open_search(url: DatabaseUrl, study_id: int) -> optuna.Study:
     """Open the study on a connection of its own, without the trials beside its search."""
-    storage = PostgresStorage(url, hides_apart=True)
+    storage = PostgresStorage(url, hides_reevaluations=True)
     return optuna.load_study(study_name=storage.get_study_name_from_id(study_id), storage=storage)
 
 
@@ -92,14 +67,6 @@ def order_more(storage: WorkerStorage, study_id: int, spec: StudySpec, worker_id
     if numbers:
         log_event("confirm", f"it is not decided yet: {len(numbers)} more replicates wait", trials=numbers)
     return bool(numbers)
-
-
-def announce(storage: WorkerStorage, level: Level, name: str, grace: timedelta) -> None:
-    """Say at once what a signal means for the trial that runs."""
-    attempt = storage.attempt
-    said = describe_level(level, name, None if attempt is None else attempt.number, grace)
-    if said is not None:
-        log_event("told", said, told=level.name.lower(), signal=name)
 
 
 def compare_versions(spec: StudySpec, stored: Mapping[str, str]) -> None:
