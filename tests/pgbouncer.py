@@ -33,8 +33,7 @@ max_client_conn = {most_clients}
 
 @contextmanager
 def pooled(url: str, pool_size: int, most_clients: int = 200) -> Iterator[str]:
-    """The URL of the same database through a PgBouncer that opens at most ``pool_size`` connections to it, for at most
-    ``most_clients`` others."""
+    """The URL of the same database through a PgBouncer that opens at most ``pool_size`` connections to it."""
     parsed = make_url(url)
     account = server_account()
     folder = Path(tempfile.mkdtemp(prefix="hpotool-pgbouncer-"))

@@ -3,8 +3,8 @@
 JSON has no infinities. In data, they are the strings ``"inf"``, ``"-inf"`` and ``"nan"``, which ``float()`` in
 Python, and similar functions in most other languages, read back.
 
-Of a long study (`hpotool.storage.optuna.window`), questions are answered from the values of all complete trials, which
-take a hundredth of the trials' own size, and from the few trials that are shown.
+Of a long study (`hpotool.storage.optuna.window`), questions are answered from the values of all complete trials,
+which take a hundredth of the trials' own size, and from the few trials that are shown.
 """
 
 from __future__ import annotations

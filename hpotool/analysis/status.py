@@ -215,7 +215,7 @@ def _place_data(place: Place) -> dict[str, Any]:
 
 
 def _follow_best(study: Study, trials: Sequence[FrozenTrial]) -> tuple[float, ...]:
-    """The best value after each complete, feasible trial of a study with one metric; of a long study, after some."""
+    """The best value after each complete, feasible trial of a study with one metric; of a long one, after some."""
     signs = direction_signs(study)
     if len(signs) != 1:
         return ()

@@ -1,4 +1,4 @@
-"""A fleet of simulated workers on one study, and whole workers beside plain Optuna; parts of `tests.benchmarks.scale`."""
+"""A fleet of simulated workers on one study, and whole workers beside plain Optuna: parts of `scale`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ from tests.postgres import TestServer
 
 _PROCESSES = 2
 _POOL = 20
-_DISTRIBUTION = '{"name": "FloatDistribution", "attributes": {"step": null, "low": -5.0, "high": 5.0, "log": false}}'
+_DISTRIBUTION = (
+    '{"name": "FloatDistribution", "attributes": {"step": null, "low": -5.0, "high": 5.0, "log": false}}'
+)
 
 
 def measure_fleet(server: TestServer, workers: int, seconds: float, trial_s: float) -> dict[str, Any]:
@@ -100,7 +102,8 @@ def _most_connections(server: TestServer) -> Iterator[Callable[[], int]]:
         with connection.cursor() as cursor:
             while not over.wait(1.0):
                 cursor.execute(
-                    "SELECT count(*) FROM pg_stat_activity WHERE datname <> 'postgres' AND backend_type = 'client backend'"
+                    "SELECT count(*) FROM pg_stat_activity "
+                    "WHERE datname <> 'postgres' AND backend_type = 'client backend'"
                 )
                 counts.append(cursor.fetchone()[0])  # type: ignore[index]
         connection.close()
@@ -129,17 +132,24 @@ def _whole_worker(server: TestServer, isolation: str, trials: int) -> dict[str, 
     """The difference between a long and a short run, so that the start of a worker does not count."""
     few = max(2, trials // 10)
     short, long = (_run_worker(server, isolation, count) for count in (few, few + trials))
-    return {name: (long[name] - short[name]) / trials * 1000 for name in ("wall_ms", "worker_cpu_ms", "postgres_cpu_ms")}
+    return {
+        name: (long[name] - short[name]) / trials * 1000
+        for name in ("wall_ms", "worker_cpu_ms", "postgres_cpu_ms")
+    }
 
 
 def _run_worker(server: TestServer, isolation: str, trials: int) -> dict[str, float]:
     """Seconds, under the names of what they become."""
     with server.database(f"worker_{time.monotonic_ns()}") as url, tempfile.TemporaryDirectory() as home:
-        create_study(url, "whole", {"python": "tests.benchmarks.reference:objective", "isolation": isolation}, trials)
+        create_study(
+            url, "whole", {"python": "tests.benchmarks.reference:objective", "isolation": isolation}, trials
+        )
         command = [sys.executable, "-m", "hpotool", "worker", "--study", "whole", "--gpu", "none"]
         environment = {**os.environ, "HPOTOOL_STORAGE": url, "HPOTOOL_HOME": home}
         before = postgres_cpu_s(server)
-        worker = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[2])
+        worker = subprocess.Popen(
+            command, env=environment, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[2]
+        )
         _, status, used = os.wait4(worker.pid, 0)
         worker.returncode = os.waitstatus_to_exitcode(status)
         assert worker.returncode == 0, "a worker of the benchmark failed"
@@ -180,8 +190,9 @@ def _floor(server: TestServer, trials: int) -> dict[str, Any]:
 
 def _write_trial(cursor: Any, study_id: int, number: int) -> None:
     cursor.execute(
-        "WITH t AS (INSERT INTO trials (study_id, number, state, datetime_start) VALUES (%s, %s, 'RUNNING', now()) "
-        "RETURNING trial_id) INSERT INTO trial_heartbeats (trial_id, heartbeat) SELECT trial_id, now() FROM t "
+        "WITH t AS (INSERT INTO trials (study_id, number, state, datetime_start) "
+        "VALUES (%s, %s, 'RUNNING', now()) RETURNING trial_id) "
+        "INSERT INTO trial_heartbeats (trial_id, heartbeat) SELECT trial_id, now() FROM t "
         "RETURNING trial_id",
         (study_id, number),
     )
@@ -193,11 +204,13 @@ def _write_trial(cursor: Any, study_id: int, number: int) -> None:
     reports = [(trial_id, step, 0.5, "FINITE") for step in range(N_REPORTS)]
     execute_values(
         cursor,
-        "INSERT INTO trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type) VALUES %s",
+        "INSERT INTO trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type) "
+        "VALUES %s",
         reports,
     )
     cursor.execute(
-        "INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES (%s, 0, 0.5, 'FINITE')", (trial_id,)
+        "INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES (%s, 0, 0.5, 'FINITE')",
+        (trial_id,),
     )
     cursor.execute(
         "UPDATE trials SET state = 'COMPLETE', datetime_complete = now() WHERE trial_id = %s", (trial_id,)

@@ -176,7 +176,8 @@ def _give_attempts(url: str) -> None:
     )
     connection.run(
         "INSERT INTO hpotool.events (study_id, kind, trial_id, number, actor, to_state) "
-        "SELECT study_id, 'finish', trial_id, number, worker_id, 'COMPLETE' FROM hpotool.attempts ORDER BY trial_id"
+        "SELECT study_id, 'finish', trial_id, number, worker_id, 'COMPLETE' FROM hpotool.attempts "
+        "ORDER BY trial_id"
     )
     connection.run("ANALYZE hpotool.attempts")
     connection.close()

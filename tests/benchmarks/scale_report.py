@@ -10,9 +10,9 @@ Row = Mapping[str, Any]
 _HEAD = """## Scale
 
 `make bench-scale` measures one Postgres with many connections, a long study, workers that wait, a fleet of
-simulated workers, and whole trials. Each table names the load average of the machine while it was measured. With more than one program for each core,
-times and rates say little, while processor time per operation and ratios still do. Repeat the measurement on a
-quiet machine before you plan with it.
+simulated workers, and whole trials. Each table names the load average of the machine while it was measured.
+With more than one program for each core, times and rates say little, while processor time per operation and
+ratios still do. Repeat the measurement on a quiet machine before you plan with it.
 """
 _CLAIMS = """### Claims and finishes
 
@@ -35,9 +35,9 @@ worker waits because its study is paused, or because another worker runs the las
 _FLEET = """### A fleet of {workers:,} workers
 
 Simulated workers in two processes, each with the storage and the connection of a real one, on one study: for
-{seconds:.0f} seconds they claimed trials of {trial_s:.0f} seconds with ten parameters, reported once a second, sent
-their heartbeats and told their results. A thousand backends would not fit this machine, so they shared one PgBouncer
-in transaction mode. *Cores* are processor time divided by time. Load average before: {load_average}.
+{seconds:.0f} seconds they claimed trials of {trial_s:.0f} seconds with ten parameters, reported once a second,
+sent their heartbeats and told their results. A thousand backends would not fit this machine, so they shared one
+PgBouncer in transaction mode. *Cores* are processor time divided by time. Load average before: {load_average}.
 """
 _WORKER = """### A whole trial
 

@@ -1,8 +1,8 @@
 """Simulated workers of one process of the benchmark of a fleet (`tests.benchmarks.fleet`).
 
-``python -m tests.benchmarks.simulated_fleet URL STUDY WORKERS SECONDS TRIAL_S HOME``: each worker is a thread with the
-storage of a real one. Instead of training, it waits: it claims, stores its parameters, reports once a second, beats as
-a worker does, and tells the result. It waits for a line on its standard input, and answers with JSON.
+``python -m tests.benchmarks.simulated_fleet URL STUDY WORKERS SECONDS TRIAL_S HOME``: each worker is a thread with
+the storage of a real one. Instead of training, it waits: it claims, stores its parameters, reports once a second,
+beats as a worker does, and tells the result. It waits for a line on its standard input, and answers with JSON.
 """
 
 from __future__ import annotations

@@ -29,17 +29,13 @@ class StepTable:
         )  # the number of trials that reported the step, including NaN
         self._sorted: defaultdict[int, array[float]] = defaultdict(lambda: array("d"))
 
-    def catch_up(
-        self, finished: Sequence[StoredTrial], step_columns: StepColumns, whole_from: int = 0
-    ) -> None:
+    def catch_up(self, finished: Sequence[StoredTrial], step_columns: StepColumns, whole_from: int = 0) -> None:
         """Add the trials that have finished since the last call.
 
         Not those below the number ``whole_from``: of them only the best are known, which nothing is held against.
         """
         new = finished[self._seen :]
-        complete = [
-            trial for trial in new if trial.state == TrialState.COMPLETE and trial._number >= whole_from
-        ]
+        complete = [trial for trial in new if trial.state == TrialState.COMPLETE and trial._number >= whole_from]
         for step, values in step_columns(complete):
             self._reported[step] += len(values)
             self._add(step, values[~np.isnan(values)])

@@ -78,9 +78,9 @@ def check_schema(connection: Connection) -> None:
 def upgrade_schema(url: DatabaseUrl) -> tuple[int, int]:
     """Upgrade the tables to the newest version; return the version before and after. Safe while workers run.
 
-    Also makes the trial numbers of a study unique by an index, if they are (see `numbers_given_twice`), and creates
-    the functions of this release that are missing (`functions.py`). Neither is a schema step, because workers of
-    both releases work with and without them.
+    Also makes the trial numbers of a study unique by an index, if they are (see `numbers_given_twice`), and
+    creates the functions of this release that are missing (`functions.py`). Neither is a schema step, because
+    workers of both releases work with and without them.
 
     Raises:
         SchemaError: the tables were created by a newer hpotool.

@@ -340,7 +340,9 @@ class WorkerStorage(PostgresStorage):
             if states == (TrialState.WAITING,) and not deepcopy:
                 return []
             return super().get_all_trials(study_id, deepcopy, states)
-        return self._from_memory_in_outage(study_id, states, partial(super().get_all_trials, study_id, deepcopy, states))
+        return self._from_memory_in_outage(
+            study_id, states, partial(super().get_all_trials, study_id, deepcopy, states)
+        )
 
     def get_recent_trials(self, study_id: int) -> list[FrozenTrial]:
         """See PostgresStorage. During an outage, a running attempt is answered from memory."""

@@ -27,7 +27,7 @@ class FollowedTrials:
         """Run one statement; return its rows."""
 
     def get_recent_trials(self, study_id: int) -> list[FrozenTrial]:
-        """The trials that a search looks at, by number: all or, of a long study (`window`), the newest and the best.
+        """The trials that a search looks at, by number: all, or a long study's newest and best ones (`window`).
 
         They are shared, so do not change them.
         """

@@ -35,8 +35,8 @@ class StudyHistory:
 
     ``hides_apart``: of trials apart from the search it knows no more than that their numbers are taken.
 
-    ``whole_from`` is the number from which on it has every trial. It is 0 unless the study is so long that only its
-    newest trials and its best ones were read (`hpotool.storage.optuna.window`).
+    ``whole_from`` is the number from which on it has every trial. It is 0 unless the study is so long that only
+    its newest trials and its best ones were read (`hpotool.storage.optuna.window`).
     """
 
     def __init__(self, study_id: int, *, hides_apart: bool = False) -> None:

@@ -267,7 +267,7 @@ class TrialMemory:
         return [trial]
 
     def _history_to_read(self, study_id: int, *, whole: bool) -> StudyHistory:
-        """The known trials; if all are wanted and only some were read, a new history, from which others start again."""
+        """The known trials; if all are wanted and only some were read, a new history, to read all into."""
         with self.lock:
             history = self.history(study_id)
             if whole and history.is_loaded and not history.is_whole:
@@ -275,15 +275,19 @@ class TrialMemory:
             return history
 
     def _read_window(self, history: StudyHistory) -> tuple[int, set[int]]:
-        """Of a long study, read the best of the older trials. Returns the id after which its newest trials begin, and
-        the ids of older ones that have not ended."""
+        """Of a long study, read the best of the older trials.
+
+        Returns the id after which its newest trials begin, and the ids of older ones that have not ended.
+        """
         study_id = history.study_id
         count = self._count_numbers(study_id)
         if count <= LONG:
             return history.read_up_to, set()
         number = count - NEWEST
         [(first_id, unfinished)] = self._writes.run(query("find_window"), {"study_id": study_id, "number": number})
-        best = read_best_ids(self._writes.run, study_id, self._directions(study_id), first_id, hides_apart=self._hides_apart)
+        best = read_best_ids(
+            self._writes.run, study_id, self._directions(study_id), first_id, hides_apart=self._hides_apart
+        )
         rows = self._writes.run(query("read_chosen"), {"trial_ids": best})
         self._learn_hashes(rows)
         with self.lock:

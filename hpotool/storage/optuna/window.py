@@ -114,9 +114,13 @@ def read_values(run: Run, study_id: int, *, hides_apart: bool, from_id: int = 0)
     for others, _, _ in columns[1:]:
         ids = np.intersect1d(ids, others)
     places = [np.argsort(own, kind="stable") for own, _, _ in columns]
-    found = [order[np.searchsorted(own, ids, sorter=order)] for order, (own, _, _) in zip(places, columns, strict=True)]
+    found = [
+        order[np.searchsorted(own, ids, sorter=order)] for order, (own, _, _) in zip(places, columns, strict=True)
+    ]
     numbers = columns[0][1][found[0]].astype(int)
-    values = np.stack([own[place].astype(float) for place, (_, _, own) in zip(found, columns, strict=True)], axis=1)
+    values = np.stack(
+        [own[place].astype(float) for place, (_, _, own) in zip(found, columns, strict=True)], axis=1
+    )
     infeasible = [trial_id for (trial_id,) in run(query("read_infeasible"), asked)]
     order = np.argsort(numbers, kind="stable")
     return Values(ids[order], numbers[order], values[order], ~np.isin(ids[order], infeasible))

@@ -15,10 +15,20 @@ from hpotool.storage.database import schema
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.functions import function_names
 from hpotool.storage.database.url import DatabaseUrl
-from hpotool.storage.fleet.attempts import Attempt, Ending, NoTrial, beat, claim_trial, finish_attempt, new_attempt_id
+from hpotool.storage.fleet.attempts import (
+    Attempt,
+    Ending,
+    NoTrial,
+    beat,
+    claim_trial,
+    finish_attempt,
+    new_attempt_id,
+)
 from hpotool.study.outcome import Outcome
 
-_EXISTING = "SELECT proname::text FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace WHERE nspname = 'hpotool'"
+_EXISTING = (
+    "SELECT proname::text FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace WHERE nspname = 'hpotool'"
+)
 
 
 def _drop_functions(connection: Connection) -> None:
@@ -31,7 +41,8 @@ def _calls(connection: Connection) -> int:
     time.sleep(0.05)
     connection.run("SELECT pg_stat_clear_snapshot()")
     [(calls,)] = connection.run(
-        "SELECT COALESCE(sum(calls), 0) FROM pg_stat_user_functions WHERE funcname = ANY(%s)", (list(function_names()),)
+        "SELECT COALESCE(sum(calls), 0) FROM pg_stat_user_functions WHERE funcname = ANY(%s)",
+        (list(function_names()),),
     )
     return int(calls)
 
@@ -52,7 +63,9 @@ def test_a_trial_is_the_same_with_functions_and_without(make_study, has_function
     )
     second = claim_trial(connection.run, study.study_id, worker, new_attempt_id())
     third = claim_trial(connection.run, study.study_id, worker, new_attempt_id())
-    finish_attempt(connection.run, second, worker.worker_id, TrialState.FAIL, None, Ending(Outcome.NAN, "it's NaN"))
+    finish_attempt(
+        connection.run, second, worker.worker_id, TrialState.FAIL, None, Ending(Outcome.NAN, "it's NaN")
+    )
 
     assert isinstance(first, Attempt)
     assert isinstance(again, Attempt)
@@ -84,7 +97,9 @@ def test_a_connection_calls_the_functions_that_it_may_call(make_study, postgres)
         pass
     assert _calls(owner) > before
 
-    for (oid,) in owner.run("SELECT oid::regprocedure::text FROM pg_proc WHERE proname = ANY(%s)", (list(function_names()),)):
+    for (oid,) in owner.run(
+        "SELECT oid::regprocedure::text FROM pg_proc WHERE proname = ANY(%s)", (list(function_names()),)
+    ):
         owner.run(f"REVOKE EXECUTE ON FUNCTION {oid} FROM PUBLIC")
     role = f"role_{database}"
     postgres.run(f"CREATE ROLE \"{role}\" LOGIN PASSWORD 'x'")
@@ -147,8 +162,8 @@ def test_of_many_that_claim_at_once_few_wait_for_the_study_s_row(holder) -> None
         deadline = time.monotonic() + 60
         while sum(waiting.values()) < len(workers) and time.monotonic() < deadline:
             rows = study.connection.run(
-                "SELECT locktype, count(*) FROM pg_locks WHERE NOT granted AND (database = (SELECT oid FROM pg_database "
-                "WHERE datname = current_database()) OR locktype = 'transactionid') AND pid <> pg_backend_pid() GROUP BY 1"
+                "SELECT locktype, count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) "
+                "WHERE NOT granted AND datname = current_database() GROUP BY 1"
             )
             waiting = dict(rows)
         other.rollback()
