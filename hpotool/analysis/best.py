@@ -23,7 +23,7 @@ def find_best(study: Study, count: int = 1, *, replicates: bool = False) -> Best
 
     values = None if replicates else values_of_long(study)
     if values is not None:
-        return found_in_values(study, values, values.best(study.directions, count))
+        return found_in_values(study, values, values.best(study.directions, count).tolist())
 
     candidates = list_candidates(study, replicates=replicates)
     feasible = [one for one in candidates if one.measured.is_feasible]

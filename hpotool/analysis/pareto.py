@@ -25,7 +25,7 @@ def find_pareto_front(study: Study, *, replicates: bool = False) -> BestTrials:
         able = np.flatnonzero(values.is_feasible)
         losses = values.losses(study.directions)[able]
         on_front = _is_pareto_front(losses, assume_unique_lexsorted=False) if len(able) else able
-        return found_in_values(study, values, able[on_front])
+        return found_in_values(study, values, able[on_front].tolist())
 
     candidates = list_candidates(study, replicates=replicates)
     feasible = [one for one in candidates if one.measured.is_feasible]
