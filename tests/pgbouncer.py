@@ -27,12 +27,12 @@ unix_socket_dir =
 auth_type = any
 pool_mode = transaction
 default_pool_size = {pool_size}
-max_client_conn = 200
+max_client_conn = {most_clients}
 """
 
 
 @contextmanager
-def pooled(url: str, pool_size: int) -> Iterator[str]:
+def pooled(url: str, pool_size: int, most_clients: int = 200) -> Iterator[str]:
     """The URL of the same database through a PgBouncer that opens at most ``pool_size`` connections to it."""
     parsed = make_url(url)
     account = server_account()
@@ -42,7 +42,7 @@ def pooled(url: str, pool_size: int) -> Iterator[str]:
     config.write_text(
         _CONFIG.format(
             database=parsed.database, host=parsed.host, port=parsed.port, user=parsed.username,
-            password=parsed.password, listen_port=listen_port, pool_size=pool_size,
+            password=parsed.password, listen_port=listen_port, pool_size=pool_size, most_clients=most_clients,
         )
     )  # fmt: skip
     # PgBouncer refuses root as Postgres does.

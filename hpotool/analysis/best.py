@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hpotool.analysis.candidates import BestTrials, found_trials, list_candidates
+from hpotool.analysis.candidates import BestTrials, found_in_values, found_trials, list_candidates
 from hpotool.analysis.pareto import find_pareto_front
-from hpotool.analysis.results import direction_signs
+from hpotool.analysis.results import direction_signs, values_of_long
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -20,6 +20,10 @@ def find_best(study: Study, count: int = 1, *, replicates: bool = False) -> Best
     """
     if len(study.directions) > 1:
         return find_pareto_front(study, replicates=replicates)
+
+    values = None if replicates else values_of_long(study)
+    if values is not None:
+        return found_in_values(study, values, values.best(study.directions, count).tolist())
 
     candidates = list_candidates(study, replicates=replicates)
     feasible = [one for one in candidates if one.measured.is_feasible]

@@ -14,12 +14,15 @@ from hpotool.analysis.results import (
     json_data,
     metric_names,
     read_result,
+    read_trials,
 )
 from hpotool.study.rules.replicates import Measurement, average, point_key, standard_errors
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
+
+    from hpotool.storage.optuna.window import Values
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,14 @@ def found_trials(
         sum(len(one.trials) for one in candidates),
         sum(len(one.trials) for one in feasible),
     )
+
+
+def found_in_values(study: Study, values: Values, places: Sequence[int]) -> BestTrials:
+    """Return the answer for a long study, of which only the trials at ``places`` among its values are read."""
+    names = metric_names(study)
+    numbers = [int(values.numbers[place]) for place in places]
+    found = tuple(read_result(trial, names) for trial in read_trials(study, numbers))
+    return BestTrials(found, len(values), int(values.is_feasible.sum()))
 
 
 def _with_confirmed(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hpotool.analysis.candidates import BestTrials, found_trials, list_candidates
-from hpotool.analysis.results import direction_signs
+from hpotool.analysis.candidates import BestTrials, found_in_values, found_trials, list_candidates
+from hpotool.analysis.results import direction_signs, values_of_long
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -19,6 +19,13 @@ def find_pareto_front(study: Study, *, replicates: bool = False) -> BestTrials:
     """
     import numpy as np
     from optuna.study._multi_objective import _is_pareto_front
+
+    values = None if replicates else values_of_long(study)
+    if values is not None:
+        able = np.flatnonzero(values.is_feasible)
+        losses = values.losses(study.directions)[able]
+        on_front = _is_pareto_front(losses, assume_unique_lexsorted=False) if len(able) else able
+        return found_in_values(study, values, able[on_front].tolist())
 
     candidates = list_candidates(study, replicates=replicates)
     feasible = [one for one in candidates if one.measured.is_feasible]

@@ -2,12 +2,15 @@
 
 JSON has no infinities. In data, they are the strings ``"inf"``, ``"-inf"`` and ``"nan"``, which ``float()`` in
 Python, and similar functions in most other languages, read back.
+
+Of a long study (`hpotool.storage.optuna.window`), questions are answered from the values of all complete trials,
+which take a hundredth of the trials' own size, and from the few trials that are shown.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -18,6 +21,8 @@ from hpotool.storage.control.studies import default_metric_names
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
+
+    from hpotool.storage.optuna.window import Values
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,38 @@ def complete_trials(study: Study) -> list[FrozenTrial]:
     from optuna.trial import TrialState
 
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+
+def values_of_long(study: Study) -> Values | None:
+    """The values of a long study's complete trials; None: the study is not long, or in another storage."""
+    from hpotool.storage.optuna.postgres import PostgresStorage
+
+    storage = study._storage
+    if not (isinstance(storage, PostgresStorage) and storage.is_long(study._study_id)):
+        return None
+    return storage.read_values(study._study_id)
+
+
+def read_trials(study: Study, numbers: Sequence[int]) -> list[FrozenTrial]:
+    """The finished trials with these numbers, in that order. They are shared, so do not change them."""
+    from hpotool.storage.optuna.postgres import PostgresStorage
+
+    if isinstance(study._storage, PostgresStorage):
+        return study._storage.get_numbered(study._study_id, numbers)
+    trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
+    return [trials[number] for number in numbers if number in trials]
+
+
+def read_trial(study: Study, number: int) -> FrozenTrial:
+    """One finished trial.
+
+    Raises:
+        NotFoundError: there is none of that number.
+    """
+    found = read_trials(study, [number])
+    if not found:
+        raise NotFoundError(f"study {study.study_name!r} has no finished trial {number}")
+    return found[0]
 
 
 def metric_names(study: Study) -> tuple[str, ...]:

@@ -18,7 +18,8 @@ from hpotool.analysis.curves.early_ranks import find_early_ranks, is_ended_early
 from hpotool.analysis.insights.failures import FailureRegion, find_failure_region
 from hpotool.analysis.insights.gain import Gain, find_gain
 from hpotool.analysis.pace import GONE_AFTER_S, Pace, find_workers, is_forsaken, measure_pace
-from hpotool.analysis.results import direction_signs, json_data, metric_names, read_result
+from hpotool.analysis.results import direction_signs, json_data, metric_names, read_result, values_of_long
+from hpotool.search.history import recent_trials
 from hpotool.storage.control.activity import StudyActivity, read_activity
 from hpotool.storage.control.creation import read_spec_if_any
 from hpotool.storage.control.studies import StudyProgress, has_replicates, has_table, list_studies, read_progress
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
+    from hpotool.storage.optuna.window import Values
+
 _LATEST = 10  # number of attempts in the data
+_FOLLOWED = 1_000  # of a long study, at how many trials the best value is looked at
 _STATES = ("WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL")
 
 
@@ -163,7 +167,7 @@ def read_status(connection: Connection, study: Study, *, looks_ahead: bool = Fal
     replicates = has_replicates(connection, study.study_name)
     progress = read_progress(connection, summary)
     activity = read_activity(connection, study.study_name)
-    trials = study.get_trials(deepcopy=False)
+    trials = study.get_trials(deepcopy=False) if progress.tiers else recent_trials(study)
     names = metric_names(study)
     confirmed = read_confirmed(connection, study)
     recent = {attempt["trial"] for attempt in activity.latest}
@@ -175,7 +179,7 @@ def read_status(connection: Connection, study: Study, *, looks_ahead: bool = Fal
         _count_tiers(progress.tiers, trials),
         activity,
         confirmed,
-        _follow_best(trials, direction_signs(study)),
+        _follow_best(study, trials),
         {trial.number: read_result(trial, names).values for trial in trials if trial.number in recent},
         find_failure_region(trials),
         word_risk(ranks, progress.pruner, tiers=bool(progress.tiers)) if ends_early else None,
@@ -210,16 +214,28 @@ def _place_data(place: Place) -> dict[str, Any]:
     }
 
 
-def _follow_best(trials: Sequence[FrozenTrial], signs: Sequence[float]) -> tuple[float, ...]:
-    """The best value after each complete, feasible trial of a study with one metric."""
+def _follow_best(study: Study, trials: Sequence[FrozenTrial]) -> tuple[float, ...]:
+    """The best value after each complete, feasible trial of a study with one metric; of a long one, after some."""
+    signs = direction_signs(study)
     if len(signs) != 1:
         return ()
+    values = values_of_long(study)
+    if values is not None:
+        return _follow_long(values, signs[0])
     found: list[float] = []
     for trial in trials:
         if trial.state.name == "COMPLETE" and all(violation <= 0 for violation in trial.constraints.values()):
             value = trial.values[0]
             found.append(min(value, found[-1], key=lambda one: signs[0] * one) if found else value)
     return tuple(found)
+
+
+def _follow_long(values: Values, sign: float) -> tuple[float, ...]:
+    import numpy as np
+
+    followed = sign * np.minimum.accumulate(sign * values.values[values.is_feasible, 0])
+    places = np.linspace(0, len(followed) - 1, min(len(followed), _FOLLOWED)).astype(int)
+    return tuple(followed[places].tolist())
 
 
 def _count_tiers(tiers: Sequence[Mapping[str, int]], trials: Sequence[FrozenTrial]) -> tuple[TierProgress, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from hpotool.storage.optuna.postgres import PostgresStorage
 from hpotool.storage.optuna.stored_trial import StoredTrial
 from hpotool.study.outcome import FAILED_ATTRIBUTE
 
@@ -46,8 +47,8 @@ class History:
 
     @classmethod
     def of(cls, study: Study, trial: FrozenTrial) -> History:
-        """Read the study's current trials."""
-        return cls.from_trials(study.get_trials(deepcopy=False), trial.number)
+        """Read the study's current trials; of a long study, the newest and the best."""
+        return cls.from_trials(recent_trials(study), trial.number)
 
     @classmethod
     def from_trials(cls, trials: Iterable[FrozenTrial], without: int | None = None) -> History:
@@ -69,6 +70,13 @@ class History:
             succeeded = {_root_of(other) for other in finished if _has_attribute(other, _LINEAGE)}
             failed = [other for other in failed if _root_of(other) not in succeeded]
         return cls(finished, failed, running)
+
+
+def recent_trials(study: Study) -> Sequence[FrozenTrial]:
+    """The trials that a search looks at, by number, as `PostgresStorage.get_recent_trials` defines them."""
+    if isinstance(study._storage, PostgresStorage):
+        return study._storage.get_recent_trials(study._study_id)
+    return study.get_trials(deepcopy=False)
 
 
 def _has_attribute(trial: FrozenTrial, key: str) -> bool:

@@ -95,7 +95,7 @@ def test_on_real_data_the_lucky_best_is_not_the_best_and_is_called_so(here: Comm
     assert here.json("export", "params") == best["params"], "what is shipped is what was confirmed"
 
 
-def test_a_confirmation_stands_apart_from_the_search_in_everything_that_is_shown(here: CommandLine) -> None:
+def test_a_confirmation_reevaluates_from_the_search_in_everything_that_is_shown(here: CommandLine) -> None:
     _study(here, "--set", "baseline={x: 0.5}", "--set", "holdout=[8, 9]", "--set", "pruner=median")
     here.run("worker")
     before = here.json("status")

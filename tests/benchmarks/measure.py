@@ -104,11 +104,15 @@ def started_worker(case: Case, url: str, seed: int) -> Iterator[_Worker]:
 
 
 _TEMPLATES: dict[int, str] = {}
+_MOST_COPIED = 200_000  # trials: a database of a million takes 7 GB
 
 
 @contextmanager
 def filled(server: TestServer, finished: int) -> Iterator[str]:
-    """A copy of a database with so many finished trials: made once, it is copied in a moment."""
+    """A copy of a database with so many finished trials: made once, it is copied in a moment.
+
+    A very large one is not copied: whoever asks for it again finds the few trials that were added.
+    """
     template = f"filled_{finished}"
     if finished not in _TEMPLATES:
         server.run(f'CREATE DATABASE "{template}"')
@@ -119,8 +123,12 @@ def filled(server: TestServer, finished: int) -> Iterator[str]:
         fill_study(filler, study._study_id, finished)
         filler.close()
         storage._connection.close()  # a database somebody is connected to cannot be copied
-        server.run(f'ALTER DATABASE "{template}" ALLOW_CONNECTIONS false', "CHECKPOINT")
+        if finished <= _MOST_COPIED:
+            server.run(f'ALTER DATABASE "{template}" ALLOW_CONNECTIONS false', "CHECKPOINT")
         _TEMPLATES[finished] = template
+    if finished > _MOST_COPIED:
+        yield server.url(template)
+        return
     with server.database(f"case_{time.monotonic_ns()}", template) as url:
         yield url
 

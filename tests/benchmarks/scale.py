@@ -1,6 +1,6 @@
 """`make bench-scale`: how far one Postgres goes: many connections, many studies, a long study, workers that wait.
 
-    python -m tests.benchmarks.scale [claims] [long] [idle] [--trials 1000000] [--quick]
+    python -m tests.benchmarks.scale [claims] [long] [idle] [fleet] [worker] [--trials 1000000] [--quick]
 
 CPU per operation says more than trials per second where other programs share the machine; its load average is kept
 beside. The figures go into docs/benchmarks.json beside those of `make bench`, and from there into the page.
@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
@@ -32,6 +32,8 @@ from hpotool.storage.database.schema import ensure_schema
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.study.file.reader import read_study_data
 from tests.benchmarks.__main__ import machine
+from tests.benchmarks.client import started
+from tests.benchmarks.fleet import measure_fleet, measure_worker
 from tests.benchmarks.measure import Case, filled, measure, postgres_cpu_s
 from tests.benchmarks.report import write_report
 from tests.benchmarks.worker import STUDY
@@ -41,8 +43,8 @@ from tests.postgres import TestServer, open_run_folder, private_server
 _OUTPUT = Path(__file__).parents[2] / "docs" / "benchmarks.json"
 _PROCESSES = 2
 _POOL = 20  # connections that PgBouncer opens, far fewer than its clients
-_CONNECTIONS = (1, 8, 32, 128, 500)
-PARTS = ("claims", "long", "idle")
+_CONNECTIONS = (1, 8, 32, 96, 128, 500)
+PARTS = ("claims", "long", "idle", "fleet", "worker")
 # A command that says its own peak of memory: what wait4 knows is at least that of the process that forked it.
 _MEASURED = """
 import re, sys, time
@@ -88,12 +90,16 @@ def _measure(part: str, server: TestServer, trials: int, *, quick: bool) -> Iter
             total = 40 if quick else max(400, 8 * connections)
             yield measure_claims(server, "hpotool", connections, 1, total)
             yield measure_claims(server, "hpotool", connections, 50, total)
-            if connections == 128 and not quick:
+            if connections >= 128 and not quick:
                 yield measure_claims(server, "hpotool", connections, 1, total, is_pooled=True)
             if connections <= 32:
                 yield measure_claims(server, "optuna", connections, 1, total // 4)
     elif part == "long":
         yield measure_long(server, 1_000 if quick else trials)
+    elif part == "fleet":
+        yield measure_fleet(server, *((20, 4.0, 2.0) if quick else (1_000, 480.0, 10.0)))
+    elif part == "worker":
+        yield from measure_worker(server, 10 if quick else 300)
     else:
         for state in ("paused", "waiting"):
             yield measure_idle(server, state, 2 if quick else 4, 5.0 if quick else 60.0)
@@ -109,12 +115,12 @@ def measure_claims(
     with ExitStack() as stack:
         url = stack.enter_context(server.database(f"claims_{time.monotonic_ns()}"))
         _create(url, names)
-        reached = stack.enter_context(pooled(url, _POOL)) if is_pooled else url
+        reached = stack.enter_context(pooled(url, _POOL, most_clients=connections + 10)) if is_pooled else url
         clients, first = [], 0
         for number in range(processes):
             own = connections // processes + (number < connections % processes)
             arguments = [kind, reached, str(own), str(each), str(first), *names]
-            clients.append(stack.enter_context(_client(arguments)))
+            clients.append(stack.enter_context(started("tests.benchmarks.claims", arguments)))
             first += own
         for client in clients:
             client.hear()
@@ -142,36 +148,6 @@ def measure_claims(
         }
 
 
-class _Client:
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def hear(self) -> dict[str, Any]:
-        """What it says next."""
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("a client of the benchmark failed")
-        return dict(json.loads(line))
-
-    def go_on(self) -> None:
-        """Let it go on."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-
-
-@contextmanager
-def _client(arguments: Sequence[str]) -> Iterator[_Client]:
-    command = [sys.executable, "-m", "tests.benchmarks.claims", *arguments]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        yield _Client(process)
-    finally:
-        process.kill()
-        process.communicate()
-
-
 def measure_long(server: TestServer, trials: int) -> dict[str, Any]:
     """A study of many finished trials: a worker's first trial and the next ones, and what people ask of it."""
     load = psutil.getloadavg()[0]
@@ -197,6 +173,11 @@ def _give_attempts(url: str) -> None:
         "INSERT INTO hpotool.attempts (attempt_id, study_id, trial_id, number, root_number, worker_id, host, pid, "
         "slot, ended_at, outcome) SELECT gen_random_uuid(), study_id, trial_id, number, number, "
         "'w' || number / 99, 'here', 1, 'cpu', clock_timestamp(), 'complete' FROM trials WHERE state = 'COMPLETE'"
+    )
+    connection.run(
+        "INSERT INTO hpotool.events (study_id, kind, trial_id, number, actor, to_state) "
+        "SELECT study_id, 'finish', trial_id, number, worker_id, 'COMPLETE' FROM hpotool.attempts "
+        "ORDER BY trial_id"
     )
     connection.run("ANALYZE hpotool.attempts")
     connection.close()

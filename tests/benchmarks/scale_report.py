@@ -9,10 +9,10 @@ Row = Mapping[str, Any]
 
 _HEAD = """## Scale
 
-`make bench-scale` measures one Postgres with many connections, a long study, and workers that wait. Each
-table names the load average of the machine while it was measured. With more than one program for each core,
-times and rates say little, while processor time per operation and ratios still do. Repeat the measurement on a
-quiet machine before you plan with it.
+`make bench-scale` measures one Postgres with many connections, a long study, workers that wait, a fleet of
+simulated workers, and whole trials. Each table names the load average of the machine while it was measured.
+With more than one program for each core, times and rates say little, while processor time per operation and
+ratios still do. Repeat the measurement on a quiet machine before you plan with it.
 """
 _CLAIMS = """### Claims and finishes
 
@@ -32,6 +32,19 @@ _IDLE = """### Workers that wait
 The processor time of one `hpotool worker`, and of Postgres for it, in a minute, with the default heartbeats. A
 worker waits because its study is paused, or because another worker runs the last trial of the budget.
 """
+_FLEET = """### A fleet of {workers:,} workers
+
+Simulated workers in two processes, each with the storage and the connection of a real one, on one study: for
+{seconds:.0f} seconds they claimed trials of {trial_s:.0f} seconds with ten parameters, reported once a second,
+sent their heartbeats and told their results. A thousand backends would not fit this machine, so they shared one
+PgBouncer in transaction mode. *Cores* are processor time divided by time. Load average before: {load_average}.
+"""
+_WORKER = """### A whole trial
+
+What a trial of ten parameters and twenty reports costs from its claim to its end, in an objective that returns at
+once, with TPE and the median pruner in an empty study. `hpotool worker` runs it in a process of its own, or, with
+`isolation: none`, in the worker. The processor time of a worker includes its fork server and children.
+"""
 
 
 def scale_section(scale: Mapping[str, Any]) -> str:
@@ -43,6 +56,10 @@ def scale_section(scale: Mapping[str, Any]) -> str:
         parts += [_LONG.format(**rows[0]), _long(rows[0])]
     if rows := _rows(scale, "idle"):
         parts += [_IDLE, _idle(rows)]
+    if rows := _rows(scale, "fleet"):
+        parts += [_FLEET.format(**rows[0]), _fleet(rows[0])]
+    if rows := _rows(scale, "worker"):
+        parts += [_WORKER, _worker(rows)]
     return "\n".join(parts)
 
 
@@ -112,6 +129,33 @@ def _idle(rows: Sequence[Row]) -> str:
     cells = (
         (row["state"], str(row["workers"]), f"{row['worker_cpu_ms']:.0f}", f"{row['postgres_cpu_ms']:.0f}",
          str(row["load_average"]))
+        for row in rows
+    )  # fmt: skip
+    return _table(heads, cells)
+
+
+def _fleet(row: Row) -> str:
+    errors = ", ".join(f"{count} × {name}" for name, count in row["errors"].items())
+    cells = [
+        ("trials finished", f"{row['trials']:,}"),
+        ("trials per second", f"{row['trials'] / row['wall_s']:.0f}"),
+        ("claim, p50 and p99, ms", f"{row['claim_p50_ms']:.1f} and {row['claim_p99_ms']:.0f}"),
+        ("end of a trial, p50 and p99, ms", f"{row['end_p50_ms']:.1f} and {row['end_p99_ms']:.0f}"),
+        ("Postgres CPU for a trial, ms", f"{row['postgres_cpu_ms']:.1f}"),
+        ("Postgres, cores", f"{row['postgres_cores']:.2f}"),
+        ("the workers, cores", f"{row['client_cores']:.2f}"),
+        ("PgBouncer, cores", f"{row['pgbouncer_cores']:.2f}"),
+        ("connections to Postgres", str(row["connections"])),
+        ("errors", errors or "none"),
+    ]
+    return _table(("", "measured"), iter(cells))
+
+
+def _worker(rows: Sequence[Row]) -> str:
+    heads = ("", "round trips", "Postgres CPU, ms", "worker CPU, ms", "wall time, ms")
+    cells = (
+        (row["what"], f"{row['round_trips']:.0f}" if "round_trips" in row else "", f"{row['postgres_cpu_ms']:.1f}",
+         f"{row['worker_cpu_ms']:.1f}", f"{row['wall_ms']:.1f}")
         for row in rows
     )  # fmt: skip
     return _table(heads, cells)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from hpotool.search.history import recent_trials
 from hpotool.storage.optuna.postgres import PostgresStorage
 from hpotool.storage.optuna.stored_trial import StoredTrial
 from hpotool.study.branch import Branch
@@ -22,9 +23,9 @@ def find_early_ranks(study: Study, *, has_tiers: bool = False) -> EarlyRanks | N
     """
     if len(study.directions) > 1:
         return None
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if has_tiers:
-        return _compare_tiers(complete)
+        return _compare_tiers(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
+    complete = [trial for trial in recent_trials(study) if trial.state == TrialState.COMPLETE]
     latest = [trial for trial in complete if trial.last_step is not None][-_LATEST:]
     if isinstance(study._storage, PostgresStorage):
         study._storage.load_steps([trial for trial in latest if isinstance(trial, StoredTrial)])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpotool.analysis.results import json_data, metric_names
+from hpotool.search.history import recent_trials
 from hpotool.search.regret.estimate import estimate_regret
 from hpotool.study.branch import has_branches
 from hpotool.study.rules.regret import PROBABILITY, Regret
@@ -60,5 +61,5 @@ def find_gain(study: Study, spec: StudySpec | None = None, trial_s: float | None
     """
     if len(study.directions) > 1 or (spec is not None and has_branches(spec)):
         return None
-    found = estimate_regret(study.get_trials(deepcopy=False), study.direction, spec.search_space if spec else ())
+    found = estimate_regret(recent_trials(study), study.direction, spec.search_space if spec else ())
     return None if found is None else Gain(metric_names(study)[0], found, trial_s)

@@ -66,7 +66,7 @@ class FastPercentilePruner(Following, PercentilePruner):
         storage, log, is_new = self._follow(study, with_steps=True)
         if is_new:
             self._steps = StepTable()
-        self._steps.catch_up(log.finished, storage.step_columns)
+        self._steps.catch_up(log.finished, storage.step_columns, log.whole_from)
         if self._steps.complete_trials == 0 or self._steps.complete_trials < self._n_startup_trials:
             return False
         step = trial.last_step
@@ -112,7 +112,7 @@ class FastSuccessiveHalvingPruner(Following, SuccessiveHalvingPruner):
         _, log, is_new = self._follow(study, with_steps=False)
         if is_new:
             self._rungs = RungTable(lambda _: 0)
-        self._rungs.catch_up(log.finished)
+        self._rungs.catch_up(log.finished, log.whole_from)
         if self._min_resource is None and self._rungs.longest_complete is not None and trial.last_step is not None:
             self._min_resource = max(self._rungs.longest_complete // 100, 1)
         self.held_against = _halve(self, study, trial, self._rungs, log.unfinished, 0)
@@ -141,7 +141,7 @@ class FastHyperbandPruner(Following, HyperbandPruner):
         _, log, is_new = self._follow(study, with_steps=False)
         if is_new:
             self._rungs = RungTable(lambda finished: self._get_bracket_id(study, finished))
-        self._rungs.catch_up(log.finished)
+        self._rungs.catch_up(log.finished, log.whole_from)
         bracket = self._get_bracket_id(study, trial)
         others = [other for other in log.unfinished if self._get_bracket_id(study, other) == bracket]
         self.held_against = _halve(self._pruners[bracket], study, trial, self._rungs, others, bracket)

@@ -29,10 +29,13 @@ class StepTable:
         )  # the number of trials that reported the step, including NaN
         self._sorted: defaultdict[int, array[float]] = defaultdict(lambda: array("d"))
 
-    def catch_up(self, finished: Sequence[StoredTrial], step_columns: StepColumns) -> None:
-        """Add the trials that have finished since the last call."""
+    def catch_up(self, finished: Sequence[StoredTrial], step_columns: StepColumns, whole_from: int = 0) -> None:
+        """Add the trials that have finished since the last call.
+
+        Not those below the number ``whole_from``: of them only the best are known, which nothing is held against.
+        """
         new = finished[self._seen :]
-        complete = [trial for trial in new if trial.state == TrialState.COMPLETE]
+        complete = [trial for trial in new if trial.state == TrialState.COMPLETE and trial._number >= whole_from]
         for step, values in step_columns(complete):
             self._reported[step] += len(values)
             self._add(step, values[~np.isnan(values)])
@@ -66,11 +69,13 @@ class RungTable:
         self._seen = 0
         self._sorted: defaultdict[tuple[str, int], array[float]] = defaultdict(lambda: array("d"))
 
-    def catch_up(self, finished: Sequence[StoredTrial]) -> None:
-        """Add the trials that have finished since the last call."""
+    def catch_up(self, finished: Sequence[StoredTrial], whole_from: int = 0) -> None:
+        """Add the trials that have finished since the last call, but none below the number ``whole_from``."""
         new = finished[self._seen :]
         self._seen += len(new)
         for trial in new:
+            if trial._number < whole_from:
+                continue
             if trial.state == TrialState.COMPLETE and trial.last_step is not None:
                 self.longest_complete = max(trial.last_step, self.longest_complete or 0)
             for key, text in zip(*trial.system_attributes, strict=True):

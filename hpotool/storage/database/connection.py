@@ -7,7 +7,7 @@ the lock. All other settings that could change the meaning of a statement are se
 (`transaction_settings`).
 
 No state is kept in the session (no settings, prepared statements, advisory locks or LISTEN), so it works through
-PgBouncer in transaction mode.
+PgBouncer in transaction mode. Where the database has a function for a statement (`functions.py`), that is called.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE, quote_ident
 from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812  (the class is lower-case there)
 
 from hpotool.errors import DatabaseUnreachableError, HpotoolError, InputError
+from hpotool.storage.database.functions import calls_of, function_names
 from hpotool.storage.database.queries import query
 from hpotool.storage.database.url import DatabaseUrl
 
@@ -100,6 +101,7 @@ class DatabaseFacts:
 
     schema: str  # where Optuna's tables are, or would be created
     is_commit_asynchronous: bool
+    functions: tuple[str, ...] = ()  # of this release, as far as the database has them
 
 
 def open_psycopg(url: DatabaseUrl) -> PsycopgConnection:
@@ -148,10 +150,12 @@ def transaction_settings(connection: PsycopgConnection, facts: DatabaseFacts, lo
 
 
 def read_facts(connection: PsycopgConnection) -> DatabaseFacts:
-    """Ask the database where Optuna's tables are, and for its synchronous_commit."""
+    """Ask the database where Optuna's tables are, for its synchronous_commit, and for its functions."""
+    asked = {"functions": list(function_names())}
     with connection.cursor() as cursor:
-        cursor.execute(f"{_READ_COMMITTED};\n{_patience(connection)};\n{query('database_facts')}")
-        return DatabaseFacts(*cursor.fetchall()[0])
+        cursor.execute(f"{_READ_COMMITTED};\n{_patience(connection)};\n{query('database_facts')}", asked)
+        schema, is_commit_asynchronous, functions = cursor.fetchall()[0]
+        return DatabaseFacts(schema, is_commit_asynchronous, tuple(functions))
 
 
 def _patience(connection: PsycopgConnection) -> str:
@@ -188,6 +192,7 @@ class Connection:
         self._open: PsycopgConnection | None = None
         self._facts: DatabaseFacts | None = None
         self._settings = ""
+        self._calls: Mapping[str, str] = {}  # of functions, by the statements that they stand for
 
     def __getstate__(self) -> dict[str, Any]:
         return {"url": self.url}
@@ -213,7 +218,8 @@ class Connection:
         with self._lock:
             connection = self._usable_connection()
             try:
-                sent = _put_together(connection, statements)
+                called = [(self._calls.get(sql, sql), params) for sql, params in statements]
+                sent = _put_together(connection, called)
                 try:
                     return _execute(
                         connection, f"{_READ_COMMITTED}, READ WRITE;\n{self._settings};\n".encode() + sent
@@ -261,6 +267,7 @@ class Connection:
                 connection.close()
                 raise judged from error
             self._settings = transaction_settings(connection, self._facts, self.lock_timeout_s)
+            self._calls = calls_of(self._facts.functions)
             self._open = connection
         return self._open
 

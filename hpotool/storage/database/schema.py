@@ -21,6 +21,7 @@ from hpotool.storage.database.connection import (
     read_facts,
     transaction_settings,
 )
+from hpotool.storage.database.functions import hot_statements
 from hpotool.storage.database.queries import query
 from hpotool.storage.database.tables import install_optunas_tables
 from hpotool.storage.database.url import DatabaseUrl
@@ -77,8 +78,9 @@ def check_schema(connection: Connection) -> None:
 def upgrade_schema(url: DatabaseUrl) -> tuple[int, int]:
     """Upgrade the tables to the newest version; return the version before and after. Safe while workers run.
 
-    Also makes the trial numbers of a study unique by an index, if they are (see `numbers_given_twice`). This is
-    not a schema step, because workers of both releases work with and without it.
+    Also makes the trial numbers of a study unique by an index, if they are (see `numbers_given_twice`), and
+    creates the functions of this release that are missing (`functions.py`). Neither is a schema step, because
+    workers of both releases work with and without them.
 
     Raises:
         SchemaError: the tables were created by a newer hpotool.
@@ -133,7 +135,10 @@ def _migrate(url: DatabaseUrl, *, only_if_missing: bool) -> tuple[int, int]:
             cursor.execute("SELECT version FROM hpotool.schema_version")
             [before] = cursor.fetchone() or (0,)
         steps = migrations()
-        if before >= len(steps) or (before > 0 and only_if_missing):
+        if before > 0 and only_if_missing:
+            return before, before
+        if before >= len(steps):
+            _create_functions(cursor)
             return before, before
         for step in steps[before:]:
             cursor.execute(step)
@@ -142,7 +147,16 @@ def _migrate(url: DatabaseUrl, *, only_if_missing: bool) -> tuple[int, int]:
             " ON CONFLICT (only_row) DO UPDATE SET version = EXCLUDED.version, upgraded_at = clock_timestamp()",
             (len(steps),),
         )
+        _create_functions(cursor)
         return before, len(steps)
+
+
+def _create_functions(cursor: Cursor) -> None:
+    """Create this release's functions. Those of earlier ones stay, because their workers may run on."""
+    for hot in hot_statements():
+        cursor.execute("SELECT to_regproc(%s) IS NULL", (f"hpotool.{hot.name}",))
+        if cursor.fetchone() == (True,):
+            cursor.execute(hot.definition)
 
 
 @contextmanager

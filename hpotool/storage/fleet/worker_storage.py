@@ -20,6 +20,7 @@ from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -335,13 +336,26 @@ class WorkerStorage(PostgresStorage):
 
         Returns no waiting trials, for which Optuna asks before each new trial: the claim takes them.
         """
-        if self.attempt is None or deepcopy or not self._memory.history(study_id).is_loaded:
+        if self.attempt is None or deepcopy or not self._memory.history(study_id).is_whole:
             if states == (TrialState.WAITING,) and not deepcopy:
                 return []
             return super().get_all_trials(study_id, deepcopy, states)
+        return self._from_memory_in_outage(
+            study_id, states, partial(super().get_all_trials, study_id, deepcopy, states)
+        )
+
+    def get_recent_trials(self, study_id: int) -> list[FrozenTrial]:
+        """See PostgresStorage. During an outage, a running attempt is answered from memory."""
+        if self.attempt is None or not self._memory.history(study_id).is_loaded:
+            return super().get_recent_trials(study_id)
+        return self._from_memory_in_outage(study_id, None, partial(super().get_recent_trials, study_id))
+
+    def _from_memory_in_outage(
+        self, study_id: int, states: Container[TrialState] | None, read: Callable[[], list[FrozenTrial]]
+    ) -> list[FrozenTrial]:
         if self.connection.outage.lasted_s == 0:
             with suppress(DatabaseUnreachableError), self.connection.no_wait():
-                return super().get_all_trials(study_id, deepcopy, states)
+                return read()
         return self._memory.select(study_id, states)
 
     def _running_here(self, trial_id: int) -> LiveTrial | None:

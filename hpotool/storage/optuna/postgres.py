@@ -17,11 +17,10 @@ import json
 import os
 import time
 import weakref
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 from optuna.distributions import (
     BaseDistribution,
     check_distribution_compatibility,
@@ -39,16 +38,16 @@ from hpotool.storage.database.queries import query
 from hpotool.storage.database.tables import prepare_tables
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.optuna.decoding import finite_or_none, to_local_time, value_types
+from hpotool.storage.optuna.followed_trials import FollowedTrials
 from hpotool.storage.optuna.heartbeats import StaleTrialCallback, StoredHeartbeats
 from hpotool.storage.optuna.live_trial import LiveTrial
 from hpotool.storage.optuna.new_trial import running_trial, template_columns
-from hpotool.storage.optuna.stored_trial import StoredTrial
 from hpotool.storage.optuna.study_records import NOT_FOUND, StudyRecords, check_name
-from hpotool.storage.optuna.trial_memory import MEMORY_MAY_BE_OLD_S, TrialLog, TrialMemory
+from hpotool.storage.optuna.trial_memory import MEMORY_MAY_BE_OLD_S, TrialMemory
 from hpotool.storage.optuna.write_buffer import Kind, WriteBuffer, flush_at_exit
 
 
-class PostgresStorage(BaseStorage, StoredHeartbeats):
+class PostgresStorage(BaseStorage, StoredHeartbeats, FollowedTrials):
     """A study's storage in Postgres. Threads may share it; forked children and pickled copies open their own.
 
     The heartbeat arguments are Optuna's (seconds). ``hides_reevaluations``: whole studies are read without the
@@ -81,6 +80,7 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
         self._writes = WriteBuffer(self._connection)
         self._studies = StudyRecords(self._writes)
         self._memory = TrialMemory(self._writes, hides_reevaluations=self.hides_reevaluations)
+        self._values = {}
         self._directions: dict[int, list[StudyDirection]] = {}
         weakref.finalize(self, flush_at_exit(self._writes))
 
@@ -316,36 +316,19 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
     ) -> list[FrozenTrial]:
         """See BaseStorage. Intermediate values of finished trials are loaded when they are accessed."""
         history = self._memory.history(study_id)
-        only_waiting = states is not None and [s for s in TrialState if s in states] == [TrialState.WAITING]
+        wanted = [state for state in TrialState if states is None or state in states]
+        only_waiting = wanted == [TrialState.WAITING]
         if only_waiting and not history.is_loaded:
             return self._memory.read_waiting(study_id)
-        if deepcopy or only_waiting or not self._memory.is_fresh(history):
-            self._memory.refresh(study_id)
+        whole = any(state.is_finished() for state in wanted)
+        if deepcopy or only_waiting or (whole and not history.is_whole) or not self._memory.is_fresh(history):
+            self._memory.refresh(study_id, whole=whole)
         trials = self._memory.select(study_id, states)
         return copy.deepcopy(trials) if deepcopy else trials
 
-    def follow(self, study_id: int, *, with_steps: bool = False) -> TrialLog:
-        """The study's trials, for a reader that follows them; as current as other reads from memory.
-
-        ``with_steps``: the reader will need the intermediate values of all finished trials.
-        """
-        history = self._memory.history(study_id)
-        history.wants_steps |= with_steps and history.is_loaded
-        if not self._memory.is_fresh(history):
-            self._memory.refresh(study_id)
-        return self._memory.log(study_id)
-
-    def step_columns(self, trials: Sequence[StoredTrial]) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
-        """Intermediate values of finished trials by step, in no particular order. A step may occur repeatedly."""
-        return self._memory.step_columns(trials)
-
-    def load_steps(self, trials: Sequence[StoredTrial]) -> None:
-        """Read the intermediate values of finished trials that are not in memory yet, all at once."""
-        self._memory.load_steps_of([trial for trial in trials if trial._steps is None])
-
     def get_n_trials(self, study_id: int, state: tuple[TrialState, ...] | TrialState | None = None) -> int:
         """See BaseStorage."""
-        if self._memory.history(study_id).is_loaded:
+        if self._memory.history(study_id).is_whole:
             return super().get_n_trials(study_id, state)
         self._studies.read(study_id)
         rows = self.run_with_pending(
@@ -363,9 +346,8 @@ class PostgresStorage(BaseStorage, StoredHeartbeats):
         maximize = directions[0] == StudyDirection.MAXIMIZE
         history = self._memory.history(study_id)
         if history.is_loaded:
-            if not self._memory.is_fresh(history):
-                self._memory.refresh(study_id)
-            best = history.best(maximize=maximize)
+            self.refresh_for_search(study_id)
+            best = self._memory.history(study_id).best(maximize=maximize)
             if best is None:
                 raise ValueError(NOT_FOUND)
             return best

@@ -34,12 +34,16 @@ class StudyHistory:
     """The trials of one study. Not thread-safe: the storage holds its lock around every use.
 
     ``hides_reevaluations``: of re-evaluations it knows no more than that their numbers are taken.
+
+    ``whole_from`` is the number from which on it has every trial. It is 0 unless the study is so long that only
+    its newest trials and its best ones were read (`hpotool.storage.optuna.window`).
     """
 
     def __init__(self, study_id: int, *, hides_reevaluations: bool = False) -> None:
         self.study_id = study_id
         self._hides_reevaluations = hides_reevaluations
         self.is_loaded = False
+        self.whole_from = 0
         self.wants_steps = False  # a reader follows the intermediate values: read them with new trials
         self.fresh_until = 0.0
         self.distributions: dict[str, BaseDistribution] = {}
@@ -58,6 +62,15 @@ class StudyHistory:
 
     def __contains__(self, trial_id: int) -> bool:
         return trial_id in self._by_id
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all trials were read."""
+        return self.is_loaded and self.whole_from == 0
+
+    def begin_at(self, number: int) -> None:
+        """Before anything is read: trials below this number are not missed."""
+        self.whole_from = self._next_number = number
 
     def find(self, trial_id: int) -> FrozenTrial | None:
         """The trial, as last seen."""
@@ -102,6 +115,15 @@ class StudyHistory:
     def best(self, *, maximize: bool) -> StoredTrial | None:
         """The complete trial with the best first value; among equals, the one seen first."""
         return self._highest if maximize else self._lowest
+
+    def with_numbers(self, numbers: Iterable[int]) -> dict[int, FrozenTrial]:
+        """Those of these trials that are known to be finished, by number."""
+        found = {}
+        for number in numbers:
+            place = bisect_left(self.trials, number, key=_number)
+            if place < len(self.trials) and self.trials[place]._number == number:
+                found[number] = self.trials[place]
+        return {number: trial for number, trial in found.items() if trial.state.is_finished()}
 
     def select(self, states: Container[TrialState] | None) -> list[FrozenTrial]:
         """The trials in these states, by number."""

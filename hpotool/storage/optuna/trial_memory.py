@@ -6,6 +6,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.storage.database.connection import Rows
@@ -23,6 +25,7 @@ from hpotool.storage.optuna.live_trial import LiveTrial
 from hpotool.storage.optuna.stored_trial import NO_STEPS, StepValues, StoredTrial
 from hpotool.storage.optuna.study_records import NOT_FOUND
 from hpotool.storage.optuna.trial_cache import StudyHistory, reevaluates
+from hpotool.storage.optuna.window import LONG, NEWEST, read_best_ids
 from hpotool.storage.optuna.write_buffer import WriteBuffer
 
 MEMORY_MAY_BE_OLD_S = 1.0
@@ -38,11 +41,12 @@ class TrialLog:
 
     ``finished`` only grows at its end, in the order in which this process learned of the trials, so a reader that
     remembers how many it has seen only needs to read the rest. ``unfinished`` are the running and waiting trials
-    of all processes, by number.
+    of all processes, by number. Of trials below the number ``whole_from``, only the best are there.
     """
 
     finished: Sequence[StoredTrial]
     unfinished: Sequence[FrozenTrial]
+    whole_from: int = 0
 
 
 class TrialMemory:
@@ -145,17 +149,19 @@ class TrialMemory:
                 and any(live.study_id == history.study_id for live in self.live.values())
             )
 
-    def refresh(self, study_id: int) -> StudyHistory:
-        """Read the changes in the study; the first time, everything.
+    def refresh(self, study_id: int, *, whole: bool = True) -> StudyHistory:
+        """Read the changes in the study; the first time, everything, or without ``whole`` what a search needs.
 
         Raises:
             KeyError: there is no such study.
         """
-        history = self.history(study_id)
-        if not history.is_loaded:
-            self._check_exists(study_id)
+        history = self._history_to_read(study_id, whole=whole)
         asked_at = time.monotonic()
-        after, unfinished = (history.read_up_to, set()) if history.is_loaded else self._read_history(history)
+        if history.is_loaded:
+            after, unfinished = history.read_up_to, set[int]()
+        else:
+            self._check_exists(study_id)
+            after, unfinished = self._read_history(history, *(() if whole else self._read_window(history)))
         self._read_changes(history, after, unfinished)
         with self.lock:
             history.is_loaded = True
@@ -180,7 +186,8 @@ class TrialMemory:
         """The study's trials as a log, as they are in memory."""
         with self.lock:
             unfinished = self.select(study_id, (TrialState.RUNNING, TrialState.WAITING))
-            return TrialLog(self.history(study_id).finished, unfinished)
+            history = self.history(study_id)
+            return TrialLog(history.finished, unfinished, history.whole_from)
 
     def read_trial(self, trial_id: int) -> tuple[int, FrozenTrial]:
         """One trial's current state in the database, with its study's id.
@@ -192,6 +199,18 @@ class TrialMemory:
         if not rows:
             raise KeyError(NOT_FOUND)
         return int(rows[0][1]), self.decoder.trial(rows[0])
+
+    def read_numbered(self, study_id: int, numbers: Sequence[int]) -> list[FrozenTrial]:
+        """The finished trials with these numbers, in that order, from memory as far as they are there."""
+        with self.lock:
+            known = self.history(study_id).with_numbers(numbers)
+        unknown = [number for number in numbers if number not in known]
+        if unknown:
+            ids = self._writes.run(query("find_numbered"), {"study_id": study_id, "numbers": unknown})
+            rows = self._writes.run(query("read_chosen"), {"trial_ids": [trial_id for (trial_id,) in ids]})
+            self._learn_hashes(rows)
+            known.update((row[1], self.decoder.finished_trial(row)) for row in rows)
+        return [known[number] for number in numbers if number in known]
 
     def read_waiting(self, study_id: int) -> list[FrozenTrial]:
         """The waiting trials, by number, without reading the rest of the study."""
@@ -249,9 +268,59 @@ class TrialMemory:
                 return [each for each in near if isinstance(each, StoredTrial) and each._steps is None]
         return [trial]
 
-    def _read_history(self, history: StudyHistory) -> tuple[int, set[int]]:
-        """The first read: all finished trials. Returns the highest id read, and the ids of unfinished trials."""
-        after, unfinished = history.read_up_to, set[int]()
+    def _history_to_read(self, study_id: int, *, whole: bool) -> StudyHistory:
+        """The known trials; if all are wanted and only some were read, a new history, to read all into."""
+        with self.lock:
+            history = self.history(study_id)
+            if whole and history.is_loaded and not history.is_whole:
+                history = self._histories[study_id] = StudyHistory(
+                    study_id, hides_reevaluations=self._hides_reevaluations
+                )
+            return history
+
+    def _read_window(self, history: StudyHistory) -> tuple[int, set[int]]:
+        """Of a long study, read the best of the older trials.
+
+        Returns the id after which its newest trials begin, and the ids of older ones that have not ended.
+        """
+        study_id = history.study_id
+        count = self._count_numbers(study_id)
+        if count <= LONG:
+            return history.read_up_to, set()
+        number = count - NEWEST
+        [(first_id, unfinished)] = self._writes.run(query("find_window"), {"study_id": study_id, "number": number})
+        best = read_best_ids(
+            self._writes.run,
+            study_id,
+            self._directions(study_id),
+            first_id,
+            hides_reevaluations=self._hides_reevaluations,
+        )
+        rows = self._writes.run(query("read_chosen"), {"trial_ids": best})
+        self._learn_hashes(rows)
+        with self.lock:
+            history.begin_at(number)
+        self._take_in(history, [self.decoder.finished_trial(row) for row in rows])
+        return first_id - 1, set(unfinished)
+
+    def is_long(self, study_id: int) -> bool:
+        """Whether the study has more trials than are read without being asked for."""
+        return self._count_numbers(study_id) > LONG
+
+    def _count_numbers(self, study_id: int) -> int:
+        [(count,)] = self._writes.run(query("count_numbers"), {"study_id": study_id})
+        return int(count)
+
+    def _directions(self, study_id: int) -> list[StudyDirection]:
+        rows = self._writes.run(query("read_directions"), {"study_id": study_id})
+        return [StudyDirection[name] for (name,) in rows]
+
+    def _read_history(
+        self, history: StudyHistory, after: int = -1, unfinished: AbstractSet[int] = frozenset()
+    ) -> tuple[int, set[int]]:
+        """The first read: all finished trials after an id. Returns the highest id read, and the ids of unfinished
+        trials, those given included."""
+        unfinished = set(unfinished)
         while True:
             asked = {"study_id": history.study_id, "after": after, "limit": _CHUNK}
             rows = self._writes.run(query("read_history"), asked)

@@ -341,7 +341,7 @@ def test_a_static_file_may_be_kept_and_a_page_may_not(make_study: Make) -> None:
     assert pages.answer(Request("GET", ())).cache == "no-store"
 
 
-def test_what_stands_apart_from_the_search_is_named_and_not_counted(make_study: Make) -> None:
+def test_what_reevaluates_from_the_search_is_named_and_not_counted(make_study: Make) -> None:
     study = make_study(budget=9, study_name="s")
     mark = {"phase": "confirm", "point": "trial 0", "replicate": 1}
     run_trials(study, [COMPLETE])

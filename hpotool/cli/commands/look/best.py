@@ -51,8 +51,8 @@ def best(
     loaded = load_study(connection, study)
     confirmed = read_confirmed(connection, loaded)
     replicates = has_replicates(connection, loaded.study_name)
-    every = len(loaded.get_trials(deepcopy=False)) or 1
-    found = find_confirmed_best(loaded, confirmed, count if where is None else every, replicates=replicates)
+    asked = count if where is None else len(loaded.get_trials(deepcopy=False)) or 1
+    found = find_confirmed_best(loaded, confirmed, asked, replicates=replicates)
     if where is not None:
         found = _only(found, loaded, connection, where, count)
     show(trials_answer(found, loaded, confirmed), format)
@@ -121,9 +121,9 @@ def confirmed_lines(found: BestTrials, study: Study, confirmed: ConfirmationAnsw
 def edge_lines(study: Study, number: int) -> list[Text]:
     """The parameters of a trial that are at the edge of their range: one line each, below a sentence."""
     from hpotool.analysis.edges import find_edges
+    from hpotool.analysis.results import read_trial
 
-    trial = next(trial for trial in study.get_trials(deepcopy=False) if trial.number == number)
-    edges = find_edges(trial)
+    edges = find_edges(read_trial(study, number))
     if not edges:
         return []
     lines = [

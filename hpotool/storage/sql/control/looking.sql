@@ -37,17 +37,21 @@ SELECT study_id, 'pruner', %(actor)s, %(reason)s FROM noted
 -- A study's activity, by the database's clock: ages of its creation, its first claim and its last ended attempt; worker
 -- time per finished trial; numbers of retried and requeued trials; failures by outcome; the attempts that ended last; the
 -- workers that left last, with reasons; the step that each worker's trial has reached.
--- A gap between two trials of a worker counts for up to ten seconds; longer gaps are pauses.
+-- A gap between two trials of a worker counts for up to ten seconds; longer gaps are pauses. The attempts that ended last
+-- are found through the event of each end, which has an index that their time has not.
 WITH study AS (
     SELECT study_id, created_at, first_claim_at
     FROM hpotool.study_settings JOIN studies s USING (study_id)
     WHERE s.study_name = %(study_name)s
-), own AS (
-    SELECT number, root_number, worker_id, host, slot, started_at, ended_at, outcome, reason
-    FROM hpotool.attempts WHERE study_id = (SELECT study_id FROM study) AND ended_at IS NOT NULL
+), told AS (
+    SELECT DISTINCT trial_id FROM (
+        SELECT trial_id FROM hpotool.events e
+        WHERE e.study_id = (SELECT study_id FROM study) AND e.kind IN ('finish', 'reap')
+        ORDER BY event_id DESC LIMIT %(last)s) latest
 ), newest AS (
     SELECT own.*, lag(ended_at) OVER (PARTITION BY worker_id ORDER BY started_at) AS free_since
-    FROM (SELECT * FROM own ORDER BY ended_at DESC LIMIT %(last)s) own
+    FROM (SELECT a.* FROM told JOIN hpotool.attempts a USING (trial_id) WHERE a.ended_at IS NOT NULL
+        ORDER BY ended_at DESC LIMIT %(last)s) own
 ), costs AS (
     SELECT count(*) FILTER (WHERE outcome IN ('complete', 'pruned')) AS finished,
         avg(extract(epoch FROM ended_at - started_at)) FILTER (WHERE outcome IN ('complete', 'pruned')) AS trial_s,
@@ -58,7 +62,7 @@ WITH study AS (
 SELECT
     extract(epoch FROM clock_timestamp() - study.created_at)::float8,
     extract(epoch FROM clock_timestamp() - study.first_claim_at)::float8,
-    (SELECT extract(epoch FROM clock_timestamp() - max(ended_at)) FROM own)::float8,
+    (SELECT extract(epoch FROM clock_timestamp() - max(ended_at)) FROM newest)::float8,
     costs.trial_s::float8,
     (costs.spent_s / NULLIF(costs.finished, 0))::float8,
     (SELECT count(*) FROM hpotool.retries r WHERE r.study_id = study.study_id AND r.is_counted),
@@ -67,7 +71,9 @@ SELECT
         'outcome', outcome, 'count', n, 'reason', reason, 'trial', number) ORDER BY n DESC, outcome), '[]')
      FROM (SELECT outcome, count(*) AS n, (array_agg(reason ORDER BY ended_at DESC))[1] AS reason,
             (array_agg(number ORDER BY ended_at DESC))[1] AS number
-        FROM own WHERE outcome NOT IN ('complete', 'pruned') GROUP BY outcome) AS failed),
+        FROM hpotool.attempts a
+        WHERE a.study_id = study.study_id AND ended_at IS NOT NULL AND outcome NOT IN ('complete', 'pruned')
+        GROUP BY outcome) AS failed),
     (SELECT COALESCE(json_agg(json_build_object(
         'trial', number, 'first_trial', root_number, 'outcome', outcome, 'reason', reason, 'host', host,
         'duration_s', round(GREATEST(0, extract(epoch FROM ended_at - started_at))::numeric, 3)) ORDER BY ended_at DESC), '[]')

@@ -3,6 +3,7 @@
 -- name: database_facts
 -- Read once when a connection opens. Names are qualified, because the search path is not set yet.
 -- Optuna's tables are those that our own refer to or, without our tables, those that Optuna would find or create.
+-- Of the functions, those that this role may call.
 SELECT
     COALESCE(
         (SELECT schema.nspname
@@ -17,7 +18,11 @@ SELECT
          WHERE optunas.oid = pg_catalog.to_regclass('trials')),
         pg_catalog.current_schema(),
         'public'),
-    pg_catalog.current_setting('synchronous_commit') = 'off'
+    pg_catalog.current_setting('synchronous_commit') = 'off',
+    ARRAY(SELECT function.proname::text
+        FROM pg_catalog.pg_proc function JOIN pg_catalog.pg_namespace schema ON schema.oid = function.pronamespace
+        WHERE schema.nspname = 'hpotool' AND function.proname = ANY(%(functions)s::name[])
+            AND pg_catalog.has_function_privilege(function.oid, 'EXECUTE'))
 
 -- name: database_identity
 -- The cluster's identifier, which its standbys share, and the database's: together they identify the database.

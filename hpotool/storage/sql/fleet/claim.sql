@@ -4,6 +4,14 @@
 -- The lock that Optuna itself takes to number a trial, so plain Optuna workers and ours queue for the same row.
 SELECT FROM studies WHERE study_id = %(study_id)s FOR UPDATE;
 
+-- name: lock_study_in_turn
+-- The same lock where many claim at once. Whoever does not get it at once queues behind one of sixteen others, so that at
+-- most sixteen wait for the row: a wait of more than a second (deadlock_timeout) makes Postgres look for a deadlock
+-- among all who wait for the same lock, which costs the square of their number.
+SELECT pg_advisory_xact_lock(hashtextextended('hpotool.claim', %(study_id)s::bigint * 16 + pg_backend_pid() %% 16))
+WHERE NOT EXISTS (SELECT FROM studies WHERE study_id = %(study_id)s FOR UPDATE SKIP LOCKED);
+-- include: lock_study
+
 -- name: places
 -- The used and reserved part of the budget, from counts that do not grow with the study: numbers are dense, so the
 -- finished trials are all created ones less those that are open, failed, or copied from another study. Trials beside
@@ -57,12 +65,12 @@ SELECT FROM studies WHERE study_id = %(study_id)s FOR UPDATE;
 -- If it is sent twice with the same attempt_id (the first answer was lost), it returns the same trial again, or says
 -- that a reaper has ended that attempt in the meantime, so that the id cannot be used any more.
 -- The lock is a separate statement, so that the next one sees everything committed while it waited.
--- include: lock_study
+-- include: lock_study_in_turn
 -- include: claim_locked
 
 -- name: claim_in_pool
--- The same for a worker of a pool, which from now on is listed under this study.
--- include: lock_study
+-- The same for a worker of a pool, which is listed from now on as a worker of this study.
+-- include: lock_study_in_turn
 WITH settings AS (
     -- As strong as what follows in the claim needs: a weaker lock first could wait for someone who waits for it.
     SELECT study_id FROM hpotool.study_settings WHERE study_id = %(study_id)s FOR NO KEY UPDATE

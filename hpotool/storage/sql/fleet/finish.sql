@@ -109,7 +109,7 @@
 -- Returns the time of the trial's end, even if it is sent twice; NULL: the trial no longer belonged to this attempt.
 -- No lock on the study: a reservation is kept or released, and a concurrent claim may see either.
 WITH ended AS (
-    UPDATE trials SET state = %(state)s, datetime_complete = clock_timestamp() AT TIME ZONE 'utc'
+    UPDATE trials SET state = %(state)s::trialstate, datetime_complete = clock_timestamp() AT TIME ZONE 'utc'
     WHERE trial_id = %(trial_id)s AND state = 'RUNNING'
         AND EXISTS (SELECT FROM hpotool.attempts WHERE attempt_id = %(attempt_id)s AND ended_at IS NULL)
     RETURNING study_id, trial_id, number, datetime_complete

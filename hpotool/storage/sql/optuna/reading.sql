@@ -82,14 +82,14 @@ from (select * from trials where study_id = %(study_id)s and state = 'WAITING') 
 -- include: trial_children
 order by t.trial_id
 
--- name: read_history
--- Many trials of a study in order of id, for the first read. Parameters are numbers of eight bytes each, with a hash of
--- names and distributions, which are queried once for each combination instead of read with each trial.
-select t.trial_id, t.number, t.state::text, t.datetime_start, t.datetime_complete,
+-- name: history_columns
+-- A trial in the form for the first read. Parameters are numbers of eight bytes each, with a hash of names and
+-- distributions, which are queried once for each combination instead of read with each trial.
+t.trial_id, t.number, t.state::text, t.datetime_start, t.datetime_complete,
     v.values, p.hashes, p.packed, u.keys, u.values, s.keys, s.values, l.step, l.value
-from (
-    select * from trials where study_id = %(study_id)s and trial_id > %(after)s order by trial_id limit %(limit)s
-) t
+
+-- name: history_children
+-- The data of one trial for the first read.
 left join lateral (
     select
         string_agg(int8send(hashtextextended(param_name || ' ' || distribution_json, 0)), '' order by param_id),
@@ -99,7 +99,80 @@ left join lateral (
 -- include: values_of_trial
 -- include: attributes_of_trial
 -- include: last_step_of_trial
+
+-- name: read_history
+-- Many trials of a study in order of id.
+select
+-- include: history_columns
+from (
+    select * from trials where study_id = %(study_id)s and trial_id > %(after)s order by trial_id limit %(limit)s
+) t
+-- include: history_children
 order by t.trial_id
+
+-- name: read_chosen
+-- Some finished trials, in order of id.
+select
+-- include: history_columns
+from trials t
+-- include: history_children
+where t.trial_id = any(%(trial_ids)s::int[]) and t.state not in ('RUNNING', 'WAITING')
+order by t.trial_id
+
+-- name: find_numbered
+-- The ids of the trials with these numbers.
+select trial_id from trials where study_id = %(study_id)s and number = any(%(numbers)s::int[])
+
+-- name: read_directions
+-- The direction of each objective.
+select direction::text from study_directions where study_id = %(study_id)s order by objective
+
+-- name: count_numbers
+-- How many trial numbers a study has given out.
+select coalesce(max(number) + 1, 0) from trials where study_id = %(study_id)s and number is not null
+
+-- name: first_open
+-- The lowest id of a trial that may still finish: of those that have not, or else the next one.
+select coalesce(
+    (select min(trial_id) from trials where study_id = %(study_id)s and state in ('RUNNING', 'WAITING')),
+    (select trial_id + 1 from trials where study_id = %(study_id)s and number is not null
+     order by number desc limit 1), 0)
+
+-- name: find_window
+-- Where the trials from a number on begin: the lowest id among them, and the ids below it of trials that have not ended.
+with newest as (
+    select min(trial_id) as first_id
+    from trials where study_id = %(study_id)s and number is not null and number >= %(number)s
+)
+select first_id, array(
+    select trial_id from trials
+    where study_id = %(study_id)s and state in ('RUNNING', 'WAITING') and trial_id < first_id)
+from newest
+
+-- name: read_values
+-- The values of a study's complete trials from an id on, by objective: ids and numbers of four bytes, values of eight, in
+-- network byte order and in the same order.
+select v.objective, string_agg(int4send(t.trial_id), ''), string_agg(int4send(t.number), ''),
+    string_agg(float8send(
+        case v.value_type when 'INF_POS' then 'Infinity' when 'INF_NEG' then '-Infinity' else v.value end), '')
+from trials t join trial_values v on v.trial_id = t.trial_id
+where t.study_id = %(study_id)s and t.state = 'COMPLETE' and t.trial_id >= %(from_id)s
+-- include: not_apart
+group by v.objective
+order by v.objective
+
+-- name: read_infeasible
+-- The complete trials from an id on that violate a constraint, as Optuna stores it now or stored it before version 5.
+select t.trial_id
+from trials t join trial_system_attributes a on a.trial_id = t.trial_id and starts_with(a.key, 'constraints')
+where t.study_id = %(study_id)s and t.state = 'COMPLETE' and t.trial_id >= %(from_id)s
+group by t.trial_id
+having bool_or(case
+    when starts_with(a.key, 'constraints:') then a.value_json::float8 > 0
+    when a.key = 'constraints' then exists (
+        select from regexp_split_to_table(btrim(a.value_json, '[] '), '\s*,\s*') violation
+        where violation not in ('', 'null') and violation::float8 > 0)
+    else false end)
 
 -- name: read_changes
 -- Changes in a study since the last read: new trials, trials that were committed late, other processes' trials that were

@@ -67,7 +67,7 @@ def test_workers_that_are_gone_and_studies_without_any_are_warned_about() -> Non
     assert list(list_warnings(status(workers=(worker(1.0),)))) == []
 
 
-def test_cost_is_summed_by_outcome_with_what_stands_apart_last() -> None:
+def test_cost_is_summed_by_outcome_with_what_reevaluates_last() -> None:
     spent = [
         Spent("complete", "cpu", False, 3, 3600.0),
         Spent("complete", "cuda:0", False, 1, 7200.0),
