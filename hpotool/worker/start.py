@@ -46,6 +46,7 @@ from hpotool.worker.parts import (
     before_claim,
     compare_versions,
     forgive_nothing,
+    load_study,
     new_branches,
     new_watch,
     open_search,
@@ -134,7 +135,7 @@ def run_worker(
             return _leave(Departure(stopping.describe_reason(), stopping.exit_code), identity.worker_id)
         if cold is not None:
             log_event("cold", f"every attempt has to import the objective again: {cold}", logging.WARNING)
-        study = optuna.load_study(study_name=study_name, storage=storage, sampler=sampler, pruner=pruner)
+        study = load_study(storage, study_id, sampler, pruner)
         monitor = BudgetMonitor(storage.run, study_id, spec, identity.worker_id, pulse.interval)
         last_run = Connection(url).run
         regret = RegretMonitor(

@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-import optuna
-
 from hpotool.errors import EXIT_DONE
 from hpotool.origins.origin import OriginWatch, make_reader
 from hpotool.search.pruning.pruners import pruner_for_worker
@@ -44,6 +42,7 @@ from hpotool.worker.parts import (
     before_claim,
     compare_versions,
     forgive_nothing,
+    load_study,
     new_branches,
     open_search,
     order_more,
@@ -137,6 +136,7 @@ class OpenStudy:
 
         Raises:
             InputError: that is not possible.
+            NotFoundError: the study was deleted meanwhile.
             ImportInterrupted: the worker must leave.
         """
         self._stopping.listener = self.runner.interrupt_import
@@ -144,12 +144,7 @@ class OpenStudy:
         if cold is not None:
             log_event("cold", f"every attempt has to import the objective again: {cold}", logging.WARNING)
         spec, run, worker_id = self.spec, self._storage.run, self._storage.worker.worker_id
-        self._study = optuna.load_study(
-            study_name=spec.name,
-            storage=self._storage,
-            sampler=self._sampler,
-            pruner=pruner_for_worker(spec.pruner),
-        )
+        self._study = load_study(self._storage, self.study_id, self._sampler, pruner_for_worker(spec.pruner))
         self._monitor = self._new_monitor()
         last_run = Connection(self._settings.url).run
         self._regret = RegretMonitor(
@@ -224,6 +219,11 @@ class OpenStudy:
     def has_checkpoint(self, root_number: int) -> bool:
         """Whether a lineage could go on from a checkpoint."""
         return self._store.has_checkpoint(root_number)
+
+    @property
+    def is_in_line(self) -> bool:
+        """Whether its next trial waits only for the memory of other trials on the worker's GPUs."""
+        return self._gate.is_in_line
 
     def leave_line(self) -> None:
         """Let others go first on the GPUs: the worker turns to another study."""

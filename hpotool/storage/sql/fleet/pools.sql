@@ -15,6 +15,12 @@ VALUES (%(worker_id)s, %(pool)s, %(host)s, %(pid)s, %(process_space)s, %(process
     (SELECT 'stop' FROM hpotool.launches l WHERE l.launch_id = %(launch_id)s AND l.stopped_at IS NOT NULL))
 ON CONFLICT (worker_id) DO NOTHING
 
+-- name: leave_study
+-- A worker of a pool gives up on one study, and goes on with the others. No event where the study was deleted meanwhile.
+INSERT INTO hpotool.events (study_id, kind, actor, from_state, to_state, reason)
+SELECT study_id, 'worker', %(worker_id)s, 'started', 'ended', %(reason)s
+FROM hpotool.study_settings WHERE study_id = %(study_id)s
+
 -- name: is_pool_over
 -- Whether no study of the pool has, or may later have, anything to do.
 SELECT NOT EXISTS (
