@@ -22,7 +22,6 @@ from hpotool.errors import InputError
 from hpotool.launch.code import Code
 from hpotool.launch.environment import as_shell
 from hpotool.launch.job import Job
-from hpotool.launch.machine import count_workers
 from hpotool.launch.plan import ProgramError, Runner, Step, run_step
 from hpotool.launch.request import Request
 from hpotool.launch.shell import (
@@ -36,6 +35,7 @@ from hpotool.launch.shell import (
     render_start,
 )
 from hpotool.launch.target import Begun, Cargo, Target
+from hpotool.study.wording import count_of
 
 SSH_FAILED = 255  # what ssh itself ends with where it is not the other side's program that failed
 _AT_ONCE = 16
@@ -175,9 +175,9 @@ def _steps(
             f'new=$(mktemp -d .hpotool/code/.new-XXXXXX) && tar -xzf - -C "$new" && '
             f'mv -T "$new" {target} 2> /dev/null || [ -d {target} ]; fi',
             code.packed(),
-            f"({len(code.paths)} files of {code.folder}, packed)",
+            f"({count_of(len(code.paths), 'file')} of {code.folder}, packed)",
         ),
-        connection.step(host, f"start {count_workers(count)}", "sh -s", script.encode()),
+        connection.step(host, f"start {count_of(count, 'worker')}", "sh -s", script.encode()),
     ]
 
 

@@ -13,6 +13,7 @@ from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, say, show
 from hpotool.cli.study_word import complete_pool
 from hpotool.errors import NotFoundError, paste
+from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -186,5 +187,4 @@ def _describe(place: Place) -> str:
 def _describe_workers(workers: PoolWorkers | None) -> str:
     if workers is None:
         return "no workers"
-    noun = "worker" if workers.alive == 1 else "workers"
-    return f"{workers.alive} {noun}, {workers.alive - workers.busy or 'none'} of them free"
+    return f"{count_of(workers.alive, 'worker')}, {workers.alive - workers.busy or 'none'} of them free"

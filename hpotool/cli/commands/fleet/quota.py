@@ -12,6 +12,7 @@ from hpotool.cli.command import Command, Group
 from hpotool.cli.options import FormatOption, StorageOption
 from hpotool.cli.output import Answer, Format, say, show
 from hpotool.errors import InputError, NotFoundError, paste
+from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
     from hpotool.storage.database.connection import Connection
@@ -84,7 +85,7 @@ def remove_quota(
     count = accounts.remove_quota(_connect(storage).run, owner, None if per is None else per.value)
     if not count:
         raise NotFoundError(f"{owner} has no quota{f' a {per.value}' if per else ''}", "hpotool quota")
-    say(f"removed {count} {'quota' if count == 1 else 'quotas'} of {owner}")
+    say(f"removed {count_of(count, 'quota')} of {owner}")
 
 
 def _connect(storage: str | None) -> Connection:
