@@ -27,8 +27,8 @@ MOST_OPEN = 8
 UNFIT_FOR_S = 300.0  # then it is tried again: somebody may have installed what was missing
 # After its circuit breaker opened. Then one trial is tried again, and one more failure opens the breaker again.
 SHUT_OUT_FOR_S = 3600.0
-# How long a study may be next in its pool and find no room on this worker's GPUs, because trials of others come and go
-# there. Then the worker runs nothing else before it, and so takes its turn in the line for their memory.
+# How long a study may be next in its pool and find no room on this worker's GPUs, because trials of others come
+# and go there. Then the worker runs nothing else before it, and so takes its turn in the line for their memory.
 WAITS_IN_LINE_AFTER_S = 300.0
 # How long a study is left to other workers. GPUs are asked again after `look_again`; a quarantine may be lifted.
 PASSED_OVER_FOR_S: Mapping[Refusal, float] = {"device": math.inf, "quarantined": 30.0}
