@@ -27,7 +27,7 @@ from hpotool.storage.pools.summary import Kind, sum_up
 from hpotool.storage.pools.waiting import describe_place, is_waiting
 from hpotool.study.file.grammar.values import OWNER_NAME
 from hpotool.study.file.reader import change_share
-from hpotool.study.units import parse_duration
+from hpotool.study.units import format_duration, parse_duration
 
 if TYPE_CHECKING:
     from types import EllipsisType
@@ -122,7 +122,7 @@ def usage(by: Kind = "owner", since: str | timedelta = "30d", *, storage: Storag
     if by not in get_args(Kind):
         raise InputError(f"by={by!r}: expected one of {', '.join(get_args(Kind))}", 'usage(by="owner")')
     try:
-        duration = since if isinstance(since, timedelta) else parse_duration(since)
+        duration = parse_duration(format_duration(since) if isinstance(since, timedelta) else since)
     except ValueError as error:
         raise InputError(f"since {error}", 'write it like since="30d", "12h" or "90m"') from None
     with closing(_connect(storage)) as connection:

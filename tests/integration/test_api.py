@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import subprocess
 import sys
 import threading
@@ -218,8 +217,14 @@ def test_pools_quotas_and_usage_are_those_of_the_command_line(
     hpotool.create_study(STUDY, study="b", budget__trials=2, pool="gpus")
     changed = hpotool.share("a", pool="gpus", priority=3, weight=2.5, owner="ann", preempt=True, max_running=4)
     assert changed == {
-        "study": "a", "pool": "gpus", "priority": 3, "weight": 2.5, "max_running": 4, "owner": "ann", "preempt": True,
-    }  # fmt: skip
+        "study": "a",
+        "pool": "gpus",
+        "priority": 3,
+        "weight": 2.5,
+        "max_running": 4,
+        "owner": "ann",
+        "preempt": True,
+    }
     assert hpotool.share("a", max_running=None, preempt=False)["max_running"] is None
     assert hpotool.share("a") == changed | {"max_running": None, "preempt": False}
     [pool] = hpotool.pools("gpus")
@@ -258,7 +263,12 @@ def test_pools_quotas_and_usage_are_those_of_the_command_line(
         None: 2,
     }
     assert run.json("usage --by study")["usage"] == hpotool.usage("study", since=timedelta(days=30))
-    for wrong_usage in ({"by": "colour"}, {"since": "soon"}):
+    for wrong_usage in (
+        {"by": "colour"},
+        {"since": "soon"},
+        {"since": timedelta(days=10**6)},
+        {"since": timedelta(0)},
+    ):
         with pytest.raises(InputError):
             hpotool.usage(**wrong_usage)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="one study, or with pool all of a pool"):

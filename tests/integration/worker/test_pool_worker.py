@@ -15,6 +15,7 @@ import optuna
 import pytest
 
 from hpotool.errors import NotFoundError
+from hpotool.storage.control.confirmations import order_confirmation
 from hpotool.storage.control.creation import change_spec, create_or_resume, read_spec
 from hpotool.storage.control.keeping import delete_study, rename_study, set_archived
 from hpotool.storage.control.orders import read_events, set_state
@@ -25,6 +26,7 @@ from hpotool.storage.fleet.quarantines import begin_quarantine, lift_quarantines
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.storage.pools.accounts import set_quota
 from hpotool.storage.pools.turns import Turn, choose_study, register_pool_worker
+from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.file.reader import read_study_file
 from hpotool.study.rules.quarantine import Place
 from hpotool.worker.allowed import Allowed
@@ -266,6 +268,57 @@ def test_a_lost_workers_trial_is_reaped_whichever_study_is_served(scene: Scene) 
         "SELECT outcome, (SELECT count(*) FROM hpotool.retries) FROM hpotool.attempts WHERE worker_id = 'gone'"
     )
     assert rows == [("lost", 0)]
+
+
+def test_a_study_that_only_a_newer_hpotool_understands_keeps_no_other_from_being_reaped(scene: Scene) -> None:
+    newer = scene.add("newer", "max_running: 1\n", trials=1)
+    older = scene.add("older", "max_running: 1\n", trials=1)
+    here = identify_worker("cpu")
+    for number, study_id in enumerate((newer, older)):
+        gone = WorkerIdentity(f"gone-{number}", here.host, 2**22 - 3, here.process_space, "0", "cpu")
+        register_pool_worker(scene.connection.run, "p", gone)
+        claim_trial(scene.connection.run, study_id, gone, new_attempt_id())
+    scene.connection.run(
+        "UPDATE hpotool.study_settings SET spec = jsonb_set(spec, '{sampler,name}', '\"of-tomorrow\"') "
+        "WHERE study_id = %s",
+        (newer,),
+    )
+    with scene.working():
+        wait_until(lambda: scene.finished("older") == 1, "the lost trial of the other study to be run again")
+    assert scene.ask("SELECT state::text FROM trials WHERE study_id = %s", newer) == "RUNNING"
+
+
+OTHERS = {
+    "tiers": "tiers: [{trials: 2, steps: 2}, {trials: 1, steps: 4}]\nsampler: random\n",
+    "population": "sampler: {name: pbt, population_size: 4, interval: 1}\nbudget: {trials: 6}\n",
+    "grid": "sampler: grid\n",
+    "once": "duplicates: skip\nsampler: random\nbudget: {trials: 3}\n",
+}
+
+
+def test_every_kind_of_study_is_served_in_one_pool(scene: Scene) -> None:
+    """Tiers, a population, a grid, a command, an objective in the worker's own process, and confirmations."""
+    scene.add("in_process", isolation="none")
+    (scene.folder / "kinds.py").write_text(
+        "def f(trial):\n    x = trial.suggest_categorical('x', [1, 2, 3])\n"
+        "    for step in range(1, 5):\n        trial.report(float(x), step)\n    return float(x)\n"
+    )
+    space = "search_space: {x: {choice: [1, 2, 3]}}\n"
+    for name, settings in OTHERS.items():
+        objective = "objective: {python: 'kinds:f'}\n"
+        text = f"study: {name}\n{objective}metrics: {{loss: minimize}}\npool: p\n{space}{settings}"
+        create_or_resume(scene.connection, read_study_file(text), "test")
+    command = "objective: {command: [printf, '{{\"loss\": %s}}', '{x}']}\n"
+    text = f"study: command\n{command}metrics: {{loss: minimize}}\npool: p\n{space}budget: {{trials: 3}}\n"
+    create_or_resume(scene.connection, read_study_file(text), "test")
+    asked = scene.add("asked", trials=1)
+    with scene.working(stays=True):
+        expected = {"in_process": 3, "tiers": 3, "population": 6, "grid": 3, "once": 3, "command": 3, "asked": 1}
+        wait_until(lambda: {name: scene.finished(name) for name in expected} == expected, "every study to be done")
+        order = Order((Point("trial 0", {"x": 0.5}, trial=0),), seeds=2)
+        order_confirmation(scene.connection.run, asked, "test", order.including)
+        wait_until(lambda: scene.finished("asked") == 3, "the confirmations of a study that was done")
+    assert scene.departures[0].exit_code == 0
 
 
 def test_a_worker_keeps_only_a_few_studies_open(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,12 @@
 -- Pools: which study a worker serves next, and who hands a place back.
 
 -- name: choose_study
--- Settle a worker's last turn and decide on its next one; the schema step that creates the function says how.
+-- Settle a worker's last turn and decide on its next one; the schema step that creates the function says how. Before, a
+-- study that is left alone for longer than anything is, because the server's clock was set back, is looked at again.
+SELECT pg_advisory_xact_lock(hashtext('hpotool.pool'), hashtext(%(pool)s));
+UPDATE hpotool.pool_places SET look_again_at = clock_timestamp()
+WHERE pool = %(pool)s AND NOT is_open AND closed_because IN ('wait', 'capped', 'quota')
+    AND look_again_at > clock_timestamp() + interval '15 seconds' AND look_again_at < '9999-01-01';
 SELECT study_id, charged_s, version, may_come FROM hpotool.choose_study(%(pool)s, %(unfit)s::integer[], %(served)s::integer,
     %(took_s)s::double precision, %(charged_s)s::double precision, %(refused_because)s::text,
     %(seen_version)s::integer)
