@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hpotool.api.frame import trials_dataframe
     from hpotool.api.labels import note, tag
+    from hpotool.api.pools import pools, quotas, set_quota, share, usage
     from hpotool.api.studies import create_study, load_study, open_storage
     from hpotool.api.work import run_worker, wait
     from hpotool.artifacts import log_artifact
@@ -43,15 +44,20 @@ __all__ = [
     "open_storage",
     "params",
     "phase",
+    "pools",
+    "quotas",
     "report",
     "run_worker",
     "save_checkpoint",
     "seed",
+    "set_quota",
+    "share",
     "should_prune",
     "should_stop",
     "steps",
     "tag",
     "trials_dataframe",
+    "usage",
     "wait",
 ]
 
@@ -60,6 +66,11 @@ _HOMES = {
     "load_study": "hpotool.api.studies",
     "note": "hpotool.api.labels",
     "open_storage": "hpotool.api.studies",
+    "pools": "hpotool.api.pools",
+    "quotas": "hpotool.api.pools",
+    "set_quota": "hpotool.api.pools",
+    "share": "hpotool.api.pools",
+    "usage": "hpotool.api.pools",
     "run_worker": "hpotool.api.work",
     "tag": "hpotool.api.labels",
     "trials_dataframe": "hpotool.api.frame",

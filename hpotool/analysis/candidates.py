@@ -90,7 +90,11 @@ class BestTrials:
             return None
         if not self.complete:
             return "no trial is complete yet"
-        return f"none of the {self.complete} complete trials meets every constraint"
+        return (
+            "the only complete trial does not meet every constraint"
+            if self.complete == 1
+            else f"none of the {self.complete} complete trials meets every constraint"
+        )
 
     def as_data(self) -> dict[str, Any]:
         """Return the answer as JSON data: ``{"trials": [{"number", "values", "params", "constraints"}]}``."""

@@ -24,6 +24,7 @@ from hpotool.analysis.weighing.evidence import weigh
 from hpotool.analysis.weighing.table import Table, make_table
 from hpotool.errors import InputError, paste
 from hpotool.study.outcome import Blame, Outcome
+from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -91,7 +92,7 @@ class Importance:
     @property
     def title(self) -> str:
         """The heading, for people."""
-        return f"importance for {self.metric} ({_NAMES[self.evaluator]}, {self.trials} trials)"
+        return f"importance for {self.metric} ({_NAMES[self.evaluator]}, {count_of(self.trials, 'trial')})"
 
     @property
     def ablation_title(self) -> str | None:
@@ -110,7 +111,7 @@ class Importance:
         if self.trials >= _ENOUGH_TRIALS[self.evaluator]:
             return None
         if self.evaluator != "ped-anova":
-            return f"{self.trials} trials are few: the order may still change"
+            return f"{count_of(self.trials, 'trial is', 'trials are')} few: the order may still change"
         best = max(1, self.trials // 10)
         return f"the best tenth of {self.trials} trials is {best}: the order may still change"
 

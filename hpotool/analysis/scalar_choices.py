@@ -6,11 +6,11 @@ import copy
 import json
 from typing import TYPE_CHECKING, Any
 
+from hpotool.study.doors import LARGEST_EXACT
+
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
-
-_LARGEST_EXACT_FLOAT = 2**53
 
 
 def with_scalar_choices(study: Study) -> Study:
@@ -34,7 +34,7 @@ def _choices(trial: FrozenTrial) -> list[Any]:
 
 def _is_scalar(choice: Any) -> bool:
     if isinstance(choice, int):
-        return abs(choice) <= _LARGEST_EXACT_FLOAT
+        return abs(choice) <= LARGEST_EXACT
     return choice is None or isinstance(choice, (str, float))
 
 

@@ -23,6 +23,7 @@ from hpotool.study.origins.content import Kind, Part
 from hpotool.study.origins.differences import say_other_code, say_other_data
 from hpotool.study.rules.dated_names import newest_of, next_name
 from hpotool.study.spec import StudySpec
+from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -55,7 +56,9 @@ class Retuning:
             return f"created study {self.study!r}, the first of its name"
         if self.is_new:
             why = "; ".join(f"{what}: {how}" for what, how in self.changed.items())
-            return f"created study {self.study!r}, with {self.queued} points of {self.previous!r}: {why}"
+            return (
+                f"created study {self.study!r}, with {count_of(self.queued, 'point')} of {self.previous!r}: {why}"
+            )
         if self.study is not None:
             return f"nothing changed since study {self.previous!r}, which is not done yet"
         return f"nothing changed since study {self.previous!r}"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
 
+    from hpotool.storage.database.url import DatabaseUrl
     from hpotool.storage.optuna.heartbeats import StaleTrialCallback
     from hpotool.study.spec import StudySpec
 
@@ -140,10 +141,14 @@ def choose_study(study: str | Study | None, storage: str | PostgresStorage | Non
     if study is not None and not isinstance(study, str):
         storage = study._storage if isinstance(study._storage, PostgresStorage) else storage
         study = study.study_name
-    url = storage.url if isinstance(storage, PostgresStorage) else resolve_url(storage, logger.info)
-    connection = Connection(url)
+    connection = Connection(database_url(storage))
     name = study or os.environ.get("HPOTOOL_STUDY")
     return ChosenStudy(connection, find_study(connection, name, lambda known: repr(known)).name)
+
+
+def database_url(storage: str | PostgresStorage | None) -> DatabaseUrl:
+    """The chosen database: an open one, one by URL, or the one that ``hpotool`` uses."""
+    return storage.url if isinstance(storage, PostgresStorage) else resolve_url(storage, logger.info)
 
 
 def _sampler(spec: StudySpec | None, default: BaseSampler) -> BaseSampler:

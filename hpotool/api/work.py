@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
-from hpotool.api.studies import choose_study
+from hpotool.api.studies import choose_study, database_url
 from hpotool.errors import DatabaseUnreachableError, InputError, paste
 from hpotool.storage.control.studies import StudyProgress, list_studies, read_progress
 from hpotool.study.units import parse_duration
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from optuna import Study
 
     from hpotool.api.studies import ChosenStudy
+    from hpotool.storage.database.url import DatabaseUrl
     from hpotool.storage.optuna.postgres import PostgresStorage
     from hpotool.worker.loop import Departure
 
@@ -35,6 +37,8 @@ def run_worker(
     grace: Duration = "30s",
     give_up_after: Duration | None = None,
     breaker: bool = True,
+    pool: str | None = None,
+    stay: bool = False,
 ) -> Departure:
     """Run a worker in this process, like ``hpotool worker``, and return the reason why it left.
 
@@ -50,6 +54,8 @@ def run_worker(
         grace: the time for an attempt to save its checkpoint when it is asked to stop.
         give_up_after: leave after a database outage of this length. Default: wait as long as it takes.
         breaker: leave if everything fails on this worker but not on others.
+        pool: serve the studies of this pool instead of one study.
+        stay: with ``pool``, wait for more when every study of it is done.
 
     Raises:
         NotFoundError: there is no such study, or it was created by plain Optuna and has no study file yet.
@@ -59,10 +65,14 @@ def run_worker(
     from hpotool.worker import start
     from hpotool.worker.allowed import Allowed
     from hpotool.worker.gpu import DeviceMeter, Nvml, choose_slots
+    from hpotool.worker.pool import start_pool
     from hpotool.worker.serving.options import WorkerOptions
 
-    chosen = choose_study(study, storage)
-    chosen.connection.close()
+    if pool is not None and study is not None:
+        raise InputError("a worker serves one study, or with pool all of a pool", f"run_worker(pool={pool!r})")
+    if stay and pool is None:
+        raise InputError("stay is for workers of a pool", 'run_worker(pool="NAME", stay=True)')
+    url, name = _served(study, storage, pool)
     nvml = Nvml()
     slots = choose_slots(None if gpu is None else str(gpu), nvml)
     if len(slots) > 1:
@@ -79,8 +89,20 @@ def run_worker(
         has_breaker=breaker,
         allowed=Allowed.read(()),
     )
+    run = start.run_worker if pool is None else partial(start_pool.run_pool_worker, stays=stay)
     with _heard_on_stderr():
-        return start.run_worker(chosen.connection.url, chosen.name, options)
+        return run(url, name, options)
+
+
+def _served(
+    study: str | Study | None, storage: str | PostgresStorage | None, pool: str | None
+) -> tuple[DatabaseUrl, str]:
+    """The database, and the name of what is served in it."""
+    if pool is not None:
+        return database_url(storage), pool
+    chosen = choose_study(study, storage)
+    chosen.connection.close()
+    return chosen.connection.url, chosen.name
 
 
 def wait(

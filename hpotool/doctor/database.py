@@ -10,6 +10,7 @@ from hpotool.errors import HpotoolError
 from hpotool.settings import Pulse
 from hpotool.storage.control.health import DatabaseHealth
 from hpotool.storage.database.url import DatabaseUrl
+from hpotool.study.wording import count_of
 
 _SLOW_S = 0.05
 _OLDEST = 130000
@@ -66,7 +67,7 @@ def rights(database: Database) -> Finding:
     missing = _of_health(database).missing_rights
     if missing:
         named = "; ".join(f"{table}: {what}" for table, what in list(missing.items())[:3])
-        more = f" and {len(missing) - 3} more tables" if len(missing) > 3 else ""
+        more = f" and {count_of(len(missing) - 3, 'more table')}" if len(missing) > 3 else ""
         return broken(f"this role may not {named}{more}", "docs/operations.md says what a role needs, under Roles")
     return ok()
 
@@ -106,7 +107,7 @@ def connections(database: Database) -> Finding:
     free = _of_health(database).free_connections
     if free < _LEAST_CONNECTIONS:
         return warning(
-            f"{max(0, free)} connections are free, and each worker takes one",
+            f"{count_of(max(0, free), 'connection is', 'connections are')} free, and each worker takes one",
             "raise max_connections (or the limit of role or database), or use PgBouncer: docs/operations.md",
         )
     return ok(f"{free} free")

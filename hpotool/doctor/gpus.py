@@ -13,12 +13,14 @@ from pathlib import Path
 
 from hpotool.doctor.finding import Finding, Ward, broken, ok, unknown, warning
 from hpotool.study.units import format_gigabytes
+from hpotool.study.wording import count_of
 from hpotool.worker.devices.health import Health, judge_health
 from hpotool.worker.devices.probe import probe
 from hpotool.worker.devices.promises import list_promises
-from hpotool.worker.gpu import Nvml, visible_devices
+from hpotool.worker.gpu import Nvml, find_repeated, visible_devices
 
 _PATIENCE_S = 60.0
+_NO_DEVICE = ("-1", "NoDevFiles")  # how schedulers and people say that none may be used
 _LOOKS_BACK_S = 3600.0  # in the kernel's log
 # In a process of its own: here nothing may touch CUDA.
 _ASK_TORCH = "import torch; print(torch.version.cuda or 'none', torch.cuda.is_available(), sep='|')"
@@ -57,13 +59,20 @@ def driver(gpus: Gpus) -> Finding:
 def visible(gpus: Gpus) -> Finding:
     """CUDA_VISIBLE_DEVICES names devices that are there."""
     chosen = gpus.environment.get("CUDA_VISIBLE_DEVICES")
-    if not chosen or gpus.nvml.missing is not None:
+    if not chosen or chosen in _NO_DEVICE or gpus.nvml.missing is not None:
         return ok()
+    twice = find_repeated(gpus.nvml, gpus.environment)
+    if twice is not None:
+        return broken(
+            f"CUDA_VISIBLE_DEVICES={chosen} names gpu {twice.number} twice, for which CUDA uses no GPU at all",
+            "name each once",
+        )
     wanted = [part for part in chosen.split(",") if part.strip()]
     found = visible_devices(gpus.nvml, gpus.environment)
     if len(found) < len(wanted):
         return broken(
-            f"CUDA_VISIBLE_DEVICES={chosen} names {len(wanted)} devices, and {len(found)} of them are there",
+            f"CUDA_VISIBLE_DEVICES={chosen} has {count_of(len(wanted), 'entry', 'entries')}, and CUDA uses "
+            f"{len(found)} of them: it stops at the first that is not there",
             "unset CUDA_VISIBLE_DEVICES, or name what nvidia-smi -L lists",
         )
     return ok(chosen)
@@ -89,7 +98,9 @@ def health(gpus: Gpus) -> Finding:
         return ok()
     device, trouble = troubles[0]
     verdict = warning if trouble.kind == "hot" else broken
-    more = f" ({len(troubles) - 1} more GPUs have errors)" if len(troubles) > 1 else ""
+    more = (
+        f" ({count_of(len(troubles) - 1, 'more GPU has', 'more GPUs have')} errors)" if len(troubles) > 1 else ""
+    )
     return verdict(f"gpu {device.number} ({device.name}): {trouble.says}{more}", trouble.remedy)
 
 

@@ -23,6 +23,7 @@ from hpotool.errors import HpotoolError
 from hpotool.settings import config_file, configured_storage, read_pulse
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.study.units import format_size
+from hpotool.study.wording import count_of, format_limit
 from hpotool.worker.membership.identity import has_left_this_host
 
 _LEAST_FREE = 2 << 30
@@ -66,7 +67,8 @@ def pulse(_: Machine) -> Finding:
         found = read_pulse()
     except HpotoolError as error:
         return broken(error.message, error.hint or "")
-    return ok(f"a beat every {found.interval.total_seconds():g} s, lost after {found.grace.total_seconds():g} s")
+    interval, grace = (format_limit(one.total_seconds()) for one in (found.interval, found.grace))
+    return ok(f"a beat every {interval}, lost after {grace}")
 
 
 def config(_: Machine) -> Finding:
@@ -118,7 +120,7 @@ def inodes(machine: Machine) -> Finding:
     """There is room for more files."""
     status = os.statvfs(_existing(machine.home))
     if status.f_files and status.f_favail < _LEAST_INODES:
-        says = f"only {status.f_favail} more files can be made at {machine.home}"
+        says = f"only {count_of(status.f_favail, 'more file')} can be made at {machine.home}"
         return warning(says, "make room: hpotool clean --dry-run")
     return ok()
 
@@ -141,7 +143,8 @@ def open_files(_: Machine) -> Finding:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if 0 <= soft < _LEAST_FILES:
         return warning(
-            f"a process may have {soft} files open", f"ulimit -n {min(65536, hard) if hard > 0 else 65536}"
+            f"a process may have {count_of(soft, 'file')} open",
+            f"ulimit -n {min(65536, hard) if hard > 0 else 65536}",
         )
     return ok()
 
@@ -150,7 +153,7 @@ def processes(_: Machine) -> Finding:
     """Workers, their attempts and data loaders may start."""
     soft, _hard = resource.getrlimit(resource.RLIMIT_NPROC)
     if 0 <= soft < _LEAST_PROCESSES:
-        return warning(f"this account may have {soft} processes", "ulimit -u 4096")
+        return warning(f"this account may have {count_of(soft, 'process', 'processes')}", "ulimit -u 4096")
     return ok()
 
 
@@ -213,9 +216,9 @@ def unsent_results(machine: Machine) -> Finding:
     """No results of an outage lie here."""
     files = [path for path in (machine.home / "spool").glob("*/*.json") if _is_left(path)]
     if files:
-        count = f"{len(files)} results" if len(files) > 1 else "a result"
+        waiting = count_of(len(files), "result of an earlier worker waits", "results of earlier workers wait")
         return warning(
-            f"{count} of earlier workers wait on this machine for the database",
+            f"{waiting} on this machine for the database",
             "start a worker of that study here: it sends them first",
         )
     return ok()

@@ -19,6 +19,7 @@ from hpotool.storage.control.versions import code_files, version_differences
 from hpotool.study.outcome import Outcome
 from hpotool.study.rules.retry import GiveUp, decide_retry
 from hpotool.study.spec import StudySpec
+from hpotool.study.wording import count_of
 from hpotool.tracking.reach import try_trackers
 
 _ENOUGH = 10  # attempts, before their outcomes say anything
@@ -124,7 +125,7 @@ def nobody(study: Study) -> Finding:
     ]
     if study.state == "running" and not alive and (study.health.recent or study.health.workers):
         return warning("the study is running and nobody works on it", paste("worker", "--study", study.name))
-    return ok(f"{len(alive)} workers")
+    return ok(count_of(len(alive), "worker"))
 
 
 def silent(study: Study) -> Finding:
@@ -134,7 +135,8 @@ def silent(study: Study) -> Finding:
     ]
     if quiet:
         names = ", ".join(str(each["worker"]) for each in quiet[:3])
-        return warning(f"{len(quiet)} workers are silent: {names}", paste("workers", "--study", study.name))
+        count = count_of(len(quiet), "worker is", "workers are")
+        return warning(f"{count} silent: {names}", paste("workers", "--study", study.name))
     return ok()
 
 
@@ -248,7 +250,7 @@ def missing_workers(study: Study) -> Finding:
     for launch in study.launches:
         if not launch.is_stopped and here[launch.launch_id] < launch.wanted:
             return warning(
-                f"{launch.launch_id} has {here[launch.launch_id]} of {launch.wanted} workers",
+                f"{launch.launch_id} has {here[launch.launch_id]} of {count_of(launch.wanted, 'worker')}",
                 paste("workers", "--study", study.name),
             )
     return ok()

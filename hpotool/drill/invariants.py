@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from hpotool.storage.monitoring.evidence import AttemptEvidence, Evidence, TrialEvidence
 from hpotool.study.outcome import COUNTED
+from hpotool.study.wording import count_of
 
 RETRY_LIMITS: Mapping[str, int] = {outcome.value: limit for outcome, limit in COUNTED.items()}
 _FINISHED = ("COMPLETE", "PRUNED")
@@ -83,10 +84,10 @@ def judge(facts: Facts, *, has_processes: bool = True) -> list[Verdict]:
 def _budget_is_exact(facts: Facts) -> Iterable[str]:
     finished = sum(trial.state in _FINISHED and not trial.is_taken_over for trial in facts.trials)
     if finished != facts.budget:
-        yield f"{finished} trials are finished, not {facts.budget}"
+        yield f"{count_of(finished, 'trial is', 'trials are')} finished, not {facts.budget}"
     taken = sum(trial.is_taken_over for trial in facts.trials)
     if taken != facts.evidence.taken_over:
-        yield f"{taken} trials are taken over, {facts.evidence.taken_over} counted so"
+        yield f"{count_of(taken, 'trial is', 'trials are')} taken over, {facts.evidence.taken_over} counted so"
 
 
 def _numbers_are_dense(facts: Facts) -> Iterable[str]:
@@ -109,7 +110,7 @@ def _limits_are_kept(facts: Facts) -> Iterable[str]:
     for (root, outcome), count in outcomes.items():
         limit = RETRY_LIMITS.get(outcome or "")
         if limit is not None and count > limit + 1:
-            yield f"trial {root} ended {outcome} {count} times, its limit of retries is {limit}"
+            yield f"trial {root} ended {outcome} {count_of(count, 'time')}, its limit of retries is {limit}"
 
 
 def _every_loss_is_retried(facts: Facts) -> Iterable[str]:

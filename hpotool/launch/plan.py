@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hpotool.errors import EXIT_FAILED, HpotoolError, InputError
+from hpotool.study.wording import format_limit
 
 PATIENCE_S = 60.0
 _INSTALL = {
@@ -73,7 +74,9 @@ def run_step(step: Step, patience_s: float = PATIENCE_S) -> str:
     except FileNotFoundError:
         raise InputError(f"there is no {name} on this machine", _INSTALL.get(name)) from None
     except subprocess.TimeoutExpired:
-        raise ProgramError(f"{step.why}: {name} did not end within {patience_s:g} s", None, None) from None
+        raise ProgramError(
+            f"{step.why}: {name} did not end within {format_limit(patience_s)}", None, None
+        ) from None
     if done.returncode:
         raise ProgramError(f"{step.why}: {_reason(done, name)}", None, done.returncode)
     return done.stdout.decode(errors="replace")

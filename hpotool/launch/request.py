@@ -5,9 +5,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from hpotool.errors import InputError
+from hpotool.study.units import format_duration
+from hpotool.study.wording import format_limit
 
 GRACE_S = 30.0  # of a worker for its attempt's checkpoint, where nothing kills it sooner
 HAND_BACK_S = 10.0  # on top of the grace: handing back took 1 to 2 s on a busy machine, and a kill loses the trial
@@ -57,7 +60,7 @@ class Request:
         """The worker's argument list, on the GPUs that ``gpu`` names; by default the first ones that it sees."""
         serves = ["--pool", self.pool] if self.pool else ["--study", self.study]
         words = [self.hpotool, "worker", *serves, "--gpu", gpu or self.first_gpus()]
-        words += ["--grace", f"{self.grace_s:g}s", "--wait-for-database", "5m"]
+        words += ["--grace", format_duration(timedelta(seconds=self.grace_s)), "--wait-for-database", "5m"]
         words += ["--checkpoints", self.checkpoints] if self.checkpoints else []
         return [*words, *self.worker_options]
 
@@ -81,8 +84,8 @@ def grace_within(kill_after_s: float, who: str) -> float:
     grace = kill_after_s - HAND_BACK_S
     if grace < LEAST_GRACE_S:
         raise InputError(
-            f"{who} kills a job {kill_after_s:g} s after telling it to stop, and a worker needs "
-            f"{HAND_BACK_S + LEAST_GRACE_S:g} s to hand its trial back",
-            f"have its administrator set at least {HAND_BACK_S + LEAST_GRACE_S:g} s, 60 s better",
+            f"{who} kills a job {format_limit(kill_after_s)} after telling it to stop, and a worker needs "
+            f"{format_limit(HAND_BACK_S + LEAST_GRACE_S)} to hand its trial back",
+            f"have its administrator set at least {format_limit(HAND_BACK_S + LEAST_GRACE_S)}, 60 s better",
         )
     return grace

@@ -133,7 +133,7 @@ class DashboardServer:
         import optuna_dashboard
         from waitress.server import create_server
 
-        application = optuna_dashboard.wsgi(storage)
+        application = _naming_encodings(optuna_dashboard.wsgi(storage))
         if pages is not None:
             application = beside(application, *pages)
         application = with_metrics(application, metrics)
@@ -193,6 +193,15 @@ def listen(host: str, port: int, command: str = "hpotool dashboard") -> socket.s
             "choose another with --port (0: any free one) or another --host",
         ) from error
     return listener
+
+
+def _naming_encodings(application: WSGIApplication) -> WSGIApplication:
+    """Ask for unpacked files where a request has no Accept-Encoding: without it, optuna-dashboard answers 500."""
+
+    def answer(environment: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return application({"HTTP_ACCEPT_ENCODING": "identity"} | environment, start_response)
+
+    return answer
 
 
 def _reading_only(application: WSGIApplication) -> WSGIApplication:

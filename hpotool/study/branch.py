@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hpotool.study.spec import StudySpec, TierSpec
+from hpotool.study.wording import count_of
 
 BRANCH_ATTRIBUTE = "hpotool:branch"
 
@@ -63,4 +64,4 @@ def steps_of_trial(spec: StudySpec, branch: Branch | None) -> int | None:
 
 def describe_tiers(tiers: Sequence[TierSpec]) -> str:
     """The tiers in words: how many trials train to which step. Empty without tiers."""
-    return ", ".join(f"{tier.trials} trials up to step {tier.steps}" for tier in tiers)
+    return ", ".join(f"{count_of(tier.trials, 'trial')} up to step {tier.steps}" for tier in tiers)

@@ -18,6 +18,7 @@ from hpotool.reporting import HIGHEST_STEP
 LONGEST_NAME = 512  # characters: the width of Optuna's columns
 LONGEST_VALUE = 4 << 20  # characters of JSON: every worker of the study reads it
 LONGEST_REASON = 2_000  # characters
+LARGEST_EXACT = 2**53  # of whole numbers: Optuna and many readers of JSON make floats of them
 
 _DEEPEST = 100  # Optuna copies attributes by recursion, which Python limits to a thousand calls
 _LONGEST_INTEGER_BITS = 13_287  # 4,000 digits: Python does not parse more than 4,300

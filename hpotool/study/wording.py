@@ -82,6 +82,11 @@ def plain_cell(value: Any) -> str:
     return visible(str(value))
 
 
-def count_of(count: int, noun: str) -> str:
-    """``1 worker``, ``2 workers``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def count_of(count: int, noun: str, plural: str | None = None) -> str:
+    """``1 worker``, ``2 workers``; ``plural`` is for all that takes more than an s: ``2 studies wait``."""
+    return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def format_limit(seconds: float) -> str:
+    """A duration that somebody chose: ``0.5 s``, ``90 s``, ``11 d 13 h``."""
+    return f"{seconds:g} s" if seconds < 100 else format_elapsed(seconds)

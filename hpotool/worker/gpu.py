@@ -146,13 +146,22 @@ class Nvml:
 
 
 def visible_devices(nvml: Nvml, environment: Mapping[str, str] = os.environ) -> list[Device]:
-    """The devices that this process may use, in the order of CUDA_VISIBLE_DEVICES if that is set."""
+    """The devices that CUDA lets this process use, in the order of CUDA_VISIBLE_DEVICES if that is set.
+
+    As CUDA reads it, the list ends before the first entry that is no device here (``0,-1,1`` is device 0), and one
+    that names a device twice allows none.
+    """
     devices = nvml.devices()
     allowed = environment.get("CUDA_VISIBLE_DEVICES")
     if allowed is None:
         return devices
-    chosen = [_find(part.strip(), devices) for part in allowed.split(",") if part.strip()]
-    return [replace(device, number=n) for n, device in enumerate(d for d in chosen if d is not None)]
+    chosen = _named(allowed, devices)
+    return [] if _repeated(chosen) else [replace(device, number=number) for number, device in enumerate(chosen)]
+
+
+def find_repeated(nvml: Nvml, environment: Mapping[str, str] = os.environ) -> Device | None:
+    """The device that CUDA_VISIBLE_DEVICES names twice, so that CUDA allows none at all; None: there is none."""
+    return _repeated(_named(environment.get("CUDA_VISIBLE_DEVICES", ""), nvml.devices()))
 
 
 def choose_slots(option: str | None, nvml: Nvml, environment: Mapping[str, str] = os.environ) -> list[Slot]:
@@ -162,10 +171,18 @@ def choose_slots(option: str | None, nvml: Nvml, environment: Mapping[str, str] 
     ``GPU-…`` and ``MIG-…`` (the beginning of the UUID is enough) are devices, all of them for each trial.
 
     Raises:
-        InputError: there is no such device or no driver, or the option is missing and there are several devices.
+        InputError: there is no such device or no driver, one is named twice, or the option is missing where there
+            are several.
     """
     if option == "none":
         return [Slot("cpu", environment={"CUDA_VISIBLE_DEVICES": ""})]
+    twice = find_repeated(nvml, environment)
+    if twice is not None:
+        raise InputError(
+            f"CUDA_VISIBLE_DEVICES={environment['CUDA_VISIBLE_DEVICES']} names gpu {twice.number} twice, "
+            "for which CUDA uses no GPU at all",
+            "name each once, or use --gpu none to work on the CPU",
+        )
     devices = visible_devices(nvml, environment)
     if option is None:
         if len(devices) > 1:
@@ -180,7 +197,12 @@ def choose_slots(option: str | None, nvml: Nvml, environment: Mapping[str, str] 
     if option == "auto" and any(not device.trouble for device in devices):
         return [_slot([device]) for device in devices if not device.trouble]
     wanted = ["0"] if option == "auto" else option.split(",")
-    return [_slot([_answering(_known(part.strip(), devices)) for part in wanted])]
+    chosen = [_answering(_known(part.strip(), devices)) for part in wanted]
+    twice = _repeated(chosen)
+    if twice is not None:
+        once = ",".join(str(number) for number in dict.fromkeys(device.number for device in chosen))
+        raise InputError(f"--gpu {option} names gpu {twice.number} twice", f"--gpu {once}")
+    return [_slot(chosen)]
 
 
 def wait_until_free(slots: Sequence[Slot], if_busy: IfBusy, nvml: Nvml, wait: Any = time.sleep) -> list[Slot]:
@@ -260,6 +282,21 @@ def _known(text: str, devices: Sequence[Device]) -> Device:
         there = ", ".join(f"{device.number} ({device.name}, {device.uuid})" for device in devices)
         raise InputError(f"there is no GPU {text!r} here", f"there is {there}")
     return device
+
+
+def _named(allowed: str, devices: Sequence[Device]) -> list[Device]:
+    """The devices that a list names, up to the first entry that is none."""
+    found: list[Device] = []
+    for part in allowed.split(","):
+        device = _find(part.strip(), devices)
+        if device is None:
+            break
+        found.append(device)
+    return found
+
+
+def _repeated(devices: Sequence[Device]) -> Device | None:
+    return next((device for place, device in enumerate(devices) if device in devices[:place]), None)
 
 
 def _find(text: str, devices: Sequence[Device]) -> Device | None:

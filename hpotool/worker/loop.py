@@ -21,6 +21,7 @@ from hpotool.storage.fleet.worker_storage import NothingToClaim, TellResult, Wor
 from hpotool.study.outcome import Outcome
 from hpotool.study.rules.retry import Decision, GiveUp
 from hpotool.study.spec import StudySpec
+from hpotool.study.wording import count_of
 from hpotool.worker.attempt.runner import AttemptRunner
 from hpotool.worker.attempt.running_attempt import AttemptResult
 from hpotool.worker.devices.gate import DeviceGate
@@ -279,7 +280,10 @@ def describe_wait(answer: NoTrial) -> str:
     if answer.kind in ("quota", "quarantined", "device"):
         return answer.reason
     if answer.running_replicates and not answer.running:
-        return f"{answer.running_replicates} trials beside the search run, and may have to be tried again"
+        running = count_of(
+            answer.running_replicates, "trial beside the search runs", "trials beside the search run"
+        )
+        return f"{running}, and may have to be tried again"
     of = "" if answer.budget is None else f" of {answer.budget}"
     return f"the rest of the budget is in use ({answer.running} running, {answer.finished}{of} finished)"
 

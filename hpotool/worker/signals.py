@@ -22,6 +22,7 @@ from enum import IntEnum
 from types import FrameType
 
 from hpotool.errors import EXIT_DONE, exit_code_of_signal
+from hpotool.study.wording import format_limit
 
 
 class Level(IntEnum):
@@ -135,7 +136,7 @@ def describe_level(level: Level, name: str, trial: int | None, grace: timedelta)
     if level == Level.DRAIN:
         return f"finishing trial {trial}, then leaving; {again} hands it back now"
     if level == Level.STOP and grace > timedelta(0):
-        seconds = f"{grace.total_seconds():g} s"
+        seconds = format_limit(grace.total_seconds())
         return f"handing trial {trial} back: it has {seconds} to save a checkpoint; {again} does not wait for that"
     return f"handing trial {trial} back now"
 

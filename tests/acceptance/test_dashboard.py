@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import re
 import signal
@@ -247,3 +248,16 @@ def test_without_the_extra_it_says_what_to_install(study_database_url: str) -> N
     )  # fmt: skip
     assert refused.returncode == 2
     assert refused.stderr == "error: the dashboard is not installed\nhint: pip install 'hpotool[dashboard]'\n"
+
+
+def test_a_client_that_names_no_encoding_gets_every_file(start: Start, study: optuna.Study) -> None:
+    dashboard = start()
+    host, port = dashboard.url.removeprefix("http://").rstrip("/").split(":")
+    for path in ("/static/bundle.js", "/favicon.ico", "/dashboard"):
+        client = http.client.HTTPConnection(host, int(port), timeout=60)
+        client.putrequest("GET", path, skip_accept_encoding=True)
+        client.endheaders()
+        answer = client.getresponse()
+        assert (answer.status, answer.getheader("Content-Encoding")) == (200, None), path
+        assert answer.read()
+        client.close()

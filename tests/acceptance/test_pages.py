@@ -167,7 +167,7 @@ def test_a_person_orders_by_keyboard_and_is_not_interrupted(
         # Somebody else goes on with it, and the open page says so by itself.
         here.run("resume", "stepped")
         expect(page.locator("h1")).to_contain_text("running")
-        hold = page.get_by_role("button", name="Hold still")
+        hold = page.get_by_role("button", name="Pause updates")
         hold.press("Enter")
         expect(hold).to_have_attribute("aria-pressed", "true")
         page.locator("#edit-note summary").press("Enter")

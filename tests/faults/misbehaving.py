@@ -33,6 +33,13 @@ def waits(trial: optuna.Trial) -> float:
     raise RuntimeError("asked to stop")
 
 
+def takes_a_moment(trial: optuna.Trial) -> float:
+    """Between 0.3 and 0.9 s, so that two workers never end at the same time for long."""
+    x = float(trial.suggest_float("x", 0.0, 1.0))
+    time.sleep(0.3 + 0.6 * x)
+    return x
+
+
 def waits_for_a_file(trial: optuna.Trial) -> float:
     append("began", f"{trial.number}\n")
     while not (FOLDER / "go").exists():

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from hpotool.storage.control import orders
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
 from objectives.quadratic import objective
+from tests.commands import Commands
 
 STUDY: dict[str, Any] = {
     "study": "bowl",
@@ -204,3 +206,74 @@ def test_what_python_uses_needs_nothing_of_the_command_line() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_pools_quotas_and_usage_are_those_of_the_command_line(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Commands(capsys)
+    assert hpotool.pools() == []
+    hpotool.create_study(STUDY, study="a", budget__trials=3, tags={"project": "bowls"})
+    hpotool.create_study(STUDY, study="b", budget__trials=2, pool="gpus")
+    changed = hpotool.share("a", pool="gpus", priority=3, weight=2.5, owner="ann", preempt=True, max_running=4)
+    assert changed == {
+        "study": "a",
+        "pool": "gpus",
+        "priority": 3,
+        "weight": 2.5,
+        "max_running": 4,
+        "owner": "ann",
+        "preempt": True,
+    }
+    assert hpotool.share("a", max_running=None, preempt=False)["max_running"] is None
+    assert hpotool.share("a") == changed | {"max_running": None, "preempt": False}
+    [pool] = hpotool.pools("gpus")
+    assert (pool["pool"], pool["workers"], pool["busy"]) == ("gpus", 0, 0)
+    assert [(one["study"], one["weight"]) for one in pool["studies"]] == [("a", 2.5), ("b", 1.0)]
+    assert run.json("pools")["pools"] == hpotool.pools()
+    with pytest.raises(NotFoundError, match="there is no pool 'cpus'"):
+        hpotool.pools("cpus")
+    with pytest.raises(StudyFileError, match="weight"):
+        hpotool.share("a", weight=-1)
+    assert hpotool.share("a")["weight"] == 2.5
+
+    assert hpotool.quotas() == []
+    hpotool.set_quota("eve", 1, "day")
+    [quota] = hpotool.set_quota("ann", 0.5)
+    assert (quota["owner"], quota["period"], quota["gpu_hours"], quota["used"]) == ("ann", "month", 0.5, 0.0)
+    assert run.json("quota")["quotas"] == hpotool.quotas()
+    assert [one["owner"] for one in hpotool.quotas("eve", storage=url)] == ["eve"]
+    assert hpotool.set_quota("ann", None) == []
+    for wrong in (
+        ("ann", -1.0),
+        ("ann", float("nan")),
+        ("ann", float("inf")),
+        ("an n", 1.0),
+        ("ann", 1.0, "year"),
+    ):
+        with pytest.raises(InputError) as refused:
+            hpotool.set_quota(*wrong)  # type: ignore[arg-type]
+        assert len(str(refused.value)) > 5
+
+    departure = hpotool.run_worker(pool="gpus", gpu="none")
+    assert departure.reason == "every study of pool gpus is done or stopped"
+    assert {one["owner"]: one["finished"] for one in hpotool.usage()} == {"ann": 3, None: 2}
+    assert {one["project"]: one["attempts"] for one in hpotool.usage("project", since="1h")} == {
+        "bowls": 3,
+        None: 2,
+    }
+    assert run.json("usage --by study")["usage"] == hpotool.usage("study", since=timedelta(days=30))
+    for wrong_usage in (
+        {"by": "colour"},
+        {"since": "soon"},
+        {"since": timedelta(days=10**6)},
+        {"since": timedelta(0)},
+    ):
+        with pytest.raises(InputError):
+            hpotool.usage(**wrong_usage)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="one study, or with pool all of a pool"):
+        hpotool.run_worker("a", pool="gpus")
+    with pytest.raises(InputError, match="stay is for workers of a pool"):
+        hpotool.run_worker("a", stay=True)
+    with pytest.raises(NotFoundError, match="no study is in pool 'nowhere'; there are gpus"):
+        hpotool.run_worker(pool="nowhere", gpu="none")

@@ -19,6 +19,8 @@ from sqlalchemy.engine import make_url
 import hpotool
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.open import open_storage
+from hpotool.study.phase import PHASE_ATTRIBUTE, Reevaluation
 from tests.commands import Commands
 from tests.mysql import mariadb
 
@@ -215,3 +217,56 @@ def test_a_csv_file_of_trials_is_a_study(run: Commands, database_url: str, tmp_p
     study.trials_dataframe().to_csv(tmp_path / "frame.csv", index=False)
     run(f"import {tmp_path / 'frame.csv'} --study frame --metric value:maximize")
     assert run.json("best frame")["trials"][0]["params"] == study.best_params
+
+
+def test_confirmations_in_a_csv_file_stay_apart_from_the_search(
+    run: Commands, database_url: str, tmp_path: Path
+) -> None:
+    storage = hpotool.open_storage(database_url)
+    run(
+        "create-study --study s --objective objectives.quadratic:objective --metric loss:minimize "
+        "--param 'x=float(0, 1)' --trials 20"
+    )
+    study = optuna.load_study(study_name="s", storage=storage)
+    space = {"x": FloatDistribution(0, 1)}
+    marks = [
+        None,
+        None,
+        Reevaluation("confirm", "trial 0", 0),
+        Reevaluation("confirm", "trial 0", 1),
+        Reevaluation("final", "best", 0),
+    ]
+    for number, mark in enumerate(marks):
+        study.add_trial(
+            create_trial(
+                value=float(number), params={"x": 0.5}, distributions=space,
+                system_attrs={} if mark is None else {PHASE_ATTRIBUTE: mark.to_attribute()},
+            )
+        )  # fmt: skip
+    run(f"export trials -s s -o {tmp_path / 's.csv'}")
+    run(f"import {tmp_path / 's.csv'} --study back --metric loss:minimize")
+    back = optuna.load_study(study_name="back", storage=open_storage(database_url, hides_reevaluations=False))
+    assert [Reevaluation.of(trial.system_attrs) for trial in back.get_trials()] == marks
+    assert [trial.number for trial in optuna.load_study(study_name="back", storage=storage).get_trials()] == [0, 1]
+    assert run.json("studies back")[0]["trials"] == run.json("studies s")[0]["trials"]
+
+    # whoever goes on with it does not count them either
+    run("init --from-study back -o " + str(tmp_path / "back.yaml"))
+    text = (tmp_path / "back.yaml").read_text()
+    (tmp_path / "back.yaml").write_text(text.replace("my_module:objective", "objectives.quadratic:objective"))
+    run(f"create-study {tmp_path / 'back.yaml'}")
+    assert run.json("status back")["budget"]["finished"] == 2
+
+    (tmp_path / "bad.csv").write_text((tmp_path / "s.csv").read_text().replace("confirm", "confrm", 1))
+    refused = run(f"import {tmp_path / 'bad.csv'} --study bad --metric loss:minimize", 2)
+    assert "trial 2: 'confrm' is not a phase" in refused.stderr
+    (tmp_path / "own.csv").write_text("phase,x,loss\nconfirm,1,2\n")
+    run(f"import {tmp_path / 'own.csv'} --study own --metric loss:minimize")
+    assert run.json("trials own")[0]["params"] == {"phase": "confirm", "x": 1}
+
+
+def test_whole_numbers_that_no_float_holds_stay_exact(run: Commands, database_url: str, tmp_path: Path) -> None:
+    large = 2**53 + 1
+    (tmp_path / "seeds.csv").write_text(f"seed,loss\n{large},1\n{large + 2},0.5\n")
+    run(f"import {tmp_path / 'seeds.csv'} --study seeds --metric loss:minimize")
+    assert [trial["params"]["seed"] for trial in run.json("trials seeds")] == [large, large + 2]

@@ -132,6 +132,32 @@ def test_a_clone_has_what_was_asked_for(run: Commands, connection: Connection, w
         assert [trial.params for trial in trials] == [trial.params for trial in load(connection, "a").trials]
 
 
+def test_a_clone_with_trials_has_their_notes_and_what_was_said_of_the_study(
+    run: Commands, connection: Connection
+) -> None:
+    long = "ß" * 5000
+    run(CREATE.format("first"))
+    run(CREATE.format("a"))
+    add_trials(connection, "first", 3)  # so that no id of a trial is its number plus one
+    add_trials(connection, "a", 3)
+    load(connection, "a").set_user_attr("paper", {"doi": [1, 2]})
+    run("note a 'of the study'")
+    run(f"note a 2 '{long}'")
+    run("note a 0 gone")
+    run("note a 0 --remove")
+    run("clone a b --with trials")
+    run("clone a settings-only")
+    assert run("note b").stdout == "of the study\n"
+    assert run("note b 2").stdout == f"{long}\n"
+    assert "no note" in run("note b 0").stderr
+    copy = load(connection, "b")
+    assert copy.user_attrs == {"paper": {"doi": [1, 2]}}
+    assert optuna_dashboard.get_note(copy) == "of the study"
+    assert "no note" in run("note settings-only").stderr
+    run("note b 2 other")
+    assert run("note a 2").stdout == f"{long}\n"
+
+
 def test_a_study_of_plain_optuna_is_cloned_with_its_trials(run: Commands, connection: Connection) -> None:
     storage = hpotool.open_storage(connection.url.sqlalchemy)
     study = optuna.create_study(storage=storage, study_name="plain", directions=["minimize", "maximize"])
@@ -192,8 +218,19 @@ def test_tags_and_a_description_are_settings(run: Commands, connection: Connecti
     assert run("tag s").stdout.splitlines() == ["gpu=h100", "owner=ann"]
     assert "a tag is key=value" in run("tag --study s owner", 2).stderr
     assert "one word" in run("tag s 'a b=1'", 2).stderr
-    _, spec = read_spec(connection, "s")
+    study_id, spec = read_spec(connection, "s")
     assert (spec.description, spec.tags) == ("how deep", {"owner": "ann", "gpu": "h100"})
+    run("budget s --trials 30 --wall 1h")
+    run("share s --priority 3")
+    assert hpotool.tag("s", {"gpu": ""}, storage=connection.url.libpq) == {"owner": "ann"}
+    said = [event.reason for event in read_events(connection.run, study_id) if event.kind == "settings"]
+    assert said == [
+        "description changes from none to how deep; tags changes from none to owner: ann, paper: 3",
+        "tags changes from owner: ann, paper: 3 to owner: ann, gpu: h100",
+        "budget.trials changes from none to 30; budget.wall changes from none to 1h",
+        "priority changes from 0 to 3",
+        "tags changes from gpu: h100, owner: ann to owner: ann",
+    ]
 
 
 def test_a_trial_is_tagged_in_any_state_and_found_by_its_tags(run: Commands, connection: Connection) -> None:

@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 from scipy import stats
 
+from hpotool.study.wording import count_of
+
 Word = Literal["better", "worse", "equal", "cannot tell"]
 FEWEST = 2  # measurements of a point whose scatter is to be known
 
@@ -141,7 +143,8 @@ def _compare(old: Measured, new: Measured, sign: float, confidence: float) -> Ve
     elif sign * low > 0 and sign * high > 0:
         word = "worse"
     sentence = (
-        f"{word}: {fmean(after):.6g} ({len(after)} values) against {fmean(before):.6g} ({len(before)} values), "
+        f"{word}: {fmean(after):.6g} ({count_of(len(after), 'value')}) "
+        f"against {fmean(before):.6g} ({count_of(len(before), 'value')}), "
         f"a difference of {difference:+.4g} [{low:+.4g}, {high:+.4g}] at {confidence:.0%}"
     )
     return Verdict(word, sentence, difference, (low, high), confidence, old, new)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hpotool.analysis.confirmation.answer import ConfirmationAnswer, ConfirmedPoint
+from hpotool.study.wording import count_of
 
 _AGREED = 0.9  # probability from which on two points are told apart in a sentence
 
@@ -12,8 +13,8 @@ _AGREED = 0.9  # probability from which on two points are told apart in a senten
 def say_answer(answer: ConfirmationAnswer) -> str:
     """What was found, as far as it is known; never empty."""
     if answer.is_open:
-        asked = len(answer.replicates)
-        return f"{answer.count('COMPLETE', 'FAIL', 'PRUNED')} of {asked} replicates have ended; no verdict yet."
+        asked = count_of(len(answer.replicates), "replicate has", "replicates have")
+        return f"{answer.count('COMPLETE', 'FAIL', 'PRUNED')} of {asked} ended; no verdict yet."
     able = [point for point in answer.points if point.mean and point.is_feasible]
     if not able:
         return "Nothing was confirmed: no point has a measurement that meets every constraint."
@@ -101,7 +102,7 @@ def luckiest(answer: ConfirmationAnswer) -> ConfirmedPoint | None:
 
 def say_mean(point: ConfirmedPoint, metric: str) -> str:
     """A metric's mean with its standard error and the number of replicates."""
-    return f"{metric} {say_number(point, metric)} over {point.measured} seeds"
+    return f"{metric} {say_number(point, metric)} over {count_of(point.measured, 'seed')}"
 
 
 def say_number(point: ConfirmedPoint, metric: str) -> str:

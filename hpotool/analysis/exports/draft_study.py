@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from hpotool.analysis.results import metric_names
-from hpotool.study.doors import storable
+from hpotool.study.doors import LARGEST_EXACT, storable
 from hpotool.study.draft.write import Draft, DraftParameter
 from hpotool.study.file.grammar.space import check_parameter_name
+from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -29,10 +30,8 @@ def draft_study(study: Study) -> Draft:
     finished = sum(
         trial.state.is_finished() and trial.state.name != "FAIL" for trial in study.get_trials(deepcopy=False)
     )
-    notes = [
-        "the objective is unknown: name it",
-        f"{finished} trials are already finished, and count towards the budget",
-    ]
+    counts = count_of(finished, "trial is already finished, and counts", "trials are already finished, and count")
+    notes = ["the objective is unknown: name it", f"{counts} towards the budget"]
     if unusable:
         these = ", ".join(unusable)
         notes.append(f"a study file cannot express {these}: the objective continues to suggest its own parameters")
@@ -91,6 +90,8 @@ def _content(distribution: BaseDistribution) -> dict[str, Any] | None:
         return {"choice": choices} if is_plain else None
     assert isinstance(distribution, (FloatDistribution, IntDistribution))
     kind = "int" if isinstance(distribution, IntDistribution) else "float"
+    if kind == "int" and max(abs(distribution.low), abs(distribution.high)) > LARGEST_EXACT:
+        return None
     content: dict[str, Any] = {kind: [distribution.low, distribution.high]}
     if distribution.log:
         content["log"] = True

@@ -17,6 +17,7 @@ from hpotool.analysis.report.blocks import Block, Code, Facts, Grid, Heading, Pa
 from hpotool.analysis.report.facts import StudyFacts
 from hpotool.analysis.report.lineage import list_lineage
 from hpotool.errors import InputError, paste
+from hpotool.study.wording import count_of
 from hpotool.study.yaml.document import format_yaml
 
 _MOST_ON_FRONT = 30
@@ -148,8 +149,9 @@ def _say_sureness(side: Side) -> str:
         seen = side.replicated.seen if side.replicated else None
         before = "" if seen is None else f" The search saw {_number(seen)} there."
         return (
-            f"{side.metric} is {_number(mean(found.values))} as the mean of {len(found.values)} confirmations "
-            f"with fresh seeds, 95 % interval [{_number(low)}, {_number(high)}].{before}"
+            f"{side.metric} is {_number(mean(found.values))} as the mean of "
+            f"{count_of(len(found.values), 'confirmation')} with fresh seeds, "
+            f"95 % interval [{_number(low)}, {_number(high)}].{before}"
         )
     return (
         f"{side.metric} is {_number(mean(found.values))} as the mean of {len(found.values)} trials of this point, "

@@ -12,6 +12,7 @@ from hpotool.analysis.report.blocks import Figure
 from hpotool.analysis.report.canvas import Axis, Canvas
 from hpotool.analysis.results import complete_trials, direction_signs, metric_names
 from hpotool.study.doors import visible
+from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -128,7 +129,11 @@ def draw_timeline(attempts: Mapping[int, Sequence[Mapping[str, Any]]]) -> Figure
         said = f"trial {number}: {one['outcome'] or 'running'}, {one['duration_s']:.4g} s"
         canvas.bar(start, start + one["duration_s"] / seconds, shown.index(one["worker"]), 13, style, title=said)
     caption = "Workers and their attempts: complete ones blue, pruned grey, failed red, running green"
-    more = f" {len(workers) - len(shown)} more workers are not shown." if len(workers) > len(shown) else ""
+    more = (
+        f" {count_of(len(workers) - len(shown), 'more worker is', 'more workers are')} not shown."
+        if len(workers) > len(shown)
+        else ""
+    )
     return Figure(canvas.svg(caption), f"{caption}.{more}{_left_out(bars, MOST_BARS)}")
 
 

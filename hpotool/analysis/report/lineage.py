@@ -8,6 +8,7 @@ from hpotool.analysis.origins.lineage import Lineage, flat_origin
 from hpotool.analysis.report.blocks import Block, Grid, Heading, Paragraph
 from hpotool.storage.fleet.origins import SharedOrigin
 from hpotool.study.origins.differences import Flat, find_different
+from hpotool.study.wording import count_of
 
 _MOST_DIFFERENCES = 40
 
@@ -33,7 +34,7 @@ def list_lineage(lineage: Lineage) -> Iterator[Block]:
 
 
 def _count(one: SharedOrigin) -> str:
-    return "1 trial" if len(one.numbers) == 1 else f"{len(one.numbers)} trials"
+    return count_of(len(one.numbers), "trial")
 
 
 def _say_several(lineage: Lineage, flats: list[Flat]) -> Iterator[Block]:

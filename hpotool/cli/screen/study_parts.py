@@ -16,7 +16,7 @@ from hpotool.cli.screen.tables import Fitted
 from hpotool.errors import paste
 from hpotool.storage.pools.waiting import describe_place, is_waiting
 from hpotool.study.doors import visible
-from hpotool.study.wording import format_elapsed, format_when, plain_cell, round_estimate
+from hpotool.study.wording import count_of, format_elapsed, format_when, plain_cell, round_estimate
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -162,7 +162,7 @@ def confirmation_lines(found: StudyStatus) -> Iterator[Text]:
     if confirmed is None:
         return
     ended = confirmed.count("COMPLETE", "FAIL", "PRUNED")
-    line = f"confirm: {ended}/{len(confirmed.replicates)} replicates of {len(confirmed.points)} points"
+    line = f"confirm: {ended}/{len(confirmed.replicates)} replicates of {count_of(len(confirmed.points), 'point')}"
     running = confirmed.count("RUNNING")
     yield Text(
         f"{line}, {running} running" if confirmed.is_open else line, style="cyan" if confirmed.is_open else ""
@@ -199,7 +199,9 @@ def warning_lines(found: StudyStatus) -> Iterator[Text]:
     gone = [worker for worker in found.workers if worker["state"] == "gone"]
     yield from (Text(visible(_describe_gone(worker)), style="red") for worker in gone[:_DEPARTED_SHOWN])
     if len(gone) > _DEPARTED_SHOWN:
-        yield Text(f"{len(gone) - _DEPARTED_SHOWN} more workers are gone", style="red")
+        yield Text(
+            f"{count_of(len(gone) - _DEPARTED_SHOWN, 'more worker is', 'more workers are')} gone", style="red"
+        )
     if found.is_forsaken:
         yield Text(f"no workers; to start one: {start_command(found.progress.summary.name)}", style="bold red")
         for worker in found.activity.departed[:_DEPARTED_SHOWN]:
@@ -313,7 +315,9 @@ def _waiting_lines(found: StudyStatus) -> Iterator[Text]:
     for worker in waiting[:_WAITING_SHOWN]:
         yield Text(visible(f"{worker['id']} waits: {one_line(worker['waits'])}"), style="yellow")
     if len(waiting) > _WAITING_SHOWN:
-        yield Text(f"{len(waiting) - _WAITING_SHOWN} more workers wait", style="yellow")
+        yield Text(
+            count_of(len(waiting) - _WAITING_SHOWN, "more worker waits", "more workers wait"), style="yellow"
+        )
 
 
 def _describe_gone(worker: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from hpotool.cli.screen.text import cell, words
 from hpotool.study.doors import visible
-from hpotool.study.wording import plain_cell
+from hpotool.study.wording import count_of, plain_cell
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -51,8 +51,7 @@ class Fitted:
         yield self._draw(shown)
         if len(shown) < len(columns) and not self.is_compact:
             left = [column.name for column in columns if column.name not in {one.name for one in shown}]
-            noun = "column" if len(left) == 1 else "columns"
-            sentence = f"… {len(left)} more {noun}: {', '.join(left)}"
+            sentence = f"… {count_of(len(left), 'more column')}: {', '.join(left)}"
             yield Text(visible(sentence), style="dim", overflow="ellipsis", no_wrap=True)
 
     def _draw(self, columns: Sequence[_Column]) -> Table:

@@ -10,6 +10,7 @@ from rich.segment import Segment, Segments
 from rich.text import Text
 
 from hpotool.errors import HpotoolError
+from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -58,7 +59,7 @@ class TrialPage:
         self._first = max(0, min(self._first, len(lines) - (height - 1)))
         shown = lines[self._first : self._first + height - 1]
         below = len(lines) - self._first - len(shown)
-        footer = self._news or _KEYS + (f" · {below} more lines below" if below else "")
+        footer = self._news or _KEYS + (f" · {count_of(below, 'more line')} below" if below else "")
         shown += [[] for _ in range(height - 1 - len(shown))]
         above = Segments([segment for line in shown for segment in (*line, Segment.line())])
         style = "yellow" if self._news else "dim"

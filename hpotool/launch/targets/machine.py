@@ -25,6 +25,7 @@ from hpotool.launch.shell import (
 )
 from hpotool.launch.target import Cargo, Target
 from hpotool.settings import home_folder
+from hpotool.study.wording import count_of
 
 PREFIX = "here/"
 
@@ -48,7 +49,11 @@ def plan(request: Request, code: Code, variables: Mapping[str, str], taken: Sequ
             as_shell(variables, masked=True),
         ),
         Step("which files their code is", ("sh", "-c", write + CODE_LIST), code.list_as_json().encode()),
-        Step(f"start {count_workers(len(places))}", ("sh", "-s"), _script(request, folder, code, places).encode()),
+        Step(
+            f"start {count_of(len(places), 'worker')}",
+            ("sh", "-s"),
+            _script(request, folder, code, places).encode(),
+        ),
     ]
 
 
@@ -56,11 +61,6 @@ def look(request: Request, run: Runner) -> list[Job]:
     """What becomes of the launch's processes."""
     script = render_look(shlex.quote(str(launch_folder(request.launch_id))), request.launch_id)
     return read_look(run(Step("look at the workers", ("sh", "-s"), script.encode())), PREFIX, os.uname().nodename)
-
-
-def count_workers(count: int) -> str:
-    """``1 worker``, ``3 workers``."""
-    return f"{count} worker" if count == 1 else f"{count} workers"
 
 
 def _script(request: Request, folder: Path, code: Code, places: Sequence[Place]) -> str:

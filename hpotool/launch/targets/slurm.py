@@ -22,6 +22,7 @@ from hpotool.launch.plan import ProgramError, Runner, Step
 from hpotool.launch.request import Request, grace_within
 from hpotool.launch.shell import CODE_LIST, ENVIRONMENT
 from hpotool.launch.target import Begun, Cargo, Target
+from hpotool.study.wording import count_of, format_elapsed
 
 LEAST_TIME = timedelta(minutes=5)
 # How long before the time limit a worker is told. Slurm may be up to a minute early.
@@ -103,7 +104,7 @@ def parse_time(text: str) -> timedelta:
         ) from None
     if limit < LEAST_TIME:
         raise InputError(
-            f"--time {text} is {limit.total_seconds() / 60:g} minutes: a worker is told to leave {WARNED_S} s "
+            f"--time {text} is {format_elapsed(limit.total_seconds())}: a worker is told to leave {WARNED_S} s "
             "before the limit, and would do nothing but start and leave",
             "give it at least 5 minutes; an hour or more is better",
         )
@@ -126,7 +127,7 @@ def check_cluster(request: Request, config: str) -> Request:
     most = int(found[1]) - 1 if found else request.workers
     if request.workers > most:
         raise InputError(
-            f"this cluster has arrays of at most {most} tasks, and {request.workers} workers are asked for",
+            f"{request.workers} workers are asked for, and an array has at most {count_of(most, 'task')} here",
             f"launch {most} at most, and the rest with a second launch",
         )
     grace = grace_within(kill_wait(config), "Slurm (KillWait in slurm.conf)")

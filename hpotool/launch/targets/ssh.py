@@ -35,7 +35,7 @@ from hpotool.launch.shell import (
     render_start,
 )
 from hpotool.launch.target import Begun, Cargo, Target
-from hpotool.launch.targets.machine import count_workers
+from hpotool.study.wording import count_of
 
 SSH_FAILED = 255  # what ssh itself ends with where it is not the other side's program that failed
 _AT_ONCE = 16
@@ -175,9 +175,9 @@ def _steps(
             f'new=$(mktemp -d .hpotool/code/.new-XXXXXX) && tar -xzf - -C "$new" && '
             f'mv -T "$new" {target} 2> /dev/null || [ -d {target} ]; fi',
             code.packed(),
-            f"({len(code.paths)} files of {code.folder}, packed)",
+            f"({count_of(len(code.paths), 'file')} of {code.folder}, packed)",
         ),
-        connection.step(host, f"start {count_workers(count)}", "sh -s", script.encode()),
+        connection.step(host, f"start {count_of(count, 'worker')}", "sh -s", script.encode()),
     ]
 
 

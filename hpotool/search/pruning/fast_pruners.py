@@ -28,6 +28,7 @@ from optuna.trial import FrozenTrial
 from hpotool.search.pruning.following import Following
 from hpotool.search.pruning.pruning_columns import RungTable, StepTable
 from hpotool.storage.optuna.postgres import PostgresStorage
+from hpotool.study.wording import count_of
 
 _NOT_A_NUMBER = "it is not a number"
 
@@ -174,7 +175,8 @@ def _halve(
         unfinished = [other._system_attrs[key] for other in others if key in other._system_attrs]
         competing = rungs.count(key, group) + len(unfinished) + 1
         if competing <= pruner._bootstrap_count:
-            return f"the first {pruner._bootstrap_count} trials at rung {rung} are for others to be held against"
+            first = count_of(pruner._bootstrap_count, f"trial at rung {rung} is", f"trials at rung {rung} are")
+            return f"the first {first} for others to be held against"
         better = rungs.count_better(key, group, value, maximize=maximize)
         better += sum(other > value if maximize else other < value for other in unfinished)
         # In the sorted `competing` values, the index of the last one that is promoted.

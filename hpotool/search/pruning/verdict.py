@@ -7,6 +7,7 @@ import math
 from optuna.pruners import BasePruner, PatientPruner, ThresholdPruner, WilcoxonPruner
 
 from hpotool.search.pruning.following import Following
+from hpotool.study.wording import count_of
 
 
 def say_verdict(pruner: BasePruner) -> str | None:
@@ -17,7 +18,7 @@ def say_verdict(pruner: BasePruner) -> str | None:
         case ThresholdPruner():
             return _say_bounds(pruner._lower, pruner._upper)
         case PatientPruner():
-            waited = f"it got no better for {pruner._patience} steps"
+            waited = f"it got no better for {count_of(pruner._patience, 'step')}"
             inner = None if pruner._wrapped_pruner is None else say_verdict(pruner._wrapped_pruner)
             return waited if inner is None else f"{waited}, and {inner}"
         case WilcoxonPruner():

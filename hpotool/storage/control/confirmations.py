@@ -16,6 +16,7 @@ from hpotool.study.confirmation.order import Order
 from hpotool.study.confirmation.rounds import Replicate, next_round
 from hpotool.study.phase import Reevaluation
 from hpotool.study.rules.replicates import Measurement
+from hpotool.study.wording import count_of
 
 _CONSTRAINT = "constraints:"
 
@@ -90,7 +91,7 @@ def _queue(
         "seen": seen,
         "actor": actor,
         "kind": "confirm",
-        "reason": f"{len(order.points)} points" if store else "it is not decided yet",
+        "reason": count_of(len(order.points), "point") if store else "it is not decided yet",
     }
     [(is_stored, numbers)] = run(query("queue_reevaluations"), parameters)
     return bool(is_stored), [int(number) for number in numbers]

@@ -128,6 +128,7 @@ def change_spec(
             budget_trials=changed.budget.trials,
             branch_places=changed.branch_places,
             actor=actor,
+            reason="; ".join(difference.sentence for difference in differences(stored, changed)),
             seen=settings.fingerprint,
         )
         if is_written:

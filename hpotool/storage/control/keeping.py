@@ -49,8 +49,9 @@ def living_workers(connection: Connection, study_id: int, grace: timedelta) -> l
 def delete_study(connection: Connection, study_id: int) -> None:
     """Delete a study with all its data; hpotool's own rows are deleted with Optuna's.
 
-    Code, data and environments that other studies share are kept.
+    Code, data and environments that other studies share are kept, and so is what was launched for its pool.
     """
+    connection.run(query("hand_on_launches"), {"study_id": study_id})
     [(hashes,)] = connection.run(query("origins_of_study"), {"study_id": study_id})
     connection.run(query("delete_study"), {"study_id": study_id})
     connection.run(query("forget_origins"), {"hashes": hashes or []})

@@ -86,12 +86,14 @@ def write_settings(
     budget_trials: int | None,
     branch_places: int = 0,
     actor: str,
+    reason: str = "",
     seen: str | None = None,
 ) -> bool:
     """Store the settings of a study. A study that was done continues if its budget has room again.
 
-    ``branch_places`` of the budget's trials continue other trials; `queue_branch` queues them. ``seen`` is the
-    fingerprint of the settings to replace. False: the settings have changed since, and nothing was written.
+    ``branch_places`` of the budget's trials continue other trials; `queue_branch` queues them. ``reason`` says in
+    the event log what has changed. ``seen`` is the fingerprint of the settings to replace. False: the settings
+    have changed since, and nothing was written.
     """
     [(is_written,)] = run(
         query("write_settings"),
@@ -103,6 +105,7 @@ def write_settings(
             "budget_trials": budget_trials,
             "branch_places": branch_places,
             "actor": actor,
+            "reason": reason,
             "seen": seen,
         },
     )

@@ -16,6 +16,7 @@ from hpotool.storage.control.studies import StudySummary, list_studies
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.queries import query
 from hpotool.storage.database.schema import ensure_schema
+from hpotool.storage.moving.notes import write_trial_notes
 from hpotool.storage.moving.write import MOST_AT_ONCE, write_trials
 
 _METRIC_NAMES = "study:metric_names"
@@ -63,10 +64,18 @@ def clone_trials(
 ) -> int:
     """Write the trials with all their data, under their own numbers; return how many there are.
 
-    ``source_id``: the study that they come from; its order to confirm points is copied too.
+    ``source_id``: the study that they come from; its order to confirm points, its user attributes and the notes on
+    it and on its trials are copied too.
     """
     if source_id is not None:
-        connection.run(query("copy_order"), {"study_id": study_id, "source_id": source_id})
+        both = {"study_id": study_id, "source_id": source_id}
+        connection.run_all([(query(name), both) for name in ("copy_order", "copy_user_attributes", "copy_note")])
+    ids: dict[int, int] = {}
     for start in range(0, len(trials), MOST_AT_ONCE):
-        write_trials(connection, study_id, trials[start : start + MOST_AT_ONCE])
+        part = trials[start : start + MOST_AT_ONCE]
+        written = write_trials(connection, study_id, part)
+        ids |= {trial._trial_id: trial_id for trial, trial_id in zip(part, written, strict=True)}
+    if source_id is not None:
+        rows = connection.run(query("trial_notes"), {"study_id": source_id})
+        write_trial_notes(connection, study_id, {key: json.loads(value) for key, value in rows}, ids)
     return len(trials)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
@@ -17,12 +17,15 @@ from optuna.trial import FrozenTrial, TrialState
 from hpotool.errors import InputError
 from hpotool.storage.moving.sources import SourceStudy
 from hpotool.storage.optuna.stored_trial import to_local_time
+from hpotool.study.doors import LARGEST_EXACT
+from hpotool.study.phase import PHASE_ATTRIBUTE, Phase, Reevaluation
 from hpotool.study.yaml.document import did_you_mean, parse_scalar
 from hpotool.user_files import read_text_file
 
 _HINT = "hpotool import trials.csv --study NAME --metric loss:minimize"
 _IGNORED = {"number", "state", "datetime_start", "datetime_complete", "duration", "duration_s", "", "outcome",
             "reason", "worker", "host", "attempts", "value"}  # fmt: skip
+_APART = ("phase", "point", "replicate")  # of trials apart from the search; only together
 _PREFIXES = ("params_", "values_", "user_attrs_", "system_attrs_", "constraints_")
 
 Row = Mapping[str, str]
@@ -42,11 +45,16 @@ def read_csv_study(file: str, names: Sequence[str], metrics: Sequence[str]) -> S
     columns = list(rows[0])
     directions = _directions(metrics, columns, file)
     named = [column for column in columns if column.startswith("params_")]
-    free = [c for c in columns if c not in _IGNORED and c not in directions and not c.startswith(_PREFIXES)]
+    apart = _APART if set(_APART) <= set(columns) else ()
+    taken = {*_IGNORED, *directions, *apart}
+    free = [c for c in columns if c not in taken and not c.startswith(_PREFIXES)]
     params = {column: column.removeprefix("params_") for column in named or free}
     values = {column: [_value(row[column]) for row in rows if row[column].strip()] for column in params}
     space = {column: _distribution(values[column]) for column in params if values[column]}
     trials = [_trial(number, row, path, directions, params, space) for number, row in enumerate(rows)]
+    if apart:
+        for row, trial in zip(rows, trials, strict=True):
+            _mark_apart(trial, row, f"{path}: trial {trial.number}")
     metric_names = [name for name, _ in directions.values()]
     return SourceStudy(
         str(path.resolve()),
@@ -96,9 +104,10 @@ def _directions(metrics: Sequence[str], columns: Sequence[str], file: str) -> di
 
 def _distribution(values: Sequence[Any]) -> BaseDistribution:
     """The smallest distribution that contains all the values: a range, or choices."""
-    if all(type(value) is int for value in values):
+    if all(type(value) is int and abs(value) <= LARGEST_EXACT for value in values):
         return IntDistribution(min(values), max(values))
-    if all(type(value) in (int, float) and math.isfinite(value) for value in values):
+    is_exact = all(type(value) is not int or abs(value) <= LARGEST_EXACT for value in values)
+    if is_exact and all(type(value) in (int, float) and math.isfinite(value) for value in values):
         return FloatDistribution(float(min(values)), float(max(values)))
     return CategoricalDistribution(list(dict.fromkeys(values)))
 
@@ -136,6 +145,20 @@ def _trial(
         if violation is not None:
             trial._system_attrs[f"constraints:{column.removeprefix('constraints_')}"] = violation
     return trial
+
+
+def _mark_apart(trial: FrozenTrial, row: Row, where: str) -> None:
+    """Keep a replicate or a final training apart from the search, as it was in the study that was exported."""
+    phase, point, replicate = (row[column].strip() for column in _APART)
+    if phase in ("", "search"):
+        return
+    if phase not in get_args(Phase):
+        raise InputError(f"{where}: {phase!r} is not a phase", f"phases are {', '.join(get_args(Phase))}")
+    number = _number(replicate, f"{where}, replicate")
+    if number is None or number < 0 or not number.is_integer():
+        raise InputError(f"{where}: {replicate!r} is not the number of a replicate", "the first one is 0")
+    mark = Reevaluation(cast("Phase", phase), point, int(number))
+    trial._system_attrs[PHASE_ATTRIBUTE] = mark.to_attribute()
 
 
 def _value(text: str) -> Any:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from optuna.trial import TrialState
 
 from hpotool.errors import InputError, paste
+from hpotool.storage.control.orders import adopt_study
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.queries import query
+from hpotool.storage.moving.notes import is_on_trial, write_trial_notes
 from hpotool.storage.moving.sources import SourceStudy
 from hpotool.storage.moving.write import MARK, MOST_AT_ONCE, write_trials
 from hpotool.study.draft.write import name_like
 from hpotool.study.file.grammar.values import check_study_name
+from hpotool.study.phase import is_reevaluation
 
-_TRIAL_NOTE = re.compile(r"dashboard:(\d+):(.*)", re.DOTALL)
 _MARKED = """
 SELECT a.value_json, s.study_id, s.study_name FROM study_system_attributes a JOIN studies s USING (study_id)
 WHERE a.key = %s
@@ -107,6 +107,8 @@ def _carry_out(connection: Connection, plan: _Plan) -> Imported:
     study = plan.study
     study_id = _create(connection, plan) if plan.study_id is None else plan.study_id
     new = study.trials[plan.known :]
+    if any(is_reevaluation(trial.system_attrs) for trial in new):
+        adopt_study(connection.run, study_id)  # so that claims know of trials apart from the search
     ids: dict[int, int] = {}
     for start in range(0, len(new), MOST_AT_ONCE):
         part = new[start : start + MOST_AT_ONCE]
@@ -118,7 +120,7 @@ def _carry_out(connection: Connection, plan: _Plan) -> Imported:
                 f"another process is importing {study.name!r} at the moment", "wait, then run the command again"
             )
         ids |= {trial._trial_id: trial_id for trial, trial_id in zip(part, written, strict=True)}
-    _write_trial_notes(connection, study_id, study, ids)
+    write_trial_notes(connection, study_id, study.system_attrs, ids)
     interrupted = sum(trial.state is TrialState.RUNNING for trial in new)
     return Imported(study.name, plan.name, len(new), plan.known, interrupted)
 
@@ -132,9 +134,7 @@ def _create(connection: Connection, plan: _Plan) -> int:
             f"a study {plan.name!r} was created in the meantime", "run the command again with --as ANOTHER_NAME"
         )
     study_id = int(rows[0][0])
-    own = {
-        key: value for key, value in study.system_attrs.items() if not _TRIAL_NOTE.fullmatch(key) and key != MARK
-    }
+    own = {key: value for key, value in study.system_attrs.items() if not is_on_trial(key) and key != MARK}
     system = {key: json.dumps(value) for key, value in own.items()} | {MARK: _mark(study, 0)}
     user = {key: json.dumps(value) for key, value in study.user_attrs.items()}
     connection.run_all(
@@ -149,16 +149,3 @@ def _create(connection: Connection, plan: _Plan) -> int:
 
 def _mark(study: SourceStudy, trials: int) -> str:
     return json.dumps({"source": study.source, "study": study.name, "trials": trials})
-
-
-def _write_trial_notes(connection: Connection, study_id: int, study: SourceStudy, ids: Mapping[int, int]) -> None:
-    """Write the dashboard's notes on trials, which it stores with the study under the trials' ids."""
-    statements: list[tuple[str, Mapping[str, Any]]] = []
-    for key, value in study.system_attrs.items():
-        match = _TRIAL_NOTE.fullmatch(key)
-        if match and int(match[1]) in ids:
-            here = f"dashboard:{ids[int(match[1])]}:{match[2]}"
-            parameters = {"study_id": study_id, "key": here, "value": json.dumps(value)}
-            statements.append((query("set_system_attribute"), parameters))
-    if statements:
-        connection.run_all(statements)

@@ -19,6 +19,7 @@ from hpotool import __version__
 from hpotool.storage.database.queries import query
 from hpotool.storage.fleet.attempts import Refusal, Run
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
+from hpotool.study.doors import storable
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,11 @@ def register_pool_worker(
         "devices": list(devices),
     }
     run(query("register_pool_worker"), vars(worker) | known)
+
+
+def leave_study(run: Run, study_id: int, worker_id: str, reason: str) -> None:
+    """Tell the study that a worker of its pool gives up on it, and works for the others."""
+    run(query("leave_study"), {"study_id": study_id, "worker_id": worker_id, "reason": storable(reason)})
 
 
 def is_pool_over(run: Run, pool: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hpotool.storage.pools.places import Place
+from hpotool.study.wording import count_of
 
 
 def describe_waiting(places: Sequence[Place], unfit: Sequence[str] = (), passed_over: Sequence[str] = ()) -> str:
@@ -14,7 +15,7 @@ def describe_waiting(places: Sequence[Place], unfit: Sequence[str] = (), passed_
     """
     waiting = [f"{place.study} {describe_place(place)}" for place in places if is_waiting(place)]
     found = [*waiting[:3], *passed_over, *(f"one cannot run here ({reason})" for reason in unfit)]
-    more = [f"{len(waiting) - 3} more studies wait"] if len(waiting) > 3 else []
+    more = [count_of(len(waiting) - 3, "more study waits", "more studies wait")] if len(waiting) > 3 else []
     return "; ".join([*found, *more]) or "no study of the pool has anything to do"
 
 

@@ -13,6 +13,7 @@ from hpotool.study.file.grammar.kinds import BROKEN, child, place_of_key
 from hpotool.study.file.grammar.space import Draft
 from hpotool.study.rules.grid import LARGEST_GRID, count_values
 from hpotool.study.space import given_value
+from hpotool.study.wording import count_of
 from hpotool.study.yaml.document import Node, Problems, did_you_mean
 
 
@@ -96,7 +97,8 @@ def _check_grid(document: Node, points: Any, drafts: Mapping[str, Draft], budget
     if isinstance(trials, int) and trials > size:
         place = child(document, "budget", "trials").place
         problems.add(
-            place, f"the grid has only {size} points, so the study would repeat some; write {size} or fewer"
+            place,
+            f"the grid has only {count_of(size, 'point')}, so the study would repeat some; write {size} or fewer",
         )
 
 

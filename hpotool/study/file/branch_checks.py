@@ -10,6 +10,7 @@ from hpotool.study.file.grammar.algorithms import PRUNER, SAMPLER
 from hpotool.study.file.grammar.kinds import BROKEN, child, place_of_key
 from hpotool.study.file.grammar.space import Draft
 from hpotool.study.spec import PopulationSpec
+from hpotool.study.wording import count_of
 from hpotool.study.yaml.document import Node, Problems, did_you_mean
 
 
@@ -96,7 +97,7 @@ def _check_total(document: Node, values: Mapping[str, Any], total: int, problems
     if isinstance(trials, int) and trials != total:
         problems.add(
             child(document, "budget", "trials").place,
-            f"the tiers have {total} trials in total; remove trials from the budget",
+            f"the tiers have {count_of(total, 'trial')} in total; remove trials from the budget",
         )
 
 

@@ -17,6 +17,7 @@ from hpotool.study.rules.regret import PROBABILITY, Regret, is_hardly_anything
 from hpotool.study.rules.replicates import Measurement, average
 from hpotool.study.spec import BudgetSpec, MetricSpec
 from hpotool.study.units import format_duration
+from hpotool.study.wording import count_of
 
 _Front = tuple[tuple[float, ...], ...]  # lower is better
 
@@ -126,7 +127,7 @@ def _target(budget: BudgetSpec, metrics: Sequence[MetricSpec], usage: Usage) -> 
 def _patience(budget: BudgetSpec, usage: Usage) -> str | None:
     if budget.patience is None or usage.progress.finished_since_improvement < budget.patience:
         return None
-    return f"no improvement in the last {usage.progress.finished_since_improvement} finished trials"
+    return f"no improvement in the last {count_of(usage.progress.finished_since_improvement, 'finished trial')}"
 
 
 def _regret(budget: BudgetSpec, usage: Usage) -> str | None:
@@ -143,7 +144,7 @@ def _regret(budget: BudgetSpec, usage: Usage) -> str | None:
 def _failed(budget: BudgetSpec, usage: Usage) -> str | None:
     if budget.failed is None or usage.failed < budget.failed:
         return None
-    return f"{usage.failed} trials failed, and the budget allows {budget.failed}"
+    return f"{count_of(usage.failed, 'trial')} failed, and the budget allows {budget.failed}"
 
 
 def lower_is_better(value: float, metric: MetricSpec) -> float:

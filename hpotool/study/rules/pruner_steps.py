@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hpotool.study.spec import PrunerSpec
+from hpotool.study.wording import count_of
 
 _MEDIAN_TOLERANCE = 2  # a max_resource that is wrong by this factor makes its quarter meaningless
 
@@ -68,7 +69,11 @@ def _hyperband(arguments: Mapping[str, Any], last_step: int, reports: int) -> st
     if brackets in {_brackets(low, last_step, factor), _brackets(low, last_step + 1, factor)}:
         return None
     idle = sum(low * factor**bracket > last_step for bracket in range(brackets))
-    effect = f"{idle} of its {brackets} brackets never prune" if idle else "it lacks the brackets that prune later"
+    effect = (
+        f"{idle} of its {count_of(brackets, 'bracket')} never prune"
+        if idle
+        else "it lacks the brackets that prune later"
+    )
     right = _steps_of_whole_trial(last_step, reports)
     return f"hyperband's max_resource is {high}, but {_ended(last_step)}: {effect}; write max_resource: {right}"
 
@@ -115,8 +120,8 @@ def _patient(arguments: Mapping[str, Any], last_step: int, reports: int) -> str 
     patience = arguments["patience"]
     if reports <= patience + 1:
         return (
-            f"patient waits for {patience} steps without improvement, but a complete trial reported {reports}: "
-            "it never prunes; use a smaller patience"
+            f"patient waits for {count_of(patience, 'step')} without improvement, "
+            f"but a complete trial reported {reports}: it never prunes; use a smaller patience"
         )
     wrapped = arguments.get("wrapped")
     if wrapped is None:

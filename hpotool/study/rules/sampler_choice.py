@@ -11,6 +11,7 @@ from typing import Any
 
 from hpotool.study.rules.grid import count_points
 from hpotool.study.spec import StudySpec
+from hpotool.study.wording import count_of
 
 STARTUP_TRIALS = 10  # the number of finished trials before ``auto`` uses a model
 _IN_TURNS = "a Gaussian process and TPE in turns"
@@ -45,7 +46,7 @@ def choose_sampler(spec: StudySpec, workers: int = 0) -> SamplerChoice:
     """Return how the study is searched; ``workers`` is its current number of workers."""
     if spec.population is not None:
         size, interval = spec.population.population_size, spec.population.interval
-        reason = f"{size} members, {interval} steps per trial, and the worst continue from the best"
+        reason = f"{size} members, {count_of(interval, 'step')} per trial, and the worst continue from the best"
         return SamplerChoice("population based training", (reason,))
     if spec.sampler.name != "auto":
         return SamplerChoice(spec.sampler.name, (_NAMED,))
@@ -54,7 +55,7 @@ def choose_sampler(spec: StudySpec, workers: int = 0) -> SamplerChoice:
     trials = spec.tiers[0].trials if spec.tiers else spec.budget.trials
     if trials is not None and trials <= startup:
         what = "first tier" if spec.tiers else "budget"
-        reason = f"the {what} of {trials} trials ends before a model is used, which is after {startup}"
+        reason = f"the {what} of {count_of(trials, 'trial')} ends before a model is used, which is after {startup}"
         return SamplerChoice("points that keep their distance", (reason,))
     return _choose_in_turns(spec, trials, workers)
 
@@ -75,7 +76,9 @@ def _choose_in_turns(spec: StudySpec, trials: int | None, workers: int) -> Sampl
             f"one model covers all parameters, including those that only some trials have: {_list(conditional)}"
         )
     elif size is not None and trials is not None and size <= trials:
-        reasons.append(f"{trials} trials are enough for each of the {size} points")
+        reasons.append(
+            f"{count_of(trials, 'trial is', 'trials are')} enough for each of the {count_of(size, 'point')}"
+        )
     if workers > 1:
         reasons.append(f"with {workers} workers, each is sent away from the others' running trials")
     return SamplerChoice(_IN_TURNS, tuple(reasons))

@@ -20,6 +20,7 @@ from hpotool.study.confirmation.rounds import by_point, judge, next_round
 from hpotool.study.doors import one_line
 from hpotool.study.occasion import OCCASIONS, Occasion
 from hpotool.study.spec import NotifySpec
+from hpotool.study.wording import count_of
 
 _LAST, _TOO_MANY = 10, 5  # attempts that are looked at, and how many failures of them are told
 _SHOWN_POINTS = 3
@@ -99,7 +100,13 @@ def _idle(facts: Facts) -> Noticed | None:
         return None
     why = f"left: {one_line(activity.last_reason)}" if activity.last_reason else "fell silent"
     of = "" if study.budget_trials is None else f" of {study.budget_trials}"
-    lines = [f"the last worker {why}", f"{study.finished}{of} trials are finished", paste("worker", study.name)]
+    lines = [
+        f"the last worker {why}",
+        f"{study.finished}{of} trials are finished"
+        if of
+        else f"{count_of(study.finished, 'trial is', 'trials are')} finished",
+        paste("worker", study.name),
+    ]
     return Noticed(f"{activity.last_heard_s:.3f}", "\n".join(lines))
 
 
@@ -136,7 +143,9 @@ def _confirmed(facts: Facts) -> Noticed | None:
         return None
     judged = judge(found.order, found.replicates, signs)
     ranked = sorted(zip(judged.best, judged.names, strict=True), key=lambda each: -each[0])[:_SHOWN_POINTS]
-    lines = [f"{name} is best with probability {best:.2f} ({seeds[name]} seeds)" for best, name in ranked]
+    lines = [
+        f"{name} is best with probability {best:.2f} ({count_of(seeds[name], 'seed')})" for best, name in ranked
+    ]
     last = max(one.number for one in found.replicates)
     nothing = "no point was measured well enough, or meets every constraint"
     return Noticed(str(last), "\n".join([*(lines or [nothing]), paste("best", facts.study.name)]))

@@ -90,7 +90,7 @@ if (EVERY_MS > 0) {
   button.addEventListener("click", () => {
     isPaused = !isPaused;
     button.setAttribute("aria-pressed", String(isPaused));
-    say(isPaused ? "standing still" : "live", false);
+    say(isPaused ? "updates paused" : "live", false);
     if (!isPaused) refresh();
   });
   document.addEventListener("visibilitychange", refresh);

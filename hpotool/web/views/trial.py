@@ -21,6 +21,7 @@ from hpotool.errors import paste
 from hpotool.settings import home_folder, study_folder_name
 from hpotool.storage.control.keeping import read_note
 from hpotool.storage.control.studies import list_attempts
+from hpotool.study.wording import count_of
 from hpotool.web.source import Source
 from hpotool.web.views.study import last_events
 
@@ -137,7 +138,7 @@ def draw_steps(study: Study, number: int, reports: Mapping[str, Any]) -> Figure 
         canvas.dot(step, value, "dot trial", 2.4, title=f"step {step}: {value:.6g}")
     name = "the metric" if len(study.directions) > 1 else (study.metric_names or ["the metric"])[0]
     left_out = len(points) - len(finite)
-    more = f" {left_out} reports are not finite." if left_out else ""
+    more = f" {count_of(left_out, 'report is', 'reports are')} not finite." if left_out else ""
     caption = f"Reports of {name} by step"
     return Figure(canvas.svg(caption), f"{caption}.{more}")
 

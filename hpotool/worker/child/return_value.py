@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from hpotool.study.doors import kind_of, shorten
+from hpotool.study.wording import count_of
 
 _TEXTS = (str, bytes, bytearray, memoryview)  # ``float`` reads them all
 _NAMES_SHOWN = 20
@@ -43,7 +44,9 @@ def read_returned(returned: Any, metrics: Sequence[str]) -> Returned:
         return Returned(problem=f"the objective returned the text {text} instead of {_expected(metrics)}")
     count = len(returned) if isinstance(returned, Sequence) else 1
     if count != len(metrics):
-        return Returned(problem=f"the objective returned {count} values instead of {_expected(metrics)}")
+        return Returned(
+            problem=f"the objective returned {count_of(count, 'value')} instead of {_expected(metrics)}"
+        )
     # No more than its length says, because an infinite object can also be a Sequence.
     parts = list(islice(returned, count)) if isinstance(returned, Sequence) else [returned]
     return _read_numbers(dict(zip(metrics, parts, strict=True)))

@@ -24,6 +24,11 @@ class DeviceGate:
         self.waits = waits
         return waits
 
+    @property
+    def is_in_line(self) -> bool:
+        """Whether it is closed only until other trials on the devices end."""
+        return self.waits is not None and self._turn is not None and self._turn.is_in_line
+
     def leave(self) -> None:
         """The trial has ended, or there was none to claim: let others use its memory."""
         if self._turn is not None and self.waits is None:

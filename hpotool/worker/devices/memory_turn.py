@@ -60,6 +60,11 @@ class MemoryTurn:
             self._sleep(pause)
         return None if waits is None else f"gpu {waits[0].number}: {waits[1].reason}"
 
+    @property
+    def is_in_line(self) -> bool:
+        """Whether it waits for other trials' memory, and comes first after a while."""
+        return any(share.promise.is_in_line for share in self._shares)
+
     def give_back(self) -> None:
         """Let the other workers of the devices have it."""
         for share in self._shares:

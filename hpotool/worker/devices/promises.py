@@ -59,11 +59,17 @@ class Promise:
         self._path: Path | None = None
         self._lock: int | None = None
         self._since = 0.0
+        self._standing: Standing | None = None
 
     @property
     def is_asked(self) -> bool:
         """Whether others see this request, granted or not."""
         return self._path is not None
+
+    @property
+    def is_in_line(self) -> bool:
+        """Whether it waits for other promises to end, and will come first if it waits long enough."""
+        return self._standing == "queued"
 
     def ask(self, capacity: Capacity) -> Wait | None:
         """Take the promise if it fits; otherwise return why it does not, and stay in line.
@@ -85,6 +91,7 @@ class Promise:
         """Let others have the memory; without effect where nothing was asked for."""
         path, self._path = self._path, None
         lock, self._lock = self._lock, None
+        self._standing = None
         if path is not None:
             with suppress(OSError):  # the folder was swept; the lock goes with the file
                 path.unlink()
@@ -93,6 +100,10 @@ class Promise:
             os.close(lock)
 
     def _stand(self, standing: Standing) -> None:
+        self._write(standing)
+        self._standing = standing
+
+    def _write(self, standing: Standing) -> None:
         name = _name_of(Request(self._memory, self._since, standing, self._holder))
         path = self._folder / f"{name}.{os.getpid()}-{uuid.uuid4().hex[:8]}"
         if self._path is not None:

@@ -17,6 +17,7 @@ from hpotool.origins.environment import read_environment
 from hpotool.origins.files import fold, walk_files
 from hpotool.origins.hash_cache import hash_content
 from hpotool.storage.control.finals import ARTIFACTS
+from hpotool.study.wording import count_of
 from hpotool.worker.final_training.artifact_place import ArtifactPlace
 from hpotool.worker.log import log_event
 
@@ -55,7 +56,7 @@ class FinalKeeper:
             log_event("artifacts", f"{self._place.name} cannot be written: {error}", logging.ERROR)
         noted: Any = {"place": where, "files": files}
         trial.storage.set_trial_system_attr(trial._trial_id, ARTIFACTS, noted)
-        log_event("artifacts", f"kept {len(files)} artifacts in {where}", place=where)
+        log_event("artifacts", f"kept {count_of(len(files), 'artifact')} in {where}", place=where)
 
     def close(self) -> None:
         """Remove the folder, unless the only copy lies there."""

@@ -6,21 +6,30 @@ import logging
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 
-from hpotool.errors import HpotoolError, InputError
+from hpotool.errors import HpotoolError, InputError, NotFoundError
 from hpotool.storage.fleet.attempts import Attempt, NoTrial, Refusal
 from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.storage.pools.turns import PoolStudy, Turn, read_pool_study
+from hpotool.study.doors import one_line
 from hpotool.study.file.reader import read_study_data
 from hpotool.study.outcome import Outcome
 from hpotool.worker.log import log_event
 from hpotool.worker.pool.open_study import OpenStudy, works_alike
+from hpotool.worker.process.fork_server_handle import ImportInterrupted
+
+_logger = logging.getLogger(__name__)
 
 # Each has a process with its imports: with torch about 500 MB.
 MOST_OPEN = 8
 UNFIT_FOR_S = 300.0  # then it is tried again: somebody may have installed what was missing
+# After its circuit breaker opened. Then one trial is tried again, and one more failure opens the breaker again.
+SHUT_OUT_FOR_S = 3600.0
+# How long a study may be next in its pool and find no room on this worker's GPUs, because trials of others come
+# and go there. Then the worker runs nothing else before it, and so takes its turn in the line for their memory.
+WAITS_IN_LINE_AFTER_S = 300.0
 # How long a study is left to other workers. GPUs are asked again after `look_again`; a quarantine may be lifted.
 PASSED_OVER_FOR_S: Mapping[Refusal, float] = {"device": math.inf, "quarantined": 30.0}
 
@@ -44,15 +53,45 @@ class OpenStudies:
         self._open: OrderedDict[int, OpenStudy] = OrderedDict()
         self._unfit: dict[int, tuple[float, str]] = {}
         self._passed_over: dict[int, tuple[float, str]] = {}
+        self._without_room_since: dict[int, float] = {}  # of studies that were next in the pool ever since
         self._served: int | None = None
         self._waits: str | None = None
 
     def pass_over(self, study_id: int, refused: NoTrial) -> None:
         """Leave a study to other workers for a moment, because of a quarantine or this worker's GPUs."""
-        study = self._open.get(study_id)
-        name = "" if study is None else f"{study.spec.name}: "
         until = self._clock() + PASSED_OVER_FOR_S[refused.kind]
-        self._passed_over[study_id] = until, f"{name}{refused.reason}"
+        self._passed_over[study_id] = until, self._say(study_id, refused.reason)
+
+    def note_choice(self, chosen: int | None, left_out: Collection[int]) -> None:
+        """A study that could have been chosen and was not is no longer next: then it has not been passed over."""
+        self._without_room_since = {
+            study_id: since
+            for study_id, since in self._without_room_since.items()
+            if study_id == chosen or study_id in left_out
+        }
+
+    def waits_in_line(self, study_id: int, refused: NoTrial) -> bool:
+        """Whether a study that found no room has done so for so long that nothing else runs here before it."""
+        study = self._open.get(study_id)
+        if refused.kind != "device" or study is None or not study.is_in_line:
+            self._without_room_since.pop(study_id, None)
+            return False
+        now = self._clock()
+        if now - self._without_room_since.setdefault(study_id, now) < WAITS_IN_LINE_AFTER_S:
+            return False
+        self.wait_for({study_id: self._say(study_id, refused.reason)})
+        return True
+
+    def found_room(self, study_id: int) -> None:
+        """A trial of the study has run here."""
+        self._without_room_since.pop(study_id, None)
+
+    def shut_out(self, study_id: int, reason: str) -> None:
+        """Give up on a study for a long time: its trials fail here, or this worker's part of them does."""
+        said = self._say(study_id, reason)
+        self._unfit[study_id] = self._clock() + SHUT_OUT_FOR_S, said
+        log_event("breaker", f"{said}; this worker goes on with the other studies of the pool", logging.ERROR)
+        self._forget(study_id)
 
     def passed_over(self) -> dict[int, str]:
         """The studies that this worker leaves to others for a moment, with the reasons."""
@@ -88,11 +127,14 @@ class OpenStudies:
             study = self._find(turn)
             if study is not None:
                 study.check_origin()
-        except HpotoolError as error:
-            if not isinstance(error, InputError):
-                raise
-            self._unfit[turn.study_id] = (self._clock() + UNFIT_FOR_S, error.message)
-            log_event("unfit", f"this worker cannot run the study: {error.message}", logging.ERROR)
+        except InputError as error:
+            self._give_up(turn, error.message)
+            return None
+        except (HpotoolError, ImportInterrupted):
+            raise
+        except Exception as error:  # of somebody's own sampler or pruner
+            _logger.exception("opening the study failed")
+            self._give_up(turn, f"{type(error).__name__}: {one_line(str(error))}")
             return None
         if study is not None and self._served != study.study_id:
             before = self._open.get(self._served or 0)
@@ -128,6 +170,14 @@ class OpenStudies:
             _, study = self._open.popitem()
             study.close(has_work_left)
 
+    def _say(self, study_id: int, reason: str) -> str:
+        study = self._open.get(study_id)
+        return reason if study is None else f"{study.spec.name}: {reason}"
+
+    def _give_up(self, turn: Turn, reason: str) -> None:
+        self._unfit[turn.study_id] = (self._clock() + UNFIT_FOR_S, reason)
+        log_event("unfit", f"this worker cannot run the study: {reason}", logging.ERROR)
+
     def _find(self, turn: Turn) -> OpenStudy | None:
         study = self._open.get(turn.study_id)
         if study is None or study.version != turn.version:
@@ -150,7 +200,10 @@ class OpenStudies:
                 return study
             self._forget(turn.study_id)
         opened = self._new_study(turn.study_id, known)
-        opened.open()
+        try:
+            opened.open()
+        except NotFoundError:
+            return None
         while len(self._open) >= MOST_OPEN:
             self._forget(next(iter(self._open)))
         self._open[turn.study_id] = opened

@@ -65,6 +65,7 @@ class OpenStudy:
 
         Raises:
             InputError: that is not possible.
+            NotFoundError: the study was deleted meanwhile.
             ImportInterrupted: the worker must leave.
         """
         try:
@@ -109,6 +110,11 @@ class OpenStudy:
     def has_checkpoint(self, root_number: int) -> bool:
         """Whether a lineage could go on from a checkpoint."""
         return self._served.checkpoints.has_checkpoint(root_number)
+
+    @property
+    def is_in_line(self) -> bool:
+        """Whether its next trial waits only for the memory of other trials on the worker's GPUs."""
+        return self._served.gate.is_in_line
 
     def leave_line(self) -> None:
         """Let others go first on the GPUs: the worker turns to another study."""

@@ -12,7 +12,7 @@ from hpotool.errors import EXIT_FAILED, HpotoolError
 from hpotool.storage.database.outage import GaveUpError
 from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.storage.pools.places import list_places
-from hpotool.storage.pools.turns import EndedTurn, NoTurn, Turn, choose_study
+from hpotool.storage.pools.turns import EndedTurn, NoTurn, Turn, choose_study, leave_study
 from hpotool.storage.pools.waiting import describe_waiting
 from hpotool.worker.log import log_event
 from hpotool.worker.loop import Departure, depart_as_asked, judge_broken
@@ -69,7 +69,7 @@ class PoolLoop:
             chosen = self._choose()
             if isinstance(chosen, NoTurn):
                 return self._wait(chosen)
-            departure = self._serve(chosen)
+            self._serve(chosen)
         except GaveUpError:
             if self._stopping.level == Level.STAY:
                 raise
@@ -80,20 +80,22 @@ class PoolLoop:
             log_event("refused", f"the worker hit an error and continues: {error.message}", logging.ERROR)
             return self._after_broken(error.message)
         self._broken_in_a_row = 0
-        return departure
+        return None
 
     def _choose(self) -> Turn | NoTurn:
         last, self._last = self._last, None
         self._membership.ensure_alive()
         self._passed_over = self._studies.passed_over()
         left_out = {*self._studies.unfit(), *self._passed_over}
-        return choose_study(self._storage.run, self._pool, last, left_out)
+        chosen = choose_study(self._storage.run, self._pool, last, left_out)
+        self._studies.note_choice(chosen.study_id if isinstance(chosen, Turn) else None, left_out)
+        return chosen
 
-    def _serve(self, turn: Turn) -> Departure | None:
+    def _serve(self, turn: Turn) -> None:
         self._last = EndedTurn(turn)
         study = self._studies.turn_to(turn)
         if study is None or self._stopping.is_requested():
-            return None
+            return
         began = time.monotonic()
         departure = study.take_turn()
         refused = study.refused
@@ -102,9 +104,29 @@ class PoolLoop:
             self._in_vain, self._waits_for = 0, ""
             self._studies.wait_for({})
             self._studies.look_again()
+            self._studies.found_room(turn.study_id)
+        elif self._studies.waits_in_line(turn.study_id, refused):
+            self._stay_in_line(turn.study_id)
         elif refused.kind in PASSED_OVER_FOR_S:
             self._studies.pass_over(turn.study_id, refused)
-        return departure
+        if departure is not None:
+            self._leave_study(turn, departure)
+
+    def _leave_study(self, turn: Turn, departure: Departure) -> None:
+        """The breaker opened in one study: that says nothing of the others."""
+        self._studies.shut_out(turn.study_id, departure.reason)
+        reason = f"{departure.reason}; the worker goes on with the other studies of pool {self._pool}"
+        leave_study(self._storage.run, turn.study_id, self._storage.worker.worker_id, reason)
+
+    def _stay_in_line(self, study_id: int) -> None:
+        """Run nothing else: each trial that did would keep the study without room."""
+        place = f"in line for {study_id}"
+        if place != self._waits_for:
+            self._waits_for = place
+            log_event(
+                "idle", f"waiting: {self._studies.waits()} (nothing else runs here before it)", pool=self._pool
+            )
+        self._pause()
 
     def _after_broken(self, error: str) -> Departure | None:
         self._broken_in_a_row += 1
@@ -120,11 +142,14 @@ class PoolLoop:
         self._studies.wait_for(passed_over)
         if self._in_vain % _SOON_IDLE_LONG == 0:
             self._say_why(unfit, passed_over)
+        self._pause()
+        self._studies.look_again()
+        return None
+
+    def _pause(self) -> None:
         self._in_vain += 1
         seconds = _IDLE_WAIT_S if self._in_vain <= _SOON_IDLE_LONG else self._long_idle_wait_s
         self._stopping.wait(timedelta(seconds=seconds * random.uniform(0.75, 1.25)))
-        self._studies.look_again()
-        return None
 
     def _say_why(self, unfit: Mapping[int, str], passed_over: Mapping[int, str]) -> None:
         places = list_places(self._storage.run, 0.0, pool=self._pool)

@@ -5,11 +5,12 @@ It watches the trials of every study of the pool, because nobody else may be lef
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
-from hpotool.errors import DatabaseUnreachableError, HpotoolError
+from hpotool.errors import DatabaseUnreachableError, HpotoolError, InputError
 from hpotool.storage.control.orders import read_retry_spec
 from hpotool.storage.fleet.attempts import Attempt, FollowUp, Orders, Run, follow_up_of
 from hpotool.storage.fleet.worker_storage import WorkerStorage
@@ -26,6 +27,7 @@ from hpotool.worker.membership.reaper import Reaper, RunningTrial
 from hpotool.worker.membership.side_threads import Step
 from hpotool.worker.signals import Stopping
 
+_logger = logging.getLogger(__name__)
 NO_STUDY = 0  # no study has this id
 MOST_SILENT = 2  # of grace periods without a heartbeat, after which a worker's place is not counted
 
@@ -172,9 +174,21 @@ class PoolReaper(Reaper):
             rescue=rescue,
         )
         self._pool = pool
+        self._unreadable: set[int] = set()
 
     def _find_running(self) -> list[RunningTrial]:
         return self._read("find_running_in_pool", {"pool": self._pool})
+
+    def _reap_if_dead(self, trial: RunningTrial, now: float) -> bool:
+        try:
+            return super()._reap_if_dead(trial, now)
+        except (
+            InputError
+        ) as error:  # a newer hpotool stored settings that this one cannot read: a newer worker reaps
+            if trial.study_id not in self._unreadable:
+                self._unreadable.add(trial.study_id)
+                _logger.warning("lost trials of a study are left to newer workers: %s", error.message)
+            return False
 
     def _follow_up(self, trial: RunningTrial) -> FollowUp:
         retry = read_retry_spec(self._run, trial.study_id)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import optuna
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
 
+from hpotool.errors import NotFoundError
 from hpotool.search.every_point import WholeGrid, WholeTree
 from hpotool.search.samplers import SeededSampler
 from hpotool.storage.control.confirmations import order_next_round
@@ -17,6 +21,7 @@ from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.storage.optuna.postgres import PostgresStorage
 from hpotool.study.spec import StudySpec
+from hpotool.study.wording import count_of
 from hpotool.worker.attempt.running_attempt import AttemptResult
 from hpotool.worker.branches import Branches, branching_rule
 from hpotool.worker.log import log_event
@@ -34,6 +39,23 @@ def open_search(url: DatabaseUrl, study_id: int) -> optuna.Study:
     """Open the study on a connection of its own, without the trials beside its search."""
     storage = PostgresStorage(url, hides_reevaluations=True)
     return optuna.load_study(study_name=storage.get_study_name_from_id(study_id), storage=storage)
+
+
+def load_study(
+    storage: WorkerStorage, study_id: int, sampler: BaseSampler, pruner: BasePruner | None
+) -> optuna.Study:
+    """Open the study by its id, whatever it is called by now.
+
+    Raises:
+        NotFoundError: it was deleted meanwhile, for example while its objective was imported.
+    """
+    while True:
+        try:
+            name = storage.get_study_name_from_id(study_id)
+        except KeyError:
+            raise NotFoundError("the study no longer exists", "hpotool studies") from None
+        with suppress(KeyError):  # renamed in between
+            return optuna.load_study(study_name=name, storage=storage, sampler=sampler, pruner=pruner)
 
 
 def side_environment(url: DatabaseUrl) -> Mapping[str, str]:
@@ -65,7 +87,11 @@ def order_more(storage: WorkerStorage, study_id: int, spec: StudySpec, worker_id
     signs = [-1.0 if metric.direction == "maximize" else 1.0 for metric in spec.metrics]
     numbers = order_next_round(storage.run, study_id, worker_id, signs)
     if numbers:
-        log_event("confirm", f"it is not decided yet: {len(numbers)} more replicates wait", trials=numbers)
+        log_event(
+            "confirm",
+            f"it is not decided yet: {count_of(len(numbers), 'more replicate waits', 'more replicates wait')}",
+            trials=numbers,
+        )
     return bool(numbers)
 
 

@@ -41,6 +41,7 @@ from hpotool.worker.serving.parts import (
     before_claim,
     compare_versions,
     forgive_nothing,
+    load_study,
     new_branches,
     open_search,
     order_more,
@@ -110,6 +111,7 @@ class ServedStudy:
 
         Raises:
             InputError: that is not possible.
+            NotFoundError: the study was deleted meanwhile.
             ImportInterrupted: the worker must leave.
         """
         self._started.callback(self.runner.close)
@@ -118,9 +120,7 @@ class ServedStudy:
         cold = self.runner.start(stopping.is_requested)
         if cold is not None:
             log_event("cold", f"every attempt has to import the objective again: {cold}", logging.WARNING)
-        self._study = optuna.load_study(
-            study_name=self.spec.name, storage=self._worker.storage, sampler=self._sampler, pruner=self._pruner
-        )
+        self._study = load_study(self._worker.storage, self.study_id, self._sampler, self._pruner)
         for companion in self._beside:
             self._started.enter_context(companion)
 

@@ -207,6 +207,25 @@ def test_what_a_worker_may_wait_for(pool: Pool, state: str, may_come: bool) -> N
     assert worker.take()
 
 
+@pytest.mark.parametrize("jump", ["1 day", "-1 day"])
+def test_a_clock_that_was_set_back_or_forward_keeps_no_study_from_its_turn(pool: Pool, jump: str) -> None:
+    pool.add("tiny", trials=1)
+    paused = pool.add("paused")
+    set_state(pool.connection.run, paused, "paused", "", "test")
+    one, other = pool.worker(), pool.worker()
+    assert one.take()
+    assert other.take() is None
+    assert other.choose() == NoTurn(may_come=True), "it is left alone for a moment"
+    pool.connection.run(
+        "UPDATE hpotool.pool_places SET look_again_at = look_again_at + %s::interval "
+        "WHERE look_again_at < '9999-01-01'",
+        (jump,),
+    )
+    assert pool.name_of(other.choose()) == "tiny", "whoever was lost with its only trial frees the place"
+    assert isinstance(other.claim(), NoTrial)
+    assert other.choose() == NoTurn(may_come=True), "and it is left alone again; nothing else was opened"
+
+
 def test_replicates_open_a_study_that_is_done(pool: Pool) -> None:
     study_id = pool.add("one", trials=1)
     worker = pool.worker()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 
 from hpotool.storage.control import launches
+from hpotool.storage.control.creation import create_or_resume, find_study_id
+from hpotool.storage.control.keeping import delete_study
 from hpotool.storage.control.orders import adopt_study, end_worker, read_events, register_worker
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.attempts import Run, beat, read_orders
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
+from hpotool.study.file.reader import read_study_file
 
 
 @pytest.fixture
@@ -89,3 +92,25 @@ def test_a_deleted_study_takes_its_launches_along(run: Run) -> None:
     record(run)
     run("DELETE FROM studies WHERE study_id = 1", {})
     assert run("SELECT count(*) FROM hpotool.launches", {}) == [(0,)]
+
+
+def test_what_was_launched_for_a_pool_survives_the_study_that_it_is_recorded_with(study_database_url: str) -> None:
+    connection = Connection(DatabaseUrl.parse(study_database_url))
+    ids = []
+    for name in ("first", "second", "elsewhere"):
+        pool = "q" if name == "elsewhere" else "p"
+        text = (
+            f"study: {name}\nobjective: {{python: 'm:f'}}\nmetrics: {{loss: minimize}}\npool: {pool}\n"
+            "search_space: {x: {float: [0, 1]}}\n"
+        )
+        create_or_resume(connection, read_study_file(text), "test")
+        ids.append(find_study_id(connection, name))
+    first, second, _ = ids
+    request = {"workers": 2, "pool": "p"}
+    launches.record_launch(connection.run, first, "ssh-p", "ssh", 2, request, "me@here", "2 workers by ssh")
+    record(connection.run, "ssh-own", first)
+    delete_study(connection, first)
+    assert [each.launch_id for each in launches.list_launches(connection.run, second)] == ["ssh-p"]
+    assert launches.list_launches(connection.run, ids[2]) == []
+    delete_study(connection, second)  # nobody is left to take it over
+    assert connection.run("SELECT count(*) FROM hpotool.launches") == [(0,)]

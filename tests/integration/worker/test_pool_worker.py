@@ -15,8 +15,10 @@ import optuna
 import pytest
 
 from hpotool.errors import NotFoundError
+from hpotool.storage.control.confirmations import order_confirmation
 from hpotool.storage.control.creation import change_spec, create_or_resume, read_spec
-from hpotool.storage.control.orders import set_state
+from hpotool.storage.control.keeping import delete_study, rename_study, set_archived
+from hpotool.storage.control.orders import read_events, set_state
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.attempts import claim_trial, new_attempt_id
@@ -24,6 +26,7 @@ from hpotool.storage.fleet.quarantines import begin_quarantine, lift_quarantines
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.storage.pools.accounts import set_quota
 from hpotool.storage.pools.turns import Turn, choose_study, register_pool_worker
+from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.file.reader import read_study_file
 from hpotool.study.rules.quarantine import Place
 from hpotool.worker.allowed import Allowed
@@ -44,6 +47,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 with (HERE / "imported").open("a") as file:
     file.write("{name}\\n")
+while (HERE / "importing-{name}").exists():
+    time.sleep(0.02)
 
 def f(trial):
     x = trial.suggest_float("x", 0, 1)
@@ -51,6 +56,8 @@ def f(trial):
         file.write("{name} " + str(os.getppid()) + "\\n")
     while (HERE / "hold-{name}").exists():
         time.sleep(0.02)
+    if (HERE / "broken-{name}").exists():
+        raise ValueError("it is broken")
     return x
 """
 
@@ -66,12 +73,19 @@ class Scene:
     def __post_init__(self) -> None:
         self.connection = Connection(self.url)
 
-    def add(self, name: str, settings: str = "", trials: int = 3, isolation: str = "process") -> int:
+    def add(
+        self,
+        name: str,
+        settings: str = "",
+        trials: int = 3,
+        isolation: str = "process",
+        sampler: str = "random",
+    ) -> int:
         module = f"pool_{name}_{self.folder.name.replace('-', '_')}"
         (self.folder / f"{module}.py").write_text(MODULE.replace("{name}", name))
         text = (
             f"study: {name}\nobjective: {{python: '{module}:f', isolation: {isolation}}}\n"
-            f"metrics: {{loss: minimize}}\nbudget: {{trials: {trials}}}\nsampler: random\npool: p\n{settings}"
+            f"metrics: {{loss: minimize}}\nbudget: {{trials: {trials}}}\nsampler: {sampler!r}\npool: p\n{settings}"
         )
         create_or_resume(self.connection, read_study_file(text), "test")
         return int(self.ask("SELECT study_id FROM studies WHERE study_name = %s", name))
@@ -258,6 +272,57 @@ def test_a_lost_workers_trial_is_reaped_whichever_study_is_served(scene: Scene) 
     assert rows == [("lost", 0)]
 
 
+def test_a_study_that_only_a_newer_hpotool_understands_keeps_no_other_from_being_reaped(scene: Scene) -> None:
+    newer = scene.add("newer", "max_running: 1\n", trials=1)
+    older = scene.add("older", "max_running: 1\n", trials=1)
+    here = identify_worker("cpu")
+    for number, study_id in enumerate((newer, older)):
+        gone = WorkerIdentity(f"gone-{number}", here.host, 2**22 - 3, here.process_space, "0", "cpu")
+        register_pool_worker(scene.connection.run, "p", gone)
+        claim_trial(scene.connection.run, study_id, gone, new_attempt_id())
+    scene.connection.run(
+        "UPDATE hpotool.study_settings SET spec = jsonb_set(spec, '{sampler,name}', '\"of-tomorrow\"') "
+        "WHERE study_id = %s",
+        (newer,),
+    )
+    with scene.working():
+        wait_until(lambda: scene.finished("older") == 1, "the lost trial of the other study to be run again")
+    assert scene.ask("SELECT state::text FROM trials WHERE study_id = %s", newer) == "RUNNING"
+
+
+OTHERS = {
+    "tiers": "tiers: [{trials: 2, steps: 2}, {trials: 1, steps: 4}]\nsampler: random\n",
+    "population": "sampler: {name: pbt, population_size: 4, interval: 1}\nbudget: {trials: 6}\n",
+    "grid": "sampler: grid\n",
+    "once": "duplicates: skip\nsampler: random\nbudget: {trials: 3}\n",
+}
+
+
+def test_every_kind_of_study_is_served_in_one_pool(scene: Scene) -> None:
+    """Tiers, a population, a grid, a command, an objective in the worker's own process, and confirmations."""
+    scene.add("in_process", isolation="none")
+    (scene.folder / "kinds.py").write_text(
+        "def f(trial):\n    x = trial.suggest_categorical('x', [1, 2, 3])\n"
+        "    for step in range(1, 5):\n        trial.report(float(x), step)\n    return float(x)\n"
+    )
+    space = "search_space: {x: {choice: [1, 2, 3]}}\n"
+    for name, settings in OTHERS.items():
+        objective = "objective: {python: 'kinds:f'}\n"
+        text = f"study: {name}\n{objective}metrics: {{loss: minimize}}\npool: p\n{space}{settings}"
+        create_or_resume(scene.connection, read_study_file(text), "test")
+    command = "objective: {command: [printf, '{{\"loss\": %s}}', '{x}']}\n"
+    text = f"study: command\n{command}metrics: {{loss: minimize}}\npool: p\n{space}budget: {{trials: 3}}\n"
+    create_or_resume(scene.connection, read_study_file(text), "test")
+    asked = scene.add("asked", trials=1)
+    with scene.working(stays=True):
+        expected = {"in_process": 3, "tiers": 3, "population": 6, "grid": 3, "once": 3, "command": 3, "asked": 1}
+        wait_until(lambda: {name: scene.finished(name) for name in expected} == expected, "every study to be done")
+        order = Order((Point("trial 0", {"x": 0.5}, trial=0),), seeds=2)
+        order_confirmation(scene.connection.run, asked, "test", order.including)
+        wait_until(lambda: scene.finished("asked") == 3, "the confirmations of a study that was done")
+    assert scene.departures[0].exit_code == 0
+
+
 def test_a_worker_keeps_only_a_few_studies_open(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(open_studies, "MOST_OPEN", 2)
     for name in "abc":
@@ -380,3 +445,83 @@ def test_a_search_that_can_gain_little_more_ends_its_study_and_not_the_worker(sc
         "SELECT reason FROM hpotool.events WHERE study_id = %s AND to_state = 'done'", (study_id,)
     )
     assert reason[0].startswith("budget.regret: ")
+
+
+def test_a_breaker_that_opens_in_one_study_leaves_the_worker_to_the_others(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = scene.add("broken", "priority: 5\n", trials=99)
+    scene.add("sound")
+    (scene.folder / "broken-broken").touch()
+    with caplog.at_level("INFO"):
+        departure = scene.work()
+    assert scene.finished("sound") == 3
+    assert len([line for line in scene.lines("ran") if line.startswith("broken")]) == 10
+    assert departure.exit_code == 1
+    because = "circuit breaker: the last 10 different points failed on this worker (error)"
+    assert departure.reason.startswith(f"no study that is left in pool p can run here: broken: {because}")
+    assert "this worker goes on with the other studies of the pool" in caplog.text
+    [event] = [
+        event
+        for event in read_events(scene.connection.run, broken)
+        if event.kind == "worker" and event.reason.startswith(because)
+    ]
+    assert event.to_state == "ended", "people are told of it"
+    assert event.reason.endswith("; the worker goes on with the other studies of pool p")
+
+
+def test_a_study_is_tried_again_long_after_its_breaker_opened(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_studies, "SHUT_OUT_FOR_S", 1.0)
+    scene.add("broken", "priority: 5\n", trials=3)
+    (scene.folder / "broken-broken").touch()
+    with scene.working(stays=True):
+        wait_until(lambda: len(scene.lines("ran")) >= 12, "one more try, and one more")
+        (scene.folder / "broken-broken").unlink()
+        wait_until(lambda: scene.finished("broken") == 3, "the study to be done after all")
+
+
+@pytest.mark.parametrize("fate", ["deleted", "renamed", "archived", "paused", "moved to another pool"])
+def test_whatever_becomes_of_a_study_while_its_objective_is_imported(scene: Scene, fate: str) -> None:
+    study_id = scene.add("first", "priority: 5\n")
+    scene.add("second")
+    held = scene.folder / "importing-first"
+    held.touch()
+    run = scene.connection.run
+    with scene.working() as thread:
+        wait_until(lambda: "first" in scene.lines("imported"), "the import to begin")
+        if fate == "deleted":
+            delete_study(scene.connection, study_id)
+        elif fate == "renamed":
+            rename_study(scene.connection, "first", "other", "ann")
+        elif fate == "archived":
+            set_archived(scene.connection, study_id, archived=True)
+        elif fate == "paused":
+            set_state(run, study_id, "paused", "", "ann")
+        else:
+            change_spec(scene.connection, "first", lambda spec: replace(spec, pool="q"), "ann")
+        held.unlink()
+        wait_until(lambda: scene.finished("second") == 3, "the other study")
+        if fate == "paused":
+            set_state(run, study_id, "running", "", "ann")
+        if fate in ("renamed", "archived", "paused"):
+            name = "other" if fate == "renamed" else "first"
+            wait_until(lambda: scene.finished(name) == 3, "the study itself")
+        thread.join(60)
+    assert [departure.exit_code for departure in scene.departures] == [0]
+
+
+def test_somebodys_own_sampler_that_fails_costs_its_study_the_worker_and_nothing_else(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    (scene.folder / "own_samplers.py").write_text(
+        "import optuna\nclass Broken(optuna.samplers.RandomSampler):\n"
+        "    def __init__(self, seed=None):\n        raise ZeroDivisionError('no\\nluck')\n"
+    )
+    scene.add("odd", "priority: 5\n", sampler="own_samplers:Broken")
+    scene.add("sound")
+    departure = scene.work()
+    assert scene.finished("sound") == 3
+    assert "ZeroDivisionError: no luck" in departure.reason
+    assert "Traceback" in caplog.text, "its author needs to know where"

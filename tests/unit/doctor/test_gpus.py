@@ -44,6 +44,11 @@ def test_devices_that_are_not_there_are_broken(tmp_path: Path) -> None:
     assert GPUS.look("visible devices", Gpus(nvml, tmp_path, {"CUDA_VISIBLE_DEVICES": "0,9"})).verdict == "broken"
     assert GPUS.look("visible devices", Gpus(nvml, tmp_path, {"CUDA_VISIBLE_DEVICES": "0,1"})).verdict == "ok"
     assert GPUS.look("visible devices", Gpus(nvml, tmp_path, {"CUDA_VISIBLE_DEVICES": ""})).verdict == "ok"
+    assert GPUS.look("visible devices", Gpus(nvml, tmp_path, {"CUDA_VISIBLE_DEVICES": "-1"})).verdict == "ok"
+    cut = GPUS.look("visible devices", Gpus(nvml, tmp_path, {"CUDA_VISIBLE_DEVICES": "9,0"}))
+    assert "has 2 entries, and CUDA uses 0 of them" in cut.says
+    twice = GPUS.look("visible devices", Gpus(nvml, tmp_path, {"CUDA_VISIBLE_DEVICES": "1,1"}))
+    assert "names gpu 1 twice, for which CUDA uses no GPU at all" in twice.says
 
 
 def test_a_device_that_is_lost_is_broken_and_the_other_checks_go_on(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_a_sound_study_is_well() -> None:
             "everything fails on a,",
         ),
         ("versions of workers", {"health": {"workers": [worker(version="0.0.1")]}}, "warning", "hpotool 0.0.1"),
-        ("silent workers", {"health": {"workers": [worker(silent_s=25.0)]}}, "warning", "1 workers are silent: w"),
+        ("silent workers", {"health": {"workers": [worker(silent_s=25.0)]}}, "warning", "1 worker is silent: w"),
     ],
 )
 def test_each_trouble_is_found_and_nothing_else(

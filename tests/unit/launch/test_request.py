@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 
 from hpotool.errors import InputError
 from hpotool.launch.request import Request, grace_within, new_launch_id
+from hpotool.study.units import parse_duration
 from tests.unit.launch.requests import request
 
 
@@ -45,3 +47,8 @@ def test_a_worker_hands_back_before_the_system_kills_it() -> None:
 def test_no_two_launches_have_one_name() -> None:
     assert len({new_launch_id("ssh") for _ in range(50)}) == 50
     assert new_launch_id("ssh").startswith("ssh-")
+
+
+def test_a_long_grace_is_one_that_a_worker_reads() -> None:
+    words = request("slurm", grace_s=1_000_000.0).worker_words()
+    assert parse_duration(words[words.index("--grace") + 1]) == timedelta(seconds=1_000_000)

@@ -101,6 +101,58 @@ def test_auto_is_one_slot_per_device_and_none_is_the_cpu(library: FakeLibrary) -
 
 
 @pytest.mark.parametrize(
+    ("visible", "found"),
+    [
+        ("0,1", ["GPU-aaa", "GPU-bbb"]),
+        ("1,0", ["GPU-bbb", "GPU-aaa"]),
+        (" 1 , GPU-a ", ["GPU-bbb", "GPU-aaa"]),
+        ("MIG-c2,MIG-c1", ["MIG-c2", "MIG-c1"]),
+        ("0,-1,1", ["GPU-aaa"]),
+        ("0,9,1", ["GPU-aaa"]),
+        ("0,,1", ["GPU-aaa"]),
+        ("GPU-b,GPU-none,GPU-a", ["GPU-bbb"]),
+        ("0,1,", ["GPU-aaa", "GPU-bbb"]),
+        ("-1", []),
+        ("NoDevFiles", []),
+        ("", []),
+        ("0,0", []),
+        ("0,1,GPU-aaa", []),
+    ],
+)
+def test_what_is_visible_is_what_cuda_makes_of_the_list(
+    library: FakeLibrary, visible: str, found: list[str]
+) -> None:
+    devices = visible_devices(Nvml(library), {"CUDA_VISIBLE_DEVICES": visible})
+    assert [device.uuid for device in devices] == found
+    assert [device.number for device in devices] == list(range(len(found)))
+
+
+@pytest.mark.parametrize(
+    ("option", "visible", "sentence", "hint"),
+    [
+        ("0,0", None, "--gpu 0,0 names gpu 0 twice", "--gpu 0"),
+        ("1,0,GPU-b", None, "--gpu 1,0,GPU-b names gpu 1 twice", "--gpu 1,0"),
+        (
+            "auto",
+            "1,1",
+            "CUDA_VISIBLE_DEVICES=1,1 names gpu 1 twice, for which CUDA uses no GPU",
+            "--gpu none",
+        ),
+        (None, "0,GPU-aaa", "names gpu 0 twice", "name each once"),
+    ],
+)
+def test_a_device_that_is_named_twice_is_refused(
+    library: FakeLibrary, option: str | None, visible: str | None, sentence: str, hint: str
+) -> None:
+    environment = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+    with pytest.raises(InputError) as refused:
+        choose_slots(option, Nvml(library), environment)
+    assert sentence in refused.value.message
+    assert hint in (refused.value.hint or "")
+    assert choose_slots("none", Nvml(library), environment)[0].label == "cpu"
+
+
+@pytest.mark.parametrize(
     ("option", "visible", "sentence"),
     [
         ("7", None, "there is no GPU '7' here"),

@@ -103,3 +103,12 @@ def test_a_worker_that_holds_nothing_leaves_on_the_spot(number: int, code: int) 
 )
 def test_a_signal_is_answered(level: Level, name: str, trial: int | None, said: str | None) -> None:
     assert describe_level(level, name, trial, GRACE) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.5, "0.5 s"), (5, "5 s"), (90, "90 s"), (600, "10 min"), (1_000_000, "11 d 13 h")]
+)
+def test_a_grace_is_said_as_people_say_it(seconds: float, said: str) -> None:
+    sentence = describe_level(Level.STOP, "SIGTERM", 4, timedelta(seconds=seconds))
+    assert sentence is not None
+    assert f"it has {said} to save a checkpoint" in sentence

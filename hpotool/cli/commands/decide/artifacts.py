@@ -10,6 +10,7 @@ import typer
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, say, show
 from hpotool.errors import paste
+from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,4 +84,4 @@ def _fetch(finals: Sequence[Final], folder: Path) -> None:
     for final in finals:
         place = ArtifactPlace(CheckpointLocation.parse(final.place or ""))
         fetched = place.fetch([*final.files, {"name": RECIPE}], folder)
-        say(f"fetched {len(fetched) - 1} files and {RECIPE} of trial {final.number} into {folder}")
+        say(f"fetched {count_of(len(fetched) - 1, 'file')} and {RECIPE} of trial {final.number} into {folder}")

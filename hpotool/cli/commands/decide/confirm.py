@@ -9,6 +9,7 @@ import typer
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, say, show
 from hpotool.errors import InputError, NotFoundError, paste
+from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -143,7 +144,10 @@ def _draw(found: ConfirmationAnswer) -> RenderableType:
     if failed:
         reasons = {f"{one.outcome}: {one.reason}" if one.reason else str(one.outcome) for one in failed}
         lines.append(
-            words(f"{len(failed)} replicates failed permanently ({'; '.join(sorted(reasons)[:3])})", "red")
+            words(
+                f"{count_of(len(failed), 'replicate')} failed permanently ({'; '.join(sorted(reasons)[:3])})",
+                "red",
+            )
         )
     return Group(table(rows), *lines)
 
@@ -243,7 +247,7 @@ def _order(
     if not numbers:
         say("all requested replicates exist already")
         return
-    say(f"queued {len(numbers)} replicates of {len(order.points)} points")
+    say(f"queued {count_of(len(numbers), 'replicate')} of {count_of(len(order.points), 'point')}")
     if not _has_workers(connection, name):
         say(f"{name!r} has no workers; start one: {paste('worker', '--study', name)}")
 

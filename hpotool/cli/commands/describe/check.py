@@ -14,6 +14,7 @@ import typer
 from hpotool.cli.options import FormatOption, StorageOption
 from hpotool.cli.output import Answer, Format, say, show
 from hpotool.cli.study_files import SetOption, read_study
+from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
     import optuna
@@ -104,7 +105,7 @@ def _say(spec: StudySpec, file: Path) -> None:
     from hpotool.study.rules.sampler_choice import choose_sampler
 
     space = (
-        _count(len(spec.search_space), "parameter")
+        count_of(len(spec.search_space), "parameter")
         if spec.search_space
         else "parameters suggested by the objective"
     )
@@ -140,10 +141,6 @@ def _say_risk(spec: StudySpec, earlier: str, storage: str | None) -> None:
         say(f"study {earlier} has too few complete trials with reports to compare early ranks with final ones")
     else:
         say(f"in study {earlier}, ranks {found.early} foretell final ones (correlation {found.correlation:.2f})")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _example_command(spec: StudySpec, points: list[dict[str, Any]]) -> list[str] | None:

@@ -13,6 +13,7 @@ from hpotool.cli.options import FormatOption, StorageOption
 from hpotool.cli.output import Answer, Format, say, show
 from hpotool.cli.study_files import SetOption, read_study
 from hpotool.errors import InputError, paste
+from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
     from hpotool.study.spec import StudySpec
@@ -138,7 +139,8 @@ def _create(spec: StudySpec, storage: str | None, format: Format) -> None:
     here = read_here(done.spec)
     differences = remember_origin(connection, done.spec, here, anew=bool(done.changes))
     if done.is_new:
-        budget = f"{done.spec.budget.trials} trials" if done.spec.budget.trials is not None else "no limit"
+        trials = done.spec.budget.trials
+        budget = "no limit" if trials is None else count_of(trials, "trial")
         warm = f", {len(done.spec.warm_start)} queued" if done.spec.warm_start else ""
         say(f"created study {done.spec.name!r}: {budget}{warm}")
     else:

@@ -14,6 +14,7 @@ import typer
 from hpotool.cli.options import refuse_study_beside_pool
 from hpotool.cli.output import say
 from hpotool.errors import EXIT_DONE, EXIT_FAILED, InputError, NotFoundError, paste
+from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
     from hpotool.launch.target import Target
@@ -167,14 +168,8 @@ def _say(
 ) -> int:
     for where, why in failures.items():
         say(f"{where} failed: {why}")
-    count = f"{started} worker" if started == 1 else f"{started} workers"
-    on = (
-        "on the CPU (--gpus 1 gives each a GPU)"
-        if not gpus
-        else f"with {gpus} GPU each"
-        if gpus == 1
-        else f"with {gpus} GPUs each"
-    )
+    count = count_of(started, "worker")
+    on = f"with {count_of(gpus, 'GPU')} each" if gpus else "on the CPU (--gpus 1 gives each a GPU)"
     say(f"launched {count} as {launch_id}, {on}")
     if checkpoints is None:
         say("without --checkpoints, a trial that moves to another machine starts over")

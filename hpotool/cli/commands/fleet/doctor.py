@@ -11,6 +11,7 @@ import typer
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, say, show
 from hpotool.errors import EXIT_DONE, EXIT_FAILED, HpotoolError
+from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -145,7 +146,7 @@ def _show(found: Sequence[Found], format: Format, *, every: bool) -> None:
     )
     if format is Format.TABLE:
         others = f", {counts['unknown']} could not be checked" if counts["unknown"] else ""
-        say(f"{len(found)} checks: {counts['broken']} broken, {counts['warning']} warnings{others}")
+        say(f"{len(found)} checks: {counts['broken']} broken, {count_of(counts['warning'], 'warning')}{others}")
 
 
 def _draw(found: Sequence[Found], *, every: bool) -> RenderableType:

@@ -15,6 +15,7 @@ from hpotool.cli.durations import read_duration
 from hpotool.cli.options import FormatOption, StorageOption
 from hpotool.cli.output import Answer, Format, say, show
 from hpotool.errors import EXIT_DONE, EXIT_FAILED, exit_code_of_signal, paste
+from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -141,9 +142,9 @@ def _any_seed() -> int:
 
 
 def _say_how_to_join(study: str, plan: Plan) -> None:
-    here = f"{plan.workers} {'plain Optuna ' if plan.is_plain else ''}worker{'' if plan.workers == 1 else 's'}"
-    say(f"drill {study}: {plan.trials} trials, {here} here")
-    say(f"{plan.attacks} attacks: {', '.join(plan.kinds)}")
+    here = count_of(plan.workers, "plain Optuna worker" if plan.is_plain else "worker")
+    say(f"drill {study}: {count_of(plan.trials, 'trial')}, {here} here")
+    say(f"{count_of(plan.attacks, 'attack')}: {', '.join(plan.kinds)}")
     variables = " ".join(f"{name}={value}" for name, value in plan.joining_variables.items())
     say("to have other workers join, on any machine:")
     say(f"  export {variables}")
@@ -181,9 +182,9 @@ _SHOWN = 3
 
 
 def _headline(report: Report) -> str:
-    made = f"{len(report.attacks)} of {report.plan.attacks} attacks"
+    made = f"{len(report.attacks)} of {count_of(report.plan.attacks, 'attack')}"
     state = "" if report.is_done else "; the study was not done in time"
-    return f"{report.study}: {report.plan.trials} trials, {made}, {report.took_s:.0f} s{state}"
+    return f"{report.study}: {count_of(report.plan.trials, 'trial')}, {made}, {report.took_s:.0f} s{state}"
 
 
 def _conclusion(report: Report) -> RenderableType:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +10,8 @@ import typer
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, say, show
 from hpotool.cli.study_word import complete_pool
-from hpotool.errors import NotFoundError, paste
+from hpotool.errors import paste
+from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,22 +29,17 @@ def pools(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """List the pools: their workers, and for each study its share, what runs, and why it waits."""
-    from hpotool.analysis.pace import GONE_AFTER_S
+    from hpotool.api.pools import place_as_data, pools_as_data, read_pools
     from hpotool.cli.database import connect
     from hpotool.storage.database.schema import check_schema
-    from hpotool.storage.pools.places import count_pool_workers, list_places
 
     connection = connect(storage)
     check_schema(connection)
-    places = list_places(connection.run, GONE_AFTER_S, pool=pool)
-    workers = [one for one in count_pool_workers(connection.run, GONE_AFTER_S) if pool in (None, one.pool)]
-    if pool is not None and not places and not workers:
-        raise NotFoundError(f"there is no pool {pool!r}: no study names it", "hpotool pools")
-    rows = [_row(place, places) for place in places]
+    places, workers = read_pools(connection, pool)
     show(
         Answer(
-            data={"pools": _pools_as_data(places, workers, rows)},
-            rows=rows,
+            data={"pools": pools_as_data(places, workers)},
+            rows=[place_as_data(place, places) for place in places],
             value="\n".join(sorted({place.pool for place in places})),
             picture=lambda: _draw(places, workers),
             empty="no study is in a pool; to put one into it: hpotool share STUDY --pool NAME",
@@ -116,34 +110,6 @@ def _change(connection: Connection, name: str, changes: Mapping[str, str]) -> No
         say(f"the study is in no pool; to put it into one: {paste('share', name)} --pool NAME")
 
 
-def _row(place: Place, places: Sequence[Place]) -> dict[str, Any]:
-    """One study, flat: its settings, and its part of the pool's time of the last day."""
-    of_pool = sum(other.day_s for other in places if other.pool == place.pool)
-    return {
-        **asdict(place),
-        "share": round(place.day_s / of_pool, 4) if of_pool else None,
-        "waits": _describe(place) or None,
-    }
-
-
-def _pools_as_data(
-    places: Sequence[Place], workers: Sequence[PoolWorkers], rows: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    known = {one.pool: one for one in workers}
-    by_pool: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for row in rows:
-        by_pool[row["pool"]].append(row)
-    return [
-        {
-            "pool": pool,
-            "workers": known[pool].alive if pool in known else 0,
-            "busy": known[pool].busy if pool in known else 0,
-            "studies": by_pool[pool],
-        }
-        for pool in sorted({*known, *by_pool})
-    ]
-
-
 def _draw(places: Sequence[Place], workers: Sequence[PoolWorkers]) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
@@ -186,5 +152,4 @@ def _describe(place: Place) -> str:
 def _describe_workers(workers: PoolWorkers | None) -> str:
     if workers is None:
         return "no workers"
-    noun = "worker" if workers.alive == 1 else "workers"
-    return f"{workers.alive} {noun}, {workers.alive - workers.busy or 'none'} of them free"
+    return f"{count_of(workers.alive, 'worker')}, {workers.alive - workers.busy or 'none'} of them free"

@@ -11,7 +11,8 @@ import typer
 from hpotool.cli.command import Command, Group
 from hpotool.cli.options import FormatOption, StorageOption
 from hpotool.cli.output import Answer, Format, say, show
-from hpotool.errors import InputError, NotFoundError, paste
+from hpotool.errors import NotFoundError
+from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
     from hpotool.storage.database.connection import Connection
@@ -32,6 +33,7 @@ class Period(str, Enum):
 @app.callback()
 def list_all(context: typer.Context, storage: StorageOption = None, format: FormatOption = Format.TABLE) -> None:
     """List the quotas and how much of each is used. Periods begin at midnight, Monday, or the first (UTC)."""
+    from hpotool.api.pools import quota_as_data
     from hpotool.storage.pools.accounts import list_quotas
 
     if context.invoked_subcommand is not None:
@@ -39,8 +41,10 @@ def list_all(context: typer.Context, storage: StorageOption = None, format: Form
     quotas = list_quotas(_connect(storage).run)
     show(
         Answer(
-            data={"quotas": [_row(quota) for quota in quotas]},
-            rows=[_cells(quota) for quota in quotas] if format is Format.TABLE else [_row(one) for one in quotas],
+            data={"quotas": [quota_as_data(quota) for quota in quotas]},
+            rows=[_cells(quota) for quota in quotas]
+            if format is Format.TABLE
+            else [quota_as_data(one) for one in quotas],
             value="\n".join(quota.owner for quota in quotas if quota.is_used_up),
             empty="there are no quotas; to set one: hpotool quota set OWNER 100 --per week",
         ),
@@ -59,17 +63,13 @@ def set_quota(
 ) -> None:
     """Limit an owner's GPU-hours in each day, week or month; replaces an earlier limit for it."""
     from hpotool.api.actor import current_actor
+    from hpotool.api.pools import check_quota
     from hpotool.storage.pools import accounts
-    from hpotool.study.file.grammar.values import OWNER_NAME
+    from hpotool.study.space import say_number
 
-    try:
-        OWNER_NAME.check(owner)
-    except ValueError as error:
-        raise InputError(str(error), "hpotool quota set ann 100") from None
-    if not 0 <= gpu_hours < float("inf"):
-        raise InputError(f"{gpu_hours:g} is no number of GPU-hours", paste("quota", "set", owner, "100"))
+    check_quota(owner, gpu_hours)
     accounts.set_quota(_connect(storage).run, owner, per.value, gpu_hours, current_actor())
-    say(f"the studies of {owner} may use {gpu_hours:g} GPU-hours a {per.value}")
+    say(f"the studies of {owner} may use {say_number(gpu_hours)} GPU-hours a {per.value}")
 
 
 @app.command("remove", cls=Command)
@@ -84,7 +84,7 @@ def remove_quota(
     count = accounts.remove_quota(_connect(storage).run, owner, None if per is None else per.value)
     if not count:
         raise NotFoundError(f"{owner} has no quota{f' a {per.value}' if per else ''}", "hpotool quota")
-    say(f"removed {count} {'quota' if count == 1 else 'quotas'} of {owner}")
+    say(f"removed {count_of(count, 'quota')} of {owner}")
 
 
 def _connect(storage: str | None) -> Connection:
@@ -96,23 +96,13 @@ def _connect(storage: str | None) -> Connection:
     return connection
 
 
-def _row(quota: Quota) -> dict[str, Any]:
-    return {
-        "owner": quota.owner,
-        "period": quota.period,
-        "gpu_hours": quota.gpu_hours,
-        "used": round(quota.used, 4),
-        "is_used_up": quota.is_used_up,
-        "until": f"{quota.until.isoformat()}Z",
-        "set_by": quota.set_by,
-    }
-
-
 def _cells(quota: Quota) -> dict[str, Any]:
+    from hpotool.study.space import say_number
+
     return {
         "owner": quota.owner,
         "per": quota.period,
-        "GPU-hours": f"{quota.gpu_hours:g}",
+        "GPU-hours": say_number(quota.gpu_hours),
         "used": f"{quota.used:.2f}",
         "": "used up" if quota.is_used_up else "",
         "until (UTC)": _short(quota.until),

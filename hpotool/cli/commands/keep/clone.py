@@ -11,6 +11,7 @@ from hpotool.cli.commands.keep.rename import check_new_name
 from hpotool.cli.options import StorageOption
 from hpotool.cli.output import say
 from hpotool.errors import paste
+from hpotool.study.wording import count_of
 
 
 class With(str, Enum):
@@ -44,8 +45,8 @@ def clone(
     study_id = clone_settings(connection, source, name, actor, with_warm_start=what is With.SETTINGS)
     done = f"created study {name!r} from {source.name!r}"
     if what is With.POINTS:
-        done += f", with {clone_points(connection, name, trials, actor)} points queued"
+        done += f", with {count_of(clone_points(connection, name, trials, actor), 'point')} queued"
     elif what is With.TRIALS:
-        done += f", with {clone_trials(connection, study_id, trials, origin._study_id)} trials"
+        done += f", with {count_of(clone_trials(connection, study_id, trials, origin._study_id), 'trial')}"
     say(done)
     say(f"next: {paste('worker', '--study', name)}")

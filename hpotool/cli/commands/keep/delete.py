@@ -10,6 +10,7 @@ import typer
 from hpotool.cli.options import StorageOption
 from hpotool.cli.output import say
 from hpotool.errors import InputError, paste
+from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
     from hpotool.storage.control.keeping import Contents
@@ -66,7 +67,7 @@ def refuse_while_workers_live(connection: Connection, study_id: int, name: str, 
     if not alive:
         return
     hosts = ", ".join(sorted({worker.host for worker in alive}))
-    count = f"{len(alive)} worker{' is' if len(alive) == 1 else 's are'}"
+    count = count_of(len(alive), "worker is", "workers are")
     raise InputError(f"{count} alive in study {name!r}, on {hosts}", f"{paste('drain', name)}; or {way_out}")
 
 
@@ -84,9 +85,7 @@ def _what_goes(name: str, contents: Contents, logs: list[Leftover]) -> str:
     from hpotool.study.units import format_bytes
 
     size = format_bytes(sum(log.size for log in logs))
-    what = f"{_count(contents.trials, 'trial')}, {_count(contents.attempts, 'attempt')} with their events"
-    return f"this permanently deletes study {name!r}: {what}, {_count(len(logs), 'log')} on this machine ({size})"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    what = f"{count_of(contents.trials, 'trial')}, {count_of(contents.attempts, 'attempt')} with their events"
+    return (
+        f"this permanently deletes study {name!r}: {what}, {count_of(len(logs), 'log')} on this machine ({size})"
+    )

@@ -10,6 +10,7 @@ import typer
 from hpotool.cli.options import StorageOption
 from hpotool.cli.output import say
 from hpotool.errors import InputError, paste
+from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
     from hpotool.storage.moving.import_study import Imported
@@ -86,9 +87,15 @@ def _read(source: str, names: list[str], metrics: list[str]) -> list[SourceStudy
 def _say(done: Imported) -> None:
     renamed = "" if done.source_name == done.name else f" (named {done.source_name!r} there)"
     if done.added == 0 and done.known:
-        say(f"{done.name}{renamed}: nothing new; its {done.known} trials are already here")
+        say(
+            f"{done.name}{renamed}: nothing new; its {count_of(done.known, 'trial is', 'trials are')} already here"
+        )
         return
-    known = f"; {done.known} were already here" if done.known else ""
-    say(f"{done.name}{renamed}: {done.added} trial{'' if done.added == 1 else 's'} imported{known}")
+    known = f"; {done.known} {_were(done.known)} already here" if done.known else ""
+    say(f"{done.name}{renamed}: {count_of(done.added, 'trial')} imported{known}")
     if done.interrupted:
-        say(f"  {done.interrupted} of them had not ended there and were imported as failed")
+        say(f"  {done.interrupted} of them had not ended there and {_were(done.interrupted)} imported as failed")
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"

@@ -9,6 +9,7 @@ import typer
 
 from hpotool.cli.options import StorageOption, StudyOption
 from hpotool.cli.output import say
+from hpotool.study.wording import count_of
 
 
 def reap(
@@ -58,4 +59,4 @@ def reap(
         time.sleep(min(1.0, pulse.grace.total_seconds() / 10))
         is_last = time.monotonic() > watched_until
         reaped += reaper.look()
-    say(f"{reaped} lost trial{'' if reaped == 1 else 's'} found")
+    say(f"{count_of(reaped, 'lost trial')} found")

@@ -11,6 +11,7 @@ import typer
 from hpotool.cli.options import StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, say, show
 from hpotool.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, InputError, paste
+from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
     from hpotool.storage.tracking.jobs import JobRecord
@@ -128,7 +129,7 @@ def _spec(reader: Any) -> Any:
 
 
 def _say_end(sent: Sent, name: str, to: Tracker, words: list[str], *, is_person: bool) -> int:
-    trials = f"{sent.trials} trial{'' if sent.trials == 1 else 's'} sent to {to.value}"
+    trials = f"{count_of(sent.trials, 'trial')} sent to {to.value}"
     if sent.refused:
         numbers = ", ".join(map(str, sent.refused))
         say(f"{to.value} permanently refused {len(sent.refused)} of {name}'s trials: {numbers}")

@@ -40,6 +40,14 @@ WHERE worker_id = ANY(%(worker_ids)s) AND ended_at IS NULL AND (study_id = %(stu
     OR launch_id IN (SELECT l.launch_id FROM hpotool.launches l WHERE l.study_id = %(study_id)s))
 RETURNING worker_id
 
+-- name: hand_on_launches
+-- What was launched for a pool, and is recorded with a study that is to be deleted, is recorded with another one of the pool
+-- from then on, where there is one: else nobody could list, scale or stop it.
+UPDATE hpotool.launches l SET study_id = heir.study_id
+FROM (SELECT pool, min(study_id) AS study_id FROM hpotool.pool_places
+      WHERE study_id <> %(study_id)s GROUP BY pool) heir
+WHERE l.study_id = %(study_id)s AND l.stopped_at IS NULL AND heir.pool = l.request ->> 'pool'
+
 -- name: list_launches
 -- The launches of a study, oldest first.
 SELECT launch_id, target, wanted, request, jobs, launched_by,

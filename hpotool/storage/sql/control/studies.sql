@@ -51,7 +51,7 @@ SELECT study_id, spec, spec_hash, versions, budget_trials, state, state_reason, 
 FROM hpotool.study_settings WHERE study_id = %(study_id)s
 
 -- name: write_settings
--- Store a study's settings, unless they have changed since they were read. The state done refers to the old budget and is
+-- Store a study's settings, unless they have changed since they were read; the event says what. The state done refers to the old budget and is
 -- reset; every other state is kept.
 WITH settings AS (
     INSERT INTO hpotool.study_settings (study_id, spec, spec_hash, versions, budget_trials, branch_places)
@@ -65,7 +65,7 @@ WITH settings AS (
     RETURNING study_id
 ), event AS (
     INSERT INTO hpotool.events (study_id, kind, actor, reason)
-    SELECT study_id, 'settings', %(actor)s, 'budget.trials: ' || COALESCE(%(budget_trials)s::text, 'none') FROM settings
+    SELECT study_id, 'settings', %(actor)s, %(reason)s FROM settings
 )
 SELECT EXISTS (SELECT FROM settings)
 

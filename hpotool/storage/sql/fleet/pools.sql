@@ -2,6 +2,12 @@
 
 -- name: choose_study
 -- Settle a worker's previous turn and choose its next study; documented in the schema step that creates the function.
+-- Before that, a study that would be left alone for longer than is possible, because the server's clock was set back, is
+-- looked at again.
+SELECT pg_advisory_xact_lock(hashtext('hpotool.pool'), hashtext(%(pool)s));
+UPDATE hpotool.pool_places SET look_again_at = clock_timestamp()
+WHERE pool = %(pool)s AND NOT is_open AND closed_because IN ('wait', 'capped', 'quota')
+    AND look_again_at > clock_timestamp() + interval '15 seconds' AND look_again_at < '9999-01-01';
 SELECT study_id, charged_s, version, may_come FROM hpotool.choose_study(%(pool)s, %(unfit)s::integer[], %(served)s::integer,
     %(took_s)s::double precision, %(charged_s)s::double precision, %(refused_because)s::text,
     %(seen_version)s::integer)
@@ -14,6 +20,12 @@ VALUES (%(worker_id)s, %(pool)s, %(host)s, %(pid)s, %(process_space)s, %(process
     %(devices)s, %(launch_id)s, %(job)s,
     (SELECT 'stop' FROM hpotool.launches l WHERE l.launch_id = %(launch_id)s AND l.stopped_at IS NOT NULL))
 ON CONFLICT (worker_id) DO NOTHING
+
+-- name: leave_study
+-- A worker of a pool gives up on one study, and goes on with the others. No event where the study was deleted meanwhile.
+INSERT INTO hpotool.events (study_id, kind, actor, from_state, to_state, reason)
+SELECT study_id, 'worker', %(worker_id)s, 'started', 'ended', %(reason)s
+FROM hpotool.study_settings WHERE study_id = %(study_id)s
 
 -- name: is_pool_over
 -- Whether no study of the pool has work left or may get some by itself.

@@ -72,3 +72,21 @@ WITH allowed AS (
     WHERE study_id = %(study_id)s AND key = %(mark_key)s AND EXISTS (SELECT FROM created)
 )
 SELECT trial_id FROM placed ORDER BY place
+
+-- name: copy_user_attributes
+-- Give a study the user attributes of another one.
+INSERT INTO study_user_attributes (study_id, key, value_json)
+SELECT %(study_id)s, key, value_json FROM study_user_attributes WHERE study_id = %(source_id)s
+ON CONFLICT (study_id, key) DO NOTHING
+
+-- name: copy_note
+-- Give a study the note on another one, as optuna-dashboard keeps it; those on its trials are not among them.
+INSERT INTO study_system_attributes (study_id, key, value_json)
+SELECT %(study_id)s, key, value_json FROM study_system_attributes
+WHERE study_id = %(source_id)s AND (key = 'dashboard:note_ver' OR starts_with(key, 'dashboard:note_str:'))
+ON CONFLICT (study_id, key) DO NOTHING
+
+-- name: trial_notes
+-- The attributes of a study that hold the notes on its trials.
+SELECT key, value_json FROM study_system_attributes
+WHERE study_id = %(study_id)s AND key ~ '^dashboard:[0-9]+:note_'

@@ -11,6 +11,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from hpotool.study.doors import LARGEST_EXACT
 from hpotool.study.file.grammar.kinds import BROKEN, Anything, Flag, Items, Number, Plain, Table, Text, describe
 from hpotool.study.space import describe_range, given_value, is_given_by, parameter_as_data, say_number
 from hpotool.study.spec import NO_DEFAULT, ParameterSpec
@@ -19,7 +20,6 @@ from hpotool.study.yaml.document import Entry, Node, Place, Problems, did_you_me
 _FORMS = "{float: [low, high]}, {int: [low, high]}, {choice: [a, b]}, {const: a} or {group: {…}}"
 _HEADS = ("float", "int", "choice", "const", "group")
 _MOST_STEPS = 2**53  # floats cannot tell more of them apart
-_MOST_WHOLE_STEPS = 10**27  # beyond the digits of a Decimal, nothing can be divided
 _MOST_CHOICES = 10_000  # every trial stores all choices with its parameter
 _KEYS = {
     "float": ("float", "log", "step", "when", "default"),
@@ -250,6 +250,14 @@ def _read_bounds(content: dict[str, Entry], head: str, problems: Problems) -> tu
         high, low = say_number(high), say_number(low)
         problems.add(node.place, f"high {high} is below low {low}; write [{high}, {low}]")
         return None
+    if head == "int" and max(abs(low), abs(high)) > LARGEST_EXACT:
+        too_large = next(bound for bound in (high, low) if abs(bound) > LARGEST_EXACT)
+        problems.add(
+            node.place,
+            f"{say_number(too_large)} is beyond ±{LARGEST_EXACT} (2^53), where whole numbers are not stored "
+            "exactly; write a narrower range, or use the parameter as an offset or a multiple",
+        )
+        return None
     return low, high
 
 
@@ -276,8 +284,7 @@ def _read_range(content: dict[str, Entry], head: str, problems: Problems) -> tup
 
 def _check_step(place: Place, low: float, high: float, step: float, problems: Problems) -> bool:
     d_low, d_high, d_step = (Decimal(str(number)) for number in (low, high, step))
-    most = _MOST_STEPS if isinstance(step, float) else _MOST_WHOLE_STEPS
-    if (d_high - d_low) / d_step > most:
+    if isinstance(step, float) and (d_high - d_low) / d_step > _MOST_STEPS:
         problems.add(place, "this step is too small for the range; make it larger, or remove it")
         return False
     if (d_high - d_low) % d_step == 0:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hpotool.study.spec import Take
+from hpotool.study.wording import count_of
 
 _LONGEST_LINE = 8 << 20  # bytes read of one line; a JSON line with all predictions may have some megabytes
 _LONGEST_SEARCHED = 1 << 16  # characters: a regular expression may take quadratic time
@@ -166,7 +167,7 @@ class LineReader:
         """A remark on a metric without a value, if its pattern matched nothing."""
         if name not in self._patterns or self._matches[name]:
             return ""
-        lines = "1 line" if self._lines == 1 else f"{self._lines} lines"
+        lines = count_of(self._lines, "line")
         return f"its pattern {self._patterns[name].pattern!r} matched none of {lines}"
 
     def _search(self, name: str, pattern: re.Pattern[str], text: str) -> Iterator[Report | Untaken]:

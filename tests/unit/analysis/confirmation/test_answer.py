@@ -134,3 +134,9 @@ def test_the_data_are_json_and_name_every_point() -> None:
 )
 def test_no_probability_is_called_a_certainty(probability: float, said: str) -> None:
     assert say_probability(probability) == said
+
+
+def test_one_seed_is_not_called_seeds() -> None:
+    said = say_answer(_answer({"trial 7": [0.9], "trial 3": [0.94]}, (LUCKY, SOLID)))
+    assert "over 1 seed" in said
+    assert "seeds" not in said

@@ -107,3 +107,8 @@ def test_a_value_is_written_as_a_person_would_write_it(value: Any, text: str) ->
 @pytest.mark.parametrize(("count", "text"), [(0, "0 trials"), (1, "1 trial"), (2, "2 trials")])
 def test_one_is_no_plural(count: int, text: str) -> None:
     assert count_of(count, "trial") == text
+
+
+def test_the_verb_goes_with_the_count() -> None:
+    said = [count_of(count, "study waits", "studies wait") for count in (0, 1, 2)]
+    assert said == ["0 studies wait", "1 study waits", "2 studies wait"]

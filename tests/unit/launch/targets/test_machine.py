@@ -5,7 +5,7 @@ from pathlib import Path
 from hpotool.launch.job import Job
 from hpotool.launch.plan import Step
 from hpotool.launch.target import Cargo
-from hpotool.launch.targets.machine import MachineTarget, count_workers, launch_folder
+from hpotool.launch.targets.machine import MachineTarget, launch_folder
 from tests.unit.launch.requests import CODE, VARIABLES, request
 
 CARGO = Cargo(CODE, VARIABLES)
@@ -41,7 +41,3 @@ def test_it_looks_and_ends_by_the_shell_of_this_machine() -> None:
     assert (second.state, second.why) == ("ended", "exit code 3: no such study")
     target.end(request("local"), [first])
     assert b"w1.pid" in asked[-1].reads
-
-
-def test_counts_in_words() -> None:
-    assert [count_workers(number) for number in (1, 2)] == ["1 worker", "2 workers"]

@@ -69,13 +69,21 @@ def test_any_range_is_a_distribution_from_which_optuna_draws_or_a_list_of_mistak
     point = {"x": low}
     trial = optuna.trial.FixedTrial(point)
     assert suggest_search_space([parameter], trial) == point
-    if head == "float" or abs(high) <= 2**53:  # Optuna stores whole numbers as floats, too
-        assert given_value(distribution, high) == high
+    assert given_value(distribution, high) == high
+    for bound in (distribution.low, distribution.high):  # Optuna stores whole numbers as floats, too
+        assert distribution.to_external_repr(distribution.to_internal_repr(bound)) == bound
+
+
+@pytest.mark.parametrize("line", ["{int: [0, 9007199254740993]}", "{int: [-9007199254740993, 0], step: 1}"])
+def test_whole_numbers_that_are_not_stored_exactly_are_refused(line: str) -> None:
+    [message] = problems_of(line)
+    assert re.search(r"993 is beyond ±9007199254740992 \(2\^53\), where .* not stored exactly", message)
+    assert read(line.replace("993", "992")).distribution is not None
 
 
 @given(st.sampled_from(["float", "int"]), st.data())
 def test_a_correction_can_be_pasted_and_is_accepted(head: str, data: st.DataObject) -> None:
-    numbers = st.integers(-(2**62), 2**62) if head == "int" else st.floats(-1e300, 1e300)
+    numbers = st.integers(-(2**53), 2**53) if head == "int" else st.floats(-1e300, 1e300)
     low, high = sorted(data.draw(st.lists(numbers, min_size=2, max_size=2, unique=True)))
     [message] = problems_of(f"{{{head}: [{high!r}, {low!r}]}}")
     pasted = re.search(r"write (\[.*\])", message)
