@@ -22,7 +22,7 @@ from hpotool.study.yaml.document import did_you_mean, parse_scalar
 _HINT = "hpotool import trials.csv --study NAME --metric loss:minimize"
 _IGNORED = {"number", "state", "datetime_start", "datetime_complete", "duration", "duration_s", "", "outcome",
             "reason", "worker", "host", "attempts", "value"}  # fmt: skip
-_PREFIXES = ("params_", "values_", "user_attrs_", "system_attrs_", "constraints_")
+_PREFIXES = ("params_", "values_", "user_attrs_", "system_attrs_", "constraints_", "lineage_", "reused_")
 
 Row = Mapping[str, str]
 
