@@ -31,7 +31,9 @@ _AT_ONCE = 4  # a tracker far away answers as many in the time of one
 _NOTE_EVERY_S = 2.0  # while a batch goes on; what a kill makes it send again
 _REFUSALS, _REFUSALS_OF_ALL = 3, 10  # of one trial until it is left out; where the target took no other one
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
-_SHARE_OF_RUNNING = 0.1  # of the time, at most, that goes to showing trials that run: they are read and sent again whole
+_SHARE_OF_RUNNING = (
+    0.1  # of the time, at most, that goes to showing trials that run: they are read and sent again whole
+)
 _logger = logging.getLogger(__name__)
 
 

@@ -89,10 +89,10 @@ def test_exported_files_say_what_a_trial_comes_from(
     for number in (0, 1):
         _check_row(rows[number], expected[number], number)
         assert not rows[number]["lineage_environment"], "it ran in another one, which is not looked up"
-    steps = list(
-        csv.DictReader(here.run("export", "trials", "--study", "second", "--steps").stdout.splitlines())
-    )
-    assert [(row["number"], row["step"]) for row in steps] == [(str(n), str(s)) for n in range(3) for s in range(2)]
+    steps = list(csv.DictReader(here.run("export", "trials", "--study", "second", "--steps").stdout.splitlines()))
+    assert [(row["number"], row["step"]) for row in steps] == [
+        (str(n), str(s)) for n in range(3) for s in range(2)
+    ]
     for row in steps:
         number = int(row["number"])
         _check_row(row, expected[number], None if number == 2 else number)

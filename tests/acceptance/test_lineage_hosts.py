@@ -1,4 +1,4 @@
-"""Two machines, each with its own network and its own disk at one path, where a file of the data is another one."""
+"""Two machines, each with its own network and its own disk at one path, on which one file of the data differs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,10 @@ class Machines:
         self.url = self._here.run("db", "url").stdout.strip()
         self.here = CommandLine(self.url, self.code, {"HPOTOOL_HOME": str(home)})
         for host, rows in ((self.one, "1,2\n"), (self.other, "9,9\n")):
-            done = self.on(host, f"mkdir {self.data} && cd {self.data} && printf '3,4\n' >more.csv && printf '{rows}' >rows.csv")
+            done = self.on(
+                host,
+                f"mkdir {self.data} && cd {self.data} && printf '3,4\n' >more.csv && printf '{rows}' >rows.csv",
+            )
             assert done.returncode == 0, done.stderr
 
     def start(self, host: Host, script: str) -> subprocess.Popen[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ class Replicated:
     number: int
     seen: float | None
     trials: tuple[int, ...] = ()
-    origins: ConfirmedOrigins = ConfirmedOrigins({})
+    origins: ConfirmedOrigins = field(default_factory=ConfirmedOrigins)
 
 
 def find_replicated(

@@ -85,7 +85,9 @@ def _read_again(
     origins = read_trial_hashes(connection.run, find_study_id(connection, side.name), side.replicated.trials)
     hashes = {kind: list(dict.fromkeys(filter(None, (one.hashes[kind] for one in origins)))) for kind in KINDS}
     contents = read_contents(connection.run, [each for own in hashes.values() for each in own])
-    known = [(kind, contents[kind, each]) for kind, own in hashes.items() for each in own if (kind, each) in contents]
+    known = [
+        (kind, contents[kind, each]) for kind, own in hashes.items() for each in own if (kind, each) in contents
+    ]
     if not known:
         return None
     versions = dict(side.versions)

@@ -111,7 +111,7 @@ class ConfirmationAnswer:
     points: tuple[ConfirmedPoint, ...]
     replicates: tuple[Replicate, ...]
     judgement: Judgement
-    origins: ConfirmedOrigins = ConfirmedOrigins({})
+    origins: ConfirmedOrigins = field(default_factory=ConfirmedOrigins)
 
     @property
     def is_open(self) -> bool:
@@ -152,7 +152,7 @@ def answer(
     order: Order,
     replicates: Sequence[Replicate],
     metrics: Mapping[str, str],
-    origins: ConfirmedOrigins = ConfirmedOrigins({}),
+    origins: ConfirmedOrigins | None = None,
 ) -> ConfirmationAnswer:
     """What the replicates say; ``metrics`` are the study's, with their directions."""
     signs = [1.0 if direction == "minimize" else -1.0 for direction in metrics.values()]
@@ -187,7 +187,9 @@ def answer(
             )
         )
     points.sort(key=lambda one: _rank(one, signs))
-    return ConfirmationAnswer(order, dict(metrics), tuple(points), tuple(replicates), judgement, origins)
+    return ConfirmationAnswer(
+        order, dict(metrics), tuple(points), tuple(replicates), judgement, origins or ConfirmedOrigins()
+    )
 
 
 def _pairs(

@@ -6,7 +6,7 @@ Compared are the trials of the search whose points were measured again, and the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hpotool.errors import NotFoundError
@@ -51,7 +51,7 @@ class OtherOrigin:
 class ConfirmedOrigins:
     """What replicates came from: their hashes by kind, and what is not the same in them and in the search."""
 
-    replicates: Mapping[Kind, tuple[str, ...]]
+    replicates: Mapping[Kind, tuple[str, ...]] = field(default_factory=dict)
     differs: tuple[OtherOrigin, ...] = ()
 
 
@@ -61,9 +61,11 @@ def read_confirmed_origins(
     """Return what is known of both. Contents are only read where hashes differ."""
     numbers = {one.number for one in replicates if one.measured is not None}
     if not numbers or not has_table(connection, "hpotool.origins"):
-        return ConfirmedOrigins({})
+        return ConfirmedOrigins()
     names = {one.apart.point for one in replicates if one.measured is not None}
-    points = [(point.study, point.trial) for point in order.points if point.name in names and point.trial is not None]
+    points = [
+        (point.study, point.trial) for point in order.points if point.name in names and point.trial is not None
+    ]
     own = {trial for study, trial in points if study is None}
     found = read_trial_hashes(connection.run, study_id, sorted(numbers | own))
     measured = [one for one in found if numbers.intersection(one.numbers)]

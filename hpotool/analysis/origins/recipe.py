@@ -112,7 +112,9 @@ def _refuse_reused(connection: Connection, trial: FrozenTrial) -> None:
         hint = f"study {study!r} does not exist any more; run its point again: hpotool enqueue"
     else:
         hint = paste("reproduce", number, "--study", study)
-    raise InputError(f"trial {trial.number} was not run: it has the result of trial {number} of study {study!r}", hint)
+    raise InputError(
+        f"trial {trial.number} was not run: it has the result of trial {number} of study {study!r}", hint
+    )
 
 
 def _refuse_copied(trial: FrozenTrial, trials: Mapping[int, FrozenTrial], spec: StudySpec, name: str) -> None:

@@ -130,9 +130,7 @@ class OriginSummaries:
         for (kind, value), content in read_contents(self._run, missing).items():
             self._known[kind, value] = summarize_origin(kind, value, content)
 
-    def of(
-        self, attempts: Sequence[Mapping[str, Any]], reused: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
+    def of(self, attempts: Sequence[Mapping[str, Any]], reused: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What the last attempt came from. Of a result that was reused, the environment is another one's."""
         kinds = KINDS if reused is None else ("code", "data")
         last = attempts[-1] if attempts else {}

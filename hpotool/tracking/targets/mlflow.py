@@ -144,7 +144,7 @@ class MlflowTarget:
             self._client.set_terminated(run_id, study.status, _milliseconds(study.ended or study.started))
 
     def _find_place(self, study_name: str) -> str:
-        """The experiment of that name; of a study that names none the one that it began in, whatever it is called."""
+        """The experiment that is named; else the one that the study began in, or one of the study's name."""
         if self._experiment is not None:
             return self._find_experiment(self._experiment)
         mark = f"hpotool.job.{self._job_id}"

@@ -109,7 +109,9 @@ def test_a_study_is_not_over_while_replicates_run_or_wait(at_hand: AtHand) -> No
     assert at_hand.read().is_over
     order_confirmation(at_hand.run, at_hand.study_id, "ann", Order((Point("trial 0", {}, 0),), 1).including)
     assert (at_hand.read().state, at_hand.read().is_over) == ("done", False)
-    [(trial_id,)] = at_hand.run("UPDATE trials SET state = 'RUNNING' WHERE state = 'WAITING' RETURNING trial_id", {})
+    [(trial_id,)] = at_hand.run(
+        "UPDATE trials SET state = 'RUNNING' WHERE state = 'WAITING' RETURNING trial_id", {}
+    )
     assert not at_hand.read().is_over
     set_state(at_hand.run, at_hand.study_id, "stopped", "enough", "ann")
     assert not at_hand.read().is_over, "it still runs"
@@ -118,7 +120,10 @@ def test_a_study_is_not_over_while_replicates_run_or_wait(at_hand: AtHand) -> No
 
 
 def test_what_a_trial_comes_from_is_read_once_for_all(at_hand: AtHand) -> None:
-    parts = [Part("code", {"files": {"a.py": "1"}, "tree": "t", "commit": "c1"}), Part("data", {"x": {"hash": "d" * 40}})]
+    parts = [
+        Part("code", {"files": {"a.py": "1"}, "tree": "t", "commit": "c1"}),
+        Part("data", {"x": {"hash": "d" * 40}}),
+    ]
     environment = Part("environment", {"python": "3.11", "image": "a:1"})
     record_origin(at_hand.run, at_hand.study_id, [*parts, environment])
     identity = WorkerIdentity("w1", "gpu7", 1, "boot", "1", "cpu")
