@@ -24,9 +24,9 @@ def trials_dataframe(
 ) -> pandas.DataFrame:
     """Return one row per trial: Optuna's columns with the metrics' names, then hpotool's columns.
 
-    ``attempts`` is the number of attempts, and ``slot_hours`` and ``cost`` are summed over them; trials that plain
-    Optuna ran have none. ``cost`` uses the prices in the study's budget. ``lineage_…`` says what a trial came from;
-    ``reused_study`` and ``reused_trial`` say whose result it has, if it was not run.
+    ``attempts`` is the number of attempts, and ``slot_hours`` and ``cost`` are summed over them; trials that
+    plain Optuna ran have none. ``cost`` uses the prices in the study's budget. The columns ``lineage_…`` say what
+    a trial came from; ``reused_study`` and ``reused_trial`` say whose result it has, if it was not run.
 
     Args:
         study: its name, or the study itself. Default: HPOTOOL_STUDY, or the only study in the database.

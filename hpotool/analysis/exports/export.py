@@ -71,9 +71,9 @@ def trial_rows(
 ) -> list[dict[str, Any]]:
     """Return one flat row per trial, all with the same columns, named as in Optuna's ``trials_dataframe``.
 
-    The last attempt's end and host come from ``attempts``, what it came from (``lineage_…``) from ``origins``. Floats
-    are unchanged: written with ``repr``, as the csv module does, they read back exactly; infinities are ``inf`` and
-    ``-inf``. Values that are neither text nor numbers (attributes that are lists) become JSON.
+    The last attempt's end and host come from ``attempts``, its lineage from ``origins``. Floats are unchanged:
+    written with ``repr``, as the csv module does, they read back exactly; infinities are ``inf`` and ``-inf``.
+    Values that are neither text nor numbers (attributes that are lists) become JSON.
     """
     names = metric_names(study)
     own, known = attempts or {}, origins or {}

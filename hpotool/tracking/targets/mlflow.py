@@ -87,7 +87,9 @@ class MlflowTarget:
         assert run.number is not None
         try:
             self._send(run, run.number)
-        except RefusedByTargetError:
+        except RefusedByTargetError as error:
+            if not self._has_experiment():  # no trial is to blame; `open` says so, and what to do
+                raise TargetAwayError(error.message) from error
             # Somebody may have deleted the run there: the next try looks for it, and makes it anew.
             self._blocks.discard(run.number // _BLOCK)
             self._runs.pop(run.number, None)
@@ -184,6 +186,12 @@ class MlflowTarget:
             }
             self._runs[number] = self._create(run, tags)
         return self._runs[number]
+
+    def _has_experiment(self) -> bool:
+        """Whether the experiment is there, and nobody deleted it meanwhile."""
+        with self._errors():
+            found = self._client.get_experiment(self._experiment_id)
+        return bool(found.lifecycle_stage == "active")
 
     def _read_block(self, block: int) -> None:
         found: dict[int, list[Run]] = {}

@@ -220,6 +220,22 @@ def test_an_experiment_that_somebody_deleted_is_not_used(address: str, experimen
     assert "tracking.experiment" in raised.value.hint
 
 
+def test_an_experiment_that_is_deleted_meanwhile_refuses_no_trial(address: str, experiment: str) -> None:
+    """Else each would count as one that MLflow never takes, and be missing once the experiment is restored."""
+    target = open_target(address, experiment)
+    send(target, exported_trial(0))
+    client, _ = read_back(address, experiment)
+    experiment_id = client.get_experiment_by_name(experiment).experiment_id
+    client.delete_experiment(experiment_id)
+    for number in (0, 1):
+        with pytest.raises(TargetAwayError, match="deleted"):
+            send(target, exported_trial(number))
+    client.restore_experiment(experiment_id)
+    target.forget()
+    send(target, exported_trial(0), exported_trial(1))
+    assert sorted(read_back(address, experiment)[1]) == [-1, 0, 1]
+
+
 def test_nothing_is_written_to_stdout(address: str, experiment: str, capsys: pytest.CaptureFixture[str]) -> None:
     send(open_target(address, experiment), exported_trial(0))
     assert capsys.readouterr().out == ""
