@@ -81,8 +81,9 @@ class Side:
             best=found.best,
             params=found.params,
             number=found.number,
+            versions=self.versions if self.again is None else self.again[0],
+            origin=self.origin if self.again is None else self.again[1],
             is_confirmed=True,
-            **({} if self.again is None else {"versions": self.again[0], "origin": self.again[1]}),
         )
 
     @property

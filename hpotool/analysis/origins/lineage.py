@@ -95,7 +95,7 @@ def read_summaries(connection: Connection, study: Study) -> dict[int, dict[str, 
     summaries = OriginSummaries(connection.run)
     summaries.read(one.hashes for one in shared)
     return {
-        number: summaries.of([one.hashes], trials[number].system_attrs.get(REUSED))
+        number: summaries.of(one.hashes, trials[number].system_attrs.get(REUSED))
         for one in shared
         for number in one.numbers
     }

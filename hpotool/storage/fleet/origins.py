@@ -121,22 +121,21 @@ class OriginSummaries:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._known: dict[tuple[Kind, str], dict[str, Any]] = {}
+        self._known: dict[tuple[str, str], dict[str, Any]] = {}
 
-    def read(self, hashes: Iterable[Mapping[Kind, str | None]]) -> None:
-        """Read those that are not known yet, in one round trip."""
-        wanted = {(kind, one[kind]) for one in hashes for kind in KINDS if one.get(kind) is not None}
-        missing = [value for kind, value in wanted if (kind, value) not in self._known and value is not None]
+    def read(self, hashes: Iterable[Mapping[Any, Any]]) -> None:
+        """Read those that are not known yet, in one round trip; ``hashes`` are by kind, as an attempt has them."""
+        wanted = {(kind, str(one[kind])) for one in hashes for kind in KINDS if one.get(kind) is not None}
+        missing = [value for kind, value in wanted if (kind, value) not in self._known]
         for (kind, value), content in read_contents(self._run, missing).items():
             self._known[kind, value] = summarize_origin(kind, value, content)
 
-    def of(self, attempts: Sequence[Mapping[str, Any]], reused: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """What the last attempt came from. Of a result that was reused, the environment is another one's."""
-        kinds = KINDS if reused is None else ("code", "data")
-        last = attempts[-1] if attempts else {}
-        return {
-            name: value for kind in kinds for name, value in self._known.get((kind, last.get(kind)), {}).items()
-        }
+    def of(self, hashes: Mapping[Any, Any], reused: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What an attempt with these came from. Of a result that was reused, the environment is another one's."""
+        found: dict[str, Any] = {}
+        for kind in KINDS if reused is None else KINDS[:2]:
+            found |= self._known.get((kind, str(hashes.get(kind))), {})
+        return found
 
 
 def read_different_workers(run: Run, study_id: int) -> list[dict[str, str]]:

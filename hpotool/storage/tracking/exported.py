@@ -138,7 +138,10 @@ class ExportReader:
         rows = self._run(query(name), {"study_id": self._study_id, "with_steps": True, **parameters})
         found = [_trial(self._decoder.trial(row[:-2]), row[4:6], study, row[-2], row[-1] or ()) for row in rows]
         self._origins.read(trial.attempts[-1] for trial in found if trial.attempts)
-        return [replace(trial, origin=self._origins.of(trial.attempts, trial.reused)) for trial in found]
+        return [
+            replace(trial, origin=self._origins.of(trial.attempts[-1], trial.reused)) if trial.attempts else trial
+            for trial in found
+        ]
 
 
 def _study(row: Sequence[Any]) -> ExportedStudy:

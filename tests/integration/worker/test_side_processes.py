@@ -104,7 +104,7 @@ def test_what_can_never_work_is_not_tried_again(
     connection: Connection, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     logging.getLogger("hpotool").propagate = True
-    with beside(connection, "w1", tmp_path, "track", "--study", "s", "--to", "nowhere") as side:
+    with beside(connection, "w1", tmp_path, "track", "--to", "nowhere") as side:
         side.step()
         first = process_of(side)
         assert first is not None
