@@ -127,7 +127,7 @@ def test_every_snippet_calls_the_same_line(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(_blocks("python")) == 2
 
 
-@pytest.mark.timeout(900)  # a dozen commands, one after the other, on a machine that may be busy
+@pytest.mark.timeout(1800)  # dozens of commands, one after the other, on a machine that may be busy
 def test_three_days_run_ship_and_do_not_ship(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
