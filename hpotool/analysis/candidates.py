@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hpotool.analysis.results import (
@@ -76,12 +76,14 @@ class BestTrials:
         complete: the number of complete trials that were compared.
         feasible: the number of those that meet every constraint.
         confirmed: by trial, what was measured again; None if nothing of the study was.
+        differs: what was not the same then: code, data or environment by name, with the values of both.
     """
 
     trials: tuple[TrialResult, ...]
     complete: int
     feasible: int
     confirmed: Mapping[int, Confirmed] | None = None
+    differs: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def why_none(self) -> str | None:
@@ -98,7 +100,8 @@ class BestTrials:
 
     def as_data(self) -> dict[str, Any]:
         """Return the answer as JSON data: ``{"trials": [{"number", "values", "params", "constraints"}]}``."""
-        return {"trials": [{**trial.as_data(), **self._confirmed_data(trial.number)} for trial in self.trials]}
+        trials = [{**trial.as_data(), **self._confirmed_data(trial.number)} for trial in self.trials]
+        return {"trials": trials, **({} if self.confirmed is None else {"differs": dict(self.differs)})}
 
     def as_rows(self) -> list[dict[str, Any]]:
         """Return a flat line of a table for each trial, with what was confirmed of it."""

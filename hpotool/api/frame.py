@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpotool.analysis.costs import attempt_columns
 from hpotool.analysis.exports.export import trial_rows
+from hpotool.analysis.origins.lineage import read_summaries
 from hpotool.api.studies import choose_study, load_study
 from hpotool.errors import InputError
 from hpotool.storage.control.creation import read_spec_if_any
@@ -23,8 +24,9 @@ def trials_dataframe(
 ) -> pandas.DataFrame:
     """Return one row per trial: Optuna's columns with the metrics' names, then hpotool's columns.
 
-    ``attempts`` is the number of attempts, and ``slot_hours`` and ``cost`` are summed over them; trials that plain
-    Optuna ran have none. ``cost`` uses the prices in the study's budget.
+    ``attempts`` is the number of attempts, and ``slot_hours`` and ``cost`` are summed over them; trials that
+    plain Optuna ran have none. ``cost`` uses the prices in the study's budget. The columns ``lineage_…`` say what
+    a trial came from; ``reused_study`` and ``reused_trial`` say whose result it has, if it was not run.
 
     Args:
         study: its name, or the study itself. Default: HPOTOOL_STUDY, or the only study in the database.
@@ -42,11 +44,12 @@ def trials_dataframe(
     loaded = load_study(study, storage) if study is None or isinstance(study, str) else study
     spec = read_spec_if_any(chosen.connection, chosen.name)
     attempts = list_attempts(chosen.connection, chosen.name)
+    origins = read_summaries(chosen.connection, loaded)
     chosen.connection.close()
     prices = spec.budget.prices if spec else {}
     rows: list[dict[str, Any]] = [
         {**row, **attempt_columns(row["state"], attempts.get(row["number"], ()), prices)}
-        for row in trial_rows(loaded)
+        for row in trial_rows(loaded, origins=origins)
     ]
     frame = pandas.DataFrame(rows)
     for column in ("datetime_start", "datetime_complete"):

@@ -31,6 +31,9 @@ _AT_ONCE = 4  # a tracker far away answers as many in the time of one
 _NOTE_EVERY_S = 2.0  # while a batch goes on; what a kill makes it send again
 _REFUSALS, _REFUSALS_OF_ALL = 3, 10  # of one trial until it is left out; where the target took no other one
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
+_SHARE_OF_RUNNING = (
+    0.1  # of the time, at most, that goes to showing trials that run: they are read and sent again whole
+)
 _logger = logging.getLogger(__name__)
 
 
@@ -73,6 +76,7 @@ class Exporter:
         self._latest: datetime | None = None
         self._sent = 0
         self._wait_s = _FIRST_WAIT_S
+        self._show_at = 0.0
         self._trouble: str | None = None
         self._pool = ThreadPoolExecutor(_AT_ONCE, "hpotool-export")
 
@@ -115,10 +119,21 @@ class Exporter:
         self._send_finished(study, finished)
         if len(finished) == _BATCH:  # it lags: what runs can wait
             return False
+        self._show_running(study)
+        return not self._refusals
+
+    def _show_running(self, study: ExportedStudy) -> None:
+        """Send what runs as it is now; not often where that is much, or the tracker is slow."""
+        began = time.monotonic()
+        if began < self._show_at:
+            return
         for trial in self._reader.read_running(study):
+            if self._leaving.is_set() or self._is_lost():
+                return
             with suppress(RefusedByTargetError):  # said when it is over
                 self._target.send(describe_trial(study, trial))
-        return not self._refusals
+        ended = time.monotonic()
+        self._show_at = ended + (ended - began) / _SHARE_OF_RUNNING
 
     def _send_finished(self, study: ExportedStudy, trials: Sequence[ExportedTrial]) -> None:
         """Send the trials, a few at once, and note on the way which have arrived."""

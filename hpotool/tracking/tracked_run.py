@@ -193,6 +193,18 @@ def _trial_tags(study: ExportedStudy, trial: ExportedTrial) -> dict[str, Any]:
         "hpotool.point": trial.reevaluation and trial.reevaluation.point,
         "hpotool.artifacts": trial.kept and trial.kept.get("place"),
         "hpotool.renamed": _renamed(study, trial) or None,
+        **_origin_tags(trial),
+    }
+
+
+def _origin_tags(trial: ExportedTrial) -> dict[str, Any]:
+    """What the trial comes from: by kind and hash, and each path of data under a name of its own."""
+    origin = dict(trial.origin)
+    hashes = origin.pop("data_hashes", {})
+    return {
+        **{f"hpotool.{name}": value for name, value in origin.items()},
+        **{f"hpotool.data.{path}": value for path, value in hashes.items()},
+        **{f"hpotool.reused_{name}": value for name, value in (trial.reused or {}).items()},
     }
 
 

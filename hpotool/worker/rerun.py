@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,7 +53,10 @@ def rerun(recipe: Recipe) -> Rerun:
         store = CheckpointStore(location, spec, Path(folder, "copies"))
         with AttemptRunner(spec, Path(folder, "logs"), checkpoints=store) as runner:
             runner.start()
-            result = runner.run(trial, seed=recipe.seed, root_number=recipe.number)
+            with warnings.catch_warnings():
+                # As in a worker. Choices that are lists come back equal.
+                warnings.filterwarnings("ignore", message="Choices for a categorical", category=UserWarning)
+                result = runner.run(trial, seed=recipe.seed, root_number=recipe.number)
     names = [metric.name for metric in spec.metrics]
     reports = trial._cached_frozen_trial.intermediate_values
     values = dict(zip(names, result.values or (), strict=False))

@@ -21,12 +21,12 @@ from hpotool.worker.membership.side_processes import SideCommand
 
 def side_commands(spec: StudySpec) -> list[SideCommand]:
     """The jobs of the study that this worker is able to do; what keeps it from one is said, and ends nothing."""
-    exports = [_export(spec.name, destination) for destination in destinations_of(spec.tracking)]
+    exports = [_export(destination) for destination in destinations_of(spec.tracking)]
     return [*exports, *_notify(spec)]
 
 
-def _export(study: str, destination: Destination) -> SideCommand:
-    words = ["track", "--study", study, "--to", destination.tracker, "--address", destination.address]
+def _export(destination: Destination) -> SideCommand:
+    words = ["track", "--to", destination.tracker, "--address", destination.address]
     if destination.experiment is not None:
         words += ["--experiment", destination.experiment]
     return SideCommand(destination.job, tuple(words))
@@ -40,8 +40,9 @@ def _notify(spec: StudySpec) -> list[SideCommand]:
     except HpotoolError as error:
         log_event("side", f"nobody is told anything by this worker: {error.message}", logging.WARNING)
         return []
-    words = ("notify", "--study", spec.name)
-    return [SideCommand(JOB_NAME, words, lambda run, job: _look_last(run, job, addresses))] if addresses else []
+    if not addresses:
+        return []
+    return [SideCommand(JOB_NAME, ("notify",), lambda run, job: _look_last(run, job, addresses))]
 
 
 def _look_last(run: Run, job: Job, addresses: Sequence[str]) -> None:

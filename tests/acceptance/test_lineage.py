@@ -1,6 +1,7 @@
-"""What results come from: of two machines one has other data, which is told, recorded, and refused if strict.
+"""What results come from: of two folders one has other data, which is told, recorded, and refused if strict.
 
-Two working folders with a home folder each stand for the machines: all that tells them apart lies there.
+Two working folders with a home folder each stand for machines here, and show where it is shown to people. Two
+machines with a network and a disk each are in test_lineage_hosts.py.
 """
 
 from __future__ import annotations

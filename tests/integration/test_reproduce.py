@@ -108,11 +108,17 @@ def test_each_reason_for_which_there_is_none_is_said(bench: Bench) -> None:
     bench.run(0.4)
     distribution = optuna.distributions.FloatDistribution(0, 1)
     bench.study.add_trial(optuna.trial.create_trial(params={"x": 0.9}, distributions={"x": distribution}, value=1))
+    for study in ("gone", "s"):
+        bench.run(0.6 if study == "s" else 0.7, hpotool__reused={"study": study, "trial": 4})
     reasons = {0: "trial 0 is RUNNING", 1: "ran as trial 4 of study 'other'", 4: "has the result of trial 3"}
     reasons |= {2: "continues the checkpoint of trial 0", 5: "was not recorded"}
     for number, reason in reasons.items():
         with pytest.raises(InputError, match=reason):
             read_recipe(bench.connection, bench.study, number)
+    for number, hint in ((6, "does not exist any more"), (7, "hpotool reproduce 4 --study s")):
+        with pytest.raises(InputError, match="was not run: it has the result of trial 4 of study") as raised:
+            read_recipe(bench.connection, bench.study, number)
+        assert hint in (raised.value.hint or "")
     with pytest.raises(NotFoundError, match="no trial 9"):
         read_recipe(bench.connection, bench.study, 9)
 

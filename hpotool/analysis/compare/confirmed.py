@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from hpotool.analysis.compare.verdict import FEWEST
 from hpotool.analysis.confirmation.answer import ConfirmationAnswer, ConfirmedPoint
+from hpotool.analysis.confirmation.origins import ConfirmedOrigins
 from hpotool.study.confirmation.rounds import by_point
 from hpotool.study.rules.replicates import point_key
 
@@ -25,6 +26,8 @@ class Replicated:
         points: the values of each point, by its key.
         best: the key of the study's own best point among them; ``params`` and ``number`` are its trial's.
         seen: the value that the search saw there.
+        trials: the replicates of the best.
+        origins: what all replicates came from, and where that is not what the search's trials came from.
     """
 
     points: Mapping[str, tuple[float, ...]]
@@ -32,6 +35,8 @@ class Replicated:
     params: Mapping[str, Any]
     number: int
     seen: float | None
+    trials: tuple[int, ...] = ()
+    origins: ConfirmedOrigins = field(default_factory=ConfirmedOrigins)
 
 
 def find_replicated(
@@ -58,6 +63,8 @@ def find_replicated(
         dict(best.point.params),
         best.point.trial,
         (best.point.found or {}).get(metric),
+        best.trials,
+        answer.origins,
     )
 
 

@@ -14,10 +14,12 @@ from hpotool.storage.control.creation import find_study_id, read_spec_if_any
 from hpotool.storage.control.orders import StudySettings, read_settings
 from hpotool.storage.control.studies import has_table, list_attempts
 from hpotool.storage.database.connection import Connection
+from hpotool.storage.fleet.origins import KINDS, SharedOrigin, read_contents, read_trial_hashes
 from hpotool.study.file.resolved import to_document
+from hpotool.study.origins.differences import Flat, flatten
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from optuna import Study
 
@@ -69,4 +71,32 @@ def with_origin(connection: Connection, side: Side) -> Side:
     data = found.of_study.hashes.get("data")
     versions = {**side.versions, "data": data} if data else side.versions
     is_known = side.number is not None and found.origins
-    return replace(side, versions=versions, origin=flat_origin(found.origins[0]) if is_known else None)
+    side = replace(side, versions=versions, origin=flat_origin(found.origins[0]) if is_known else None)
+    if side.replicated is None or not side.replicated.origins.replicates:
+        return side
+    return replace(side, again=_read_again(connection, side, found.of_study))
+
+
+def _read_again(
+    connection: Connection, side: Side, of_study: SharedOrigin
+) -> tuple[Mapping[str, str], Flat | None] | None:
+    """Return the versions and the origin of the replicates of the best; None, if it is not known."""
+    assert side.replicated is not None
+    origins = read_trial_hashes(connection.run, find_study_id(connection, side.name), side.replicated.trials)
+    hashes = {kind: list(dict.fromkeys(filter(None, (one.hashes[kind] for one in origins)))) for kind in KINDS}
+    contents = read_contents(connection.run, [each for own in hashes.values() for each in own])
+    known = [
+        (kind, contents[kind, each]) for kind, own in hashes.items() for each in own if (kind, each) in contents
+    ]
+    if not known:
+        return None
+    versions = dict(side.versions)
+    if hashes["data"]:
+        versions["data"] = " and ".join(hashes["data"])
+    files = (of_study.contents.get("code") or {}).get("files")
+    if files is not None and any(content.get("files") != files for kind, content in known if kind == "code"):
+        versions["code"] = " and ".join(hashes["code"])
+    flats = [flatten(kind, content) for kind, content in known]
+    names = dict.fromkeys(name for flat in flats for name in flat)
+    joined = {name: dict.fromkeys(flat[name] for flat in flats if name in flat) for name in names}
+    return versions, {name: " and ".join(values) for name, values in joined.items()}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hpotool.analysis.compare.confirmed import Replicated, find_replicated
 from hpotool.analysis.compare.verdict import Measured, mean_interval
 from hpotool.analysis.confirmation.answer import ConfirmationAnswer
+from hpotool.analysis.confirmation.origins import OtherOrigin, differs_data
 from hpotool.analysis.costs import attempt_columns
 from hpotool.analysis.results import complete_trials, direction_signs, json_data, metric_index
 from hpotool.analysis.trials import Attempts
@@ -51,6 +52,7 @@ class Side:
         params: of that point; ``number`` is its first trial.
         replicated: what was confirmed, if anything was.
         is_confirmed: the points are those that were confirmed, with the values of their replicates.
+        again: what stands for ``versions`` and ``origin`` where its points are those that were confirmed.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Side:
     origin: Flat | None = None
     replicated: Replicated | None = None
     is_confirmed: bool = False
+    again: tuple[Mapping[str, str], Flat | None] | None = None
 
     def as_confirmed(self) -> Side | None:
         """Return the study by what was confirmed; None where nothing was."""
@@ -78,8 +81,15 @@ class Side:
             best=found.best,
             params=found.params,
             number=found.number,
+            versions=self.versions if self.again is None else self.again[0],
+            origin=self.origin if self.again is None else self.again[1],
             is_confirmed=True,
         )
+
+    @property
+    def replicates_differ(self) -> tuple[OtherOrigin, ...]:
+        """Where the replicates came from something else than the search's trials, or than each other."""
+        return self.replicated.origins.differs if self.replicated and self.is_confirmed else ()
 
     def measured(self, key: str | None) -> Measured | None:
         """Return what this study knows of a point."""
@@ -107,6 +117,7 @@ class Side:
                 "mean": json_data(mean(best.values)),
                 "interval": None if interval is None else list(interval),
                 "confirmed": self.is_confirmed,
+                **({"differs": differs_data(self.replicates_differ)} if self.is_confirmed else {}),
             },
             "trials": self.cost.trials,
             "complete": self.cost.complete,

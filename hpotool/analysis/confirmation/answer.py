@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from statistics import mean, stdev
 from typing import Any
 
+from hpotool.analysis.confirmation.origins import ConfirmedOrigins
 from hpotool.analysis.results import json_data
 from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.confirmation.rounds import Judgement, Replicate, by_point, is_decided, judge
@@ -99,13 +100,18 @@ class ConfirmedPoint:
 
 @dataclass(frozen=True)
 class ConfirmationAnswer:
-    """The answer, its points with the best first."""
+    """The answer, its points with the best first.
+
+    Attributes:
+        origins: what the replicates came from, and where that is not what the search's trials came from.
+    """
 
     order: Order
     metrics: Mapping[str, str]  # metric -> direction
     points: tuple[ConfirmedPoint, ...]
     replicates: tuple[Replicate, ...]
     judgement: Judgement
+    origins: ConfirmedOrigins = field(default_factory=ConfirmedOrigins)
 
     @property
     def is_open(self) -> bool:
@@ -128,6 +134,11 @@ class ConfirmationAnswer:
         )
 
     @property
+    def is_sound(self) -> bool:
+        """Whether it is decided, and everything came from the same code, data and environment."""
+        return self.is_decided and not self.origins.differs
+
+    @property
     def state(self) -> str:
         """``open``, ``decided`` or ``undecided``."""
         return "open" if self.is_open else "decided" if self.is_decided else "undecided"
@@ -137,7 +148,12 @@ class ConfirmationAnswer:
         return sum(one.state in states for one in self.replicates)
 
 
-def answer(order: Order, replicates: Sequence[Replicate], metrics: Mapping[str, str]) -> ConfirmationAnswer:
+def answer(
+    order: Order,
+    replicates: Sequence[Replicate],
+    metrics: Mapping[str, str],
+    origins: ConfirmedOrigins | None = None,
+) -> ConfirmationAnswer:
     """What the replicates say; ``metrics`` are the study's, with their directions."""
     signs = [1.0 if direction == "minimize" else -1.0 for direction in metrics.values()]
     judgement = judge(order, replicates, signs)
@@ -171,7 +187,9 @@ def answer(order: Order, replicates: Sequence[Replicate], metrics: Mapping[str, 
             )
         )
     points.sort(key=lambda one: _rank(one, signs))
-    return ConfirmationAnswer(order, dict(metrics), tuple(points), tuple(replicates), judgement)
+    return ConfirmationAnswer(
+        order, dict(metrics), tuple(points), tuple(replicates), judgement, origins or ConfirmedOrigins()
+    )
 
 
 def _pairs(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hpotool.analysis.confirmation.answer import ConfirmationAnswer
+from hpotool.analysis.confirmation.origins import differs_data
 from hpotool.analysis.confirmation.sentence import say_answer
 
 
@@ -22,5 +23,6 @@ def answer_data(answer: ConfirmationAnswer) -> dict[str, Any]:
             "waiting": answer.count("WAITING"),
             "failed": answer.count("FAIL", "PRUNED"),
         },
+        "differs": differs_data(answer.origins.differs),
         "points": [point.as_data() for point in answer.points],
     }

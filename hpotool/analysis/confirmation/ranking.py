@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hpotool.analysis.best import find_best
 from hpotool.analysis.candidates import BestTrials, Confirmed
 from hpotool.analysis.confirmation.answer import ConfirmationAnswer, ConfirmedPoint, answer
+from hpotool.analysis.confirmation.origins import differs_data, read_confirmed_origins
 from hpotool.analysis.pareto import find_pareto_front
 from hpotool.analysis.results import TrialResult, complete_trials
 from hpotool.storage.control.confirmations import read_confirmation
@@ -21,14 +22,21 @@ if TYPE_CHECKING:
     from hpotool.storage.database.connection import Connection
 
 
-def read_confirmed(connection: Connection, study: Study) -> ConfirmationAnswer | None:
-    """Return what was confirmed of the study; ``None`` where nothing was asked for."""
+def read_answer(connection: Connection, study_id: int, name: str) -> ConfirmationAnswer | None:
+    """Return what was confirmed, and what it came from; ``None`` where nothing was asked for."""
     if not has_table(connection, "hpotool.study_settings"):
         return None
-    found = read_confirmation(connection.run, study._study_id)
+    found = read_confirmation(connection.run, study_id)
     if found is None:
         return None
-    return answer(found.order, found.replicates, list_studies(connection, study.study_name)[0].metrics)
+    metrics = list_studies(connection, name)[0].metrics
+    origins = read_confirmed_origins(connection, study_id, found.order, found.replicates)
+    return answer(found.order, found.replicates, metrics, origins)
+
+
+def read_confirmed(connection: Connection, study: Study) -> ConfirmationAnswer | None:
+    """Return what was confirmed of the study; ``None`` where nothing was asked for."""
+    return read_answer(connection, study._study_id, study.study_name)
 
 
 def find_confirmed_best(
@@ -66,7 +74,8 @@ def _confirmed_first(found: BestTrials, confirmed: ConfirmationAnswer) -> BestTr
     able = [trial for trial in found.trials if _is_able(trial, places, confirmed)]
     able.sort(key=lambda trial: places.get(trial.number, math.inf))
     values = {number: _as_confirmed(confirmed.points[place]) for number, place in places.items()}
-    return replace(found, trials=tuple(able), confirmed=values)
+    differs = differs_data(confirmed.origins.differs)
+    return replace(found, trials=tuple(able), confirmed=values, differs=differs)
 
 
 def _is_able(trial: TrialResult, places: dict[int, int], confirmed: ConfirmationAnswer) -> bool:

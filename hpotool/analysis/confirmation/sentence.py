@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hpotool.analysis.confirmation.answer import ConfirmationAnswer, ConfirmedPoint
+from hpotool.analysis.confirmation.origins import say_other_origins
 from hpotool.study.wording import count_of
 
 _AGREED = 0.9  # probability from which on two points are told apart in a sentence
 
 
 def say_answer(answer: ConfirmationAnswer) -> str:
-    """What was found, as far as it is known; never empty."""
+    """What was found, as far as it is known, and what was not the same when it was measured; never empty."""
+    return " ".join(filter(None, [_say_found(answer), say_other_origins(answer.origins.differs)]))
+
+
+def _say_found(answer: ConfirmationAnswer) -> str:
     if answer.is_open:
         asked = count_of(len(answer.replicates), "replicate has", "replicates have")
         return f"{answer.count('COMPLETE', 'FAIL', 'PRUNED')} of {asked} ended; no verdict yet."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hpotool.analysis.best import find_best
 from hpotool.analysis.results import duration_s, json_data, metric_names, utc
 from hpotool.errors import NotFoundError, paste
+from hpotool.storage.fleet.reuse import REUSED
 from hpotool.study.phase import Reevaluation
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from hpotool.analysis.candidates import BestTrials
     from hpotool.analysis.trials import Attempts
+
+    Origins = Mapping[int, Mapping[str, Any]]  # by trial, what it came from in a few words
 
 
 def best_params(study: Study, found: BestTrials | None = None) -> dict[str, Any]:
@@ -63,27 +66,41 @@ def several_params(study: Study, count: int, found: BestTrials | None = None) ->
     return [dict(json_data(trial.params)) for trial in best.trials[:count]]
 
 
-def trial_rows(study: Study, attempts: Attempts | None = None) -> list[dict[str, Any]]:
+def trial_rows(
+    study: Study, attempts: Attempts | None = None, origins: Origins | None = None
+) -> list[dict[str, Any]]:
     """Return one flat row per trial, all with the same columns, named as in Optuna's ``trials_dataframe``.
 
-    The last attempt's end and host come from ``attempts``. Floats are unchanged: written with ``repr``, as the csv
-    module does, they read back exactly; infinities are ``inf`` and ``-inf``. Values that are neither text nor
-    numbers (attributes that are lists) become JSON.
+    The last attempt's end and host come from ``attempts``, its lineage from ``origins``. Floats are unchanged:
+    written with ``repr``, as the csv module does, they read back exactly; infinities are ``inf`` and ``-inf``.
+    Values that are neither text nor numbers (attributes that are lists) become JSON.
     """
     names = metric_names(study)
-    own = attempts or {}
-    rows = [_row(trial, names, own.get(trial.number, ())) for trial in study.get_trials(deepcopy=False)]
+    own, known = attempts or {}, origins or {}
+    rows = [
+        {**_row(trial, names, own.get(trial.number, ())), **_origin(trial, known)}
+        for trial in study.get_trials(deepcopy=False)
+    ]
     columns = _ordered_columns(rows)
     return [{column: json_data(row.get(column)) for column in columns} for row in rows]
 
 
-def step_rows(study: Study) -> list[dict[str, Any]]:
-    """Return one row per reported step of each trial: ``number``, ``step``, ``value``."""
-    return [
-        {"number": trial.number, "step": step, "value": json_data(value)}
+def step_rows(study: Study, origins: Origins | None = None) -> list[dict[str, Any]]:
+    """Return one row per reported step of each trial: ``number``, ``step``, ``value``, and what it came from."""
+    rows = [
+        {"number": trial.number, "step": step, "value": json_data(value), **_origin(trial, origins or {})}
         for trial in study.get_trials(deepcopy=False)
         for step, value in sorted(trial.intermediate_values.items())
     ]
+    columns = dict.fromkeys(column for row in rows for column in row)
+    return [{column: row.get(column) for column in columns} for row in rows]
+
+
+def _origin(trial: FrozenTrial, origins: Origins) -> dict[str, Any]:
+    """What the trial came from, as far as it is known, and whose result it has, if it was not run."""
+    found = {f"lineage_{name}": _cell(value) for name, value in origins.get(trial.number, {}).items()}
+    reused = trial.system_attrs.get(REUSED) or {}
+    return {**found, **{f"reused_{name}": value for name, value in reused.items()}}
 
 
 def _row(trial: FrozenTrial, names: tuple[str, ...], attempts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -122,7 +139,7 @@ def _cell(value: Any) -> Any:
 
 def _ordered_columns(rows: list[dict[str, Any]]) -> list[str]:
     """Return the columns of all rows, grouped by kind, and within a kind in order of first appearance."""
-    kinds = ("params_", "constraints_", "user_attrs_")
+    kinds = ("params_", "constraints_", "user_attrs_", "lineage_", "reused_")
     columns = dict.fromkeys(column for row in rows for column in row)
     return sorted(
         columns, key=lambda column: next((i for i, kind in enumerate(kinds, 1) if column.startswith(kind)), 0)

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpotool.storage.control.creation import find_study_id
 from hpotool.storage.control.studies import has_table
 from hpotool.storage.database.connection import Connection
-from hpotool.storage.fleet.origins import SharedOrigin, read_attempt_origins, read_study_origin
+from hpotool.storage.fleet.origins import (
+    OriginSummaries,
+    SharedOrigin,
+    read_attempt_origins,
+    read_study_origin,
+    read_trial_hashes,
+)
+from hpotool.storage.fleet.reuse import REUSED
 from hpotool.study.origins.differences import Flat, find_different, flatten
+
+if TYPE_CHECKING:
+    from optuna import Study
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,21 @@ def read_lineage(connection: Connection, study_name: str, number: int | None = N
         read_study_origin(connection.run, study_id),
         tuple(read_attempt_origins(connection.run, study_id, number)),
     )
+
+
+def read_summaries(connection: Connection, study: Study) -> dict[int, dict[str, Any]]:
+    """Return what each trial came from in a few words, as far as it was recorded, by the trial's number."""
+    if not has_table(connection, "hpotool.origins"):
+        return {}
+    trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
+    shared = read_trial_hashes(connection.run, find_study_id(connection, study.study_name), list(trials))
+    summaries = OriginSummaries(connection.run)
+    summaries.read(one.hashes for one in shared)
+    return {
+        number: summaries.of(one.hashes, trials[number].system_attrs.get(REUSED))
+        for one in shared
+        for number in one.numbers
+    }
 
 
 def flat_origin(origin: SharedOrigin) -> Flat:

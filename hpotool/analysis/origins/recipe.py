@@ -8,10 +8,11 @@ from hpotool import __version__
 from hpotool.analysis.origins.lineage import read_lineage
 from hpotool.analysis.results import metric_names
 from hpotool.errors import InputError, NotFoundError, paste
-from hpotool.storage.control.creation import read_spec
+from hpotool.storage.control.creation import find_study_id, read_spec
 from hpotool.storage.control.studies import list_attempts
 from hpotool.storage.control.taken_over import TAKEN_FROM
 from hpotool.storage.database.connection import Connection
+from hpotool.storage.fleet.reuse import REUSED
 from hpotool.study.branch import Branch
 from hpotool.study.file.resolved import to_document
 from hpotool.study.origins.recipe import Recipe
@@ -41,6 +42,7 @@ def read_recipe(connection: Connection, study: Study, number: int) -> Recipe:
     trial, name = trials[number], study.study_name
     _refuse_unfinished(trial)
     _refuse_elsewhere(trial, name)
+    _refuse_reused(connection, trial)
     _, spec = read_spec(connection, name)
     _refuse_copied(trial, trials, spec, name)
     found = read_lineage(connection, name, number).origins
@@ -96,6 +98,23 @@ def _refuse_elsewhere(trial: FrozenTrial, name: str) -> None:
             "more than its parameters",
             f"its parameters: {paste('export', 'params', '--study', name, '--trial', str(trial.number))}",
         )
+
+
+def _refuse_reused(connection: Connection, trial: FrozenTrial) -> None:
+    """With ``reuse: true`` it has the result of another study's trial, whose packages and GPUs were other ones."""
+    reused = trial.system_attrs.get(REUSED)
+    if reused is None:
+        return
+    number, study = str(reused["trial"]), reused["study"]
+    try:
+        find_study_id(connection, study)
+    except NotFoundError:
+        hint = f"study {study!r} does not exist any more; run its point again: hpotool enqueue"
+    else:
+        hint = paste("reproduce", number, "--study", study)
+    raise InputError(
+        f"trial {trial.number} was not run: it has the result of trial {number} of study {study!r}", hint
+    )
 
 
 def _refuse_copied(trial: FrozenTrial, trials: Mapping[int, FrozenTrial], spec: StudySpec, name: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from hpotool.analysis.compare.comparison import compare
 from hpotool.analysis.compare.sides import Side, mean
 from hpotool.analysis.compare.verdict import mean_interval
+from hpotool.analysis.confirmation.origins import say_other_origins
 from hpotool.analysis.edges import Edge, find_edges
 from hpotool.analysis.importance import Importance
 from hpotool.analysis.report import figures
@@ -117,12 +118,20 @@ def _best(study: StudyFacts) -> Iterator[Block]:
     [trial], [side] = best.trials[:1], _by_replicates(study.sides)
     yield Heading(f"The best: trial {trial.number}")
     yield Paragraph(_say_sureness(side))
+    yield from _other_origins(study)
     if not side.is_confirmed:
         again = paste("confirm", "--study", study.name)
         yield Paragraph(f"The best is not confirmed. To measure it again: {again}")
     yield Grid(("parameter", "value"), [[name, _written(value)] for name, value in trial.params.items()])
     yield from _edges(study, trial.number)
     yield from _ways_to_repeat(study, trial.params, trial.number)
+
+
+def _other_origins(study: StudyFacts) -> Iterator[Block]:
+    """What was not the same when points were confirmed."""
+    found = study.status.confirmation
+    if found is not None and found.origins.differs:
+        yield Paragraph(say_other_origins(found.origins.differs), is_warning=True)
 
 
 def _front(study: StudyFacts) -> Iterator[Block]:
@@ -136,6 +145,7 @@ def _front(study: StudyFacts) -> Iterator[Block]:
     yield Grid(("trial", *names), rows)
     if len(trials) > _MOST_ON_FRONT:
         yield Paragraph(f"The first {_MOST_ON_FRONT} are shown.")
+    yield from _other_origins(study)
 
 
 def _say_sureness(side: Side) -> str:

@@ -168,7 +168,7 @@ def confirmation_lines(found: StudyStatus) -> Iterator[Text]:
         f"{line}, {running} running" if confirmed.is_open else line, style="cyan" if confirmed.is_open else ""
     )
     if not confirmed.is_open:
-        yield Text(visible(say_answer(confirmed)), style="green" if confirmed.is_decided else "yellow")
+        yield Text(visible(say_answer(confirmed)), style="green" if confirmed.is_sound else "yellow")
     elif found.progress.state == "done" and not found.workers:
         name = found.progress.summary.name
         yield Text(f"nobody measures them; start: {start_command(name)}", style="bold red")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,10 @@ from hpotool.storage.database.connection import Rows
 from hpotool.storage.database.queries import query, to_jsonb
 from hpotool.study.doors import storable
 from hpotool.study.origins.content import Kind, Origin, Part
+from hpotool.study.origins.summary import summarize_origin
 
 Run = Callable[[str, Mapping[str, Any]], Rows]
+KINDS: tuple[Kind, ...] = ("code", "data", "environment")
 
 
 @dataclass(frozen=True)
@@ -91,14 +93,49 @@ def read_study_origin(run: Run, study_id: int) -> SharedOrigin:
 
 def read_attempt_origins(run: Run, study_id: int, number: int | None = None) -> list[SharedOrigin]:
     """What the attempts of a study, or of one trial, came from; the latest first."""
-    kinds: tuple[Kind, ...] = ("code", "data", "environment")
     found = []
     for *hashes, numbers, hosts, code, data, environment in run(
         query("read_attempt_origins"), {"study_id": study_id, "number": number}
     ):
-        contents = dict(zip(kinds, (code, data, environment), strict=True))
-        found.append(SharedOrigin(dict(zip(kinds, hashes, strict=True)), contents, tuple(numbers), tuple(hosts)))
+        contents = dict(zip(KINDS, (code, data, environment), strict=True))
+        found.append(SharedOrigin(dict(zip(KINDS, hashes, strict=True)), contents, tuple(numbers), tuple(hosts)))
     return found
+
+
+def read_trial_hashes(run: Run, study_id: int, numbers: Sequence[int]) -> list[SharedOrigin]:
+    """What some trials came from, by combination of hashes, without the contents."""
+    rows = run(query("read_trial_origins"), {"study_id": study_id, "numbers": list(numbers)})
+    return [SharedOrigin(dict(zip(KINDS, hashes, strict=True)), {}, tuple(own)) for *hashes, own in rows]
+
+
+def read_contents(run: Run, hashes: Iterable[str]) -> dict[tuple[Kind, str], Mapping[str, Any]]:
+    """The contents of these hashes by kind and hash; of code without the text of its uncommitted changes."""
+    wanted = sorted(set(hashes))
+    if not wanted:
+        return {}
+    return {(kind, one): content for kind, one, content in run(query("read_origin_contents"), {"hashes": wanted})}
+
+
+class OriginSummaries:
+    """What attempts came from in a few words, by their hashes; each content is read once."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._known: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def read(self, hashes: Iterable[Mapping[Any, Any]]) -> None:
+        """Read those that are not known yet, in one round trip; ``hashes`` are by kind, as an attempt has them."""
+        wanted = {(kind, str(one[kind])) for one in hashes for kind in KINDS if one.get(kind) is not None}
+        missing = [value for kind, value in wanted if (kind, value) not in self._known]
+        for (kind, value), content in read_contents(self._run, missing).items():
+            self._known[kind, value] = summarize_origin(kind, value, content)
+
+    def of(self, hashes: Mapping[Any, Any], reused: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What an attempt with these came from. Of a result that was reused, the environment is another one's."""
+        found: dict[str, Any] = {}
+        for kind in KINDS if reused is None else KINDS[:2]:
+            found |= self._known.get((kind, str(hashes.get(kind))), {})
+        return found
 
 
 def read_different_workers(run: Run, study_id: int) -> list[dict[str, str]]:

@@ -25,8 +25,8 @@ from hpotool.user_files import read_text_file
 _HINT = "hpotool import trials.csv --study NAME --metric loss:minimize"
 _IGNORED = {"number", "state", "datetime_start", "datetime_complete", "duration", "duration_s", "", "outcome",
             "reason", "worker", "host", "attempts", "value"}  # fmt: skip
-_APART = ("phase", "point", "replicate")  # of trials apart from the search; only together
-_PREFIXES = ("params_", "values_", "user_attrs_", "system_attrs_", "constraints_")
+_REEVALUATION = ("phase", "point", "replicate")  # of trials beside the search; only together
+_PREFIXES = ("params_", "values_", "user_attrs_", "system_attrs_", "constraints_", "lineage_", "reused_")
 
 Row = Mapping[str, str]
 
@@ -45,7 +45,7 @@ def read_csv_study(file: str, names: Sequence[str], metrics: Sequence[str]) -> S
     columns = list(rows[0])
     directions = _directions(metrics, columns, file)
     named = [column for column in columns if column.startswith("params_")]
-    apart = _APART if set(_APART) <= set(columns) else ()
+    apart = _REEVALUATION if set(_REEVALUATION) <= set(columns) else ()
     taken = {*_IGNORED, *directions, *apart}
     free = [c for c in columns if c not in taken and not c.startswith(_PREFIXES)]
     params = {column: column.removeprefix("params_") for column in named or free}
@@ -149,7 +149,7 @@ def _trial(
 
 def _mark_apart(trial: FrozenTrial, row: Row, where: str) -> None:
     """Keep a replicate or a final training apart from the search, as it was in the study that was exported."""
-    phase, point, replicate = (row[column].strip() for column in _APART)
+    phase, point, replicate = (row[column].strip() for column in _REEVALUATION)
     if phase in ("", "search"):
         return
     if phase not in get_args(Phase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -14,6 +14,8 @@ from hpotool.storage.control.finals import ARTIFACTS
 from hpotool.storage.control.studies import default_metric_names
 from hpotool.storage.database.queries import query
 from hpotool.storage.fleet.attempts import Run
+from hpotool.storage.fleet.origins import OriginSummaries
+from hpotool.storage.fleet.reuse import REUSED
 from hpotool.storage.optuna.decoding import TrialDecoder
 from hpotool.storage.optuna.stored_trial import NO_STEPS, StepValues, StoredTrial
 from hpotool.storage.tracking.jobs import Arrived
@@ -48,11 +50,12 @@ class ExportedStudy:
     waiting: int
     failed: int
     note: str = ""
+    has_open_apart: bool = False  # replicates of `confirm` or a final training that run or wait
 
     @property
     def is_over(self) -> bool:
         """Whether nothing more comes, unless somebody says so: done or stopped, and nothing runs."""
-        return self.state in ("done", "stopped") and self.running == 0
+        return self.state in ("done", "stopped") and self.running == 0 and not self.has_open_apart
 
 
 @dataclass(frozen=True)
@@ -63,13 +66,16 @@ class ExportedTrial:
         values: by metric; empty while it has none.
         steps: what it reported, by metric; in the order in which it did.
         violations: by constraint; above zero is outside.
-        attempts: ``{"worker", "host", "slot", "outcome", "reason", "duration_s", "gpu"}`` each.
+        attempts: ``{"worker", "host", "slot", "outcome", "reason", "duration_s", "gpu"}`` each, with the hashes of
+            what it came from: ``{"code", "data", "environment"}``.
         lineage: the numbers of the trials that it is a retry of, the first one first.
         source: the number of the trial whose checkpoint it began with.
         cost: by the prices of the study's budget; None without any.
         reevaluation: what it is for, where that is not the search.
         kept: what a final training noted of the files that it kept.
         tags, note: what people said of it.
+        origin: what its last attempt came from, in a few words; not the environment, if the result was reused.
+        reused: ``{"study", "trial"}`` whose result it has, because they were equal.
     """
 
     number: int
@@ -89,6 +95,8 @@ class ExportedTrial:
     kept: Mapping[str, Any] | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    reused: Mapping[str, Any] | None = None
 
     @property
     def outcome(self) -> str | None:
@@ -110,6 +118,7 @@ class ExportReader:
         self._run = run
         self._study_id = study_id
         self._decoder = TrialDecoder(_no_more_steps)
+        self._origins = OriginSummaries(run)
 
     def read_study(self) -> ExportedStudy | None:
         """The study; None where it was deleted."""
@@ -127,12 +136,17 @@ class ExportReader:
 
     def _read(self, name: str, study: ExportedStudy, parameters: Mapping[str, Any]) -> list[ExportedTrial]:
         rows = self._run(query(name), {"study_id": self._study_id, "with_steps": True, **parameters})
-        return [_trial(self._decoder.trial(row[:-2]), row[4:6], study, row[-2], row[-1] or ()) for row in rows]
+        found = [_trial(self._decoder.trial(row[:-2]), row[4:6], study, row[-2], row[-1] or ()) for row in rows]
+        self._origins.read(trial.attempts[-1] for trial in found if trial.attempts)
+        return [
+            replace(trial, origin=self._origins.of(trial.attempts[-1], trial.reused)) if trial.attempts else trial
+            for trial in found
+        ]
 
 
 def _study(row: Sequence[Any]) -> ExportedStudy:
     name, state, reason, data, budget_trials, created_s, changed_s, directions, names, note, *counts = row
-    finished, running, waiting, failed = counts
+    finished, running, waiting, failed, running_replicates, waits_apart = counts
     metrics = json.loads(names) if names else default_metric_names(len(directions or ()))
     if state == "running" and running == 0 and budget_trials is not None and finished >= budget_trials:
         state, reason = "done", f"{finished} of {budget_trials} trials are finished"
@@ -150,6 +164,7 @@ def _study(row: Sequence[Any]) -> ExportedStudy:
         waiting,
         failed,
         join_stored_note(note, note_prefix(None)),
+        running_replicates > 0 or (waits_apart and state != "stopped"),  # a stopped study begins nothing any more
     )
 
 
@@ -182,6 +197,7 @@ def _trial(
         kept=system.get(ARTIFACTS),
         tags=tags_of(system),
         note=join_stored_note(note, note_prefix(trial._trial_id)),
+        reused=system.get(REUSED),
     )
 
 

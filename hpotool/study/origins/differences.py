@@ -79,6 +79,8 @@ def _code(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if content.get("commit"):
         yield "commit", str(content["commit"])
         yield "uncommitted changes", _say_changes(content)
+    elif content.get("tree"):
+        yield "files of code beside it", str(content["tree"])[:12]
 
 
 def _data(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

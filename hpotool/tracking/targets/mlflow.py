@@ -78,7 +78,7 @@ class MlflowTarget:
 
     def _open(self, study: TrackedRun) -> None:
         with self._errors():
-            self._experiment_id = self._find_experiment(self._experiment or study.name)
+            self._experiment_id = self._find_place(study.name)
             found = list(self._search("tags.`hpotool.kind` = 'study'"))
             self._study_run = self._only(found) or self._create(study, {"hpotool.kind": "study"})
 
@@ -87,7 +87,9 @@ class MlflowTarget:
         assert run.number is not None
         try:
             self._send(run, run.number)
-        except RefusedByTargetError:
+        except RefusedByTargetError as error:
+            if not self._has_experiment():  # no trial is to blame; `open` says so, and what to do
+                raise TargetAwayError(error.message) from error
             # Somebody may have deleted the run there: the next try looks for it, and makes it anew.
             self._blocks.discard(run.number // _BLOCK)
             self._runs.pop(run.number, None)
@@ -143,6 +145,18 @@ class MlflowTarget:
         else:
             self._client.set_terminated(run_id, study.status, _milliseconds(study.ended or study.started))
 
+    def _find_place(self, study_name: str) -> str:
+        """The experiment that is named; else the one that the study began in, or one of the study's name."""
+        if self._experiment is not None:
+            return self._find_experiment(self._experiment)
+        mark = f"hpotool.job.{self._job_id}"
+        own = self._client.search_experiments(filter_string=f"tags.`{mark}` = 'study'")
+        if own:
+            return str(own[0].experiment_id)
+        found = self._find_experiment(study_name)
+        self._client.set_experiment_tag(found, mark, "study")
+        return found
+
     def _find_experiment(self, name: str) -> str:
         found = self._client.get_experiment_by_name(name)
         if found is None:
@@ -172,6 +186,12 @@ class MlflowTarget:
             }
             self._runs[number] = self._create(run, tags)
         return self._runs[number]
+
+    def _has_experiment(self) -> bool:
+        """Whether the experiment is there, and nobody deleted it meanwhile."""
+        with self._errors():
+            found = self._client.get_experiment(self._experiment_id)
+        return bool(found.lifecycle_stage == "active")
 
     def _read_block(self, block: int) -> None:
         found: dict[int, list[Run]] = {}
@@ -257,8 +277,9 @@ def _mlflow_exception() -> type[Any]:
 
 
 def _tags_of(run: TrackedRun) -> dict[str, str]:
-    """A run's tags, and its note where MLflow shows it: as the description of the run."""
-    return {**run.tags, **({"mlflow.note.content": run.note} if run.note else {})}
+    """A run's tags, with its note and its commit also where MLflow shows them."""
+    shown = {"mlflow.note.content": run.note, "mlflow.source.git.commit": run.tags.get("hpotool.commit")}
+    return {**run.tags, **{name: value for name, value in shown.items() if value}}
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -35,7 +35,7 @@ LastLook = Callable[[Run, Job], None]
 
 @dataclass(frozen=True)
 class SideCommand:
-    """A job, and the words of the command that does it.
+    """A job, and the words of the command that does it, but for the study's name, which may change.
 
     ``last_look`` does it once more in the worker itself, when that leaves and nobody else does it: for what only a
     worker that has left can say, and no process would begin in time to say.
@@ -132,7 +132,7 @@ class SideProcesses:
             if time.monotonic() - one.begun_at < _BEGIN_S:  # later it holds the job by itself, or loses it
                 take_job(self._run, self._job(one), self._held_for)
         elif not one.is_given_up and time.monotonic() >= one.start_at and self._elect(self._run, one):
-            self._start(one)
+            self._start(self._run, one)
 
     def _elect(self, run: Run, one: _Started) -> bool:
         """Whether this worker is to do the job: nobody holds it, and it was the first to take it."""
@@ -142,8 +142,11 @@ class SideProcesses:
     def _job(self, one: _Started) -> Job:
         return Job(self._study_id, one.command.job, self._worker_id)
 
-    def _start(self, one: _Started, *more: str) -> None:
-        command = [sys.executable, "-m", "hpotool", *one.command.words, *more]
+    def _start(self, run: Run, one: _Started, *more: str) -> None:
+        named = run("SELECT study_name FROM studies WHERE study_id = %(study_id)s", {"study_id": self._study_id})
+        if not named:  # deleted: the worker leaves, too
+            return
+        command = [sys.executable, "-m", "hpotool", *one.command.words, "--study", str(named[0][0]), *more]
         command += ["--holder", self._worker_id, "--parent", str(os.getpid())]
         self._logs.mkdir(parents=True, exist_ok=True)
         one.begun_at = time.monotonic()
@@ -180,7 +183,7 @@ class SideProcesses:
         """Do the job where no other worker does: what is there when the study is over would stay there."""
         with self._leaving_it_at_that(one):
             if not one.is_given_up and self._elect(self._last_run, one):
-                self._start(one, "--once")
+                self._start(self._last_run, one, "--once")
 
     def _look_last(self, one: _Started, last_look: LastLook) -> None:
         with self._leaving_it_at_that(one):

@@ -9,16 +9,22 @@ import optuna_dashboard
 import pytest
 from optuna.trial import TrialState
 
+from hpotool.storage.control.confirmations import order_confirmation
 from hpotool.storage.control.creation import create_or_resume, read_spec
 from hpotool.storage.control.keeping import change_trial_tags, rename_study, write_note
-from hpotool.storage.control.orders import adopt_study, set_state
+from hpotool.storage.control.orders import adopt_study, register_worker, set_state
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.fleet.origins import note_origin, record_origin
+from hpotool.storage.fleet.reuse import REUSED
+from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.storage.open import open_storage
 from hpotool.storage.tracking.exported import REPORTS_ATTRIBUTE, ExportedStudy, ExportedTrial, ExportReader
 from hpotool.storage.tracking.jobs import Arrived
+from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.file.reader import read_study_file
 from hpotool.study.labels import read_tags
+from hpotool.study.origins.content import Part
 
 STUDY = """
 study: s
@@ -94,6 +100,53 @@ def test_a_study_is_done_when_its_budget_is_though_nobody_has_said_so(at_hand: A
     assert (study.state, study.reason, study.is_over) == ("done", "3 of 3 trials are finished", True)
     set_state(at_hand.run, at_hand.study_id, "stopped", "enough", "ann")
     assert (at_hand.read().state, at_hand.read().reason) == ("stopped", "enough")
+
+
+def test_a_study_is_not_over_while_replicates_run_or_wait(at_hand: AtHand) -> None:
+    """Else an export beside the workers would end and begin again all the while."""
+    for _ in range(3):
+        at_hand.study.tell(at_hand.study.ask(), [1.0, 2.0])
+    assert at_hand.read().is_over
+    order_confirmation(at_hand.run, at_hand.study_id, "ann", Order((Point("trial 0", {}, 0),), 1).including)
+    assert (at_hand.read().state, at_hand.read().is_over) == ("done", False)
+    [(trial_id,)] = at_hand.run(
+        "UPDATE trials SET state = 'RUNNING' WHERE state = 'WAITING' RETURNING trial_id", {}
+    )
+    assert not at_hand.read().is_over
+    set_state(at_hand.run, at_hand.study_id, "stopped", "enough", "ann")
+    assert not at_hand.read().is_over, "it still runs"
+    at_hand.run("UPDATE trials SET state = 'WAITING' WHERE trial_id = %(trial_id)s", {"trial_id": trial_id})
+    assert at_hand.read().is_over, "a stopped study begins nothing"
+
+
+def test_what_a_trial_comes_from_is_read_once_for_all(at_hand: AtHand) -> None:
+    parts = [
+        Part("code", {"files": {"a.py": "1"}, "tree": "t", "commit": "c1"}),
+        Part("data", {"x": {"hash": "d" * 40}}),
+    ]
+    environment = Part("environment", {"python": "3.11", "image": "a:1"})
+    record_origin(at_hand.run, at_hand.study_id, [*parts, environment])
+    identity = WorkerIdentity("w1", "gpu7", 1, "boot", "1", "cpu")
+    register_worker(at_hand.run, at_hand.study_id, identity)
+    note_origin(at_hand.run, "w1", environment.hash, None)
+    for number in range(3):
+        trial = at_hand.study.ask()
+        if number == 2:
+            at_hand.storage.set_trial_system_attr(trial._trial_id, REUSED, {"study": "old", "trial": 2})
+        at_hand.study.tell(trial, [1.0, 2.0])
+        if number:
+            at_hand.attempt(trial, "cpu", "complete")
+    hashes = {"code": parts[0].hash, "data": parts[1].hash}
+    at_hand.run("UPDATE hpotool.attempts SET code_hash = %(code)s, data_hash = %(data)s", hashes)
+    unknown, known, reused = at_hand.finished()
+    own = {**hashes, "commit": "c1", "data_hashes": {"x": "d" * 16}}
+    assert (unknown.origin, unknown.reused) == ({}, None)
+    assert known.origin == {**own, "environment": environment.hash, "python": "3.11", "image": "a:1"}
+    assert (reused.origin, reused.reused) == (own, {"study": "old", "trial": 2})
+    asked: list[str] = []
+    at_hand.reader._origins._run = lambda *_: asked.append("asked") or []
+    assert len(at_hand.finished()) == 3
+    assert asked == []
 
 
 def test_everything_that_is_stored_about_a_trial_is_read(at_hand: AtHand) -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -26,6 +27,7 @@ from hpotool.tracking.targets.target import RefusedByTargetError, Target, Target
 from hpotool.tracking.targets.tensorboard import TensorboardTarget
 from hpotool.tracking.tenure import Tenure
 from hpotool.tracking.tracked_run import Point, TrackedRun
+from tests.acceptance.command_line import wait_until
 
 pytest.importorskip("tensorboardX")
 
@@ -113,6 +115,29 @@ def test_only_what_is_new_is_sent_whenever_it_ends(at_hand: StudyAtHand, tmp_pat
     assert at_hand.export(target).trials == 0
     [job] = list_jobs(at_hand.connection.run, at_hand.study_id)
     assert (job.arrived, job.missing, job.trouble) == (4, 0, None)
+
+
+def test_what_runs_is_shown_less_often_where_that_takes_long(at_hand: StudyAtHand, tmp_path: Path) -> None:
+    """Each look reads and sends all reports of all trials that run, beside the trials themselves."""
+
+    class Slow(Moody):
+        def send(self, run: TrackedRun) -> None:
+            time.sleep(0.05 if run.status == "RUNNING" else 0)
+            super().send(run)
+
+    running, target = [at_hand.begin() for _ in range(4)], Slow(tmp_path)
+    with at_hand.exporting(target) as exporter:
+        began = time.monotonic()
+        thread = threading.Thread(target=exporter.export, args=("told",))
+        thread.start()
+        at_hand.finish(20)
+        wait_until(lambda: len({*range(4, 24)} & {*target.sent}) == 20, "what has ended is sent")
+        wait_until(lambda: target.sent.count(0) >= 3, "what runs is shown again")
+        took = time.monotonic() - began
+        exporter._leaving.set()
+        thread.join()
+    shown = sum(target.sent.count(trial.number) for trial in running)
+    assert shown * 0.05 <= 0.2 * took + 4 * 0.05
 
 
 def test_an_exporter_that_lags_sends_in_order_and_catches_up(at_hand: StudyAtHand, tmp_path: Path) -> None:

@@ -171,6 +171,20 @@ def test_what_somebody_deleted_in_mlflow_is_made_anew(address: str, experiment: 
     assert sorted(read_back(address, experiment)[1]) == [-1, 0, 1]
 
 
+def test_a_renamed_study_that_names_no_experiment_stays_where_it_began(address: str) -> None:
+    first, second = f"first {uuid.uuid4().hex}", f"second {uuid.uuid4().hex}"
+    for number, name in enumerate((first, second)):
+        target = MlflowTarget(address, None)
+        target.open(describe_study(replace(STUDY, name=name), None), "job-7")
+        send(target, exported_trial(number))
+    client, runs = read_back(address, first)
+    assert sorted(runs) == [-1, 0, 1]
+    assert client.get_experiment_by_name(second) is None
+    another = MlflowTarget(address, None)
+    another.open(describe_study(replace(STUDY, name=second), None), "job-8")
+    assert client.get_experiment_by_name(second) is not None, "another study is another place"
+
+
 def test_an_experiment_that_mlflow_does_not_take_is_said_at_once(address: str) -> None:
     with pytest.raises(InputError, match="exceeds the maximum length"):
         open_target(address, "x" * 600)
@@ -204,6 +218,22 @@ def test_an_experiment_that_somebody_deleted_is_not_used(address: str, experimen
         open_target(address, experiment)
     assert raised.value.hint is not None
     assert "tracking.experiment" in raised.value.hint
+
+
+def test_an_experiment_that_is_deleted_meanwhile_refuses_no_trial(address: str, experiment: str) -> None:
+    """Else each would count as one that MLflow never takes, and be missing once the experiment is restored."""
+    target = open_target(address, experiment)
+    send(target, exported_trial(0))
+    client, _ = read_back(address, experiment)
+    experiment_id = client.get_experiment_by_name(experiment).experiment_id
+    client.delete_experiment(experiment_id)
+    for number in (0, 1):
+        with pytest.raises(TargetAwayError, match="deleted"):
+            send(target, exported_trial(number))
+    client.restore_experiment(experiment_id)
+    target.forget()
+    send(target, exported_trial(0), exported_trial(1))
+    assert sorted(read_back(address, experiment)[1]) == [-1, 0, 1]
 
 
 def test_nothing_is_written_to_stdout(address: str, experiment: str, capsys: pytest.CaptureFixture[str]) -> None:

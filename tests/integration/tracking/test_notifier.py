@@ -25,6 +25,7 @@ from hpotool.storage.tracking.notices import claim_notice, list_notices, settle_
 from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.file.reader import read_study_file
 from hpotool.study.outcome import Outcome
+from hpotool.study.phase import PHASE_ATTRIBUTE, Reevaluation
 from hpotool.study.rules.quarantine import Place
 from hpotool.tracking.notify.notifier import JOB_NAME, Notifier, Until
 from hpotool.tracking.notify.send import Sender
@@ -150,6 +151,18 @@ def test_a_new_best_is_told_at_most_once_an_hour(told: Told, hook: Webhook) -> N
     for _ in range(2):
         told.look(hook.address)
     assert hook.texts[1:] == ["the best is trial 3: loss 1\nhpotool show s 3"]
+
+
+def test_a_replicate_or_a_final_training_is_no_new_best(told: Told, hook: Webhook) -> None:
+    told.study.tell(told.study.ask(), 3.0)
+    told.run("UPDATE hpotool.study_settings SET first_claim_at = clock_timestamp() - interval '2 hours'", {})
+    for phase in ("confirm", "final"):
+        trial = told.study.ask()
+        mark = Reevaluation(phase, "trial 0", 0).to_attribute()  # type: ignore[arg-type]
+        told.study._storage.set_trial_system_attr(trial._trial_id, PHASE_ATTRIBUTE, mark)
+        told.study.tell(trial, 0.1)
+    told.look(hook.address)
+    assert hook.texts == ["the best is trial 0: loss 3\nhpotool show s 0"]
 
 
 def test_a_confirmation_is_told_once_it_is_measured(told: Told, hook: Webhook) -> None:

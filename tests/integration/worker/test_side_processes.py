@@ -12,6 +12,7 @@ import optuna
 import psutil
 import pytest
 
+from hpotool.storage.control.keeping import rename_study
 from hpotool.storage.control.orders import adopt_study, set_state
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
@@ -38,7 +39,7 @@ def connection(study_database_url: str) -> Iterator[Connection]:
 def beside(connection: Connection, worker: str, folder: Path, *words: str) -> SideProcesses:
     command = SideCommand(
         f"tensorboard {folder / 'runs'}",
-        words or ("track", "--study", "s", "--to", "tensorboard", "--address", str(folder / "runs")),
+        words or ("track", "--to", "tensorboard", "--address", str(folder / "runs")),
     )
     environment = {
         **os.environ,
@@ -81,6 +82,14 @@ def test_one_worker_is_elected_and_another_follows_it(connection: Connection, tm
     assert len(list((tmp_path / "runs" / "s").glob("trial-*"))) == 3
 
 
+def test_a_study_that_was_renamed_is_exported_by_its_new_name(connection: Connection, tmp_path: Path) -> None:
+    """The worker was started with the old one."""
+    with beside(connection, "w1", tmp_path) as side:
+        rename_study(connection, "s", "another", "ann")
+        side.step()
+        wait_until(lambda: list(tmp_path.glob("runs/another/trial-*")), "it exports")
+
+
 def test_a_process_that_is_killed_is_started_again(connection: Connection, tmp_path: Path) -> None:
     with beside(connection, "w1", tmp_path) as side:
         side.step()
@@ -95,7 +104,7 @@ def test_what_can_never_work_is_not_tried_again(
     connection: Connection, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     logging.getLogger("hpotool").propagate = True
-    with beside(connection, "w1", tmp_path, "track", "--study", "s", "--to", "nowhere") as side:
+    with beside(connection, "w1", tmp_path, "track", "--to", "nowhere") as side:
         side.step()
         first = process_of(side)
         assert first is not None

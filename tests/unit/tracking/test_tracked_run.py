@@ -79,6 +79,16 @@ def test_a_trial_is_told_with_all_that_is_known_of_it() -> None:
     assert (run.name, run.status, run.started, run.ended) == ("trial 7", "FINISHED", trial.started, trial.ended)
 
 
+def test_a_trial_is_told_with_what_it_comes_from_and_whose_result_it_has() -> None:
+    origin = {"code": "h1", "commit": "c1", "data": "h2", "data_hashes": {"rows.csv": "d1"}, "image": "a:1"}
+    trial = exported_trial(7, origin=origin, reused={"study": "old", "trial": 3})
+    tags = describe_trial(exported_study(), trial).tags
+    assert {name: tags[f"hpotool.{name}"] for name in ("code", "commit", "data", "data.rows.csv", "image")} == {
+        "code": "h1", "commit": "c1", "data": "h2", "data.rows.csv": "d1", "image": "a:1"
+    }  # fmt: skip
+    assert (tags["hpotool.reused_study"], tags["hpotool.reused_trial"]) == ("old", "3")
+
+
 def test_what_a_running_trial_was_sent_as_is_the_beginning_of_what_it_ends_as() -> None:
     study, whole = exported_study(), exported_trial()
     runs = [

@@ -55,6 +55,21 @@ def test_the_trial_runs_with_its_number_seed_and_parameters(recipe: Recipe) -> N
     assert say_other_results(recipe, done.result.outcome.value, done.values, done.reports) == []
 
 
+def test_choices_that_are_lists_are_chosen_again_without_a_word(
+    recipe: Recipe, recwarn: pytest.WarningsRecorder
+) -> None:
+    suggest = (
+        'shape = trial.suggest_categorical("shape", [[64, 32], [128]])\n    trial.set_user_attr("told", told)'
+    )
+    Path("listed.py").write_text(
+        MODULE.replace('trial.set_user_attr("told", told)', suggest).replace("+ x", "+ len(shape)")
+    )
+    study = {**recipe.study, "objective": {"python": "listed:train", "isolation": "none"}}
+    done = rerun(replace(recipe, study=study, params={"x": 0.25, "shape": [64, 32]}))
+    assert done.values == {"loss": 9.0}
+    assert not [warning for warning in recwarn if "Choices" in str(warning.message)]
+
+
 def test_a_trial_apart_from_the_search_is_told_its_phase(recipe: Recipe) -> None:
     reevaluation = {"phase": "final", "point": "trial 1", "replicate": 0}
     assert rerun(replace(recipe, reevaluation=reevaluation)).values == {"loss": 7.25}

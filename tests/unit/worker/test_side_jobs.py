@@ -19,15 +19,15 @@ def test_a_study_that_asks_for_nothing_has_no_jobs() -> None:
 def test_each_tracker_is_a_job_of_its_own() -> None:
     text = "tracking: {mlflow: 'http://m:5000', experiment: e, tensorboard: runs}\n"
     assert [(command.job, " ".join(command.words)) for command in side_commands(study(text))] == [
-        ("mlflow http://m:5000 e", "track --study s --to mlflow --address http://m:5000 --experiment e"),
-        ("tensorboard runs", "track --study s --to tensorboard --address runs"),
+        ("mlflow http://m:5000 e", "track --to mlflow --address http://m:5000 --experiment e"),
+        ("tensorboard runs", "track --to tensorboard --address runs"),
     ]
 
 
 def test_who_has_addresses_tells_people_unless_the_study_says_no(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HPOTOOL_NOTIFY", "json://localhost/secret")
     [command] = side_commands(study())
-    assert (command.job, command.words) == ("notify", ("notify", "--study", "s"))
+    assert (command.job, command.words) == ("notify", ("notify",))
     assert command.last_look is not None
     assert side_commands(study("notify: []\n")) == []
 

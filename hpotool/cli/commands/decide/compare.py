@@ -100,6 +100,8 @@ def _draw(found: Comparison) -> RenderableType:
 
 
 def _parts(found: Comparison) -> Iterator[RenderableType]:
+    from hpotool.analysis.confirmation.origins import say_other_origins
+
     names = [side.name for side in found.sides]
     parameters = dict.fromkeys(name for side in found.sides for name in side.params)
     rows = [
@@ -115,6 +117,9 @@ def _parts(found: Comparison) -> Iterator[RenderableType]:
     if found.unconfirmed:
         yield words(f"not confirmed: {', '.join(found.unconfirmed)}; to measure the best again:", "dim")
         yield from (words(f"  {paste('confirm', '--study', name)}", "dim") for name in found.unconfirmed)
+    for side in found.sides:
+        if side.replicates_differ:
+            yield words(f"{side.name}: {say_other_origins(side.replicates_differ)}", "yellow")
     for side, verdict in zip(found.sides[1:], found.verdicts, strict=True):
         yield words(f"{side.name} against {names[0]}: {verdict.sentence}", _STYLES[verdict.word])
         if verdict.word == "cannot tell" and side.best is not None:

@@ -82,6 +82,7 @@ def confirm(
     The study's workers run these replicates, even if the study is done. Samplers, pruners and the budget ignore
     them. If you repeat the command, nothing is measured twice.
     """
+    from hpotool.analysis.confirmation.ranking import read_answer
     from hpotool.api.actor import current_actor
     from hpotool.cli.database import adopt_study, connect, load_study
 
@@ -107,18 +108,6 @@ def confirm(
     show(confirm_answer(found), format)
 
 
-def read_answer(connection: Connection, study_id: int, name: str) -> ConfirmationAnswer | None:
-    """What was confirmed in the study; None if nothing was."""
-    from hpotool.analysis.confirmation.answer import answer
-    from hpotool.storage.control.confirmations import read_confirmation
-    from hpotool.storage.control.studies import list_studies
-
-    found = read_confirmation(connection.run, study_id)
-    if found is None:
-        return None
-    return answer(found.order, found.replicates, list_studies(connection, name)[0].metrics)
-
-
 def confirm_answer(found: ConfirmationAnswer) -> Answer:
     """The answer in every form."""
     from hpotool.analysis.confirmation.data import answer_data
@@ -139,7 +128,7 @@ def _draw(found: ConfirmationAnswer) -> RenderableType:
     from hpotool.cli.screen.text import words
 
     rows = [point.as_row() for point in found.points]
-    lines = [words(say_answer(found), "green" if found.is_decided else "yellow")]
+    lines = [words(say_answer(found), "green" if found.is_sound else "yellow")]
     failed = [one for one in found.replicates if one.state == "FAIL"]
     if failed:
         reasons = {f"{one.outcome}: {one.reason}" if one.reason else str(one.outcome) for one in failed}

@@ -122,9 +122,13 @@ def _check_parquet(chosen: FileFormat, what: What, output: Path | None) -> None:
 
 def _rows(connection: Connection, study: Study, steps: bool) -> list[dict[str, Any]]:
     from hpotool.analysis.exports.export import step_rows, trial_rows
+    from hpotool.analysis.origins.lineage import read_summaries
     from hpotool.storage.control.studies import list_attempts
 
-    return step_rows(study) if steps else trial_rows(study, list_attempts(connection, study.study_name))
+    origins = read_summaries(connection, study)
+    if steps:
+        return step_rows(study, origins)
+    return trial_rows(study, list_attempts(connection, study.study_name), origins)
 
 
 def _params(connection: Connection, study: Study, trial: int | None, count: int | None) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from hpotool.errors import EXIT_DONE, EXIT_FAILED, InputError
 if TYPE_CHECKING:
     from hpotool.study.origins.recipe import Recipe
 
-_ANYWAY = "--anyway runs it all the same"
+_ANYWAY = "bring that data back to these paths, or link it there; --anyway runs it all the same"
 
 
 def reproduce(

@@ -106,7 +106,7 @@ def confirmed_lines(found: BestTrials, study: Study, confirmed: ConfirmationAnsw
 
     if confirmed is None or found.confirmed is None:
         return []
-    lines = [words(say_answer(confirmed), "green" if confirmed.is_decided else "yellow")]
+    lines = [words(say_answer(confirmed), "green" if confirmed.is_sound else "yellow")]
     shown = [trial.number for trial in found.trials]
     if len(study.directions) == 1:  # the best of the search too, which is not shown where others were confirmed
         shown = [*dict.fromkeys([*(trial.number for trial in find_best(study).trials), *shown])]

@@ -57,6 +57,18 @@ WHERE a.study_id = %(study_id)s AND (%(number)s::integer IS NULL OR a.number = %
 GROUP BY a.code_hash, a.data_hash, w.environment_hash
 ORDER BY max(a.started_at) DESC
 
+-- name: read_trial_origins
+-- What the attempts of some trials came from: by combination of hashes, the numbers of the trials.
+SELECT a.code_hash, a.data_hash, w.environment_hash, array_agg(DISTINCT t.number ORDER BY t.number)
+FROM trials t JOIN hpotool.attempts a ON a.trial_id = t.trial_id LEFT JOIN hpotool.workers w USING (worker_id)
+WHERE t.study_id = %(study_id)s AND t.number = ANY(%(numbers)s::integer[])
+GROUP BY a.code_hash, a.data_hash, w.environment_hash
+ORDER BY max(a.started_at)
+
+-- name: read_origin_contents
+-- The contents of these hashes; of code without the text of its changes.
+SELECT kind, hash, content - 'diff' FROM hpotool.origins WHERE hash = ANY(%(hashes)s::text[])
+
 -- name: read_different_workers
 -- The workers of a study that have not ended and whose code or data differ from the study's.
 SELECT worker_id, host, differs FROM hpotool.workers

@@ -12,7 +12,7 @@ SELECT s.study_name, state, state_reason, spec, budget_trials, extract(epoch FRO
     (SELECT value_json FROM study_system_attributes a WHERE a.study_id = s.study_id AND a.key = 'study:metric_names'),
     (SELECT json_object_agg(key, value_json) FROM study_system_attributes a
         WHERE a.study_id = s.study_id AND starts_with(a.key, 'dashboard:note_str:')),
-    finished, running, waiting, failed
+    finished, running, waiting, failed, running_in_all - running, next_apart IS NOT NULL
 FROM settings JOIN studies s USING (study_id), places
 
 -- name: attempts_of_trial
@@ -21,8 +21,8 @@ left join lateral (
     select json_agg(json_build_object(
         'worker', a.worker_id, 'host', a.host, 'slot', a.slot, 'outcome', a.outcome, 'reason', a.reason,
         'duration_s', round(greatest(0, extract(epoch from coalesce(a.ended_at, clock_timestamp()) - a.started_at))::numeric, 3),
-        'gpu', a.gpu) order by a.started_at)
-    from hpotool.attempts a where a.trial_id = t.trial_id
+        'gpu', a.gpu, 'code', a.code_hash, 'data', a.data_hash, 'environment', w.environment_hash) order by a.started_at)
+    from hpotool.attempts a left join hpotool.workers w using (worker_id) where a.trial_id = t.trial_id
 ) a (attempts) on true
 
 -- name: note_on_trial

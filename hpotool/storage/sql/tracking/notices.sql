@@ -75,10 +75,11 @@ SELECT
 FROM hpotool.workers WHERE study_id = %(study_id)s
 
 -- name: best_of_one
--- The best complete trial of one metric that meets its constraints: its number and value.
+-- The best complete trial of the search by one metric, of those that meet its constraints: its number and value.
 SELECT t.number, v.value
 FROM trials t JOIN trial_values v USING (trial_id)
 WHERE t.study_id = %(study_id)s AND t.state = 'COMPLETE' AND v.objective = 0 AND v.value_type = 'FINITE'
     AND NOT EXISTS (SELECT FROM trial_system_attributes a
-        WHERE a.trial_id = t.trial_id AND starts_with(a.key, 'constraints:') AND a.value_json::float8 > 0)
+        WHERE a.trial_id = t.trial_id
+            AND (starts_with(a.key, 'constraints:') AND a.value_json::float8 > 0 OR a.key = 'hpotool:phase'))
 ORDER BY CASE WHEN %(maximize)s THEN -v.value ELSE v.value END, t.number LIMIT 1

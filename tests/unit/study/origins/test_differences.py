@@ -22,6 +22,10 @@ def test_each_kind_is_flat_text() -> None:
         "uncommitted changes": "d1",
     }
     assert flatten("code", {"files": {}}) == {}
+    assert flatten("code", {"files": {"a.py": "1"}, "tree": HASH}) == {
+        "code a.py": "1",
+        "files of code beside it": HASH[:12],
+    }
     assert flatten("data", {"x": {"hash": HASH}, "y": {"trouble": "it is not there"}}) == {
         "data x": HASH[:16],
         "data y": "it is not there",
