@@ -16,7 +16,7 @@ from hpotool.analysis.confirmation.data import answer_data
 from hpotool.analysis.confirmation.ranking import find_confirmed_best, read_confirmed
 from hpotool.analysis.curves.early_ranks import find_early_ranks, is_ended_early, word_risk
 from hpotool.analysis.insights.failures import FailureRegion, find_failure_region
-from hpotool.analysis.insights.gain import Gain, find_gain
+from hpotool.analysis.insights.gain import Gain, GainFollower, find_gain
 from hpotool.analysis.pace import GONE_AFTER_S, Pace, find_workers, is_forsaken, measure_pace
 from hpotool.analysis.results import direction_signs, json_data, metric_names, read_result
 from hpotool.storage.control.activity import StudyActivity, read_activity
@@ -59,7 +59,7 @@ class StudyStatus:
         risk: why ending trials early is a risk in this study, if it is.
         different: the workers that see other code or data than the study has, and in words which.
         early_ranks: how well early ranks of trials predict final ones, if that can be told.
-        gain: what further search may gain; only if asked for, and if it can be told.
+        gain: what further search may gain; only if asked for or followed, and if it can be told.
         latest_values: the values of the trials in ``activity.latest``, by number and metric.
         place: what it may use of a fleet, where that is limited or shared.
     """
@@ -153,11 +153,15 @@ class StudyStatus:
         }
 
 
-def read_status(connection: Connection, study: Study, *, looks_ahead: bool = False) -> StudyStatus:
+def read_status(
+    connection: Connection, study: Study, *, looks_ahead: bool = False, follower: GainFollower | None = None
+) -> StudyStatus:
     """Return the study's progress, counted in the database, and its best finished trials.
 
-    ``looks_ahead``: also what further search may gain and, in a study without a pruner, whether one would be safe.
-    That takes a few tenths of a second, too long for a screen that follows a study.
+    Args:
+        looks_ahead: also find what further search may gain and, in a study without a pruner, whether one would be
+            safe. That takes a few tenths of a second, too long for a screen that follows a study.
+        follower: of such a screen; gives what further search may gain as far as it is known.
     """
     summary = list_studies(connection, study.study_name)[0]
     replicates = has_replicates(connection, study.study_name)
@@ -169,6 +173,9 @@ def read_status(connection: Connection, study: Study, *, looks_ahead: bool = Fal
     recent = {attempt["trial"] for attempt in activity.latest}
     ends_early = is_ended_early(progress.pruner, tiers=bool(progress.tiers))
     ranks = find_early_ranks(study, has_tiers=bool(progress.tiers)) if ends_early or looks_ahead else None
+    gain = follower.look(study, summary.trials, activity.cost_s) if follower else None
+    if looks_ahead:
+        gain = find_gain(study, read_spec_if_any(connection, study.study_name), activity.cost_s)
     return StudyStatus(
         progress,
         find_confirmed_best(study, confirmed, replicates=replicates),
@@ -181,7 +188,7 @@ def read_status(connection: Connection, study: Study, *, looks_ahead: bool = Fal
         word_risk(ranks, progress.pruner, tiers=bool(progress.tiers)) if ends_early else None,
         tuple(_find_different_workers(connection, study)),
         ranks,
-        find_gain(study, read_spec_if_any(connection, study.study_name), activity.cost_s) if looks_ahead else None,
+        gain,
         _read_place(connection, study.study_name),
     )
 

@@ -256,9 +256,7 @@ def failure_region_line(found: StudyStatus) -> Text | None:
 def outlook_lines(found: StudyStatus) -> Iterator[Text]:
     """What further search may gain, and whether pruning is safe; nothing where that cannot be told."""
     if found.gain is not None:
-        takes = found.gain.trial_s
-        cost = "" if takes is None else f"; a trial takes {format_elapsed(takes)} of worker time"
-        yield Text(visible(f"{found.gain.sentence}{cost}"), style="dim")
+        yield Text(visible(found.gain.outlook), style="dim")
     if found.early_ranks is not None and found.risk is None:
         yield Text(visible(found.early_ranks.summary), style="dim")
 

@@ -64,6 +64,7 @@ def show_study(source: Source, study_id: int) -> dict[str, Any]:
         "best": rows[:_MOST_ON_FRONT],
         "best_hidden": max(0, len(rows) - _MOST_ON_FRONT),
         "figures": _draw(study),
+        "outlook": list(list_outlook(found)),
         "region": None if found.failure_region is None else say_region(found.failure_region),
         "latest": found.activity.latest[:_LATEST],
         "confirmation": list_confirmed(found),
@@ -111,6 +112,14 @@ def list_warnings(found: StudyStatus) -> Iterator[str]:
             yield f"{worker['id']} is gone: not heard of for {ago}{trial}"
     if found.is_forsaken:
         yield f"no workers; to start one: {paste('worker', '--study', found.progress.summary.name)}"
+
+
+def list_outlook(found: StudyStatus) -> Iterator[str]:
+    """Yield what further search may gain, and whether pruning is safe, as far as that is known."""
+    if found.gain is not None:
+        yield found.gain.outlook
+    if found.early_ranks is not None and found.risk is None:
+        yield found.early_ranks.summary
 
 
 def sum_spending(spent: Sequence[Spent], prices: dict[str, float] | Any) -> list[SpentRow]:
