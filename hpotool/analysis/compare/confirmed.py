@@ -22,16 +22,19 @@ class Replicated:
     """The replicates of the points that were confirmed, by one metric.
 
     Attributes:
-        points: the values of each point, by its key.
+        points: the values of each point, by its key; ``seeds``: the numbers of their seeds.
         best: the key of the study's own best point among them; ``params`` and ``number`` are its trial's.
         seen: the value that the search saw there.
+        picked_from: of how many of the study's own points the best was picked.
     """
 
     points: Mapping[str, tuple[float, ...]]
+    seeds: Mapping[str, tuple[int, ...]]
     best: str
     params: Mapping[str, Any]
     number: int
     seen: float | None
+    picked_from: int
 
 
 def find_replicated(
@@ -54,10 +57,12 @@ def find_replicated(
     assert best.point.trial is not None
     return Replicated(
         {keys[name]: found for name, found in values.items()},
+        {keys[name]: tuple(sorted(measured[name])) for name in values},
         keys[best.point.name],
         dict(best.point.params),
         best.point.trial,
         (best.point.found or {}).get(metric),
+        len(own),
     )
 
 

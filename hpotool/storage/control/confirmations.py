@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from hpotool.storage.database.queries import query, to_jsonb
 from hpotool.storage.fleet.attempts import Run
-from hpotool.study.confirmation.order import Order
+from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.confirmation.rounds import Replicate, next_round
 from hpotool.study.phase import Apart
 from hpotool.study.rules.replicates import Measurement
@@ -46,9 +46,15 @@ def read_confirmation(run: Run, study_id: int) -> Confirmation | None:
 
 
 def order_confirmation(
-    run: Run, study_id: int, actor: str, extend: Callable[[Order | None], Order]
+    run: Run,
+    study_id: int,
+    actor: str,
+    extend: Callable[[Order | None], Order],
+    points: Sequence[Point] | None = None,
 ) -> tuple[Order, list[int]]:
     """Store the order that ``extend`` makes of the present one, and queue the replicates that are missing.
+
+    ``points``: only of these; what was ordered before of others is not measured more often for their sake.
 
     Returns the order and the numbers of what was queued. Of two who order at once, the second one's order includes
     the first one's.
@@ -56,7 +62,7 @@ def order_confirmation(
     while True:
         [(data, seen)] = run(query("read_order"), {"study_id": study_id})
         order = extend(None if data is None else Order.from_data(data))
-        stored, numbers = _queue(run, study_id, order, order.replicates(), actor, seen, store=True)
+        stored, numbers = _queue(run, study_id, order, order.replicates(points), actor, seen, store=True)
         if stored:
             return order, numbers
 
