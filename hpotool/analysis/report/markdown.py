@@ -10,7 +10,7 @@ from typing_extensions import assert_never
 from hpotool.analysis.report.blocks import Block, Code, Facts, Figure, Grid, Heading, Paragraph
 from hpotool.study.doors import visible, visible_lines
 
-_MARKUP = re.compile(r"([\\`*_{}\[\]()#!|<>~$@&]|^[-+=]|^\d+(?=\.))")
+_MARKUP = re.compile(r"([\\`*_{}\[\]()#!|<>~$@&]|^[-+=]|^\d+(?=\.)|:(?=//)|(?<=www)\.)", re.IGNORECASE)
 _FOLDED_LINES = 14
 
 

@@ -107,10 +107,11 @@ def _read(
     state: str,
     mark: str,
     values: Sequence[float],
-    violations: dict[str, float],
+    violations: dict[str, float | str],
     outcome: str | None,
     reason: str | None,
 ) -> Replicate:
-    named = {key.removeprefix(_CONSTRAINT): violation for key, violation in violations.items()}
+    # An infinite violation comes as a text, because JSON has no infinity.
+    named = {key.removeprefix(_CONSTRAINT): float(violation) for key, violation in violations.items()}
     measured = Measurement(tuple(values), named) if state == "COMPLETE" else None
     return Replicate(Apart(**json.loads(mark)), number, state, measured, outcome, reason)
