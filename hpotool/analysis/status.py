@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hpotool.analysis.candidates import BestTrials
@@ -27,6 +27,7 @@ from hpotool.storage.fleet.origins import read_different_workers
 from hpotool.storage.pools.places import Place, read_place
 from hpotool.storage.pools.waiting import describe_place, is_waiting
 from hpotool.study.branch import Branch
+from hpotool.study.confirmation.rounds import Replicate
 from hpotool.study.rules.early_ranks import EarlyRanks
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ class StudyStatus:
         different: the workers that see other code or data than the study has, and in words which.
         early_ranks: how well early ranks of trials predict final ones, if that can be told.
         gain: what further search may gain; only if asked for or followed, and if it can be told.
-        latest_values: the values of the trials in ``activity.latest``, by number and metric.
+        latest_values: the values of the trials in ``activity.latest``, by number and metric. Of replicates, that
+            also says which point they ``"confirms"``.
         place: what it may use of a fleet, where that is limited or shared.
     """
 
@@ -170,6 +172,8 @@ def read_status(
     trials = study.get_trials(deepcopy=False)
     names = metric_names(study)
     confirmed = read_confirmed(connection, study)
+    replicated = {one.number: one for one in confirmed.replicates} if confirmed else {}
+    activity = replace(activity, latest=tuple(_with_point(one, replicated) for one in activity.latest))
     recent = {attempt["trial"] for attempt in activity.latest}
     ends_early = is_ended_early(progress.pruner, tiers=bool(progress.tiers))
     ranks = find_early_ranks(study, has_tiers=bool(progress.tiers)) if ends_early or looks_ahead else None
@@ -183,7 +187,8 @@ def read_status(
         activity,
         confirmed,
         _follow_best(trials, direction_signs(study)),
-        {trial.number: read_result(trial, names).values for trial in trials if trial.number in recent},
+        {trial.number: read_result(trial, names).values for trial in trials if trial.number in recent}
+        | {number: _values_of(replicated[number], names) for number in recent & replicated.keys()},
         find_failure_region(trials),
         word_risk(ranks, progress.pruner, tiers=bool(progress.tiers)) if ends_early else None,
         tuple(_find_different_workers(connection, study)),
@@ -191,6 +196,16 @@ def read_status(
         gain,
         _read_place(connection, study.study_name),
     )
+
+
+def _with_point(attempt: Mapping[str, Any], replicated: Mapping[int, Replicate]) -> Mapping[str, Any]:
+    """The attempt and, if it belongs to a replicate, the point that this confirms."""
+    found = replicated.get(attempt["trial"])
+    return attempt if found is None else {**attempt, "confirms": found.apart.point}
+
+
+def _values_of(replicate: Replicate, names: Sequence[str]) -> dict[str, float]:
+    return dict(zip(names, replicate.measured.values, strict=False)) if replicate.measured else {}
 
 
 def _find_different_workers(connection: Connection, study: Study) -> list[dict[str, str]]:

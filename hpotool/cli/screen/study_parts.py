@@ -288,8 +288,12 @@ def _latest_row(
         "outcome": attempt["outcome"],
         **{f"value_{name}" if name in _OWN_COLUMNS else name: values.get(name) for name in metrics},
         "took": format_elapsed(attempt["duration_s"]),
-        "reason": one_line(attempt["reason"]),
+        "reason": one_line(attempt["reason"]) or _say_point(attempt),
     }
+
+
+def _say_point(attempt: Mapping[str, Any]) -> str:
+    return f"confirms {visible(attempt['confirms'])}" if "confirms" in attempt else ""
 
 
 def _rank(found: StudyStatus, attempt: Mapping[str, Any]) -> tuple[bool, float]:

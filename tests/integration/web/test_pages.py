@@ -473,6 +473,13 @@ def test_what_is_measured_again_is_on_the_study_s_page(make_study: Make) -> None
         f"{data['replicates']['finished']} of {data['replicates']['asked']} replicates are measured" in page.text
     )
     assert "trial 1" in page.text
+    run_trials(study, [COMPLETE])
+    latest = read_status(
+        study.connection, optuna.load_study(study_name="s", storage=study.optuna._storage)
+    ).as_data()
+    assert (latest["latest"][0]["confirms"], latest["latest"][0]["values"]) == ("trial 0", {"value": 2.0})
+    assert "confirms" not in latest["latest"][1]
+    assert "confirms trial 0" in show(pages_of(study), "studies", 1).text
 
 
 def test_checkpoints_of_a_retried_trial_are_those_of_its_lineage(make_study: Make) -> None:
