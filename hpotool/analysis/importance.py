@@ -101,7 +101,7 @@ class Importance:
             return None
         first, best = self.ablation_trials
         start = "the baseline" if first is None else f"trial {first}, the first,"
-        return f"from {start} to trial {best}, the best, a change at a time"
+        return f"from {start} to trial {best}, the best of the search, a change at a time"
 
     @property
     def warning(self) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hpotool.analysis.candidates import BestTrials
@@ -16,7 +16,7 @@ from hpotool.analysis.confirmation.data import answer_data
 from hpotool.analysis.confirmation.ranking import find_confirmed_best, read_confirmed
 from hpotool.analysis.curves.early_ranks import find_early_ranks, is_ended_early, word_risk
 from hpotool.analysis.insights.failures import FailureRegion, find_failure_region
-from hpotool.analysis.insights.gain import Gain, find_gain
+from hpotool.analysis.insights.gain import Gain, GainFollower, find_gain
 from hpotool.analysis.pace import GONE_AFTER_S, Pace, find_workers, is_forsaken, measure_pace
 from hpotool.analysis.results import direction_signs, json_data, metric_names, read_result, values_of_long
 from hpotool.search.history import recent_trials
@@ -28,6 +28,7 @@ from hpotool.storage.fleet.origins import read_different_workers
 from hpotool.storage.pools.places import Place, read_place
 from hpotool.storage.pools.waiting import describe_place, is_waiting
 from hpotool.study.branch import Branch
+from hpotool.study.confirmation.rounds import Replicate
 from hpotool.study.rules.early_ranks import EarlyRanks
 
 if TYPE_CHECKING:
@@ -63,8 +64,9 @@ class StudyStatus:
         risk: why ending trials early is a risk in this study, if it is.
         different: the workers that see other code or data than the study has, and in words which.
         early_ranks: how well early ranks of trials predict final ones, if that can be told.
-        gain: what further search may gain; only if asked for, and if it can be told.
-        latest_values: the values of the trials in ``activity.latest``, by number and metric.
+        gain: what further search may gain; only if asked for or followed, and if it can be told.
+        latest_values: the values of the trials in ``activity.latest``, by number and metric. Of replicates, that
+            also says which point they ``"confirms"``.
         place: what it may use of a fleet, where that is limited or shared.
     """
 
@@ -157,11 +159,15 @@ class StudyStatus:
         }
 
 
-def read_status(connection: Connection, study: Study, *, looks_ahead: bool = False) -> StudyStatus:
+def read_status(
+    connection: Connection, study: Study, *, looks_ahead: bool = False, follower: GainFollower | None = None
+) -> StudyStatus:
     """Return the study's progress, counted in the database, and its best finished trials.
 
-    ``looks_ahead``: also what further search may gain and, in a study without a pruner, whether one would be safe.
-    That takes a few tenths of a second, too long for a screen that follows a study.
+    Args:
+        looks_ahead: also find what further search may gain and, in a study without a pruner, whether one would be
+            safe. That takes a few tenths of a second, too long for a screen that follows a study.
+        follower: of such a screen; gives what further search may gain as far as it is known.
     """
     summary = list_studies(connection, study.study_name)[0]
     replicates = has_replicates(connection, study.study_name)
@@ -170,9 +176,14 @@ def read_status(connection: Connection, study: Study, *, looks_ahead: bool = Fal
     trials = study.get_trials(deepcopy=False) if progress.tiers else recent_trials(study)
     names = metric_names(study)
     confirmed = read_confirmed(connection, study)
+    replicated = {one.number: one for one in confirmed.replicates} if confirmed else {}
+    activity = replace(activity, latest=tuple(_with_point(one, replicated) for one in activity.latest))
     recent = {attempt["trial"] for attempt in activity.latest}
     ends_early = is_ended_early(progress.pruner, tiers=bool(progress.tiers))
     ranks = find_early_ranks(study, has_tiers=bool(progress.tiers)) if ends_early or looks_ahead else None
+    gain = follower.look(study, summary.trials, activity.cost_s) if follower else None
+    if looks_ahead:
+        gain = find_gain(study, read_spec_if_any(connection, study.study_name), activity.cost_s)
     return StudyStatus(
         progress,
         find_confirmed_best(study, confirmed, replicates=replicates),
@@ -180,14 +191,25 @@ def read_status(connection: Connection, study: Study, *, looks_ahead: bool = Fal
         activity,
         confirmed,
         _follow_best(study, trials),
-        {trial.number: read_result(trial, names).values for trial in trials if trial.number in recent},
+        {trial.number: read_result(trial, names).values for trial in trials if trial.number in recent}
+        | {number: _values_of(replicated[number], names) for number in recent & replicated.keys()},
         find_failure_region(trials),
         word_risk(ranks, progress.pruner, tiers=bool(progress.tiers)) if ends_early else None,
         tuple(_find_different_workers(connection, study)),
         ranks,
-        find_gain(study, read_spec_if_any(connection, study.study_name), activity.cost_s) if looks_ahead else None,
+        gain,
         _read_place(connection, study.study_name),
     )
+
+
+def _with_point(attempt: Mapping[str, Any], replicated: Mapping[int, Replicate]) -> Mapping[str, Any]:
+    """The attempt and, if it belongs to a replicate, the point that this confirms."""
+    found = replicated.get(attempt["trial"])
+    return attempt if found is None else {**attempt, "confirms": found.reevaluation.point}
+
+
+def _values_of(replicate: Replicate, names: Sequence[str]) -> dict[str, float]:
+    return dict(zip(names, replicate.measured.values, strict=False)) if replicate.measured else {}
 
 
 def _find_different_workers(connection: Connection, study: Study) -> list[dict[str, str]]:

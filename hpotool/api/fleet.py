@@ -94,7 +94,7 @@ def read_fleet(run: Run, study_id: int, launch_id: str | None = None) -> Fleet:
     workers = [worker for worker in list_fleet(run, study_id) if launch_id in (None, worker.launch_id)]
     at_work = {worker.launch_id for worker in workers if not worker.has_ended}
     jobs = {
-        launch.launch_id: _look(launch)
+        launch.launch_id: ask_system(launch)
         for launch in launches
         if not launch.is_stopped or launch.launch_id in at_work  # of others there is nothing to see
     }
@@ -102,8 +102,8 @@ def read_fleet(run: Run, study_id: int, launch_id: str | None = None) -> Fleet:
     return Fleet(fleet_rows(workers, launches, jobs, read_pulse()), launches, errors)
 
 
-def _look(launch: Launch) -> list[Job] | str:
-    """What the launch's system says; a sentence where it does not answer."""
+def ask_system(launch: Launch) -> list[Job] | str:
+    """What the launch's system says; a sentence where it does not answer. That may take a minute."""
     try:
         with open_target(launch.target, launch.request) as target:
             return look_at(target, launch)

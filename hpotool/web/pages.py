@@ -9,9 +9,11 @@ from hpotool.errors import DatabaseUnreachableError, HpotoolError, InputError, N
 from hpotool.web.actions import Actions, Wanted, actor_of, fingerprint_of
 from hpotool.web.exchange import MOUNT, Request, Response, see_other
 from hpotool.web.render import Renderer
+from hpotool.web.schedulers import Schedulers
 from hpotool.web.sessions import Notice, Sessions
 from hpotool.web.source import Source
 from hpotool.web.views.fleet import show_fleet
+from hpotool.web.views.launches import show_launches
 from hpotool.web.views.study import show_study
 from hpotool.web.views.trial import show_trial
 from hpotool.web.views.trials import show_trials
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from hpotool.storage.optuna.postgres import PostgresStorage
 
+_TRY_AGAIN = (("Refresh", "5"),)  # a page that was opened during an outage comes by itself, without scripts too
 _LONGEST_NUMBER = 9  # digits, all of which Postgres can hold in an integer
 _STATUSES: tuple[tuple[type[HpotoolError], str], ...] = (
     (NotFoundError, "404 Not Found"),
@@ -39,6 +42,7 @@ class Pages:
 
     def __init__(self, storage: PostgresStorage, *, may_act: bool) -> None:
         self._source = Source(storage)
+        self._schedulers = Schedulers()
         self._sessions = Sessions(may_act)
         self._actions = Actions(self._source)
         self._renderer = Renderer()
@@ -57,6 +61,8 @@ class Pages:
                 return self._act(request)
             if request.method in ("GET", "HEAD"):
                 return self._show(request)
+        except DatabaseUnreachableError as error:
+            return self._complain(error, headers=_TRY_AGAIN if request.method == "GET" else ())
         except HpotoolError as error:
             return self._complain(error)
         return Response(b"", "405 Method Not Allowed", headers=(("Allow", "GET, HEAD, POST"),))
@@ -65,6 +71,8 @@ class Pages:
         match request.path:
             case ():
                 return self._page(request, "fleet.html", lambda: show_fleet(self._source))
+            case ("launches",):
+                return self._page(request, "launches.html", lambda: show_launches(self._source, self._schedulers))
             case ("static", name):
                 return self._static(name)
             case ("studies", study):
@@ -114,10 +122,12 @@ class Pages:
     def _wanted(self, request: Request, study_id: int, number: int | None) -> Wanted:
         return Wanted(study_id, number, request.form, actor_of(request.user or ""))
 
-    def _complain(self, error: HpotoolError, status: str | None = None) -> Response:
+    def _complain(
+        self, error: HpotoolError, status: str | None = None, headers: tuple[tuple[str, str], ...] = ()
+    ) -> Response:
         status = status or next(known for kind, known in _STATUSES if isinstance(error, kind))
-        content = {"status": status, "message": error.message, "hint": error.hint}
-        return Response(self._renderer.page("error.html", content), status)
+        content = {"status": status, "message": error.message, "hint": error.hint, "tries_again": bool(headers)}
+        return Response(self._renderer.page("error.html", content), status, headers=headers)
 
 
 def _number(text: str) -> int:

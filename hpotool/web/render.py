@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from importlib.resources import files
@@ -48,6 +48,7 @@ class Renderer:
             "event_reason": describe_reason,
             "drawn": _drawn,
             "count": count_of,
+            "has_numbers": has_numbers,
         }
         environment.globals |= {"mount": MOUNT, "versions": self.versions}
         return environment
@@ -85,6 +86,12 @@ def format_size(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} TiB"
+
+
+def has_numbers(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
+    """Return whether the first value in a column is a number, so that its heading stands above it at the right."""
+    first = next((row[column] for row in rows if row.get(column) is not None), None)
+    return isinstance(first, (int, float)) and not isinstance(first, bool)
 
 
 def _as_text(value: Any) -> Any:

@@ -7,8 +7,10 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from hpotool.analysis.insights.gain import GainFollower
 from hpotool.analysis.status import StudyStatus, read_status
 from hpotool.errors import NotFoundError
+from hpotool.storage.control.creation import read_spec_if_any
 from hpotool.storage.control.studies import has_table
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.open import open_storage
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from optuna import Study
 
     from hpotool.storage.optuna.postgres import PostgresStorage
+    from hpotool.study.spec import StudySpec
 
 _FRESH_S = 1.0  # how long a status counts as present
 _HIGHEST_ID = 2**31 - 1
@@ -37,6 +40,7 @@ class Source:
         self._lock = threading.Lock()
         self._locks: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
         self._known: dict[int, tuple[float, StudyStatus]] = {}
+        self._followers: dict[int, GainFollower] = {}
 
     def name_of(self, study_id: int) -> str:
         """Return the study's name.
@@ -75,7 +79,8 @@ class Source:
         with own:  # of several who ask at once, one reads
             found = self._known.get(study_id)
             if found is None or time.monotonic() - found[0] > _FRESH_S:
-                found = time.monotonic(), read_status(self.connection, self.study(study_id))
+                study = self.study(study_id)
+                found = time.monotonic(), read_status(self.connection, study, follower=self._follower(study_id))
                 self._known[study_id] = found
             return found[1]
 
@@ -86,6 +91,12 @@ class Source:
     def has(self, table: str) -> bool:
         """Whether the database has one of hpotool's tables: one that only plain Optuna has used has none."""
         return has_table(self.connection, f"hpotool.{table}")
+
+    def _follower(self, study_id: int) -> GainFollower:
+        def read_spec() -> StudySpec | None:
+            return read_spec_if_any(self.connection, self.name_of(study_id))
+
+        return self._followers.setdefault(study_id, GainFollower(read_spec))
 
     def _storage_of_everything(self) -> PostgresStorage:
         with self._lock:

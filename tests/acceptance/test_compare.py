@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -61,7 +62,9 @@ def test_the_documented_script_ships_only_what_is_better(
     here.run("compare", "old", "new", "--fail-unless-better", code=0 if ships else 1)
     if ships:
         assert "search_space.x" in data["differences"]
-        assert len(data["verdicts"][0]["new"]["values"]) == 6
+        assert len(data["verdicts"][0]["new"]["values"]) == len(data["verdicts"][0]["old"]["values"]) == 8
+        assert data["verdicts"][0]["old"]["study"] == "new", "today's code has measured the old parameters"
+        assert json.loads((tmp_path / "shipped.json").read_text()) == data["studies"][1]["best"]["params"]
         assert data["studies"][1]["hours"] > 0
         shown = here.run("compare", "old", "new").stdout
         assert "new against old: better: " in shown

@@ -84,7 +84,7 @@ def test_on_real_data_the_lucky_best_is_not_the_best_and_is_called_so(here: Comm
 
     found = here.json("confirm", "--show")
     assert found["replicates"] == {"asked": 32, "finished": 32, "running": 0, "waiting": 0, "failed": 0}
-    assert f"Trial {lucky['number']} was the best of the search with accuracy" in found["sentence"]
+    assert f"Trial {lucky['number']} looked best in the search, with accuracy" in found["sentence"]
     assert "it is not the best" in found["sentence"]
     by_trial = {point["trial"]: point for point in found["points"]}
     assert by_trial[lucky["number"]]["probability_best"] < 0.1

@@ -129,7 +129,7 @@ def test_the_lucky_best_of_a_real_model_is_found_out(
 
     found = here.json("confirm", "--show")
     assert found["replicates"]["finished"] == TOP * SEEDS
-    assert f"Trial {lucky['number']} was the best of the search with accuracy" in found["sentence"]
+    assert f"Trial {lucky['number']} looked best in the search, with accuracy" in found["sentence"]
     assert "it is not the best" in found["sentence"]
     by_trial = {point["trial"]: point for point in found["points"]}
     exposed = by_trial[lucky["number"]]

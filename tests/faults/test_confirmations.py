@@ -51,8 +51,11 @@ def _is_measured(fleet: Fleet) -> bool:
 
 @pytest.mark.parametrize(
     ("kind", "order"),
-    [(KINDS["tpe"], PLAIN), (KINDS["command"], PLAIN), (TWO, UNDECIDED)],
-    ids=["tpe", "command", "adaptive"],
+    [
+        *((KINDS[name], PLAIN) for name in ("tpe", "command", "constraints", "none", "remote")),
+        (TWO, UNDECIDED),
+    ],
+    ids=["tpe", "command", "constraints", "none", "remote", "adaptive"],
 )
 def test_exactly_the_replicates_asked_for(
     kind: Kind, order: Order, own_postgres: TestServer, tmp_path: Path

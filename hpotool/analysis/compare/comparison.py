@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from hpotool.analysis.compare.differences import add_origins, find_differences, 
 from hpotool.analysis.compare.sides import Side
 from hpotool.analysis.compare.verdict import Measured, Verdict, cannot_tell, judge
 from hpotool.errors import InputError
+
+_CHANCE = 0.01  # that values are taken for exact although they are equal by chance
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,11 @@ class Comparison:
 
     @property
     def unconfirmed(self) -> tuple[str, ...]:
-        """The studies whose best was not measured again."""
-        return tuple(side.name for side in self.sides if side.best is not None and side.replicated is None)
+        """The studies whose best was not measured again, in the study itself or in the new one."""
+        _, *others = self.sides
+        is_known = all(verdict.old is not None and verdict.old.is_confirmed for verdict in self.verdicts)
+        sides = others if is_known else self.sides
+        return tuple(side.name for side in sides if side.best is not None and side.replicated is None)
 
     @property
     def is_better(self) -> bool:
@@ -76,9 +82,7 @@ def _by_replicates(sides: Sequence[Side]) -> tuple[Side, ...] | None:
 
 
 def _judge(old: Side, new: Side, confidence: float) -> Verdict:
-    pair = _by_replicates((old, new))
-    if pair is not None and (pair[0].best == pair[1].best or _measured_alike(*pair) is not None):
-        old, new = pair
+    old, new = _find_pair(old, new)
     after = new.measured(new.best)
     for side, found in ((old, old.measured(old.best)), (new, after)):
         if found is None:
@@ -95,24 +99,52 @@ def _judge(old: Side, new: Side, confidence: float) -> Verdict:
     )
 
 
+def _find_pair(old: Side, new: Side) -> tuple[Side, Side]:
+    """Return both sides by what was confirmed, as far as that can be compared.
+
+    That is so if both are confirmed, or if the new study has confirmed the best point of the old one beside its
+    own: the same seeds in the same study are the best comparison that there is.
+    """
+    best, confirmed = old.as_confirmed() or old, new.as_confirmed()
+    if confirmed is None:
+        return old, new
+    if confirmed.measured(best.best) is not None:
+        return best, confirmed
+    pair = _by_replicates((old, new))
+    return (best, confirmed) if pair is not None and _measured_alike(*pair) is not None else (old, new)
+
+
 def _measured_alike(old: Side, new: Side) -> Measured | None:
     """Return the measurements of the old best that may be compared with the new one's: those that the new study
     made itself; of the same code and data, the old study's own where it made more of them."""
     again, before = new.measured(old.best), old.measured(old.best)
-    if say_other_origin([old.versions, new.versions]) is not None:
+    if say_other_origin([old.versions, new.versions]) is not None or (again is not None and again.is_confirmed):
         return again
     return max((one for one in (again, before) if one), key=lambda one: len(one.values), default=None)
 
 
 def _is_deterministic(old: Side, new: Side, before: Measured) -> bool:
-    """Whether equal points have given equal values wherever that was tried: within the studies, and between them
-    where they ran the same code on the same data."""
-    repeated = [side for side in (old, new) if any(len(values) > 1 for values in side.points.values())]
-    if any(not side.is_deterministic for side in repeated):
+    """Whether equal points have given equal values wherever that was tried, and too often for chance: within the
+    studies, and between them where they ran the same code on the same data."""
+    sides = [old, new] if say_other_origin([old.versions, new.versions]) is None else [new]
+    if any(side.is_varying for side in (old, new)) or (len(sides) == 1 and before.where != new.name):
         return False
-    if say_other_origin([old.versions, new.versions]) is None:
-        shared = [(values, new.points[key]) for key, values in old.points.items() if key in new.points]
-        if any(set(one) != set(other) for one, other in shared):
-            return False
-        return bool(repeated or shared)
-    return new.is_deterministic and before.where == new.name
+    groups: defaultdict[str, list[float]] = defaultdict(list)
+    for side in sides:
+        for key, values in side.points.items():
+            groups[key] += values
+    if any(len(set(values)) > 1 for values in groups.values()):
+        return False
+    repeated = sum(len(values) - 1 for values in groups.values())
+    return repeated > 0 and chance_of_equals([values[0] for values in groups.values()]) ** repeated <= _CHANCE
+
+
+def chance_of_equals(values: Sequence[float]) -> float:
+    """Return how probable it is that two measurements are equal by chance, from those of different points.
+
+    The rule of succession keeps the estimate above zero: of few points, or of a coarse metric like the accuracy on
+    twenty examples, one pair of equal values proves nothing.
+    """
+    pairs = len(values) * (len(values) - 1) // 2
+    equal = sum(count * (count - 1) // 2 for count in Counter(values).values())
+    return (equal + 1) / (pairs + 2)

@@ -23,18 +23,21 @@ class Replicated:
     """The replicates of the points that were confirmed, by one metric.
 
     Attributes:
-        points: the values of each point, by its key.
+        points: the values of each point, by its key; ``seeds``: the numbers of their seeds.
         best: the key of the study's own best point among them; ``params`` and ``number`` are its trial's.
         seen: the value that the search saw there.
+        picked_from: of how many of the study's own points the best was picked.
         trials: the replicates of the best.
         origins: what all replicates came from, and where that is not what the search's trials came from.
     """
 
     points: Mapping[str, tuple[float, ...]]
+    seeds: Mapping[str, tuple[int, ...]]
     best: str
     params: Mapping[str, Any]
     number: int
     seen: float | None
+    picked_from: int
     trials: tuple[int, ...] = ()
     origins: ConfirmedOrigins = field(default_factory=ConfirmedOrigins)
 
@@ -59,10 +62,12 @@ def find_replicated(
     assert best.point.trial is not None
     return Replicated(
         {keys[name]: found for name, found in values.items()},
+        {keys[name]: tuple(sorted(measured[name])) for name in values},
         keys[best.point.name],
         dict(best.point.params),
         best.point.trial,
         (best.point.found or {}).get(metric),
+        len(own),
         best.trials,
         answer.origins,
     )

@@ -94,13 +94,18 @@ class Side:
     def measured(self, key: str | None) -> Measured | None:
         """Return what this study knows of a point."""
         values = self.points.get(key) if key is not None else None
-        return Measured(values, self.name, self.is_confirmed) if values else None
+        if not values:
+            return None
+        found = self.replicated if self.is_confirmed else None
+        if found is None or key is None:
+            return Measured(values, self.name, self.is_confirmed)
+        picked_from = found.picked_from if key == self.best else 1
+        return Measured(values, self.name, True, found.seeds[key], picked_from)
 
     @property
-    def is_deterministic(self) -> bool:
-        """Whether some point was measured twice, and every one that was gave the same value each time."""
-        several = [values for values in self.points.values() if len(values) > 1]
-        return bool(several) and all(len(set(values)) == 1 for values in several)
+    def is_varying(self) -> bool:
+        """Whether a point that was measured more than once gave different values."""
+        return any(len(set(values)) > 1 for values in self.points.values())
 
     def as_data(self) -> dict[str, Any]:
         """Return the study as JSON data."""
@@ -115,7 +120,7 @@ class Side:
                 "params": json_data(self.params),
                 "values": json_data(best.values),
                 "mean": json_data(mean(best.values)),
-                "interval": None if interval is None else list(interval),
+                "interval": json_data(interval),
                 "confirmed": self.is_confirmed,
                 **({"differs": differs_data(self.replicates_differ)} if self.is_confirmed else {}),
             },

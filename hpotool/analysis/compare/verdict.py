@@ -2,23 +2,27 @@
 say. Pure.
 
 Promise: one lucky value never wins. A search's best was picked because its value was good, so the value that it
-was picked for is left out where others of the same point exist.
+was picked for is left out where others of the same point exist. The best of several confirmed points was picked by
+its replicates; the interval is wider by as much (Bonferroni). Values that happen to be equal prove no certainty.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from statistics import fmean, variance
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import mean, variance
 from typing import Any, Literal
 
 from scipy import stats
 
+from hpotool.analysis.results import json_data
 from hpotool.study.wording import count_of
 
 Word = Literal["better", "worse", "equal", "cannot tell"]
 FEWEST = 2  # measurements of a point whose scatter is to be known
+_FEWEST_PAIRS = 3
+_FEWEST_EQUAL = 4  # equal values of each point, from which on that is no chance
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,16 @@ class Measured:
     Attributes:
         values: in the order of the trials; the first is the one that the point was picked for.
         where: the study that measured them.
-        is_confirmed: they are replicates, and the point was picked for none of them.
+        is_confirmed: they are replicates, and the point was not picked for a single one of them.
+        seeds: of replicates, the seed's number of each; those of one study are paired by it.
+        picked_from: of how many confirmed points this is the best.
     """
 
     values: tuple[float, ...]
     where: str = ""
     is_confirmed: bool = False
+    seeds: tuple[int, ...] = ()
+    picked_from: int = 1
 
     @property
     def unbiased(self) -> tuple[float, ...]:
@@ -68,8 +76,8 @@ class Verdict:
         return {
             "verdict": self.word,
             "sentence": self.sentence,
-            "difference": self.difference,
-            "interval": None if self.interval is None else list(self.interval),
+            "difference": json_data(self.difference),
+            "interval": json_data(self.interval),
             "confidence": self.confidence,
             "old": _as_data(self.old),
             "new": _as_data(self.new),
@@ -79,7 +87,7 @@ class Verdict:
 def _as_data(found: Measured | None) -> dict[str, Any] | None:
     if found is None:
         return None
-    return {"values": list(found.values), "study": found.where, "confirmed": found.is_confirmed}
+    return {"values": json_data(found.values), "study": found.where, "confirmed": found.is_confirmed}
 
 
 def cannot_tell(reason: str, confidence: float = 0.95) -> Verdict:
@@ -108,7 +116,7 @@ def judge(
         return Verdict(
             "cannot tell",
             f"cannot tell: the {points} {verb} measured once, and one value may be luck",
-            fmean(new.values) - fmean(old.values),
+            _mean(new.values) - _mean(old.values),
             confidence=confidence,
             old=old,
             new=new,
@@ -120,8 +128,8 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[fl
     """Return the interval of a mean (Student's t); None of fewer than two values, or of infinite ones."""
     if len(values) < FEWEST or not all(map(math.isfinite, values)):
         return None
-    reach = _quantile(len(values) - 1, confidence) * math.sqrt(variance(values) / len(values))
-    return fmean(values) - reach, fmean(values) + reach
+    reach = _quantile(len(values) - 1, confidence) * _deviation(values) / math.sqrt(len(values))
+    return _mean(values) - reach, _mean(values) + reach
 
 
 def _exact(old: Measured, new: Measured, sign: float, confidence: float) -> Verdict:
@@ -133,8 +141,16 @@ def _exact(old: Measured, new: Measured, sign: float, confidence: float) -> Verd
 
 def _compare(old: Measured, new: Measured, sign: float, confidence: float) -> Verdict:
     before, after = old.unbiased, new.unbiased
-    difference = fmean(after) - fmean(before)
-    low, high = _welch(before, after, confidence)
+    pairs = _pair(old, new)
+    if pairs:
+        before, after = (tuple(column) for column in zip(*pairs, strict=True))
+    difference = _mean(after) - _mean(before)
+    if _vary_too_little(before, after) and difference:
+        reason = "all values of each point are equal, and so few do not say how much they vary"
+        return replace(cannot_tell(reason, confidence), difference=difference, old=old, new=new)
+    level = 1 - (1 - confidence) / new.picked_from
+    reach = (_reach_of_pairs if pairs else _reach_of_welch)(before, after, level)
+    low, high = difference - reach, difference + reach
     word: Word = "cannot tell"
     if low == high == 0:
         word = "equal"
@@ -142,24 +158,59 @@ def _compare(old: Measured, new: Measured, sign: float, confidence: float) -> Ve
         word = "better"
     elif sign * low > 0 and sign * high > 0:
         word = "worse"
+    how = (", seed by seed" if pairs else "") + (
+        f", as the best of {new.picked_from}" if new.picked_from > 1 else ""
+    )
     sentence = (
-        f"{word}: {fmean(after):.6g} ({count_of(len(after), 'value')}) "
-        f"against {fmean(before):.6g} ({count_of(len(before), 'value')}), "
-        f"a difference of {difference:+.4g} [{low:+.4g}, {high:+.4g}] at {confidence:.0%}"
+        f"{word}: {_mean(after):.6g} ({count_of(len(after), 'value')}) "
+        f"against {_mean(before):.6g} ({count_of(len(before), 'value')}), "
+        f"a difference of {difference:+.4g} [{low:+.4g}, {high:+.4g}] at {confidence:.0%}{how}"
     )
     return Verdict(word, sentence, difference, (low, high), confidence, old, new)
 
 
-def _welch(before: Sequence[float], after: Sequence[float], confidence: float) -> tuple[float, float]:
-    """Return the interval of the difference of two means; the variances may differ."""
-    difference = fmean(after) - fmean(before)
-    parts = [variance(one) / len(one) for one in (before, after)]
-    total = sum(parts)
-    if total == 0:
-        return difference, difference
-    degrees = total**2 / sum(part**2 / (len(one) - 1) for part, one in zip(parts, (before, after), strict=True))
-    reach = _quantile(degrees, confidence) * math.sqrt(total)
-    return difference - reach, difference + reach
+def _pair(old: Measured, new: Measured) -> list[tuple[float, float]]:
+    """Return the values of the same seeds in the same study; none where there are too few."""
+    if old.where != new.where:
+        return []
+    before: Mapping[int, float] = dict(zip(old.seeds, old.values, strict=False))
+    after: Mapping[int, float] = dict(zip(new.seeds, new.values, strict=False))
+    common = sorted(before.keys() & after.keys())
+    return [(before[seed], after[seed]) for seed in common] if len(common) >= _FEWEST_PAIRS else []
+
+
+def _vary_too_little(before: Sequence[float], after: Sequence[float]) -> bool:
+    return len(set(before)) == len(set(after)) == 1 and min(len(before), len(after)) < _FEWEST_EQUAL
+
+
+def _reach_of_pairs(before: Sequence[float], after: Sequence[float], confidence: float) -> float:
+    """Return half the interval of the mean difference of pairs (Student's t)."""
+    differences = [new - old for old, new in zip(before, after, strict=True)]
+    return _quantile(len(differences) - 1, confidence) * _deviation(differences) / math.sqrt(len(differences))
+
+
+def _reach_of_welch(before: Sequence[float], after: Sequence[float], confidence: float) -> float:
+    """Return half the interval of the difference of two means; the variances may differ."""
+    errors = [_deviation(one) / math.sqrt(len(one)) for one in (before, after)]
+    largest = max(errors)
+    if largest == 0 or math.isinf(largest):
+        return largest
+    parts = [(error / largest) ** 2 for error in errors]
+    degrees = sum(parts) ** 2 / sum(
+        part**2 / (len(one) - 1) for part, one in zip(parts, (before, after), strict=True)
+    )
+    return _quantile(degrees, confidence) * math.sqrt(sum(parts)) * largest
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Return the mean, of the largest floats too."""
+    return mean(values)  # exact before it is rounded
+
+
+def _deviation(values: Sequence[float]) -> float:
+    """Return the standard deviation; infinite where it is larger than any float."""
+    largest = max(map(abs, values)) or 1.0
+    return math.sqrt(variance([value / largest for value in values])) * largest
 
 
 def _quantile(degrees: float, confidence: float) -> float:

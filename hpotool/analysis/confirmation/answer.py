@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 from hpotool.analysis.confirmation.origins import ConfirmedOrigins
 from hpotool.analysis.results import json_data
 from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.confirmation.rounds import Judgement, Replicate, by_point, is_decided, judge
-from hpotool.study.rules.replicates import Measurement, average, standard_errors
+from hpotool.study.rules.replicates import Measurement, average, standard_error, standard_errors
 
 CONFIDENCE = 0.95  # where the order names none
 
@@ -199,10 +199,7 @@ def _pairs(
 
 
 def _difference(differences: Sequence[float], better: float | None) -> Difference:
-    count = len(differences)
-    is_known = count > 1 and all(map(math.isfinite, differences))
-    error = stdev(differences) / math.sqrt(count) if is_known else None
-    return Difference(mean(differences), error, count, better)
+    return Difference(mean(differences), standard_error(differences), len(differences), better)
 
 
 def _rank(one: ConfirmedPoint, signs: Sequence[float]) -> tuple[bool, float, float]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hpotool.analysis.best import find_best
+from hpotool.analysis.confirmation.answer import ConfirmationAnswer
+from hpotool.analysis.confirmation.ranking import find_confirmed_best
 from hpotool.analysis.results import TrialResult, complete_trials, metric_names, read_result
 from hpotool.errors import InputError, NotFoundError, paste
 from hpotool.study.confirmation.order import Point
@@ -15,15 +17,23 @@ if TYPE_CHECKING:
     from optuna import Study
 
 
-def best_points(study: Study, count: int, *, replicates: bool, origin: str | None = None) -> list[Point]:
+def best_points(
+    study: Study,
+    count: int,
+    *,
+    replicates: bool,
+    origin: str | None = None,
+    confirmed: ConfirmationAnswer | None = None,
+) -> list[Point]:
     """The ``count`` best points of a study, each once; of several metrics, spread over the Pareto front.
 
-    ``origin``: the name of the study, where it is another one than the one that confirms.
+    ``origin``: the name of the study, where it is another one than the one that confirms; its points that were
+    ``confirmed`` there come first, as in its `best`.
 
     Raises:
         NotFoundError: no trial is complete, or none meets every constraint.
     """
-    found = find_best(study, len(complete_trials(study)) or 1, replicates=replicates)
+    found = find_confirmed_best(study, confirmed, len(complete_trials(study)) or 1, replicates=replicates)
     if not found.trials:
         raise NotFoundError(
             f"study {study.study_name!r}: {found.why_none}", paste("status", "--study", study.study_name)
@@ -51,7 +61,9 @@ def named_points(study: Study, numbers: Sequence[int], origin: str | None = None
             )
         if not trials[number].params:
             raise InputError(f"trial {number} has no parameters yet", "wait until it has begun")
-        points.append(_point(read_result(trials[number], names), origin))
+        point = _point(read_result(trials[number], names), origin)
+        is_complete = trials[number].state.name == "COMPLETE"  # a pruned one has the value of its last step
+        points.append(point if is_complete else replace(point, found={}))
     return points
 
 

@@ -9,6 +9,7 @@ from hpotool.analysis.confirmation.origins import say_other_origins
 from hpotool.study.wording import count_of
 
 _AGREED = 0.9  # probability from which on two points are told apart in a sentence
+_MOST_RIVALS = 5
 
 
 def say_answer(answer: ConfirmationAnswer) -> str:
@@ -20,9 +21,9 @@ def _say_found(answer: ConfirmationAnswer) -> str:
     if answer.is_open:
         asked = count_of(len(answer.replicates), "replicate has", "replicates have")
         return f"{answer.count('COMPLETE', 'FAIL', 'PRUNED')} of {asked} ended; no verdict yet."
-    able = [point for point in answer.points if point.mean and point.is_feasible]
+    able = [point for point in answer.points if point.point.name in answer.judgement.names]
     if not able:
-        return "Nothing was confirmed: no point has a measurement that meets every constraint."
+        return "Nothing was confirmed: no point has finite measurements that meet every constraint."
     say = _say_front if len(answer.metrics) > 1 else _say_best
     return " ".join([*say(answer, able), *_say_deaf(able)])
 
@@ -40,40 +41,67 @@ def _say_deaf(able: list[ConfirmedPoint]) -> Iterator[str]:
 def _say_best(answer: ConfirmationAnswer, able: list[ConfirmedPoint]) -> Iterator[str]:
     metric, best = next(iter(answer.metrics)), able[0]
     probability = say_probability(best.probability_best)
-    if answer.is_decided:
+    if len(able) == 1:
+        yield from _say_alone(answer, best, metric)
+    elif answer.is_decided:
         yield f"{_name(best)} is the best with probability {probability}: {say_mean(best, metric)}."
-    elif len(able) > 1:
-        rivals = [one for one in able[1:] if one.probability_best > (1 - answer.confidence) / len(able)] or able[
-            1:2
-        ]
-        others = ", ".join(f"{one.point.name} {say_probability(one.probability_best)}" for one in rivals)
+    else:
         yield (
-            f"It is not decided: {best.point.name} is the best with probability {probability} "
-            f"({say_mean(best, metric)}), others: {others}."
+            f"It is not decided: {_inner_name(best)} is the best with probability {probability} "
+            f"({say_mean(best, metric)}), others: {_say_rivals(answer, able)}."
         )
     yield from _say_luck(answer, able, metric)
-    yield from _say_baseline(able, metric)
+    yield from _say_baseline(answer, able, metric)
+
+
+def _say_alone(answer: ConfirmationAnswer, best: ConfirmedPoint, metric: str) -> Iterator[str]:
+    """A point that there is nothing to compare with, and why."""
+    why = "no other point was measured to compare it with"
+    if len(answer.points) > 1:
+        why = "no other point has finite measurements that meet every constraint"
+    yield f"{_name(best)} has {say_mean(best, metric)}; {why}."
+
+
+def _say_rivals(answer: ConfirmationAnswer, able: list[ConfirmedPoint]) -> str:
+    doubt = (1 - answer.confidence) / len(able)
+    rivals = [one for one in able[1:] if one.probability_best > doubt] or able[1:2]
+    said = [f"{_inner_name(one)} {say_probability(one.probability_best)}" for one in rivals[:_MOST_RIVALS]]
+    more = len(rivals) - len(said)
+    return ", ".join([*said, *([f"and {more} more"] if more else [])])
 
 
 def _say_luck(answer: ConfirmationAnswer, able: list[ConfirmedPoint], metric: str) -> Iterator[str]:
-    """The best of the search, where it is not the best."""
+    """The point that looked best in the search, where it is not the best."""
     lucky = luckiest(answer)
     if lucky is None or lucky is able[0] or not lucky.mean:
         return
     seen = (lucky.point.found or {})[metric]
     is_sure = able[0].probability_best >= answer.confidence or lucky.probability_best <= 1 - _AGREED
-    verdict = "it is not the best" if is_sure else "it may not be the best"
+    verdict = ": it is not the best" if is_sure else ": it may not be the best"
+    if not lucky.is_feasible:
+        verdict = ", and breaks a constraint"
     yield (
-        f"{_name(lucky)} was the best of the search with {metric} {seen:.4g}; measured again it has "
-        f"{say_number(lucky, metric)}: {verdict}."
+        f"{_name(lucky)} looked best in the search, with {metric} {seen:.4g}; measured again it has "
+        f"{say_number(lucky, metric)}{verdict}."
     )
 
 
-def _say_baseline(able: list[ConfirmedPoint], metric: str) -> Iterator[str]:
-    best = able[0]
-    if best.point.is_baseline:
-        yield "Nothing that was confirmed is better than the baseline."
+def _say_baseline(answer: ConfirmationAnswer, able: list[ConfirmedPoint], metric: str) -> Iterator[str]:
+    baseline = next((one for one in answer.points if one.point.is_baseline), None)
+    if baseline is None or len(answer.points) == 1:
         return
+    best = able[0]
+    if baseline not in able:
+        why = "breaks a constraint" if baseline.mean and not baseline.is_feasible else "has no finite measurement"
+        yield f"The baseline {why}, so nothing is compared with it."
+    elif best is not baseline:
+        yield from _say_difference(best, metric)
+    elif len(able) > 1:
+        is_sure = best.probability_best >= answer.confidence
+        yield f"Nothing that was confirmed is {'better' if is_sure else 'clearly better'} than the baseline."
+
+
+def _say_difference(best: ConfirmedPoint, metric: str) -> Iterator[str]:
     found = best.difference.get(metric)
     if found is None:
         return
@@ -91,8 +119,11 @@ def _say_front(answer: ConfirmationAnswer, able: list[ConfirmedPoint]) -> Iterat
     unsure = [one for one in able if one not in on and one not in off]
     for points, what in ((on, "on the Pareto front"), (off, "not on it"), (unsure, "not decided")):
         if points:
-            named = ", ".join(f"{one.point.name} ({say_probability(one.probability_best)})" for one in points)
-            yield f"{named}: {what}."
+            named = ", ".join(f"{_inner_name(one)} ({say_probability(one.probability_best)})" for one in points)
+            yield f"{named[0].upper()}{named[1:]}: {what}."
+    unable = ", ".join(_inner_name(one) for one in answer.points if one not in able)
+    if unable:
+        yield f"{unable[0].upper()}{unable[1:]}: no finite measurements that meet every constraint."
 
 
 def luckiest(answer: ConfirmationAnswer) -> ConfirmedPoint | None:
@@ -123,7 +154,12 @@ def say_probability(probability: float) -> str:
 
 
 def _name(point: ConfirmedPoint) -> str:
-    return "The baseline" if point.point.is_baseline else point.point.name.capitalize()
+    name = _inner_name(point)
+    return name[:1].upper() + name[1:]
+
+
+def _inner_name(point: ConfirmedPoint) -> str:
+    return "the baseline" if point.point.is_baseline else point.point.name
 
 
 def _error(error: float | None) -> str:

@@ -11,6 +11,7 @@ from hpotool.study.doors import visible
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 14.0, 12.0, 40.0
 _TICKS = 5
+_NAME = 17.0  # the height of a name above the plot
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,11 @@ def _powers(axis: Axis) -> list[float]:
 
 @dataclass
 class Canvas:
-    """A plot that marks are added to, then written once."""
+    """A plot that marks are added to, then written once.
+
+    Attributes:
+        names: what stands above the plot, each in the colour of its style.
+    """
 
     x: Axis
     y: Axis
@@ -81,11 +86,17 @@ class Canvas:
     height: float = 300.0
     marks: list[str] = field(default_factory=list)
     left: float = _LEFT
+    names: Sequence[tuple[str, str]] = ()
+
+    @property
+    def top(self) -> float:
+        """Where the plot begins: below the names."""
+        return _TOP + _NAME * len(self.names)
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Return the pixel of a point."""
         across = self.left + self.x.share(x) * (self.width - self.left - _RIGHT)
-        return across, self.height - _BOTTOM - self.y.share(y) * (self.height - _TOP - _BOTTOM)
+        return across, self.height - _BOTTOM - self.y.share(y) * (self.height - self.top - _BOTTOM)
 
     def dot(self, x: float, y: float, style: str, radius: float = 3.0, title: str = "") -> None:
         """Add a point; ``style`` is a class of the style sheet."""
@@ -108,18 +119,18 @@ class Canvas:
             f'width="{max(1.0, end - start):.1f}" height="{thickness:.1f}">{_title(title)}</rect>'
         )
 
-    def legend(self, entries: Sequence[tuple[str, str]]) -> None:
-        """Add names above the plot, each in the colour of its ``style``, from the right."""
-        for place, (name, style) in enumerate(entries):
-            down = _TOP + 4 + 15 * place
-            self.marks.append(_text(self.width - _RIGHT, down, _short(name, 260), f"name {style}", "end"))
-
     def svg(self, name: str) -> str:
         """Return the drawing; ``name`` is what a screen reader says."""
         said = html.escape(visible(name), quote=True)
-        parts = [*self._x_axis(), *self._y_axis(), *self.marks]
+        parts = [*self._x_axis(), *self._y_axis(), *self.marks, *self._legend()]
         box = f"0 0 {self.width:g} {self.height:g}"
         return f'<svg viewBox="{box}" role="img" aria-label="{said}">{"".join(parts)}</svg>'
+
+    def _legend(self) -> list[str]:
+        return [
+            _text(self.width - _RIGHT, _TOP + _NAME * place, _short(name, 560), f"name {style}", "end")
+            for place, (name, style) in enumerate(self.names)
+        ]
 
     def _x_axis(self) -> list[str]:
         base = self.height - _BOTTOM

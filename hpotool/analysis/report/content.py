@@ -15,6 +15,7 @@ from hpotool.analysis.edges import Edge, find_edges
 from hpotool.analysis.importance import Importance
 from hpotool.analysis.report import figures
 from hpotool.analysis.report.blocks import Block, Code, Facts, Grid, Heading, Paragraph
+from hpotool.analysis.report.confirmation import list_confirmed
 from hpotool.analysis.report.facts import StudyFacts
 from hpotool.analysis.report.lineage import list_lineage
 from hpotool.errors import InputError, paste
@@ -68,6 +69,7 @@ def _compare(studies: Sequence[StudyFacts]) -> Iterator[Block]:
 def _tell(study: StudyFacts) -> Iterator[Block]:
     yield from _summary(study)
     yield from _best(study)
+    yield from list_confirmed(study.status.confirmation)
     yield from _outcomes(study)
     yield from _histories(study)
     for found in study.importance:
@@ -104,6 +106,8 @@ def _summary(study: StudyFacts) -> Iterator[Block]:
         yield Paragraph(f"It is {progress.state}: {progress.reason}")
     if progress.warning:
         yield Paragraph(progress.warning, is_warning=True)
+    if study.note:
+        yield Code(study.note, "Note")
 
 
 def _best(study: StudyFacts) -> Iterator[Block]:

@@ -16,6 +16,7 @@ from hpotool.analysis.status import StudyStatus, read_status
 from hpotool.analysis.trials import Attempts
 from hpotool.errors import InputError
 from hpotool.storage.control.creation import read_spec_if_any
+from hpotool.storage.control.keeping import read_note
 from hpotool.storage.control.studies import list_attempts
 from hpotool.storage.database.connection import Connection
 from hpotool.study.file.resolved import to_document
@@ -38,6 +39,7 @@ class StudyFacts:
         importance: of each metric and of failures, where the trials can tell; else why they cannot.
         file: the resolved study file; None of a study of plain Optuna.
         lineage: the code, data and environment that its attempts come from.
+        note: what people noted about it.
     """
 
     study: Study
@@ -48,6 +50,7 @@ class StudyFacts:
     file: Mapping[str, Any] | None
     versions: Mapping[str, str]
     lineage: Lineage
+    note: str = ""
 
     @property
     def name(self) -> str:
@@ -77,6 +80,7 @@ def read_facts(connection: Connection, study: Study) -> StudyFacts:
         _file(spec, status),
         versions,
         read_lineage(connection, name),
+        read_note(connection, study._study_id),
     )
 
 

@@ -36,7 +36,12 @@ def draw_history(studies: Sequence[Study], metric: str, most: int = MOST_DOTS) -
         return None
     pruned = last_reports(studies[0]) if len(studies) == 1 and len(studies[0].directions) == 1 else {}
     last = max([*(number for _, trials, _ in drawn for number, _ in trials), *pruned])
-    canvas = Canvas(Axis(-0.5, last + 0.5, "trial"), Axis.over(_held(values)))
+    names = (
+        [(study.study_name, f"s{place % 6}") for place, study in enumerate(studies)] if len(studies) > 1 else []
+    )
+    canvas = Canvas(
+        Axis(-0.5, last + 0.5, "trial"), Axis.over(_held(values)), height=300 + 17.0 * len(names), names=names
+    )
     for place, (study, trials, best) in enumerate(drawn):
         colour = f"s{place % 6}" if len(studies) > 1 else "trial"
         for number, value in thin(trials, most):
@@ -44,11 +49,9 @@ def draw_history(studies: Sequence[Study], metric: str, most: int = MOST_DOTS) -
         for number, value in thin(list(pruned.items()), most):
             canvas.dot(number, value, "pruned", 2.0, title=f"trial {number}, pruned: {value:.6g}")
         canvas.line(_steps(best, last), f"best {colour}" if len(studies) > 1 else "best", title=study.study_name)
-    if len(studies) > 1:
-        canvas.legend([(study.study_name, f"s{place % 6}") for place, study in enumerate(studies)])
-    names = ", ".join(visible(study.study_name) for study in studies) if len(studies) > 1 else "line"
-    caption = f"Each complete trial's {metric}, and the best so far as a {names}" if len(studies) == 1 else (
-        f"{metric} of {names}: each study's trials, and its best so far as a line"
+    together = ", ".join(visible(study.study_name) for study in studies) if len(studies) > 1 else "line"
+    caption = f"Each complete trial's {metric}, and the best so far as a {together}" if len(studies) == 1 else (
+        f"{metric} of {together}: each study's trials, and its best so far as a line"
     )  # fmt: skip
     return Figure(canvas.svg(caption), f"{caption}.{_left_out(values, most)}")
 

@@ -19,9 +19,8 @@ def list_lineage(lineage: Lineage) -> Iterator[Block]:
         return
     yield Heading("What it comes from")
     flats = [flat_origin(one) for one in lineage.origins]
-    yield Grid(
-        ("", "value"), [[name, value] for name, value in flats[0].items() if not name.startswith("package ")]
-    )
+    rows = [[name, value] for name, value in flats[0].items() if not name.startswith("package ")]
+    yield from [Grid(("", "value"), rows)] if rows else []
     if len(flats) == 1:
         yield Paragraph("All attempts had this code, data and environment.")
     else:

@@ -10,7 +10,8 @@ from typing_extensions import assert_never
 from hpotool.analysis.report.blocks import Block, Code, Facts, Figure, Grid, Heading, Paragraph
 from hpotool.study.doors import visible, visible_lines
 
-_MARKUP = re.compile(r"([\\`*_{}\[\]()#!|<>~$@&]|^[-+=]|^\d+(?=\.))")
+_MARKUP = re.compile(r"([\\`*_{}\[\]()#!|<>~$@&]|^[-+=]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
+_LISTED = re.compile(r"^(\d{1,9})\.(?=\s|$)")  # what would begin a list; other numbers stay as they are
 _FOLDED_LINES = 14
 
 
@@ -34,7 +35,7 @@ def _without_empty_parts(blocks: Sequence[Block]) -> list[Block]:
 
 def _escape(text: str) -> str:
     """Return one line in which nothing is markup, not even a mention or a link."""
-    return _MARKUP.sub(r"\\\1", " ".join(visible(text).split()))
+    return _LISTED.sub(r"\1\\.", _MARKUP.sub(r"\\\1", " ".join(visible(text).split())))
 
 
 def _render(block: Block) -> str:

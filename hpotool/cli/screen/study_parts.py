@@ -258,9 +258,7 @@ def failure_region_line(found: StudyStatus) -> Text | None:
 def outlook_lines(found: StudyStatus) -> Iterator[Text]:
     """What further search may gain, and whether pruning is safe; nothing where that cannot be told."""
     if found.gain is not None:
-        takes = found.gain.trial_s
-        cost = "" if takes is None else f"; a trial takes {format_elapsed(takes)} of worker time"
-        yield Text(visible(f"{found.gain.sentence}{cost}"), style="dim")
+        yield Text(visible(found.gain.outlook), style="dim")
     if found.early_ranks is not None and found.risk is None:
         yield Text(visible(found.early_ranks.summary), style="dim")
 
@@ -292,8 +290,12 @@ def _latest_row(
         "outcome": attempt["outcome"],
         **{f"value_{name}" if name in _OWN_COLUMNS else name: values.get(name) for name in metrics},
         "took": format_elapsed(attempt["duration_s"]),
-        "reason": one_line(attempt["reason"]),
+        "reason": one_line(attempt["reason"]) or _say_point(attempt),
     }
+
+
+def _say_point(attempt: Mapping[str, Any]) -> str:
+    return f"confirms {visible(attempt['confirms'])}" if "confirms" in attempt else ""
 
 
 def _rank(found: StudyStatus, attempt: Mapping[str, Any]) -> tuple[bool, float]:

@@ -90,7 +90,8 @@ class WatchScreen:
         ]
 
     def _sections(self, paper: _Paper, width: int) -> tuple[list[Line], list[Line], list[Line]]:
-        best = [line for part in parts.best_parts(self.found) for line in paper.draw(part, width)]
+        shown = [*parts.best_parts(self.found), *parts.outlook_lines(self.found)]
+        best = [line for part in shown for line in paper.draw(part, width)]
         workers = paper.section(parts.workers_table(self.found, is_compact=True), width)
         failures = paper.section(parts.failures_table(self.found, is_compact=True), width)
         return [_EMPTY, *best], workers, failures

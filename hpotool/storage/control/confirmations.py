@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from hpotool.storage.database.queries import query, to_jsonb
 from hpotool.storage.fleet.attempts import Run
-from hpotool.study.confirmation.order import Order
+from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.confirmation.rounds import Replicate, next_round
 from hpotool.study.phase import Reevaluation
 from hpotool.study.rules.replicates import Measurement
@@ -47,9 +47,15 @@ def read_confirmation(run: Run, study_id: int) -> Confirmation | None:
 
 
 def order_confirmation(
-    run: Run, study_id: int, actor: str, extend: Callable[[Order | None], Order]
+    run: Run,
+    study_id: int,
+    actor: str,
+    extend: Callable[[Order | None], Order],
+    points: Sequence[Point] | None = None,
 ) -> tuple[Order, list[int]]:
     """Store the order that ``extend`` makes of the present one, and queue the replicates that are missing.
+
+    ``points``: only of these; what was ordered before of others is not measured more often for their sake.
 
     Returns the order and the numbers of what was queued. Of two who order at once, the second one's order includes
     the first one's.
@@ -57,7 +63,7 @@ def order_confirmation(
     while True:
         [(data, seen)] = run(query("read_order"), {"study_id": study_id})
         order = extend(None if data is None else Order.from_data(data))
-        stored, numbers = _queue(run, study_id, order, order.replicates(), actor, seen, store=True)
+        stored, numbers = _queue(run, study_id, order, order.replicates(points), actor, seen, store=True)
         if stored:
             return order, numbers
 
@@ -102,10 +108,11 @@ def _read(
     state: str,
     mark: str,
     values: Sequence[float],
-    violations: dict[str, float],
+    violations: dict[str, float | str],
     outcome: str | None,
     reason: str | None,
 ) -> Replicate:
-    named = {key.removeprefix(_CONSTRAINT): violation for key, violation in violations.items()}
+    # An infinite violation comes as a text, because JSON has no infinity.
+    named = {key.removeprefix(_CONSTRAINT): float(violation) for key, violation in violations.items()}
     measured = Measurement(tuple(values), named) if state == "COMPLETE" else None
     return Replicate(Reevaluation(**json.loads(mark)), number, state, measured, outcome, reason)

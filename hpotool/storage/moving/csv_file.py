@@ -45,14 +45,14 @@ def read_csv_study(file: str, names: Sequence[str], metrics: Sequence[str]) -> S
     columns = list(rows[0])
     directions = _directions(metrics, columns, file)
     named = [column for column in columns if column.startswith("params_")]
-    apart = _REEVALUATION if set(_REEVALUATION) <= set(columns) else ()
-    taken = {*_IGNORED, *directions, *apart}
+    marks = _REEVALUATION if set(_REEVALUATION) <= set(columns) else ()
+    taken = {*_IGNORED, *directions, *marks}
     free = [c for c in columns if c not in taken and not c.startswith(_PREFIXES)]
     params = {column: column.removeprefix("params_") for column in named or free}
     values = {column: [_value(row[column]) for row in rows if row[column].strip()] for column in params}
     space = {column: _distribution(values[column]) for column in params if values[column]}
     trials = [_trial(number, row, path, directions, params, space) for number, row in enumerate(rows)]
-    if apart:
+    if marks:
         for row, trial in zip(rows, trials, strict=True):
             _mark_apart(trial, row, f"{path}: trial {trial.number}")
     metric_names = [name for name, _ in directions.values()]

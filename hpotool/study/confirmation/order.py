@@ -45,7 +45,7 @@ class Order:
     """What is to be confirmed.
 
     Attributes:
-        seeds: replicates of each point; the same seeds for all of them.
+        seeds: replicates of each point that the latest order named; the same seeds for all of them.
         confidence: how probable it is to be that the best one is the best, or more replicates are asked for.
         most: replicates of all points together that are not exceeded for the sake of ``confidence``.
     """
@@ -64,12 +64,19 @@ class Order:
         """The inverse of `to_data`."""
         return cls(**{**data, "points": tuple(Point(**point) for point in data["points"])})
 
-    def replicates(self) -> list[Reevaluation]:
-        """The replicates that are asked for, seed by seed, so that an answer begins with all points."""
-        return list_replicates(self.points, range(self.seeds))
+    def replicates(self, of: Iterable[Point] | None = None) -> list[Reevaluation]:
+        """The replicates that are asked for, seed by seed, so that an answer begins with all points.
+
+        ``of``: only of the points with these parameters, under the names that they bear here.
+        """
+        keys = {point.key for point in (self.points if of is None else of)}
+        return list_replicates([point for point in self.points if point.key in keys], range(self.seeds))
 
     def including(self, earlier: Order | None) -> Order:
-        """This order together with what was ordered before; a point that is in both keeps its name."""
+        """This order together with what was ordered before; a point that is in both keeps its name.
+
+        An order without a confidence leaves the earlier one's: somebody else may rely on it.
+        """
         if earlier is None:
             return self
         points = {point.key: point for point in earlier.points}
@@ -79,7 +86,12 @@ class Order:
         for point in self.points:
             known = points.get(point.key, point)
             points[point.key] = replace(known, is_baseline=known.is_baseline or point.is_baseline)
-        return replace(self, points=tuple(_with_names_of_their_own(points.values())))
+        named = tuple(_with_names_of_their_own(points.values()))
+        if self.confidence is not None or earlier.confidence is None:
+            return replace(self, points=named)
+        more = self.seeds * (len(named) - len(earlier.points))  # what is added takes nothing from what was allowed
+        most = None if earlier.most is None else earlier.most + more
+        return replace(self, points=named, confidence=earlier.confidence, most=most)
 
 
 def list_replicates(points: Iterable[Point], seeds: Iterable[int]) -> list[Reevaluation]:

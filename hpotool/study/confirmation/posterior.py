@@ -44,9 +44,10 @@ class Measured:
 
 def draw_means(measured: Measured) -> Floats:
     """Draws of the true means, one row each. The same measurements give the same draws."""
-    values = measured.values
+    largest = float(np.nanmax(np.abs(measured.values))) or 1.0
+    values = measured.values / largest  # squares and sums of very large and very small numbers stay numbers
     if _is_noiseless(values):
-        exact: Floats = np.nanmean(values, axis=1)[None, :]
+        exact: Floats = np.nanmean(values, axis=1)[None, :] * largest
         return exact
     center, scale = float(np.nanmean(values)), float(np.nanstd(values)) or 1.0
     chains = _Chains((values - center) / scale, measured.is_neighbour)
@@ -55,7 +56,8 @@ def draw_means(measured: Measured) -> Floats:
         chains.step()
         if turn >= _WARM_UP:
             draws.append(chains.means)
-    return np.concatenate(draws) * scale + center
+    with np.errstate(over="ignore"):
+        return np.concatenate(draws) * scale * largest + center * largest
 
 
 def probabilities_of_best(means: Sequence[Floats], signs: Sequence[float]) -> Floats:

@@ -18,6 +18,7 @@ from hpotool.study.phase import Reevaluation
 from hpotool.study.rules.replicates import Measurement, average
 
 _FEWEST_MORE = 2  # replicates that a point gets in a further round
+_FEWEST_EQUAL = 4  # replicates of each point whose equality is no chance
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def next_round(order: Order, replicates: Sequence[Replicate], signs: Sequence[fl
     if order.confidence is None or any(one.is_open for one in replicates):
         return []
     judgement = judge(order, replicates, signs)
-    if is_decided(judgement, order.confidence, several=len(signs) > 1):
+    if is_decided(judgement, order.confidence, several=len(signs) > 1) or _is_deaf(order, replicates, judgement):
         return []
     asked = {name: 1 + max(seeds) for name, seeds in _seeds_by_point(replicates).items()}
     undecided = _undecided(judgement, order.confidence, several=len(signs) > 1)
@@ -128,6 +129,15 @@ def _undecided(judgement: Judgement, confidence: float, *, several: bool) -> set
         return {name for name, p in zip(judgement.names, judgement.best, strict=True) if doubt < p < confidence}
     ranked = sorted(zip(judgement.best, judgement.names, strict=True), reverse=True)
     return {name for place, (p, name) in enumerate(ranked) if place < 2 or p > doubt / len(ranked)}
+
+
+def _is_deaf(order: Order, replicates: Sequence[Replicate], judgement: Judgement) -> bool:
+    """Whether seeds change nothing: then no number of replicates tells equal points apart."""
+    measured = by_point(order, replicates)
+    return all(
+        len(measured[name]) >= _FEWEST_EQUAL and len({one.values for one in measured[name].values()}) == 1
+        for name in judgement.names
+    )
 
 
 def _may_be_best(measured: Sequence[Measurement]) -> bool:

@@ -68,14 +68,15 @@ def average(replicates: Sequence[Measurement]) -> Measurement:
 def standard_errors(replicates: Sequence[Measurement]) -> tuple[float | None, ...]:
     """The standard error of each mean, s / √n with n - 1 degrees of freedom; None if it cannot be computed."""
     columns = zip(*(replicate.values for replicate in replicates), strict=True)
-    return tuple(_standard_error(column) for column in columns)
+    return tuple(standard_error(column) for column in columns)
 
 
 def _mean(numbers: Sequence[float]) -> float:
     return mean(numbers)  # exact before it is rounded: equal numbers have no other mean, in whatever order
 
 
-def _standard_error(numbers: Sequence[float]) -> float | None:
+def standard_error(numbers: Sequence[float]) -> float | None:
+    """The standard error of the mean of these numbers; None if it cannot be computed."""
     if len(numbers) < 2 or not all(map(math.isfinite, numbers)):
         return None
     try:

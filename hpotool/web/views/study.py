@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from hpotool.storage.control.creation import read_spec_if_any
 from hpotool.storage.control.keeping import read_note
 from hpotool.storage.control.orders import Event, read_events
 from hpotool.study.rules.budget import total_cost
-from hpotool.study.wording import format_elapsed, format_when, round_estimate
+from hpotool.study.wording import count_of, format_elapsed, format_when, round_estimate
 from hpotool.web.source import Source
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ EVENTS_SHOWN = 20
 _MOST_DOTS = 300  # a page is sent again every few seconds
 _MOST_ON_FRONT = 50
 _LATEST = 12
+_MOST_WARNINGS = 3  # of one kind
 _REEVALUATIONS = "confirmations and final trainings"
 
 
@@ -64,6 +65,7 @@ def show_study(source: Source, study_id: int) -> dict[str, Any]:
         "best": rows[:_MOST_ON_FRONT],
         "best_hidden": max(0, len(rows) - _MOST_ON_FRONT),
         "figures": _draw(study),
+        "outlook": list(list_outlook(found)),
         "region": None if found.failure_region is None else say_region(found.failure_region),
         "latest": found.activity.latest[:_LATEST],
         "confirmation": list_confirmed(found),
@@ -104,13 +106,38 @@ def say_pace(found: StudyStatus, now: datetime) -> Iterator[tuple[str, str]]:
 def list_warnings(found: StudyStatus) -> Iterator[str]:
     """Yield what needs attention."""
     yield from filter(None, (found.progress.warning, found.risk))
-    for worker in found.workers:
-        if worker["state"] == "gone":
-            ago = format_elapsed(worker["last_beat_s"])
-            trial = "" if worker["trial"] is None else f", with trial {worker['trial']}"
-            yield f"{worker['id']} is gone: not heard of for {ago}{trial}"
+    yield from _first([f"{one['worker']} differs from the study: {one['differs']}" for one in found.different])
+    yield from _first([_say_gone(worker) for worker in found.workers if worker["state"] == "gone"])
+    if found.progress.state == "running":
+        yield from _first(
+            [
+                f"{worker['id']} waits: {worker['waits']}"
+                for worker in found.workers
+                if worker["state"] != "gone" and worker["trial"] is None and worker.get("waits")
+            ]
+        )
     if found.is_forsaken:
         yield f"no workers; to start one: {paste('worker', '--study', found.progress.summary.name)}"
+
+
+def _first(warnings: list[str]) -> Iterator[str]:
+    """Yield the first warnings of a kind, and how many more there are."""
+    yield from warnings[:_MOST_WARNINGS]
+    if len(warnings) > _MOST_WARNINGS:
+        yield f"and {count_of(len(warnings) - _MOST_WARNINGS, 'more worker')} like that"
+
+
+def _say_gone(worker: Mapping[str, Any]) -> str:
+    trial = "" if worker["trial"] is None else f", with trial {worker['trial']}"
+    return f"{worker['id']} is gone: not heard of for {format_elapsed(worker['last_beat_s'])}{trial}"
+
+
+def list_outlook(found: StudyStatus) -> Iterator[str]:
+    """Yield what further search may gain, and whether pruning is safe, as far as that is known."""
+    if found.gain is not None:
+        yield found.gain.outlook
+    if found.early_ranks is not None and found.risk is None:
+        yield found.early_ranks.summary
 
 
 def sum_spending(spent: Sequence[Spent], prices: dict[str, float] | Any) -> list[SpentRow]:

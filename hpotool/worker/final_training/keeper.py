@@ -66,7 +66,7 @@ class FinalKeeper:
 
 def list_files(folder: Path) -> list[dict[str, Any]]:
     """The files below a folder: name, bytes, SHA-256."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != RECIPE)
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / RECIPE)
     return [
         {
             "name": path.relative_to(folder).as_posix(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -62,6 +63,23 @@ def test_replicates_run_in_a_study_that_is_done_and_take_no_place(make_study) ->
     assert [_run_one(study, worker).number for _ in range(2)] == [6, 7]
     assert study.claim(worker).kind == "done"
     assert orders.count_budget(study.connection.run, study.study_id).finished == 4
+
+
+def test_an_infinite_violation_of_a_replicate_is_a_number(make_study) -> None:
+    study = make_study(budget=1)
+    worker = study.worker()
+    _run_one(study, worker)
+    _order(study, Order(POINTS[:1], seeds=2))
+    for violation in ("Infinity", "-1.5"):
+        attempt = study.claim(worker)
+        study.connection.run(
+            "INSERT INTO trial_system_attributes (trial_id, key, value_json) VALUES (%s, 'constraints:load', %s)",
+            (attempt.trial_id, violation),
+        )
+        finish_attempt(study.connection.run, attempt, "test", TrialState.COMPLETE, [1.0], DONE)
+    found = read_confirmation(study.connection.run, study.study_id)
+    assert [one.measured.violations for one in found.replicates] == [{"load": math.inf}, {"load": -1.5}]
+    assert order_next_round(study.connection.run, study.study_id, "test", [1.0]) == []
 
 
 def test_replicates_go_before_new_trials_and_leave_the_budget_exact(make_study) -> None:

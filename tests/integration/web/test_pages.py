@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import time
 from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -15,11 +18,13 @@ from optuna.trial import TrialState, create_trial
 
 from hpotool.analysis.compare.sides import make_side
 from hpotool.analysis.status import read_status
+from hpotool.api.fleet import read_fleet
+from hpotool.launch.request import Request as LaunchRequest
 from hpotool.settings import home_folder, study_folder_name
 from hpotool.storage.control.activity import read_spending
 from hpotool.storage.control.confirmations import order_confirmation
 from hpotool.storage.control.keeping import write_note
-from hpotool.storage.control.launches import record_launch, tell_workers
+from hpotool.storage.control.launches import change_launch, record_launch, tell_workers
 from hpotool.storage.control.orders import cancel_trial, set_state
 from hpotool.storage.control.studies import list_attempts
 from hpotool.storage.database.url import DatabaseUrl
@@ -258,6 +263,84 @@ def test_the_fleet_shows_every_study_s_workers_launches_and_orders(make_study: M
     assert show(pages).figure("workers") == "1"
 
 
+def squeue(folder: Path, script: str) -> None:
+    """Put a program of that name into the folder."""
+    (folder / "squeue").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "squeue").chmod(0o755)
+
+
+def launched(make_study: Make) -> Any:
+    study = make_study(budget=9, study_name="s")
+    run = study.connection.run
+    request = LaunchRequest("launch-1", "slurm", "s", 3, 0, "hpotool").as_data()
+    record_launch(run, study.study_id, "launch-1", "slurm", 3, request, "ann@desk", "3 workers")
+    change_launch(run, "launch-1", 3, ["7"], "ann@desk", "job 7")
+    return study
+
+
+def test_what_a_scheduler_says_is_a_page_and_why_a_worker_is_missing(
+    make_study: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "queue").write_text(f"7_0|RUNNING|n1|None\n7_1|PENDING||Resources\n7_2|FAILED|n2|{HOSTILE}\n")
+    squeue(tmp_path, f"cat {tmp_path / 'queue'}")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    pages = pages_of(launched(make_study))
+    assert "/hpotool/launches" in show(pages).links
+    page = wait_for(lambda: show(pages, "launches"), "7_1")
+    text = " ".join(page.text.split())
+    assert page.tags.count("script") == 1, "the page's own"
+    assert re.search(r"launch-1 slurm s 0 2 3 asked", text), "none here, two coming, three wanted"
+    assert re.search(r"pending 7_1 Resources", text)
+    assert re.search(r"starting 7_0", text)
+    assert HOSTILE in text
+    rows = read_fleet(pages._source.connection.run, 1).rows
+    assert [row.job for row in rows if row.state != "alive" and row.job not in text] == [], "as `hpotool workers`"
+
+
+def test_a_scheduler_that_hangs_or_fails_holds_up_no_page(
+    make_study: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    squeue(tmp_path, "exec sleep 40")
+    study = launched(make_study)
+    began = time.monotonic()
+    page = show(pages_of(study), "launches")
+    assert time.monotonic() - began < 20
+    assert "asked, and no answer for" in page.text
+    assert "not known yet" in page.text
+    squeue(tmp_path, "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1")
+    pages = pages_of(study)
+    page = wait_for(lambda: show(pages, "launches"), "Unable to contact slurm controller")
+    assert "not known of launches whose system does not answer" in page.text
+
+
+def test_where_nothing_was_launched_the_page_says_so(make_study: Make) -> None:
+    study = make_study(budget=9, study_name="s")
+    assert "no launch is open" in show(pages_of(study), "launches").text
+
+
+def wait_for(look: Callable[[], Page], text: str) -> Page:
+    until = time.monotonic() + 60
+    while text not in (page := look()).text:
+        assert time.monotonic() < until, page.text
+        time.sleep(0.1)
+    return page
+
+
+def test_what_further_search_may_gain_is_on_the_study_s_page_as_in_status(make_study: Make) -> None:
+    study = make_study(budget=50, study_name="s")
+    space = {"x": FloatDistribution(0, 1)}
+    for place in range(25):
+        x = (place * 0.618) % 1.0
+        study.optuna.add_trial(create_trial(params={"x": x}, distributions=space, value=(x - 0.4) ** 2))
+    loaded = optuna.load_study(study_name="s", storage=study.optuna._storage)
+    gain = read_status(study.connection, loaded, looks_ahead=True).gain
+    assert gain is not None
+    pages = pages_of(study)
+    said = gain.sentence[0].upper() + gain.sentence[1:]
+    assert said in wait_for(lambda: show(pages, "studies", study.study_id), "Further search").text
+
+
 def test_a_database_that_only_plain_optuna_has_used_has_pages_too(database_url: str) -> None:
     url = DatabaseUrl.parse(database_url)
     plain = optuna.create_study(study_name="plain", storage=optuna.storages.RDBStorage(url.sqlalchemy))
@@ -329,6 +412,11 @@ def test_a_database_that_is_away_is_said_and_comes_back(own_postgres: TestServer
         own_postgres.stop()
         gone = show(pages, status="503 Service Unavailable")
         assert PASSWORD not in gone.body
+        assert "tries again" in gone.text
+        assert ("Refresh", "5") in pages.answer(Request("GET", ())).headers, "without scripts too"
+        assert pages.answer(Request("GET", ("nothing",))).headers == (), (
+            "what is not there does not come by itself"
+        )
         own_postgres.start()
         show(pages)
 
@@ -385,6 +473,13 @@ def test_what_is_measured_again_is_on_the_study_s_page(make_study: Make) -> None
         f"{data['replicates']['finished']} of {data['replicates']['asked']} replicates are measured" in page.text
     )
     assert "trial 1" in page.text
+    run_trials(study, [COMPLETE])
+    latest = read_status(
+        study.connection, optuna.load_study(study_name="s", storage=study.optuna._storage)
+    ).as_data()
+    assert (latest["latest"][0]["confirms"], latest["latest"][0]["values"]) == ("trial 0", {"value": 2.0})
+    assert "confirms" not in latest["latest"][1]
+    assert "confirms trial 0" in show(pages_of(study), "studies", 1).text
 
 
 def test_checkpoints_of_a_retried_trial_are_those_of_its_lineage(make_study: Make) -> None:

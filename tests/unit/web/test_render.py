@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from hpotool.web.render import Renderer, format_size
+from hpotool.web.render import Renderer, format_size, has_numbers
 from hpotool.web.sessions import Notice, Session
 
 HOSTILE = [
@@ -124,3 +124,11 @@ def test_a_value_that_fills_a_page_is_cut_and_a_long_reason_is_brief() -> None:
     assert (len(cell), len(brief), len(line)) == (400, 240, 1_999_999)
     assert cell.endswith("…")
     assert render(value="short").split("|") == ["short"] * 3
+
+
+def test_a_heading_stands_above_its_numbers_even_if_the_first_row_has_none() -> None:
+    rows: list[dict[str, object]] = [{"lr": None}, {"lr": 0.1, "is_big": True, "kind": "a"}]
+    assert has_numbers(rows, "lr")
+    assert not has_numbers(rows, "is_big")
+    assert not has_numbers(rows, "kind")
+    assert not has_numbers(rows, "nothing")

@@ -96,8 +96,7 @@ def confirm(
         loaded = load_study(connection, name)
         count = top if top is not None else 0 if trial or from_study else 5
         wanted = _choose(connection, loaded, count, trial or [], from_study or [], baseline)
-        limit = None if confidence is None else most or _MOST * seeds * len(wanted)
-        _order(connection, study_id, name, wanted, seeds, confidence, limit, f"confirm by {current_actor()}")
+        _order(connection, study_id, name, wanted, seeds, confidence, most, f"confirm by {current_actor()}")
     if wait:
         _wait(connection, study_id, name)
     found = read_answer(connection, study_id, name)
@@ -148,6 +147,7 @@ def _choose(
     from dataclasses import replace
 
     from hpotool.analysis.confirmation.points import best_points, named_points
+    from hpotool.analysis.confirmation.ranking import read_confirmed
     from hpotool.cli.database import load_study
     from hpotool.storage.control.creation import read_spec
     from hpotool.storage.control.studies import has_replicates
@@ -163,7 +163,8 @@ def _choose(
             raise InputError(f"--from-study names {other!r} itself", "for its own points: --top 5, or --trial N")
         source = load_study(connection, other)
         replicates = has_replicates(connection, other)
-        [best] = best_points(source, 1, replicates=replicates, origin=other)
+        confirmed = read_confirmed(connection, source)
+        [best] = best_points(source, 1, replicates=replicates, origin=other, confirmed=confirmed)
         points.append(replace(best, params=_moved(spec, best)))
     if not points:
         raise InputError("no point was selected", "for the five best: --top 5; or --trial N, --from-study NAME")
@@ -218,9 +219,12 @@ def _order(
     most: int | None,
     actor: str,
 ) -> None:
+    from dataclasses import replace
+
     from hpotool.storage.control.confirmations import order_confirmation
     from hpotool.storage.control.orders import read_settings
     from hpotool.study.confirmation.order import Order
+    from hpotool.study.wording import count_of
 
     settings = read_settings(connection.run, study_id)
     if settings is not None and settings.state in ("stopped", "draining"):
@@ -230,13 +234,17 @@ def _order(
     asked = Order(tuple(points), seeds, confidence, most)
 
     def extend(earlier: Order | None) -> Order:
-        return asked.including(earlier)
+        order = asked.including(earlier)
+        if confidence is None or most is not None:
+            return order
+        return replace(order, most=_MOST * seeds * len(order.points))
 
-    order, numbers = order_confirmation(connection.run, study_id, actor, extend)
+    _, numbers = order_confirmation(connection.run, study_id, actor, extend, points)
     if not numbers:
         say("all requested replicates exist already")
         return
-    say(f"queued {count_of(len(numbers), 'replicate')} of {count_of(len(order.points), 'point')}")
+    count = len({point.key for point in points})
+    say(f"queued {count_of(len(numbers), 'replicate')} of {count_of(count, 'point')}")
     if not _has_workers(connection, name):
         say(f"{name!r} has no workers; start one: {paste('worker', '--study', name)}")
 

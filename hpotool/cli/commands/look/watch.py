@@ -32,16 +32,20 @@ def watch(
 
     Keys: q to quit, p to pause or resume the study, s to sort the latest trials, o to open a trial.
     """
+    from hpotool.analysis.insights.gain import GainFollower
     from hpotool.analysis.status import read_status
     from hpotool.cli.database import connect, load_study
+    from hpotool.storage.control.creation import read_spec_if_any
 
     connection = connect(storage)
     loaded = load_study(connection, study)
+    is_screen = sys.stdout.isatty() and not console().is_dumb_terminal
+    follower = GainFollower(lambda: read_spec_if_any(connection, loaded.study_name)) if is_screen else None
 
     def look() -> StudyStatus:
-        return read_status(connection, loaded)
+        return read_status(connection, loaded, follower=follower)
 
-    if sys.stdout.isatty() and not console().is_dumb_terminal:
+    if is_screen:
         _watch_live(connection, loaded, look, interval)
     else:
         _watch_lines(look, interval)

@@ -157,7 +157,7 @@ select v.objective, string_agg(int4send(t.trial_id), ''), string_agg(int4send(t.
         case v.value_type when 'INF_POS' then 'Infinity' when 'INF_NEG' then '-Infinity' else v.value end), '')
 from trials t join trial_values v on v.trial_id = t.trial_id
 where t.study_id = %(study_id)s and t.state = 'COMPLETE' and t.trial_id >= %(from_id)s
--- include: not_apart
+-- include: without_reevaluations
 group by v.objective
 order by v.objective
 

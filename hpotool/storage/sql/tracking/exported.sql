@@ -12,7 +12,7 @@ SELECT s.study_name, state, state_reason, spec, budget_trials, extract(epoch FRO
     (SELECT value_json FROM study_system_attributes a WHERE a.study_id = s.study_id AND a.key = 'study:metric_names'),
     (SELECT json_object_agg(key, value_json) FROM study_system_attributes a
         WHERE a.study_id = s.study_id AND starts_with(a.key, 'dashboard:note_str:')),
-    finished, running, waiting, failed, running_in_all - running, next_apart IS NOT NULL
+    finished, running, waiting, failed, running_in_all - running, next_replicate IS NOT NULL
 FROM settings JOIN studies s USING (study_id), places
 
 -- name: attempts_of_trial

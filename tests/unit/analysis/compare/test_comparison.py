@@ -51,11 +51,20 @@ def test_of_other_code_only_the_new_study_can_say_how_good_the_old_point_is() ->
     assert "is not stored with both" in unknown.sentence
 
 
+DISTINCT = {place / 100: (1.0 + place / 7,) for place in range(30, 50)}
+
+
 def test_one_value_each_is_enough_only_where_equal_points_gave_equal_values() -> None:
     assert verdict(side({0.1: (0.5,)}), side({0.2: (0.4,)})) == "cannot tell"
-    assert verdict(side({0.1: (0.5,), 0.9: (0.8, 0.8)}), side({0.2: (0.4,)})) == "better"
-    assert verdict(side({0.1: (0.5,)}), side({0.2: (0.4,), 0.1: (0.5,)})) == "better"
-    assert verdict(side({0.1: (0.5,), 0.9: (0.8, 0.81)}), side({0.2: (0.4,)})) == "cannot tell"
+    assert verdict(side({**DISTINCT, 0.1: (0.5,), 0.9: (0.8, 0.8)}), side({0.2: (0.4,)})) == "better"
+    assert verdict(side({**DISTINCT, 0.1: (0.5,)}), side({0.2: (0.4,), 0.1: (0.5,)})) == "better"
+    assert verdict(side({**DISTINCT, 0.1: (0.5,), 0.9: (0.8, 0.81)}), side({0.2: (0.4,)})) == "cannot tell"
+    assert verdict(side({0.1: (0.5,) * 5}), side({0.2: (0.4,) * 5})) == "better", "often enough for no chance"
+
+
+def test_a_coarse_metric_that_repeats_itself_once_is_not_taken_for_exact() -> None:
+    coarse = {place / 100: (round(0.5 + place % 4 / 20, 2),) for place in range(30, 50)}
+    assert verdict(side({**coarse, 0.1: (0.45,), 0.9: (0.8, 0.8)}), side({0.2: (0.4,)})) == "cannot tell"
 
 
 def test_the_same_point_is_no_better_than_itself() -> None:
@@ -124,6 +133,18 @@ def test_of_other_code_the_old_best_has_to_be_confirmed_in_the_new_study() -> No
     assert found.old.values == (0.9, 0.91, 0.89)
     unknown = compare([old, side(SEARCHED_NEW, code="other", replicated=CONFIRMED_NEW)]).verdicts[0]
     assert "their code differs" in unknown.sentence
+
+
+def test_the_old_best_that_the_new_study_confirmed_is_enough() -> None:
+    """The documented script: the old study itself was never confirmed."""
+    again = {point(0, 0.1, 0.5, study="old"): [0.9, 0.91, 0.89, 0.9], **CONFIRMED_NEW}
+    found = compare([side(SEARCHED_OLD, code="other"), side(SEARCHED_NEW, replicated=again)])
+    [verdict] = found.verdicts
+    assert verdict.word == "better"
+    assert verdict.old is not None
+    assert (verdict.old.values, verdict.old.is_confirmed) == ((0.9, 0.91, 0.89, 0.9), True)
+    assert "seed by seed, as the best of 2" in verdict.sentence
+    assert found.unconfirmed == ()
 
 
 def test_a_study_without_a_result_is_not_called_unconfirmed() -> None:

@@ -45,15 +45,13 @@ def test_the_cost_counts_all_attempts_and_says_what_was_lost() -> None:
     assert (side.cost.hours, side.cost.lost_hours) == (3.5, 1.5)
 
 
-def test_equal_values_of_equal_points_show_that_nothing_varies() -> None:
+def test_a_study_varies_where_a_point_gave_different_values() -> None:
     study = make_study("loss")
-    add(study, [0.1], {"drop": 0.1})
-    assert not make_side(study, "loss", {}).is_deterministic  # nothing was tried twice
-    add(study, [0.1], {"drop": 0.1})
-    assert make_side(study, "loss", {}).is_deterministic
-    add(study, [0.2], {"drop": 0.3})
+    for value, drop in ((0.1, 0.1), (0.1, 0.1), (0.2, 0.3)):
+        add(study, [value], {"drop": drop})
+    assert not make_side(study, "loss", {}).is_varying
     add(study, [0.3], {"drop": 0.3})
-    assert not make_side(study, "loss", {}).is_deterministic
+    assert make_side(study, "loss", {}).is_varying
 
 
 def test_a_study_without_a_complete_trial_has_no_best_and_its_data_is_strict_json() -> None:

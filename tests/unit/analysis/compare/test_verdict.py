@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 import random
 
@@ -44,6 +45,51 @@ def test_where_nothing_varies_one_value_is_enough() -> None:
     assert judge(measured(0.5), measured(0.6), sign=1.0, is_deterministic=True).word == "worse"
     assert judge(measured(0.5), measured(0.5), sign=1.0, is_deterministic=True).word == "equal"
     assert judge(measured(0.5), measured(0.4), sign=1.0).word == "cannot tell"
+
+
+def test_few_values_that_are_equal_by_chance_prove_nothing() -> None:
+    """Two of two draws of a coarse metric are often equal: that is no certainty."""
+    found = judge(measured(0.5, 0.5), measured(0.4, 0.4), sign=1.0)
+    assert (found.word, found.difference, found.interval) == ("cannot tell", pytest.approx(-0.1), None)
+    assert judge(measured(*[0.5] * 5), measured(*[0.4] * 5), sign=1.0).word == "better"
+
+
+@pytest.mark.parametrize("scale", [1e-310, 1e200, 1.7e308])
+def test_values_of_any_size_are_compared(scale: float) -> None:
+    old, new = ([value * scale for value in values] for values in ((0.9, 0.91, 0.92), (0.1, 0.12, 0.11)))
+    found = judge(measured(*old), measured(*new), sign=1.0)
+    assert found.word == "better"
+    json.dumps(found.as_data(), allow_nan=False)
+    assert mean_interval([-scale, scale]) is not None
+    json.dumps(judge(measured(-scale, scale), measured(1, 2, 3), sign=1.0).as_data(), allow_nan=False)
+
+
+def test_replicates_of_one_study_are_compared_seed_by_seed() -> None:
+    """What a seed does to both points alike hides no difference."""
+    seeds, shift = (0, 1, 2, 3), (0.0, 5.0, -3.0, 9.0)
+    old = tuple(1.0 + one for one in shift)
+    new = tuple(0.9 + one + noise for one, noise in zip(shift, (0.01, -0.01, 0.0, 0.005), strict=True))
+    paired = judge(Measured(old, "new", True, seeds), Measured(new, "new", True, seeds), sign=1.0)
+    assert paired.word == "better"
+    assert "seed by seed" in paired.sentence
+    elsewhere = judge(Measured(old, "old", True, seeds), Measured(new, "new", True, seeds), sign=1.0)
+    assert elsewhere.word == "cannot tell", "replicates of two studies have other seeds"
+
+
+@pytest.mark.parametrize(("points", "seeds"), [(1, 3), (5, 5), (10, 3)])
+def test_the_best_of_several_confirmed_points_is_seldom_called_better(points: int, seeds: int) -> None:
+    """All points are equally good, and the one with the best replicates is compared."""
+    rng = random.Random(0)
+    wrong = 0
+    numbers = tuple(range(seeds))
+    for _ in range(300):
+        old, *others = ([rng.gauss(0, 1) for _ in numbers] for _ in range(points + 1))
+        new = tuple(min(others, key=sum))
+        found = judge(
+            Measured(tuple(old), "s", True, numbers), Measured(new, "s", True, numbers, points), sign=1.0
+        )
+        wrong += found.word == "better"
+    assert wrong <= 0.05 * 300
 
 
 def test_points_without_scatter_that_are_equal_are_equal() -> None:

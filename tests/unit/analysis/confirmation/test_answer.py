@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -18,6 +20,7 @@ from hpotool.study.rules.replicates import Measurement
 LUCKY = Point("trial 7", {"lr": 0.1}, 7, found={"accuracy": 0.99})
 SOLID = Point("trial 3", {"lr": 0.2}, 3, found={"accuracy": 0.95})
 BASELINE = Point("baseline", {"lr": 0.5}, is_baseline=True)
+NOTHING = "Nothing was confirmed: no point has finite measurements that meet every constraint."
 VALUES = {
     "trial 7": [0.901, 0.905, 0.899, 0.903, 0.9],
     "trial 3": [0.941, 0.944, 0.939, 0.942, 0.94],
@@ -52,7 +55,7 @@ def test_a_lucky_best_is_told_apart_from_the_best() -> None:
     assert luckiest(found).point == LUCKY
     assert say_answer(found) == (
         "Trial 3 is the best with probability above 0.99: accuracy 0.9412 ± 0.00086 over 5 seeds. "
-        "Trial 7 was the best of the search with accuracy 0.99; "
+        "Trial 7 looked best in the search, with accuracy 0.99; "
         "measured again it has 0.9016 ± 0.0011: it is not the best. "
         "Its difference to the baseline is +0.0198 ± 0.00037; "
         "it is better than the baseline with probability above 0.99."
@@ -104,7 +107,7 @@ def test_failures_are_counted_and_not_averaged() -> None:
 def test_where_all_failed_nothing_is_confirmed() -> None:
     found = _answer({"trial 7": [None, None], "trial 3": [None, None]}, (LUCKY, SOLID))
     assert found.state == "undecided"
-    assert say_answer(found) == "Nothing was confirmed: no point has a measurement that meets every constraint."
+    assert say_answer(found) == NOTHING
 
 
 def test_of_several_metrics_the_front_is_told() -> None:
@@ -117,7 +120,71 @@ def test_of_several_metrics_the_front_is_told() -> None:
         for seed in range(4)
     ]
     found = answer(Order(points, 4), replicates, {"cost": "minimize", "loss": "minimize"})
-    assert say_answer(found) == ("trial 1 (above 0.99): on the Pareto front. trial 2 (below 0.01): not on it.")
+    assert say_answer(found) == ("Trial 1 (above 0.99): on the Pareto front. Trial 2 (below 0.01): not on it.")
+
+
+def test_a_point_that_nothing_can_be_compared_with_is_not_called_the_best() -> None:
+    alone = say_answer(_answer({"trial 7": [0.9, 0.92]}, (LUCKY,)))
+    assert alone == (
+        "Trial 7 has accuracy 0.91 ± 0.01 over 2 seeds; no other point was measured to compare it with."
+    )
+    infinite = {"trial 7": [0.9, 0.92], "trial 3": [0.94, math.inf], "baseline": [None, None]}
+    assert say_answer(_answer(infinite)) == (
+        "Trial 7 has accuracy 0.91 ± 0.01 over 2 seeds; no other point has finite measurements that meet every "
+        "constraint. The baseline has no finite measurement, so nothing is compared with it."
+    )
+
+
+@pytest.mark.parametrize("values", [{"trial 7": [math.inf, 0.9]}, {"trial 7": [math.inf], "trial 3": [-math.inf]}])
+def test_infinite_measurements_alone_confirm_nothing(values: Mapping[str, Sequence[float]]) -> None:
+    points = tuple(point for point in (LUCKY, SOLID) if point.name in values)
+    assert say_answer(_answer(values, points)) == NOTHING
+
+
+def test_a_lucky_point_that_breaks_a_constraint_is_said_to_do_so() -> None:
+    replicates = [
+        Replicate(
+            Reevaluation("confirm", name, seed),
+            100,
+            "COMPLETE",
+            Measurement((value + seed / 100,), {"load": load}),
+        )
+        for name, value, load in (("trial 7", 0.99, 1.0), ("trial 3", 0.9, 0.0), ("baseline", 0.95, 2.0))
+        for seed in range(3)
+    ]
+    said = say_answer(answer(Order((LUCKY, SOLID, BASELINE), 3), replicates, {"accuracy": "maximize"}))
+    assert "measured again it has 1 ± 0.0058, and breaks a constraint." in said
+    assert said.endswith("The baseline breaks a constraint, so nothing is compared with it.")
+
+
+def test_a_baseline_that_leads_without_being_sure_is_not_called_unbeaten() -> None:
+    found = _answer({"trial 3": [0.90, 0.94], "baseline": [0.93, 0.92]}, (SOLID, BASELINE))
+    assert say_answer(found).startswith("It is not decided: the baseline is the best with probability")
+    assert say_answer(found).endswith("Nothing that was confirmed is clearly better than the baseline.")
+
+
+def test_of_many_rivals_the_likeliest_are_named() -> None:
+    names = [f"trial {number}" for number in range(30)]
+    points = tuple(Point(name, {"x": place}, place) for place, name in enumerate(names))
+    found = _answer({name: [0.9 + place % 7 / 1000, 0.9] for place, name in enumerate(names)}, points)
+    said = say_answer(found)
+    assert re.search(r"and \d+ more\.", said)
+    assert len(said) < 300
+
+
+def test_the_name_of_another_study_keeps_its_letters() -> None:
+    other = Point("trial 3 of Big-Study", {"lr": 0.2}, 3, "Big-Study")
+    assert say_answer(_answer({other.name: [0.9, 0.92]}, (other,))).startswith("Trial 3 of Big-Study has")
+
+
+@pytest.mark.parametrize("scale", [1e-310, 1.0, 1e200, 1.5e308])
+def test_values_of_any_size_are_told_apart_from_the_baseline(scale: float) -> None:
+    values = {"trial 3": [0.5, 0.52, 0.51, 0.49], "baseline": [0.9, 0.92, 0.91, 0.89]}
+    found = _answer({name: [value * scale for value in own] for name, own in values.items()}, (SOLID, BASELINE))
+    probabilities = {one.point.name: one.probability_best for one in found.points}
+    assert probabilities["baseline"] > 0.99
+    json.dumps(answer_data(found), allow_nan=False)
+    assert say_answer(found)
 
 
 def test_the_data_are_json_and_name_every_point() -> None:

@@ -7,6 +7,7 @@ from optuna.trial import TrialState
 
 from hpotool.analysis.confirmation.points import best_points, named_points
 from hpotool.errors import InputError, NotFoundError
+from tests.unit.analysis.confirmation.answers import confirmed, point
 from tests.unit.analysis.studies import add, make_study
 
 
@@ -44,6 +45,21 @@ def test_points_of_another_study_bear_its_name() -> None:
     add(study, [0.1], {"lr": 0.1})
     [point] = best_points(study, 1, replicates=False, origin="old")
     assert (point.name, point.study, point.trial) == ("trial 0 of old", "old", 0)
+
+
+def test_the_best_point_of_another_study_is_what_was_confirmed_there() -> None:
+    study = make_study("loss")
+    add(study, [0.1], {"drop": 0.1})
+    add(study, [0.3], {"drop": 0.3})
+    found = confirmed({point(0, 0.1, 0.1): [0.9, 0.91, 0.9], point(1, 0.3, 0.3): [0.31, 0.3, 0.31]})
+    [best] = best_points(study, 1, replicates=False, origin="old", confirmed=found)
+    assert best.name == "trial 1 of old"
+
+
+def test_the_last_report_of_a_pruned_trial_is_not_what_the_search_saw() -> None:
+    study = make_study("loss")
+    add(study, [0.1], {"lr": 0.1}, TrialState.PRUNED)
+    assert named_points(study, [0])[0].found == {}
 
 
 def test_a_named_trial_has_to_be_there_and_to_have_parameters() -> None:

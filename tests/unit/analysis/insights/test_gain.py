@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from collections import Counter
 from dataclasses import replace
 
 import optuna
 import pytest
 
-from hpotool.analysis.insights.gain import Gain, find_gain
+from hpotool.analysis.insights.gain import Gain, GainFollower, find_gain
+from hpotool.errors import DatabaseUnreachableError
 from hpotool.study.file.reader import read_study_data
 from hpotool.study.rules.regret import Regret
 from hpotool.study.spec import StudySpec, TierSpec
@@ -75,3 +79,67 @@ def test_several_metrics_have_none(directions: tuple[str, ...]) -> None:
 def test_trials_that_continue_others_have_none() -> None:
     tiered = replace(spec(), tiers=(TierSpec(20, 1), TierSpec(5, 3)))
     assert find_gain(searched(25), tiered) is None
+
+
+def counts(study: optuna.Study) -> Counter[str]:
+    return Counter(trial.state.name for trial in study.get_trials(deepcopy=False))
+
+
+def follow(follower: GainFollower, study: optuna.Study, trials: int) -> Gain:
+    """Look until the estimate is made from so many trials."""
+    until = time.monotonic() + 60
+    while (found := follower.look(study, counts(study), 3.0)) is None or found.regret.trials != trials:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    return found
+
+
+def test_a_follower_ends_with_the_estimate_of_status_and_reads_no_more_than_it_needs() -> None:
+    reads = []
+    study, follower = searched(25), GainFollower(lambda: reads.append(1) or spec())
+    assert follow(follower, study, 25) == find_gain(study, spec(), 3.0)
+    for _ in range(50):
+        follower.look(study, counts(study), 3.0)
+    assert len(reads) == 1, "nothing has ended since"
+    add(study, [0.5], {"drop": 0.9})
+    assert follow(follower, study, 26) == find_gain(study, spec(), 3.0)
+    assert len(reads) == 2
+
+
+def test_nobody_waits_for_an_estimate_and_it_is_made_once_at_a_time() -> None:
+    may_read, reads = threading.Event(), []
+
+    def read_spec() -> StudySpec:
+        reads.append(1)
+        assert may_read.wait(60)
+        return spec()
+
+    study, follower = searched(25), GainFollower(read_spec)
+    for _ in range(50):
+        assert follower.look(study, counts(study), None) is None
+    assert len(reads) <= 1
+    may_read.set()
+    follow(follower, study, 25)
+    assert len(reads) == 1
+
+
+def test_below_twenty_trials_nothing_is_begun() -> None:
+    def read_spec() -> StudySpec:
+        raise AssertionError
+
+    follower = GainFollower(read_spec)
+    study = searched(19)
+    add(study, None, {"drop": 0.1}, optuna.trial.TrialState.FAIL)
+    assert follower.look(study, counts(study), None) is None
+
+
+def test_a_database_that_was_away_is_asked_again() -> None:
+    answers = iter([DatabaseUnreachableError("away"), None])
+
+    def read_spec() -> StudySpec:
+        error = next(answers)
+        if error is not None:
+            raise error
+        return spec()
+
+    assert follow(GainFollower(read_spec), searched(25), 25).regret.trials == 25

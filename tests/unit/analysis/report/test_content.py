@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 
 from hpotool.analysis.best import find_best
 from hpotool.analysis.compare.sides import make_side
+from hpotool.analysis.confirmation.sentence import say_answer
 from hpotool.analysis.importance import find_importance
 from hpotool.analysis.insights.gain import Gain
 from hpotool.analysis.origins.lineage import Lineage
@@ -55,6 +56,7 @@ def facts(study: optuna.Study, attempts: dict[int, list[dict[str, Any]]] | None 
             gain=more.get("gain"),
             early_ranks=more.get("early_ranks"),
             risk=more.get("risk"),
+            confirmation=more.get("confirmed"),
         ),
         attempts or {},
         tuple(make_side(study, name, attempts or {}, confirmed=more.get("confirmed")) for name in names),
@@ -62,6 +64,7 @@ def facts(study: optuna.Study, attempts: dict[int, list[dict[str, Any]]] | None 
         more.get("file"),
         more.get("versions", {}),
         more.get("lineage", Lineage(study.study_name, None, SharedOrigin({}, {}), ())),
+        more.get("note", ""),
     )
 
 
@@ -182,3 +185,21 @@ def test_a_confirmed_best_is_told_by_its_replicates_and_one_that_is_not_is_calle
     )
     both = [facts(study, confirmed=confirmed(values)), facts(study)]
     assert "Not confirmed: the best of known." in texts(list_blocks(both, WRITTEN))
+
+
+def test_every_point_that_was_measured_again_is_told_with_the_answer() -> None:
+    answer = confirmed({point(0, 0.1, 0.1): [0.9, 0.91, 0.9], point(1, 0.3, 0.3): [0.31, 0.3, 0.31]})
+    blocks = list_blocks([facts(searched(), confirmed=answer)], WRITTEN)
+    [grid] = [block for block in blocks if isinstance(block, Grid) and "replicates" in block.columns]
+    assert [row[0] for row in grid.rows] == ["trial 1", "trial 0"]
+    assert dict(zip(grid.columns, grid.rows[0], strict=True))["loss"] == "0.3067"
+    assert say_answer(answer) in texts(blocks)
+    assert "Measured again" not in texts(list_blocks([facts(searched())], WRITTEN))
+
+
+def test_the_note_is_shown_as_it_was_written() -> None:
+    note = "# second run\n<b>dropout</b> | looks `useless`"
+    blocks = list_blocks([facts(searched(), note=note)], WRITTEN)
+    assert Code(note, "Note") in blocks
+    assert "&lt;b&gt;dropout&lt;/b&gt;" in render_html("r", blocks)
+    assert f"```\n{note}\n```" in render_markdown(blocks)

@@ -139,3 +139,15 @@ def test_pruned_trials_after_the_last_complete_one_have_their_own_places() -> No
     assert figure is not None
     places = re.findall(r'class="pruned" cx="([\d.]+)"', figure.svg)
     assert len(set(places)) == 4
+
+
+def test_the_names_of_studies_stand_above_the_plot() -> None:
+    studies = [make_study("loss") for _ in range(3)]
+    for study in studies:
+        add(study, [0.5], {"drop": 0.1})
+    figure = figures.draw_history(studies, "loss")
+    assert figure is not None
+    names = [float(y) for y in re.findall(r'class="name s\d" x="[\d.]+" y="([\d.]+)"', figure.svg)]
+    dots = [float(y) for y in re.findall(r'<circle [^>]*cy="([\d.]+)"', figure.svg)]
+    assert len(names) == len(dots) == 3
+    assert max(names) < min(dots)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from html.parser import HTMLParser
+
 import pytest
+from markdown_it import MarkdownIt
 
 from hpotool.analysis.report.blocks import Block, Code, Facts, Figure, Grid, Heading, Paragraph
 from hpotool.analysis.report.markdown import render_markdown
@@ -22,6 +25,43 @@ def test_nothing_stored_is_markup(block: Block) -> None:
     assert "\n# no heading" not in written
     assert "<img" not in written.replace("\\<img", "")
     assert "](javascript" not in written.replace("\\]\\(", "")
+
+
+class Shown(HTMLParser):
+    """What a reader sees of rendered Markdown."""
+
+    def __init__(self, written: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.text = ""
+        self.feed(MarkdownIt("commonmark").enable("table").render(written))
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.tags.add(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a | b \\| c \\\\| d `e` ``f | g``", "<b>x</b> &lt; &amp; <!-- y -->",
+        "[x](y) ![z](w) [v]: u", "**x** __y__ ~~z~~",
+        "- x", "+ x", "1. x", "1) x", "# x", "> x", "====", "---", "```", "$x$ @all #1 !2", "| a | b |", "a  b\\",
+    ],
+)  # fmt: skip
+def test_a_renderer_shows_what_was_stored_and_nothing_else(text: str) -> None:
+    for block, plain in ((Paragraph(text), {"p"}), (Grid((text,), [(text,)]), {"table", "thead", "tbody"})):
+        shown = Shown(render_markdown([block]))
+        assert shown.tags <= plain | {"tr", "th", "td"}
+        times = 1 if isinstance(block, Paragraph) else 2
+        assert shown.text.split() == text.split() * times
+
+
+def test_an_address_in_a_text_is_no_link() -> None:
+    written = render_markdown([Paragraph("see https://evil.example/x, HTTP://evil and WWW.evil.example")])
+    assert written == "see https\\://evil.example/x, HTTP\\://evil and WWW\\.evil.example\n"
 
 
 def test_code_cannot_close_its_own_fence() -> None:

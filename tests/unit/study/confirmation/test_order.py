@@ -26,8 +26,23 @@ def test_an_order_reads_back_from_json() -> None:
 def test_a_later_order_includes_the_earlier_one() -> None:
     both = Order((TWO,), seeds=5).including(Order((ONE, BASELINE), seeds=3, confidence=0.9, most=9))
     assert [point.name for point in both.points] == ["trial 1", "baseline", "trial 2"]
-    assert (both.seeds, both.confidence, both.most) == (5, None, None), "the newer one says how"
     assert both.points[1].is_baseline
+
+
+def test_of_two_confidences_the_newer_one_counts_and_an_order_without_one_leaves_the_earlier() -> None:
+    earlier = Order((ONE, BASELINE), seeds=3, confidence=0.9, most=9)
+    newer = Order((TWO,), seeds=5, confidence=0.99, most=40).including(earlier)
+    assert (newer.seeds, newer.confidence, newer.most) == (5, 0.99, 40)
+    more = Order((TWO,), seeds=5).including(earlier)
+    assert (more.seeds, more.confidence, more.most) == (5, 0.9, 14), "its five replicates take nothing away"
+    assert Order((ONE,), seeds=3).including(earlier).most == 9
+
+
+def test_replicates_of_chosen_points_bear_the_names_of_the_order() -> None:
+    order = Order((Point("trial 9", {"x": 0.5}, trial=9),), seeds=3).including(Order((ONE, TWO), seeds=2))
+    assert order.replicates([Point("trial 9", {"x": 0.5})]) == [
+        Reevaluation("confirm", "trial 1", k) for k in range(3)
+    ]
 
 
 def test_equal_parameters_are_one_point_and_keep_its_name() -> None:

@@ -43,6 +43,14 @@ def test_a_sure_answer_asks_for_nothing() -> None:
     assert next_round(_order(), _replicates(CLEAR), [1.0]) == []
 
 
+def test_what_no_seed_changes_is_not_measured_for_ever() -> None:
+    equal = {name: [1.0, 1.0, 1.0, 1.0] for name in NAMES}
+    assert next_round(_order(), _replicates(equal), [1.0]) == []
+    few = {name: [1.0, 1.0] for name in NAMES}
+    assert next_round(_order(), _replicates(few), [1.0]), "two equal values may be chance"
+    assert next_round(_order(), _replicates({**equal, "trial 2": [1.0, 1.0, 1.0, 1.1]}), [1.0])
+
+
 def test_without_a_confidence_nobody_asks_for_more() -> None:
     assert next_round(_order(None, None), _replicates(CLOSE), [1.0]) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
@@ -65,6 +66,16 @@ def test_workers_that_are_gone_and_studies_without_any_are_warned_about() -> Non
     assert said[0] == "w is gone: not heard of for 2 h 46 min, with trial 3"
     assert said[1] == "no workers; to start one: hpotool worker --study s"
     assert list(list_warnings(status(workers=(worker(1.0),)))) == []
+
+
+def test_of_many_workers_with_the_same_trouble_the_first_are_named() -> None:
+    said = list(list_warnings(status(workers=tuple(worker(9999.0, number) for number in range(40)))))
+    assert len(said) == 5
+    assert said[3] == "and 37 more workers like that"
+    waiting = {**worker(1.0), "waits": "the study's quota is used up"}
+    assert list(list_warnings(status(workers=(waiting,)))) == ["w waits: the study's quota is used up"]
+    drift = replace(status(workers=(worker(1.0),)), different=({"worker": "w", "differs": "other code"},))
+    assert list(list_warnings(drift)) == ["w differs from the study: other code"]
 
 
 def test_cost_is_summed_by_outcome_with_what_reevaluates_last() -> None:

@@ -13,7 +13,9 @@ def test_files_are_listed_with_size_and_content_without_the_recipe(tmp_path: Pat
     (tmp_path / "model.pt").write_bytes(b"weights")
     (tmp_path / "deep" / "words").write_bytes(b"")
     (tmp_path / RECIPE).write_text("{}")
+    (tmp_path / "deep" / RECIPE).write_text("its own")
     assert list_files(tmp_path) == [
+        {"name": f"deep/{RECIPE}", "bytes": 7, "sha256": hashlib.sha256(b"its own").hexdigest()},
         {"name": "deep/words", "bytes": 0, "sha256": hashlib.sha256(b"").hexdigest()},
         {"name": "model.pt", "bytes": 7, "sha256": hashlib.sha256(b"weights").hexdigest()},
     ]
