@@ -44,8 +44,8 @@ class Verdict:
     """What follows.
 
     Attributes:
-        difference: the new mean less the old one; None where one is missing.
-        interval: of the difference, at ``confidence``; None where the scatter is not known.
+        difference: the new mean less the old one; None where one is missing, or no float can hold it.
+        interval: of the difference, at ``confidence``; None where the scatter is not known, or likewise.
     """
 
     word: Word
@@ -106,7 +106,7 @@ def judge(
         return Verdict(
             "cannot tell",
             f"cannot tell: the {points} {verb} measured once, and one value may be luck",
-            fmean(new.values) - fmean(old.values),
+            _if_finite(_mean(new.values) - _mean(old.values)),
             confidence=confidence,
             old=old,
             new=new,
@@ -118,45 +118,79 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[fl
     """Return the interval of a mean (Student's t); None of fewer than two values, or of infinite ones."""
     if len(values) < FEWEST or not all(map(math.isfinite, values)):
         return None
-    reach = _quantile(len(values) - 1, confidence) * math.sqrt(variance(values) / len(values))
-    return fmean(values) - reach, fmean(values) + reach
+    power = _power(values)
+    small = _shifted(values, -power)
+    reach = _quantile(len(values) - 1, confidence) * math.sqrt(variance(small) / len(small))
+    low, high = _shifted((fmean(small) - reach, fmean(small) + reach), power)
+    return (low, high) if math.isfinite(low) and math.isfinite(high) else None
 
 
 def _exact(old: Measured, new: Measured, sign: float, confidence: float) -> Verdict:
     difference = new.values[0] - old.values[0]
     word: Word = "equal" if difference == 0 else "better" if sign * difference < 0 else "worse"
     sentence = f"{word}: {new.values[0]:.6g} against {old.values[0]:.6g}, and equal points give equal values here"
-    return Verdict(word, sentence, difference, (difference, difference), confidence, old, new)
+    interval = (difference, difference) if math.isfinite(difference) else None
+    return Verdict(word, sentence, _if_finite(difference), interval, confidence, old, new)
 
 
 def _compare(old: Measured, new: Measured, sign: float, confidence: float) -> Verdict:
     before, after = old.unbiased, new.unbiased
-    difference = fmean(after) - fmean(before)
-    low, high = _welch(before, after, confidence)
+    power = _power((*before, *after))
+    bounds = _welch(_shifted(before, -power), _shifted(after, -power), confidence)
+    difference, low, high = _shifted(bounds, power)
+    _, lowest, highest = bounds
     word: Word = "cannot tell"
-    if low == high == 0:
+    if lowest == highest == 0:
         word = "equal"
-    elif sign * low < 0 and sign * high < 0:
+    elif sign * lowest < 0 and sign * highest < 0:
         word = "better"
-    elif sign * low > 0 and sign * high > 0:
+    elif sign * lowest > 0 and sign * highest > 0:
         word = "worse"
     sentence = (
-        f"{word}: {fmean(after):.6g} ({len(after)} values) against {fmean(before):.6g} ({len(before)} values), "
+        f"{word}: {_mean(after):.6g} ({len(after)} values) against {_mean(before):.6g} ({len(before)} values), "
         f"a difference of {difference:+.4g} [{low:+.4g}, {high:+.4g}] at {confidence:.0%}"
     )
-    return Verdict(word, sentence, difference, (low, high), confidence, old, new)
+    interval = (low, high) if math.isfinite(low) and math.isfinite(high) else None
+    return Verdict(word, sentence, _if_finite(difference), interval, confidence, old, new)
 
 
-def _welch(before: Sequence[float], after: Sequence[float], confidence: float) -> tuple[float, float]:
-    """Return the interval of the difference of two means; the variances may differ."""
+def _welch(before: Sequence[float], after: Sequence[float], confidence: float) -> tuple[float, float, float]:
+    """Return the difference of two means, and its interval; the variances may differ."""
     difference = fmean(after) - fmean(before)
     parts = [variance(one) / len(one) for one in (before, after)]
     total = sum(parts)
     if total == 0:
-        return difference, difference
-    degrees = total**2 / sum(part**2 / (len(one) - 1) for part, one in zip(parts, (before, after), strict=True))
+        return difference, difference, difference
+    shares = [part / total for part in parts]
+    degrees = 1 / sum(share**2 / (len(one) - 1) for share, one in zip(shares, (before, after), strict=True))
     reach = _quantile(degrees, confidence) * math.sqrt(total)
-    return difference - reach, difference + reach
+    return difference, difference - reach, difference + reach
+
+
+def _power(values: Sequence[float]) -> int:
+    """Return the power of two above the largest one: divided by it, no square is too large or too small."""
+    return math.frexp(max(map(abs, values)))[1]
+
+
+def _shifted(values: Sequence[float], power: int) -> tuple[float, ...]:
+    """Return the values times a power of two, which is exact; infinite where no float holds them."""
+    return tuple(_shift(value, power) for value in values)
+
+
+def _shift(value: float, power: int) -> float:
+    try:
+        return math.ldexp(value, power)
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+def _mean(values: Sequence[float]) -> float:
+    power = _power(values)
+    return _shift(fmean(_shifted(values, -power)), power)
+
+
+def _if_finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _quantile(degrees: float, confidence: float) -> float:
