@@ -117,7 +117,8 @@ def say_probability(probability: float) -> str:
 
 
 def _name(point: ConfirmedPoint) -> str:
-    return "The baseline" if point.point.is_baseline else point.point.name.capitalize()
+    name = point.point.name
+    return "The baseline" if point.point.is_baseline else name[:1].upper() + name[1:]
 
 
 def _error(error: float | None) -> str:
