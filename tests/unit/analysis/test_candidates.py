@@ -149,6 +149,13 @@ def test_nothing_is_said_of_confirmation_where_nothing_was_confirmed() -> None:
     assert "confirmed" not in plain.as_data()["trials"][0]
 
 
+def test_a_parameter_named_like_a_confirmed_column_keeps_both() -> None:
+    odd = TrialResult(3, {"loss": 0.5}, {"loss_confirmed": 7, "seeds": 8}, {})
+    [row] = BestTrials((odd,), 1, 1, {3: CONFIRMED}).as_rows()
+    assert (row["loss_confirmed"], row["seeds"]) == (0.6, 4)
+    assert (row["param_loss_confirmed"], row["param_seeds"]) == (7, 8)
+
+
 def test_several_metrics_have_their_confirmed_columns_in_order() -> None:
     found = Confirmed(2, {"loss": 0.6, "size": 7.0}, {"loss": 0.1, "size": None}, 1.0)
     [row] = BestTrials((result(1, loss=0.5, size=6.0),), 1, 1, {1: found}).as_rows()
