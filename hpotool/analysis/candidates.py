@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hpotool.analysis.results import (
     Replicates,
     TrialResult,
+    add_cells,
     complete_trials,
     json_data,
     metric_names,
@@ -163,7 +164,9 @@ def _with_confirmed(
     added["seeds"] = None if found is None else found.replicates
     place = 1 + len(trial.values)
     cells = list(row.items())
-    return {**dict(cells[:place]), **added, **dict(cells[place:])}
+    whole = {**dict(cells[:place]), **added}
+    add_cells(whole, "param", dict(cells[place:]))
+    return whole
 
 
 def _measurement(trial: FrozenTrial) -> Measurement:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -24,6 +24,7 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     "~": operator.contains,
 }
+_ORDERS = ("<", ">", "<=", ">=")
 _CONDITION = re.compile(r"\s*(.+?)\s*(<=|>=|!=|==|=|<|>|~)\s*(.+?)\s*", re.DOTALL)
 _NO_VALUE = re.compile(r"[<>=]|\b(and|or|not)\b")  # unless it is quoted
 _AND = re.compile(r"""((?:'[^']*'|"[^"]*"|.)*?)(?:\s+and\s+|$)""", re.DOTALL)  # not the one inside quotes
@@ -92,6 +93,22 @@ def require_column(name: str, known: list[str], option: str) -> None:
         alike = get_close_matches(name, known, n=1)
         meant = f"; did you mean {alike[0]!r}?" if alike else ""
         raise InputError(f"{option}: no trial has {name!r}{meant}", f"the columns are: {', '.join(known)}")
+
+
+def require_comparable(condition: Condition, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Check that no numbers would be ordered by their letters: ``lr<0,1`` and ``duration_s>5m`` say nothing.
+
+    Raises:
+        InputError: the column has only numbers, and the condition's text is none.
+    """
+    if condition.sign not in _ORDERS or _number(condition.text) is not None:
+        return
+    present = [value for row in rows if (value := row.get(condition.name)) is not None]
+    if present and all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in present):
+        raise InputError(
+            f"--where: {condition.name} is a number, and {condition.text!r} is none",
+            f"write it like {condition.name}{condition.sign}0.1, a duration in seconds",
+        )
 
 
 def _number(text: str) -> float | None:

@@ -10,7 +10,7 @@ which take a hundredth of the trials' own size, and from the few trials that are
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -72,7 +72,7 @@ class TrialResult:
     def as_row(self) -> dict[str, Any]:
         """Return the trial as one flat line of a table: number, metrics, replicates, parameters, constraints.
 
-        If a metric and a parameter have the same name, the latter is prefixed with its kind.
+        A name that is there already is prefixed with its kind.
         """
         row: dict[str, Any] = {"trial": self.number}
         groups: list[tuple[str, Mapping[str, Any]]] = [
@@ -84,9 +84,17 @@ class TrialResult:
             errors = {f"{name}_se": error for name, error in self.replicates.standard_error.items()}
             groups.insert(1, ("replicates", {"n": len(self.replicates.trials), **errors}))
         for kind, group in groups:
-            for name, value in group.items():
-                row[f"{kind}_{name}" if name in row else name] = value
+            add_cells(row, kind, group)
         return row
+
+
+def add_cells(row: dict[str, Any], kind: str, cells: Mapping[str, Any], own: Collection[str] = ()) -> None:
+    """Add cells to a row under names that neither it nor ``own`` has: with their kind in front, if need be."""
+    for name, value in cells.items():
+        free = name
+        while free in row or free in own:
+            free = f"{kind}_{free}"
+        row[free] = value
 
 
 def complete_trials(study: Study) -> list[FrozenTrial]:

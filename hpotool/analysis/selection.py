@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hpotool.analysis.conditions import Condition, require_column
+from hpotool.analysis.conditions import Condition, require_column, require_comparable
 from hpotool.analysis.trials import TrialRecord
 
 _IF_ANY = ("reason",)  # left out if all are empty
@@ -42,12 +42,13 @@ def select_trials(
     """Return the selected records in order; ``metric`` is the first metric.
 
     Raises:
-        InputError: a condition or the order names a column that no trial has.
+        InputError: a condition or the order names a column that no trial has, or a number is compared with text.
     """
     rows = {record.result.number: record.as_row() for record in records}
     known = list_columns(rows.values())
     for condition in selection.where if rows else ():
         require_column(condition.name, known, "--where")
+        require_comparable(condition, rows.values())
     again = {number for record in records for number in record.lineage}
     chosen = [record for record in records if _is_meant(record, selection, rows, again)]
     name, descending = selection.sort, selection.descending
@@ -68,11 +69,12 @@ def find_failed(records: Sequence[TrialRecord], where: Sequence[Condition]) -> l
     Conditions name a trial's columns, and ``host`` and ``worker`` of its last attempt.
 
     Raises:
-        InputError: a condition names what no trial has.
+        InputError: a condition names what no trial has, or compares a number with text.
     """
     rows = {record.result.number: {**_last_place(record), **record.as_row()} for record in records}
     for condition in where if rows else ():
         require_column(condition.name, list_columns(rows.values()), "--where")
+        require_comparable(condition, rows.values())
     again = {number for record in records for number in record.lineage}
     selection = Selection(failed=True, where=tuple(where))
     return [record.result.number for record in records if _is_meant(record, selection, rows, again)]

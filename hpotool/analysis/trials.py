@@ -6,7 +6,15 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hpotool.analysis.results import TrialResult, duration_s, json_data, metric_names, read_result, utc
+from hpotool.analysis.results import (
+    TrialResult,
+    add_cells,
+    duration_s,
+    json_data,
+    metric_names,
+    read_result,
+    utc,
+)
 from hpotool.errors import NotFoundError
 from hpotool.storage.fleet.reuse import REUSED
 from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
@@ -90,23 +98,20 @@ class TrialRecord:
 
     def as_row(self) -> dict[str, Any]:
         """Return one flat line of a table."""
-        cells = self.result.as_row()
-        values = {name: cells.pop(name) for name in self.result.values if name in cells}
-        return {
-            "trial": cells.pop("trial"),
+        row = {
+            "trial": self.result.number,
             **({} if self.source is None else {"from": self.source}),
             **self._phase(),
             "state": self.state,
             "outcome": self.outcome,
-            **{f"value_{name}" if name in _OWN_COLUMNS else name: value for name, value in values.items()},
-            "attempts": len(self.attempts),
-            "duration_s": self.duration_s,
-            "reason": self.reason,
-            **self._replicate(),
-            **{f"param_{name}" if name in _OWN_COLUMNS else name: value for name, value in cells.items()},
-            **{f"tag.{key}": value for key, value in self.tags.items()},
-            **({"note": " ".join(self.note.split())} if self.note else {}),
         }
+        add_cells(row, "value", self.result.values, _OWN_COLUMNS)
+        row |= {"attempts": len(self.attempts), "duration_s": self.duration_s, "reason": self.reason}
+        row |= self._replicate()
+        add_cells(row, "param", self.result.params, _OWN_COLUMNS)
+        add_cells(row, "constraint", self.result.constraints, _OWN_COLUMNS)
+        add_cells(row, "tag", {f"tag.{key}": value for key, value in self.tags.items()})
+        return row | ({"note": " ".join(self.note.split())} if self.note else {})
 
     def _phase(self) -> dict[str, Any]:
         reevaluation = self.reevaluation

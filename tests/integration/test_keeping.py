@@ -259,6 +259,7 @@ def test_a_trial_is_tagged_in_any_state_and_found_by_its_tags(run: Commands, con
     assert "is not a tag" in run("tag s 1 owner", 2).stderr
     assert load(connection, "s").trials[0].system_attrs == {}  # it was only asked
     assert "no trial has 'tag.nothing'" in run("best s --where tag.nothing=1", 2).stderr
+    assert "matches --where 'tag.kind=none'" in run("best s --where tag.kind=none").stderr
     assert "tags" not in run.json("trials s")[0]
 
     run("clone s copy --with trials")

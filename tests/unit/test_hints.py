@@ -35,9 +35,11 @@ def proposals(tree: ast.AST) -> Iterator[list[str]]:
                 yield line.split()
 
 
+COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
+
+
 def mistakes(words: list[str]) -> list[str]:
-    commands = get_command(app).commands  # type: ignore[attr-defined]
-    command = commands.get(words[0])
+    command = COMMANDS.get(words[0])
     for word in words[1:]:
         command = getattr(command, "commands", {}).get(word, command)
     options = [re.split(r"[=.:']", word)[0] for word in words if word.startswith("--")]

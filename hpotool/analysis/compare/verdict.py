@@ -125,11 +125,11 @@ def judge(
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
-    """Return the interval of a mean (Student's t); None of fewer than two values, or of infinite ones."""
+    """Return the interval of a mean (Student's t); None of fewer than two values, or without a finite one."""
     if len(values) < FEWEST or not all(map(math.isfinite, values)):
         return None
     reach = _quantile(len(values) - 1, confidence) * _deviation(values) / math.sqrt(len(values))
-    return _mean(values) - reach, _mean(values) + reach
+    return _if_finite(_mean(values) - reach, _mean(values) + reach)
 
 
 def _exact(old: Measured, new: Measured, sign: float, confidence: float) -> Verdict:
@@ -166,7 +166,12 @@ def _compare(old: Measured, new: Measured, sign: float, confidence: float) -> Ve
         f"against {_mean(before):.6g} ({count_of(len(before), 'value')}), "
         f"a difference of {difference:+.4g} [{low:+.4g}, {high:+.4g}] at {confidence:.0%}{how}"
     )
-    return Verdict(word, sentence, difference, (low, high), confidence, old, new)
+    finite = difference if math.isfinite(difference) else None
+    return Verdict(word, sentence, finite, _if_finite(low, high), confidence, old, new)
+
+
+def _if_finite(low: float, high: float) -> tuple[float, float] | None:
+    return (low, high) if math.isfinite(low) and math.isfinite(high) else None
 
 
 def _pair(old: Measured, new: Measured) -> list[tuple[float, float]]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.ticker
 import numpy as np
 from optuna.visualization import matplotlib as painter
 
@@ -30,11 +31,12 @@ def render_image(picture: Picture, ending: str) -> bytes:
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    with mpl.rc_context():
+    with mpl.rc_context({"text.parse_math": False}):  # a dollar in somebody's name begins no formula
         drawn = _bars(picture) if picture.plot == "importance" else paint(painter, picture)
         mpl.rcParams.update(_STYLE)
         axes = list(np.ravel(drawn))
         figure = axes[0].figure
+        _write_powers_plainly(figure)
         if picture.plot in _MEND:
             _MEND[picture.plot](axes, picture)
         _style(figure, axes, picture)
@@ -42,6 +44,15 @@ def render_image(picture: Picture, ending: str) -> bytes:
         figure.savefig(written, format=ending, dpi=150, bbox_inches="tight", pad_inches=0.25, facecolor="white")
         pyplot.close(figure)
     return written.getvalue()
+
+
+def _write_powers_plainly(figure: Any) -> None:
+    """Matplotlib writes the ticks of a logarithmic axis as formulas."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if axis.get_scale() == "log":
+                axis.set_major_formatter(mpl.ticker.LogFormatter())
+                axis.set_minor_formatter(mpl.ticker.LogFormatter())
 
 
 def _style(figure: Any, axes: list[Any], picture: Picture) -> None:

@@ -43,6 +43,7 @@ def make_figure(picture: Picture) -> Any:
     figure = _bars(picture) if picture.plot == "importance" else paint(visualization, picture)
     if picture.plot in _MEND:
         _MEND[picture.plot](figure, picture)
+    _escape_names(figure)
     figure.update_layout(
         template="plotly_white",
         title={"text": html.escape(picture.title), "x": 0.0, "xref": "container", "pad": {"l": 24}},
@@ -56,6 +57,30 @@ def make_figure(picture: Picture) -> Any:
     figure.update_xaxes(**_AXIS)
     figure.update_yaxes(**_AXIS)
     return figure
+
+
+def _escape_names(figure: Any) -> None:
+    """Show names of studies, metrics, parameters and choices as they are: Plotly reads markup in every text."""
+    for trace in figure.data:
+        trace.name = _escaped(trace.name)
+        for dimension in getattr(trace, "dimensions", None) or ():
+            dimension.label = _escaped(dimension.label)
+        for owner in (trace, getattr(trace, "marker", None), getattr(trace, "line", None)):
+            bar = getattr(owner, "colorbar", None)
+            if bar is not None:
+                bar.title.text = _escaped(bar.title.text)
+        for axis in ("x", "y"):  # categories stand at the axis
+            values = getattr(trace, axis, None)
+            if values is not None and any(isinstance(value, str) for value in values):
+                trace[axis] = [_escaped(value) for value in values]
+    for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
+        axis.title.text = _escaped(axis.title.text)
+    scale = figure.layout.coloraxis.colorbar
+    scale.title.text = _escaped(scale.title.text)
+
+
+def _escaped(text: Any) -> Any:
+    return html.escape(text, quote=False) if isinstance(text, str) else text
 
 
 def _mend_history(figure: Any, picture: Picture) -> None:

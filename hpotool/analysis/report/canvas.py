@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,9 @@ from hpotool.study.doors import visible
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 14.0, 12.0, 40.0
 _TICKS = 5
 _NAME = 17.0  # the height of a name above the plot
+_FAR_OFF = 0.002  # share of an axis: less than a pixel
+_DIGIT = 6.6  # pixels
+_LARGEST = sys.float_info.max
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Axis:
         if is_log:
             return Axis(low / 1.1, high * 1.1, title, is_log=True)
         room = (high / 2 - low / 2) * 0.1 or max(abs(low) * 0.05, 0.5)
-        return Axis(low - room, high + room, title)
+        return Axis(max(low - room, -_LARGEST), min(high + room, _LARGEST), title)
 
     def share(self, value: float) -> float:
         """Return where on the axis a value is, from 0 to 1."""
@@ -49,9 +53,18 @@ class Axis:
         """Return round values and how they are written."""
         if self.labels:
             return [(float(place), label) for place, label in enumerate(self.labels)]
-        return [
-            (value, f"{value:.4g}") for value in (_powers(self) if self.is_log else _rounds(self.low, self.high))
-        ]
+        values = _powers(self) if self.is_log else _rounds(self.low, self.high)
+        return list(zip(values, _written(values, self.high / 2 - self.low / 2), strict=True))
+
+
+def _written(values: Sequence[float], room: float) -> list[str]:
+    """Return the numbers with as many digits, from four on, as tell where on the axis each one stands."""
+    for digits in range(4, 18):
+        texts = [f"{value:.{digits}g}" for value in values]
+        errors = [abs(float(text) / 2 - value / 2) for text, value in zip(texts, values, strict=True)]
+        if max(errors) <= _FAR_OFF * room:
+            return texts
+    return [repr(value) for value in values]
 
 
 def _rounds(low: float, high: float) -> list[float]:
@@ -92,6 +105,11 @@ class Canvas:
     def top(self) -> float:
         """Where the plot begins: below the names."""
         return _TOP + _NAME * len(self.names)
+
+    def __post_init__(self) -> None:
+        if not self.y.labels:  # a number is never cut
+            longest = max(len(label) for _, label in self.y.ticks())
+            self.left = max(self.left, (longest + 2) * _DIGIT)
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Return the pixel of a point."""
@@ -163,7 +181,7 @@ def _text(x: float, y: float, text: str, style: str, anchor: str) -> str:
 
 
 def _short(label: str, room: float) -> str:
-    most = max(4, int(room / 6.6) - 1)
+    most = max(4, int(room / _DIGIT) - 1)
     return label if len(label) <= most else label[: most - 1] + "…"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hpotool.analysis.compare.comparison import compare
 from hpotool.analysis.compare.sides import Side, mean
-from hpotool.analysis.compare.verdict import mean_interval
+from hpotool.analysis.compare.verdict import FEWEST, Measured, mean_interval
 from hpotool.analysis.confirmation.origins import say_other_origins
 from hpotool.analysis.edges import Edge, find_edges
 from hpotool.analysis.importance import Importance
@@ -18,7 +18,9 @@ from hpotool.analysis.report.blocks import Block, Code, Facts, Grid, Heading, Pa
 from hpotool.analysis.report.confirmation import list_confirmed
 from hpotool.analysis.report.facts import StudyFacts
 from hpotool.analysis.report.lineage import list_lineage
+from hpotool.analysis.results import TrialResult
 from hpotool.errors import InputError, paste
+from hpotool.study.rules.replicates import point_key
 from hpotool.study.wording import count_of
 from hpotool.study.yaml.document import format_yaml
 
@@ -93,8 +95,7 @@ def _summary(study: StudyFacts) -> Iterator[Block]:
     progress, pace, cost = study.status.progress, study.status.pace, study.sides[0].cost
     limit = "" if progress.budget_trials is None else f" of {progress.budget_trials}"
     pairs = [("state", progress.state)]
-    for side in _by_replicates(study.sides):
-        values = side.measured(side.best)
+    for side, values in _best_measured(study):
         pairs.append((f"best {side.metric}", _number(mean(values.values)) if values else "none yet"))
     pairs.append(("finished", f"{progress.finished}{limit}"))
     pairs.append(("failed for good", str(study.status.failed_for_good)))
@@ -119,11 +120,12 @@ def _best(study: StudyFacts) -> Iterator[Block]:
     if len(study.sides) > 1:
         yield from _front(study)
         return
-    [trial], [side] = best.trials[:1], _by_replicates(study.sides)
+    [trial], [metric] = best.trials[:1], [side.metric for side in study.sides]
+    measured = _measured(study, trial)
     yield Heading(f"The best: trial {trial.number}")
-    yield Paragraph(_say_sureness(side))
+    yield Paragraph(_say_sureness(metric, measured, trial.values.get(metric)))
     yield from _other_origins(study)
-    if not side.is_confirmed:
+    if not measured.is_confirmed:
         again = paste("confirm", "--study", study.name)
         yield Paragraph(f"The best is not confirmed. To measure it again: {again}")
     yield Grid(("parameter", "value"), [[name, _written(value)] for name, value in trial.params.items()])
@@ -152,25 +154,41 @@ def _front(study: StudyFacts) -> Iterator[Block]:
     yield from _other_origins(study)
 
 
-def _say_sureness(side: Side) -> str:
-    found = side.measured(side.best)
-    assert found is not None
+def _best_measured(study: StudyFacts) -> Iterator[tuple[Side, Measured | None]]:
+    """Yield each metric's best: of one metric, that of the trial which the report calls the best."""
+    if len(study.sides) == 1 and study.status.best.trials:
+        yield study.sides[0], _measured(study, study.status.best.trials[0])
+        return
+    for side in _by_replicates(study.sides):
+        yield side, side.measured(side.best)
+
+
+def _measured(study: StudyFacts, trial: TrialResult) -> Measured:
+    """Return the measurements of a trial's point: its confirmations, where there are enough, else the search's."""
+    [side] = study.sides
+    frozen = next(one for one in study.study.get_trials(deepcopy=False) if one.number == trial.number)
+    key = point_key(frozen.params, frozen.distributions)
+    replicated = side.as_confirmed()
+    found = replicated.measured(key) if replicated else None
+    if found is None or len(found.values) < FEWEST:
+        found = side.measured(key)
+    assert found is not None, "a trial that is the best is complete"
+    return found
+
+
+def _say_sureness(metric: str, found: Measured, seen: float | None) -> str:
+    if len(found.values) == 1:
+        return f"{metric} was measured once at this point: how much of it is luck is not known."
     interval = mean_interval(found.values)
-    if interval is None:
-        return f"{side.metric} was measured once at this point: how much of it is luck is not known."
-    low, high = interval
-    if side.is_confirmed:
-        seen = side.replicated.seen if side.replicated else None
-        before = "" if seen is None else f" The search saw {_number(seen)} there."
-        return (
-            f"{side.metric} is {_number(mean(found.values))} as the mean of "
-            f"{count_of(len(found.values), 'confirmation')} with fresh seeds, "
-            f"95 % interval [{_number(low)}, {_number(high)}].{before}"
-        )
-    return (
-        f"{side.metric} is {_number(mean(found.values))} as the mean of {len(found.values)} trials of this point, "
-        f"95 % interval [{_number(low)}, {_number(high)}]."
+    sureness = "" if interval is None else f", 95 % interval [{_number(interval[0])}, {_number(interval[1])}]"
+    count = len(found.values)
+    what = (
+        f"{count_of(count, 'confirmation')} with fresh seeds"
+        if found.is_confirmed
+        else f"{count_of(count, 'trial')} of this point"
     )
+    before = f" The search saw {_number(seen)} there." if found.is_confirmed and seen is not None else ""
+    return f"{metric} is {_number(mean(found.values))} as the mean of {what}{sureness}.{before}"
 
 
 def _edges(study: StudyFacts, number: int) -> Iterator[Block]:
@@ -299,7 +317,8 @@ def _settings(study: StudyFacts) -> Iterator[Block]:
 def _side_row(side: Side) -> list[str]:
     found = side.measured(side.best)
     interval = mean_interval(found.values) if found else None
-    sureness = " to ".join(map(_number, interval)) if interval else "measured once" if found else ""
+    is_once = found is not None and len(found.values) == 1
+    sureness = " to ".join(map(_number, interval)) if interval else "measured once" if is_once else ""
     return [
         side.name,
         f"{side.metric} {_number(mean(found.values))}" if found else "none",
@@ -326,9 +345,10 @@ def _number(value: float) -> str:
 
 
 def _hours(hours: float) -> str:
-    if hours >= 1:
+    """Return the time in the largest unit of which there is one, as it is written: never 60.0 min."""
+    if round(hours * 60, 1) >= 60:
         return f"{hours:.1f} h"
-    return f"{hours * 60:.1f} min" if hours * 60 >= 1 else f"{hours * 3600:.1f} s"
+    return f"{hours * 60:.1f} min" if round(hours * 3600, 1) >= 60 else f"{hours * 3600:.1f} s"
 
 
 def _written(value: Any) -> str:

@@ -10,6 +10,7 @@ from rich.segment import Segment, Segments
 from rich.text import Text
 
 from hpotool.errors import HpotoolError
+from hpotool.study.doors import visible
 from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class TrialPage:
         shown += [[] for _ in range(height - 1 - len(shown))]
         above = Segments([segment for line in shown for segment in (*line, Segment.line())])
         style = "yellow" if self._news else "dim"
-        return Group(above, Text(footer, style=style, no_wrap=True, overflow="ellipsis", end=""))
+        return Group(above, Text(visible(footer), style=style, no_wrap=True, overflow="ellipsis", end=""))
 
     def _turn_to(self, number: int) -> None:
         try:

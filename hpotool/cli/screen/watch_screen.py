@@ -11,6 +11,7 @@ from rich.style import Style
 from rich.text import Text
 
 from hpotool.cli.screen import study_parts as parts
+from hpotool.study.doors import visible
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -49,7 +50,7 @@ class WatchScreen:
         lines = [*top, *body[: max(0, room)]]
         lines += [_EMPTY] * (height - 1 - len(lines))
         lines += paper.draw(
-            Text(self.footer.text, style=self.footer.style, no_wrap=True, overflow="ellipsis"), width
+            Text(visible(self.footer.text), style=self.footer.style, no_wrap=True, overflow="ellipsis"), width
         )
         for place, line in enumerate(lines[-height:]):
             yield from [Segment.line()] * bool(place)

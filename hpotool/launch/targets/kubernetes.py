@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from posixpath import normpath
 from typing import Any
 
 from hpotool.errors import InputError
@@ -43,7 +45,7 @@ def check(request: Request) -> None:
             raise InputError(f"--volume {volume} names no place", "write it like --volume CLAIM:/checkpoints")
     if checkpoints is None or "://" in checkpoints:
         return
-    if path is None or not (checkpoints == path or checkpoints.startswith(f"{path.rstrip('/')}/")):
+    if path is None or not PurePosixPath(normpath(checkpoints)).is_relative_to(normpath(path)):
         raise InputError(
             f"the checkpoint folder {checkpoints} is not shared: it would be thrown away with each pod",
             f"mount a claim that many nodes may write (ReadWriteMany) with --volume CLAIM:{checkpoints}, "

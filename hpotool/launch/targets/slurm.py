@@ -213,8 +213,16 @@ def job_name(study: str) -> str:
 
 
 def submitted_job(said: str) -> str:
-    """The job's id in what ``sbatch --parsable`` has written; behind a semicolon is the cluster's name."""
-    return said.strip().splitlines()[-1].partition(";")[0]
+    """The job's id in what ``sbatch --parsable`` has written; behind a semicolon is the cluster's name.
+
+    Raises:
+        ProgramError: there is none.
+    """
+    job = said.strip().rpartition("\n")[2].partition(";")[0].strip()
+    if not (job.isascii() and job.isdigit()):
+        answer = " ".join(said.split()) or "nothing"
+        raise ProgramError(f"sbatch named no job; it said: {answer}", "squeue --me shows what was submitted", None)
+    return job
 
 
 def look(jobs: Sequence[str], run: Runner) -> list[Job]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,13 +88,15 @@ def _document(flags: StudyFlags, problems: Problems) -> Node:
                 Place(f"--metric {text}"), "a metric needs a direction; write accuracy:maximize or loss:minimize"
             )
             continue
-        _put(content, ["metrics", name], f"--metric {text}", direction)
+        if not _is_again(content, "metrics", name, f"--metric {text}", problems):
+            _put(content, ["metrics", name], f"--metric {text}", direction)
     for text in flags.constraints:
         match = _CONSTRAINT.fullmatch(text)
         if match is None:
             problems.add(Place(f"--constraint {text}"), 'a constraint needs a bound; write "latency_ms <= 50"')
             continue
-        _put(content, ["constraints", match["name"]], f"--constraint {text}", match["bound"])
+        if not _is_again(content, "constraints", match["name"], f"--constraint {text}", problems):
+            _put(content, ["constraints", match["name"]], f"--constraint {text}", match["bound"])
     for text in flags.parameters:
         _put_parameter(content, text, problems)
     _put(content, ["budget", "trials"], "--trials", flags.trials, as_yaml=True)
@@ -102,6 +104,15 @@ def _document(flags: StudyFlags, problems: Problems) -> Node:
     _put(content, ["sampler", "seed"], "--seed", flags.seed, as_yaml=True)
     _put(content, ["pruner", "name"], "--pruner", flags.pruner)
     return Node(Place("the flags"), content)
+
+
+def _is_again(content: Mapping[str, Entry], key: str, name: str, flag: str, problems: Problems) -> bool:
+    """Whether an earlier flag has said it already, which is a problem: one of the two would be lost."""
+    known = content[key].value.content if key in content else {}
+    is_again = isinstance(known, dict) and name in known
+    if is_again:
+        problems.add(Place(flag), f"an earlier {flag.split()[0]} already names {name!r}; keep one of them")
+    return is_again
 
 
 def _put(

@@ -1,6 +1,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hpotool.analysis.pace import find_workers, is_forsaken, judge_presence, measure_pace
 from hpotool.storage.control.activity import StudyActivity
@@ -67,3 +69,63 @@ def test_a_trial_that_plain_optuna_runs_is_somebodys() -> None:
 def test_a_worker_has_the_step_of_its_trial() -> None:
     [found] = find_workers(progress(worker("a", 25, trial=3)), StudyActivity(steps={"a": 12}))
     assert (found["step"], found["state"], found["trial"]) == (12, "silent", 3)
+
+
+AGES = st.none() | st.floats(0, 1e9)
+WORKERS = st.lists(st.tuples(st.floats(0, 200), st.booleans()), max_size=5)
+STATES = st.sampled_from(["running", "paused", "draining", "stopped", "done"])
+
+
+def made(workers: list[tuple[float, bool]], state: str, budget: int | None, **trials: int) -> StudyProgress:
+    named = [worker(f"w{n}", beat, n if busy else None) for n, (beat, busy) in enumerate(workers)]
+    return progress(*named, state=state, budget=budget, **trials)
+
+
+@given(WORKERS, STATES, st.none() | st.integers(0, 100), st.integers(0, 100), AGES, AGES, AGES, AGES)
+def test_no_figure_of_a_pace_is_negative_and_the_rest_follows_from_the_rate(
+    workers: list[tuple[float, bool]],
+    state: str,
+    budget: int | None,
+    complete: int,
+    begun_s: float | None,
+    idle_s: float | None,
+    trial_s: float | None,
+    cost_s: float | None,
+) -> None:
+    activity = StudyActivity(begun_s=begun_s, idle_s=idle_s, trial_s=trial_s, cost_s=cost_s)
+    found = measure_pace(made(workers, state, budget, COMPLETE=complete), activity)
+    figures = (found.elapsed_s, found.trial_s, found.trials_per_hour, found.left_s)
+    assert all(figure is None or figure >= 0 for figure in figures)
+    alive = sum(beat <= 20 for beat, _ in workers)
+    if state == "running" and begun_s is not None and cost_s and alive:
+        assert found.trials_per_hour == pytest.approx(3600 * alive / cost_s)
+        if budget is not None:
+            assert found.left_s == pytest.approx(max(0, budget - complete) * cost_s / alive)
+    elif state not in ("done", "stopped"):
+        assert found.trials_per_hour is None
+        assert found.left_s is None
+
+
+@given(WORKERS, STATES, st.integers(0, 6))
+def test_a_study_is_forsaken_only_if_it_runs_and_everybody_is_gone(
+    workers: list[tuple[float, bool]], state: str, running: int
+) -> None:
+    found = is_forsaken(made(workers, state, 60, RUNNING=running))
+    gone = all(beat > 60 for beat, _ in workers)
+    held = sum(busy for _, busy in workers)
+    assert found == (state == "running" and gone and running <= held)
+
+
+@given(WORKERS)
+def test_each_worker_is_shown_once_with_its_presence(workers: list[tuple[float, bool]]) -> None:
+    shown = find_workers(made(workers, "running", None), StudyActivity(steps={"w0": 7}))
+    assert [one["id"] for one in shown] == [f"w{n}" for n in range(len(workers))]
+    assert [one["state"] for one in shown] == [judge_presence(beat) for beat, _ in workers]
+    assert [one["step"] for one in shown] == [7, *[None] * len(workers)][: len(workers)]
+
+
+@pytest.mark.parametrize("idle_s", [None, 0.0, 9.0, 100.0])
+def test_a_study_that_ended_as_soon_as_it_began_took_no_time_and_has_no_rate(idle_s: float | None) -> None:
+    found = measure_pace(progress(state="stopped"), StudyActivity(begun_s=9.0, idle_s=idle_s))
+    assert found.elapsed_s == max(0.0, 9.0 - (idle_s or 0.0))
+    assert (found.trials_per_hour is None) == (found.elapsed_s == 0)

@@ -98,3 +98,33 @@ def test_a_moment_is_said_in_utc() -> None:
     assert datetime.fromisoformat(said) == local.astimezone()
     assert datetime.fromisoformat(said).utcoffset() == timedelta(0) == timezone.utc.utcoffset(None)
     assert utc(None) is None
+
+
+NAMES = st.dictionaries(
+    st.sampled_from(
+        [
+            "loss",
+            "trial",
+            "n",
+            "loss_se",
+            "value_loss",
+            "param_loss",
+            "param_param_loss",
+            "constraint_loss",
+            "state",
+        ]
+    ),
+    st.integers(0, 99),
+    max_size=5,
+)
+
+
+@given(NAMES, NAMES, NAMES, st.booleans())
+def test_no_value_of_a_row_takes_the_place_of_another(
+    values: dict[str, int], params: dict[str, int], constraints: dict[str, int], replicated: bool
+) -> None:
+    replicates = Replicates((1, 2), dict.fromkeys(values, 0.5)) if replicated else None
+    row = TrialResult(3, values, params, constraints, replicates).as_row()
+    errors = [2, *[0.5] * len(values)] if replicated else []
+    expected = [3, *values.values(), *errors, *params.values(), *constraints.values()]
+    assert list(row.values()) == expected

@@ -169,3 +169,37 @@ def test_folding_shows_each_family_of_retries_once_with_its_newest(trials: list[
         newest = max(number for number, lineage in trials if (lineage[0] if lineage else number) == row["trial"])
         retry = row.get("retry")
         assert (row["trial"] if retry is None else retry) == newest
+
+
+@pytest.mark.parametrize(
+    ("where", "text"),
+    [
+        ("lr<0,1", "0,1"),
+        ("lr>=small", "small"),
+        ("duration_s>5m", "5m"),
+        ("loss<1e-3x", "1e-3x"),
+        ("trial>'first'", "first"),
+        ("lr>booster", "booster"),
+    ],
+)
+def test_a_column_of_numbers_is_not_ordered_by_letters(where: str, text: str) -> None:
+    name = where.partition(">")[0].partition("<")[0]
+    with pytest.raises(InputError) as refused:
+        chosen(where=where)
+    assert refused.value.message == f"--where: {name} is a number, and {text!r} is none"
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("where", "numbers"),
+    [
+        ("booster<f", [1, 2]),
+        ("booster>='GB'", [0, 4]),
+        ("lr=0,1", []),
+        ("lr!=small", [0, 1, 2, 3, 4, 5]),
+        ("lr~0.1", [0]),
+        ("lr<inf", [0, 1, 2, 3, 4, 5]),
+    ],
+)
+def test_text_is_ordered_by_letters_and_equality_is_asked_of_anything(where: str, numbers: list[int]) -> None:
+    assert chosen(where=where) == numbers

@@ -5,10 +5,13 @@ import math
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from optuna.trial import TrialState, create_trial
 
 from hpotool.analysis.exports.export import trial_rows
-from hpotool.analysis.trials import describe_trial, list_trials
+from hpotool.analysis.results import TrialResult
+from hpotool.analysis.trials import TrialRecord, describe_trial, list_trials
 from hpotool.errors import NotFoundError
 from hpotool.storage.optuna.stored_trial import to_local_time
 from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
@@ -137,3 +140,32 @@ def test_a_trial_whose_source_is_missing_or_itself_is_shown_with_what_is_known(s
     details = describe_trial(study, 1)
     assert details.ancestry == (() if source == 7 else (source,))
     assert json.loads(json.dumps(details.as_data()))["from"] == source
+
+
+ODD = [
+    "trial",
+    "state",
+    "outcome",
+    "reason",
+    "from",
+    "note",
+    "value_outcome",
+    "param_outcome",
+    "param_state",
+    "loss",
+]
+NUMBERS = st.dictionaries(st.sampled_from(ODD), st.integers(100, 999), max_size=4)
+
+
+@given(NUMBERS, NUMBERS, st.dictionaries(st.sampled_from(["owner", "loss"]), st.sampled_from(["x1", "x2"])))
+def test_a_metric_or_parameter_named_like_a_column_keeps_both(
+    values: dict[str, float], params: dict[str, int], tags: dict[str, str]
+) -> None:
+    result = TrialResult(3, values, params, {})
+    record = TrialRecord(result, "COMPLETE", "complete", 2.0, (), source=1, tags=tags, note="a\nnote")
+    row = record.as_row()
+    cells = [value for value in row.values() if isinstance(value, int) and value >= 100]
+    assert cells == [*values.values(), *params.values()]
+    assert (row["trial"], row["from"], row["state"], row["outcome"]) == (3, 1, "COMPLETE", "complete")
+    assert (row["duration_s"], row["reason"], row["note"]) == (2.0, None, "a note")
+    assert {key: row[f"tag.{key}"] for key in tags} == tags

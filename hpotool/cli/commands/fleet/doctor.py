@@ -154,15 +154,17 @@ def _draw(found: Sequence[Found], *, every: bool) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
+    from hpotool.cli.screen.text import words
+
     lines: list[Text] = [] if found else [Text("no problems found", style="green")]
     about = ""
     for each in found:
         if each.about != about:
             lines += [Text()] if about else []
-            lines.append(Text(each.about, style="bold"))
+            lines.append(words(each.about, "bold"))
             about = each.about
         sign, style = _SIGNS[each.finding.verdict]
-        lines.append(Text.assemble((f"  {sign} ", style), (f"{each.check}: ", ""), each.finding.says))
+        lines.append(Text.assemble((f"  {sign} ", style), words(f"{each.check}: {each.finding.says}")))
         if each.finding.remedy:
-            lines.append(Text(f"      → {each.finding.remedy}", style="dim"))
+            lines.append(words(f"      → {each.finding.remedy}", "dim"))
     return Group(*lines)

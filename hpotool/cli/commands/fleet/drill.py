@@ -166,6 +166,8 @@ def _draw(report: Report) -> RenderableType:
     from rich.padding import Padding
     from rich.text import Text
 
+    from hpotool.cli.screen.text import words
+
     parts: list[RenderableType] = [Text(_headline(report), style="bold"), Text()]
     for verdict in report.verdicts:
         sign, style = ("✓", "green") if verdict.holds else ("✗", "red")
@@ -174,7 +176,7 @@ def _draw(report: Report) -> RenderableType:
         shown = list(verdict.violations[:_SHOWN])
         if len(verdict.violations) > _SHOWN:
             shown.append(f"… and {len(verdict.violations) - _SHOWN} more (--format json)")
-        parts += [Padding(Text(sentence, style="dim"), (0, 0, 0, 8), expand=False) for sentence in shown]
+        parts += [Padding(words(sentence, "dim"), (0, 0, 0, 8), expand=False) for sentence in shown]
     return Group(*parts, Text(), _conclusion(report))
 
 

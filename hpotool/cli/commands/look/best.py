@@ -55,7 +55,10 @@ def best(
     found = find_confirmed_best(loaded, confirmed, asked, replicates=replicates)
     if where is not None:
         found = _only(found, loaded, connection, where, count)
-    show(trials_answer(found, loaded, confirmed), format)
+    answer = trials_answer(found, loaded, confirmed)
+    if where is not None and found.complete:
+        answer = replace(answer, empty=f"no trial that meets every constraint matches --where {where!r}")
+    show(answer, format)
 
 
 def _only(found: BestTrials, study: Study, connection: Connection, where: str, count: int) -> BestTrials:
@@ -76,7 +79,7 @@ def _only(found: BestTrials, study: Study, connection: Connection, where: str, c
     chosen = select_trials(records, Selection(where=read_conditions(where)), "", is_maximized=False)
     numbers = {record.result.number for record in chosen}
     kept = tuple(trial for trial in found.trials if trial.number in numbers)[:count]
-    return replace(found, trials=kept, complete=found.complete if kept else 0)
+    return replace(found, trials=kept)
 
 
 def trials_answer(found: BestTrials, study: Study, confirmed: ConfirmationAnswer | None = None) -> Answer:

@@ -89,3 +89,54 @@ def test_small_drawings_stand_beside_each_other() -> None:
 def test_long_code_is_folded() -> None:
     assert "<details>" in render_html("t", [Code("a: 1\n" * 30, "study.yaml")])
     assert "<details>" not in render_html("t", [Code("hpotool best", "command")])
+
+
+def test_nothing_at_all_is_a_page() -> None:
+    assert parsed().tags == ["html", "head", "meta", "meta", "meta", "title", "style", "body"]
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_a_heading_has_its_level(level: int) -> None:
+    assert f"<h{level}>a &amp; b</h{level}>" in render_html("t", [Heading("a & b", level)])
+
+
+@pytest.mark.parametrize("is_warning", [True, False])
+def test_only_a_warning_looks_like_one(is_warning: bool) -> None:
+    assert ("<p class=warning>" in render_html("t", [Paragraph("x", is_warning)])) == is_warning
+
+
+@pytest.mark.parametrize("rows", [[], [("a",)], [("a",), ("b",), ("c",)]])
+def test_a_table_has_a_row_for_each_row(rows: list[tuple[str]]) -> None:
+    tags = parsed(Grid(("name",), rows)).tags
+    assert tags.count("tr") == len(rows) + 1
+    assert tags.count("td") == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_number"),
+    [
+        (["1", "2.5", "-3e-07"], True),
+        (["12 %", "3 min", "4.5 h"], True),
+        (["inf", "-inf", "nan"], True),
+        (["1", ""], True),
+        (["", ""], False),
+        (["1", "one"], False),
+        (["1 to 2"], False),
+        (["2026-01-01"], False),
+        (["0x1f"], False),
+    ],
+)
+def test_which_columns_stand_at_the_right(cells: list[str], is_number: bool) -> None:
+    page = render_html("t", [Grid(("column",), [[cell] for cell in cells])])
+    assert ("<th class=n>" in page) == is_number
+
+
+@pytest.mark.parametrize("lines", [13, 14, 15])
+def test_code_is_folded_from_so_many_lines_on_and_only_under_a_title(lines: int) -> None:
+    text = "a: 1\n" * lines
+    assert ("<details>" in render_html("t", [Code(text, "study.yaml")])) == (lines >= 14)
+    assert "<details>" not in render_html("t", [Code(text)])
+
+
+def test_lines_of_code_stay_lines() -> None:
+    assert "<pre>a\n  b\n</pre>" in render_html("t", [Code("a\r\n  b\n")])

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from hpotool.analysis.report.blocks import Block, Code, Facts, Figure, Grid, Heading, Paragraph
@@ -86,3 +89,50 @@ def test_drawings_and_the_headings_of_nothing_else_are_left_out() -> None:
 def test_a_long_file_is_folded() -> None:
     written = render_markdown([Code("a: 1\n" * 30, "study.yaml")])
     assert written.startswith("<details><summary>study.yaml</summary>\n\n```\na: 1\n")
+
+
+def unescaped(text: str) -> str:
+    return re.sub(r"\\([^a-zA-Z0-9\s])", r"\1", text)
+
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Zl", "Zp"]), max_size=20)
+
+
+@given(TEXTS)
+def test_what_a_reader_sees_of_a_paragraph_is_what_was_stored(text: str) -> None:
+    written = render_markdown([Paragraph(text)])
+    assert unescaped(written).strip() == " ".join(text.split())
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=4))
+def test_every_line_of_a_table_has_as_many_cells(pairs: list[tuple[str, str]]) -> None:
+    lines = render_markdown([Facts(pairs)]).strip("\n").split("\n")
+    assert len(lines) == len(pairs) + 2
+    assert lines[1] == "|---|---|"
+    for line in (lines[0], *lines[2:]):
+        assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == 3
+
+
+@pytest.mark.parametrize(
+    "text", ["- not a list", "+ nor this", "= nor this", "1. nor that", "12. twelve", "> quoted"]
+)
+def test_the_beginning_of_a_line_is_no_list_or_quote(text: str) -> None:
+    assert not re.match(r"\s*([-+=>]|\d+\.)\s", render_markdown([Paragraph(text)]))
+
+
+@given(st.text(st.sampled_from("`\n~a "), max_size=30))
+def test_no_code_can_close_its_own_fence(text: str) -> None:
+    lines = render_markdown([Code(text)]).rstrip("\n").split("\n")
+    assert lines[0] == lines[-1]
+    assert set(lines[0]) == {"`"}
+    assert not any(line.strip().startswith(lines[0]) for line in lines[1:-1])
+
+
+def test_a_warning_is_bold_and_a_heading_has_its_level() -> None:
+    written = render_markdown([Heading("A", 1), Heading("B", 2), Paragraph("look", is_warning=True)])
+    assert written == "# A\n\n## B\n\n**look**\n"
+
+
+def test_a_part_that_is_empty_at_the_end_has_no_heading_either() -> None:
+    assert render_markdown([Paragraph("x"), Heading("Nothing")]) == "x\n"
+    assert render_markdown([]) == "\n"

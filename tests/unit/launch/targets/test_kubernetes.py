@@ -212,3 +212,126 @@ def test_a_study_of_any_name_is_text_to_every_reader_of_the_manifest(study: str)
     words = manifest["spec"]["template"]["spec"]["containers"][0]["command"]
     assert words[words.index("--study") + 1] == study
     assert all(isinstance(word, str) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("volume", "checkpoints"),
+    [
+        ("shared:/data", "/data"),
+        ("shared:/data", "/data/"),
+        ("shared:/data/", "/data"),
+        ("shared:/data/", "/data/"),
+        ("shared:/data", "/data/runs/7"),
+        ("shared:/", "/anything"),
+        ("shared:/data", "s3://bucket/x"),
+        ("shared:/data", None),
+        (None, "gs://bucket/x"),
+        (None, None),
+    ],
+)
+def test_checkpoints_on_the_volume_or_at_a_url_are_shared(volume: str | None, checkpoints: str | None) -> None:
+    check(asked(options={**OPTIONS, "volume": volume}, checkpoints=checkpoints))
+
+
+@pytest.mark.parametrize(
+    ("volume", "checkpoints", "says"),
+    [
+        (None, "/data", "the checkpoint folder /data is not shared"),
+        ("shared:/data", "/database", "the checkpoint folder /database is not shared"),
+        ("shared:/data", "/dat", "the checkpoint folder /dat is not shared"),
+        ("shared:/data", "data", "the checkpoint folder data is not shared"),
+        ("shared:/data", "/data/../etc", "the checkpoint folder /data/../etc is not shared"),
+        ("shared", "/data", "--volume shared names no place"),
+        ("shared:", None, "--volume shared: names no place"),
+        ("shared:data", None, "--volume shared:data names no place"),
+        (":/data", None, "--volume :/data names no place"),
+        ("/data", None, "--volume /data names no place"),
+    ],
+)
+def test_what_a_pod_would_throw_away_is_refused(volume: str | None, checkpoints: str | None, says: str) -> None:
+    with pytest.raises(InputError) as refused:
+        check(asked(options={**OPTIONS, "volume": volume}, checkpoints=checkpoints))
+    assert refused.value.message.startswith(says)
+    assert "--volume" in (refused.value.hint or "")
+
+
+@settings(max_examples=60)
+@given(st.text(max_size=80))
+def test_any_study_has_a_name_that_kubernetes_takes(study: str) -> None:
+    name = object_name(asked(study=study))
+    assert re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", name)
+    assert len(name) <= 63
+    for label in job_manifest(asked(study=study))["metadata"]["labels"].values():
+        assert re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?", label)
+        assert len(label) <= 63
+
+
+def pod(phase: str = "Running", **status: Any) -> dict[str, Any]:
+    return {
+        "kind": "Pod", "metadata": {"name": "p"}, "spec": {"nodeName": "n1"}, "status": {"phase": phase, **status},
+    }  # fmt: skip
+
+
+def container(**state: Any) -> dict[str, Any]:
+    return {"containerStatuses": [{"state": state}]}
+
+
+@pytest.mark.parametrize(
+    ("item", "state", "why"),
+    [
+        (pod(), "running", ""),
+        (pod(**container(waiting={"reason": "ContainerCreating"})), "pending", "ContainerCreating"),
+        (
+            pod("Pending", **container(waiting={"reason": "ImagePullBackOff", "message": "no such image"})),
+            "pending",
+            "ImagePullBackOff: no such image",
+        ),
+        (pod("Pending"), "pending", ""),
+        (
+            pod(
+                "Pending", conditions=[{"type": "PodScheduled", "status": "False", "message": "no node has a GPU"}]
+            ),
+            "pending",
+            "no node has a GPU",
+        ),
+        (pod("Pending", conditions=[{"type": "PodScheduled", "status": "True"}]), "pending", ""),
+        (pod("Succeeded", **container(terminated={"exitCode": 0})), "ended", "exit code 0"),
+        (
+            pod("Failed", **container(terminated={"exitCode": 137, "reason": "OOMKilled"})),
+            "ended",
+            "OOMKilled: exit code 137",
+        ),
+        (pod("Failed", reason="Evicted", message="disk is full"), "ended", "Evicted: disk is full"),
+        (pod("Failed"), "ended", ""),
+        (pod("Unknown"), "unknown", ""),
+        ({"kind": "Pod", "metadata": {"name": "p"}}, "unknown", ""),
+        ({**pod(), "metadata": {"name": "p", "deletionTimestamp": "x"}}, "unknown", "it is being removed"),
+        (
+            {
+                **pod(**container(terminated={"exitCode": 75})),
+                "metadata": {"name": "p", "deletionTimestamp": "x"},
+            },
+            "ended",
+            "it is being removed",
+        ),
+    ],
+)
+def test_each_state_of_a_pod_is_told_with_its_reason(item: dict[str, Any], state: str, why: str) -> None:
+    [job] = read_objects({"items": [item]})
+    assert (job.name, job.state, job.why) == ("p", state, why)
+
+
+def test_a_job_is_told_only_where_it_failed_or_has_no_pods() -> None:
+    failed = {
+        "kind": "Job", "metadata": {"name": "j"},
+        "status": {"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]},
+    }  # fmt: skip
+    waiting = {"kind": "Job", "metadata": {"name": "j"}, "spec": {"suspend": True}}
+    fine = {"kind": "Job", "metadata": {"name": "j"}, "status": {"conditions": []}}
+    assert [job.why for job in read_objects({"items": [failed, pod()]})] == [
+        "", "the Job failed: BackoffLimitExceeded",
+    ]  # fmt: skip
+    assert [job.state for job in read_objects({"items": [waiting]})] == ["pending"]
+    assert [job.name for job in read_objects({"items": [waiting, pod()]})] == ["p"]
+    assert read_objects({"items": [fine]}) == []
+    assert read_objects({}) == []

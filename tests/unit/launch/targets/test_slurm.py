@@ -223,3 +223,60 @@ def test_whatever_the_queue_says_is_a_list_of_jobs(lines: list[str]) -> None:
     for job in read_queue("\n".join(lines)):
         assert job.name
         assert job.state in ("pending", "running", "ended", "lost", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("said", "job"),
+    [("123\n", "123"), ("123;cluster\n", "123"), ("sbatch: a hint\n123\n", "123"), ("  77  \n\n", "77")],
+)
+def test_the_number_of_a_job_is_in_the_last_line(said: str, job: str) -> None:
+    assert submitted_job(said) == job
+
+
+@pytest.mark.parametrize("said", ["", "\n", "   \n", "Submitted batch job\n", "sbatch: error\n"])
+def test_an_answer_without_a_number_is_an_error_that_shows_it(said: str) -> None:
+    with pytest.raises(ProgramError, match="sbatch named no job") as refused:
+        submitted_job(said)
+    assert said.strip() in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("line", "state", "why"),
+    [
+        ("15_0|RUNNING|n1|None", "running", ""),
+        ("15_0|PENDING||Resources", "pending", "Resources"),
+        ("15_0|PENDING||None", "pending", ""),
+        ("15_0|SUSPENDED|n1|", "pending", ""),
+        ("15_0|COMPLETED|n1|None", "ended", "completed"),
+        ("15_0|OUT_OF_MEMORY|n1|OutOfMemory", "ended", "out of memory: OutOfMemory"),
+        ("15_0|NODE_FAIL|n1|", "ended", "node fail"),
+        ("15_0|SOMETHING_NEW|n1|why|more", "ended", "something new: why|more"),
+        ("15_0", "ended", ""),
+    ],
+)
+def test_each_state_of_a_task_is_told_with_its_reason(line: str, state: str, why: str) -> None:
+    [job] = read_queue(f"{line}\n\n")
+    assert (job.name, job.state, job.why) == ("15_0", state, why)
+
+
+@settings(max_examples=60)
+@given(st.text(max_size=100))
+def test_any_study_has_a_name_that_slurm_takes(study: str) -> None:
+    import re
+
+    name = job_name(study)
+    assert re.fullmatch(r"hpotool-[A-Za-z0-9_.-]*", name)
+    assert len(name) <= 68
+
+
+@pytest.mark.parametrize("option", ["account=vision", "vision", "", "--a\n#SBATCH --b"])
+def test_another_option_has_to_be_one(option: str) -> None:
+    with pytest.raises(InputError, match="is no option of sbatch"):
+        render_script(request("slurm", options={"sbatch": [option], "folder": str(FOLDER)}), FOLDER)
+
+
+@pytest.mark.parametrize("name", ["time", "partition", "memory"])
+@pytest.mark.parametrize("value", ["a b", "x\n#SBATCH --y", "$(id)", "a;b", "'q'"])
+def test_a_value_that_is_no_word_never_gets_into_a_script(name: str, value: str) -> None:
+    with pytest.raises(InputError, match=f"--{name} .* is not what sbatch takes"):
+        render_script(request("slurm", options={name: value, "folder": str(FOLDER)}), FOLDER)

@@ -8,11 +8,10 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from hpotool.cli.commands.fleet.drill import _again, _draw, _pulse, _seconds
+from hpotool.cli.commands.fleet.drill import _again, _draw, _pulse
 from hpotool.drill.attacks import Attack
 from hpotool.drill.invariants import Facts, judge
 from hpotool.drill.plan import Report
-from hpotool.errors import InputError
 from hpotool.storage.monitoring.evidence import AttemptEvidence, Evidence, TrialEvidence
 from tests.unit.drill.plans import PLAN
 
@@ -33,7 +32,7 @@ def shown(report: Report) -> list[str]:
 
 def test_a_drill_that_passed_is_a_list_and_a_sentence() -> None:
     lines = shown(report())
-    assert lines[0] == "drill-1: 1 trials, 1 of 3 attacks, 12 s"
+    assert lines[0] == "drill-1: 1 trial, 1 of 3 attacks, 12 s"
     assert sum(line.startswith("  ✓ G") for line in lines) == 12
     assert lines[-2:] == ["attempts: 1 complete", "passed: all 12 checks hold"]
 
@@ -65,9 +64,3 @@ def test_the_pulse_is_quick_unless_somebody_has_set_one(monkeypatch: pytest.Monk
     assert _pulse().grace.total_seconds() == 4
     monkeypatch.setenv("HPOTOOL_GRACE_PERIOD_S", "60")
     assert (_pulse().interval.total_seconds(), _pulse().grace.total_seconds()) == (10, 60)
-
-
-def test_a_duration_is_read_or_refused() -> None:
-    assert _seconds("2m") == 120
-    with pytest.raises(InputError, match="--patience"):
-        _seconds("soon")
