@@ -1,15 +1,16 @@
 """The default sampler: the combination that searched best on the benchmark in ``tests/benchmarks``.
 
 Two methods take turns. The Gaussian process loses little when many workers propose at once: for points that are
-being measured, it assumes its own prediction. It models constraints and failed trials, combines several metrics
-with random weights, and has one model for all parameters, including conditional ones. Optuna's TPE is the hedge:
-it keeps sampling regions that the Gaussian process has ruled out, in case the model is wrong.
+being measured, it assumes its own prediction. It models constraints, failures and each of several metrics, and it
+has one model for all parameters, including conditional ones. Optuna's TPE is the hedge: it keeps sampling regions
+that the Gaussian process has ruled out, in case the model is wrong.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,13 +19,21 @@ import numpy as np
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.samplers._lazy_random_state import LazyRandomState
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from threadpoolctl import ThreadpoolController
 
 from hpotool.search.history import History
-from hpotool.search.losses import compressed_losses, joined_losses, observations_to_keep
-from hpotool.search.models.acquisition import find_next_point, log_expected_improvement, spread_point
+from hpotool.search.losses import (
+    are_on_front,
+    compressed_losses,
+    front_losses,
+    joined_losses,
+    observations_to_keep,
+)
+from hpotool.search.models.acquisition import Score, find_next_point, log_expected_improvement, spread_point
 from hpotool.search.models.boundary import Boundary, constraint_boundaries, failure_boundary
+from hpotool.search.models.front import FrontModel
 from hpotool.search.models.gaussian_process import GaussianProcess
 from hpotool.search.models.joint_space import JointSpace
 from hpotool.search.models.unit_cube import Array, Flags, UnitCube
@@ -150,7 +159,7 @@ class AutoSampler(BaseSampler):
     ) -> bool:
         """Whether measurements are so noisy that TPE, which averages over many, gets this trial."""
         return (
-            outlook.model.noise_share > _NOISY
+            outlook.noise_share > _NOISY
             and _turn_of(trial) >= _MODEL_SHARE_UNDER_NOISE
             and bool(outlook.cube.is_continuous.any())
             and space == self._tpe.infer_relative_search_space(study, trial)
@@ -182,17 +191,23 @@ class AutoSampler(BaseSampler):
         if not self._is_informed(history):
             return None
         losses = joined_losses(history.finished, study.directions, self._rng.rng)
-        trials, losses, constraints = _observations(history.finished, losses)
+        trials, losses, constraints = _observations(history.finished, losses, study.directions)
         points = cube.encode(joint.params_of(trials))
         filled = cube.fill(points)
+        feasible = _are_feasible(constraints)
         boundaries = constraint_boundaries(cube, filled, constraints)
         succeeded = observations_to_keep(losses, _MOST_SUCCEEDED)
         failed = cube.fill(_encode_failed(history, joint, cube, donors=points[succeeded]))
         if len(failed):
             boundaries.append(failure_boundary(cube, filled[succeeded], failed, history.recent_failures))
+        running = cube.fill(cube.encode(joint.params_of(history.running)))
+        if len(study.directions) > 1:
+            several = front_losses(trials, study.directions, feasible)
+            front = FrontModel(filled, several, cube.is_choice, feasible, running, self._rng.rng)
+            return FrontOutlook(cube, points, feasible, boundaries, front)
         model = GaussianProcess(filled, losses, cube.is_choice)
-        model.believe(cube.fill(cube.encode(joint.params_of(history.running))))
-        return Outlook(cube, points, _are_feasible(constraints), model, boundaries)
+        model.believe(running)
+        return LossOutlook(cube, points, feasible, boundaries, model)
 
     def _is_informed(self, history: History) -> bool:
         """Whether there are enough trials for a model: failures count, but there must be a value or two."""
@@ -210,35 +225,71 @@ class AutoSampler(BaseSampler):
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Outlook(ABC):
     """The models' knowledge of the values at ``points`` (some ``feasible``), and of the feasible region."""
 
     cube: UnitCube
     points: Array
     feasible: Flags
-    model: GaussianProcess
     boundaries: Sequence[Boundary]
+
+    @property
+    @abstractmethod
+    def noise_share(self) -> float:
+        """The share of the variance of one measurement that is noise."""
+
+    @abstractmethod
+    def _improvement(self) -> tuple[Score, Array]:
+        """Return the logarithm of the expected improvement, and the feasible points to search around."""
 
     def find_best(self, tried: Array, rng: np.random.RandomState) -> Array:
         """Return the point with the greatest expected improvement times the probability of feasibility or, until a
         feasible point is known, with the greatest probability (Gardner et al. 2014, section 3.3)."""
+        if self.feasible.any():
+            improvement, leaders = self._improvement()
+            return find_next_point(lambda at: improvement(at) + self._chance(at), self.cube, leaders, tried, rng)
+        leaders = self.points[np.argsort(-self._chance(self.points), kind="stable")]
+        return find_next_point(self._chance, self.cube, leaders, tried, rng)
+
+    def _chance(self, points: Array) -> Array:
+        """Return the logarithm of the probability of feasibility."""
+        where = self.cube.fill(points)
+        return sum((boundary.log_probability(where) for boundary in self.boundaries), np.zeros(len(where)))
+
+
+@dataclass(frozen=True)
+class LossOutlook(Outlook):
+    """For one metric."""
+
+    model: GaussianProcess
+
+    @property
+    def noise_share(self) -> float:
+        """See Outlook."""
+        return self.model.noise_share
+
+    def _improvement(self) -> tuple[Score, Array]:
         # The target is the lowest prediction rather than the lowest measurement, which is luck under noise ("EI
         # with plug-in", Picheny, Wagner & Ginsbourger 2013). Without noise, they are the same.
         expected, _ = self.model.predict(self.cube.fill(self.points))
-        best = float(expected[self.feasible].min()) if self.feasible.any() else None
+        best = float(expected[self.feasible].min())
+        leaders = self.points[np.argsort(np.where(self.feasible, expected, np.inf), kind="stable")]
+        return lambda at: log_expected_improvement(*self.model.predict(self.cube.fill(at)), best), leaders
 
-        def score(candidates: Array) -> Array:
-            where = self.cube.fill(candidates)
-            scores = np.zeros(len(where))
-            if best is not None:
-                scores += log_expected_improvement(*self.model.predict(where), best)
-            for boundary in self.boundaries:
-                scores += boundary.log_probability(where)
-            return scores
 
-        ranks = -score(self.points) if best is None else np.where(self.feasible, expected, np.inf)
-        leaders = self.points[np.argsort(ranks, kind="stable")]
-        return find_next_point(score, self.cube, leaders, tried, rng)
+@dataclass(frozen=True)
+class FrontOutlook(Outlook):
+    """For several metrics."""
+
+    model: FrontModel
+
+    @property
+    def noise_share(self) -> float:
+        """See Outlook."""
+        return self.model.noise_share
+
+    def _improvement(self) -> tuple[Score, Array]:
+        return lambda at: self.model.log_improvement(self.cube.fill(at)), self.points[self.model.leaders]
 
 
 def _turn_of(trial: FrozenTrial) -> float:
@@ -309,15 +360,18 @@ def _with_params(trial: FrozenTrial, params: Mapping[str, Any], cube: UnitCube) 
 
 
 def _observations(
-    finished: Sequence[FrozenTrial], losses: Array
+    finished: Sequence[FrozenTrial], losses: Array, directions: Sequence[StudyDirection]
 ) -> tuple[list[FrozenTrial], Array, list[dict[str, float]]]:
     """Return the trials that a model can use, with their losses and constraints."""
     looked_at = observations_to_keep(losses, _MOST_LOOKED_AT)
-    constraints = [finished[index].constraints for index in looked_at]
-    order = losses[looked_at] + np.where(_are_feasible(constraints), 0.0, 1e3)
+    trials = [finished[index] for index in looked_at]
+    constraints = [trial.constraints for trial in trials]
+    feasible = _are_feasible(constraints)
+    order = losses[looked_at] + np.where(feasible, 0.0, 1e3)
+    if len(directions) > 1:  # a model that does not know the whole front would look for parts of it again
+        order -= np.where(are_on_front(trials, directions, feasible), 1e3, 0.0)
     kept = observations_to_keep(order, _MOST_OBSERVATIONS)
-    chosen = looked_at[kept]
-    return [finished[index] for index in chosen], losses[chosen], [constraints[index] for index in kept]
+    return [trials[index] for index in kept], losses[looked_at[kept]], [constraints[index] for index in kept]
 
 
 def _are_feasible(constraints: Sequence[Mapping[str, float]]) -> Flags:

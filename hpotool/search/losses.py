@@ -8,10 +8,11 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 from optuna.study import StudyDirection
+from optuna.study._multi_objective import _is_pareto_front
 from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.search.forecasts import foretold_value
-from hpotool.search.models.unit_cube import Array
+from hpotool.search.models.unit_cube import Array, Flags
 
 _FARTHEST = 1e12
 _FAR_BELOW, _FARTHEST_BELOW = 4.0, 8.0  # in units of the distance from the median to the best tenth
@@ -89,6 +90,46 @@ def joined_losses(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirec
     scaled = (losses - losses.min(axis=0)) / np.where(width > 0, width, 1.0)
     weighted = scaled * rng.dirichlet(np.ones(losses.shape[1]))
     return standardised(weighted.max(axis=1) + _AUGMENTED * weighted.sum(axis=1))
+
+
+def front_losses(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection], feasible: Flags) -> Array:
+    """Return the losses for each metric in units of the Pareto front: its best value is -1, its worst 0.
+
+    What is worse than that is compressed by a logarithm. (trials, metrics)
+    """
+    losses, spreads = _bounded_losses(trials, directions)
+    front = losses[_is_on_front(losses, feasible)]
+    worst, width = front.max(axis=0), front.max(axis=0) - front.min(axis=0)
+    # At first the front is narrow: in its own units, it could grow only a little at a time.
+    unit = np.maximum(width, spreads)
+    with np.errstate(over="ignore"):
+        scaled = np.clip((losses - worst) / unit, -_FARTHEST, _FARTHEST)
+    compressed: Array = np.where(scaled > 0, np.log1p(np.maximum(scaled, 0.0)), scaled)
+    return compressed
+
+
+def are_on_front(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection], feasible: Flags) -> Flags:
+    """Return which of the feasible trials are on the Pareto front; if none is feasible, of all."""
+    return _is_on_front(_bounded_losses(trials, directions)[0], feasible)
+
+
+def _bounded_losses(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> tuple[Array, Array]:
+    """Return the losses (trials, metrics), none of them absurdly good, and the spread of each metric."""
+    columns, spreads = [], []
+    for metric, way in enumerate(directions):
+        values = halved_values(trials, way, metric)
+        values = np.zeros(len(trials)) if values is None else values
+        median, spread = centre_and_spread(values)
+        columns.append(np.maximum(values, median - _FARTHEST_BELOW * spread))
+        spreads.append(spread)
+    return np.stack(columns, axis=1), np.asarray(spreads)
+
+
+def _is_on_front(losses: Array, feasible: Flags) -> Flags:
+    rows = np.flatnonzero(feasible) if feasible.any() else np.arange(len(losses))
+    on_front = np.zeros(len(losses), dtype=bool)
+    on_front[rows[_is_pareto_front(losses[rows], assume_unique_lexsorted=False)]] = True
+    return on_front
 
 
 def observations_to_keep(losses: Array, most: int) -> NDArray[np.intp]:

@@ -31,8 +31,22 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler
 from optuna.trial import TrialState
 
 from hpotool.search.auto import AutoSampler
+from tests.benchmarks.libraries.library import Declaration, LibrarySampler
 from tests.benchmarks.problems import REPORTED, FailedHereError, Metrics, Objective, Problem, SeveralMetrics
 from tests.benchmarks.tuning_problems import TUNING
+
+
+def _smac(seed: int) -> BaseSampler:
+    from tests.benchmarks.libraries.smac_sampler import SmacSampler
+
+    return SmacSampler(seed)
+
+
+def _hebo(seed: int) -> BaseSampler:
+    from tests.benchmarks.libraries.hebo_sampler import HeboSampler
+
+    return HeboSampler(seed)
+
 
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "auto": lambda seed: AutoSampler(seed=seed),
@@ -42,13 +56,19 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "random": lambda seed: RandomSampler(seed=seed),
     "nsga2": lambda seed: NSGAIISampler(seed=seed),
     "gp": lambda seed: GPSampler(seed=seed),  # Optuna's, which needs PyTorch and ten times as long
+    "smac": _smac,  # docs/search.md says how to install these two
+    "hebo": _hebo,
 }
+# What a library has no means for. HEBO's optimiser for constraints proposes one point per fit, which takes minutes
+# of CPU where its batches take seconds.
+UNSUPPORTED: dict[str, Sequence[str]] = {"smac": ["constrained"], "hebo": ["constrained"]}
 _UNASKED = ["auto", "tpe", "tpe-univariate", "random"]
 
 
 @dataclass(frozen=True)
 class Run:
-    """One study: what is left to the optimum after each of the checkpoints, and how many of its trials failed."""
+    """One study: what is left to the optimum after each of the checkpoints, how many of its trials failed, and the
+    CPU milliseconds that a suggestion took."""
 
     sampler: str
     problem: str
@@ -58,6 +78,7 @@ class Run:
     regret: dict[int, float]
     seconds: float
     failed: int = 0
+    suggestion_ms: float | None = None  # in older runs, nobody measured it
 
 
 @dataclass(frozen=True)
@@ -80,11 +101,14 @@ def simulate(
     durations = np.random.default_rng([seed, 1]).lognormal(0.0, 0.5, trials)
     noise = median * _draw_noise(problem, np.random.default_rng([seed, 2]), trials)
     metrics = problem.metrics if isinstance(problem, SeveralMetrics) else 1
-    study = optuna.create_study(
-        sampler=SAMPLERS[sampler]((seed * 1009 + name) % 2**31), directions=["minimize"] * metrics
-    )
+    chooser = SAMPLERS[sampler]((seed * 1009 + name) % 2**31)
+    study = optuna.create_study(sampler=chooser, directions=["minimize"] * metrics)
 
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
+    if isinstance(chooser, LibrarySampler):
+        declared = Declaration.of(lambda trial: _evaluate(objective, trial), metrics, trials, workers)
+        cpu = time.process_time()
+        chooser.prepare(declared)
     running: list[tuple[float, int, optuna.Trial, tuple[float, ...] | None]] = []
     clock, asked, ended = 0.0, 0, list[_Ended]()
     while len(ended) < trials:
@@ -94,11 +118,12 @@ def simulate(
             asked += 1
         clock, number, trial, values = heapq.heappop(running)
         ended.append(_tell(study, trial, values, noise[number]))
-    seconds = time.perf_counter() - started
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     lost = _lost_volume if isinstance(objective, Metrics) else _regret_of_best
     regret = {checkpoint: lost(objective, ended[:checkpoint]) / median for checkpoint in checkpoints}
     failed = sum(one.values is None for one in ended)
-    return Run(sampler, problem.name, problem.kind, workers, seed, regret, seconds, failed)
+    each_ms = round(1000 * cpu / trials, 2)
+    return Run(sampler, problem.name, problem.kind, workers, seed, regret, seconds, failed, each_ms)
 
 
 def _evaluate(objective: Objective | Metrics, trial: optuna.Trial) -> tuple[float, ...] | None:
@@ -180,10 +205,19 @@ def _simulate(index: int) -> Run:
     return simulate(*_TASKS[index])
 
 
+def runs_in(file: Path | None, checkpoints: Sequence[int]) -> set[tuple[str, str, int, int]]:
+    """Return which runs a file has already, so that a benchmark that was stopped goes on where it was."""
+    runs = read_runs(file) if file is not None and file.exists() else []
+    return {
+        (run.sampler, run.problem, run.workers, run.seed) for run in runs if run.regret.keys() >= set(checkpoints)
+    }
+
+
 def main() -> None:
     """Run what the arguments say and print the tables.
 
-    ``--json`` keeps every single run as a line, of which ``--report`` makes the tables of docs/search.md.
+    ``--json`` keeps every single run as a line, and skips those that it has; ``--report`` makes the tables of
+    docs/search.md of them.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samplers", nargs="+", choices=SAMPLERS, default=_UNASKED)
@@ -213,12 +247,16 @@ def main() -> None:
         problems = [problem for problem in problems if problem.kind in arguments.kinds]
     if arguments.names:
         problems = [problem for problem in problems if problem.name in arguments.names]
+    done = runs_in(arguments.json, arguments.checkpoints)
     _TASKS.extend(  # before the fork: a table is too large to be sent with every task, and cannot be pickled
-        (sampler, problem, workers, seed, arguments.checkpoints)
+        task
         for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-        for sampler in arguments.samplers
-        for workers in arguments.workers
         for problem in problems
+        for workers in arguments.workers
+        for sampler in arguments.samplers
+        if problem.kind not in UNSUPPORTED.get(sampler, ())
+        for task in [(sampler, problem, workers, seed, arguments.checkpoints)]
+        if (sampler, problem.name, workers, seed) not in done
     )
     runs = []
     with ProcessPoolExecutor(arguments.jobs, get_context("fork")) as pool:

@@ -7,7 +7,7 @@ is the same instance of a problem, so that the difference has a smaller error th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 
 from tests.benchmarks.search_quality import Run
 
@@ -23,6 +23,8 @@ def report(runs: Sequence[Run]) -> str:
         "Against each of the others": against_others(runs, checkpoints),
         "By class of problem": by_group(runs, checkpoints, lambda run: run.kind),
         "By problem": by_group(runs, checkpoints, lambda run: run.problem),
+        "Side by side": side_by_side(runs, checkpoints[0]),
+        "CPU of a suggestion": suggestion_costs(runs),
         "Trials that failed": failures(runs),
         "What many workers lose": parallel_loss(runs, max(run.workers for run in runs), checkpoints),
     }
@@ -65,6 +67,43 @@ def by_group(runs: Sequence[Run], checkpoints: Sequence[int], group_of: Callable
         rows.append((group, str(workers), *cells))
     columns = (f"{name}, {count}" for count in checkpoints for name in (f"`{OURS}`", f"`{OPTUNAS}`", "difference"))
     return _table(("", "workers", *columns), rows)
+
+
+def side_by_side(runs: Sequence[Run], checkpoint: int) -> list[str]:
+    """Return a table: the regret of the default minus that of each other sampler, by class and for all classes.
+
+    Paired by seeds, of which a sampler may have fewer than another; their number stands behind.
+    """
+    others = [name for name in sorted({run.sampler for run in runs}) if name != OURS]
+    rows = []
+    for workers in sorted({run.workers for run in runs}):
+        these = [run for run in runs if run.workers == workers]
+        for kind in [*sorted({run.kind for run in these}), None]:
+            chosen = [run for run in these if kind in (run.kind, None)]
+            cells = [_paired_cell(chosen, other, workers, checkpoint) for other in others]
+            rows.append((kind or "all that it runs", str(workers), *cells))
+    return _table((f"`{OURS}` minus", "workers", *(f"`{other}`" for other in others)), rows)
+
+
+def _paired_cell(runs: Sequence[Run], other: str, workers: int, checkpoint: int) -> str:
+    """Return the mean difference over the problems that the other sampler can run, and the number of seeds."""
+    known = {run.problem for run in runs if run.sampler == other}
+    common = [run for run in runs if run.problem in known]
+    found = _differences(common, (OURS, workers), (other, workers), checkpoint)
+    return f"{_cell(found, '+.3f')} ({len(found)})" if found else "–"
+
+
+def suggestion_costs(runs: Sequence[Run]) -> list[str]:
+    """Return a table: the median CPU milliseconds of a suggestion, over problems and seeds."""
+    costs: dict[tuple[int, str], list[float]] = {}
+    for run in runs:
+        if run.suggestion_ms is not None:
+            costs.setdefault((run.workers, run.sampler), []).append(run.suggestion_ms)
+    rows = [
+        (f"`{sampler}`", str(workers), f"{median(found):.1f} ms", f"{max(found):.0f} ms")
+        for (workers, sampler), found in sorted(costs.items())
+    ]
+    return _table(("sampler", "workers", "median", "slowest problem"), rows)
 
 
 def failures(runs: Sequence[Run]) -> list[str]:

@@ -12,13 +12,13 @@ from optuna import Trial
 
 from tests.benchmarks.problems import (
     FailedHereError,
-    Metrics,
     Objective,
     Problem,
     SeveralMetrics,
     floats,
     rotation,
 )
+from tests.benchmarks.tuning_metrics import deployment, shell, size_and_loss, three_ways, trade
 
 
 def sphere(rng: np.random.Generator) -> Objective:
@@ -292,48 +292,23 @@ def two_limits(rng: np.random.Generator) -> Objective:
     return objective
 
 
-def trade(rng: np.random.Generator) -> Metrics:
-    """Two bowls with different bottoms: what cannot be improved lies on the line between them."""
-    ends = rng.uniform(0.15, 0.85, (2, 5))
-    length = float(((ends[0] - ends[1]) ** 2).sum())
-    share = np.linspace(0, 1, 400)
-    front = np.stack([share**2 * length, (1 - share) ** 2 * length], axis=1)
-
-    def function(trial: Trial) -> tuple[float, ...]:
-        x = floats(trial, 5)
-        return tuple(float(((x - end) ** 2).sum()) for end in ends)
-
-    return Metrics(function, front, (1.2 * length, 1.2 * length))
+def spectrum(rng: np.random.Generator) -> Objective:
+    """Twenty parameters whose weights fall by a factor of thirty."""
+    centre, weight = rng.uniform(0.1, 0.9, 20), rng.permutation(np.geomspace(1.0, 1 / 30, 20))
+    return lambda trial: float((weight * np.abs(floats(trial, 20) - centre) ** 1.5).sum())
 
 
-def size_and_loss(rng: np.random.Generator) -> Metrics:
-    """A loss that falls with a network's size, where its other parameters are right."""
-    log_lr, penalty = rng.uniform(-4, -2), rng.permutation([0.0, 0.1, 0.2])
-    share = np.linspace(0, 1, 400)
-    front = np.stack([np.exp(-3 * share), share], axis=1)
+def chain(rng: np.random.Generator) -> Objective:
+    """Twenty parameters, each of which should follow its neighbour, and the first a point."""
+    offset, start = rng.uniform(-0.15, 0.15, 19), rng.uniform(0.3, 0.7)
 
-    def function(trial: Trial) -> tuple[float, ...]:
-        width = math.log2(trial.suggest_int("width", 16, 1024, log=True) / 16) / 6
-        lr = math.log10(trial.suggest_float("lr", 1e-6, 1.0, log=True))
-        dropout = trial.suggest_float("dropout", 0.0, 0.8)
-        kind = penalty["abc".index(trial.suggest_categorical("kind", ["a", "b", "c"]))]
-        return float(math.exp(-3 * width) + 0.1 * (lr - log_lr) ** 2 + 0.5 * dropout**2 + kind), width
+    def objective(trial: Trial) -> float:
+        x = floats(trial, 20)
+        wanted = np.cumsum(np.append(start, offset / 4))
+        z = x - np.clip(wanted, 0.0, 1.0)
+        return float(np.abs(z[1:] - z[:-1]).sum() / 4 + 3 * z[0] ** 2 + 0.2 * (z**2).sum())
 
-    return Metrics(function, front, (1.1, 1.1))
-
-
-def three_ways(rng: np.random.Generator) -> Metrics:
-    """Three bowls; what cannot be improved lies in the triangle between their bottoms."""
-    ends = rng.uniform(0.1, 0.9, (3, 4))
-    weights = np.random.default_rng(0).dirichlet(np.ones(3), 600)
-    front = ((weights @ ends)[:, None, :] - ends[None]) ** 2
-
-    def function(trial: Trial) -> tuple[float, ...]:
-        x = floats(trial, 4)
-        return tuple(float(((x - end) ** 2).sum()) for end in ends)
-
-    front = front.sum(axis=2)
-    return Metrics(function, front, tuple(float(worst) for worst in 1.1 * front.max(axis=0)))
+    return objective
 
 
 TUNING = (
@@ -341,6 +316,8 @@ TUNING = (
     Problem("rastrigin", "numeric", rastrigin),
     Problem("rosenbrock", "numeric", rosenbrock),
     Problem("wide", "numeric", wide),
+    Problem("spectrum", "numeric", spectrum),
+    Problem("chain", "numeric", chain),
     Problem("cliff", "numeric", cliff),
     Problem("needle", "numeric", needle),
     Problem("mixed", "mixed", mixed),
@@ -367,4 +344,6 @@ TUNING = (
     SeveralMetrics("trade", "two metrics", 2, trade),
     SeveralMetrics("size-and-loss", "two metrics", 2, size_and_loss),
     SeveralMetrics("three-ways", "three metrics", 3, three_ways),
+    SeveralMetrics("shell", "three metrics", 3, shell),
+    SeveralMetrics("deployment", "three metrics", 3, deployment),
 )

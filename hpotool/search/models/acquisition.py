@@ -19,6 +19,10 @@ _LEADERS, _NEAR_A_LEADER = 5, 40  # candidates around the best points measured s
 _ROUNDS, _SURVIVORS, _CHILDREN = 4, 6, 16  # … and then around the best candidates, ever closer
 _FIRST_RADIUS, _RADIUS, _SHRINK = 0.3, 0.2, 0.4
 _BLUR = 1e-4
+# With more numbers than this, the point that is farthest from all others is in a corner, where the optimum seldom
+# is. On three tuning problems with about twenty parameters and 32 workers, random points reduced the regret after
+# 100 trials by 0.040 ± 0.016 (five seeds).
+_MOST_TO_SPREAD = 10
 _LOG_ROOT_2_PI = 0.5 * float(np.log(2 * np.pi))
 _ROOT_HALF_PI = float(np.sqrt(np.pi / 2))
 
@@ -70,7 +74,8 @@ def find_next_point(score: Score, cube: UnitCube, leaders: Array, tried: Array, 
 def spread_point(cube: UnitCube, taken: Array, failed: Array, rng: RandomState, candidates: int = 30) -> Array:
     """Return a random point that is farther from the taken points than most, to explore a new space.
 
-    Points whose nearest neighbour failed are left out, as long as there are others.
+    Points whose nearest neighbour failed are left out, as long as there are others. With many numbers, any other
+    random point will do.
     """
     points = cube.draw(rng, candidates)
     to_taken, to_failed = _distances(cube, points, taken), _distances(cube, points, failed)
@@ -78,7 +83,8 @@ def spread_point(cube: UnitCube, taken: Array, failed: Array, rng: RandomState, 
     # Without any success, choose a point far from the failures.
     hopeful = to_taken <= to_failed
     if len(taken) and hopeful.any():
-        nearest = np.where(hopeful, nearest, -1.0)
+        has_many = (~cube.is_choice).sum() > _MOST_TO_SPREAD
+        nearest = np.where(hopeful, 1.0 if has_many else nearest, -1.0)
     farthest: Array = points[int(np.argmax(nearest))]
     return farthest
 

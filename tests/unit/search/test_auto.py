@@ -180,6 +180,42 @@ def test_several_metrics_are_searched_along_their_front() -> None:
     assert len(near) > 5
 
 
+def test_of_many_trials_the_model_knows_the_whole_front(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    class Recorder(auto.FrontModel):
+        def __init__(self, points: auto.Array, losses: auto.Array, *rest: object) -> None:
+            seen.extend([len(points), int((points[:, 1] < 1e-9).sum())])
+            super().__init__(points, losses, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(auto, "FrontModel", Recorder)
+    study = study_with(AutoSampler(seed=0), directions=["minimize", "minimize"])
+    space = {name: FloatDistribution(0, 1) for name in ("share", "waste")}
+    rng = np.random.RandomState(0)
+    for number in range(301):
+        point = {"share": number % 70 / 70, "waste": 0.0 if number < 70 else rng.uniform(0.01, 1.0)}
+        values = [point["share"] + point["waste"], 1 - point["share"] + point["waste"]]
+        study.add_trial(create_trial(values=values, params=point, distributions=space))
+    study.ask(space)
+    assert seen == [160, 70]
+
+
+@pytest.mark.parametrize("metrics", [2, 3])
+def test_several_metrics_are_searched_within_a_constraint(metrics: int) -> None:
+    ends = np.asarray([[0.1, 0.8, 0.5], [0.8, 0.8, 0.5], [0.5, 0.8, 0.9]])[:metrics]
+
+    def bowls(trial: optuna.Trial) -> tuple[float, ...]:
+        x = np.asarray([trial.suggest_float(f"x{i}", 0.0, 1.0) for i in range(3)])
+        trial.set_constraint("second", x[1] - 0.15)  # one in seven random points meets it
+        return tuple(float(((x - end) ** 2).sum()) for end in ends)
+
+    study = study_with(AutoSampler(seed=0), directions=["minimize"] * metrics)
+    study.optimize(bowls, n_trials=50)
+    near = [trial for trial in study.best_trials if trial.params["x1"] > 0.12]
+    assert len(near) > 8
+    assert np.ptp([trial.params["x0"] for trial in near]) > 0.4
+
+
 def corner(trial: optuna.Trial) -> float:
     """A learning rate above 3 diverges; what can be learned of it points there."""
     lr = math.log10(trial.suggest_float("lr", 1e-3, 10.0, log=True))

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
-from hpotool.search.losses import compressed_losses, halved_values, joined_losses, observations_to_keep
+from hpotool.search.losses import (
+    compressed_losses,
+    front_losses,
+    halved_values,
+    joined_losses,
+    observations_to_keep,
+)
 from hpotool.study.forecast import FORECAST_ATTRIBUTE, Forecast
 
 WAYS = [StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE]
@@ -36,6 +43,35 @@ def test_weights_lead_to_every_part_of_the_front_and_to_nothing_behind_it() -> N
     best = [int(np.argmin(joined_losses(trials, WAYS, rng))) for _ in range(300)]
     assert len(set(best)) > 5
     assert set(best) <= set(range(9))
+
+
+def test_losses_of_several_metrics_are_in_units_of_the_front() -> None:
+    values = [(0.0, 1.0), (2.0, 7.0), (4.0, 9.0), (5.0, 5.0)]  # the last is dominated: the second is maximised
+    trials = [create_trial(values=list(pair)) for pair in values]
+    losses = front_losses(trials, WAYS, np.ones(4, dtype=bool))
+    assert losses[:3] == pytest.approx(np.asarray([[-1.0, 0.0], [-0.5, -0.75], [0.0, -1.0]]))
+    assert losses[3] == pytest.approx([np.log1p(0.25), -0.5])
+    feasible = np.asarray([True, True, False, True])  # without the third, the second is the front's end
+    assert front_losses(trials, WAYS, feasible)[1, 0] == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("absurd", [-1e308, -np.inf, np.inf])
+def test_an_absurd_value_does_not_hide_the_front(absurd: float) -> None:
+    xs = np.linspace(0, 1, 30)
+    trials = [create_trial(values=[x, 1 - x]) for x in xs] + [create_trial(values=[absurd, 0.5])]
+    losses = front_losses(trials, WAYS[:1] * 2, np.ones(31, dtype=bool))
+    assert np.isfinite(losses).all()
+    assert np.ptp(losses[:30, 0]) > 0.05
+    assert np.ptp(losses[:30, 1]) > 0.5
+
+
+def test_a_front_of_one_point_or_of_equal_values_has_a_width() -> None:
+    trials = [create_trial(values=[x, x]) for x in (1.0, 2.0, 3.0, 4.0)]
+    losses = front_losses(trials, WAYS[:1] * 2, np.ones(4, dtype=bool))
+    assert losses[0] == pytest.approx([0.0, 0.0])
+    assert (np.diff(losses, axis=0) > 0.1).all()
+    equal = front_losses([create_trial(values=[1.0, 1.0])] * 3, WAYS[:1] * 2, np.zeros(3, dtype=bool))
+    assert np.isfinite(equal).all()
 
 
 def test_a_pruned_trial_is_as_good_as_it_was_foretold_to_be() -> None:

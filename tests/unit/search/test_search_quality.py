@@ -9,10 +9,21 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from tests.benchmarks.libraries.library import Declaration, LibrarySampler, is_counted, value_of
 from tests.benchmarks.problems import REPORTED, Metrics, Problem, SeveralMetrics
-from tests.benchmarks.search_quality import Run, _evaluate, read_runs, simulate, summarise
-from tests.benchmarks.search_report import failures, report
+from tests.benchmarks.search_quality import (
+    SAMPLERS,
+    UNSUPPORTED,
+    Run,
+    _evaluate,
+    read_runs,
+    runs_in,
+    simulate,
+    summarise,
+)
+from tests.benchmarks.search_report import failures, report, side_by_side, suggestion_costs
 from tests.benchmarks.tuning_problems import TUNING
 
 ALL = (*REPORTED, *TUNING)
@@ -119,3 +130,104 @@ def test_a_report_counts_the_trials_that_failed() -> None:
         )
     ]
     assert failures(runs)[2:] == ["| a | 8 | 100 | 11.0 ± 1.0 | 30.0 |"]
+
+
+def declaration(name: str) -> Declaration:
+    problem = next(problem for problem in ALL if problem.name == name)
+    objective = problem.draw(np.random.default_rng(0))
+    metrics = problem.metrics if isinstance(problem, SeveralMetrics) else 1
+    return Declaration.of(lambda trial: _evaluate(objective, trial), metrics, 40, 8)
+
+
+def test_a_library_is_told_the_space_its_conditions_and_its_constraints() -> None:
+    tree = declaration("backbones")
+    assert tree.space["family"] == CategoricalDistribution(["tree", "mlp", "conv"])
+    assert tree.conditions["leaf"] == {"family": ["tree"]}
+    assert tree.conditions["width2"] == {"depth": [3, 4]}
+    assert "subsample" not in tree.conditions
+    assert declaration("two-limits").constraints == ["size", "time"]
+    assert declaration("edge").space.keys() == {"x0", "x1", "x2", "x3"}, "what fails does not hide a parameter"
+
+
+@pytest.mark.parametrize(
+    ("distribution", "proposed", "value"),
+    [
+        (CategoricalDistribution(["a", "b"]), 1, "b"),
+        (FloatDistribution(0.1, 1.0), 1.0000001, 1.0),
+        (FloatDistribution(0.0, 1.0, step=0.05), 3, 0.15000000000000002),
+        (IntDistribution(4, 16, step=4), 2, 12),
+        (IntDistribution(8, 512, log=True), 512, 512),
+        (IntDistribution(1, 5), 3, 3),
+    ],
+)
+def test_what_a_library_proposes_is_in_the_range(
+    distribution: BaseDistribution, proposed: object, value: object
+) -> None:
+    assert value_of(distribution, proposed) == value
+    assert distribution._contains(distribution.to_internal_repr(value))
+    assert is_counted(distribution) == (value not in (1.0, 512, 3))
+
+
+class Recorder(LibrarySampler):
+    """A library that proposes the middle of everything, and writes down what it hears."""
+
+    heard: list[tuple[int, object, dict[str, float]]]
+
+    def prepare(self, declaration: Declaration) -> None:
+        self.declaration, self.heard, self._asked = declaration, [], 0
+
+    def propose(self) -> tuple[int, dict[str, float]]:
+        self._asked += 1
+        return self._asked - 1, dict.fromkeys(self.declaration.space, 0.5)
+
+    def observe(self, handle: int, values: object, constraints: object) -> None:
+        self.heard.append((handle, values, dict(constraints)))  # type: ignore[call-overload]
+
+
+def test_a_library_hears_what_came_of_each_point_when_its_trial_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[Recorder] = []
+    monkeypatch.setitem(SAMPLERS, "recorder", lambda seed: built.append(Recorder(seed)) or built[-1])
+    by_name = {problem.name: problem for problem in TUNING}
+    simulate("recorder", by_name["limited"], 4, 0, [10])
+    assert sorted(handle for handle, *_ in built[0].heard) == list(range(10))
+    assert [handle for handle, *_ in built[0].heard] != list(range(10)), "workers end in their own order"
+    assert all(values and constraints.keys() == {"distance"} for _, values, constraints in built[0].heard)
+    simulate("recorder", by_name["three-ways"], 4, 0, [5])
+    assert all(len(values) == 3 for _, values, _ in built[1].heard)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("library", ["smac", "hebo"])
+@pytest.mark.parametrize("name", ["boosting", "lattice", "branches", "edge", "size-and-loss", "limited"])
+def test_other_libraries_run_what_they_support(library: str, name: str) -> None:
+    pytest.importorskip(library)
+    problem = next(problem for problem in TUNING if problem.name == name)
+    if problem.kind in UNSUPPORTED[library]:
+        pytest.skip("has no constraints")
+    run, again = (simulate(library, problem, 8, 0, [16]) for _ in range(2))
+    assert run.regret == again.regret
+    assert run.suggestion_ms
+
+
+def test_a_benchmark_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "runs.jsonl"
+    assert runs_in(file, [100]) == set()
+    file.write_text(json.dumps(asdict(Run("auto", "a", "noisy", 8, 3, {100: 0.5}, 0.0))) + "\n")
+    assert runs_in(file, [100]) == {("auto", "a", 8, 3)}
+    assert runs_in(file, [100, 200]) == set()
+
+
+def test_samplers_stand_side_by_side_with_their_seeds_and_costs() -> None:
+    def run(sampler: str, kind: str, seed: int, regret: float, cost: float | None) -> Run:
+        return Run(sampler, kind, kind, 8, seed, {100: regret}, 0.0, suggestion_ms=cost)
+
+    runs = [
+        *(run("auto", kind, seed, 0.1, 10.0) for kind in ("noisy", "constrained") for seed in range(3)),
+        *(run("smac", "noisy", seed, 0.3 + 0.2 * seed, 200.0 + seed) for seed in range(2)),
+        *(run("tpe", kind, 0, 0.2, None) for kind in ("noisy", "constrained")),
+    ]
+    assert side_by_side(runs, 100)[2:] == [
+        "| constrained | 8 | – | -0.100 (1) |",
+        "| noisy | 8 | -0.300 ± 0.100 (2) | -0.100 (1) |",
+        "| all that it runs | 8 | -0.300 ± 0.100 (2) | -0.100 (1) |",
+    ]
+    assert suggestion_costs(runs)[2:] == ["| `auto` | 8 | 10.0 ms | 10 ms |", "| `smac` | 8 | 200.5 ms | 201 ms |"]

@@ -112,3 +112,24 @@ def test_a_spread_point_is_farther_from_the_taken_ones_than_half_of_the_random_p
         point = spread_point(cube, taken, taken[:0], rng)
         distances.append(float(np.linalg.norm(point - taken[0])))
     assert min(distances) > 0.6
+
+
+@pytest.mark.parametrize(("columns", "is_spread"), [(4, True), (20, False)])
+def test_points_of_many_numbers_are_not_spread_into_the_corners(columns: int, is_spread: bool) -> None:
+    cube = UnitCube({f"x{i}": FloatDistribution(0, 1) for i in range(columns)})
+    rng = np.random.RandomState(0)
+    taken = np.empty((0, columns))
+    for _ in range(40):
+        taken = np.vstack([taken, spread_point(cube, taken, taken[:0], rng)])
+    from_the_middle = np.abs(taken - 0.5).mean()  # 0.25 at random
+    assert (from_the_middle > 0.27) == is_spread
+    assert from_the_middle > 0.23
+
+
+def test_points_of_many_numbers_are_not_next_to_one_that_failed() -> None:
+    cube = UnitCube({f"x{i}": FloatDistribution(0, 1) for i in range(20)})
+    rng = np.random.RandomState(0)
+    good, bad = np.full((1, 20), 0.35), np.full((1, 20), 0.65)
+    points = np.stack([spread_point(cube, good, bad, rng) for _ in range(40)])
+    assert (points.mean(axis=1) < 0.5).all()
+    assert len(np.unique(points[:, 0])) == 40
