@@ -18,9 +18,14 @@ _PAGE = """<!DOCTYPE html><html><head><meta charset="utf-8"><title>{title}</titl
 <style>
 html, body {{ margin: 0; height: 100%; overflow: hidden; background: white }}
 body > div {{ height: 100% }}
+@media screen and (prefers-color-scheme: dark) {{
+  html, body {{ background: {night} }}
+  body > div {{ filter: invert(0.92) hue-rotate(180deg) }}
+}}
 </style>
 </head><body>{figure}</body></html>
 """
+_NIGHT = "#141414"  # white, turned by the page's filter; it keeps hues, so that green stays green
 _AXIS = {
     "gridcolor": GRID, "zerolinecolor": GRID, "linecolor": MUTED, "ticks": "outside", "tickcolor": MUTED,
     "automargin": True,
@@ -35,7 +40,7 @@ def render_page(picture: Picture) -> str:
         default_height="100%",
         config={"responsive": True, "displaylogo": False},
     )
-    return _PAGE.format(title=html.escape(picture.title), figure=drawn)
+    return _PAGE.format(title=html.escape(picture.title), figure=drawn, night=_NIGHT)
 
 
 def make_figure(picture: Picture) -> Any:

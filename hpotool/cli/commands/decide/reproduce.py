@@ -26,11 +26,19 @@ def reproduce(
     study: StudyOption = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The folder to write [default: STUDY-TRIAL].", show_default=False),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="The folder to write [default: STUDY-TRIAL].",
+            show_default=False,
+        ),
     ] = None,
     code: Annotated[
         Path,
-        typer.Option("--code", help="A git repository or folder with the code, and the study's data."),
+        typer.Option(
+            "--code", metavar="FOLDER", help="A git repository or folder with the code, and the study's data."
+        ),
     ] = Path(),
     run: Annotated[
         Path | None,

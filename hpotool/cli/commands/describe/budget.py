@@ -25,17 +25,21 @@ def budget(
     study: StudyOption = None,
     trials: Annotated[str | None, _limit("--trials", "N", "Number of trials to finish; +10 adds ten.")] = None,
     wall: Annotated[str | None, _limit("--wall", "12h", "Time since the first attempt.")] = None,
-    gpu_hours: Annotated[str | None, _limit("--gpu-hours", "H", "GPU hours used.")] = None,
-    cost: Annotated[str | None, _limit("--cost", "C", "Total cost, from the prices.")] = None,
+    gpu_hours: Annotated[str | None, _limit("--gpu-hours", "H", "GPU-hours that attempts have used.")] = None,
+    cost: Annotated[str | None, _limit("--cost", "C", "Total cost, in the currency of --price.")] = None,
     price: Annotated[
-        list[str] | None, _limit("--price", "DEVICE=C", "Price per hour, by part of the device's name.")
+        list[str] | None,
+        _limit(
+            "--price", "DEVICE=C", "Price per hour of GPUs with this in their name, as in H100=2.5, or cpu=0.05."
+        ),
     ] = None,
     target: Annotated[str | None, _limit("--target", "X", "Stop at this value; {metric: X} with several.")] = None,
     patience: Annotated[
         str | None, _limit("--patience", "N", "Stop after this many finished trials without improvement.")
     ] = None,
     regret: Annotated[
-        str | None, _limit("--regret", "X", "Stop when further search can hardly gain more than this.")
+        str | None,
+        _limit("--regret", "X", "Stop when further search can hardly gain more than this, in the metric's units."),
     ] = None,
     failed: Annotated[str | None, _limit("--failed", "N", "Stop after this many failed trials.")] = None,
     storage: StorageOption = None,

@@ -18,8 +18,12 @@ _LOGIN_VARIABLE = "HPOTOOL_DASHBOARD_LOGIN"  # one login for everything that is 
 
 def metrics(
     serve: Annotated[bool, typer.Option("--serve", help="Serve it at /metrics, until Ctrl-C.")] = False,
-    host: Annotated[str, typer.Option(help="With --serve: address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="With --serve: port; 0 for any free one.")] = 9464,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="With --serve: address to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="With --serve: port; 0 for any free one.")
+    ] = 9464,
     allow_host: Annotated[
         list[str] | None,
         typer.Option(
