@@ -225,14 +225,20 @@ def _run(words: list[str], debug: bool) -> int:
 
 def _command_of(words: Sequence[str]) -> str:
     """The command as typed, for the hint to its help, if the error does not know it."""
-    commands = get_command(app).commands  # type: ignore[attr-defined]
-    return f"hpotool {words[0]}" if words and words[0] in commands else "hpotool"
+    named = ["hpotool"]
+    command: Any = get_command(app)
+    for word in words:
+        command = getattr(command, "commands", {}).get(word)
+        if command is None:
+            break
+        named.append(word)
+    return " ".join(named)
 
 
 def _explain(error: Exception, words: Sequence[str]) -> int:
     """Print the error and its hint; return the exit code."""
     if isinstance(error, HpotoolError):
-        _say_error(error.message, error.hint)
+        _say_error(error.message, error.hint or f"{_command_of(words)} --help")
         return error.exit_code
     if hasattr(error, "format_message"):  # Typer's usage errors, whichever Click it contains
         context = getattr(error, "ctx", None)

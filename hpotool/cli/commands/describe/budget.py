@@ -49,7 +49,7 @@ def budget(
 
     A finished study continues when a limit is raised; workers that have left must be started again.
     """
-    from hpotool.cli.database import connect, identify_study
+    from hpotool.cli.database import connect, identify_study, say_if_nobody_works
     from hpotool.storage.control.creation import read_spec
 
     given = {"trials": trials, "wall": wall, "gpu_hours": gpu_hours, "cost": cost, "target": target}
@@ -63,6 +63,8 @@ def budget(
     used, reached = _usage(connection, study_id, spec)
     if changes and reached is not None:
         say(f"{reached.reason}: with this limit, the study is done")
+    elif changes:
+        say_if_nobody_works(connection, name)
     show(_answer(spec, used, reached), format)
 
 

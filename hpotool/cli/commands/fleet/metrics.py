@@ -12,18 +12,18 @@ import typer
 
 from hpotool.cli.options import StorageOption
 from hpotool.cli.output import say
+from hpotool.errors import InputError
 
+_HOST, _PORT = "127.0.0.1", 9464
 _LOGIN_VARIABLE = "HPOTOOL_DASHBOARD_LOGIN"  # one login for everything that is served
 
 
 def metrics(
     serve: Annotated[bool, typer.Option("--serve", help="Serve it at /metrics, until Ctrl-C.")] = False,
-    host: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="With --serve: address to listen on.")
-    ] = "127.0.0.1",
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="With --serve: address to listen on.")] = _HOST,
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="With --serve: port; 0 for any free one.")
-    ] = 9464,
+    ] = _PORT,
     allow_host: Annotated[
         list[str] | None,
         typer.Option(
@@ -45,6 +45,10 @@ def metrics(
     from hpotool.server.metrics_server import MetricsServer
     from hpotool.settings import read_pulse
 
+    if not serve and ((host, port) != (_HOST, _PORT) or allow_host):
+        raise InputError(
+            "--host, --port and --allow-host are for --serve, which is missing", "hpotool metrics --serve"
+        )
     page = MetricsPage.of(connect(storage), read_pulse())
     if not serve:
         sys.stdout.write(page.text().decode())

@@ -76,6 +76,8 @@ def track(
         return EXIT_DONE
     if to is None:
         raise InputError("no tracker was given", f"{paste('track', name)} --to mlflow")
+    if experiment is not None and to is not Tracker.MLFLOW:
+        raise InputError("--experiment is for mlflow only", paste("track", name, "--to", to.value))
     if parent is not None:
         end_with_parent(parent)
     until = "sent" if once else "told" if follow else "over"
