@@ -29,6 +29,7 @@ from hpotool.analysis.pictures.picture import (
 
 _MOST_IN_ROW = 4
 _SHORT, _PANEL = 16, 28  # characters of a name below a panel of pairs, and of a slice
+_MOST_DOTS = 300  # that are drawn black in a contour
 _SIZE = (10.0, 6.0)  # inches
 _STYLE = {
     "svg.fonttype": "none",  # keep text as text
@@ -106,7 +107,7 @@ def _whole_numbers(axis: Any) -> None:
     axis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
 
 
-def _mend_pairs(axes: list[Any], _: Picture) -> None:
+def _mend_pairs(axes: list[Any], picture: Picture) -> None:
     axes[0].figure.set_size_inches(9.0, 8.0)
     short = shorten({label for plot in axes for label in (plot.get_xlabel(), plot.get_ylabel())}, _SHORT)
     for plot in axes:
@@ -114,6 +115,8 @@ def _mend_pairs(axes: list[Any], _: Picture) -> None:
             if len(points.get_sizes() if hasattr(points, "get_sizes") else ()):
                 points.set_sizes([14])
                 points.set_linewidths([0.5])
+                if picture.plot == "contour":  # thousands of black dots would hide what they lie on
+                    points.set_alpha(min(1.0, _MOST_DOTS / max(1, len(points.get_offsets()))))
         plot.set(xlabel=short[plot.get_xlabel()], ylabel=short[plot.get_ylabel()])
         plot.label_outer()
 
