@@ -40,6 +40,7 @@ from hpotool.cli.commands.look import (
     watch,
 )
 from hpotool.cli.commands.run import control, notify, reap, retry, track, worker
+from hpotool.cli.examples import examples_of
 from hpotool.cli.output import say
 from hpotool.cli.study_word import StudyCommand
 from hpotool.cli.usage_errors import plain_usage_error
@@ -174,9 +175,12 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def command_line() -> Any:
-    """All commands as one; square brackets in their help texts are shown instead of read as Rich markup."""
+    """All commands as one, each with its examples.
+
+    Square brackets in help texts are shown instead of read as Rich markup.
+    """
     whole = get_command(app)
-    _escape_markup(whole)
+    _complete_help(whole, "")
     return whole
 
 
@@ -184,12 +188,16 @@ def command_line() -> Any:
 _TAG = re.compile(r"(\\*)(\[[a-z#/@][^[]*?])")
 
 
-def _escape_markup(command: Any) -> None:
+def _complete_help(command: Any, path: str) -> None:
+    command.epilog = "\n\n".join(text for text in (examples_of(path), command.epilog) if text)
     for described in (command, *command.params):
-        if getattr(described, "help", None):
-            described.help = _TAG.sub(r"\1\1\\\2", described.help)
-    for each in getattr(command, "commands", {}).values():
-        _escape_markup(each)
+        for text in ("help", "epilog"):
+            if getattr(described, text, None):
+                setattr(described, text, _TAG.sub(r"\1\1\\\2", getattr(described, text)))
+    if command.help:  # a paragraph is as wide as the terminal, not as its lines in the code
+        command.help = re.sub(r"(?<!\n)\n(?!\n)", " ", command.help)
+    for name, each in getattr(command, "commands", {}).items():
+        _complete_help(each, f"{path} {name}".strip())
 
 
 def _run(words: list[str], debug: bool) -> int:
@@ -211,14 +219,20 @@ def _run(words: list[str], debug: bool) -> int:
 
 def _command_of(words: Sequence[str]) -> str:
     """The command as typed, for the hint to its help, if the error does not know it."""
-    commands = get_command(app).commands  # type: ignore[attr-defined]
-    return f"hpotool {words[0]}" if words and words[0] in commands else "hpotool"
+    named = ["hpotool"]
+    command: Any = get_command(app)
+    for word in words:
+        command = getattr(command, "commands", {}).get(word)
+        if command is None:
+            break
+        named.append(word)
+    return " ".join(named)
 
 
 def _explain(error: Exception, words: Sequence[str]) -> int:
     """Print the error and its hint; return the exit code."""
     if isinstance(error, HpotoolError):
-        _say_error(error.message, error.hint)
+        _say_error(error.message, error.hint or f"{_command_of(words)} --help")
         return error.exit_code
     if hasattr(error, "format_message"):  # Typer's usage errors, whichever Click it contains
         context = getattr(error, "ctx", None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hpotool.api import database as api
 from hpotool.cli.output import say
-from hpotool.errors import DatabaseUnreachableError
+from hpotool.errors import DatabaseUnreachableError, paste
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -82,6 +82,15 @@ def adopt_study(connection: Connection, name: str | None) -> tuple[int, str]:
     ensure_schema(connection.url)
     orders.adopt_study(connection.run, study_id)
     return study_id, found
+
+
+def say_if_nobody_works(connection: Connection, name: str) -> None:
+    """Tell a person who gives the study work how to start a worker, if it has none."""
+    from hpotool.analysis.pace import is_forsaken
+    from hpotool.storage.control.studies import list_studies, read_progress
+
+    if is_forsaken(read_progress(connection, list_studies(connection, name)[0])):
+        say(f"{name!r} has no workers; start one: {paste('worker', '--study', name)}")
 
 
 def load_study(connection: Connection, name: str | None, *, with_reevaluations: bool = False) -> Study:

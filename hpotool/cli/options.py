@@ -44,7 +44,9 @@ PoolOption = Annotated[
         autocompletion=complete_pool,
     ),
 ]
-FormatOption = Annotated[Format, typer.Option("--format", "-f", help="Output format.")]
+FormatOption = Annotated[
+    Format, typer.Option("--format", "-f", metavar="FORMAT", help="table, json, csv, yaml or value.")
+]
 TrialArgument = Annotated[int, typer.Argument(metavar="TRIAL", help="The trial's number.", min=0)]
 OutputFileOption = Annotated[
     Path | None,

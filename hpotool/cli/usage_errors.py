@@ -35,7 +35,8 @@ _NUMBERS = {
 def plain_usage_error(message: str) -> str:
     """The sentence without its prefixes, and with what was probably meant."""
     message = message.rstrip(".")
-    return _of_choice(message) or _of_command(message) or _of_number(message) or message
+    found = (read(message) for read in (_of_choice, _of_command, _of_number, _of_sign, _of_words))
+    return next(filter(None, found), message)
 
 
 def _of_choice(message: str) -> str | None:
@@ -61,6 +62,18 @@ def _of_number(message: str) -> str | None:
             named = found["name"].replace("'", "").replace(" / ", ", ").strip("[]")
             return f"{named} {sentence.format(**found.groupdict())}"
     return None
+
+
+def _of_sign(message: str) -> str | None:
+    found = re.fullmatch(r"No such option: (-\d\S*)", message)
+    return None if found is None else f"{found[1]} is below zero, and this takes no such number"
+
+
+def _of_words(message: str) -> str | None:
+    found = re.fullmatch(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", message)
+    if found is None:
+        return None
+    return f"unexpected extra argument{'s' if ' ' in found[1] else ''} {found[1]}"
 
 
 def _meant(words: list[str]) -> str:

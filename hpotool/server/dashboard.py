@@ -41,7 +41,10 @@ class Login:
         """
         user, colon, password = text.partition(":")
         if not (user and colon and password):
-            raise InputError("HPOTOOL_DASHBOARD_LOGIN is not of the form USER:PASSWORD", "export it again")
+            raise InputError(
+                "HPOTOOL_DASHBOARD_LOGIN is not of the form USER:PASSWORD",
+                "export HPOTOOL_DASHBOARD_LOGIN=ann:a-password",
+            )
         return cls(user, password)
 
     def __repr__(self) -> str:

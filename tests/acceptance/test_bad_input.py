@@ -153,7 +153,84 @@ MISTAKES = [
     Mistake("export-to-excel", "export trials -s known -o t.xlsx", WRONG, "ends with .xlsx"),
     Mistake("export-binary", "export trials -s known -f parquet", WRONG, "cannot be written to a terminal"),
     Mistake("export-several-trials", "export trials -s known -n 3", WRONG, "-n goes with params"),
+    # Pools, shares, quotas, usage
+    Mistake("pool-of-nobody", "pools nowhere", NOT_FOUND, "no study names it"),
+    Mistake(
+        "pool-and-study", "worker made --pool p", WRONG, "a worker serves one study, or with --pool all of a pool"
+    ),
+    Mistake("stay-without-pool", "worker made --stay", WRONG, "--stay is for workers of a pool"),
+    Mistake(
+        "share-priority-word", "share made --priority high", WRONG, "--priority high: expected a whole number"
+    ),
+    Mistake("share-of-weight-0", "share made --weight 0", WRONG, "expected a number from 0.001"),
+    Mistake("share-of-plain-optuna", "share known --priority 1", NOT_FOUND, "created by plain Optuna"),
+    Mistake("quota-below-zero", "quota set ann -5", WRONG, "-5 is below zero"),
+    Mistake("quota-of-nan", "quota set ann nan", WRONG, "nan is no number of GPU-hours"),
+    Mistake("quota-a-year", "quota set ann 5 --per year", WRONG, "is not one of day, week, month"),
+    Mistake("quota-of-nobody", "quota remove bob", NOT_FOUND, "bob has no quota"),
+    Mistake("usage-since-soon", "usage --since soon", WRONG, "'soon' is not a duration"),
+    # Confirming, comparing, final trainings, reproducing
+    Mistake("confirm-percent", "confirm made --confidence 95", WRONG, "--confidence must be 0.999 or less"),
+    Mistake("confirm-one-seed", "confirm made --seeds 1", WRONG, "--seeds must be 2 or more"),
+    Mistake("confirm-most-of-what", "confirm made --most 9", WRONG, "no --confidence was given"),
+    Mistake("confirm-from-itself", "confirm made --from-study made", WRONG, "names 'made' itself"),
+    Mistake("confirm-before-any", "confirm made", NOT_FOUND, "no trial is complete yet"),
+    Mistake("compare-with-itself", "compare made made", WRONG, "an old study and a new one"),
+    Mistake("enqueue-from-itself", "enqueue made --from-study made", WRONG, "names 'made' itself"),
+    Mistake("run-what", "run made --trial 0", WRONG, "both --trial and --final"),
+    Mistake("run-no-such-trial", "run made --trial 7 --final", NOT_FOUND, "no trial 7"),
+    Mistake("reproduce-what", "reproduce made", WRONG, "the number of a trial"),
+    Mistake("reproduce-nowhere", "reproduce made 0 --code nowhere", WRONG, "--code: there is nothing at nowhere"),
+    Mistake("reproduce-no-lock", "reproduce --run lock.json", WRONG, "lock.json cannot be read"),
+    Mistake("reproduce-a-folder", "reproduce --run .", WRONG, ". cannot be read"),
+    Mistake("reproduce-half-a-lock", "reproduce --run l.json", WRONG, "l.json cannot be read", {"l.json": "{"}),
+    Mistake("reproduce-another-file", "reproduce --run l.json", WRONG, "no lock file", {"l.json": "[]"}),
+    Mistake("fetch-nothing", "artifacts made --fetch there", NOT_FOUND, "no final training has kept any files"),
+    Mistake("artifacts-of-no-trial", "artifacts made --trial 99", NOT_FOUND, "no trial 99"),
+    # Tracking and notifications
+    Mistake("track-to-what", "track made", WRONG, "no tracker was given"),
+    Mistake("track-misspelt", "track made --to mlflw", WRONG, "did you mean 'mlflow'?"),
+    Mistake("track-to-ftp", "track made --to mlflow --address ftp://x", WRONG, "no address of MLflow"),
+    Mistake("track-no-experiment", "track made --to tensorboard --experiment x", WRONG, "is for mlflow only"),
+    Mistake("track-to-a-file", "track made --to tensorboard --address f", WRONG, "f is a file", {"f": "x"}),
+    Mistake("notify-nobody", "notify --test", WRONG, "nothing says where notices go"),
+    # Fleets
+    Mistake("launch-where", "launch sssh made", WRONG, "Did you mean 'ssh'?"),
+    Mistake("launch-without-host", "launch ssh made", WRONG, "no host is named"),
+    Mistake("launch-an-option", "launch ssh made --host -oX", WRONG, "'-oX' is no host name"),
+    Mistake("launch-without-image", "launch kubernetes made", WRONG, "no image is named"),
+    Mistake("launch-no-code", "launch local made --code nowhere", WRONG, "nowhere"),
+    Mistake("launch-plain-optuna", "launch local known --dry-run", WRONG, "no settings"),
+    Mistake("launch-to-no-pool", "launch local made --pool p", NOT_FOUND, "no study is in pool 'p'"),
+    Mistake("scale-nothing", "workers made --scale 3", WRONG, "no launch to scale"),
+    Mistake("stop-which-worker", "workers made --worker x", WRONG, "--stop is missing"),
+    Mistake("quarantine-nothing", "quarantine made --add ''", WRONG, "--add names no host or GPU"),
+    Mistake("quarantine-for-what", "quarantine made --for 2h", WRONG, "--add is missing"),
+    Mistake("quarantine-both", "quarantine made --add a --lift b", WRONG, "cannot go together"),
+    Mistake("drill-misspelt", "drill --allow kil", WRONG, "'kil' is no attack"),
+    Mistake("drill-soon", "drill --patience soon", WRONG, "'soon' is not a duration"),
+    Mistake("doctor-of-nothing", "doctor nope", NOT_FOUND, "study 'nope' does not exist"),
+    Mistake("doctor-for-no-host", "doctor --hpotool x", WRONG, "--host, which is missing"),
+    Mistake("metrics-not-served", "metrics --port 9000", WRONG, "--serve, which is missing"),
+    Mistake("metrics-nowhere", "metrics --serve --host nope.invalid", WRONG, "not an address of this machine"),
+    Mistake("checkpoints-nowhere", "worker made --checkpoints s4://b/x", WRONG, "s4://b/x cannot be used"),
     # Study files
+    study_file("data-of-numbers", GOOD + "data: [train.csv, 3]\n", "bad.yaml:7:19"),
+    study_file("data-of-nothing", GOOD + "data: []\n", "an empty one"),
+    study_file("holdout-mapping", GOOD + "holdout: {path: x}\n", "a list of names or folds"),
+    study_file("reuse-please", GOOD + "reuse: please\n", "expected true or false"),
+    study_file("regret-below-zero", GOOD.replace("trials: 4", "regret: -1"), "a number above 0"),
+    study_file("gpu-memory-of-numbers", GOOD + "gpu_memory: 10\n", "a size with a unit"),
+    study_file("notify-whom", GOOD + "notify: ann@example.org\n", "as a list, like [done, stopped]"),
+    study_file("tracking-misspelt", GOOD + "tracking: {mlfow: x}\n", "did you mean 'mlflow'?"),
+    study_file("baseline-outside", GOOD + "baseline: {x: 7}\n", "baseline: 'x' must be a float"),
+    Mistake("budget-of-no-regret", "budget made --regret small", WRONG, "--regret small: expected a number"),
+    Mistake(
+        "changed-what", "create-study g.yaml --if-changed date", WRONG, "did you mean 'data'?", {"g.yaml": GOOD}
+    ),
+    Mistake(
+        "no-data-to-change", "create-study g.yaml --if-changed data", WRONG, "names no data", {"g.yaml": GOOD}
+    ),
     Mistake("file-not-there", "create-study nowhere.yaml", NOT_FOUND, "nowhere.yaml does not exist"),
     Mistake("file-is-a-folder", "create-study .", WRONG, "cannot be read"),
     study_file("empty-file", "", "bad.yaml:1"),
@@ -178,14 +255,17 @@ MISTAKES = [
 
 
 @pytest.fixture(scope="module")
-def known_database(postgres: TestServer) -> Iterator[str]:
-    """A database with a study ``known`` of three trials and an ``empty`` one."""
+def known_database(postgres: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Plain Optuna's studies ``known``, of three trials, and ``empty``, and our own ``made``, of none."""
     with postgres.database(f"bad_input_{uuid.uuid4().hex}") as url:
         storage = optuna.storages.RDBStorage(url.replace("postgresql://", "postgresql+psycopg2://"))
         study = optuna.create_study(storage=storage, study_name="known")
         study.optimize(lambda trial: trial.suggest_float("x", 0.0, 1.0), n_trials=3)
         optuna.create_study(storage=storage, study_name="empty")
         storage.engine.dispose()
+        file = tmp_path_factory.mktemp("made") / "made.yaml"
+        file.write_text(GOOD.replace("bad-input", "made"))
+        CommandLine(url).run("create-study", str(file))
         yield url
 
 
@@ -223,6 +303,9 @@ def test_a_mistake_is_answered_with_a_sentence_a_hint_and_an_exit_code(
     assert "Traceback" not in done.stderr
     assert "hunter2" not in done.stderr
     assert done.stdout == ""
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(mistake.files), (
+        "nothing is lost, nothing left"
+    )
 
 
 def test_there_are_at_least_forty_mistakes() -> None:

@@ -13,9 +13,24 @@ import matplotlib.ticker
 import numpy as np
 from optuna.visualization import matplotlib as painter
 
-from hpotool.analysis.pictures.picture import BEST, GRID, MUTED, STATES, STUDIES, TEXT, TRIAL, Picture, Plot, paint
+from hpotool.analysis.pictures.picture import (
+    BEST,
+    GRID,
+    MUTED,
+    STATES,
+    STUDIES,
+    TEXT,
+    TRIAL,
+    Picture,
+    Plot,
+    axis_names,
+    paint,
+    shorten,
+)  # fmt: skip
 
 _MOST_IN_ROW = 4
+_SHORT, _PANEL = 16, 28  # characters of a name below a panel of pairs, and of a slice
+_MOST_DOTS = 300  # that are drawn black in a contour
 _SIZE = (10.0, 6.0)  # inches
 _STYLE = {
     "svg.fonttype": "none",  # keep text as text
@@ -67,7 +82,7 @@ def _style(figure: Any, axes: list[Any], picture: Picture) -> None:
         if picture.plot not in ("contour", "parallel"):
             one.grid(visible=True, color=GRID)
             one.set_axisbelow(True)
-    figure.suptitle(picture.title, x=0.02, ha="left", fontsize=13, color=TEXT, y=1.0)
+    figure.suptitle(picture.title, x=0.02, ha="left", va="bottom", fontsize=13, color=TEXT, y=0.97)
 
 
 def _mend_history(axes: list[Any], picture: Picture) -> None:
@@ -91,16 +106,29 @@ def _mend_history(axes: list[Any], picture: Picture) -> None:
         crosses.set_label("pruned, last report" if alone and pruned else "_")
         lines[place].set_label("best" if alone else f"best of {view.study_name}")
     plot.set_xlabel("trial")
+    _whole_numbers(plot.xaxis)
+    low, high = plot.get_xlim()
+    if high - low < 1.0:  # one trial
+        plot.set_xlim(-1.0, 1.0)
     _legend_above(plot)
 
 
-def _mend_pairs(axes: list[Any], _: Picture) -> None:
+def _whole_numbers(axis: Any) -> None:
+    """Of trials and steps there are no halves."""
+    axis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+
+
+def _mend_pairs(axes: list[Any], picture: Picture) -> None:
     axes[0].figure.set_size_inches(9.0, 8.0)
+    short = shorten({label for plot in axes for label in (plot.get_xlabel(), plot.get_ylabel())}, _SHORT)
     for plot in axes:
         for points in plot.collections:
             if len(points.get_sizes() if hasattr(points, "get_sizes") else ()):
                 points.set_sizes([14])
                 points.set_linewidths([0.5])
+                if picture.plot == "contour":  # thousands of black dots would hide what they lie on
+                    points.set_alpha(min(1.0, _MOST_DOTS / max(1, len(points.get_offsets()))))
+        plot.set(xlabel=short[plot.get_xlabel()], ylabel=short[plot.get_ylabel()])
         plot.label_outer()
 
 
@@ -137,12 +165,14 @@ def _mend_reports(axes: list[Any], picture: Picture) -> None:
             plot.legend(handles=[line], loc="best", frameon=False)
         else:
             line.set(color=STATES[states[number]], linewidth=1.0, alpha=0.55, marker="")
+    _whole_numbers(plot.xaxis)
     plot.set(xlabel="step", ylabel=picture.metric if len(picture.study.directions) == 1 else "reported value")
 
 
 def _mend_slice(axes: list[Any], picture: Picture) -> None:
     """At most four panels in a row."""
     figure = axes[0].figure
+    short = shorten({plot.get_xlabel() for plot in axes}, _PANEL)
     if len(axes) > 1:
         columns = min(_MOST_IN_ROW, math.ceil(math.sqrt(len(axes)))) if len(axes) > _MOST_IN_ROW else len(axes)
         rows = math.ceil(len(axes) / columns)
@@ -150,12 +180,20 @@ def _mend_slice(axes: list[Any], picture: Picture) -> None:
         grid = figure.add_gridspec(rows, columns, left=0.08, right=0.88, top=0.92, bottom=0.12, hspace=0.38)
         for place, plot in enumerate(axes):
             plot.set_subplotspec(grid[place // columns, place % columns])
+            plot.set_xlabel(short[plot.get_xlabel()])
             plot.set_ylabel(picture.metric if place % columns == 0 else "")
             plot.tick_params(labelleft=place % columns == 0)
         bar = figure.axes[-1]
         bar.set_axes_locator(None)
         bar.set_position([0.90, 0.12, 0.015, 0.8])
         bar.set_ylabel("trial")
+
+
+def _mend_parallel(axes: list[Any], picture: Picture) -> None:
+    names = list(shorten(axis_names(picture), _PANEL).values())
+    for plot in axes:
+        if len(plot.get_xticks()) == len(names):
+            plot.set_xticklabels(names, rotation=330, ha="left")
 
 
 def _mend_timeline(axes: list[Any], _: Picture) -> None:
@@ -172,6 +210,7 @@ def _mend_timeline(axes: list[Any], _: Picture) -> None:
         else:
             patch.set_facecolor(known.get(patch.get_facecolor(), patch.get_facecolor()))
     plot.invert_yaxis()
+    _whole_numbers(plot.yaxis)
     _legend_above(plot, handles, [text.get_text().lower() for text in legend.get_texts()] if legend else [])
 
 
@@ -207,6 +246,7 @@ _MEND: Mapping[Plot, Callable[[Any, Picture], None]] = {
     "edf": _mend_edf,
     "reports": _mend_reports,
     "slice": _mend_slice,
+    "parallel": _mend_parallel,
     "timeline": _mend_timeline,
     "hypervolume": _mend_hypervolume,
     "pareto": _mend_pareto,

@@ -11,16 +11,35 @@ from typing import Any
 import plotly.graph_objects as plotly_objects
 from optuna import visualization
 
-from hpotool.analysis.pictures.picture import BEST, GRID, MUTED, STATES, STUDIES, TEXT, TRIAL, Picture, Plot, paint
+from hpotool.analysis.pictures.picture import (
+    BEST,
+    GRID,
+    MUTED,
+    STATES,
+    STUDIES,
+    TEXT,
+    TRIAL,
+    Picture,
+    Plot,
+    axis_names,
+    paint,
+    shorten,
+)  # fmt: skip
 
 _MOST_IN_ROW = 4
+_SHORT, _PANEL = 14, 28  # characters of a name below a panel of pairs, and of a slice
 _PAGE = """<!DOCTYPE html><html><head><meta charset="utf-8"><title>{title}</title>
 <style>
 html, body {{ margin: 0; height: 100%; overflow: hidden; background: white }}
 body > div {{ height: 100% }}
+@media screen and (prefers-color-scheme: dark) {{
+  html, body {{ background: {night} }}
+  body > div {{ filter: invert(0.92) hue-rotate(180deg) brightness(1.3) }}
+}}
 </style>
 </head><body>{figure}</body></html>
 """
+_NIGHT = "#1a1a1a"  # white, turned by the page's filter; it keeps hues, so that green stays green
 _AXIS = {
     "gridcolor": GRID, "zerolinecolor": GRID, "linecolor": MUTED, "ticks": "outside", "tickcolor": MUTED,
     "automargin": True,
@@ -35,7 +54,7 @@ def render_page(picture: Picture) -> str:
         default_height="100%",
         config={"responsive": True, "displaylogo": False},
     )
-    return _PAGE.format(title=html.escape(picture.title), figure=drawn)
+    return _PAGE.format(title=html.escape(picture.title), figure=drawn, night=_NIGHT)
 
 
 def make_figure(picture: Picture) -> Any:
@@ -46,9 +65,14 @@ def make_figure(picture: Picture) -> Any:
     _escape_names(figure)
     figure.update_layout(
         template="plotly_white",
-        title={"text": html.escape(picture.title), "x": 0.0, "xref": "container", "pad": {"l": 24}},
+        title={
+            "text": html.escape(picture.title).replace("\n", "<br>"),
+            "x": 0.0,
+            "xref": "container",
+            "pad": {"l": 24},
+        },
         font={"family": "system-ui, -apple-system, 'Segoe UI', sans-serif", "size": 14, "color": TEXT},
-        margin={"l": 80, "r": 40, "t": 72, "b": 64},
+        margin={"l": 80, "r": 40, "t": 72 + 24 * picture.title.count("\n"), "b": 64},
         width=None,
         height=None,
         autosize=True,
@@ -152,6 +176,7 @@ def _mend_slice(figure: Any, picture: Picture) -> None:
     )
     if len(axes) < 2:
         return
+    _shorten_axes(figure, _PANEL)
     columns = min(_MOST_IN_ROW, math.ceil(math.sqrt(len(axes)))) if len(axes) > _MOST_IN_ROW else len(axes)
     rows = math.ceil(len(axes) / columns)
     for place, name in enumerate(axes):
@@ -161,6 +186,24 @@ def _mend_slice(figure: Any, picture: Picture) -> None:
         y_axis = figure.layout[name.replace("x", "y", 1)]
         y_axis.domain = [top - 1 / rows + (0.22 / rows if rows > 1 else 0.0), top]
         y_axis.update(showticklabels=column == 0, title=picture.metric if column == 0 else None)
+
+
+def _mend_pairs(figure: Any, picture: Picture) -> None:
+    if len(picture.parameters or ()) > 2:
+        _shorten_axes(figure, _SHORT)
+
+
+def _mend_parallel(figure: Any, picture: Picture) -> None:
+    names = list(shorten(axis_names(picture), _PANEL).values())
+    if len(figure.layout.xaxis.ticktext or ()) == len(names):
+        figure.layout.xaxis.ticktext = names
+
+
+def _shorten_axes(figure: Any, most: int) -> None:
+    axes = [*figure.select_xaxes(), *figure.select_yaxes()]
+    short = shorten({axis.title.text for axis in axes if axis.title.text}, most)
+    for axis in axes:
+        axis.title.text = short.get(axis.title.text)
 
 
 def _mend_timeline(figure: Any, _: Picture) -> None:
@@ -223,6 +266,9 @@ _MEND: Mapping[Plot, Callable[[Any, Picture], None]] = {
     "edf": _mend_edf,
     "reports": _mend_reports,
     "slice": _mend_slice,
+    "contour": _mend_pairs,
+    "rank": _mend_pairs,
+    "parallel": _mend_parallel,
     "timeline": _mend_timeline,
     "pareto": _mend_pareto,
     "hypervolume": _mend_hypervolume,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +22,8 @@ Plot = Literal[
 ]  # fmt: skip
 _OF_SEVERAL_STUDIES = ("history", "edf")
 _OF_PAIRS = ("contour", "rank")
+_OF_TWO_TRIALS = ("contour", "edf")  # Optuna draws nothing of one
+_TITLE = 92  # characters of a title on one line
 MOST_IN_PAIRS = 4  # the number of parameters whose pairs still fit one window
 
 # One palette for both libraries; several studies use the colours of STUDIES in turn.
@@ -74,7 +77,8 @@ class Picture:
             "timeline": "timeline",
             "hypervolume": f"hypervolume of {names}",
         }[self.plot]
-        return f"{', '.join(study.study_name for study in self.studies)}: {what}"
+        title = f"{', '.join(study.study_name for study in self.studies)}: {what}"
+        return "\n".join(textwrap.wrap(title, _TITLE, break_on_hyphens=False))
 
     def pruned(self, study: Study) -> Mapping[int, float]:
         """The last reports of pruned trials, if they are reports of the metric being drawn."""
@@ -109,9 +113,8 @@ def compose(
     indices = [metric_index(study, name) for study in studies]
     _check_studies(studies, plot, name)
     views = tuple(metric_view(study, index) for study, index in zip(studies, indices, strict=True))
-    if plot != "timeline":
-        for view in views:
-            _check_complete(view)
+    for view in views:
+        _check_trials(view, plot)
     if plot in ("pareto", "hypervolume"):
         _check_several_metrics(first, plot)
         for index in range(len(first.directions)):
@@ -136,6 +139,22 @@ def _check_studies(studies: Sequence[Study], plot: Plot, metric: str) -> None:
     if len(directions) > 1:
         raise InputError(
             f"{metric} is minimized in one of the studies and maximized in another", "choose another --metric"
+        )
+
+
+def _check_trials(study: Study, plot: Plot) -> None:
+    if plot == "timeline":
+        if not any(trial.datetime_start for trial in study.get_trials(deepcopy=False)):
+            raise InputError(
+                f"study {study.study_name!r} has no trial that has begun",
+                paste("worker", "--study", study.study_name),
+            )
+        return
+    _check_complete(study)
+    if plot in _OF_TWO_TRIALS and len(complete_trials(study)) < 2:
+        raise InputError(
+            f"{plot} needs at least 2 complete trials; study {study.study_name!r} has 1",
+            paste("status", "--study", study.study_name),
         )
 
 
@@ -179,6 +198,29 @@ def _most_important(study: Study, metric: str, known: list[str]) -> list[str]:
     except HpotoolError:  # there are too few trials
         ranked = known
     return ranked[:MOST_IN_PAIRS]
+
+
+def shorten(names: Collection[str], most: int) -> dict[str, str]:
+    """Each name in ``most`` characters: without its middle, or the part that tells it from others like it."""
+    short = {name: _without_middle(name, most) for name in names}
+    alike = {name: [other for other in short if short[other] == short[name]] for name in short}
+    return {name: short[name] if len(alike[name]) == 1 else _own_part(name, alike[name], most) for name in short}
+
+
+def _without_middle(name: str, most: int) -> str:
+    return name if len(name) <= most else f"{name[: (most - 1) // 2]}…{name[-(most // 2) :]}"
+
+
+def _own_part(name: str, alike: Sequence[str], most: int) -> str:
+    start = next((place for place, letters in enumerate(zip(*alike, strict=False)) if len(set(letters)) > 1), 0)
+    part = name[start : start + most - 2]
+    return f"…{part}…" if start + len(part) < len(name) else f"…{part}"
+
+
+def axis_names(picture: Picture) -> list[str]:
+    """The names of a parallel plot's axes, from left to right."""
+    known = {name for trial in complete_trials(picture.view) for name in trial.params}
+    return [picture.metric, *sorted(picture.parameters or known)]
 
 
 def _direction(view: Study) -> str:

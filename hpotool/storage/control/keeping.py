@@ -148,7 +148,7 @@ def change_trial_tags(
     }
     rows = connection.run(query("change_trial_tags" if tags else "read_trial_tags"), parameters)
     if not rows:
-        raise _no_trial(number)
+        raise _no_trial(connection, study_id, number)
     return tags_of({TAGS_ATTRIBUTE: json.loads(rows[0][0] or "{}")})
 
 
@@ -157,8 +157,11 @@ def read_study_tags(connection: Connection) -> dict[str, dict[str, str]]:
     return {name: dict(tags or {}) for name, tags in connection.run(query("tags_of_studies"), {})}
 
 
-def _no_trial(number: int) -> NotFoundError:
-    return NotFoundError(f"the study has no trial {number}", "hpotool trials --study NAME lists its trials")
+def _no_trial(connection: Connection, study_id: int, number: int) -> NotFoundError:
+    [(name,)] = connection.run(
+        "SELECT study_name FROM studies WHERE study_id = %(study_id)s", {"study_id": study_id}
+    )
+    return NotFoundError(f"study {name!r} has no trial {number}", paste("trials", "--study", name))
 
 
 def _note_prefix(connection: Connection, study_id: int, number: int | None) -> str:
@@ -167,7 +170,7 @@ def _note_prefix(connection: Connection, study_id: int, number: int | None) -> s
         return note_prefix(None)
     rows = connection.run(query("find_trial"), {"study_id": study_id, "number": number})
     if not rows:
-        raise _no_trial(number)
+        raise _no_trial(connection, study_id, number)
     return note_prefix(rows[0][0])
 
 

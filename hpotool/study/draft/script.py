@@ -63,7 +63,7 @@ def _draft_command(options: Sequence[DraftParameter], tree: ast.AST, path: str, 
         name = _likeliest(printed)
         objective["patterns"] = {name: printed[name]}
     else:
-        name = "loss"
+        name = "val_loss" if any(option.name == "loss" for option in options) else "loss"
         notes.append('the script\'s output is unknown: make it print {"loss": 0.1}, or set objective.patterns')
     if all(option.is_out for option in options):
         notes.append("no option looks like one to tune; uncomment some")
@@ -210,19 +210,26 @@ def _int_range(default: float | None) -> dict[str, Any]:
 
 
 def _printed_metrics(tree: ast.AST) -> dict[str, str]:
-    """Names that f-strings print before a number, as in ``val_loss {x:.4f}``, each with a matching pattern."""
+    """Names that are printed before a number, as by ``f"val_loss {x:.4f}"``, each with a matching pattern."""
     found: dict[str, str] = {}
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.JoinedStr):
-            continue
-        for text, value in zip(node.values, node.values[1:], strict=False):
-            if not (isinstance(text, ast.Constant) and isinstance(value, ast.FormattedValue)):
-                continue
-            match = _NAMED_NUMBER.search(str(text.value))
-            if match and _METRIC.search(match[1].lower()):
-                sign = re.escape(match[2].strip())
-                found[match[1]] = rf"{re.escape(match[1])}\s*{sign}\s*([-+.\deE]+)"
+    for text in (text for node in ast.walk(tree) for text in _texts_before_numbers(node)):
+        match = _NAMED_NUMBER.search(text)
+        if match and _METRIC.search(match[1].lower()):
+            sign = re.escape(match[2].strip())
+            found[match[1]] = rf"{re.escape(match[1])}\s*{sign}\s*([-+.\deE]+)"
     return found
+
+
+def _texts_before_numbers(node: ast.AST) -> Iterator[str]:
+    """The texts before values in an f-string, and before the arguments of ``print("val_loss", x)``."""
+    if isinstance(node, ast.JoinedStr):
+        for text, value in zip(node.values, node.values[1:], strict=False):
+            if isinstance(text, ast.Constant) and isinstance(value, ast.FormattedValue):
+                yield str(text.value)
+    elif isinstance(node, ast.Call) and _called(node) == "print":
+        for text, value in zip(node.args, node.args[1:], strict=False):
+            if isinstance(text, ast.Constant) and not isinstance(value, (ast.Constant, ast.JoinedStr)):
+                yield f"{text.value!s} "
 
 
 def _likeliest(names: Mapping[str, str]) -> str:

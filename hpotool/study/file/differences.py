@@ -110,7 +110,7 @@ def _safe_fields(name: str, stored: Any, new: Any, without: Sequence[str] = ()) 
 
 
 def _format(value: Any) -> str:
-    if value is None or value == {}:
+    if value is None or value in ({}, ()):
         return "none"
     if isinstance(value, bool):
         return str(value).lower()
@@ -118,6 +118,8 @@ def _format(value: Any) -> str:
         return format_duration(value)
     if isinstance(value, Mapping):
         return ", ".join(f"{key}: {_format(inner)}" for key, inner in value.items())
+    if isinstance(value, tuple):
+        return ", ".join(_format(inner) for inner in value)
     return say_number(value) if isinstance(value, float) else str(value)
 
 

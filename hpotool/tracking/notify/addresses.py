@@ -56,5 +56,9 @@ def _read_file(path: Path) -> list[str]:
             )
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the file of addresses {path} cannot be read: {error}", f"correct {VARIABLE}") from None
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise InputError(
+            f"{VARIABLE} has neither addresses nor a file of them: {path} cannot be read ({why})",
+            f"export {VARIABLE}=mailto://USER:PASSWORD@example.org",
+        ) from None
     return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]

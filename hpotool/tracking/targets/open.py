@@ -84,7 +84,7 @@ def choose_destination(
             return Destination(tracker, check_mlflow_address(address), experiment)
         return Destination(tracker, check_wandb_project(address) if tracker == "wandb" else address)
     except ValueError as error:
-        raise InputError(str(error)) from None
+        raise InputError(str(error), f"--address {_EXAMPLES[tracker]}") from None
 
 
 _EXAMPLES = {"mlflow": "http://127.0.0.1:5000", "tensorboard": "runs", "wandb": "my-team/digits"}

@@ -32,6 +32,8 @@ class TensorboardTarget:
         except ImportError:
             raise InputError("tensorboardX is not installed here", "pip install 'hpotool[tensorboard]'") from None
         self._root = Path(folder).expanduser()
+        if self._root.exists() and not self._root.is_dir():  # would be tried again for ever
+            raise InputError(f"{folder} is a file, and TensorBoard reads folders", "--address runs")
         self._folder = self._root
 
     def open(self, study: TrackedRun, job_id: str) -> None:

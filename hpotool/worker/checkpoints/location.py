@@ -37,7 +37,10 @@ class CheckpointLocation:
             remote, path = StoreCalls(text, Patience()).call(fsspec.core.url_to_fs, text)
         except (CheckpointStoreError, FileNotFoundError) as error:
             shown = _PASSWORD.sub("://…@", text)
-            raise InputError(f"the checkpoint store {shown} cannot be used: {error.__cause__ or error}") from error
+            raise InputError(
+                f"the store {shown} cannot be used: {error.__cause__ or error}",
+                "a folder like /shared/checkpoints, or a URL of fsspec like s3://bucket/folder",
+            ) from error
         return cls(path.rstrip("/"), remote)
 
     @property

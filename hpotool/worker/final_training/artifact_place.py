@@ -48,7 +48,10 @@ class ArtifactPlace:
             else:
                 self._write_and_remove(f"{self._location.path}/.hpotool-{uuid.uuid4().hex}")
         except (OSError, CheckpointStoreError) as error:
-            raise InputError(f"--artifacts: {self.name} cannot be written: {_say(error)}") from error
+            raise InputError(
+                f"--artifacts: {self.name} cannot be written: {_say(error)}",
+                "name another folder: --artifacts models",
+            ) from error
 
     def put(self, folder: Path) -> None:
         """Copy everything below the folder to the place; a store that is away is waited for.

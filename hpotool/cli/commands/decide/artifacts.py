@@ -9,11 +9,13 @@ import typer
 
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, say, show
-from hpotool.errors import paste
+from hpotool.errors import NotFoundError, paste
 from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from optuna import Study
 
     from hpotool.analysis.finals.finals import Final
 
@@ -49,7 +51,10 @@ def artifacts(
         final for final in list_finals(loaded) if trial is None or wanted == final.point or final.number == trial
     ]
     kept = [final for final in found if final.place is not None]
+    start = paste("run", "--study", loaded.study_name, "--trial", str(_some_trial(loaded, trial)), "--final")
     if fetch is not None:
+        if not kept:
+            raise NotFoundError("no final training has kept any files", start)
         kept = kept[-1:]
         _fetch(kept, fetch)
     rows = [
@@ -64,7 +69,6 @@ def artifacts(
         for final in kept
         for file in final.files
     ]
-    start = paste("run", "--study", loaded.study_name, "--trial", str(trial or 0), "--final")
     show(
         Answer(
             data=[final.as_data() for final in kept],
@@ -74,6 +78,25 @@ def artifacts(
         ),
         format,
     )
+
+
+def _some_trial(study: Study, number: int | None) -> int:
+    """The trial that was asked for, or else the one that a person would train: the best, if there is one.
+
+    Raises:
+        NotFoundError: the study has no such trial.
+    """
+    trials = study.get_trials(deepcopy=False)
+    if number is not None and all(trial.number != number for trial in trials):
+        raise NotFoundError(
+            f"study {study.study_name!r} has no trial {number}", paste("trials", "--study", study.study_name)
+        )
+    if number is not None:
+        return number
+    try:
+        return int(study.best_trial.number)
+    except (ValueError, RuntimeError):  # no trial is complete, or the study has several metrics
+        return 0
 
 
 def _fetch(finals: Sequence[Final], folder: Path) -> None:

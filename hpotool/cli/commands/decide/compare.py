@@ -32,7 +32,11 @@ def compare(
     metric: Annotated[
         str | None,
         typer.Option(
-            "--metric", "-m", help="The metric to compare by [default: the only one].", show_default=False
+            "--metric",
+            "-m",
+            metavar="NAME",
+            help="The metric to compare by [default: the only one].",
+            show_default=False,
         ),
     ] = None,
     confidence: Annotated[

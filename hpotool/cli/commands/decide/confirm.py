@@ -28,7 +28,14 @@ def confirm(
     study: StudyOption = None,
     top: Annotated[
         int | None,
-        typer.Option("--top", "-n", metavar="K", min=0, help="The K best points (5; 0 if others are named)."),
+        typer.Option(
+            "--top",
+            "-n",
+            metavar="K",
+            min=0,
+            help="The K best points [default: 5; 0 if others are named].",
+            show_default=False,
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", metavar="N", min=2, help="Replicates of each point.")] = 5,
     trial: Annotated[

@@ -46,7 +46,9 @@ _ENDINGS = {
 
 
 def export(
-    what: Annotated[What, typer.Argument(help="The parameters of the best trial, or all trials.")] = What.PARAMS,
+    what: Annotated[
+        What, typer.Argument(metavar="WHAT", help="params: those of the best trial; trials: all of them.")
+    ] = What.PARAMS,
     study: StudyOption = None,
     trial: Annotated[
         int | None,
@@ -73,7 +75,9 @@ def export(
         typer.Option(
             "--format",
             "-f",
-            help="[default: from the file's ending, else yaml for params, csv for trials]",
+            metavar="FORMAT",
+            help="csv, json, yaml or parquet "
+            "[default: from the file's ending, else yaml for params, csv for trials]",
             show_default=False,
         ),
     ] = None,

@@ -39,7 +39,7 @@ _ENDINGS = {
 def report(
     studies: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[STUDY]...", help="One study, or several.", autocompletion=complete_study),
+        typer.Argument(metavar="STUDY...", help="One study, or several.", autocompletion=complete_study),
     ] = None,
     named: Annotated[
         list[str] | None,
@@ -55,7 +55,10 @@ def report(
     ] = None,
     format: Annotated[
         ReportFormat | None,
-        typer.Option("--format", "-f", help="[default: from the file's ending, else html]", show_default=False),
+        typer.Option(
+            "--format", "-f", metavar="FORMAT", show_default=False,
+            help="html or markdown [default: from the file's ending, else html]",
+        ),
     ] = None,
     is_opened: Annotated[bool, typer.Option("--open", help="Open the report once it is written.")] = False,
     storage: StorageOption = None,

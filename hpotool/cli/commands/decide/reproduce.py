@@ -11,12 +11,13 @@ import typer
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, say, show
 from hpotool.cli.screen.text import words
-from hpotool.errors import EXIT_DONE, EXIT_FAILED, InputError
+from hpotool.errors import EXIT_DONE, EXIT_FAILED, InputError, paste
 
 if TYPE_CHECKING:
     from hpotool.study.origins.recipe import Recipe
 
 _ANYWAY = "bring that data back to these paths, or link it there; --anyway runs it all the same"
+_WRITE_LOCK = "hpotool reproduce STUDY TRIAL writes a folder with a lock.json"
 
 
 def reproduce(
@@ -26,11 +27,19 @@ def reproduce(
     study: StudyOption = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The folder to write [default: STUDY-TRIAL].", show_default=False),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="The folder to write [default: STUDY-TRIAL].",
+            show_default=False,
+        ),
     ] = None,
     code: Annotated[
         Path,
-        typer.Option("--code", help="A git repository or folder with the code, and the study's data."),
+        typer.Option(
+            "--code", metavar="FOLDER", help="A git repository or folder with the code, and the study's data."
+        ),
     ] = Path(),
     run: Annotated[
         Path | None,
@@ -44,7 +53,11 @@ def reproduce(
     if run is not None:
         return _run(_read_lock(run), format, anyway=anyway)
     if trial is None:
-        raise InputError("reproduce needs the number of a trial", "hpotool reproduce 7")
+        raise InputError(
+            "reproduce needs the number of a trial", paste("reproduce", *([study] if study else []), "7")
+        )
+    if not code.exists():
+        raise InputError(f"--code: there is nothing at {code}", f"paths are relative to {Path.cwd()}")
     from hpotool.analysis.origins.recipe import read_recipe
     from hpotool.cli.database import connect, load_study
     from hpotool.origins.reproduction import write_reproduction
@@ -76,9 +89,9 @@ def _read_lock(path: Path) -> Recipe:
     try:
         return Recipe.of(json.loads(path.read_text()))
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        raise InputError(f"{path} cannot be read: {error.strerror}", _WRITE_LOCK) from error
     except ValueError as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+        raise InputError(f"{path} cannot be read: {error}", _WRITE_LOCK) from error
 
 
 def _differences_of_data(recipe: Recipe, folder: Path) -> list[str]:

@@ -25,17 +25,21 @@ def budget(
     study: StudyOption = None,
     trials: Annotated[str | None, _limit("--trials", "N", "Number of trials to finish; +10 adds ten.")] = None,
     wall: Annotated[str | None, _limit("--wall", "12h", "Time since the first attempt.")] = None,
-    gpu_hours: Annotated[str | None, _limit("--gpu-hours", "H", "GPU hours used.")] = None,
-    cost: Annotated[str | None, _limit("--cost", "C", "Total cost, from the prices.")] = None,
+    gpu_hours: Annotated[str | None, _limit("--gpu-hours", "H", "GPU-hours that attempts have used.")] = None,
+    cost: Annotated[str | None, _limit("--cost", "C", "Total cost, in the currency of --price.")] = None,
     price: Annotated[
-        list[str] | None, _limit("--price", "DEVICE=C", "Price per hour, by part of the device's name.")
+        list[str] | None,
+        _limit(
+            "--price", "DEVICE=C", "Price per hour of GPUs with this in their name, as in H100=2.5, or cpu=0.05."
+        ),
     ] = None,
     target: Annotated[str | None, _limit("--target", "X", "Stop at this value; {metric: X} with several.")] = None,
     patience: Annotated[
         str | None, _limit("--patience", "N", "Stop after this many finished trials without improvement.")
     ] = None,
     regret: Annotated[
-        str | None, _limit("--regret", "X", "Stop when further search can hardly gain more than this.")
+        str | None,
+        _limit("--regret", "X", "Stop when further search can hardly gain more than this, in the metric's units."),
     ] = None,
     failed: Annotated[str | None, _limit("--failed", "N", "Stop after this many failed trials.")] = None,
     storage: StorageOption = None,
@@ -45,7 +49,7 @@ def budget(
 
     A finished study continues when a limit is raised; workers that have left must be started again.
     """
-    from hpotool.cli.database import connect, identify_study
+    from hpotool.cli.database import connect, identify_study, say_if_nobody_works
     from hpotool.storage.control.creation import read_spec
 
     given = {"trials": trials, "wall": wall, "gpu_hours": gpu_hours, "cost": cost, "target": target}
@@ -59,6 +63,8 @@ def budget(
     used, reached = _usage(connection, study_id, spec)
     if changes and reached is not None:
         say(f"{reached.reason}: with this limit, the study is done")
+    elif changes:
+        say_if_nobody_works(connection, name)
     show(_answer(spec, used, reached), format)
 
 

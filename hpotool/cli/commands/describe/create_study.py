@@ -35,7 +35,7 @@ def _flag(name: str, example: str, help: str) -> Any:
 
 def create_study(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="The study file.", show_default=False)
+        Path | None, typer.Argument(metavar="FILE", help="The study file.", show_default=False)
     ] = None,
     study: Annotated[str | None, _flag("--study", "NAME", "The study's name.")] = None,
     objective: Annotated[
@@ -52,18 +52,23 @@ def create_study(
         list[str] | None,
         _flag("--param", "'lr=float(1e-5, 1e-1, log)'", "A parameter; also n=int(1, 9), k=choice(a, b)."),
     ] = None,
-    trials: Annotated[str | None, _flag("--trials", "N", "Number of trials to finish.")] = None,
-    timeout: Annotated[str | None, _flag("--timeout", "30m", "Time limit of one attempt.")] = None,
-    sampler: Annotated[str | None, _flag("--sampler", "NAME", "tpe, random, grid, gp, cmaes, nsga2, …")] = None,
+    trials: Annotated[
+        str | None, _flag("--trials", "N", "Number of trials to finish [default: no limit].")
+    ] = None,
+    timeout: Annotated[str | None, _flag("--timeout", "30m", "Time limit of a trial [default: none].")] = None,
+    sampler: Annotated[
+        str | None, _flag("--sampler", "NAME", "tpe, random, grid, gp, cmaes, nsga2, … [default: auto].")
+    ] = None,
     seed: Annotated[str | None, _flag("--seed", "N", "Makes the study reproducible.")] = None,
-    pruner: Annotated[str | None, _flag("--pruner", "NAME", "none, median, hyperband, asha, …")] = None,
+    pruner: Annotated[str | None, _flag("--pruner", "NAME", "median, hyperband, asha, … [default: none].")] = None,
     assignments: SetOption = None,
     if_changed: Annotated[
         list[Watched] | None,
         typer.Option(
             "--if-changed",
-            help="Create NAME-DATE, from the best points of the last such study, if this has changed since; "
-            "else print no name. Can be repeated.",
+            metavar="WHAT",
+            help="If data, code or space has changed: create NAME-DATE from the best points of the last study; "
+            "else print no name; can be repeated.",
             show_default=False,
         ),
     ] = None,

@@ -79,6 +79,7 @@ def enqueue(
 def _queue(connection: Connection, name: str, points: list[str], from_study: str | None, top: int) -> list[int]:
     """Queue the given points, or the best of another study; return the numbers of their trials."""
     from hpotool.api.actor import current_actor
+    from hpotool.cli.database import say_if_nobody_works
     from hpotool.cli.points import read_points
     from hpotool.storage.control.queueing import enqueue_points
     from hpotool.storage.control.studies import list_studies, read_progress
@@ -91,6 +92,7 @@ def _queue(connection: Connection, name: str, points: list[str], from_study: str
     if progress.budget_trials is not None and progress.finished >= progress.budget_trials:
         say(f"the budget of {progress.budget_trials} trials is used up; increase it to run them")
     say(f"queued {count_of(len(numbers), 'trial')} of study {name!r}{_say_which(numbers)}")
+    say_if_nobody_works(connection, name)
     return numbers
 
 
@@ -131,6 +133,10 @@ def _best_points(connection: Connection, name: str, source: str, top: int) -> li
     from hpotool.storage.control.queueing import known_space
     from hpotool.storage.control.studies import has_replicates
 
+    if source == name:
+        raise InputError(
+            f"--from-study names {name!r} itself", f"to measure its best again: {paste('confirm', name)}"
+        )
     target = load_study(connection, name)
     space = known_space(connection, target._study_id)
     replicates = has_replicates(connection, source)

@@ -29,7 +29,7 @@ def init(
     source: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]",
+            metavar="FILE",
             help="A Python script, a Weights & Biases sweep, or a config of Hydra's Optuna sweeper.",
             show_default=False,
         ),

@@ -36,7 +36,11 @@ CodeOption = Annotated[
 ]
 CheckpointsOption = Annotated[
     str | None,
-    typer.Option(metavar="PATH|URL", help="Folder or fsspec URL that all workers share.", show_default=False),
+    typer.Option(
+        metavar="PATH|URL",
+        help="Folder or fsspec URL that all workers share [default: below HPOTOOL_HOME on each machine].",
+        show_default=False,
+    ),
 ]
 HpotoolOption = Annotated[
     str | None,

@@ -10,7 +10,7 @@ import typer
 
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, say, show
-from hpotool.errors import EXIT_DONE, EXIT_FAILED, HpotoolError
+from hpotool.errors import EXIT_DONE, EXIT_FAILED, HpotoolError, InputError
 from hpotool.study.wording import count_of
 
 if TYPE_CHECKING:
@@ -55,6 +55,10 @@ def doctor(
     """
     from hpotool.doctor.examine import examine_database, examine_machine
 
+    if not host and (hpotool or ssh_options):
+        raise InputError(
+            "--hpotool and --ssh-options are for --host, which is missing", "hpotool doctor --host gpu1"
+        )
     found = examine_machine()
     connection, error = _connection(storage)
     of_database = examine_database(connection, error)

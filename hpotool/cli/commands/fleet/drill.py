@@ -28,13 +28,13 @@ _ALL = "kill,stop,cut,lock,leave"
 
 def drill(
     workers: Annotated[
-        int, typer.Option(min=0, help="Workers to start on this machine; 0: only those that join.")
+        int, typer.Option(metavar="N", min=0, help="Workers to start on this machine; 0: only those that join.")
     ] = 3,
-    trials: Annotated[int, typer.Option(min=4, help="Trials that must finish.")] = 24,
+    trials: Annotated[int, typer.Option(metavar="N", min=4, help="Trials that must finish.")] = 24,
     allow: Annotated[
         str, typer.Option(metavar="LIST", help="Attacks that are allowed, separated by commas.")
     ] = _ALL,
-    attacks: Annotated[int, typer.Option(min=0, help="How many attacks to make.")] = 10,
+    attacks: Annotated[int, typer.Option(metavar="N", min=0, help="How many attacks to make.")] = 10,
     joined: Annotated[
         bool,
         typer.Option("--joined", help="Also strike workers on this machine that joined the drill by themselves."),
@@ -47,7 +47,12 @@ def drill(
     ] = "10m",
     seed: Annotated[
         int | None,
-        typer.Option(min=0, help="Repeat the attacks of an earlier drill [default: random].", show_default=False),
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Repeat the attacks of an earlier drill [default: random].",
+            show_default=False,
+        ),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the study and the logs.")] = False,
     storage: StorageOption = None,

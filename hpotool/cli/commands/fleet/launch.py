@@ -23,10 +23,23 @@ from hpotool.cli.options import PoolOption, StorageOption, StudyOption
 from hpotool.errors import InputError
 
 _CpusOption = Annotated[
-    int | None, typer.Option("--cpus", metavar="N", min=1, help="CPU cores for each worker.", show_default=False)
+    int | None,
+    typer.Option(
+        "--cpus",
+        metavar="N",
+        min=1,
+        help="CPU cores for each worker [default: the cluster's].",
+        show_default=False,
+    ),
 ]
 _MemoryOption = Annotated[
-    str | None, typer.Option("--memory", metavar="SIZE", help="Memory for each worker.", show_default=False)
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        help="Memory for each worker, like 16G [default: the cluster's].",
+        show_default=False,
+    ),
 ]
 
 
@@ -92,9 +105,16 @@ def slurm(
     gpus: GpusOption = 0,
     time: Annotated[
         str | None,
-        typer.Option(metavar="LIMIT", help="Time limit of a job: 90 (minutes) or 4:00:00.", show_default=False),
+        typer.Option(
+            metavar="LIMIT",
+            help="Time limit of a job: 90 (minutes) or 4:00:00 [default: the partition's].",
+            show_default=False,
+        ),
     ] = None,
-    partition: Annotated[str | None, typer.Option(metavar="NAME", show_default=False)] = None,
+    partition: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A Slurm partition [default: the cluster's].", show_default=False),
+    ] = None,
     cpus: _CpusOption = None,
     memory: _MemoryOption = None,
     sbatch: Annotated[
@@ -166,12 +186,17 @@ def kubernetes(
             show_default=False,
         ),
     ] = None,
-    namespace: Annotated[str | None, typer.Option(metavar="NAME", show_default=False)] = None,
+    namespace: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A Kubernetes namespace [default: the context's].", show_default=False),
+    ] = None,
     context: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A kubectl context.", show_default=False)
+        str | None,
+        typer.Option(metavar="NAME", help="A context of kubectl [default: the current one].", show_default=False),
     ] = None,
     queue: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A local queue of Kueue.", show_default=False)
+        str | None,
+        typer.Option(metavar="NAME", help="A local queue of Kueue, if the cluster has it.", show_default=False),
     ] = None,
     hpotool: Annotated[str, typer.Option(metavar="PATH", help="Path of hpotool in the image.")] = "hpotool",
     worker_options: WorkerOptionsOption = "",

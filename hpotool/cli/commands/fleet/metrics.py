@@ -10,14 +10,17 @@ import typer
 from hpotool.cli.options import StorageOption
 from hpotool.cli.output import say
 from hpotool.cli.serving import AllowHostOption, HostOption, PortOption, end_on_signals, read_login
+from hpotool.errors import InputError
+
+_HOST, _PORT = "127.0.0.1", 9464
 
 
 def metrics(
     serve: Annotated[
         bool, typer.Option("--serve", help="Serve it at /metrics, until Ctrl-C (--host, --port, --allow-host).")
     ] = False,
-    host: HostOption = "127.0.0.1",
-    port: PortOption = 9464,
+    host: HostOption = _HOST,
+    port: PortOption = _PORT,
     allow_host: AllowHostOption = None,
     storage: StorageOption = None,
 ) -> None:
@@ -30,6 +33,10 @@ def metrics(
     from hpotool.server.metrics_server import MetricsServer
     from hpotool.settings import read_pulse
 
+    if not serve and ((host, port) != (_HOST, _PORT) or allow_host):
+        raise InputError(
+            "--host, --port and --allow-host are for --serve, which is missing", "hpotool metrics --serve"
+        )
     page = MetricsPage.of(connect(storage), read_pulse())
     if not serve:
         sys.stdout.write(page.text().decode())

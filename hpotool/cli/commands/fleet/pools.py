@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def pools(
     pool: Annotated[
         str | None,
-        typer.Argument(metavar="[POOL]", help="Only this pool.", show_default=False, autocompletion=complete_pool),
+        typer.Argument(metavar="POOL", help="Only this pool.", show_default=False, autocompletion=complete_pool),
     ] = None,
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
@@ -57,14 +57,17 @@ def share(
         ),
     ] = None,
     priority: Annotated[
-        str | None, typer.Option(metavar="N", help="Greater ones go first.", show_default=False)
+        str | None, typer.Option(metavar="N", help="Greater ones go first [default: 0].", show_default=False)
     ] = None,
     weight: Annotated[
         str | None,
-        typer.Option(metavar="W", help="Share among studies of the same priority.", show_default=False),
+        typer.Option(
+            metavar="W", help="Share among studies of the same priority [default: 1].", show_default=False
+        ),
     ] = None,
     max_running: Annotated[
-        str | None, typer.Option(metavar="N", help="Trials at the same time.", show_default=False)
+        str | None,
+        typer.Option(metavar="N", help="Most trials at the same time [default: no limit].", show_default=False),
     ] = None,
     owner: Annotated[
         str | None, typer.Option(metavar="NAME", help="Whose quota it uses.", show_default=False)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hpotool.storage.fleet.quarantines import Quarantine
 
 _EVERY = "all"
+_LASTS = "24h"
 
 
 def quarantine(
@@ -35,7 +36,10 @@ def quarantine(
             show_default=False,
         ),
     ] = None,
-    lasts: Annotated[str, typer.Option("--for", metavar="DURATION", help="With --add: how long.")] = "24h",
+    lasts: Annotated[
+        str | None,
+        typer.Option("--for", metavar="DURATION", help="With --add: how long [default: 24h].", show_default=False),
+    ] = None,
     reason: Annotated[
         str, typer.Option("--reason", metavar="TEXT", help="With --add: why.", show_default=False)
     ] = "",
@@ -59,7 +63,11 @@ def quarantine(
         raise InputError("--add and --lift cannot go together", "hpotool quarantine --lift PLACE")
     if add is None and reason:
         raise InputError("--reason says why a place is added, but --add is missing", "--add PLACE --reason TEXT")
-    duration = read_duration("--for", lasts, "2h")
+    if add is None and lasts is not None:
+        raise InputError("--for says how long a place is added, but --add is missing", "--add PLACE --for 2h")
+    if add is not None and not add.strip():
+        raise InputError("--add names no host or GPU", "hpotool workers lists the hosts: --add HOST")
+    duration = read_duration("--for", lasts or _LASTS, "2h")
     connection = connect(storage)
     study_id, name = (identify_study if add is None else adopt_study)(connection, study)
     if add is not None:

@@ -24,7 +24,10 @@ class By(str, Enum):
 
 def usage(
     by: Annotated[
-        By, typer.Option("--by", help="What to sum up by; the project is the tag of that name.")
+        By,
+        typer.Option(
+            "--by", metavar="WHAT", help="Sum up by owner, project (the tag of that name), study, outcome or pool."
+        ),
     ] = By.OWNER,
     since: Annotated[str, typer.Option(metavar="DURATION", help="How far back, until now.")] = "30d",
     storage: StorageOption = None,

@@ -28,7 +28,7 @@ def clean(
         str | None,
         typer.Option(
             metavar="DURATION",
-            help="Keep newer files; also remove old logs and copies of unfinished studies.",
+            help="Keep files newer than this, like 7d; also remove old logs and copies of unfinished studies.",
             show_default=False,
         ),
     ] = None,

@@ -27,7 +27,11 @@ def clone(
     name: Annotated[str, typer.Argument(metavar="NEW_NAME", help="The new study's name.")],
     what: Annotated[
         With,
-        typer.Option("--with", help="Copy only the settings, also the points (to run again), or also the trials."),
+        typer.Option(
+            "--with",
+            metavar="WHAT",
+            help="settings only; points: also the points, to run again; or trials: also the trials.",
+        ),
     ] = With.SETTINGS,
     storage: StorageOption = None,
 ) -> None:

@@ -37,7 +37,9 @@ def events(
     ] = None,
     last: Annotated[int, typer.Option("--last", "-n", metavar="N", min=1, help="Only the last N events.")] = 50,
     storage: StorageOption = None,
-    format: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TABLE,
+    format: Annotated[
+        Format, typer.Option("--format", metavar="FORMAT", help="table, json, csv, yaml or value.")
+    ] = Format.TABLE,
 ) -> None:
     """List what happened in a study: every change of a trial's state, by whom and why."""
     from hpotool.cli.database import connect, identify_study

@@ -51,16 +51,21 @@ _UNTOLD = "cannot be told from noise"
 def importance(
     study: StudyOption = None,
     metric: Annotated[
-        str | None, typer.Option("--metric", "-m", help="Only this metric [default: each].", show_default=False)
+        str | None,
+        typer.Option(
+            "--metric", "-m", metavar="NAME", help="Only this metric [default: each].", show_default=False
+        ),
     ] = None,
     target: Annotated[
-        Target, typer.Option(help="metrics: what moves them; failures: what makes trials fail.")
+        Target,
+        typer.Option(metavar="WHAT", help="metrics: what moves them; failures: what makes trials fail."),
     ] = Target.METRICS,
     evaluator: Annotated[
         Evaluator,
         typer.Option(
+            metavar="NAME",
             help="kernel-anova: what moves the metric anywhere, and how sure that is; "
-            "ped-anova: what sets the best tenth of the trials apart; fanova: a forest's answer to the first."
+            "ped-anova: what sets the best tenth of the trials apart; fanova: a forest's answer to the first.",
         ),
     ] = Evaluator.KERNEL_ANOVA,
     storage: StorageOption = None,

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from optuna import Study
 
 
+_KINDS = (
+    "history, slice, parallel, contour, rank, importance, edf (values reached), reports, timeline, pareto "
+    "or hypervolume."
+)
+
+
 class What(str, Enum):
     """The kinds of plot."""
 
@@ -36,11 +42,11 @@ class What(str, Enum):
 
 def plot(
     context: typer.Context,
-    what: Annotated[What, typer.Argument(help="The kind of plot.")] = What.HISTORY,
+    what: Annotated[What, typer.Argument(metavar="WHAT", help=_KINDS)] = What.HISTORY,
     more: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="STUDY",
+            metavar="STUDY...",
             help="Further studies in the same plot (history, edf).",
             show_default=False,
         ),
@@ -48,7 +54,9 @@ def plot(
     study: StudyOption = None,
     metric: Annotated[
         str | None,
-        typer.Option("--metric", "-m", help="The metric [default: the first].", show_default=False),
+        typer.Option(
+            "--metric", "-m", metavar="NAME", help="The metric [default: the first].", show_default=False
+        ),
     ] = None,
     parameters: Annotated[
         list[str] | None,

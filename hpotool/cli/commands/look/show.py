@@ -31,7 +31,7 @@ _NAMES_WIDTH = 11  # the length of the longest name in a description
 
 def show_study_or_trial(
     trial: Annotated[
-        int | None, typer.Argument(metavar="[TRIAL]", help="A trial's number [default: show the study].", min=0)
+        int | None, typer.Argument(metavar="TRIAL", help="A trial's number [default: show the study].", min=0)
     ] = None,
     study: StudyOption = None,
     lineage: Annotated[

@@ -23,7 +23,7 @@ def studies(
     pattern: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PATTERN]", help="Only studies with a matching name, like 'digits-*'.", show_default=False
+            metavar="PATTERN", help="Only studies with a matching name, like 'digits-*'.", show_default=False
         ),
     ] = None,
     tag: Annotated[

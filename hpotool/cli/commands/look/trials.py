@@ -33,7 +33,12 @@ def trials(
     study: StudyOption = None,
     state: Annotated[
         list[State] | None,
-        typer.Option("--state", help="Only trials in this state; can be repeated.", show_default=False),
+        typer.Option(
+            "--state",
+            metavar="STATE",
+            help="Only trials that are waiting, running, complete, pruned or fail; can be repeated.",
+            show_default=False,
+        ),
     ] = None,
     failed: Annotated[
         bool, typer.Option("--failed", help="Only trials that failed and were not retried.")

@@ -28,7 +28,9 @@ def notify(
     ] = False,
     list_: Annotated[bool, typer.Option("--list", help="Show the study's notifications; send nothing.")] = False,
     storage: StorageOption = None,
-    format: Annotated[Format, typer.Option("--format", help="Output format of --list.")] = Format.TABLE,
+    format: Annotated[
+        Format, typer.Option("--format", metavar="FORMAT", help="With --list: table, json, csv, yaml or value.")
+    ] = Format.TABLE,
     holder: Annotated[str | None, typer.Option(hidden=True)] = None,
     parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> int:

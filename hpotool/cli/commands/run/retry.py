@@ -36,7 +36,7 @@ def retry(
 ) -> None:
     """Queue failed trials again, with the same parameters, seed and checkpoints."""
     from hpotool.api.actor import current_actor
-    from hpotool.cli.database import adopt_study, connect
+    from hpotool.cli.database import adopt_study, connect, say_if_nobody_works
     from hpotool.storage.control.orders import retry_trial
 
     conditions = _read_conditions(where or [])
@@ -55,6 +55,8 @@ def retry(
             refused.append(error)
         else:
             say(f"trial {trial} is queued again, as trial {number}")
+    if len(refused) < len(wanted):
+        say_if_nobody_works(connection, name)
     _raise_all(refused)
 
 

@@ -28,12 +28,16 @@ class Tracker(str, Enum):
 
 def track(
     study: StudyOption = None,
-    to: Annotated[Tracker | None, typer.Option("--to", help="The tracker.", show_default=False)] = None,
+    to: Annotated[
+        Tracker | None,
+        typer.Option("--to", metavar="TRACKER", help="mlflow, wandb or tensorboard.", show_default=False),
+    ] = None,
     address: Annotated[
         str | None,
         typer.Option(
-            metavar="URL|FOLDER|PROJECT",
-            help="Its address [default: from the study file, or the tracker's own variables].",
+            metavar="ADDRESS",
+            help="URL, folder or project of the tracker "
+            "[default: from the study file, or the tracker's own variables].",
             show_default=False,
         ),
     ] = None,
@@ -52,7 +56,9 @@ def track(
         bool, typer.Option("--status", help="Show the progress of each export; send nothing.")
     ] = False,
     storage: StorageOption = None,
-    format: Annotated[Format, typer.Option("--format", help="Output format of --status.")] = Format.TABLE,
+    format: Annotated[
+        Format, typer.Option("--format", metavar="FORMAT", help="With --status: table, json, csv, yaml or value.")
+    ] = Format.TABLE,
     holder: Annotated[str | None, typer.Option(hidden=True)] = None,
     parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> int:
@@ -71,6 +77,8 @@ def track(
         return EXIT_DONE
     if to is None:
         raise InputError("no tracker was given", f"{paste('track', name)} --to mlflow")
+    if experiment is not None and to is not Tracker.MLFLOW:
+        raise InputError("--experiment is for mlflow only", paste("track", name, "--to", to.value))
     if parent is not None:
         end_with_parent(parent)
     until = "sent" if once else "told" if follow else "over"

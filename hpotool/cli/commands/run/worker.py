@@ -57,7 +57,9 @@ def worker(
     workers: Annotated[
         int, typer.Option(metavar="N", min=1, help="Workers per slot; restarted if they crash.")
     ] = 1,
-    if_busy: Annotated[IfBusy, typer.Option(help="What to do if the GPU is in use.")] = IfBusy.SHARE,
+    if_busy: Annotated[
+        IfBusy, typer.Option(metavar="ACTION", help="If the GPU is in use: wait, skip or share.")
+    ] = IfBusy.SHARE,
     checkpoints: Annotated[
         str | None,
         typer.Option(
@@ -73,7 +75,7 @@ def worker(
         str | None,
         typer.Option(
             metavar="DURATION",
-            help="Leave after a database outage of this length [default: wait as long as it takes].",
+            help="Leave after a database outage of this length, like 30m [default: wait as long as it takes].",
             show_default=False,
         ),
     ] = None,
@@ -81,21 +83,21 @@ def worker(
         str | None,
         typer.Option(
             metavar="DURATION",
-            help="Wait this long for the database at the start, then exit with code 4.",
+            help="Wait this long for the database at the start, like 10m, then exit with code 4 [default: 0s].",
             show_default=False,
         ),
     ] = None,
-    breaker: Annotated[
+    no_breaker: Annotated[
         bool,
-        typer.Option("--breaker/--no-breaker", help="Leave if everything fails on this worker but not on others."),
-    ] = True,
-    log_format: Annotated[LogFormat, typer.Option(help="Format of the log.")] = LogFormat.TEXT,
+        typer.Option("--no-breaker", help="Stay even if everything fails on this worker but not on others."),
+    ] = False,
+    log_format: Annotated[LogFormat, typer.Option(metavar="FORMAT", help="text or json.")] = LogFormat.TEXT,
     only_objective: Annotated[
         list[str] | None,
         typer.Option(
             "--only-objective",
-            metavar="MODULE:FUNCTION",
-            help="Refuse a study that names any other code; can be repeated "
+            metavar="CODE",
+            help="Refuse a study that names any other code than this MODULE:FUNCTION; can be repeated "
             "[default: HPOTOOL_ALLOW, else everything is allowed].",
             show_default=False,
         ),
@@ -119,7 +121,7 @@ def worker(
         grace,
         give_up_after,
         wait_for_database,
-        breaker,
+        not no_breaker,
         log_format,
         tuple(only_objective or ()),
         pool,

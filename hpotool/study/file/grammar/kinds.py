@@ -338,7 +338,8 @@ class Record:
         if self.short is not None and not isinstance(content, (dict, list)) and content is not None:
             content = {self.short: Entry(node.place, node)}
         if not isinstance(content, dict):
-            return reject(node, f"{self.what} as a mapping, like {self.example}", problems)
+            shape = "list" if self.example.startswith("[") else "mapping"
+            return reject(node, f"{self.what} as a {shape}, like {self.example}", problems)
         values = {}
         for name, entry in content.items():
             if self.ignored_prefix and name.startswith(self.ignored_prefix):

@@ -14,7 +14,7 @@ pytest.importorskip("plotly")
 
 from hpotool.analysis.pictures.metric_view import metric_view
 from hpotool.analysis.pictures.pages import make_figure
-from hpotool.analysis.pictures.picture import compose
+from hpotool.analysis.pictures.picture import compose, shorten
 from hpotool.analysis.pictures.plots import draw, draw_image, ending_of
 from hpotool.errors import InputError, NotFoundError
 from tests.unit.analysis.studies import add, make_study
@@ -211,3 +211,52 @@ def test_without_its_package_it_says_what_to_install(
             study_of("loss"), "history", "png"
         )
     assert caught.value.hint == "pip install 'hpotool[plot]'"
+
+
+def test_names_that_are_too_long_still_tell_parameters_apart() -> None:
+    stages = [f"the_learning_rate_of_the_{which}_stage_for_embeddings" for which in ("second", "third")]
+    short = shorten(["lr", "a_name_of_thirty_six_letters_or_more", *stages], 16)
+    assert short["lr"] == "lr"
+    assert short["a_name_of_thirty_six_letters_or_more"] == "a_name_…_or_more"
+    assert [short[stage] for stage in stages] == ["…second_stage_f…", "…third_stage_fo…"]
+    assert all(len(name) <= 16 for name in short.values())
+
+
+@pytest.mark.parametrize("plot", ["slice", "contour", "parallel"])
+def test_a_page_and_an_image_show_names_that_fit(plot: str) -> None:
+    names = [
+        f"a_parameter_with_a_long_name_in_front_of_its_{which}_half" for which in ("first", "second", "third")
+    ]
+    study = optuna.create_study()
+    study.optimize(lambda trial: sum(trial.suggest_float(name, 0.0, 1.0) for name in names), n_trials=12)
+    page = draw(study, plot)  # type: ignore[arg-type]
+    drawn = draw_image(study, plot, "svg").decode()  # type: ignore[arg-type]
+    for which in ("first", "second", "third"):
+        assert re.search(rf"…\w*{which[-2:]}_half", drawn)
+        assert re.search(rf"(…|\\u2026)\w*{which[-2:]}_half", page)
+
+
+def test_a_long_title_takes_two_lines() -> None:
+    study = study_of("loss")
+    title = compose([study], "history").title
+    assert "\n" not in title
+    long = optuna.create_study(study_name="a-study-with-a-name-of-" + "many-" * 15 + "words")
+    long.add_trials(study.trials)
+    assert all(len(line) <= 100 for line in compose([long], "history").title.split("\n")[1:])
+
+
+@pytest.mark.parametrize("plot", ["contour", "edf"])
+def test_a_plot_of_one_trial_that_would_be_empty_is_refused(plot: str) -> None:
+    study = make_study("loss", directions=["minimize"])
+    add(study, [1.0], {"lr": 0.1, "depth": 3})
+    with pytest.raises(InputError, match=f"{plot} needs at least 2 complete trials; study 'known' has 1"):
+        draw(study, plot)  # type: ignore[arg-type]
+
+
+def test_a_timeline_without_trials_is_refused() -> None:
+    with pytest.raises(InputError, match="no trial that has begun"):
+        draw(make_study("loss", directions=["minimize"]), "timeline")
+
+
+def test_a_page_is_dark_where_the_reader_wants_dark_pages() -> None:
+    assert "prefers-color-scheme: dark" in draw(study_of("loss"), "history")[:2000]

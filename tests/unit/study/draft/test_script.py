@@ -1,5 +1,6 @@
 """Whatever a script says of its options, it is never run, and a draft comes of it that is YAML."""
 
+import re
 import string
 
 import pytest
@@ -113,6 +114,8 @@ def test_clicks_switches_and_options_are_read_too() -> None:
         ("f'val_loss {x:.3f}'", "val_loss", "minimize"),
         ("f'train_loss={x} val_acc={y}'", "val_acc", "maximize"),
         ("f'train_loss={x} accuracy: {y}'", "train_loss", "minimize"),
+        ("'val_loss', x", "val_loss", "minimize"),
+        ("'epoch', 3, 'val_acc:', score(x)", "val_acc", "maximize"),
         ("'nothing'", "loss", "minimize"),
     ],
 )
@@ -120,6 +123,16 @@ def test_the_metric_is_what_the_script_prints_of_other_data(printed: str, metric
     draft = draft_script(f"p.add_argument('--lr', default=0.1)\nprint({printed})", "train.py", "train")
     assert draft.metrics == {metric: direction}
     assert ("patterns" in draft.objective) is (printed != "'nothing'")
+
+
+def test_a_printed_metric_is_found_by_its_pattern() -> None:
+    draft = draft_script("p.add_argument('--lr', default=0.1)\nprint('epoch', 1, 'val_acc', x)", "t.py", "t")
+    assert re.search(draft.objective["patterns"]["val_acc"], "epoch 1 val_acc 0.9625")[1] == "0.9625"  # type: ignore[index]
+
+
+def test_a_metric_is_not_named_like_an_option() -> None:
+    draft = draft_script("p.add_argument('--loss', choices=['l1', 'l2'])\nprint(x)", "t.py", "t")
+    assert draft.metrics == {"val_loss": "minimize"}
 
 
 def test_directions_without_a_name_each_get_one() -> None:

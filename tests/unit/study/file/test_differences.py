@@ -59,6 +59,8 @@ def test_a_file_without_a_seed_resumes_with_the_stored_one() -> None:
         ("max_running=3", "max_running changes from none to 3"),
         ("owner=ann", "owner changes from none to ann"),
         ("preempt=true", "preempt changes from false to true"),
+        ("holdout=[8, 9]", "holdout changes from none to 8, 9"),
+        ("data=[train.csv, s3://b/x]", "data changes from none to train.csv, s3://b/x"),
         ("keep=all", "keep.best changes from 3 to none"),
         (
             "search_space.lr.float=[0.0001, 1]",

@@ -68,7 +68,8 @@ def test_few_trials_edges_and_the_way_to_the_best_are_told() -> None:
     text = drawn(_draw([found]), 200)
     assert "3 trials are few: the order may still change" in text
     assert "the best has lr 0.4999, at the upper edge of [0.001, 0.5]" in text
-    assert "from trial 0, the first, to trial 7, the best of the search, a change at a time, as the model expects loss:" in text
+    title = "from trial 0, the first, to trial 7, the best of the search, a change at a time"
+    assert f"{title}, as the model expects loss:" in text
     assert "       0.9  at first" in text
     assert "       0.1  lr and drop" in text
 
