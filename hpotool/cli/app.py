@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from inspect import signature
 from typing import Annotated, Any
 
@@ -179,6 +180,7 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(_run(words, debug))
 
 
+@cache
 def command_line() -> Any:
     """All commands as one; square brackets in their help texts are shown instead of read as Rich markup."""
     whole = get_command(app)
@@ -217,8 +219,7 @@ def _run(words: list[str], debug: bool) -> int:
 
 def _command_of(words: Sequence[str]) -> str:
     """The command as typed, for the hint to its help, if the error does not know it."""
-    commands = get_command(app).commands  # type: ignore[attr-defined]
-    return f"hpotool {words[0]}" if words and words[0] in commands else "hpotool"
+    return f"hpotool {words[0]}" if words and words[0] in command_line().commands else "hpotool"
 
 
 def _explain(error: Exception, words: Sequence[str]) -> int:
