@@ -180,6 +180,6 @@ def _read_text(file: Path) -> str:
     except FileNotFoundError:
         raise NotFoundError(f"the study file {file} does not exist", f"it was looked up in {Path.cwd()}") from None
     except UnicodeDecodeError:
-        raise InputError(f"the study file {file} is not UTF-8 text") from None
+        raise InputError(f"the study file {file} is not UTF-8 text", f"to see what it is: file {file}") from None
     except OSError as error:
-        raise InputError(f"the study file {file} cannot be read: {error.strerror}") from None
+        raise InputError(f"the study file {file} cannot be read: {error.strerror}", f"ls -ld {file}") from None

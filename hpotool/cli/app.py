@@ -233,7 +233,7 @@ def _explain(error: Exception, words: Sequence[str]) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
             say(error.format_message())
             return EXIT_WRONG_INPUT
-        _say_error(plain_usage_error(error.format_message()), f"{command} --help")
+        _say_error(plain_usage_error(error.format_message(), command), f"{command} --help")
         return EXIT_WRONG_INPUT
     if type(error).__name__ == "Abort":
         return EXIT_INTERRUPTED

@@ -124,3 +124,22 @@ def test_a_value_that_fills_a_page_is_cut_and_a_long_reason_is_brief() -> None:
     assert (len(cell), len(brief), len(line)) == (400, 240, 1_999_999)
     assert cell.endswith("…")
     assert render(value="short").split("|") == ["short"] * 3
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (0, "0 bytes"),
+        (1, "1 bytes"),
+        (1023, "1023 bytes"),
+        (1024, "1.0 KiB"),
+        (1536, "1.5 KiB"),
+        (1024**2 - 1, "1.0 MiB"),
+        (1024**2, "1.0 MiB"),
+        (1024**3 - 1024, "1.0 GiB"),
+        (1024**4, "1.0 TiB"),
+        (5000 * 1024**4, "5000.0 TiB"),
+    ],
+)
+def test_a_size_is_never_a_whole_of_the_next_unit(size: int, said: str) -> None:
+    assert format_size(size) == said

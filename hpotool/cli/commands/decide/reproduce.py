@@ -16,6 +16,7 @@ from hpotool.errors import EXIT_DONE, EXIT_FAILED, InputError
 if TYPE_CHECKING:
     from hpotool.study.origins.recipe import Recipe
 
+_WRITES = "hpotool reproduce TRIAL writes one"
 _ANYWAY = "--anyway runs it all the same"
 
 
@@ -76,9 +77,9 @@ def _read_lock(path: Path) -> Recipe:
     try:
         return Recipe.of(json.loads(path.read_text()))
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        raise InputError(f"{path} cannot be read: {error.strerror}", _WRITES) from error
     except ValueError as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+        raise InputError(f"{path} cannot be read: {error}", _WRITES) from error
 
 
 def _differences_of_data(recipe: Recipe, folder: Path) -> list[str]:
