@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 EXTRAS ?= torch,xgboost,dashboard,cmaes,fsspec,plot,parquet,mlflow,tensorboard,wandb,notify,metrics,dev
 
-.PHONY: help install demo test test-chaos check bench bench-scale settings-matrix sql docs-tables clean
+.PHONY: help install demo test test-chaos check lint types unit bench bench-scale settings-matrix sql docs-tables clean
 .PHONY: test-install test-containers test-lowest test-newest test-pythons test-one-core test-busy test-properties
 .DEFAULT_GOAL := help
 
@@ -33,13 +33,21 @@ demo: install  ## tune a real XGBoost model with two workers on an embedded Post
 	$(BIN)/hpotool importance --study $(DEMO)
 	@echo "next: $(BIN)/hpotool dashboard"
 
+# Beside each other: the tests wait for one core at their beginning and end, and the linters use only one.
 check: install  ## lint, format, import contracts, types, unit tests
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target unit types lint
+
+lint: install  ## only the linters, the format and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/mypy
 	$(BIN)/deptry --no-ansi .
-	$(BIN)/pytest -q -n 2 tests/unit
+
+types: install  ## only the type checker
+	$(BIN)/mypy
+
+unit: install  ## only the unit tests
+	$(BIN)/pytest -q -n 2 --dist worksteal tests/unit
 
 ON_NEWEST := optuna_contract.py attempts.py branches.py postgres_storage.py schema.py control.py refusals.py \
 	settings_matrix.py

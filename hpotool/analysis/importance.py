@@ -310,7 +310,8 @@ def _check_trials(study_name: str, metric: str, trials: Sequence[FrozenTrial], i
     if len({trial.values[index] for trial in trials}) == 1:
         raise InputError(
             f"all {len(trials)} complete trials of study {study_name!r} have the same {metric} "
-            f"({trials[0].values[index]:g}), so no parameter made a difference"
+            f"({trials[0].values[index]:g}), so no parameter made a difference",
+            paste("trials", "--study", study_name),
         )
 
 

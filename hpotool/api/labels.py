@@ -41,13 +41,13 @@ def tag(
         InputError: one of the tags is not valid, or the study has no study file.
     """
     chosen = choose_study(study, storage)
-    words = [f"{key}={value}" for key, value in (tags or {}).items()]
+    words = _as_words(tags)
     with closing(chosen.connection) as connection:
         if trial is not None:
             try:
                 changes = read_tags(words)
             except ValueError as error:
-                raise InputError(str(error)) from None
+                raise InputError(str(error), "hpotool.tag(study, {'owner': 'ann'}, trial=3)") from None
             return change_trial_tags(connection, find_study_id(connection, chosen.name), trial, changes)
         if not words:
             return dict(read_spec(connection, chosen.name)[1].tags)
@@ -76,3 +76,15 @@ def note(
         if text is not None:
             write_note(connection, study_id, text, trial, actor=current_actor())
         return read_note(connection, study_id, trial)
+
+
+def _as_words(tags: Mapping[str, str] | None) -> list[str]:
+    """The tags as the command line has them.
+
+    Raises:
+        InputError: a name has an equals sign, behind which its value would begin.
+    """
+    for key in tags or {}:
+        if "=" in key:
+            raise InputError(f"the tag's name {key!r} has an '=' in it", "hpotool.tag(study, {'owner': 'ann'})")
+    return [f"{key}={value}" for key, value in (tags or {}).items()]

@@ -93,7 +93,7 @@ def _checked(name: str) -> str:
     try:
         return check_study_name(name)
     except ValueError as error:
-        raise InputError(f"with its date, {error}") from None
+        raise InputError(f"with its date, {error}", "shorten the study's name in its file") from None
 
 
 def _refuse_unknown(spec: StudySpec, here: Mapping[Kind, Part], watched: Sequence[Watched]) -> None:
@@ -102,7 +102,10 @@ def _refuse_unknown(spec: StudySpec, here: Mapping[Kind, Part], watched: Sequenc
         raise InputError("the study file names no data that could change", "add it: data: [data/train]")
     if "data" in watched and here["data"].missing:
         troubles = [f"{path}: {here['data'].content[path]['trouble']}" for path in here["data"].missing]
-        raise InputError("\n".join(["whether the data has changed cannot be told here", *troubles]))
+        raise InputError(
+            "\n".join(["whether the data has changed cannot be told here", *troubles]),
+            "run this where the data can be read",
+        )
     if "code" in watched and not here["code"].content["files"]:
         raise InputError("the objective's code is not found from here", "run this in the folder of the code")
 

@@ -162,7 +162,7 @@ def _heard_on_stderr() -> Iterator[None]:
 def _look(chosen: ChosenStudy) -> StudyProgress:
     for summary in list_studies(chosen.connection, chosen.name):
         return read_progress(chosen.connection, summary)
-    raise InputError(f"study {chosen.name!r} was deleted during the wait")
+    raise InputError(f"study {chosen.name!r} was deleted during the wait", "hpotool studies lists all studies")
 
 
 def _is_over(progress: StudyProgress) -> bool:

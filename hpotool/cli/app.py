@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from inspect import signature
 from typing import Annotated, Any
 
@@ -174,6 +175,7 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(_run(words, debug))
 
 
+@cache
 def command_line() -> Any:
     """All commands as one, each with its examples.
 
@@ -220,7 +222,7 @@ def _run(words: list[str], debug: bool) -> int:
 def _command_of(words: Sequence[str]) -> str:
     """The command as typed, for the hint to its help, if the error does not know it."""
     named = ["hpotool"]
-    command: Any = get_command(app)
+    command = command_line()
     for word in words:
         command = getattr(command, "commands", {}).get(word)
         if command is None:
@@ -240,7 +242,7 @@ def _explain(error: Exception, words: Sequence[str]) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
             say(error.format_message())
             return EXIT_WRONG_INPUT
-        _say_error(plain_usage_error(error.format_message()), f"{command} --help")
+        _say_error(plain_usage_error(error.format_message(), command), f"{command} --help")
         return EXIT_WRONG_INPUT
     if type(error).__name__ == "Abort":
         return EXIT_INTERRUPTED

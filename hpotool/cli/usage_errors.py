@@ -5,7 +5,22 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 
-# What other programs call a command.
+# What other programs call a command, by the group that it is in.
+_ALSO_CALLED_IN_GROUP = {
+    "hpotool db": {
+        "delete": "destroy",
+        "info": "status",
+        "migrate": "upgrade",
+        "remove": "destroy",
+        "restart": "up",
+        "rm": "destroy",
+        "run": "up",
+        "start": "up",
+        "stop": "down",
+    },
+    "hpotool launch": {"here": "local", "k8s": "kubernetes", "sbatch": "slurm"},
+    "hpotool quota": {"add": "set", "delete": "remove", "rm": "remove"},
+}
 _ALSO_CALLED = {
     "cancel": "stop",
     "continue": "resume",
@@ -32,11 +47,11 @@ _NUMBERS = {
 }
 
 
-def plain_usage_error(message: str) -> str:
-    """The sentence without its prefixes, and with what was probably meant."""
+def plain_usage_error(message: str, group: str = "hpotool") -> str:
+    """The sentence without its prefixes, and with what was probably meant in that group of commands."""
     message = message.rstrip(".")
-    found = (read(message) for read in (_of_choice, _of_command, _of_number, _of_sign, _of_words))
-    return next(filter(None, found), message)
+    found = (read(message) for read in (_of_choice, _of_number, _of_sign, _of_words))
+    return _of_command(message, group) or next(filter(None, found), message)
 
 
 def _of_choice(message: str) -> str | None:
@@ -48,11 +63,12 @@ def _of_choice(message: str) -> str | None:
     return f"{found[1]!r} is not one of {', '.join(choices)}" + _meant(alike)
 
 
-def _of_command(message: str) -> str | None:
+def _of_command(message: str, group: str) -> str | None:
     found = re.match(r"No such command '([^']*)'", message)
-    if found is None or found[1] not in _ALSO_CALLED:
+    known = _ALSO_CALLED if group == "hpotool" else _ALSO_CALLED_IN_GROUP.get(group, {})
+    if found is None or found[1] not in known:
         return None
-    return f"there is no command {found[1]!r}" + _meant([_ALSO_CALLED[found[1]]])
+    return f"there is no command {found[1]!r}" + _meant([known[found[1]]])
 
 
 def _of_number(message: str) -> str | None:

@@ -82,7 +82,7 @@ class Renderer:
 def format_size(size: float) -> str:
     """Return bytes in the largest unit of which there is one."""
     for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if size < 1024:
+        if round(size, 1) < 1024:  # as it is written
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} TiB"

@@ -55,6 +55,20 @@ def test_what_is_proposed_exists(module: Path) -> None:
     assert [each for each in found if each[1]] == []
 
 
+FOR_PEOPLE = [path for folder in ("cli", "api", "analysis") for path in sorted((PACKAGE / folder).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("module", FOR_PEOPLE, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_what_is_refused_has_a_hint(module: Path) -> None:
+    calls = [node for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.Call)]
+    refusals = [
+        node
+        for node in calls
+        if isinstance(node.func, ast.Name) and node.func.id in ("InputError", "NotFoundError")
+    ]
+    assert [ast.unparse(node) for node in refusals if len(node.args) + len(node.keywords) < 2] == []
+
+
 def test_the_check_can_fail() -> None:
     tree = ast.parse("f'hpotool enqueue --form-study {name}'; paste('trails', '--study', name)")
     assert [bool(mistakes(words)) for words in proposals(tree)].count(True) >= 2

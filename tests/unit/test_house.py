@@ -20,6 +20,7 @@ LONGEST_MEDIAN_FUNCTION = 8
 TOGETHER = {
     "analysis/test_replicates.py",
     "cli/test_help.py",
+    "cli/test_wrong_input.py",
     "search/test_early_failures.py",
     "search/test_learning_curves.py",
     "search/test_search_quality.py",

@@ -36,13 +36,15 @@ def _anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_and_option_exists(page: Path) -> None:
-    commands = get_command(app).commands  # type: ignore[attr-defined]
     wrong = []
     for line in re.findall(r"hpotool [a-z][^\n`|#)]*", page.read_text(encoding="utf-8")):
         words = line.split()[1:]
-        command = commands.get(words[0])
+        command = COMMANDS.get(words[0])
         for word in words[1:]:
             command = getattr(command, "commands", {}).get(word, command)
         if command is None:

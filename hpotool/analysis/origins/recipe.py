@@ -40,7 +40,7 @@ def read_recipe(connection: Connection, study: Study, number: int) -> Recipe:
     if number not in trials:
         raise NotFoundError(f"study {study.study_name!r} has no trial {number}", paste("trials", study.study_name))
     trial, name = trials[number], study.study_name
-    _refuse_unfinished(trial)
+    _refuse_unfinished(trial, name)
     _refuse_elsewhere(trial, name)
     _refuse_reused(connection, trial)
     _, spec = read_spec(connection, name)
@@ -79,9 +79,12 @@ def _known_code(code: Mapping[str, Any] | None, number: int) -> Mapping[str, Any
     return code
 
 
-def _refuse_unfinished(trial: FrozenTrial) -> None:
+def _refuse_unfinished(trial: FrozenTrial, name: str) -> None:
     if not trial.state.is_finished():
-        raise InputError(f"trial {trial.number} is {trial.state.name}; it can be reproduced when it has ended")
+        raise InputError(
+            f"trial {trial.number} is {trial.state.name}; it can be reproduced when it has ended",
+            paste("show", str(trial.number), "--study", name),
+        )
 
 
 def _refuse_elsewhere(trial: FrozenTrial, name: str) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from hpotool.cli.app import app, command_line
-from hpotool.cli.usage_errors import _ALSO_CALLED, plain_usage_error
+from hpotool.cli.usage_errors import _ALSO_CALLED, _ALSO_CALLED_IN_GROUP, plain_usage_error
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,7 @@ def test_other_programs_words_lead_to_commands_that_exist() -> None:
     known = {command.name for command in app.registered_commands}
     assert set(_ALSO_CALLED.values()) <= known
     assert not set(_ALSO_CALLED) & known
+    for group, words in _ALSO_CALLED_IN_GROUP.items():
+        there = set(command_line().commands[group.split()[1]].commands)
+        assert set(words.values()) <= there
+        assert not set(words) & there

@@ -132,3 +132,22 @@ def test_a_heading_stands_above_its_numbers_even_if_the_first_row_has_none() -> 
     assert not has_numbers(rows, "is_big")
     assert not has_numbers(rows, "kind")
     assert not has_numbers(rows, "nothing")
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (0, "0 bytes"),
+        (1, "1 bytes"),
+        (1023, "1023 bytes"),
+        (1024, "1.0 KiB"),
+        (1536, "1.5 KiB"),
+        (1024**2 - 1, "1.0 MiB"),
+        (1024**2, "1.0 MiB"),
+        (1024**3 - 1024, "1.0 GiB"),
+        (1024**4, "1.0 TiB"),
+        (5000 * 1024**4, "5000.0 TiB"),
+    ],
+)
+def test_a_size_is_never_a_whole_of_the_next_unit(size: int, said: str) -> None:
+    assert format_size(size) == said

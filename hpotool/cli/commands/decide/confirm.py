@@ -212,7 +212,10 @@ def _moved(spec: StudySpec, point: Point) -> dict[str, object]:
         return dict(point.params)
     values, wrong = check_point(spec.search_space, point.params)
     if wrong:
-        raise InputError("\n".join([f"{point.name} is not in the search space of {spec.name!r}", *wrong.values()]))
+        raise InputError(
+            "\n".join([f"{point.name} is not in the search space of {spec.name!r}", *wrong.values()]),
+            f"its own points can be confirmed: {paste('confirm', '--study', spec.name)}",
+        )
     return values
 
 

@@ -60,7 +60,9 @@ def enqueue(
 ) -> None:
     """Queue points to try next; the sampler chooses parameters that a point leaves out."""
     if from_study and points:
-        raise InputError("give either points or --from-study, not both")
+        raise InputError(
+            "give either points or --from-study, not both", "hpotool enqueue STUDY lr=0.1; or --from-study NAME"
+        )
     if finished and not from_study:
         raise InputError("--finished copies trials of another study, but no --from-study is given", _FINISHED_HINT)
     from hpotool.cli.database import connect, find_study

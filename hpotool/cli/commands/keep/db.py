@@ -93,7 +93,10 @@ def url(
     If the server is open to other machines, the URL works there too.
     """
     if remote and local:
-        raise InputError("give either --remote (for other machines) or --local (for this one), not both")
+        raise InputError(
+            "give either --remote (for other machines) or --local (for this one), not both",
+            "hpotool db url --remote",
+        )
     server = embedded_postgres()
     listening = server.status().listening
     is_open = listening is not None and listening.is_open

@@ -77,7 +77,9 @@ def _read(source: str, names: list[str], metrics: list[str]) -> list[SourceStudy
     if source.lower().endswith((".csv", ".tsv")):
         return [read_csv_study(source, names, metrics)]
     if metrics:
-        raise InputError("--metric is only for CSV files; an Optuna storage records what was optimized")
+        raise InputError(
+            "--metric is only for CSV files; an Optuna storage records what was optimized", paste("import", source)
+        )
     found = read_optuna_studies(source, names)
     if not found:
         raise InputError(f"{source} contains no studies", "nothing was imported")

@@ -3,6 +3,8 @@ from __future__ import annotations
 import shlex
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hpotool import __version__
 from hpotool.errors import InputError
@@ -122,3 +124,46 @@ def test_options_for_ssh_are_words() -> None:
     assert split_options("-F 'my config' -p 2222") == ("-F", "my config", "-p", "2222")
     with pytest.raises(InputError, match="--ssh-options cannot be read"):
         split_options("'open")
+
+
+HOST_NAMES = ["a", "b", "c", "d"]
+
+
+@given(st.integers(0, 40), st.integers(1, 4), st.dictionaries(st.sampled_from(HOST_NAMES), st.integers(0, 9)))
+def test_every_worker_has_a_host_and_no_host_more_than_it_must(
+    workers: int, count: int, running: dict[str, int]
+) -> None:
+    hosts = HOST_NAMES[:count]
+    more = spread(workers, hosts, running)
+    assert list(more) == hosts
+    assert sum(more.values()) == workers
+    assert min(more.values()) >= 0
+    whole = {host: running.get(host, 0) + more[host] for host in hosts}
+    for host in hosts:
+        if more[host]:  # nobody else has fewer than it had before its last one came
+            assert whole[host] - 1 <= min(whole.values())
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["gpu1", "me@10.0.0.7", "node-3.cluster.example.org", "me@fe80::1%eth0", "a_b", "10.0.0.7:22"],
+)
+def test_what_ssh_takes_for_a_host_is_taken(host: str) -> None:
+    check_hosts([host])
+
+
+@pytest.mark.parametrize(
+    "host", ["", " ", "-p", "--", "a b", "a\n", "$(id)", "a|b", "a&b", "'a'", "a/b", "@a", "größe!"]
+)
+def test_what_a_shell_or_ssh_would_take_for_something_else_is_refused(host: str) -> None:
+    with pytest.raises(InputError) as refused:
+        check_hosts(["fine", host])
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("", ()), ("  ", ()), ("-p 2222", ("-p", "2222")), ("-o 'ProxyJump=a b'", ("-o", "ProxyJump=a b"))],
+)
+def test_options_of_any_spacing_are_words(text: str, words: tuple[str, ...]) -> None:
+    assert split_options(text) == words
