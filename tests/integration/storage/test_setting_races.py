@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -231,8 +230,9 @@ def test_a_new_name_undoes_no_change_of_the_settings_that_came_before_it(
         wait_until(lambda: connection.run(WAITING)[0][0] == 1, "the rename, which has read the settings")
         second.cursor().execute(change, (study_id,))
         first.commit()
-        wait_until(lambda: connection.run(WAITING)[0][0] == 1, "the rename, which waits for the settings")
-        time.sleep(0.2)  # so that it is the second wait that was seen, or would be
+        behind = "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
+        pid = second.info.backend_pid
+        wait_until(lambda: connection.run(behind, (pid,))[0][0] == 1, "the rename, which waits for the settings")
         second.commit()
         assert renamed.result(30) == [None]
     _, spec = read_spec(connection, "t")
