@@ -58,7 +58,8 @@ class ForeignFolder:
                 os.unlink(unfinished, dir_fd=folder)
             new = os.O_WRONLY | os.O_CREAT | os.O_EXCL
             with self._open(unfinished, new, folder) as descriptor:
-                os.write(descriptor, text.encode())
+                with os.fdopen(os.dup(descriptor), "wb") as file:  # writes all of it, or raises
+                    file.write(text.encode())
                 self.account.own(descriptor)
             os.replace(unfinished, name, src_dir_fd=folder, dst_dir_fd=folder)
 

@@ -15,13 +15,14 @@ from hpotool.errors import InputError, NotFoundError, paste
 from hpotool.storage.control.creation import find_study_id
 from hpotool.storage.control.orders import WorkerRecord, adopt_study, list_workers, read_settings
 from hpotool.storage.control.studies import has_table
-from hpotool.storage.database.connection import Connection, Parameters
+from hpotool.storage.database.connection import Connection, Parameters, RefusedDataError
 from hpotool.storage.database.queries import query, to_jsonb
 from hpotool.study.doors import storable
 from hpotool.study.file.reader import read_study_data
 from hpotool.study.file.resolved import spec_hash, to_document
 from hpotool.study.labels import TAGS_ATTRIBUTE, join_note, note_prefix, split_note, tags_of
 
+_TAKEN = "23505"  # unique_violation
 ARCHIVED = "hpotool:archived"  # set on archived studies, which `hpotool studies` leaves out
 
 
@@ -62,10 +63,11 @@ def rename_study(connection: Connection, old: str, name: str, actor: str) -> Non
 
     Raises:
         InputError: another study has that name.
+        NotFoundError: there is no such study, or it has been deleted or renamed meanwhile.
     """
-    study_id = find_study_id(connection, old)
-    adopt_study(connection.run, study_id)
+    adopt_study(connection.run, find_study_id(connection, old))
     while True:
+        study_id = find_study_id(connection, old)
         settings = read_settings(connection.run, study_id)
         spec = settings.spec if settings else None
         renamed = None if spec is None else replace(read_study_data(spec), name=name)
@@ -80,8 +82,12 @@ def rename_study(connection: Connection, old: str, name: str, actor: str) -> Non
             "actor": actor,
             "reason": f"it was {old}",
         }
-        if connection.run(query("rename_study"), parameters):
-            return
+        try:
+            if connection.run(query("rename_study"), parameters):
+                return
+        except RefusedDataError as error:
+            if error.pgcode != _TAKEN:  # by somebody who was faster
+                raise
         if connection.run("SELECT 1 FROM studies WHERE study_name = %s", (name,)):
             raise InputError(f"there is already a study {name!r}", paste("show", "--study", name))
 

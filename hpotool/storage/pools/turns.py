@@ -112,11 +112,12 @@ def read_pool_study(run: Run, study_id: int) -> PoolStudy | None:
 def ask_for_places(run: Run, pool: str, actor: str, gone_after_s: float) -> list[tuple[int, str]]:
     """If a study of the pool may take places and needs some: ask for them; return trials and their studies.
 
-    One round trip if there is nothing to ask for, else two. Workers hear it with their next heartbeat.
+    One round trip if there is nothing to ask for, else one more for each study that wants a place, up to the first
+    that can use one. Workers hear it with their next heartbeat.
     """
     place = {"pool": pool, "gone_after_s": gone_after_s}
-    found = run(query("find_wanting_study"), place)
-    if not found:
-        return []
-    rows = run(query("ask_for_places"), {**place, "study_id": found[0][0], "actor": actor})
-    return [(number, study) for number, study in rows]
+    for (study_id,) in run(query("find_wanting_studies"), place):
+        rows = run(query("ask_for_places"), {**place, "study_id": study_id, "actor": actor})
+        if rows:
+            return [(number, study) for number, study in rows]
+    return []

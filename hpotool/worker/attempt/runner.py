@@ -7,6 +7,7 @@ lost, whatever goes wrong with its checkpoints or its trial afterwards (it is in
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -21,7 +22,7 @@ from hpotool.errors import CheckpointStoreError
 from hpotool.study.branch import Branch, steps_of_trial
 from hpotool.study.doors import one_line
 from hpotool.study.outcome import Outcome
-from hpotool.study.phase import Reevaluation, phase_of
+from hpotool.study.phase import Reevaluation, is_reevaluation, phase_of
 from hpotool.study.space import suggest_search_space
 from hpotool.study.spec import StudySpec
 from hpotool.worker.attempt.constraints import set_constraints, set_out_of_memory
@@ -37,7 +38,7 @@ from hpotool.worker.process.fork_server_handle import (
     environment_without_secrets,
 )
 from hpotool.worker.process.log_file import LogFolder, log_path
-from hpotool.worker.process.protocol import Job, StudyView
+from hpotool.worker.process.protocol import CONSTRAINT_ATTRIBUTE, Job, StudyView
 
 __all__ = ["AttemptResult", "AttemptRunner"]
 
@@ -160,7 +161,7 @@ class AttemptRunner:
             result = self._sample_run_judge(running, folder)
         if result.outcome.is_finished:
             unneeded = self._unneeded_lineages and self._unneeded_lineages(running.trial.study)
-            store.finish(running.root_number, result.values, unneeded)
+            store.finish(running.root_number, _values_to_rank(self._spec, running.trial, result), unneeded)
         return result
 
     def _sample_run_judge(self, running: RunningAttempt, checkpoint_dir: Path | None) -> AttemptResult:
@@ -309,6 +310,19 @@ def _with_verdict(result: AttemptResult, verdict: str | None) -> AttemptResult:
     if verdict is None or result.outcome is not Outcome.PRUNED:
         return result
     return replace(result, reason=one_line("; ".join(filter(None, (result.reason, verdict)))))
+
+
+def _values_to_rank(spec: StudySpec, trial: Trial, result: AttemptResult) -> tuple[float, ...] | None:
+    """The values by which a trial's checkpoints compete with those of others; None: they do not, and are removed.
+
+    A re-evaluation is never the best trial, and one that violates a constraint only if no other one meets them.
+    """
+    attributes = trial._cached_frozen_trial.system_attrs
+    if result.values is None or is_reevaluation(attributes):
+        return None
+    if all(value <= 0 for key, value in attributes.items() if key.startswith(CONSTRAINT_ATTRIBUTE)):
+        return result.values
+    return tuple(math.inf if metric.direction == "minimize" else -math.inf for metric in spec.metrics)
 
 
 def _branch_of(trial: Trial) -> Branch | None:

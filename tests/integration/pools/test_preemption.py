@@ -122,3 +122,20 @@ def test_a_study_of_another_pool_and_a_worker_of_one_study_keep_their_places(poo
     beat(pool.connection.run, alone, attempt, has_checkpoint=True)
     pool.add("high", PREEMPTS)
     assert _ask(pool) == []
+
+
+@pytest.mark.parametrize("limit", ["max_running", "quota", "budget"])
+def test_a_study_that_can_use_no_more_places_keeps_none_from_the_next_one(pool: Pool, limit: str) -> None:
+    """Nobody chooses while all workers are busy, so the first study stays open although it is full."""
+    settings = {"max_running": "max_running: 1\n", "quota": "owner: ann\n", "budget": ""}[limit]
+    pool.add("highest", "priority: 9\npreempt: true\n" + settings, trials=1 if limit == "budget" else 100)
+    assert _busy(pool, has_checkpoint=False).attempt
+    if limit == "quota":
+        set_quota(pool.connection.run, "ann", "day", 0, "me")
+    pool.add("low")
+    pool.connection.run("UPDATE hpotool.pool_places SET is_open = study_id <> %s", (pool.ids["highest"],))
+    busy = [_busy(pool), _busy(pool)]
+    pool.connection.run("UPDATE hpotool.pool_places SET is_open = true, closed_because = NULL")
+    pool.add("high", PREEMPTS)
+    assert sorted(_ask(pool)) == [(0, "low"), (1, "low")]
+    assert [_beat(pool, worker) for worker in busy] == ["high", "high"]

@@ -157,7 +157,9 @@ WHERE study_name = %(study_name)s
 
 -- name: rename_study
 -- Rename a study everywhere. No row if the name is taken, or the settings have changed since they were read.
+-- The locks are separate statements, so that the next one sees settings that somebody has changed meanwhile.
 SELECT FROM studies WHERE study_id = %(study_id)s FOR UPDATE;
+SELECT FROM hpotool.study_settings WHERE study_id = %(study_id)s FOR UPDATE;
 WITH renamed AS (
     UPDATE studies SET study_name = %(name)s
     WHERE study_id = %(study_id)s

@@ -3,6 +3,8 @@
 -- name: record_origin
 -- Store the parts of an origin, each content once. A study without code or data adopts these; with `anew`, every study
 -- does. Returns the study's previous parts.
+-- The lock is a separate statement, so that of workers that start together, each sees what the one before has recorded.
+SELECT FROM hpotool.study_settings WHERE study_id = %(study_id)s FOR NO KEY UPDATE;
 WITH parts AS (
     INSERT INTO hpotool.origins (kind, hash, content)
     SELECT kind, hash, content::jsonb

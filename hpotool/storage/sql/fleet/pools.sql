@@ -50,9 +50,10 @@ WHERE settings.study_id = %(study_id)s
     WHERE w.pool = %(pool)s AND w.ended_at IS NULL
         AND w.last_beat > clock_timestamp() - make_interval(secs => %(gone_after_s)s)
 
--- name: find_wanting_study
--- The study of a pool that may preempt others: it has work, no worker of the pool is free, and some trial of a lower
--- priority has a checkpoint to continue from. Nearly always there is none, which the first condition decides.
+-- name: find_wanting_studies
+-- The studies of a pool that may preempt others, highest priority first: they have work, no worker of the pool is free,
+-- and some trial of a lower priority has a checkpoint to continue from. Nearly always there is none, which the first
+-- condition decides.
 -- A worker is not free if its GPU keeps it from trials, or if it is in quarantine for the study: neither could take one.
 WITH wanting AS (
     SELECT p.study_id, p.priority FROM hpotool.pool_places p
@@ -68,7 +69,7 @@ WHERE NOT EXISTS (
     SELECT FROM held JOIN hpotool.pool_places v ON v.study_id = held.study_id
     WHERE v.priority < wanting.priority AND held.has_checkpoint AND held.yields_to IS NULL
         AND hpotool.quarantine_of(wanting.study_id, held.worker_id) IS NULL)
-ORDER BY wanting.priority DESC LIMIT 1
+ORDER BY wanting.priority DESC
 
 -- name: ask_for_places
 -- Ask trials of lower priority to hand their workers over: as many as the study can use and has not yet asked for,
