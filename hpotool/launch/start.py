@@ -12,7 +12,6 @@ from hpotool.errors import HpotoolError, InputError, paste
 from hpotool.launch.code import Code, read_code
 from hpotool.launch.environment import refuse_loopback, worker_environment
 from hpotool.launch.job import Job
-from hpotool.launch.machine import count_workers
 from hpotool.launch.request import Request
 from hpotool.launch.target import Begun, Cargo, Target
 from hpotool.storage.control.launches import (
@@ -27,6 +26,7 @@ from hpotool.storage.control.orders import StudySettings, count_budget, read_set
 from hpotool.storage.database.connection import open_psycopg
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.attempts import Run, StudyState
+from hpotool.study.wording import count_of
 
 _OPEN = ("pending", "running")
 
@@ -93,7 +93,7 @@ def start_launch(run: Run, study_id: int, target: Target, request: Request, carg
     Raises:
         HpotoolError: nothing was started; the launch is entered as stopped.
     """
-    sentence = f"{count_workers(request.workers)} by {request.target} ({request.launch_id})"
+    sentence = f"{count_of(request.workers, 'worker')} by {request.target} ({request.launch_id})"
     record_launch(
         run, study_id, request.launch_id, request.target, request.workers, request.as_data(), actor, sentence
     )
@@ -130,10 +130,10 @@ def scale_launch(
     open_jobs = [job for job in jobs if job.state in _OPEN]
     resized = target.resize(target.avoid(request, jobs), cargo, open_jobs, wanted)
     if isinstance(resized, Begun):
-        change_launch(run, launch.launch_id, wanted, resized.jobs, actor, f"{count_workers(wanted)} wanted")
+        change_launch(run, launch.launch_id, wanted, resized.jobs, actor, f"{count_of(wanted, 'worker')} wanted")
         return Change(max(0, wanted - len(open_jobs)), failures=resized.failures)
     told = _end_places(run, study_id, target, request, workers, resized)
-    change_launch(run, launch.launch_id, wanted, (), actor, f"{count_workers(wanted)} wanted")
+    change_launch(run, launch.launch_id, wanted, (), actor, f"{count_of(wanted, 'worker')} wanted")
     return Change(leaving=tuple(told))
 
 

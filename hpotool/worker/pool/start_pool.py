@@ -6,7 +6,7 @@ from contextlib import closing
 from datetime import timedelta
 from functools import partial
 
-from hpotool.errors import NotFoundError
+from hpotool.errors import InputError, NotFoundError
 from hpotool.settings import read_pulse, writable_home_folder
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.schema import check_schema
@@ -15,6 +15,7 @@ from hpotool.storage.fleet.quarantines import note_device_in_pool
 from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.storage.pools.places import list_places
 from hpotool.storage.pools.turns import PoolStudy
+from hpotool.study.file.grammar.values import POOL_NAME
 from hpotool.worker.allowed import Allowed
 from hpotool.worker.gpu import DeviceMeter, Nvml, Slot
 from hpotool.worker.log import log_event
@@ -48,9 +49,11 @@ def run_pool_worker(
     cannot run here is left to other workers.
 
     Raises:
+        InputError: no study can ever name such a pool.
         NotFoundError: no study is in the pool, and the worker is not to wait for one.
         GaveUpError: the database outage lasted too long.
     """
+    check_pool_name(pool)
     pulse = read_pulse()
     stopping = Stopping()
     with closing(Connection(url)) as connection:
@@ -103,6 +106,18 @@ def run_pool_worker(
             studies.close(membership.has_study_work_left)
     log_event("leave", f"leaving: {departure.reason}", worker=worker_id, reason=departure.reason)
     return departure
+
+
+def check_pool_name(pool: str) -> None:
+    """Refuse a name that a study file refuses, too.
+
+    Raises:
+        InputError: it is one.
+    """
+    try:
+        POOL_NAME.check(pool)
+    except ValueError as error:
+        raise InputError(str(error), "hpotool pools lists them") from None
 
 
 def _check_pool(connection: Connection, pool: str) -> None:
