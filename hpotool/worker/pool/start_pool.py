@@ -96,13 +96,14 @@ def run_pool_worker(
         devices=[device.uuid for device in slot.devices],
     )
     stopping.announce = lambda level, name: announce(storage, level, name, grace)
-    with stopping.on_signals(), membership:
-        log_event("ready", f"{worker_id} works in pool {pool} ({slot.label})", worker=worker_id, pool=pool)
+    with stopping.on_signals():
         try:
-            loop = PoolLoop(pool, storage, studies, membership, stopping, pulse.interval / 2, stays=stays)
-            departure = loop.run()
-            membership.end_reason = departure.reason
-        finally:
+            with membership:
+                log_event("ready", f"{worker_id} works in pool {pool} ({slot.label})", worker=worker_id, pool=pool)
+                loop = PoolLoop(pool, storage, studies, membership, stopping, pulse.interval / 2, stays=stays)
+                departure = loop.run()
+                membership.end_reason = departure.reason
+        finally:  # after it has left: so the notifiers of its studies notice if it was the last one
             studies.close(membership.has_study_work_left)
     log_event("leave", f"leaving: {departure.reason}", worker=worker_id, reason=departure.reason)
     return departure

@@ -58,10 +58,13 @@ FROM hpotool.notices WHERE study_id = %(study_id)s ORDER BY notice_id
 SELECT count(*) FROM hpotool.notices WHERE study_id = %(study_id)s AND sent_at IS NULL
 
 -- name: watch_workers
--- How many workers were heard of within so many seconds; when the last one was, how long ago, and why it left; how long
+-- How many workers were heard of within so many seconds, those of its pool that serve other studies included; when the last one was, how long ago, and why it left; how long
 -- ago the study began; and how the last attempts ended since somebody wants to be told, the newest first.
 SELECT
-    count(*) FILTER (WHERE ended_at IS NULL AND last_beat > clock_timestamp() - make_interval(secs => %(grace_s)s)),
+    count(*) FILTER (WHERE ended_at IS NULL AND last_beat > clock_timestamp() - make_interval(secs => %(grace_s)s))
+        + (SELECT count(*) FROM hpotool.study_settings s JOIN hpotool.workers w USING (pool)
+           WHERE s.study_id = %(study_id)s AND w.study_id IS DISTINCT FROM s.study_id AND w.ended_at IS NULL
+               AND w.last_beat > clock_timestamp() - make_interval(secs => %(grace_s)s)),
     extract(epoch FROM max(COALESCE(ended_at, last_beat)))::float8,
     extract(epoch FROM clock_timestamp() - max(COALESCE(ended_at, last_beat)))::float8,
     (array_agg(end_reason ORDER BY COALESCE(ended_at, last_beat) DESC))[1],
