@@ -22,6 +22,7 @@ from hpotool.storage.control.confirmations import order_confirmation
 from hpotool.storage.control.creation import change_spec, create_or_resume, read_spec
 from hpotool.storage.control.health import read_study_health
 from hpotool.storage.control.keeping import delete_study, rename_study, set_archived
+from hpotool.storage.control.launches import record_launch
 from hpotool.storage.control.orders import read_events, set_state
 from hpotool.storage.control.studies import list_studies, read_progress
 from hpotool.storage.database.connection import Connection
@@ -539,6 +540,7 @@ def test_a_study_whose_pools_workers_serve_others_is_not_left_by_all(scene: Scen
     scene.add("busy", "priority: 5\n", trials=2)
     (scene.folder / "hold-busy").touch()
     run, job = scene.connection.run, Job(waiting, "notify", "ann")
+    record_launch(run, waiting, "local-1", "local", 1, {"pool": "p"}, "ann", "1 worker by local")
     pulse = read_pulse()
     [summary] = list_studies(scene.connection, "waiting")
 
@@ -558,4 +560,7 @@ def test_a_study_whose_pools_workers_serve_others_is_not_left_by_all(scene: Scen
         wait_until(lambda: scene.lines("ran"), "the other study's trial")
         assert seen() == (False, 1, 1, 1)
         assert scene.ask("SELECT count(*) FROM hpotool.workers WHERE study_id = %s", waiting) == 0
+        scene.connection.run("UPDATE hpotool.workers SET launch_id = 'local-1'")
+        [launched] = read_study_health(run, waiting, silent_after_s=5.0, gone_after_s=5.0).workers
+        assert launched["launch"] == "local-1", "else doctor would say that the launch lacks it"
     assert seen() == (True, 0, 0, 0)
