@@ -23,7 +23,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from hpotool.errors import InputError
-from hpotool.study.wording import format_limit
 
 HEARTBEAT_INTERVAL = timedelta(seconds=10)
 GRACE_PERIOD = timedelta(seconds=30)
@@ -100,8 +99,8 @@ def read_pulse() -> Pulse:
     grace = _seconds("HPOTOOL_GRACE_PERIOD_S", GRACE_PERIOD)
     if grace < 2 * interval:
         raise InputError(
-            f"a grace period of {format_limit(grace.total_seconds())} is shorter than two heartbeat intervals "
-            f"of {format_limit(interval.total_seconds())}",
+            f"a grace period of {grace.total_seconds():.15g} s is shorter than two heartbeat intervals "
+            f"of {interval.total_seconds():.15g} s",
             "set HPOTOOL_GRACE_PERIOD_S to three times HPOTOOL_HEARTBEAT_INTERVAL_S",
         )
     return Pulse(interval, grace)

@@ -122,7 +122,7 @@ def _read_studies(reader: _Reader, pulse: Pulse) -> list[StudyGauges]:
         ended[study_id].append(Ended(*attempts))
     present = reader.read("gauge_workers", silent_after_s=silent_after_s, gone_after_s=gone_after_s)
     workers = {study_id: (alive, silent, gone) for study_id, alive, silent, gone in present}
-    in_pool = dict(reader.read("gauge_pools", gone_after_s=gone_after_s))
+    in_pool: dict[int, int] = dict(reader.read("gauge_pools", gone_after_s=gone_after_s))
     waited = reader.read("gauge_claims", quantiles=list(QUANTILES), window_s=CLAIM_WINDOW_S)
     claims = {study_id: Claims(*rest) for study_id, *rest in waited}
     return [
