@@ -99,8 +99,8 @@ def read_pulse() -> Pulse:
     grace = _seconds("HPOTOOL_GRACE_PERIOD_S", GRACE_PERIOD)
     if grace < 2 * interval:
         raise InputError(
-            f"a grace period of {grace.total_seconds():.12g} s is shorter than two heartbeat intervals "
-            f"of {interval.total_seconds():.12g} s",
+            f"a grace period of {grace.total_seconds():.15g} s is shorter than two heartbeat intervals "
+            f"of {interval.total_seconds():.15g} s",
             "set HPOTOOL_GRACE_PERIOD_S to three times HPOTOOL_HEARTBEAT_INTERVAL_S",
         )
     return Pulse(interval, grace)

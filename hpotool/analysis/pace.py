@@ -44,13 +44,14 @@ def find_workers(progress: StudyProgress, activity: StudyActivity) -> list[dict[
 
 
 def is_forsaken(progress: StudyProgress) -> bool:
-    """Whether a running study has no workers.
+    """Whether a running study has no workers, and its pool none that could turn to it.
 
     A running trial that belongs to no hpotool worker is one of plain Optuna's, whose workers are unknown.
     """
     here = [worker for worker in progress.workers if judge_presence(worker["last_beat_s"]) != "gone"]
     held = sum(worker["trial"] is not None for worker in progress.workers)
-    return progress.state == "running" and not here and progress.summary.trials.get("RUNNING", 0) <= held
+    is_left = not here and not progress.pool_workers
+    return progress.state == "running" and is_left and progress.summary.trials.get("RUNNING", 0) <= held
 
 
 def measure_pace(progress: StudyProgress, activity: StudyActivity) -> Pace:

@@ -124,7 +124,7 @@ def wait(
     pause = _duration("interval", interval).total_seconds()
     until = None if timeout is None else time.monotonic() + _duration("timeout", timeout).total_seconds()
     progress = _look(chosen)
-    if not _is_over(progress) and not progress.workers:
+    if not _is_over(progress) and not (progress.workers or progress.pool_workers):
         logger.warning("study %r has no workers: %s", chosen.name, paste("worker", "--study", chosen.name))
     while not _is_over(progress):
         if until is not None and time.monotonic() >= until:

@@ -123,6 +123,8 @@ def nobody(study: Study) -> Finding:
     alive = [
         each for each in study.health.workers if float(each["silent_s"]) <= 2 * study.pulse.grace.total_seconds()
     ]
+    if study.health.pool_workers:
+        return ok(f"{count_of(study.health.pool_workers, 'worker')} of its pool")
     if study.state == "running" and not alive and (study.health.recent or study.health.workers):
         return warning("the study is running and nobody works on it", paste("worker", "--study", study.name))
     return ok(count_of(len(alive), "worker"))

@@ -30,7 +30,7 @@ _logger = logging.getLogger(__name__)
 PATH = "/metrics"
 _FRESH_S = 5.0
 _SHARE = 0.05  # of the time, at most, the database is kept busy with this: a slow reading is kept for longer
-_PARTS = ("studies", "trials", "attempts", "workers", "claims", "server")
+_PARTS = ("studies", "trials", "attempts", "workers", "pools", "claims", "server")
 _STATES = {
     "WAITING": "waiting",
     "RUNNING": "running",
@@ -62,7 +62,12 @@ METRICS: Mapping[str, Declared] = {
     "hpotool_database_connections": Declared("gauge", "Connections that clients have to the server."),
     "hpotool_database_connections_max": Declared("gauge", "The most connections that the server admits."),
     "hpotool_study_state": Declared("gauge", "1 for the state that the study is in.", ("study", "state")),
-    "hpotool_workers": Declared("gauge", "Workers that have not left, by sign of life.", ("study", "state")),
+    "hpotool_workers": Declared(
+        "gauge", "Workers that serve it and have not left, by sign of life.", ("study", "state")
+    ),
+    "hpotool_pool_workers": Declared(
+        "gauge", "Workers of the study's pool that are not gone, whichever study they serve.", ("study",)
+    ),
     "hpotool_trials": Declared("gauge", "Trials by state.", ("study", "state")),
     "hpotool_queued_trials": Declared("gauge", "Trials that wait for a worker.", ("study",)),
     "hpotool_attempts_total": Declared("counter", "Ended attempts by outcome.", ("study", "outcome")),
@@ -211,6 +216,7 @@ def _of_study(study: StudyGauges) -> Iterator[Sample]:
     yield "hpotool_study_state", of_study | {"state": study.state}, 1.0
     for presence, count in zip(_PRESENCES, study.workers, strict=True):
         yield "hpotool_workers", of_study | {"state": presence}, count
+    yield "hpotool_pool_workers", of_study, study.pool_workers
     for state, name in _STATES.items():
         yield "hpotool_trials", of_study | {"state": name}, study.trials.get(state, 0)
     yield "hpotool_queued_trials", of_study, study.trials.get("WAITING", 0)

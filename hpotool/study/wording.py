@@ -87,6 +87,11 @@ def count_of(count: int, noun: str, plural: str | None = None) -> str:
     return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
 
 
+def format_amount(amount: float) -> str:
+    """A number of hours or money: ``2.5``, ``0.00123``, ``1234567``; never with an exponent where it is large."""
+    return f"{amount:.0f}" if 1e5 <= abs(amount) < 1e15 else f"{amount:g}"
+
+
 def format_limit(seconds: float) -> str:
     """A duration that somebody chose: ``0.5 s``, ``90 s``, ``11 d 13 h``."""
     return f"{seconds:g} s" if seconds < 100 else format_elapsed(seconds)

@@ -42,6 +42,7 @@ class StudyHealth:
         unfollowed: failed trials that nothing tries again: number, outcome, earlier outcomes.
         recent: the last attempts: host, outcome, reason; the newest first.
         quarantined: hosts and GPUs that take no trials of it.
+        pool_workers: how many workers of its pool live, whichever study they serve.
         mismatch: what does not fit between pruner and objective, if that was noted.
     """
 
@@ -53,6 +54,7 @@ class StudyHealth:
     recent: Sequence[Mapping[str, Any]]
     mismatch: str | None
     quarantined: Sequence[str] = ()
+    pool_workers: int = 0
 
 
 def read_database_health(connection: Connection) -> DatabaseHealth:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from hpotool.settings import GRACE_PERIOD
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.queries import query
 
@@ -39,6 +40,7 @@ class StudyProgress:
         warning: what does not fit between the pruner and what the objective reports.
         tiers: ``{"trials", "steps"}`` of each, in their order; empty without tiers.
         pruner: its name; None: that of a study without a study file is not known.
+        pool_workers: how many workers of its pool are alive, whichever study they serve at the moment.
     """
 
     summary: StudySummary
@@ -50,6 +52,7 @@ class StudyProgress:
     warning: str | None = None
     tiers: tuple[Mapping[str, int], ...] = ()
     pruner: str | None = None
+    pool_workers: int = 0
 
     @property
     def finished(self) -> int:
@@ -73,13 +76,16 @@ def list_studies(connection: Connection, study_name: str | None = None) -> list[
 def read_progress(connection: Connection, summary: StudySummary) -> StudyProgress:
     """The study's progress. A study of plain Optuna that hpotool has never used is running, without a budget."""
     rows = (
-        connection.run(query("study_progress"), {"study_name": summary.name})
+        connection.run(
+            query("study_progress"),
+            {"study_name": summary.name, "gone_after_s": 2 * GRACE_PERIOD.total_seconds()},
+        )
         if has_table(connection, "hpotool.study_settings")
         else []
     )
     if not rows:
         return StudyProgress(summary, "running", "", None, ())
-    state, reason, budget_trials, taken_over, workers, warning, tiers, pruner = rows[0]
+    state, reason, budget_trials, taken_over, workers, warning, tiers, pruner, pool_workers = rows[0]
     progress = StudyProgress(
         summary,
         state,
@@ -90,6 +96,7 @@ def read_progress(connection: Connection, summary: StudySummary) -> StudyProgres
         warning=None if warning is None else json.loads(warning),
         tiers=tuple(tiers),
         pruner=pruner,
+        pool_workers=pool_workers,
     )
     if state == "running" and budget_trials is not None and progress.finished >= budget_trials:
         # There was no claim since the last trial finished, and only a claim stores the state.

@@ -44,7 +44,8 @@ class Claims:
 class StudyGauges:
     """One study's numbers. ``reevaluations``: how many of the trials in each state are beside the search.
 
-    ``workers`` are alive, silent and gone. ``gpu_hours`` is the budget as the study file has it, whatever it is.
+    ``workers`` are alive, silent and gone, ``pool_workers`` those of its pool that are not gone. ``gpu_hours`` is
+    the budget as the study file has it, whatever it is.
     """
 
     name: str
@@ -58,6 +59,7 @@ class StudyGauges:
     ended: Sequence[Ended] = ()
     workers: tuple[int, int, int] = (0, 0, 0)
     claims: Claims | None = None
+    pool_workers: int = 0
 
     @property
     def finished(self) -> int:
@@ -122,6 +124,7 @@ def _read_studies(reader: _Reader, pulse: Pulse) -> list[StudyGauges]:
         ended[study_id].append(Ended(*attempts))
     present = reader.read("gauge_workers", silent_after_s=silent_after_s, gone_after_s=gone_after_s)
     workers = {study_id: (alive, silent, gone) for study_id, alive, silent, gone in present}
+    in_pool: dict[int, int] = dict(reader.read("gauge_pools", gone_after_s=gone_after_s))
     waited = reader.read("gauge_claims", quantiles=list(QUANTILES), window_s=CLAIM_WINDOW_S)
     claims = {study_id: Claims(*rest) for study_id, *rest in waited}
     return [
@@ -132,6 +135,7 @@ def _read_studies(reader: _Reader, pulse: Pulse) -> list[StudyGauges]:
             ended=ended[study_id],
             workers=workers.get(study_id, (0, 0, 0)),
             claims=claims.get(study_id),
+            pool_workers=in_pool.get(study_id, 0),
         )
         for study_id, *known in reader.read("gauge_studies")
     ]

@@ -17,7 +17,7 @@ from hpotool.study.rules.regret import PROBABILITY, Regret, is_hardly_anything
 from hpotool.study.rules.replicates import Measurement, average
 from hpotool.study.spec import BudgetSpec, MetricSpec
 from hpotool.study.units import format_duration
-from hpotool.study.wording import count_of
+from hpotool.study.wording import count_of, format_amount
 
 _Front = tuple[tuple[float, ...], ...]  # lower is better
 
@@ -82,8 +82,8 @@ def reached_limit(budget: BudgetSpec, metrics: Sequence[MetricSpec], usage: Usag
     for key, reason in (
         ("trials", _trials(budget, usage)),
         ("wall", _amount("of wall time", budget.wall, usage.wall, format_duration)),
-        ("gpu_hours", _amount("GPU hours", budget.gpu_hours, usage.gpu_hours, "{:g}".format)),
-        ("cost", _amount("of cost", budget.cost, usage.cost, "{:g}".format)),
+        ("gpu_hours", _amount("GPU hours", budget.gpu_hours, usage.gpu_hours, format_amount)),
+        ("cost", _amount("of cost", budget.cost, usage.cost, format_amount)),
         ("target", _target(budget, metrics, usage)),
         ("patience", _patience(budget, usage)),
         ("regret", _regret(budget, usage)),

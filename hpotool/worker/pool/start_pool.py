@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from hpotool.errors import NotFoundError
+from hpotool.errors import InputError, NotFoundError
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.schema import check_schema
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.quarantines import note_device_in_pool
 from hpotool.storage.pools.places import list_places
 from hpotool.storage.pools.turns import PoolStudy
+from hpotool.study.file.grammar.values import POOL_NAME
 from hpotool.worker.log import log_event
 from hpotool.worker.loop import Departure
 from hpotool.worker.pool.open_studies import OpenStudies
@@ -27,9 +28,11 @@ def run_pool_worker(url: DatabaseUrl, pool: str, options: WorkerOptions, *, stay
     A study that cannot run here is left to other workers. ``stays``: wait for more when every study is done.
 
     Raises:
+        InputError: no study can ever name such a pool.
         NotFoundError: no study is in the pool, and the worker is not to wait for one.
         GaveUpError: the database outage lasted too long.
     """
+    check_pool_name(pool)
     with closing(Connection(url)) as connection:
         check_schema(connection)
         if not stays:
@@ -59,16 +62,31 @@ def run_pool_worker(url: DatabaseUrl, pool: str, options: WorkerOptions, *, stay
         waits=studies.waits,
         devices=worker.device_uuids,
     )
-    with worker.stopping.on_signals(), membership:
-        said = f"{worker.worker_id} works in pool {pool} ({options.slot.label})"
-        log_event("ready", said, worker=worker.worker_id, pool=pool)
+    with worker.stopping.on_signals():
         try:
-            loop = PoolLoop(pool, storage, studies, membership, worker.stopping, pulse.interval / 2, stays=stays)
-            departure = loop.run()
-            membership.end_reason = departure.reason
-        finally:
+            with membership:
+                said = f"{worker.worker_id} works in pool {pool} ({options.slot.label})"
+                log_event("ready", said, worker=worker.worker_id, pool=pool)
+                loop = PoolLoop(
+                    pool, storage, studies, membership, worker.stopping, pulse.interval / 2, stays=stays
+                )
+                departure = loop.run()
+                membership.end_reason = departure.reason
+        finally:  # after it has left, so that the notifiers of its studies notice if it was the last worker
             studies.close(membership.has_study_work_left)
     return worker.leave(departure)
+
+
+def check_pool_name(pool: str) -> None:
+    """Refuse a name that a study file refuses, too.
+
+    Raises:
+        InputError: it is one.
+    """
+    try:
+        POOL_NAME.check(pool)
+    except ValueError as error:
+        raise InputError(str(error), "hpotool pools lists them") from None
 
 
 def _check_pool(connection: Connection, pool: str) -> None:

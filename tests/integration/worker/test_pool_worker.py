@@ -8,24 +8,33 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 
+from hpotool.analysis.pace import is_forsaken
 from hpotool.errors import NotFoundError
+from hpotool.settings import read_pulse
 from hpotool.storage.control.confirmations import order_confirmation
 from hpotool.storage.control.creation import change_spec, create_or_resume, read_spec
+from hpotool.storage.control.health import read_study_health
 from hpotool.storage.control.keeping import delete_study, rename_study, set_archived
+from hpotool.storage.control.launches import record_launch
 from hpotool.storage.control.orders import read_events, set_state
+from hpotool.storage.control.studies import list_studies, read_progress
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.attempts import claim_trial, new_attempt_id
 from hpotool.storage.fleet.quarantines import begin_quarantine, lift_quarantines
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
+from hpotool.storage.monitoring.gauges import read_gauges
 from hpotool.storage.pools.accounts import set_quota
 from hpotool.storage.pools.turns import Turn, choose_study, register_pool_worker
+from hpotool.storage.tracking.jobs import Job
+from hpotool.storage.tracking.notices import read_activity
 from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.file.reader import read_study_file
 from hpotool.study.rules.quarantine import Place
@@ -525,3 +534,35 @@ def test_somebodys_own_sampler_that_fails_costs_its_study_the_worker_and_nothing
     assert scene.finished("sound") == 3
     assert "ZeroDivisionError: no luck" in departure.reason
     assert "Traceback" in caplog.text, "its author needs to know where"
+
+
+def test_a_study_whose_pools_workers_serve_others_is_not_left_by_all(scene: Scene) -> None:
+    """It waits for its turn: nobody is told to start a worker, until the pool's last one has left."""
+    waiting = scene.add("waiting", "priority: -5\n")
+    scene.add("busy", "priority: 5\n", trials=2)
+    (scene.folder / "hold-busy").touch()
+    run, job = scene.connection.run, Job(waiting, "notify", "ann")
+    record_launch(run, waiting, "local-1", "local", 1, {"pool": "p"}, "ann", "1 worker by local")
+    pulse = read_pulse()
+    [summary] = list_studies(scene.connection, "waiting")
+
+    def seen() -> tuple[bool, int, int, int]:
+        health = read_study_health(run, waiting, silent_after_s=5.0, gone_after_s=5.0)
+        [gauges] = [one for one in read_gauges(scene.connection, pulse).studies if one.name == "waiting"]
+        working = read_activity(run, job, timedelta(seconds=5), 10).working
+        return (
+            is_forsaken(read_progress(scene.connection, summary)),
+            health.pool_workers,
+            gauges.pool_workers,
+            working,
+        )
+
+    assert seen() == (True, 0, 0, 0)
+    with scene.working():
+        wait_until(lambda: scene.lines("ran"), "the other study's trial")
+        assert seen() == (False, 1, 1, 1)
+        assert scene.ask("SELECT count(*) FROM hpotool.workers WHERE study_id = %s", waiting) == 0
+        scene.connection.run("UPDATE hpotool.workers SET launch_id = 'local-1'")
+        [launched] = read_study_health(run, waiting, silent_after_s=5.0, gone_after_s=5.0).workers
+        assert launched["launch"] == "local-1", "else doctor would say that the launch lacks it"
+    assert seen() == (True, 0, 0, 0)

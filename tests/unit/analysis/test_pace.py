@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -59,6 +60,7 @@ def test_a_running_study_is_forsaken_when_all_its_workers_are_gone() -> None:
     assert is_forsaken(progress())
     assert is_forsaken(progress(worker("a", 999, trial=3), RUNNING=1))
     assert not is_forsaken(progress(worker("a", 30)))
+    assert not is_forsaken(replace(progress(), pool_workers=1)), "a worker of its pool may turn to it"
     assert not is_forsaken(progress(state="paused"))
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hpotool.study.wording import (
     count_of,
+    format_amount,
     format_clock,
     format_elapsed,
     format_local,
@@ -130,3 +131,11 @@ def test_a_moment_is_local_and_its_zone_is_said_once() -> None:
         assert offset is not None
         hours, _, minutes = (said or "+00:00").partition(":")
         assert timedelta(hours=int(hours), minutes=int(hours[0] + minutes)) == offset
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [(0.0, "0"), (0.00123, "0.00123"), (2.5, "2.5"), (1e5, "100000"), (1_234_567.8, "1234568"), (1e20, "1e+20")],
+)
+def test_an_amount_has_no_exponent_that_people_would_not_write(amount: float, text: str) -> None:
+    assert format_amount(amount) == text

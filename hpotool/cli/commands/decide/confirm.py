@@ -262,7 +262,8 @@ def _order(
 def _has_workers(connection: Connection, name: str) -> bool:
     from hpotool.storage.control.studies import list_studies, read_progress
 
-    return bool(read_progress(connection, list_studies(connection, name)[0]).workers)
+    progress = read_progress(connection, list_studies(connection, name)[0])
+    return bool(progress.workers or progress.pool_workers)
 
 
 def _wait(connection: Connection, study_id: int, name: str) -> None:

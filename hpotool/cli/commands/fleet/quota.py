@@ -65,11 +65,11 @@ def set_quota(
     from hpotool.api.actor import current_actor
     from hpotool.api.pools import check_quota
     from hpotool.storage.pools import accounts
-    from hpotool.study.space import say_number
+    from hpotool.study.wording import format_amount
 
     check_quota(owner, gpu_hours)
     accounts.set_quota(_connect(storage).run, owner, per.value, gpu_hours, current_actor())
-    say(f"the studies of {owner} may use {say_number(gpu_hours)} GPU-hours a {per.value}")
+    say(f"the studies of {owner} may use {format_amount(gpu_hours)} GPU-hours a {per.value}")
 
 
 @app.command("remove", cls=Command)
@@ -97,12 +97,12 @@ def _connect(storage: str | None) -> Connection:
 
 
 def _cells(quota: Quota) -> dict[str, Any]:
-    from hpotool.study.space import say_number
+    from hpotool.study.wording import format_amount
 
     return {
         "owner": quota.owner,
         "per": quota.period,
-        "GPU-hours": say_number(quota.gpu_hours),
+        "GPU-hours": format_amount(quota.gpu_hours),
         "used": f"{quota.used:.2f}",
         "": "used up" if quota.is_used_up else "",
         "until (UTC)": _short(quota.until),

@@ -166,7 +166,7 @@ def _work(study: str | None, storage: str | None, options: _Options, label: str)
     from hpotool.worker.allowed import Allowed
     from hpotool.worker.gpu import DeviceMeter, Nvml, choose_slots, wait_until_free
     from hpotool.worker.log import set_up_logging
-    from hpotool.worker.pool.start_pool import run_pool_worker
+    from hpotool.worker.pool.start_pool import check_pool_name, run_pool_worker
     from hpotool.worker.serving.options import WorkerOptions
     from hpotool.worker.start import run_worker
 
@@ -175,6 +175,7 @@ def _work(study: str | None, storage: str | None, options: _Options, label: str)
     if options.pool is not None:
         problem = "a worker serves one study, or with --pool all of a pool"
         refuse_study_beside_pool(study, problem, f"hpotool worker --pool {options.pool}")
+        check_pool_name(options.pool)
     set_up_logging(options.log_format.value, label)
     stop_grace = read_duration("--grace", options.grace)
     patience = _duration_or_none("--give-up-after", options.give_up_after)

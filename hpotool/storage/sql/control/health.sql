@@ -48,7 +48,13 @@ SELECT json_build_object(
     'workers', (SELECT COALESCE(json_agg(json_build_object(
             'worker', w.worker_id, 'host', w.host, 'slot', w.slot, 'version', w.version, 'launch', w.launch_id,
             'silent_s', GREATEST(0, extract(epoch FROM clock_timestamp() - w.last_beat))) ORDER BY w.registered_at), '[]')
-        FROM hpotool.workers w WHERE w.study_id = %(study_id)s AND w.ended_at IS NULL),
+        FROM hpotool.workers w
+        -- A launched worker of a pool belongs to its launch, whichever study it serves at the moment.
+        WHERE w.ended_at IS NULL AND (w.study_id = %(study_id)s
+            OR w.launch_id IN (SELECT l.launch_id FROM hpotool.launches l WHERE l.study_id = %(study_id)s))),
+    'pool_workers', (SELECT count(*) FROM hpotool.study_settings s JOIN hpotool.workers w USING (pool)
+        WHERE s.study_id = %(study_id)s AND w.ended_at IS NULL
+        AND w.last_beat > clock_timestamp() - make_interval(secs => %(gone_after_s)s)),
     'neighbours', (SELECT COALESCE(json_agg(json_build_object('host', host, 'slot', slot, 'count', n)), '[]')
         FROM (SELECT w.host, w.slot, count(*) AS n FROM hpotool.workers w
             WHERE w.ended_at IS NULL AND w.slot LIKE 'gpu%%'

@@ -122,7 +122,7 @@ ORDER BY s.study_id
 
 -- name: study_progress
 -- A study's progress and workers: state, reason, budget, copied trials, the workers that have not ended, the warning
--- about its pruner, its tiers, and its pruner's name.
+-- about its pruner, its tiers, its pruner's name, and how many workers its pool has, whichever study they serve.
 SELECT settings.state, settings.state_reason, settings.budget_trials, settings.imported_trials,
     (SELECT COALESCE(json_agg(json_build_object(
         'id', w.worker_id, 'host', w.host, 'pid', w.pid, 'slot', w.slot, 'trial', a.number,
@@ -134,7 +134,9 @@ SELECT settings.state, settings.state_reason, settings.budget_trials, settings.i
     (SELECT value_json FROM study_system_attributes a
      WHERE a.study_id = settings.study_id AND a.key = 'hpotool:pruner_mismatch'),
     COALESCE(settings.spec -> 'tiers', '[]'),
-    settings.spec -> 'pruner' ->> 'name'
+    settings.spec -> 'pruner' ->> 'name',
+    (SELECT count(*) FROM hpotool.workers w WHERE w.pool = settings.pool AND w.ended_at IS NULL
+        AND w.last_beat > clock_timestamp() - make_interval(secs => %(gone_after_s)s))
 FROM hpotool.study_settings settings
 JOIN studies s USING (study_id)
 WHERE s.study_name = %(study_name)s

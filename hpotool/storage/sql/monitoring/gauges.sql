@@ -34,6 +34,12 @@ FROM (SELECT study_id, clock_timestamp() - last_beat AS silence FROM hpotool.wor
     WHERE ended_at IS NULL AND study_id IS NOT NULL) w
 GROUP BY study_id
 
+-- name: gauge_pools
+-- Workers that are alive in the pool of each study, whichever study they serve at the moment.
+SELECT s.study_id, count(*) FROM hpotool.study_settings s JOIN hpotool.workers w USING (pool)
+WHERE w.ended_at IS NULL AND w.last_beat > clock_timestamp() - make_interval(secs => %(gone_after_s)s)
+GROUP BY s.study_id
+
 -- name: gauge_claims
 -- By study, the pauses of workers between two trials within the given seconds: quantiles, number and sum.
 SELECT a.study_id, percentile_cont(%(quantiles)s::float8[]) WITHIN GROUP (ORDER BY gap_s), count(*), sum(gap_s)

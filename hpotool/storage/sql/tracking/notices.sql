@@ -58,10 +58,14 @@ FROM hpotool.notices WHERE study_id = %(study_id)s ORDER BY notice_id
 SELECT count(*) FROM hpotool.notices WHERE study_id = %(study_id)s AND sent_at IS NULL
 
 -- name: watch_workers
--- The number of workers with a heartbeat within the given seconds; the last heartbeat of any worker, its age, and why
--- that worker left; the study's age; and the outcomes of the latest attempts since notifications were requested.
+-- The number of workers with a heartbeat within the given seconds, including those of the study's pool that serve other
+-- studies; the last heartbeat of any worker, its age, and why that worker left; the study's age; and the outcomes of the
+-- latest attempts since notifications were requested.
 SELECT
-    count(*) FILTER (WHERE ended_at IS NULL AND last_beat > clock_timestamp() - make_interval(secs => %(grace_s)s)),
+    count(*) FILTER (WHERE ended_at IS NULL AND last_beat > clock_timestamp() - make_interval(secs => %(grace_s)s))
+        + (SELECT count(*) FROM hpotool.study_settings s JOIN hpotool.workers w USING (pool)
+           WHERE s.study_id = %(study_id)s AND w.study_id IS DISTINCT FROM s.study_id AND w.ended_at IS NULL
+               AND w.last_beat > clock_timestamp() - make_interval(secs => %(grace_s)s)),
     extract(epoch FROM max(COALESCE(ended_at, last_beat)))::float8,
     extract(epoch FROM clock_timestamp() - max(COALESCE(ended_at, last_beat)))::float8,
     (array_agg(end_reason ORDER BY COALESCE(ended_at, last_beat) DESC))[1],
