@@ -93,8 +93,13 @@ def _kubeflow(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             def __init__(self, **content: Any) -> None:
                 run.append(content)
 
-            def set_caching_options(self, is_on: bool) -> None:
+            def set_caching_options(self, is_on: bool) -> Any:
                 assert not is_on
+                return self
+
+            def set_retry(self, times: int) -> Any:
+                assert times
+                return self
 
         @staticmethod
         def container_component(component: Callable[[], Any]) -> Callable[[], Any]:
@@ -104,11 +109,22 @@ def _kubeflow(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         def pipeline(name: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
             return lambda pipeline: pipeline
 
-    _stand_in(monkeypatch, {"kfp": {"dsl": Dsl}})
+    class Kubernetes:
+        @staticmethod
+        def use_secret_as_env(task: Any, secret: str, keys: dict[str, str]) -> None:
+            run[0]["keys"] = keys
+
+        @staticmethod
+        def mount_pvc(task: Any, claim: str, path: str) -> None:
+            run[0]["path"] = path
+
+    _stand_in(monkeypatch, {"kfp": {"dsl": Dsl, "kubernetes": Kubernetes}})
     names: dict[str, Any] = {}
     exec(block, names)
     names["pipeline"]()
     [container] = run
+    assert list(container["keys"]) == ["HPOTOOL_STORAGE"]
+    assert container["path"] == "/srv/churn/shipped", "what is shipped outlives the pod"
     return list(container["command"])
 
 
