@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import types
@@ -171,8 +172,8 @@ def test_three_days_run_ship_and_do_not_ship(
         own = [part.replace("/srv/churn", str(tmp_path)) for part in command]
         done = subprocess.run(own, env=environment, capture_output=True, text=True, timeout=400)
         log = tmp_path / "retune.log"
-        if not is_killed_at:
-            assert done.returncode == 0, done.stderr + (log.read_text() if log.exists() else "")
+        said = done.stderr + (log.read_text() if log.exists() else "")
+        assert done.returncode == (-signal.SIGKILL if is_killed_at else 0), said
         return (tmp_path / "shipped" / "study").read_text().strip()
 
     first = day(_cron(), "0.1")
