@@ -13,6 +13,7 @@ import pytest
 from tests.acceptance.command_line import CommandLine, wait_until
 from tests.acceptance.test_main_job import load_with_optuna
 from tests.mlflow_server import MlflowServer
+from tests.unwilling_proxy import unwilling_proxy
 from tests.wandb_server import KEY, WandbServer
 
 # It waits at two trials for the test; some trials fail, some are pruned, and some are killed once and tried again.
@@ -182,6 +183,38 @@ def check_mlflow(address: str, trials: list[Any]) -> None:
     assert any(run.data.tags.get("hpotool.retry_of") for run in runs), "none was tried again"
     complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
     assert len(client.get_metric_history(study.info.run_id, "loss")) == len(complete)
+
+
+@pytest.mark.timeout(900)
+def test_a_slow_server_that_fails_now_and_then_gets_every_trial_once(
+    command_line: CommandLine, server: MlflowServer, tmp_path: Path
+) -> None:
+    """It has done what it was asked each time, and says that it has not."""
+    code = OBJECTIVE.replace("range(4)", "range(900)").replace(
+        "x * x + 4 - step", 'float("nan") if step == 3 else step'
+    )
+    (tmp_path / "tracked_objective.py").write_text(code)
+    study = STUDY.replace("tracking:", "#")
+    (tmp_path / "study.yaml").write_text(study.format(trials=10, address="", folder=""))
+    command_line.run("create-study", str(tmp_path / "study.yaml"))
+    command_line.run("worker", "tracked", "--gpu", "none")
+    with unwilling_proxy(server.address, delay_s=0.2, fails_every=6) as address, command_line.start(
+        "track", "tracked", "--to", "mlflow", "--once", "--address", address, log=tmp_path / "log"
+    ) as exporter:
+        wait_until(lambda: exporter.poll() is not None, "everything is sent", 600)
+    assert exporter.returncode == 0, (tmp_path / "log").read_text()
+    assert "it is tried again until it works" in (tmp_path / "log").read_text()
+
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(server.address)
+    runs = client.search_runs([client.get_experiment_by_name("tracked").experiment_id])
+    trials = [run for run in runs if run.data.tags["hpotool.kind"] == "trial"]
+    assert sorted(int(run.data.tags["hpotool.trial"]) for run in trials) == list(range(len(trials)))
+    assert len(runs) == len(trials) + 1
+    assert {run.info.status for run in trials} == {"FINISHED", "FAILED", "KILLED"}
+    for run in trials[:3]:
+        assert len(client.get_metric_history(run.info.run_id, "steps/loss")) == 900
 
 
 @pytest.mark.timeout(900)
