@@ -197,7 +197,14 @@ def add_hostile_study(url: str) -> int:
 
 def every_page(base: str, study_id: int) -> list[str]:
     study = f"{base}studies/{study_id}"
-    return [base, study, f"{study}/trials", f"{study}/trials/3", f"{study}/trials?where=nothing>1"]
+    return [
+        base,
+        f"{base}launches",
+        study,
+        f"{study}/trials",
+        f"{study}/trials/3",
+        f"{study}/trials?where=nothing>1",
+    ]
 
 
 _NAMELESS = """[...document.querySelectorAll('a, button, input:not([type=hidden]), select, textarea, summary')]
