@@ -15,7 +15,10 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import create_trial
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from hpotool.storage.control.orders import adopt_study, register_worker
+from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.storage.open import open_storage
 from tests.acceptance.command_line import PATIENCE_S, CommandLine, wait_until
 from tests.browser import open_browser
@@ -192,6 +195,11 @@ def add_hostile_study(url: str) -> int:
                 intermediate_values={step: float(step) for step in range(5)}, user_attrs={HOSTILE: HOSTILE},
             )
         )  # fmt: skip
+    connection = Connection(DatabaseUrl.parse(url))
+    adopt_study(connection.run, study._study_id)
+    facts = {"host": "gpu-0.a-long-name.example.org", "pid": 1, "process_space": "b", "process_start": "1"}
+    register_worker(connection.run, study._study_id, WorkerIdentity(worker_id="w", slot="GPU-0", **facts))
+    connection.close()
     return int(study._study_id)
 
 
@@ -210,6 +218,11 @@ def every_page(base: str, study_id: int) -> list[str]:
 _NAMELESS = """[...document.querySelectorAll('a, button, input:not([type=hidden]), select, textarea, summary')]
     .filter(one => !(one.textContent.trim() || one.ariaLabel || one.labels?.length)).map(one => one.outerHTML)"""
 _TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+# A cell whose text lies over its neighbours.
+_OVERLAPS = """[...document.querySelectorAll('td, th')]
+    .filter(one => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX === 'visible')
+    .filter(one => getComputedStyle(one.closest('thead') || one).position !== 'absolute')
+    .map(one => one.outerHTML)"""
 _BRIGHTNESS = "Number(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0])"
 
 
@@ -220,8 +233,8 @@ def test_hostile_texts_run_nothing_and_fit_a_phone_by_day_and_night(
     study_id = add_hostile_study(here.url)
     base = serve()
     host = urlsplit(base).netloc
-    for scheme in ("light", "dark"):
-        with visit(browser, viewport={"width": 360, "height": 640}, color_scheme=scheme) as context:
+    for scheme, width in (("light", 360), ("dark", 360), ("light", 1280)):
+        with visit(browser, viewport={"width": width, "height": 640}, color_scheme=scheme) as context:
             page = context.new_page()
             troubles: list[str] = []
             page.on(
@@ -235,6 +248,7 @@ def test_hostile_texts_run_nothing_and_fit_a_phone_by_day_and_night(
                 page.goto(url)
                 assert page.evaluate(_TOO_WIDE) <= 0, url
                 assert page.evaluate(_NAMELESS) == [], url
+                assert page.evaluate(_OVERLAPS) == [], url
                 assert (page.evaluate(_BRIGHTNESS) > 128) == (scheme == "light")
                 assert page.locator("h1").count() == 1
             assert troubles == []
