@@ -22,6 +22,7 @@ from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.storage.open import open_storage
 from tests.acceptance.command_line import PATIENCE_S, CommandLine, wait_until
 from tests.browser import open_browser
+from tests.postgres import TestServer
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 # It goes on to its next step as soon as there is a file of that name.
@@ -291,3 +292,30 @@ def test_read_only_pages_have_no_buttons(serve: Serve, browser: Browser) -> None
         )
         assert refused.status == 403
         assert "read-only" in refused.text()
+
+
+def test_open_pages_outlive_an_outage_of_the_database(
+    own_postgres: TestServer, browser: Browser, tmp_path: Path
+) -> None:
+    (tmp_path / "stepped.py").write_text(STEPPED)
+    (tmp_path / "stepped.yaml").write_text(STUDY)
+    with own_postgres.database("away") as url:
+        here = CommandLine(url, tmp_path, {"HPOTOOL_HOME": str(tmp_path / "home")})
+        here.run("create-study", "stepped.yaml")
+        log = tmp_path / "dashboard.log"
+        with here.start("dashboard", "--port", "0", "--read-only", log=log), visit(browser) as context:
+            found = wait_until(lambda: re.search(r"logs: (\S+)", log.read_text()), "the server says where it is")
+            opened = context.new_page()
+            opened.goto(f"{found[1]}studies/1")
+            opened.evaluate("window.isTheSameDocument = true")
+            own_postgres.kill()
+            expect(opened.locator("#live")).to_have_text("not current: the database does not answer")
+            expect(opened.locator("h1")).to_contain_text("stepped")
+            later = context.new_page()
+            later.goto(f"{found[1]}studies/1")
+            expect(later.locator("main")).to_contain_text("tries again every 5 seconds")
+            own_postgres.start()
+            expect(later.locator("h1")).to_contain_text("stepped")
+            opened.bring_to_front()
+            expect(opened.locator("#live")).to_have_text("live")
+            assert opened.evaluate("window.isTheSameDocument"), "nobody had to reload it"
