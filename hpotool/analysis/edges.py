@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 _MARGIN = 0.01  # fraction of the range, on its own scale
-_FEWEST_INTEGERS = 5  # in a shorter range every second value is an edge
+_FEWEST_STEPS = 5  # in a range with fewer, every second value is an edge
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def _side(value: object, distribution: BaseDistribution) -> Literal["lower", "up
     if not isinstance(distribution, (FloatDistribution, IntDistribution)) or not isinstance(value, (int, float)):
         return None
     low, high = distribution.low, distribution.high
-    if not low < high or (isinstance(distribution, IntDistribution) and high - low < _FEWEST_INTEGERS):
+    if not low < high or (distribution.step and (high - low) / distribution.step < _FEWEST_STEPS):
         return None
     if isinstance(distribution, IntDistribution):
         return "lower" if value == low else "upper" if value == high else None

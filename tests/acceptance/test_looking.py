@@ -78,6 +78,23 @@ def test_show_says_that_a_study_of_plain_optuna_has_no_settings(hpotool: Command
     assert "was created by plain Optuna and has no settings" in done.stderr
 
 
+def test_watch_says_what_further_search_may_gain_as_status_does(hpotool: CommandLine, tmp_path: Path) -> None:
+    here = make_study(hpotool, tmp_path)
+    assert here.url is not None
+    here.run("budget", "held", "--trials", "90")
+    study = optuna.load_study(study_name="held", storage=DatabaseUrl.parse(here.url).sqlalchemy)
+    space = {"x": optuna.distributions.FloatDistribution(-1.0, 1.0)}
+    for place in range(25):
+        x = place * 1.236 % 2.0 - 1.0
+        study.add_trial(optuna.trial.create_trial(params={"x": x}, distributions=space, value=x * x))
+    sentence = here.json("status")["regret"]["sentence"]
+    words = [HPOTOOL, "watch", "held", "--interval", "0.2"]
+    environment = {"HPOTOOL_STORAGE": here.url, **here.environment}
+    with open_terminal(words, tmp_path, environment, width=200, height=40) as terminal:
+        wait_until(lambda: sentence in " ".join(terminal.screen().split()), "the estimate is on the screen")
+        terminal.press("q")
+
+
 def test_watch_in_a_real_terminal(hpotool: CommandLine, tmp_path: Path) -> None:
     """It fills the terminal, follows its size, pauses only when that is confirmed, and leaves it as it was."""
     here = make_study(hpotool, tmp_path)

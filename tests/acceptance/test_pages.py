@@ -15,10 +15,14 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import create_trial
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from hpotool.storage.control.orders import adopt_study, register_worker
+from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.storage.open import open_storage
 from tests.acceptance.command_line import PATIENCE_S, CommandLine, wait_until
 from tests.browser import open_browser
+from tests.postgres import TestServer
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 # It goes on to its next step as soon as there is a file of that name.
@@ -192,17 +196,34 @@ def add_hostile_study(url: str) -> int:
                 intermediate_values={step: float(step) for step in range(5)}, user_attrs={HOSTILE: HOSTILE},
             )
         )  # fmt: skip
+    connection = Connection(DatabaseUrl.parse(url))
+    adopt_study(connection.run, study._study_id)
+    facts = {"host": "gpu-0.a-long-name.example.org", "pid": 1, "process_space": "b", "process_start": "1"}
+    register_worker(connection.run, study._study_id, WorkerIdentity(worker_id="w", slot="GPU-0", **facts))
+    connection.close()
     return int(study._study_id)
 
 
 def every_page(base: str, study_id: int) -> list[str]:
     study = f"{base}studies/{study_id}"
-    return [base, study, f"{study}/trials", f"{study}/trials/3", f"{study}/trials?where=nothing>1"]
+    return [
+        base,
+        f"{base}launches",
+        study,
+        f"{study}/trials",
+        f"{study}/trials/3",
+        f"{study}/trials?where=nothing>1",
+    ]
 
 
 _NAMELESS = """[...document.querySelectorAll('a, button, input:not([type=hidden]), select, textarea, summary')]
     .filter(one => !(one.textContent.trim() || one.ariaLabel || one.labels?.length)).map(one => one.outerHTML)"""
 _TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+# A cell whose text lies over its neighbours.
+_OVERLAPS = """[...document.querySelectorAll('td, th')]
+    .filter(one => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX === 'visible')
+    .filter(one => getComputedStyle(one.closest('thead') || one).position !== 'absolute')
+    .map(one => one.outerHTML)"""
 _BRIGHTNESS = "Number(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0])"
 
 
@@ -213,8 +234,8 @@ def test_hostile_texts_run_nothing_and_fit_a_phone_by_day_and_night(
     study_id = add_hostile_study(here.url)
     base = serve()
     host = urlsplit(base).netloc
-    for scheme in ("light", "dark"):
-        with visit(browser, viewport={"width": 360, "height": 640}, color_scheme=scheme) as context:
+    for scheme, width in (("light", 360), ("dark", 360), ("light", 1280)):
+        with visit(browser, viewport={"width": width, "height": 640}, color_scheme=scheme) as context:
             page = context.new_page()
             troubles: list[str] = []
             page.on(
@@ -228,6 +249,7 @@ def test_hostile_texts_run_nothing_and_fit_a_phone_by_day_and_night(
                 page.goto(url)
                 assert page.evaluate(_TOO_WIDE) <= 0, url
                 assert page.evaluate(_NAMELESS) == [], url
+                assert page.evaluate(_OVERLAPS) == [], url
                 assert (page.evaluate(_BRIGHTNESS) > 128) == (scheme == "light")
                 assert page.locator("h1").count() == 1
             assert troubles == []
@@ -270,3 +292,30 @@ def test_read_only_pages_have_no_buttons(serve: Serve, browser: Browser) -> None
         )
         assert refused.status == 403
         assert "read-only" in refused.text()
+
+
+def test_open_pages_outlive_an_outage_of_the_database(
+    own_postgres: TestServer, browser: Browser, tmp_path: Path
+) -> None:
+    (tmp_path / "stepped.py").write_text(STEPPED)
+    (tmp_path / "stepped.yaml").write_text(STUDY)
+    with own_postgres.database("away") as url:
+        here = CommandLine(url, tmp_path, {"HPOTOOL_HOME": str(tmp_path / "home")})
+        here.run("create-study", "stepped.yaml")
+        log = tmp_path / "dashboard.log"
+        with here.start("dashboard", "--port", "0", "--read-only", log=log), visit(browser) as context:
+            found = wait_until(lambda: re.search(r"logs: (\S+)", log.read_text()), "the server says where it is")
+            opened = context.new_page()
+            opened.goto(f"{found[1]}studies/1")
+            opened.evaluate("window.isTheSameDocument = true")
+            own_postgres.kill()
+            expect(opened.locator("#live")).to_have_text("not current: the database does not answer")
+            expect(opened.locator("h1")).to_contain_text("stepped")
+            later = context.new_page()
+            later.goto(f"{found[1]}studies/1")
+            expect(later.locator("main")).to_contain_text("tries again every 5 seconds")
+            own_postgres.start()
+            expect(later.locator("h1")).to_contain_text("stepped")
+            opened.bring_to_front()
+            expect(opened.locator("#live")).to_have_text("live")
+            assert opened.evaluate("window.isTheSameDocument"), "nobody had to reload it"

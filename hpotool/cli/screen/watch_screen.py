@@ -91,7 +91,8 @@ class WatchScreen:
         ]
 
     def _sections(self, paper: _Paper, width: int) -> tuple[list[Line], list[Line], list[Line]]:
-        shown = [*parts.best_parts(self.found), *parts.outlook_lines(self.found)]
+        first, *others = parts.best_parts(self.found)  # parameters come last: of those, some may be left out
+        shown = [first, *parts.outlook_lines(self.found), *others]
         best = [line for part in shown for line in paper.draw(part, width)]
         workers = paper.section(parts.workers_table(self.found, is_compact=True), width)
         failures = paper.section(parts.failures_table(self.found, is_compact=True), width)

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
+from hpotool.errors import InputError
+from hpotool.storage.control.orders import cancel_trial, retry_trial
 from hpotool.storage.database.queries import query, to_jsonb
 from hpotool.storage.fleet.attempts import Run
 from hpotool.study.confirmation.order import Order, Point
@@ -66,6 +69,33 @@ def order_confirmation(
         stored, numbers = _queue(run, study_id, order, order.replicates(points), actor, seen, store=True)
         if stored:
             return order, numbers
+
+
+def queue_cancelled_again(run: Run, study_id: int, order: Order, points: Sequence[Point], actor: str) -> list[int]:
+    """Queue those replicates of these points again that somebody cancelled; the numbers of the new trials."""
+    found, wanted = read_confirmation(run, study_id), set(order.replicates(points))
+    queued = []
+    for one in found.replicates if found else ():
+        if one.is_cancelled and one.apart in wanted:
+            with suppress(InputError):  # somebody else has just done so
+                queued.append(retry_trial(run, study_id, one.number, actor))
+    return queued
+
+
+def cancel_confirmation(run: Run, study_id: int, actor: str) -> list[int]:
+    """Cancel the replicates that wait or run, and let no further ones be added; the numbers of those cancelled."""
+    is_stored, found = False, read_confirmation(run, study_id)
+    while found is not None and not is_stored:
+        last = replace(found.order, confidence=None, most=None)
+        is_stored, _ = _queue(run, study_id, last, [], actor, found.fingerprint, store=True)
+        found = read_confirmation(run, study_id)
+    cancelled = []
+    for one in found.replicates if found else ():
+        if one.is_open:
+            with suppress(InputError):  # it has just ended
+                cancel_trial(run, study_id, one.number, "the confirmation was cancelled", actor)
+                cancelled.append(one.number)
+    return cancelled
 
 
 def order_next_round(run: Run, study_id: int, actor: str, signs: Sequence[float]) -> list[int]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from hpotool.study.confirmation.order import Order, list_replicates
 from hpotool.study.confirmation.posterior import Floats, Measured, draw_means, probabilities_of_best
+from hpotool.study.outcome import Outcome
 from hpotool.study.phase import Reevaluation
 from hpotool.study.rules.replicates import Measurement, average
 
@@ -40,6 +41,11 @@ class Replicate:
     def is_open(self) -> bool:
         """Whether it runs, or waits to."""
         return self.state in ("RUNNING", "WAITING")
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody ended it for good; one that had not begun has no attempt, and so no outcome."""
+        return self.state == "FAIL" and self.outcome in (None, Outcome.CANCELLED.value)
 
 
 @dataclass(frozen=True)

@@ -72,9 +72,9 @@ async function refresh() {
     show(await answer.text());
     wait = EVERY_MS;
     say("live", false);
-  } catch {
+  } catch (error) {
     wait = Math.min(SLOWEST_MS, wait * 2);
-    say("not current: the server does not answer", true);
+    say(`not current: the ${error.message === "503" ? "database" : "server"} does not answer`, true);
   }
 }
 

@@ -12,7 +12,13 @@ import pytest
 from optuna.trial import TrialState
 
 from hpotool.storage.control import orders
-from hpotool.storage.control.confirmations import order_confirmation, order_next_round, read_confirmation
+from hpotool.storage.control.confirmations import (
+    cancel_confirmation,
+    order_confirmation,
+    order_next_round,
+    queue_cancelled_again,
+    read_confirmation,
+)
 from hpotool.storage.fleet.attempts import Attempt, Ending, NoTrial, fail_and_queue, finish_attempt, finish_late
 from hpotool.storage.fleet.spool import SpooledAttempt
 from hpotool.storage.fleet.trial_content import TrialContent
@@ -80,6 +86,33 @@ def test_an_infinite_violation_of_a_replicate_is_a_number(make_study) -> None:
     found = read_confirmation(study.connection.run, study.study_id)
     assert [one.measured.violations for one in found.replicates] == [{"load": math.inf}, {"load": -1.5}]
     assert order_next_round(study.connection.run, study.study_id, "test", [1.0]) == []
+
+
+def test_a_cancelled_confirmation_runs_nothing_more_and_can_be_asked_for_again(make_study) -> None:
+    study = make_study(budget=1)
+    run, worker = study.connection.run, study.worker()
+    _run_one(study, worker)
+    order = Order(POINTS, seeds=2, confidence=0.999, most=40)
+    _order(study, order)
+    _run_one(study, worker)
+    running = study.claim(worker)
+    assert cancel_confirmation(run, study.study_id, "ann") == [2, 3, 4]
+    ending = Ending(Outcome.CANCELLED, "the confirmation was cancelled")
+    finish_attempt(run, running, "test", TrialState.FAIL, None, ending)
+    assert study.claim(worker).kind == "done"
+    assert order_next_round(run, study.study_id, "test", [1.0]) == [], "nobody adds more"
+    assert cancel_confirmation(run, study.study_id, "ann") == []
+
+    asked, numbers = order_confirmation(run, study.study_id, "bob", replace(order, seeds=2).including, POINTS[:1])
+    assert numbers == []
+    again = queue_cancelled_again(run, study.study_id, asked, POINTS[:1], "bob")
+    assert len(again) == 1, "of the point that was asked for, and not what was measured"
+    assert _run_one(study, worker).number == again[0]
+    found = read_confirmation(run, study.study_id)
+    measured = [(one.apart.point, one.apart.replicate) for one in found.replicates if one.measured]
+    assert sorted(measured) == [("trial 0", 0), ("trial 0", 1)]
+    assert sum(one.is_cancelled for one in found.replicates) == 2
+    assert cancel_confirmation(run, make_study(study_name="other").study_id, "ann") == []
 
 
 def test_replicates_go_before_new_trials_and_leave_the_budget_exact(make_study) -> None:

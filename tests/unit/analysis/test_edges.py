@@ -24,6 +24,9 @@ from hpotool.analysis.edges import find_edges
         (8, IntDistribution(7, 2000), None),
         (2, IntDistribution(0, 2), None),
         (1.0, FloatDistribution(1.0, 1.0), None),
+        (1.0, FloatDistribution(0.0, 1.0, step=0.5), None),  # of three values, two are at an edge
+        (1.0, FloatDistribution(0.0, 1.0, step=0.1), "upper"),
+        (8, IntDistribution(0, 8, step=4), None),
         ("a", CategoricalDistribution(["a", "b"]), None),
         (1.7e308, FloatDistribution(-1.7e308, 1.7e308), "upper"),
     ],

@@ -81,6 +81,9 @@ def confirm(
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Return when everything has been measured.")] = False,
     look: Annotated[bool, typer.Option("--show", help="Only show the answer; queue nothing.")] = False,
+    cancel: Annotated[
+        bool, typer.Option("--cancel", help="Cancel replicates that wait or run, and add no more.")
+    ] = False,
     storage: StorageOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
@@ -99,7 +102,9 @@ def confirm(
         )
     connection = connect(storage)
     study_id, name = adopt_study(connection, study)
-    if not look:
+    if cancel:
+        _cancel(connection, study_id)
+    elif not look:
         loaded = load_study(connection, name)
         count = top if top is not None else 0 if trial or from_study else 5
         wanted = _choose(connection, loaded, count, trial or [], from_study or [], baseline)
@@ -137,7 +142,7 @@ def _draw(found: ConfirmationAnswer) -> RenderableType:
     lines = [words(say_answer(found), "green" if found.is_sound else "yellow")]
     failed = [one for one in found.replicates if one.state == "FAIL"]
     if failed:
-        reasons = {f"{one.outcome}: {one.reason}" if one.reason else str(one.outcome) for one in failed}
+        reasons = {f"{one.outcome}: {one.reason}" if one.reason else one.outcome or "cancelled" for one in failed}
         lines.append(
             words(
                 f"{count_of(len(failed), 'replicate')} failed permanently ({'; '.join(sorted(reasons)[:3])})",
@@ -231,7 +236,7 @@ def _order(
 ) -> None:
     from dataclasses import replace
 
-    from hpotool.storage.control.confirmations import order_confirmation
+    from hpotool.storage.control.confirmations import order_confirmation, queue_cancelled_again
     from hpotool.storage.control.orders import read_settings
     from hpotool.study.confirmation.order import Order
     from hpotool.study.wording import count_of
@@ -249,7 +254,8 @@ def _order(
             return order
         return replace(order, most=_MOST * seeds * len(order.points))
 
-    _, numbers = order_confirmation(connection.run, study_id, actor, extend, points)
+    order, numbers = order_confirmation(connection.run, study_id, actor, extend, points)
+    numbers += queue_cancelled_again(connection.run, study_id, order, points, actor)
     if not numbers:
         say("all requested replicates exist already")
         return
@@ -257,6 +263,15 @@ def _order(
     say(f"queued {count_of(len(numbers), 'replicate')} of {count_of(count, 'point')}")
     if not _has_workers(connection, name):
         say(f"{name!r} has no workers; start one: {paste('worker', '--study', name)}")
+
+
+def _cancel(connection: Connection, study_id: int) -> None:
+    from hpotool.api.actor import current_actor
+    from hpotool.storage.control.confirmations import cancel_confirmation
+    from hpotool.study.wording import count_of
+
+    numbers = cancel_confirmation(connection.run, study_id, f"confirm by {current_actor()}")
+    say(f"cancelled {count_of(len(numbers), 'replicate')}" if numbers else "no replicate waits or runs")
 
 
 def _has_workers(connection: Connection, name: str) -> bool:

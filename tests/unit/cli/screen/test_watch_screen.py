@@ -6,12 +6,14 @@ import pytest
 from rich.console import Console
 
 from hpotool.analysis.candidates import BestTrials
+from hpotool.analysis.insights.gain import Gain
 from hpotool.analysis.results import TrialResult
 from hpotool.analysis.status import StudyStatus, TierProgress
 from hpotool.cli.commands.look.status import draw_status
 from hpotool.cli.screen.watch_screen import Footer, WatchScreen, share
 from hpotool.storage.control.activity import StudyActivity
 from hpotool.storage.control.studies import StudyProgress, StudySummary
+from hpotool.study.rules.regret import Regret
 
 REASON = "ValueError: loss diverged: the learning rate is too high\nfor this [model]"
 PARAMETERS: dict[str, Any] = {f"a_parameter_{place}": place / 7 for place in range(9)} | {"boosting": "gbdt"}
@@ -112,6 +114,17 @@ def test_everything_that_matters_is_on_the_screen(size: tuple[int, int]) -> None
         assert part in text, part
     assert "gpu-2-1-abc     " not in text, "who is gone is not listed with the others"
     assert "[model]" in "\n".join(drawn(FOUND, 300, 50))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)], ids=str)
+def test_what_further_search_may_gain_is_below_the_best(size: tuple[int, int]) -> None:
+    gain = Gain("accuracy", Regret(0.0123, 0.0456, 40, 33), 61.5)
+    lines = drawn(replace(FOUND, gain=gain), *size)
+    column = (size[0] - 3) * 11 // 20 + 3 if size[0] >= 150 else 0  # the right one of two
+    text = " ".join(" ".join(line[column:] for line in lines).split())
+    assert gain.outlook in text
+    assert text.index("best accuracy") < text.index("further search")
+    assert len(lines) == size[1]
 
 
 def test_a_wide_screen_is_used() -> None:
