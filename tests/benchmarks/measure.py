@@ -43,6 +43,7 @@ def measure(server: TestServer, case: Case) -> dict[str, Any]:
         workers = [stack.enter_context(started_worker(case, url, seed)) for seed in range(case.workers)]
         for worker in workers:
             worker.stage()  # imports are done
+        cold = postgres_cpu_s(server)
         first = _together(workers)
         before = postgres_cpu_s(server), wire.round_trips
         began = time.perf_counter()
@@ -57,6 +58,8 @@ def measure(server: TestServer, case: Case) -> dict[str, Any]:
             "wall_ms": sum(each["wall_s"] for each in loop) / trials * 1000,
             "trials_per_s": trials / wall_s,
             "first_trial_s": max(each["first_trial_s"] for each in first),
+            "first_trial_cpu_s": max(each["first_trial_cpu_s"] for each in first),
+            "first_trial_postgres_cpu_s": (before[0] - cold) / case.workers,
             "memory_mb": max(each["memory_mb"] for each in loop),
         }
 

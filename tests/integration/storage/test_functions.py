@@ -131,6 +131,40 @@ def test_an_upgrade_brings_missing_functions_and_leaves_those_of_other_releases(
     connection.close()
 
 
+def test_who_makes_a_study_brings_missing_functions(study_database_url: str) -> None:
+    url = DatabaseUrl.parse(study_database_url)
+    connection = Connection(url)
+    _drop_functions(connection)
+    connection.close()
+    assert connection.lacks_functions()
+    connection.close()
+
+    schema.ensure_schema(url)
+
+    assert not connection.lacks_functions()
+    connection.close()
+
+
+def test_a_role_that_may_not_create_them_works_without(study_database_url: str, postgres) -> None:
+    url = DatabaseUrl.parse(study_database_url)
+    owner = Connection(url)
+    _drop_functions(owner)
+    role = f"role_{url.url.database}"
+    postgres.run(f"CREATE ROLE \"{role}\" LOGIN PASSWORD 'x'")
+    owner.run(f'GRANT USAGE ON SCHEMA hpotool TO "{role}"')
+    owner.run(f'GRANT SELECT ON ALL TABLES IN SCHEMA public, hpotool TO "{role}"')
+    limited = DatabaseUrl.parse(url.url.set(username=role, password="x").render_as_string(False))
+    try:
+        schema.ensure_schema(limited)
+        connection = Connection(limited)
+        assert connection.lacks_functions()
+        connection.close()
+    finally:
+        owner.run(f'DROP OWNED BY "{role}"')
+        owner.close()
+        postgres.run(f'DROP ROLE "{role}"')
+
+
 @pytest.fixture
 def holder(make_study) -> Iterator[tuple[object, psycopg2.extensions.connection]]:
     """A study, and a connection that holds its row as plain Optuna does while it creates a trial."""
