@@ -15,6 +15,7 @@ import optuna
 import psutil
 
 from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.schema import ensure_schema
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.open import open_storage
 from tests.benchmarks.fill import fill_study
@@ -122,6 +123,7 @@ def filled(server: TestServer, finished: int) -> Iterator[str]:
         storage = open_storage(server.url(template))
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(study_name=STUDY, storage=storage)
+        ensure_schema(storage.url)  # as in every database that hpotool's commands have used
         filler = Connection(DatabaseUrl.parse(server.url(template)))
         fill_study(filler, study._study_id, finished)
         filler.close()
