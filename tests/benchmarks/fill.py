@@ -11,8 +11,8 @@ N_PARAMS = 10
 N_REPORTS = 20
 
 # Trials first, then what belongs to them. Values are what the reference objective would have returned for the
-# parameters, so that samplers and pruners find a history that makes sense. Foreign keys are not checked by row:
-# that would take most of the time (and needs a superuser).
+# parameters, so that samplers and pruners find a history that makes sense. Foreign keys are not checked row by
+# row, which would take most of the time (and needs a superuser).
 _FILL = """
 set local session_replication_role = replica;
 

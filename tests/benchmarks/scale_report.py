@@ -99,8 +99,10 @@ def _long(row: Row) -> str:
     worker = (
         "a worker's first trial",
         f"{row['first_trial_s']:.1f}",
-        "",
-        "",
+        *(
+            f"{row[name]:.1f}" if name in row else ""
+            for name in ("first_trial_cpu_s", "first_trial_postgres_cpu_s")
+        ),
         f"{row['memory_mb']:.0f}",
     )
     trial = (

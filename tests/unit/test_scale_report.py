@@ -44,9 +44,34 @@ def test_every_table_has_as_many_cells_in_each_line() -> None:
     for name in ("status", "best", "studies", "metrics"):
         long |= {f"{name}_s": 1.0, f"{name}_cpu_s": 0.9, f"{name}_postgres_cpu_s": 0.1, f"{name}_memory_mb": 90.0}
     idle = {"state": "paused", "workers": 4, "worker_cpu_ms": 12.0, "postgres_cpu_ms": 30.0, "load_average": 1.0}
-    tables = "\n".join(lines(claims=[CLAIM], long=[long], idle=[idle])).split("\n\n")
+    fleet = {
+        "workers": 1000,
+        "seconds": 530.0,
+        "trial_s": 10.0,
+        "trials": 50_000,
+        "wall_s": 540.0,
+        "errors": {"E": 2},
+        "claim_p50_ms": 3.0,
+        "claim_p99_ms": 20.0,
+        "end_p50_ms": 2.0,
+        "end_p99_ms": 15.0,
+        "load_average": 0.5,
+        "postgres_cpu_ms": 4.0,
+        "postgres_cores": 0.4,
+        "client_cores": 0.4,
+        "pgbouncer_cores": 0.1,
+        "connections": 20,
+    }
+    whole = {"what": "a worker", "wall_ms": 9.0, "worker_cpu_ms": 5.0, "postgres_cpu_ms": 2.0}
+    parts = lines(
+        claims=[CLAIM], long=[long], idle=[idle], fleet=[fleet], worker=[whole, whole | {"round_trips": 5.0}]
+    )
+    assert "| trials per second | 93 |" in parts
+    assert "| errors | 2 × E |" in parts
+    assert "| a worker | 5 | 2.0 | 5.0 | 9.0 |" in parts
+    tables = "\n".join(parts).split("\n\n")
     counts = [{line.count("|") for line in table.splitlines()} for table in tables if table.startswith("|")]
-    assert [len(each) for each in counts] == [1, 1, 1]
+    assert [len(each) for each in counts] == [1, 1, 1, 1, 1]
     assert "### A study of 1,000 finished trials" in tables
 
 

@@ -76,7 +76,7 @@ def queue_cancelled_again(run: Run, study_id: int, order: Order, points: Sequenc
     found, wanted = read_confirmation(run, study_id), set(order.replicates(points))
     queued = []
     for one in found.replicates if found else ():
-        if one.is_cancelled and one.apart in wanted:
+        if one.is_cancelled and one.reevaluation in wanted:
             with suppress(InputError):  # somebody else has just done so
                 queued.append(retry_trial(run, study_id, one.number, actor))
     return queued

@@ -238,6 +238,12 @@ class Connection:
             return f"{self.url.url.host}:{self.url.url.port}/{self.url.url.database}"
         return str(identity)
 
+    def lacks_functions(self) -> bool:
+        """Whether the database had not all functions of this release when the connection opened."""
+        with self._lock:
+            self._usable_connection()
+            return len(self._calls) < len(function_names())
+
     def close(self) -> None:
         """Close the connection; the next call opens it again."""
         with self._lock:

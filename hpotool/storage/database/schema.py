@@ -16,6 +16,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812  (the class is lo
 from hpotool.errors import HpotoolError
 from hpotool.storage.database.connection import (
     Connection,
+    RefusedStatementError,
     as_database_error,
     open_psycopg,
     read_facts,
@@ -31,6 +32,8 @@ _PATIENCE_WITH_OTHERS_S = 600  # wait for other processes that install or upgrad
 _PATIENCE_WITH_TABLES_S = (
     30  # wait for table locks held by open transactions, because this wait blocks every worker
 )
+
+_INSUFFICIENT_PRIVILEGE = "42501"
 
 _VERSION_QUERY = """
 SELECT to_regclass('hpotool.schema_version') IS NOT NULL, to_regclass('trials') IS NOT NULL
@@ -51,6 +54,8 @@ def migrations() -> tuple[str, ...]:
 def ensure_schema(url: DatabaseUrl) -> None:
     """Install Optuna's tables and our own if they are missing; refuse older or newer tables.
 
+    Also creates the functions of this release, if this role may: without them, everything works at a higher cost.
+
     Raises:
         SchemaError: the tables were created by an older or newer hpotool.
         DatabaseUnreachableError: the database does not answer.
@@ -61,6 +66,8 @@ def ensure_schema(url: DatabaseUrl) -> None:
         if installed is None:
             _migrate(url, only_if_missing=True)
             installed = _installed_version(connection)
+        elif installed == len(migrations()) and connection.lacks_functions():
+            _bring_functions(url)
     finally:
         connection.close()
     _refuse_other_version(installed)
@@ -149,6 +156,15 @@ def _migrate(url: DatabaseUrl, *, only_if_missing: bool) -> tuple[int, int]:
         )
         _create_functions(cursor)
         return before, len(steps)
+
+
+def _bring_functions(url: DatabaseUrl) -> None:
+    try:
+        with _locked_transaction(url) as cursor:
+            _create_functions(cursor)
+    except RefusedStatementError as error:
+        if error.pgcode != _INSUFFICIENT_PRIVILEGE:
+            raise
 
 
 def _create_functions(cursor: Cursor) -> None:

@@ -109,7 +109,7 @@ def test_a_cancelled_confirmation_runs_nothing_more_and_can_be_asked_for_again(m
     assert len(again) == 1, "of the point that was asked for, and not what was measured"
     assert _run_one(study, worker).number == again[0]
     found = read_confirmation(run, study.study_id)
-    measured = [(one.apart.point, one.apart.replicate) for one in found.replicates if one.measured]
+    measured = [(one.reevaluation.point, one.reevaluation.replicate) for one in found.replicates if one.measured]
     assert sorted(measured) == [("trial 0", 0), ("trial 0", 1)]
     assert sum(one.is_cancelled for one in found.replicates) == 2
     assert cancel_confirmation(run, make_study(study_name="other").study_id, "ann") == []

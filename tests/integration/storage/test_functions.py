@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import optuna
 import psycopg2
 import pytest
 from optuna.trial import TrialState
@@ -14,6 +15,7 @@ from optuna.trial import TrialState
 from hpotool.storage.database import schema
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.functions import function_names
+from hpotool.storage.database.queries import query
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.attempts import (
     Attempt,
@@ -24,6 +26,7 @@ from hpotool.storage.fleet.attempts import (
     finish_attempt,
     new_attempt_id,
 )
+from hpotool.storage.open import open_storage
 from hpotool.study.outcome import Outcome
 
 _EXISTING = (
@@ -82,6 +85,53 @@ def test_a_trial_is_the_same_with_functions_and_without(make_study, has_function
     connection.close()
 
 
+def test_what_changed_is_read_the_same_with_functions_and_without(make_study) -> None:
+    study = make_study()
+    for value in (0.5, float("inf"), float("-inf")):
+        trial = study.optuna.ask()
+        trial.suggest_float("x", 0, 1)
+        trial.suggest_categorical("kind", ["a", "é"])
+        trial.report(value, 3)
+        trial.report(float("nan"), 7)
+        trial.set_user_attr("note", {"text": "it's %"})
+        trial.set_constraint("c", -1.0)
+        study.optuna.tell(trial, value)
+    running = study.optuna.ask()
+    study.optuna.enqueue_trial({"x": 0.5})
+    asked = {"study_id": study.study_id, "after": -1, "known": -1, "limit": 100, "with_steps": True}
+    asked |= {"missing": [], "running": [running._trial_id], "own": [], "waiting": []}
+    with_functions = Connection(study.url)
+
+    read = with_functions.run(query("read_changes"), asked)
+    _drop_functions(study.connection)
+    without = Connection(study.url)
+
+    assert repr(read) == repr(without.run(query("read_changes"), asked))  # NaN is not equal to itself
+    assert [row[3] for row in read] == ["COMPLETE"] * 3 + ["RUNNING", "WAITING"]
+    with_functions.close()
+    without.close()
+
+
+@pytest.mark.parametrize("has_functions", [True, False])
+def test_a_script_s_trial_is_the_same_with_functions_and_without(make_study, has_functions: bool) -> None:
+    study = make_study()
+    if not has_functions:
+        _drop_functions(study.connection)
+    ours = optuna.load_study(study_name=study.optuna.study_name, storage=open_storage(study.url.sqlalchemy))
+
+    ours.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+    ours.tell(ours.ask(), float("-inf"))
+    ours.tell(ours.ask(), state=TrialState.FAIL)
+
+    states = [trial.state.name for trial in study.optuna.trials]
+    assert states == ["COMPLETE", "COMPLETE", "COMPLETE", "FAIL"]
+    assert [trial.number for trial in study.optuna.trials] == [0, 1, 2, 3]
+    assert study.optuna.trials[2].value == float("-inf")
+    assert study.optuna.trials[1].value == study.optuna.trials[1].params["x"]
+    assert all(trial.datetime_complete for trial in study.optuna.trials)
+    ours._storage._connection.close()
+
+
 def test_a_connection_calls_the_functions_that_it_may_call(make_study, postgres) -> None:
     study = make_study(budget=2)
     database = study.url.url.database
@@ -129,6 +179,40 @@ def test_an_upgrade_brings_missing_functions_and_leaves_those_of_other_releases(
     existing = {name for (name,) in connection.run(_EXISTING)}
     assert {*function_names(), "claim_of_another_release"} <= existing
     connection.close()
+
+
+def test_who_makes_a_study_brings_missing_functions(study_database_url: str) -> None:
+    url = DatabaseUrl.parse(study_database_url)
+    connection = Connection(url)
+    _drop_functions(connection)
+    connection.close()
+    assert connection.lacks_functions()
+    connection.close()
+
+    schema.ensure_schema(url)
+
+    assert not connection.lacks_functions()
+    connection.close()
+
+
+def test_a_role_that_may_not_create_them_works_without(study_database_url: str, postgres) -> None:
+    url = DatabaseUrl.parse(study_database_url)
+    owner = Connection(url)
+    _drop_functions(owner)
+    role = f"role_{url.url.database}"
+    postgres.run(f"CREATE ROLE \"{role}\" LOGIN PASSWORD 'x'")
+    owner.run(f'GRANT USAGE ON SCHEMA hpotool TO "{role}"')
+    owner.run(f'GRANT SELECT ON ALL TABLES IN SCHEMA public, hpotool TO "{role}"')
+    limited = DatabaseUrl.parse(url.url.set(username=role, password="x").render_as_string(False))
+    try:
+        schema.ensure_schema(limited)
+        connection = Connection(limited)
+        assert connection.lacks_functions()
+        connection.close()
+    finally:
+        owner.run(f'DROP OWNED BY "{role}"')
+        owner.close()
+        postgres.run(f'DROP ROLE "{role}"')
 
 
 @pytest.fixture
