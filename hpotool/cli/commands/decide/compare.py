@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from hpotool.analysis.compare.comparison import Comparison
     from hpotool.analysis.compare.sides import Side
+    from hpotool.analysis.compare.verdict import Verdict
 
 _STYLES = {"better": "green", "worse": "red", "equal": "", "cannot tell": "yellow"}
 
@@ -126,17 +127,23 @@ def _parts(found: Comparison) -> Iterator[RenderableType]:
             yield words(f"{side.name}: {say_other_origins(side.replicates_differ)}", "yellow")
     for side, verdict in zip(found.sides[1:], found.verdicts, strict=True):
         yield words(f"{side.name} against {names[0]}: {verdict.sentence}", _STYLES[verdict.word])
-        if verdict.word == "cannot tell" and side.best is not None:
-            yield from (words(line, "dim") for line in _ways_out(found.sides[0], side))
+        if verdict.word == "cannot tell" and side.best is not None and found.sides[0].best is not None:
+            yield from (words(line, "dim") for line in _ways_out(found.sides[0], side, verdict))
 
 
-def _ways_out(old: Side, new: Side) -> Iterator[str]:
-    """The commands that measure both points once more in the new study."""
-    yield "measure both several times in one study:"
-    for side in (old, new):
-        if side.best is not None:
+def _ways_out(old: Side, new: Side, verdict: Verdict) -> Iterator[str]:
+    """The commands that measure both points again in the new study."""
+    if new.document is None:  # plain Optuna made it, and its workers know no replicates
+        yield "measure both several times in one study:"
+        for side in (old, new):
             point = [f"{name}={_written(value)}" for name, value in side.params.items()]
             yield f"  {paste('enqueue', '--study', new.name, *point)}"
+        return
+    words = ["confirm", "--study", new.name, "--top", "3", "--from-study", old.name]
+    is_measured = verdict.old is not None and verdict.old.is_confirmed and verdict.old.where == new.name
+    count = len(verdict.old.values) if is_measured and verdict.old is not None else 0
+    yield "measure both with more seeds:" if count else "measure both with the same seeds in the new study:"
+    yield f"  {paste(*words, '--seeds', str(max(8, 2 * count)))}"
 
 
 def _written(value: Any) -> str:
