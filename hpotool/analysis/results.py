@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from hpotool.errors import NotFoundError
+from hpotool.errors import NotFoundError, paste
 from hpotool.storage.control.studies import default_metric_names
 
 if TYPE_CHECKING:
@@ -132,7 +132,10 @@ def read_trial(study: Study, number: int) -> FrozenTrial:
     """
     found = read_trials(study, [number])
     if not found:
-        raise NotFoundError(f"study {study.study_name!r} has no finished trial {number}")
+        raise NotFoundError(
+            f"study {study.study_name!r} has no finished trial {number}",
+            paste("trials", "--study", study.study_name),
+        )
     return found[0]
 
 

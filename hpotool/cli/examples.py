@@ -11,7 +11,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "hpotool watch train",
     ),
     "init": (
-        "hpotool init train.py                 # from its argparse options or suggest_… calls",
+        "hpotool init train.py             # from its options or its suggest_… calls",
         "hpotool init --example sgd_digits     # an example that runs as it is",
         "hpotool init --from-study old         # from an imported study",
     ),

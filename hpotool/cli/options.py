@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -64,3 +65,17 @@ def refuse_study_beside_pool(study: str | None, problem: str, hint: str) -> None
     """
     if study is not None and study != os.environ.get("HPOTOOL_STUDY"):
         raise InputError(problem, hint)
+
+
+def read_duration(option: str, text: str, examples: str = "30s, 5m or 2h") -> timedelta:
+    """The duration that was given to an option, like ``90m``.
+
+    Raises:
+        InputError: it is none; the hint has the ``examples``.
+    """
+    from hpotool.study.units import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise InputError(f"{option} {error}", f"write it like {option} {examples}") from None

@@ -9,12 +9,13 @@ from optuna.distributions import FloatDistribution
 from typing_extensions import assert_never
 
 from hpotool.study.file.grammar.algorithms import PRUNER, SAMPLER, Row
-from hpotool.study.file.grammar.kinds import BROKEN, child, place_of_key
+from hpotool.study.file.grammar.kinds import BROKEN
 from hpotool.study.file.grammar.space import Draft
 from hpotool.study.rules.grid import LARGEST_GRID, count_values
 from hpotool.study.space import given_value
 from hpotool.study.wording import count_of
 from hpotool.study.yaml.document import Node, Problems, did_you_mean
+from hpotool.study.yaml.places import child, place_of_key
 
 
 def check_sampler(

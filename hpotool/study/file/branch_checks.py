@@ -7,11 +7,12 @@ from itertools import pairwise
 from typing import Any
 
 from hpotool.study.file.grammar.algorithms import PRUNER, SAMPLER
-from hpotool.study.file.grammar.kinds import BROKEN, child, place_of_key
+from hpotool.study.file.grammar.kinds import BROKEN
 from hpotool.study.file.grammar.space import Draft
 from hpotool.study.spec import PopulationSpec
 from hpotool.study.wording import count_of
 from hpotool.study.yaml.document import Node, Problems, did_you_mean
+from hpotool.study.yaml.places import child, place_of_key
 
 
 def has_steps(values: Mapping[str, Any]) -> bool:

@@ -9,10 +9,11 @@ from hpotool.study.command_template import ENVIRONMENT
 from hpotool.study.file.algorithm_checks import check_pruner, check_sampler
 from hpotool.study.file.branch_checks import check_population, check_tiers, has_steps
 from hpotool.study.file.command_checks import check_command
-from hpotool.study.file.grammar.kinds import BROKEN, child, place_of_key
+from hpotool.study.file.grammar.kinds import BROKEN
 from hpotool.study.file.grammar.space import Draft
 from hpotool.study.spec import Direction
 from hpotool.study.yaml.document import Node, Problems, did_you_mean
+from hpotool.study.yaml.places import child, place_of_key
 
 _MAY_HOLD_ENVIRONMENT = (
     ("objective", "command"),

@@ -22,10 +22,11 @@ from hpotool.study.command_template import (
     stands_alone,
     template_names,
 )
-from hpotool.study.file.grammar.kinds import BROKEN, child
+from hpotool.study.file.grammar.kinds import BROKEN
 from hpotool.study.file.grammar.space import Draft
 from hpotool.study.spec import ParameterSpec
 from hpotool.study.yaml.document import Node, Problems, did_you_mean
+from hpotool.study.yaml.places import child
 
 
 def check_command(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from hpotool.study.file.checks import check_study
-from hpotool.study.file.grammar.kinds import BROKEN, child
+from hpotool.study.file.grammar.kinds import BROKEN
 from hpotool.study.file.grammar.space import Draft, finish_parameters
 from hpotool.study.file.grammar.study import BUDGET, STUDY
 from hpotool.study.file.resolved import to_document
@@ -29,6 +29,7 @@ from hpotool.study.spec import (
     TierSpec,
 )
 from hpotool.study.yaml.document import Node, Place, Problems, from_plain, override, parse_yaml
+from hpotool.study.yaml.places import child
 
 
 def read_study_file(text: str, file: str | None = None, overrides: Sequence[str] = ()) -> StudySpec:

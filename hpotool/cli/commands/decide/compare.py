@@ -135,7 +135,7 @@ def _ways_out(old: Side, new: Side, verdict: Verdict) -> Iterator[str]:
     """The commands that measure both points again in the new study."""
     if new.document is None:  # plain Optuna made it, and its workers know no replicates
         yield "measure both several times in one study:"
-        for side in (old, new):
+        for side in (side for side in (old, new) if side.params):
             point = [f"{name}={_written(value)}" for name, value in side.params.items()]
             yield f"  {paste('enqueue', '--study', new.name, *point)}"
         return

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hpotool.cli.durations import read_duration
-from hpotool.cli.options import FormatOption, StorageOption
+from hpotool.cli.options import FormatOption, StorageOption, read_duration
 from hpotool.cli.output import Answer, Format, say, show
 from hpotool.errors import EXIT_DONE, EXIT_FAILED, exit_code_of_signal, paste
 from hpotool.study.wording import count_of

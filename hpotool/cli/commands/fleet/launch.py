@@ -18,8 +18,7 @@ from hpotool.cli.commands.fleet.begin import (
     WorkersOption,
     begin,
 )
-from hpotool.cli.durations import read_duration
-from hpotool.cli.options import PoolOption, StorageOption, StudyOption
+from hpotool.cli.options import PoolOption, StorageOption, StudyOption, read_duration
 from hpotool.errors import InputError
 
 _CpusOption = Annotated[

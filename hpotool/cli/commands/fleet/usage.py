@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hpotool.cli.durations import read_duration
-from hpotool.cli.options import FormatOption, StorageOption
+from hpotool.cli.options import FormatOption, StorageOption, read_duration
 from hpotool.cli.output import Answer, Format, show
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpotool.cli.durations import read_duration
-from hpotool.cli.options import StorageOption
+from hpotool.cli.options import StorageOption, read_duration
 from hpotool.cli.output import say
 from hpotool.errors import InputError, NotFoundError
 

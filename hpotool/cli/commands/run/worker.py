@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpotool.cli.durations import read_duration
-from hpotool.cli.options import PoolOption, StorageOption, StudyOption, refuse_study_beside_pool
+from hpotool.cli.options import PoolOption, StorageOption, StudyOption, read_duration, refuse_study_beside_pool
 from hpotool.errors import InputError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from hpotool.study.file.meant import say_meant
 from hpotool.study.spec import defaults_of
 from hpotool.study.units import format_duration, format_size, parse_duration, parse_size
-from hpotool.study.yaml.document import Entry, Node, Place, Problems, did_you_mean
+from hpotool.study.yaml.document import Entry, Node, Problems, did_you_mean
 
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
 
@@ -391,19 +391,3 @@ class Record:
         if self.short is None:
             return schema
         return {"anyOf": [schema, self.keys[self.short].kind.json_schema()]}
-
-
-def child(node: Node, *path: str) -> Node:
-    """The node at ``path`` below ``node``, or its nearest existing ancestor, at which a problem is shown."""
-    for key in path:
-        content = node.content
-        if not isinstance(content, dict) or key not in content:
-            return node
-        node = content[key].value
-    return node
-
-
-def place_of_key(node: Node, key: str) -> Place:
-    """The place of ``key`` in the mapping ``node``, else of the mapping."""
-    content = node.content
-    return content[key].key_place if isinstance(content, dict) and key in content else node.place

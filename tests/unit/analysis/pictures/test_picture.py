@@ -62,6 +62,7 @@ def test_the_title_of_several_studies_names_each(plot: str) -> None:
     other = optuna.create_study(study_name="other")
     other.set_metric_names(["loss"])
     add(other, [1.0], {"lr": 0.1})
+    add(other, [2.0], {"lr": 0.2})
     made = compose([study_of("loss"), other], plot)  # type: ignore[arg-type]
     assert made.title.startswith("known, other: ")
     assert len(made.views) == 2
@@ -149,11 +150,6 @@ def test_pairs_take_two_parameters_or_more_and_by_default_the_most_important(plo
     for chosen in (["lr"], ["lr", "lr"]):
         with pytest.raises(InputError, match=f"{plot} draws pairs of parameters, but 1 is given"):
             picture(study, plot, None, chosen)
-
-
-@pytest.mark.parametrize("plot", ["contour", "rank"])
-def test_pairs_of_too_few_trials_to_rank_are_those_of_the_first_parameters_by_name(plot: str) -> None:
-    assert picture(study_of("loss", trials=1), plot).parameters == ["depth", "drop", "lr", "noise"]
 
 
 def test_the_importance_is_that_of_the_chosen_metric() -> None:

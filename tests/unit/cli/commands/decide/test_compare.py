@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
 from hpotool.analysis.compare.comparison import Comparison, compare
 from hpotool.analysis.compare.sides import Side, make_side
+from hpotool.analysis.compare.verdict import cannot_tell
 from hpotool.cli.commands.decide.compare import _draw, _row, _ways_out
 from tests.unit.analysis.confirmation.answers import confirmed, point
 from tests.unit.analysis.studies import add, make_study
@@ -84,12 +86,12 @@ def test_a_choice_of_any_text_can_be_pasted(text: str) -> None:
     space = {"kind": CategoricalDistribution([text, "other"])}
     study.add_trial(create_trial(value=1.0, params={"kind": text}, distributions=dict(space)))
     one = make_side(study, "loss", {})
-    lines = list(_ways_out(one, one))
+    lines = list(_ways_out(one, one, cannot_tell("why", 0.95)))
     assert [shlex.split(line)[-1] for line in lines[1:]] == [f"kind={text}"] * 2
 
 
 def test_a_study_without_a_best_has_no_command() -> None:
-    assert len(list(_ways_out(side({}), side({0.1: (1.0,)})))) == 2
+    assert len(list(_ways_out(side({}), side({0.1: (1.0,)}), cannot_tell("why", 0.95)))) == 2
 
 
 def test_what_was_confirmed_is_called_so_and_nothing_is_proposed_then() -> None:
@@ -112,3 +114,45 @@ def test_what_differs_is_a_table_and_nothing_is_said_so() -> None:
     text = drawn(_draw(differing), 200)
     assert "budget.trials" in text
     assert "nothing stored differs" not in text
+
+
+def measured_side(
+    name: str, drop: float, value: float, replicated: dict[float, list[float]] | None = None
+) -> Side:
+    study = make_study("loss")
+    add(study, [value], {"drop": drop})
+    points = {
+        point(0, at, study=None if at == drop else "old"): values for at, values in (replicated or {}).items()
+    }
+    found = make_side(study, "loss", {}, {}, {"code": "same"}, confirmed=confirmed(points) if points else None)
+    return replace(found, name=name)
+
+
+def advice(old: Side, new: Side) -> list[str]:
+    [verdict] = compare([old, new]).verdicts
+    assert verdict.word == "cannot tell"
+    return list(_ways_out(old, new, verdict))
+
+
+def test_the_old_best_is_to_be_confirmed_in_the_new_study() -> None:
+    assert advice(measured_side("old", 0.1, 0.5), measured_side("new", 0.2, 0.4)) == [
+        "measure both with the same seeds in the new study:",
+        "  hpotool confirm --study new --top 3 --from-study old --seeds 8",
+    ]
+
+
+def test_what_was_confirmed_without_a_verdict_takes_more_seeds() -> None:
+    both = {0.2: [0.5, 0.4, 0.6, 0.3, 0.7], 0.1: [0.5, 0.6, 0.4, 0.5, 0.4]}
+    assert advice(measured_side("old", 0.1, 0.5), measured_side("new", 0.2, 0.4, both)) == [
+        "measure both with more seeds:",
+        "  hpotool confirm --study new --top 3 --from-study old --seeds 10",
+    ]
+
+
+def test_in_a_study_of_plain_optuna_the_points_are_queued() -> None:
+    plain = replace(measured_side("new", 0.2, 0.4), document=None)
+    assert advice(measured_side("old", 0.1, 0.5), plain) == [
+        "measure both several times in one study:",
+        "  hpotool enqueue --study new drop=0.1",
+        "  hpotool enqueue --study new drop=0.2",
+    ]

@@ -51,7 +51,7 @@ def test_what_a_row_needs_can_be_installed(name: str) -> None:
 @pytest.mark.parametrize("option", ["sampler", "pruner"])
 def test_the_help_names_what_there_is(option: str) -> None:
     source = (ROOT / "hpotool" / "cli" / "commands" / "describe" / "create_study.py").read_text()
-    [shown] = re.findall(rf'"--{option}", "NAME", "(.*), …"', source)
+    [shown] = re.findall(rf'"--{option}", "NAME", "(.*), … \[default', source)
     assert set(shown.split(", ")) <= {"sampler": SAMPLERS, "pruner": PRUNERS}[option].keys(), (
         "describe/create_study.py"
     )

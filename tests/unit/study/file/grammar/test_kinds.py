@@ -21,12 +21,10 @@ from hpotool.study.file.grammar.kinds import (
     Record,
     Table,
     Text,
-    child,
     describe,
-    place_of_key,
     reject,
 )
-from hpotool.study.yaml.document import Entry, Node, Place, Problems, from_plain, parse_yaml
+from hpotool.study.yaml.document import Node, Place, Problems, from_plain
 
 WORD = Text("a word")
 PAIRS = Table(Number(), WORD, "names with numbers, like {a: 1}", at_least=1)
@@ -157,17 +155,6 @@ def test_a_value_reads_back_from_what_is_written(data: st.DataObject, kind_and_v
     written = kind.write(value)
     assert read(kind, written) == (value, [])
     assert jsonschema.Draft202012Validator(kind.json_schema()).is_valid(written)
-
-
-def test_a_problem_is_shown_where_the_key_stands_or_would_stand() -> None:
-    node = parse_yaml("a:\n  b: 1\n", "s.yaml")
-    assert child(node, "a", "b").place == Place("s.yaml", 2, 6)
-    assert child(node, "a", "c").place == Place("s.yaml", 2, 3)
-    assert child(node, "a", "b", "c").place == Place("s.yaml", 2, 6)
-    assert place_of_key(child(node, "a"), "b") == Place("s.yaml", 2, 3)
-    assert place_of_key(child(node, "a"), "c") == child(node, "a").place
-    entry = Entry(Place(), Node(Place(), 1))
-    assert place_of_key(Node(Place("x"), {"k": entry}), "k") == Place()
 
 
 def test_a_table_may_be_empty_unless_it_must_not() -> None:
