@@ -14,9 +14,10 @@ from hpotool.errors import EXIT_FAILED, HpotoolError, InputError
 from hpotool.study.wording import format_limit
 
 PATIENCE_S = 60.0
+_SLURM = "run this where jobs are submitted from: a login node with Slurm's programs"
 _INSTALL = {
     "ssh": "install an OpenSSH client, like: apt install openssh-client",
-    "sbatch": "run this where jobs are submitted from: a login node with Slurm's programs",
+    **dict.fromkeys(("sbatch", "scontrol", "squeue", "scancel"), _SLURM),
     "kubectl": "install kubectl, and check it with: kubectl auth can-i create jobs",
 }
 

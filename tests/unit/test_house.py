@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
@@ -56,12 +57,7 @@ def test_no_folder_has_more_files_than_one_looks_through() -> None:
 
 
 def test_the_median_function_is_at_most_eight_lines() -> None:
-    functions = [
-        node
-        for source in SOURCES
-        for node in ast.walk(ast.parse(source.read_text()))
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-    ]
+    functions = [node for source in SOURCES for node in _functions(ast.parse(source.read_text()))]
     lines = [(node.end_lineno or node.lineno) - node.lineno + 1 for node in functions]
     assert median(lines) <= LONGEST_MEDIAN_FUNCTION
 
@@ -76,3 +72,40 @@ def test_nouns_are_counted_in_one_place() -> None:
         if path.name != "wording.py"
     ]
     assert found == []
+
+
+def _functions(node: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """The functions below a node. Only statements are looked into: `ast.walk` looks into every expression too."""
+    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for child in getattr(node, field, ()):
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                yield child
+            yield from _functions(child)
+
+
+def test_every_function_is_looked_at() -> None:
+    text = """
+class A:
+    def one(self):
+        if x:
+            def two(): ...
+        else:
+            async def three(): ...
+try:
+    pass
+except E:
+    def four(): ...
+finally:
+    def five(): ...
+match x:
+    case 1:
+        def six(): ...
+for x in y:
+    pass
+else:
+    def seven(): ...
+"""
+    tree = ast.parse(text)
+    walked = {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
+    assert {node.name for node in _functions(tree)} == walked
+    assert len(walked) == 7

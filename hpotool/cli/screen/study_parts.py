@@ -171,7 +171,7 @@ def confirmation_lines(found: StudyStatus) -> Iterator[Text]:
         yield Text(visible(say_answer(confirmed)), style="green" if confirmed.is_sound else "yellow")
     elif found.progress.state == "done" and not found.workers:
         name = found.progress.summary.name
-        yield Text(f"nobody measures them; start: {start_command(name)}", style="bold red")
+        yield Text(visible(f"nobody measures them; start: {start_command(name)}"), style="bold red")
 
 
 def best_parts(found: StudyStatus, *, title: bool = True) -> Iterator[Any]:
@@ -203,7 +203,8 @@ def warning_lines(found: StudyStatus) -> Iterator[Text]:
             f"{count_of(len(gone) - _DEPARTED_SHOWN, 'more worker is', 'more workers are')} gone", style="red"
         )
     if found.is_forsaken:
-        yield Text(f"no workers; to start one: {start_command(found.progress.summary.name)}", style="bold red")
+        command = start_command(found.progress.summary.name)
+        yield Text(visible(f"no workers; to start one: {command}"), style="bold red")
         for worker in found.activity.departed[:_DEPARTED_SHOWN]:
             ago = format_elapsed(worker["ago_s"])
             yield Text(visible(f"  {worker['id']} left {ago} ago: {worker['reason'] or 'no reason given'}"))

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from hpotool.analysis.conditions import read_conditions
 from hpotool.analysis.results import TrialResult
-from hpotool.analysis.selection import Selection, choose_columns, drop_empty, fold_retries, select_trials
+from hpotool.analysis.selection import (
+    Selection,
+    choose_columns,
+    drop_empty,
+    find_failed,
+    fold_retries,
+    select_trials,
+)
 from hpotool.analysis.trials import TrialRecord
 from hpotool.errors import InputError
 
@@ -203,3 +210,37 @@ def test_a_column_of_numbers_is_not_ordered_by_letters(where: str, text: str) ->
 )
 def test_text_is_ordered_by_letters_and_equality_is_asked_of_anything(where: str, numbers: list[int]) -> None:
     assert chosen(where=where) == numbers
+
+
+def failed(
+    number: int, host: str | None = "gpu7", *lineage: int, state: str = "FAIL", **params: Any
+) -> TrialRecord:
+    last = {"outcome": "error", "reason": "CUDA out of memory", "host": host, "worker": f"w-{host}"}
+    attempts = () if host is None else ({**last, "host": "elsewhere"}, last)
+    return TrialRecord(TrialResult(number, {}, params, {}), state, "error", 2.0, attempts, lineage=lineage)
+
+
+def found(records: list[TrialRecord], where: str = "") -> list[int]:
+    return find_failed(records, read_conditions(where) if where else ())
+
+
+def test_failed_trials_are_found_that_nothing_tries_again() -> None:
+    records = [failed(0), failed(1), failed(2, "gpu7", 1), failed(3, state="COMPLETE"), failed(4, None)]
+    assert found(records) == [0, 2, 4]
+
+
+def test_they_are_chosen_by_where_the_last_attempt_ran_and_by_any_column() -> None:
+    records = [failed(0, "gpu7", lr=0.1), failed(1, "gpu8", lr=0.2), failed(2, None, lr=0.3)]
+    assert found(records, "host=gpu7") == [0]
+    assert found(records, "host!=gpu7") == [1]
+    assert found(records, "worker=w-gpu8 and lr>0.1") == [1]
+    assert found(records, "reason~memory") == [0, 1]
+    assert found(records, "host=elsewhere") == []
+
+
+def test_a_condition_on_what_no_trial_has_is_refused_unless_there_are_none() -> None:
+    with pytest.raises(InputError, match="no trial has 'rate'"):
+        found([failed(0)], "rate>1")
+    with pytest.raises(InputError, match="lr is a number, and 'high' is none"):
+        found([failed(0, lr=0.1)], "lr>high")
+    assert found([], "rate>1") == []

@@ -11,10 +11,15 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState
 
 from hpotool.analysis.best import find_best
+from hpotool.analysis.confirmation.answer import answer
 from hpotool.analysis.status import StudyStatus, TierProgress, _count_tiers, _follow_best
 from hpotool.storage.control.activity import StudyActivity
 from hpotool.storage.control.studies import StudyProgress, StudySummary
+from hpotool.storage.pools.places import Place
 from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
+from hpotool.study.confirmation.order import Order, Point
+from hpotool.study.confirmation.rounds import Replicate
+from hpotool.study.phase import Reevaluation
 from tests.unit.analysis.studies import add, make_study
 
 COUNTS = st.dictionaries(st.sampled_from(["WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL"]), st.integers(0, 50))
@@ -97,3 +102,26 @@ def test_each_tier_counts_its_own_trials() -> None:
     tiers = [{"steps": 3, "trials": 9}, {"steps": 9, "trials": 3}]
     assert _count_tiers(tiers, study.trials) == (TierProgress(3, 9, 2, 0), TierProgress(9, 3, 1, 1))
     assert _count_tiers([], study.trials) == ()
+
+
+def test_what_a_place_allows_is_data_only_where_it_is_limited() -> None:
+    place = Place("gpus", "s", 1, 2.0, None, None, False, "running", None, None, 0, 0, 0.0)
+    data = replace(status({}), place=place).as_data()["place"]
+    assert (data["pool"], data["priority"], data["weight"], data["waits"]) == ("gpus", 1, 2.0, None)
+    assert replace(status({}), place=replace(place, pool="", owner="ann")).as_data()["place"]["pool"] is None
+
+
+@pytest.mark.parametrize(
+    ("state", "is_open", "is_over"), [("done", True, False), ("done", False, True), ("stopped", True, True)]
+)
+def test_a_study_that_is_done_and_confirms_is_not_over(state: str, is_open: bool, is_over: bool) -> None:
+    found = status({}, state=state)
+    waiting = Replicate(Reevaluation("confirm", "trial 0", 0), 9, "WAITING" if is_open else "COMPLETE")
+    asked = answer(Order((Point("trial 0", {"x": 1}, 0),), 1), [waiting], {"loss": "minimize"})
+    assert replace(found, confirmation=asked).is_over is is_over
+
+
+def test_trials_beside_the_search_keep_a_study_from_being_over() -> None:
+    found = status({}, state="done")
+    summary = replace(found.progress.summary, apart={"RUNNING": 1})
+    assert replace(found, progress=replace(found.progress, summary=summary)).is_over is False

@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hpotool.api.fleet import fleet_rows, judge_presence
 from hpotool.launch.job import Job
@@ -83,3 +85,47 @@ def test_a_host_that_does_not_answer_is_said_with_its_workers() -> None:
 def test_workers_of_a_launch_that_is_not_known_are_still_shown() -> None:
     [row] = fleet_rows([worker(launch_id="older")], [], {}, PULSE)
     assert row.as_data()["launch"] == "older"
+
+
+PLACES = st.sampled_from(["15_0", "15_1", "15_2"])
+WORKERS = st.lists(
+    st.builds(
+        worker,
+        worker_id=st.uuids().map(str),
+        job=PLACES | st.none(),
+        launch_id=st.sampled_from(["slurm-1", "older", None]),
+        silent_s=st.sampled_from([1.0, 25.0, 100.0]),
+        has_ended=st.booleans(),
+        end_reason=st.sampled_from([None, "the study is done"]),
+    ),
+    max_size=5,
+    unique_by=lambda one: one.job if one.launch_id == "slurm-1" and one.job else one.worker_id,
+)
+JOBS = st.lists(
+    st.builds(Job, PLACES, st.sampled_from(["pending", "running", "ended", "lost", "unknown"]), st.just("why")),
+    max_size=3,
+    unique_by=lambda job: job.name,
+)
+
+
+@given(WORKERS, JOBS | st.just("squeue: timed out"))
+def test_every_worker_that_is_there_has_one_row_and_every_place_too(
+    workers: list[FleetWorker], jobs: list[Job] | str
+) -> None:
+    rows = fleet_rows(workers, [LAUNCH], {"slurm-1": jobs}, PULSE)
+    shown = [row.worker for row in rows if row.worker is not None]
+    assert len(shown) == len(set(shown))
+    places = {} if isinstance(jobs, str) else {job.name: job.state for job in jobs}
+    hidden = {
+        one.worker_id
+        for one in workers
+        if one.launch_id == "slurm-1"
+        and one.job in places
+        and (places[one.job] == "pending" or (places[one.job] == "running" and one.has_ended))
+    }  # of whom the place tells more: it waits, or its next attempt comes
+    assert {one.worker_id for one in workers} - hidden <= set(shown)
+    assert {row.job for row in rows} >= set(places)
+    order = ["alive", "silent", "starting", "pending", "unknown", "gone", "left"]
+    assert [order.index(row.state) for row in rows] == sorted(order.index(row.state) for row in rows)
+    left = {one.worker_id for one in workers if one.has_ended}
+    assert all(row.state == "left" for row in rows if row.worker in left and row.job not in places)

@@ -63,3 +63,13 @@ def test_words_are_shown_as_a_shell_reads_them_back(words: list[str]) -> None:
     shown = Step("print", ("printf", "%s\\0", *words)).as_text()
     said = subprocess.run(["sh", "-c", shown], capture_output=True, check=True)
     assert said.stdout.decode().split("\0")[:-1] == (words or [""])
+
+
+@pytest.mark.parametrize("program", ["ssh", "sbatch", "scontrol", "squeue", "scancel", "kubectl"])
+def test_a_program_that_is_not_here_is_answered_with_where_it_is(
+    program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(InputError, match=f"there is no {program} on this machine") as refused:
+        run_step(Step("it", (program, "--version")))
+    assert refused.value.hint

@@ -11,7 +11,6 @@ from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show
 from hpotool.cli.screen.text import cell, words
 from hpotool.errors import InputError
-from hpotool.study.doors import visible
 from hpotool.study.wording import plain_cell
 
 if TYPE_CHECKING:
@@ -134,7 +133,7 @@ def _draw_table(one: Importance) -> RenderableType:
     from rich.bar import Bar
     from rich.table import Table
 
-    drawn = Table(title=visible(one.title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    drawn = Table(title=words(one.title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     drawn.add_column("parameter", overflow="ellipsis", no_wrap=True)
     drawn.add_column("share", justify="right", no_wrap=True)
     if one.sureness is not None:

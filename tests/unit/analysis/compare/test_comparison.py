@@ -149,3 +149,24 @@ def test_the_old_best_that_the_new_study_confirmed_is_enough() -> None:
 
 def test_a_study_without_a_result_is_not_called_unconfirmed() -> None:
     assert compare([side(OLD), side({})]).unconfirmed == ("known",)
+
+
+def test_equal_points_with_other_values_in_the_two_studies_show_that_values_vary() -> None:
+    old, new = side({0.1: (0.5,), 0.3: (0.7,)}), side({0.2: (0.4,), 0.3: (0.8,)})
+    assert verdict(old, new) == "cannot tell"
+    assert verdict(old, side({0.2: (0.4,), 0.3: (0.7,)})) == "better"
+
+
+def test_of_other_code_the_new_study_itself_has_to_repeat_its_values() -> None:
+    repeats = {0.1: (0.5,), 0.2: (0.4,), 0.9: (0.8, 0.8)}
+    assert verdict(side({0.1: (0.9,)}), side(repeats, code="other")) == "better"
+    assert verdict(side({0.1: (0.9, 0.9)}), side({0.1: (0.5,), 0.2: (0.4,)}, code="other")) == "cannot tell"
+
+
+@pytest.mark.parametrize("count", [2, 3, 6])
+def test_the_data_name_every_study_and_judge_each_against_the_first(count: int) -> None:
+    data = compare([side(OLD), *[side(GOOD) for _ in range(count - 1)]]).as_data()
+    assert data["metric"] == "loss"
+    assert len(data["studies"]) == count
+    assert [one["verdict"] for one in data["verdicts"]] == ["better"] * (count - 1)
+    assert {one["against"] for one in data["verdicts"]} == {"known"}

@@ -69,3 +69,19 @@ def test_what_the_best_points_came_from_is_added_and_not_said_twice() -> None:
     other = {"python": "3.11", "code train.py": "b", "package torch": "2.2", "cpu": "8 x A"}
     assert add_origins(found, [one, other]) == {**found, "package torch": ["2.1", "2.2"]}
     assert add_origins(found, [one, None]) == found, "one of them is not known"
+
+
+def test_a_key_that_is_a_list_a_text_or_a_number_is_one_difference() -> None:
+    documents = [
+        {"study": "a", "command": ["train", "--lr"], "duplicates": "skip", "keep": 3, "sampler": {"seed": 1}},
+        {"study": "b", "command": ["train"], "duplicates": "run", "keep": 3, "sampler": {"seed": 2}},
+    ]
+    assert find_differences(documents, [{}, {}]) == {
+        "command": ['["train", "--lr"]', '["train"]'],
+        "duplicates": ["skip", "run"],
+    }
+
+
+def test_a_nested_mapping_is_told_by_its_keys_and_what_only_one_has_is_none_for_the_other() -> None:
+    documents = [{"budget": {"trials": 3, "target": {"loss": 0.1}}}, {"budget": {"trials": 3}}]
+    assert find_differences(documents, [{}, {}]) == {"budget.target": ["loss 0.1", None]}

@@ -4,6 +4,7 @@ import numpy as np
 import optuna
 
 from hpotool.analysis.exports.transfer import best_trials, find_points_to_transfer
+from hpotool.study.file.reader import read_study_file
 from tests.unit.analysis.studies import add, make_study
 
 
@@ -51,3 +52,36 @@ def test_the_best_trials_are_whole_and_with_replicates_all_of_the_best_points() 
     assert [trial.number for trial in best_trials(study, 2)] == [0, 2]
     assert [trial.number for trial in best_trials(study, 1, replicates=True)] == [2, 3]
     assert best_trials(make_study(), 3) == []
+
+
+SPACE = read_study_file(
+    "study: s\nobjective: {python: m:f}\nmetrics: {loss: minimize}\n"
+    "search_space: {drop: {float: [0.0, 0.5]}, noise: {float: [0.0, 1.0]}}\n"
+).search_space
+
+
+def best_of(*drops: float) -> optuna.Study:
+    source = make_study()
+    for place, drop in enumerate(drops):
+        add(source, [float(place)], {"drop": drop, "noise": 0.5})
+    return source
+
+
+def test_points_outside_of_the_space_are_counted_and_left_out() -> None:
+    found = find_points_to_transfer(best_of(0.1, 0.9, 0.8), make_study(), SPACE, 3)
+    assert found.points == [{"drop": 0.1, "noise": 0.5}]
+    assert (found.outside, found.known) == (2, 0)
+
+
+def test_points_that_the_study_has_or_waits_for_are_counted_and_left_out() -> None:
+    target = make_study()
+    add(target, [9.0], {"drop": 0.1, "noise": 0.5})
+    target.enqueue_trial({"drop": 0.2, "noise": 0.5})
+    found = find_points_to_transfer(best_of(0.1, 0.2, 0.3), target, SPACE, 3)
+    assert found.points == [{"drop": 0.3, "noise": 0.5}]
+    assert (found.outside, found.known) == (0, 2)
+
+
+def test_a_point_that_was_tried_twice_is_queued_once() -> None:
+    found = find_points_to_transfer(best_of(0.1, 0.1), make_study(), SPACE, 2)
+    assert (len(found.points), found.known) == (1, 1)

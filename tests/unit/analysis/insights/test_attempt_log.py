@@ -53,3 +53,25 @@ def test_a_line_longer_than_the_tail_is_shown_from_its_middle(tmp_path: Path) ->
 
 def test_a_log_that_was_removed_meanwhile_has_no_tail(tmp_path: Path) -> None:
     assert read_log_tail(tmp_path / "none") is None
+
+
+def test_a_log_that_vanishes_while_it_is_looked_for_is_older_than_one_that_is_there(logs: Path) -> None:
+    (logs / "one" / "trial-00003-x.log").symlink_to(logs / "nowhere")
+    there = logs / "two" / "trial-00003-y.log"
+    there.write_text("here")
+    assert find_log("a/b", 3) == there
+
+
+@pytest.mark.parametrize("size", [0, 1, 9, 10, 11, 100])
+@pytest.mark.parametrize("line", [b"x", b"ab\n", "ö\n".encode()])
+def test_a_tail_is_at_most_so_long_and_its_end_is_the_end(size: int, line: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    content = (line * 100)[:size]
+    path.write_bytes(content)
+    tail = read_log_tail(path, most=10)
+    assert tail is not None
+    assert (tail.size, tail.is_whole) == (size, size <= 10)
+    whole = content.decode("utf-8", "backslashreplace")
+    assert whole.endswith(tail.text)
+    assert len(tail.text.encode()) <= 10 + 3 * tail.text.count("\\x")
+    assert tail.text == whole or size > 10

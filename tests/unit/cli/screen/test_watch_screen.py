@@ -14,6 +14,7 @@ from hpotool.cli.screen.watch_screen import Footer, WatchScreen, share
 from hpotool.storage.control.activity import StudyActivity
 from hpotool.storage.control.studies import StudyProgress, StudySummary
 from hpotool.study.rules.regret import Regret
+from tests.unit.cli.drawing import HOSTILE
 
 REASON = "ValueError: loss diverged: the learning rate is too high\nfor this [model]"
 PARAMETERS: dict[str, Any] = {f"a_parameter_{place}": place / 7 for place in range(9)} | {"boosting": "gbdt"}
@@ -163,3 +164,39 @@ def _status(found: StudyStatus, width: int = 80) -> str:
     file = io.StringIO()
     Console(file=file, width=width).print(draw_status(found))
     return file.getvalue()
+
+
+def hostile(found: StudyStatus) -> StudyStatus:
+    """The same study with every text from elsewhere as bad as it can be."""
+    progress = found.progress
+    workers = tuple({**one, "id": HOSTILE, "slot": HOSTILE, "waits": HOSTILE} for one in progress.workers)
+    activity = replace(
+        found.activity,
+        failures=tuple({**one, "outcome": HOSTILE, "reason": HOSTILE} for one in found.activity.failures),
+        latest=tuple({**one, "reason": HOSTILE, "outcome": HOSTILE} for one in found.activity.latest),
+        departed=tuple({**one, "id": HOSTILE, "reason": HOSTILE} for one in found.activity.departed),
+    )
+    trials = tuple(replace(one, params={HOSTILE: HOSTILE}) for one in found.best.trials)
+    return replace(
+        found,
+        progress=replace(
+            progress,
+            summary=replace(progress.summary, name=HOSTILE),
+            reason=HOSTILE,
+            warning=HOSTILE,
+            workers=workers,
+        ),
+        best=replace(found.best, trials=trials),
+        activity=activity,
+        risk=HOSTILE,
+        different=({"worker": HOSTILE, "differs": HOSTILE},),
+    )
+
+
+@pytest.mark.parametrize("found", [FOUND, FORSAKEN, FRONT, NEW], ids=["usual", "forsaken", "front", "new"])
+def test_nothing_that_anybody_stored_is_obeyed_by_a_terminal(found: StudyStatus) -> None:
+    bad = hostile(found)
+    for text in (_status(bad, 300), "\n".join(drawn(bad, 300, 60)), "\n".join(drawn(bad, 80, 40))):
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+        assert "[red]x[/red]" in text

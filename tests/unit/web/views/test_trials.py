@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hpotool.web.views.trials import Wish, order_columns
+from hpotool.web.views.trials import STATES, Wish, order_columns
 
 
 @pytest.mark.parametrize(
@@ -56,3 +59,34 @@ def test_values_stand_before_parameters_even_where_the_first_rows_have_none() ->
     ]
     assert order_columns(rows, ["loss", "state"]) == ["trial", "state", "outcome", "loss", "value_state", "lr"]
     assert order_columns([], ["loss"]) == []
+
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=12).map(str.strip)
+WISHES = st.builds(
+    Wish,
+    state=st.sampled_from(["", *STATES]),
+    where=TEXTS,
+    sort=TEXTS.map(lambda text: text or "-trial"),
+    page=st.integers(1, 9_999_999),
+)
+
+
+@given(WISHES, st.integers(1, 9_999_999))
+def test_whoever_follows_a_link_gets_what_it_was_made_of(wish: Wish, page: int) -> None:
+    for link, meant in ((wish.link(), wish), (wish.link(page=page), replace(wish, page=page))):
+        query = {
+            name: values[0] for name, values in parse_qs(link.removeprefix("?"), keep_blank_values=True).items()
+        }
+        assert Wish.read(query) == meant
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(["trial", "state", "outcome", "loss", "value_loss", "lr"]), st.none())
+    )
+)
+def test_every_column_stands_once_and_those_of_the_end_first(rows: list[dict[str, None]]) -> None:
+    columns = order_columns(rows, ["loss"])
+    assert sorted(columns) == sorted({name for row in rows for name in row})
+    first = [name for name in ("trial", "state", "outcome", "loss", "value_loss") if name in columns]
+    assert columns[: len(first)] == first

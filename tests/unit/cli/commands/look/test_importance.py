@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hpotool.analysis.edges import Edge
@@ -80,9 +82,15 @@ def test_several_metrics_stand_below_each_other() -> None:
 
 
 def test_names_are_text() -> None:
-    text = drawn(_draw([Importance(HOSTILE, {HOSTILE: 1.0}, "ped-anova", 500)]), 300)
-    assert "[red]x[/red]" in text
+    found = Importance(HOSTILE, {HOSTILE: 1.0}, edges=(Edge(HOSTILE, 0.5, "upper", 0.0, 0.5),), trials=500)
+    text = drawn(_draw([replace(found, evaluator="fanova")]), 300)
+    assert text.count("[red]x[/red]") == 4, "in the title, the table, the question and the edge"
     assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("name", ["val[/]", "loss[/x]", "[0]", "[link=file:///etc]"])
+def test_a_metric_with_brackets_is_no_markup(name: str) -> None:
+    assert f"importance for {name} (" in drawn(_draw([Importance(name, {"lr": 1.0}, "ped-anova", 500)]), 300)
 
 
 @pytest.mark.parametrize(
