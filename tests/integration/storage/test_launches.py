@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+
+import psycopg2
 import pytest
 
+from hpotool import __version__
 from hpotool.storage.control import launches
 from hpotool.storage.control.creation import create_or_resume, find_study_id
 from hpotool.storage.control.keeping import delete_study
 from hpotool.storage.control.orders import adopt_study, end_worker, read_events, register_worker
 from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.queries import query
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.attempts import Run, beat, read_orders
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
+from hpotool.storage.pools.turns import register_pool_worker
 from hpotool.study.file.reader import read_study_file
+from tests.faults.fleet import wait_until
 
 
 @pytest.fixture
@@ -114,3 +124,59 @@ def test_what_was_launched_for_a_pool_survives_the_study_that_it_is_recorded_wit
     assert launches.list_launches(connection.run, ids[2]) == []
     delete_study(connection, second)  # nobody is left to take it over
     assert connection.run("SELECT count(*) FROM hpotool.launches") == [(0,)]
+
+
+BEHIND = "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
+
+
+def _while_open(run: Run, url: str, statement: str, parameters: Any, call: Callable[[Run], None]) -> None:
+    """Run the call on another connection while a transaction that has run the statement has not committed yet."""
+    with closing(psycopg2.connect(url)) as holder, ThreadPoolExecutor(1) as pool:
+        holder.cursor().execute(f"SET search_path TO public; {statement}", parameters)
+
+        def work() -> None:
+            with closing(Connection(DatabaseUrl.parse(url))) as own:
+                call(own.run)
+
+        waiting = pool.submit(work)
+        pid = holder.info.backend_pid
+        wait_until(lambda: run(BEHIND, (pid,))[0][0] == 1 or waiting.done(), "the call, which waits", 20)  # type: ignore[arg-type]
+        holder.commit()
+        waiting.result(30)
+
+
+def _told(run: Run, name: str) -> str | None:
+    [(told_to,)] = run("SELECT told_to FROM hpotool.workers WHERE worker_id = %(name)s", {"name": name})
+    return told_to
+
+
+@pytest.mark.parametrize("in_pool", [False, True], ids=["of a study", "of a pool"])
+def test_a_worker_that_comes_while_its_launch_is_stopped_is_told_so(
+    run: Run, study_database_url: str, in_pool: bool
+) -> None:
+    record(run)
+
+    def register(own: Run) -> None:
+        if in_pool:
+            register_pool_worker(own, "p", worker("late"), "ssh-1", "job")
+        else:
+            register_worker(own, 1, worker("late"), "ssh-1", "job")
+
+    stop = {"launch_id": "ssh-1", "actor": "me", "reason": "enough"}
+    _while_open(run, study_database_url, query("stop_launch"), stop, register)
+    assert _told(run, "late") == "stop"
+
+
+@pytest.mark.parametrize("in_pool", [False, True], ids=["of a study", "of a pool"])
+def test_a_launch_that_is_stopped_while_a_worker_comes_stops_that_one_too(
+    run: Run, study_database_url: str, in_pool: bool
+) -> None:
+    record(run)
+    place = {"pool": "p"} if in_pool else {"study_id": 1}
+    known = {"version": __version__, "launch_id": "ssh-1", "job": "job", "devices": []}
+    statement = query("register_pool_worker" if in_pool else "register_worker")
+    _while_open(
+        run, study_database_url, statement, vars(worker("early")) | known | place,
+        lambda own: launches.stop_launch(own, "ssh-1", "me", "enough"),
+    )  # fmt: skip
+    assert _told(run, "early") == "stop"

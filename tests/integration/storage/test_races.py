@@ -355,3 +355,51 @@ def test_points_that_are_queued_at_once_have_numbers_without_gaps(race: Callable
     assert all([places[number] for number in numbers] == list(range(len(numbers))) for numbers in given), (
         "in order"
     )
+
+
+def test_a_trial_that_is_cancelled_while_it_is_claimed_is_told_to_stop(race: Callable[..., Race]) -> None:
+    """The claim has not committed when the cancellation looks for the trial, and has when it finds it."""
+    racing = race(1)
+    study = racing.study
+    worker = study.worker()
+    study.optuna.enqueue_trial({"x": 0.5})
+    claim = {
+        "study_id": study.study_id, "attempt_id": new_attempt_id(), "worker_id": worker.worker_id, "host": "here",
+        "pid": 1, "slot": "cpu", "create_below": None, "final_trial_id": None, "code_hash": None,
+        "data_hash": None,
+    }  # fmt: skip
+    holder = psycopg2.connect(study.url.libpq)
+    try:
+        with holder, holder.cursor() as cursor:
+            cursor.execute(query("claim"), claim)
+            cancelled = racing.start(
+                lambda connection: orders.cancel_trial(connection.run, study.study_id, 0, "wrong", "me")
+            )
+            racing.wait_for_waiting(1)
+    finally:
+        holder.close()
+    assert cancelled.result(30) == "told"
+    assert study.connection.run("SELECT cancel_reason FROM hpotool.attempts", None) == [("wrong",)]
+
+
+def test_a_cancellation_that_a_reaper_waits_for_keeps_the_trial_from_being_queued_again(
+    race: Callable[..., Race],
+) -> None:
+    racing = race(1)
+    study = racing.study
+    attempt = study.claim(study.worker())
+    holder = psycopg2.connect(study.url.libpq)
+    try:
+        with holder, holder.cursor() as cursor:
+            cancel = {"study_id": study.study_id, "number": 0, "reason": "wrong", "actor": "me"}
+            cursor.execute(query("cancel_trial"), cancel)
+            reaper = racing.start(
+                lambda connection: fail_and_queue(
+                    connection.run, study.study_id, attempt.trial_id, "reaper", LOST, event="reap"
+                )
+            )
+            racing.wait_for_waiting(1)
+    finally:
+        holder.close()
+    assert reaper.result(30) is not None
+    assert study.states() == {0: "FAIL"}

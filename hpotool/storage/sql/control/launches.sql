@@ -22,7 +22,9 @@ INSERT INTO hpotool.events (study_id, kind, actor, to_state, reason)
 SELECT study_id, 'launch', %(actor)s, 'launched', %(reason)s FROM launch
 
 -- name: stop_launch
--- Stop all workers of a launch: running ones learn of it at their next heartbeat, later ones at their first.
+-- Stop all workers of a launch: running ones learn of it at their next heartbeat, later ones at their first. For the lock,
+-- see `lock_launch`.
+SELECT FROM hpotool.launches WHERE launch_id = %(launch_id)s FOR UPDATE;
 WITH launch AS (
     UPDATE hpotool.launches SET wanted = 0, stopped_at = COALESCE(stopped_at, clock_timestamp())
     WHERE launch_id = %(launch_id)s

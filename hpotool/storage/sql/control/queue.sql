@@ -101,6 +101,8 @@ SELECT state::text, (SELECT number FROM existing), (SELECT number FROM queued_ag
 -- name: cancel_trial
 -- End one trial for good: a waiting one fails at once, a running one learns of it at its attempt's next heartbeat.
 -- Returns the state that it was found in, and whether it has an attempt.
+-- The lock is a separate statement, so that the next one sees the attempt of a claim for which it waited.
+SELECT FROM trials WHERE study_id = %(study_id)s AND number = %(number)s FOR UPDATE;
 WITH trial AS (
     SELECT study_id, trial_id, number, state FROM trials
     WHERE study_id = %(study_id)s AND number = %(number)s FOR UPDATE

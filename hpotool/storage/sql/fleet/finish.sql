@@ -127,7 +127,9 @@ SELECT COALESCE(
 -- and the events, in one transaction. The owner of the attempt sends it, or a reaper on its behalf.
 -- Returns the same as `finish`.
 -- A reaper passes the heartbeat that it has watched (seen_beat): if there is a newer one, nothing is done.
+-- Both locks are separate statements, so that the next one sees a cancellation for which it waited.
 -- include: lock_study
+SELECT FROM trials WHERE trial_id = %(trial_id)s FOR UPDATE;
 WITH beat AS (
     SELECT heartbeat FROM trial_heartbeats WHERE trial_id = %(trial_id)s FOR UPDATE
 ), ended AS (

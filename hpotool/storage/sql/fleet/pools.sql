@@ -14,6 +14,7 @@ SELECT study_id, charged_s, version, may_come FROM hpotool.choose_study(%(pool)s
 
 -- name: register_pool_worker
 -- Register a worker of a pool; repeating it has no effect. Its study is set at its first turn.
+-- include: lock_launch
 INSERT INTO hpotool.workers (worker_id, pool, host, pid, process_space, process_start, slot, version, devices, launch_id,
     job, told_to)
 VALUES (%(worker_id)s, %(pool)s, %(host)s, %(pid)s, %(process_space)s, %(process_start)s, %(slot)s, %(version)s,

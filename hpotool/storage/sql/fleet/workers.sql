@@ -1,8 +1,14 @@
 -- Workers: their heartbeats, orders, and ends.
 
+-- name: lock_launch
+-- The lock of a worker that registers. `stop_launch` takes a stronger one, so that whichever of the two comes second sees
+-- what the first has done. Both are separate statements, because a snapshot is taken before a wait.
+SELECT FROM hpotool.launches WHERE launch_id = %(launch_id)s FOR SHARE;
+
 -- name: register_worker
 -- Register a worker, with an event; repeating it has no effect. If the worker's launch was stopped in the meantime, the
 -- worker is ordered to stop from the start.
+-- include: lock_launch
 WITH adopted AS (
     INSERT INTO hpotool.study_settings (study_id) VALUES (%(study_id)s) ON CONFLICT (study_id) DO NOTHING
 ), worker AS (
