@@ -48,7 +48,7 @@ def test_a_good_study_violates_nothing() -> None:
         (replace(GOOD, budget=3), "G1: 2 trials are finished, not 3"),
         (
             replace(GOOD, evidence=replace(GOOD.evidence, taken_over=2)),
-            "G1: 1 trials are taken over, 2 counted so",
+            "G1: 1 trial is taken over, 2 counted so",
         ),
         (_with_trial(3, is_taken_over=False), "G1: 3 trials are finished, not 2"),
         (_with_trial(3, number=7), "G1: the numbers are not dense"),

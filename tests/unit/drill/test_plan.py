@@ -26,9 +26,7 @@ def test_a_report_as_data_is_json_and_says_what_broke() -> None:
     assert data["attacks"] == [{"at_s": 1.2, "kind": "stop", "target": "worker 1", "for_s": 3.0}]
     assert data["attempts_by_outcome"] == {"complete": 1}
     broken = [each for each in data["invariants"] if not each["holds"]]
-    assert [(each["guarantee"], each["violations"]) for each in broken] == [
-        ("G1", ["1 trials are finished, not 2"])
-    ]
+    assert [(each["guarantee"], each["violations"]) for each in broken] == [("G1", ["1 trial is finished, not 2"])]
 
 
 def test_who_joins_gets_the_pulse_of_the_drill() -> None:

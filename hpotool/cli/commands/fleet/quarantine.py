@@ -57,7 +57,7 @@ def quarantine(
     if add is not None and lift is not None:
         raise InputError("--add and --lift cannot go together", "hpotool quarantine --lift PLACE")
     if add is not None and add.split() != [add]:
-        raise InputError(f"--add {add!r} is no host and no GPU", "hpotool workers lists both: --add HOST")
+        raise InputError(f"--add {add!r} is no host and no GPU", "hpotool quarantine --add HOST")
     if add is None and reason:
         raise InputError("--reason says why a place is added, but --add is missing", "--add PLACE --reason TEXT")
     duration = _duration(lasts)

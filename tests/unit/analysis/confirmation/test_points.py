@@ -25,7 +25,7 @@ def test_the_best_points_come_best_first_and_each_once() -> None:
 def test_what_breaks_a_constraint_is_not_confirmed() -> None:
     study = make_study("loss")
     add(study, [0.1], {"lr": 0.1}, constraints={"size": 1.0})
-    with pytest.raises(NotFoundError, match="none of the 1 complete trials meets every constraint"):
+    with pytest.raises(NotFoundError, match="the only complete trial does not meet every constraint"):
         best_points(study, 3, replicates=False)
     add(study, [0.2], {"lr": 0.2}, constraints={"size": 0.0})
     assert [point.trial for point in best_points(study, 3, replicates=False)] == [1]

@@ -44,7 +44,7 @@ def test_what_else_a_mapping_holds_is_extra() -> None:
         ("0.5", ["loss"], "the objective returned the text '0.5' instead of a number"),
         (b"1", ["loss"], "the objective returned the text b'1' instead of a number"),
         ([1, 2], ["loss"], "the objective returned 2 values instead of a number"),
-        (1.0, TWO, "the objective returned 1 values instead of 2 numbers (loss, size)"),
+        (1.0, TWO, "the objective returned 1 value instead of 2 numbers (loss, size)"),
         ({}, ["loss"], "the objective returned no value for the metric 'loss'; it returned nothing"),
         ({"los": 1}, ["loss"], "the objective returned no value for the metric 'loss'; it returned 'los'"),
         ({"loss": "1"}, ["loss"], "the objective returned '1' (str) for 'loss', not a number"),

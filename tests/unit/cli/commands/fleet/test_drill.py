@@ -33,7 +33,7 @@ def shown(report: Report) -> list[str]:
 
 def test_a_drill_that_passed_is_a_list_and_a_sentence() -> None:
     lines = shown(report())
-    assert lines[0] == "drill-1: 1 trials, 1 of 3 attacks, 12 s"
+    assert lines[0] == "drill-1: 1 trial, 1 of 3 attacks, 12 s"
     assert sum(line.startswith("  ✓ G") for line in lines) == 12
     assert lines[-2:] == ["attempts: 1 complete", "passed: all 12 checks hold"]
 
