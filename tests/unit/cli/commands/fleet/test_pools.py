@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from hpotool.cli.commands.fleet.pools import _draw, _pools_as_data, _row
+from hpotool.api.pools import place_as_data, pools_as_data
+from hpotool.cli.commands.fleet.pools import _draw
 from hpotool.storage.pools.places import Place, PoolWorkers
 
 PLACE = Place(
@@ -50,8 +51,8 @@ def test_no_pools_say_how_to_get_one() -> None:
 
 
 def test_the_data_has_every_pool_with_its_studies_or_workers() -> None:
-    rows = [_row(place, PLACES) for place in PLACES]
-    found = _pools_as_data(PLACES, WORKERS, rows)
+    rows = [place_as_data(place, PLACES) for place in PLACES]
+    found = pools_as_data(PLACES, WORKERS)
     assert [(pool["pool"], pool["workers"], pool["busy"], len(pool["studies"])) for pool in found] == [
         ("gpus", 12, 11, 3),
         ("idle", 1, 0, 0),

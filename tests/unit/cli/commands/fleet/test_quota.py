@@ -6,14 +6,15 @@ from datetime import datetime
 
 import pytest
 
-from hpotool.cli.commands.fleet.quota import Period, _cells, _row
+from hpotool.api.pools import quota_as_data
+from hpotool.cli.commands.fleet.quota import Period, _cells
 from hpotool.storage.pools.accounts import Quota
 
 QUOTA = Quota("ann", "week", 100.0, 12.34567, datetime(2026, 11, 30), "me@here")  # noqa: DTZ001  (UTC, as stored)
 
 
 def test_the_data_is_exact_and_says_when_it_begins_anew() -> None:
-    assert _row(QUOTA) == {
+    assert quota_as_data(QUOTA) == {
         "owner": "ann",
         "period": "week",
         "gpu_hours": 100.0,
