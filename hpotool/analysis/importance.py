@@ -171,7 +171,8 @@ def explain_failures(study: Study, outcomes: Mapping[int, str | None]) -> Import
     if not 0 < sum(failed) < len(failed):
         whole = "every one" if failed and all(failed) else "none"
         raise InputError(
-            f"of {len(trials)} trials that ended, {whole} failed by its own doing, so nothing sets failures apart",
+            f"of {count_of(len(trials), 'trial')} that ended, {whole} failed by its own doing, "
+            "so nothing sets failures apart",
             paste("trials", "--study", study.study_name),
         )
     varied, constant = _split_parameters(trials, DEFAULT)

@@ -63,7 +63,7 @@ def test_show_without_a_number_describes_the_study_and_says_what_searches_it(
     assert data["budget"] == {"trials": 1}
     assert data["state"] == "running"
     table = here.run("show").stdout
-    assert "search       points that keep their distance: the budget of 1 trials ends before" in table
+    assert "search       points that keep their distance: the budget of 1 trial ends before" in table
     assert "[-1.0, 1.0]" in table
     (tmp_path / "hold").unlink()
     here.run("worker", "--gpu", "none")

@@ -19,6 +19,7 @@ from hpotool.storage.moving.sources import SourceStudy
 from hpotool.storage.optuna.stored_trial import to_local_time
 from hpotool.study.doors import LARGEST_EXACT
 from hpotool.study.phase import PHASE_ATTRIBUTE, Phase, Reevaluation
+from hpotool.study.wording import count_of
 from hpotool.study.yaml.document import did_you_mean, parse_scalar
 from hpotool.user_files import read_text_file
 
@@ -81,7 +82,8 @@ def _read_rows(path: Path) -> list[dict[str, str]]:
         raise InputError(f"{path}:1: duplicate column {twice!r}", "keep one column of each name")
     for number, line in lines:
         if len(line) != len(names):
-            sentence = f"this line has {len(line)} values, but the header has {len(names)} names"
+            values = count_of(len(line), "value")
+            sentence = f"this line has {values}, but the header has {count_of(len(names), 'name')}"
             raise InputError(f"{path}:{number}: {sentence}", "put values with a comma in quotes")
     return [dict(zip(names, line, strict=True)) for _, line in lines]
 

@@ -184,7 +184,7 @@ def test_failures_are_explained_by_what_made_them_not_by_machines_that_went_away
 def test_failures_need_some_trials_that_failed_and_some_that_did_not() -> None:
     study = make_study()
     add(study, [1.0], {"lr": 0.1})
-    with pytest.raises(InputError, match="of 1 trials that ended, none failed by its own doing"):
+    with pytest.raises(InputError, match="of 1 trial that ended, none failed by its own doing"):
         explain_failures(study, {})
     failing = make_study()
     add(failing, None, {"lr": 0.1}, state=TrialState.FAIL)

@@ -61,13 +61,11 @@ def quarantine(
     if add is not None and lift is not None:
         raise InputError("--add and --lift cannot go together", "hpotool quarantine --lift PLACE")
     if add is not None and add.split() != [add]:
-        raise InputError(f"--add {add!r} is no host and no GPU", "--add HOST; for their names: hpotool workers")
+        raise InputError(f"--add {add!r} is no host and no GPU", "hpotool quarantine --add HOST")
     if add is None and reason:
         raise InputError("--reason says why a place is added, but --add is missing", "--add PLACE --reason TEXT")
     if add is None and lasts is not None:
         raise InputError("--for says how long a place is added, but --add is missing", "--add PLACE --for 2h")
-    if add is not None and not add.strip():
-        raise InputError("--add names no host or GPU", "--add HOST; for their names: hpotool workers")
     duration = read_duration("--for", lasts or _LASTS, "2h")
     connection = connect(storage)
     study_id, name = (identify_study if add is None else adopt_study)(connection, study)

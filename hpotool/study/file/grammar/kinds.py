@@ -112,9 +112,6 @@ DURATION = Text(_DURATION_WHAT, parse_duration, r"^(\d+(\.\d+)?\s*[dhms]\s*)+$",
 SIZE = Text(_SIZE_WHAT, parse_size, r"^\d+(\.\d+)?\s*([KMGT]i?B|B)$", format_size)
 
 
-_LARGEST_COUNT = 2**31 - 1  # that a column of the database holds
-
-
 @dataclass(frozen=True)
 class Number(Plain):
     """A finite number within bounds; ``whole`` allows no fraction."""
@@ -140,13 +137,7 @@ class Number(Plain):
         )
         if outside:
             return reject(node, self._what(), problems)
-        if self._is_count and content > _LARGEST_COUNT:
-            return reject(node, f"a whole number of at most {_LARGEST_COUNT}", problems)
         return int(content) if self.whole else float(content)
-
-    @property
-    def _is_count(self) -> bool:
-        return self.whole and self.low is not None and self.high is None
 
     def _what(self) -> str:
         what = "a whole number" if self.whole else "a number"

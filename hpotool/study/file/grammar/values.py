@@ -10,8 +10,22 @@ from hpotool.study.file.grammar.kinds import BROKEN, Key, Number, Plain, Record,
 from hpotool.study.spec import ConstraintSpec, KeepSpec
 from hpotool.study.yaml.document import Node, Problems
 
-_COUNT = Number(whole=True, low=0)
-POSITIVE = Number(whole=True, low=1)
+LARGEST_COUNT = 2**31 - 1  # that a column of the database holds
+
+
+class Count(Number):
+    """A whole number of things."""
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        """The number, which the database can store."""
+        count = super().read(node, problems)
+        if count is not BROKEN and count > LARGEST_COUNT:
+            return reject(node, f"a whole number of at most {LARGEST_COUNT}", problems)
+        return count
+
+
+_COUNT = Count(whole=True, low=0)
+POSITIVE = Count(whole=True, low=1)
 MORE_THAN_ZERO = Number(above=0)
 _CONSTRAINT = re.compile(r"(<=|>=)\s*(\S+)")
 
