@@ -143,17 +143,25 @@ class Exporter:
             if self._leaving.is_set() or self._is_lost():
                 break
             some = trials[first : first + _AT_ONCE]
-            is_sent = self._pool.map(lambda trial: self._send(study, trial), some)
-            sent += [trial for trial, arrived in zip(some, is_sent, strict=True) if arrived]
+            outcomes = list(self._pool.map(lambda trial: self._send(study, trial), some))
+            sent += [trial for trial, outcome in zip(some, outcomes, strict=True) if outcome is True]
             fault_point("export.sent")
+            errors = [outcome for outcome in outcomes if isinstance(outcome, TargetAwayError)]
+            if errors:
+                if sent:  # what a server took that fails now and then
+                    self._arrive(study, sent)
+                raise errors[0]
             if time.monotonic() - noted_at > _NOTE_EVERY_S:
                 self._arrive(study, sent)
                 sent, noted_at = [], time.monotonic()
         self._arrive(study, sent)
 
-    def _send(self, study: ExportedStudy, trial: ExportedTrial) -> bool:
+    def _send(self, study: ExportedStudy, trial: ExportedTrial) -> bool | TargetAwayError:
+        """Send the trial; whether it arrived, or why that is not known."""
         try:
             self._target.send(describe_trial(study, trial))
+        except TargetAwayError as error:
+            return error
         except RefusedByTargetError as error:
             self._refusals[trial.number] = self._refusals.get(trial.number, 0) + 1
             if self._refusals[trial.number] == 1:
@@ -173,6 +181,7 @@ class Exporter:
         arrived = self._arrived.with_more([trial.number for trial in trials], refused)
         if arrived != self._arrived and advance_job(self._run, self._job, arrived):
             self._arrived = arrived
+            self._wait_s = _FIRST_WAIT_S  # it gets on
             for number in refused:
                 del self._refusals[number]
 

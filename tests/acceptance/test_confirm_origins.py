@@ -71,7 +71,7 @@ def test_what_was_the_same_is_not_spoken_of(here: CommandLine) -> None:
     [
         (PYTHON, "rows.csv", "data rows.csv"),
         (PYTHON, "mine.py", "code mine.py"),
-        (COMMAND, "helper.sh", "files of code beside it"),
+        (COMMAND, "helper.sh", "other files of code"),
     ],
 )
 def test_other_data_or_code_is_said(here: CommandLine, objective: str, file: str, name: str) -> None:
@@ -129,3 +129,18 @@ def test_an_image_that_changed_between_replicates_is_said(here: CommandLine) -> 
     found = here.json("confirm", "--show")
     assert found["differs"] == {"image": {"search": ["a:1"], "replicates": ["a:1", "a:2"]}}
     assert "from the search's trials in image (a:1 -> a:1, a:2)." in found["sentence"]
+
+
+def test_a_point_of_another_study_is_compared_with_where_that_one_ran(here: CommandLine) -> None:
+    _search(here)
+    own = here.json("show", "--study", "s", "--lineage")["of_study"]["data"]["rows.csv"]["hash"]
+    (here.folder / "rows.csv").write_text("333")
+    text = (here.folder / "study.yaml").read_text().replace("study: s", "study: u")
+    (here.folder / "study.yaml").write_text(text)
+    here.run("create-study", "study.yaml")
+    here.run("confirm", "u", "--top", "0", "--from-study", "s", "--seeds", "2")
+    here.run("worker", "u")
+    found = here.json("confirm", "u", "--show")["differs"]
+    assert list(found) == ["data rows.csv"]
+    assert found["data rows.csv"]["search"] == [own[:16]]
+    assert found["data rows.csv"]["replicates"] != [own[:16]]

@@ -195,11 +195,11 @@ def test_a_slow_server_that_fails_now_and_then_gets_every_trial_once(
     )
     (tmp_path / "tracked_objective.py").write_text(code)
     study = STUDY.replace("tracking:", "#")
-    (tmp_path / "study.yaml").write_text(study.format(trials=10, address="", folder=""))
+    (tmp_path / "study.yaml").write_text(study.format(trials=6, address="", folder=""))
     command_line.run("create-study", str(tmp_path / "study.yaml"))
     command_line.run("worker", "tracked", "--gpu", "none")
     with (
-        unwilling_proxy(server.address, delay_s=0.2, fails_every=6) as address,
+        unwilling_proxy(server.address, delay_s=0.1, fails_every=9) as address,
         command_line.start(
             "track", "tracked", "--to", "mlflow", "--once", "--address", address, log=tmp_path / "log"
         ) as exporter,

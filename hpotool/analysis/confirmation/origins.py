@@ -14,7 +14,7 @@ from hpotool.storage.control.creation import find_study_id
 from hpotool.storage.control.studies import has_table
 from hpotool.storage.fleet.origins import KINDS, SharedOrigin, read_contents, read_trial_hashes
 from hpotool.study.origins.content import Kind
-from hpotool.study.origins.differences import Flat, flatten
+from hpotool.study.origins.differences import Flat, flatten, name_different
 
 if TYPE_CHECKING:
     from hpotool.storage.database.connection import Connection
@@ -23,7 +23,19 @@ if TYPE_CHECKING:
 
 _MOST_NAMED, _MOST_VALUES, _LONGEST = 3, 3, 60
 # What decides most comes first.
-_ORDER = ("code", "files", "commit", "uncommitted", "data", "image", "python", "package", "gpus", "driver", "cpu")
+_ORDER = (
+    "code",
+    "other files",
+    "commit",
+    "uncommitted",
+    "data",
+    "image",
+    "python",
+    "package",
+    "gpus",
+    "driver",
+    "cpu",
+)
 
 
 @dataclass(frozen=True)
@@ -88,10 +100,9 @@ def read_confirmed_origins(
 
 def find_other_origins(search: Sequence[Flat], replicates: Sequence[Flat]) -> Iterator[OtherOrigin]:
     """Yield what is not the same in all of these."""
-    for name in dict.fromkeys(name for flat in (*search, *replicates) for name in flat):
-        before, after = ([flat.get(name) for flat in flats] for flats in (search, replicates))
-        if len({*before, *after}) > 1:
-            yield OtherOrigin(name, tuple(dict.fromkeys(before)), tuple(dict.fromkeys(after)))
+    for name in name_different([*search, *replicates]):
+        before, after = (tuple(dict.fromkeys(flat.get(name) for flat in flats)) for flats in (search, replicates))
+        yield OtherOrigin(name, before, after)
 
 
 def say_other_origins(differs: Sequence[OtherOrigin]) -> str:

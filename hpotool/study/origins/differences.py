@@ -8,6 +8,7 @@ from typing import Any
 from hpotool.study.origins.content import Kind
 
 _MOST_FILES = 5  # that a sentence names
+WHOLE_CODE = "other files of code"  # without git: one hash of all, those of the objective among them
 Flat = dict[str, str]
 
 
@@ -19,12 +20,16 @@ def flatten(kind: Kind, content: Mapping[str, Any]) -> Flat:
 def find_different(flats: Sequence[Flat | None]) -> dict[str, list[str | None]]:
     """What is not the same in all: by name, the value in each. An origin that is None is not compared."""
     known = [flat for flat in flats if flat is not None]
-    names = dict.fromkeys(name for flat in known for name in flat)
-    return {
-        name: [None if flat is None else flat.get(name) for flat in flats]
-        for name in names
-        if len({flat.get(name) for flat in known}) > 1
-    }
+    return {name: [None if flat is None else flat.get(name) for flat in flats] for name in name_different(known)}
+
+
+def name_different(flats: Sequence[Flat]) -> list[str]:
+    """The names of what is not the same in all. Where the objective's own file differs, the whole code does."""
+    names = dict.fromkeys(name for flat in flats for name in flat)
+    found = [name for name in names if len({flat.get(name) for flat in flats}) > 1]
+    if any(name.startswith("code ") for name in found):
+        return [name for name in found if name != WHOLE_CODE]
+    return found
 
 
 def say_other_data(study: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
@@ -80,7 +85,7 @@ def _code(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "commit", str(content["commit"])
         yield "uncommitted changes", _say_changes(content)
     elif content.get("tree"):
-        yield "files of code beside it", str(content["tree"])[:12]
+        yield WHOLE_CODE, str(content["tree"])[:12]
 
 
 def _data(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -162,6 +162,28 @@ def test_a_tracker_that_is_away_is_tried_again_and_asked_what_it_has(at_hand: St
     assert list_jobs(at_hand.connection.run, at_hand.study_id)[0].trouble is None
 
 
+def test_a_tracker_that_fails_now_and_then_still_gets_on(
+    at_hand: StudyAtHand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it took beside the one that failed is not sent again."""
+    monkeypatch.setattr("hpotool.tracking.exporter._FIRST_WAIT_S", 0.01)
+
+    class Flaky(Moody):
+        tries = 0
+
+        def send(self, run: TrackedRun) -> None:
+            self.tries += 1
+            if self.tries % 3 == 0:
+                raise TargetAwayError("it answers 500")
+            super().send(run)
+
+    at_hand.finish(24)
+    target = Flaky(tmp_path)
+    assert at_hand.export(target).trials == 24
+    assert sorted(target.sent) == list(range(24)), "each once"
+    assert target.tries <= 40
+
+
 def test_a_trial_that_a_tracker_never_takes_keeps_no_other_one(at_hand: StudyAtHand, tmp_path: Path) -> None:
     at_hand.finish(3)
     sent = at_hand.export(Moody(tmp_path, refused={1}))

@@ -15,6 +15,12 @@ def test_what_is_not_the_same_in_all_is_found_and_what_is_unknown_is_not_compare
     assert find_different([None, {"a": "1"}]) == {}
 
 
+def test_the_whole_code_is_named_where_the_objectives_own_is_the_same() -> None:
+    one, helper, both = ({"code a.py": own, "other files of code": whole} for own, whole in ("11", "12", "22"))
+    assert list(find_different([one, helper])) == ["other files of code"]
+    assert list(find_different([one, both])) == ["code a.py"]
+
+
 def test_each_kind_is_flat_text() -> None:
     assert flatten("code", {**COMMITTED, "changes": "d1"}) == {
         "code a.py": "1",
@@ -24,7 +30,7 @@ def test_each_kind_is_flat_text() -> None:
     assert flatten("code", {"files": {}}) == {}
     assert flatten("code", {"files": {"a.py": "1"}, "tree": HASH}) == {
         "code a.py": "1",
-        "files of code beside it": HASH[:12],
+        "other files of code": HASH[:12],
     }
     assert flatten("data", {"x": {"hash": HASH}, "y": {"trouble": "it is not there"}}) == {
         "data x": HASH[:16],

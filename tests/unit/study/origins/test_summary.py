@@ -19,6 +19,14 @@ def test_each_kind_is_its_hash_and_what_people_look_for() -> None:
     }
 
 
+def test_the_signature_of_a_url_goes_nowhere() -> None:
+    data = {f"https://a.org/x.csv?token={secret}": {"hash": "d" * 40} for secret in ("s1", "s2")}
+    paths = list(summarize_origin("data", "h", {**data, "odd?name": {"hash": "e" * 40}})["data_hashes"])
+    assert len(paths) == 3
+    assert all(path.startswith("https://a.org/x.csv?") and "s" not in path[20:] for path in paths[:2])
+    assert paths[2] == "odd?name"
+
+
 def test_what_is_not_there_is_left_out() -> None:
     assert summarize_origin("code", "h1", {"files": {}, "tree": "t"}) == {"code": "h1"}
     assert summarize_origin("environment", "h3", {"python": "3.11"}) == {"environment": "h3", "python": "3.11"}
