@@ -57,7 +57,7 @@ def test_a_study_without_them_keeps_its_hash() -> None:
         ("tracking: {neptune: x}\n", "unknown key 'neptune' in tracking"),
         ("tracking: http://mlflow:5000\n", "expected tracking as a mapping, like {mlflow: http://"),
         ("notify: [don]\n", "expected done, stopped"),
-        ("notify: done\n", "expected notify as a mapping"),
+        ("notify: done\n", "expected notify as a list"),
         ("notify: {best_every: 0s}\n", "must be longer than zero"),
     ],
 )
