@@ -68,7 +68,7 @@ def check_study(run: Run, study_id: int, study: str) -> None:
     state = _state(run, settings)
     ways = {"done": "budget", "stopped": "resume", "draining": "resume"}
     if state in ways:
-        way = paste(ways[state], "--study", study, *(["--trials", "+10"] if state == "done" else []))
+        way = paste(ways[state], "--study", study)
         raise InputError(f"study {study!r} is {state}: its workers would leave at once", way)
 
 

@@ -213,7 +213,7 @@ MISTAKES = [
     Mistake("doctor-for-no-host", "doctor --hpotool x", WRONG, "--host, which is missing"),
     Mistake("metrics-not-served", "metrics --port 9000", WRONG, "--serve, which is missing"),
     Mistake("metrics-nowhere", "metrics --serve --host nope.invalid", WRONG, "not an address of this machine"),
-    Mistake("checkpoints-nowhere", "worker made --checkpoints s4://b/x", WRONG, "s4://b/x cannot be used"),
+    Mistake("checkpoints-nowhere", "clean --checkpoints s4://b/x --yes", WRONG, "s4://b/x cannot be used"),
     # Study files
     study_file("data-of-numbers", GOOD + "data: [train.csv, 3]\n", "bad.yaml:7:19"),
     study_file("data-of-nothing", GOOD + "data: []\n", "an empty one"),

@@ -70,12 +70,17 @@ def test_show_without_a_number_describes_the_study_and_says_what_searches_it(
     assert here.json("show", "0")["state"] == "COMPLETE"
 
 
-def test_show_says_that_a_study_of_plain_optuna_has_no_settings(hpotool: CommandLine, tmp_path: Path) -> None:
+def test_show_of_a_study_of_plain_optuna_says_what_its_trials_show(hpotool: CommandLine, tmp_path: Path) -> None:
     make_study(hpotool, tmp_path)  # creates the tables
     assert hpotool.url is not None
-    optuna.create_study(study_name="plain", storage=DatabaseUrl.parse(hpotool.url).sqlalchemy)
-    done = hpotool.run("show", "--study", "plain", code=3)
-    assert "was created by plain Optuna and has no settings" in done.stderr
+    study = optuna.create_study(study_name="plain", storage=DatabaseUrl.parse(hpotool.url).sqlalchemy)
+    assert "no trial has parameters yet" in hpotool.run("show", "--study", "plain").stdout
+    study.enqueue_trial({"lr": 0.1})
+    study.optimize(lambda trial: trial.suggest_float("lr", 1e-3, 1.0, log=True), n_trials=1)
+    shown = hpotool.run("show", "--study", "plain").stdout
+    assert "plain, created by plain Optuna" in shown
+    assert "a float from 0.001 to 1  log" in shown
+    assert "hpotool init --from-study plain" in shown
 
 
 def test_watch_says_what_further_search_may_gain_as_status_does(hpotool: CommandLine, tmp_path: Path) -> None:

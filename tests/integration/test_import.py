@@ -121,7 +121,15 @@ def test_a_thousand_trials_of_sqlite_are_the_same_here(
     assert run.json("importance alt-1 --metric Verlust")
     assert run.json("best alt-1")
     run("events alt-1")
-    assert "hpotool init --from-study alt-1" in run("show alt-1", 3).stderr
+    study = run.json("show alt-1")
+    assert (study["metrics"], study["trials"]) == ({"Verlust": "minimize", "acc": "maximize"}, counts)
+    space = {row["parameter"]: row for row in study["search_space"]}
+    assert list(space) == list(dict.fromkeys(name for t in old.trials for name in t.params))
+    assert space["Lernrate λ"] | {"trials": 1000} == space["Lernrate λ"]
+    assert (space["Lernrate λ"]["range"], space["Lernrate λ"]["scale"]) == ("a float from 1e-05 to 1", "log")
+    assert space["momentum"]["trials"] == sum("momentum" in t.params for t in old.trials)
+    assert study["user_attributes"] == old.user_attrs
+    assert "hpotool init --from-study alt-1" in run("show alt-1").stdout
 
     again = run(f"import {path}")  # the same file by its path
     assert "nothing new; its 1000 trials are already here" in again.stderr

@@ -323,7 +323,9 @@ def test_failed_trials_are_tried_again_by_number_all_and_some(run: Commands, con
     assert "trial 5 is COMPLETE" in partly.stderr
     assert "trial 0 is already being retried, as trial 6" in partly.stderr
     done = run("retry s --failed").stderr
-    assert [line.split()[1] for line in done.splitlines()] == ["2", "4"]
+    *queued, last = done.splitlines()
+    assert [line.split()[1] for line in queued] == ["2", "4"]
+    assert last == "'s' has no workers; start one: hpotool worker --study s"
     assert "no failed trial to retry" in run("retry s --failed", 3).stderr
 
 

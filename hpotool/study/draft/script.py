@@ -228,8 +228,9 @@ def _texts_before_numbers(node: ast.AST) -> Iterator[str]:
                 yield str(text.value)
     elif isinstance(node, ast.Call) and _called(node) == "print":
         for text, value in zip(node.args, node.args[1:], strict=False):
-            if isinstance(text, ast.Constant) and not isinstance(value, (ast.Constant, ast.JoinedStr)):
-                yield f"{text.value!s} "
+            is_value = not isinstance(value, (ast.Constant, ast.JoinedStr))
+            if is_value and isinstance(text, ast.Constant) and isinstance(text.value, str):
+                yield f"{text.value} "
 
 
 def _likeliest(names: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ from hpotool.cli.commands.look.best import edge_lines
 from hpotool.cli.options import FormatOption, StorageOption, StudyOption
 from hpotool.cli.output import Answer, Format, show, table
 from hpotool.cli.screen.text import words
+from hpotool.errors import paste
 from hpotool.study.wording import count_of, format_elapsed, format_local, plain_cell, zone
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from hpotool.analysis.description import StudyDescription
     from hpotool.analysis.status import StudyStatus
+    from hpotool.storage.control.studies import StudyProgress
     from hpotool.storage.database.connection import Connection
 
 _TABLES = ("values", "params", "constraints", "user_attributes", "system_attributes")
@@ -54,11 +56,15 @@ def _ask_study(connection: Connection, name: str | None) -> Answer:
     from hpotool.analysis.description import describe_study
     from hpotool.analysis.status import read_status
     from hpotool.cli.database import find_study, load_study
-    from hpotool.storage.control.creation import read_spec
+    from hpotool.storage.control.creation import read_spec_if_any
     from hpotool.storage.control.studies import read_progress
 
     summary = find_study(connection, name)
-    _, spec = read_spec(connection, summary.name)
+    spec = read_spec_if_any(connection, summary.name)
+    if spec is None:
+        return _ask_plain_study(
+            connection, load_study(connection, summary.name), read_progress(connection, summary)
+        )
     description = describe_study(spec, read_progress(connection, summary))
 
     def draw() -> RenderableType:
@@ -72,6 +78,39 @@ def _ask_study(connection: Connection, name: str | None) -> Answer:
         picture=draw,
         empty="the objective suggests its parameters itself",
     )
+
+
+def _ask_plain_study(connection: Connection, study: Study, progress: StudyProgress) -> Answer:
+    """A study of plain Optuna: no settings, but trials and the space that they show."""
+    from hpotool.analysis.description import describe_plain_study
+
+    data = describe_plain_study(study, progress)
+
+    def draw() -> RenderableType:
+        from rich.console import Group
+
+        from hpotool.analysis.status import read_status
+        from hpotool.analysis.trials import study_attributes
+        from hpotool.cli.screen.tables import record
+        from hpotool.study.labels import join_note, note_prefix
+
+        status = read_status(connection, study)
+        lines = {
+            "study": f"{data['study']}, created by plain Optuna",
+            **_describe_progress(status),
+            "metrics": _pairs(data["metrics"]),
+            "attributes": _pairs(data["user_attributes"]),
+            "note": join_note(study_attributes(study), note_prefix(None)),
+        }
+        rows = data["search_space"]
+        return Group(
+            record({key: value or None for key, value in lines.items()}, _NAMES_WIDTH),
+            "",
+            table(rows, "search space, as the trials show it") if rows else words("no trial has parameters yet"),
+            words(f"for settings of its own: {paste('init', '--from-study', study.study_name)}", "dim"),
+        )
+
+    return Answer(data=data, rows=data["search_space"], value=study.study_name, picture=draw)
 
 
 def _ask_trial(connection: Connection, study: str | None, number: int) -> Answer:

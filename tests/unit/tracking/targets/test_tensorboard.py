@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hpotool.errors import InputError
+from hpotool.tracking.targets.target import TargetAwayError
 from hpotool.tracking.targets.tensorboard import TensorboardTarget
 from hpotool.tracking.tracked_run import describe_study, describe_trial
 from tests.tracked import exported_study, exported_trial
@@ -100,7 +101,13 @@ def test_two_studies_of_one_name_have_a_folder_each(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["digits", "digits-bbbbbbbb"]
 
 
-def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_away(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TargetAwayError, match="cannot be written"):
+        open_target(tmp_path / "file" / "runs")
+
+
+def test_a_file_in_place_of_the_folder_is_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="is a file, and TensorBoard reads folders"):
         open_target(tmp_path / "file")
