@@ -48,6 +48,7 @@ class Renderer:
             "event_reason": describe_reason,
             "drawn": _drawn,
             "count": count_of,
+            "columns": list_columns,
             "has_numbers": has_numbers,
         }
         environment.globals |= {"mount": MOUNT, "versions": self.versions}
@@ -86,6 +87,11 @@ def format_size(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} TiB"
+
+
+def list_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the columns of all rows: what the first one lacks, another one may have."""
+    return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def has_numbers(rows: Sequence[Mapping[str, Any]], column: str) -> bool:

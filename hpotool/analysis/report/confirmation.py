@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from hpotool.analysis.confirmation.answer import ConfirmationAnswer
+from hpotool.analysis.confirmation.answer import ConfirmationAnswer, ConfirmedPoint
 from hpotool.analysis.confirmation.sentence import say_answer
 from hpotool.analysis.report.blocks import Block, Grid, Heading, Paragraph
 
@@ -16,14 +15,26 @@ def list_confirmed(found: ConfirmationAnswer | None) -> Iterator[Block]:
         return
     yield Heading("Measured again with fresh seeds")
     yield Paragraph(say_answer(found))
-    rows = [point.as_row() for point in found.points]
+    rows = [_row(one, list(found.metrics)) for one in found.points]
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    yield Grid([_head(name) for name in columns], [[_cell(row.get(name)) for name in columns] for row in rows])
+    yield Grid(columns, [[row.get(name, "") for name in columns] for row in rows])
 
 
-def _head(name: str) -> str:
-    return {"p_best": "probability of being the best", "n": "replicates"}.get(name, name)
+def _row(one: ConfirmedPoint, metrics: Sequence[str]) -> dict[str, str]:
+    row = {"point": one.point.name, "probability": f"{one.probability_best:.2f}" if one.mean else ""}
+    for name in metrics:
+        of = f" of {name}" if len(metrics) > 1 else ""
+        row[name] = _number(one.mean.get(name), one.standard_error.get(name))
+        difference = one.difference.get(name)
+        if difference is not None:
+            row[f"difference{of} from the baseline"] = _number(difference.mean, difference.standard_error)
+        if name in (one.point.found or {}):
+            row[f"{name} in the search"] = _number((one.point.found or {})[name])
+    others = [f"{count} {word}" for count, word in ((one.failed, "failed"), (one.open, "open")) if count]
+    return {**row, "replicates": ", ".join([str(one.measured), *others])}
 
 
-def _cell(value: Any) -> str:
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+def _number(value: float | None, error: float | None = None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if error is None else f"{value:.4g} ± {error:.2g}"

@@ -39,6 +39,12 @@ class Point:
         """Equal for equal parameters."""
         return point_key(self.params)
 
+    def joined_with(self, other: Point) -> Point:
+        """This point under its name, with what is known of it from another order, or as the baseline."""
+        joined = replace(self, is_baseline=self.is_baseline or other.is_baseline)
+        is_from_search = self.trial is None and other.study is None
+        return replace(joined, trial=other.trial, found=other.found) if is_from_search else joined
+
 
 @dataclass(frozen=True)
 class Order:
@@ -73,21 +79,19 @@ class Order:
         return list_replicates([point for point in self.points if point.key in keys], range(self.seeds))
 
     def including(self, earlier: Order | None) -> Order:
-        """This order together with what was ordered before; a point that is in both keeps its name.
+        """This order together with what was ordered before; equal parameters are one point, which keeps its name.
 
         An order without a confidence leaves the earlier one's: somebody else may rely on it.
         """
-        if earlier is None:
-            return self
-        points = {point.key: point for point in earlier.points}
+        points = {point.key: point for point in (earlier.points if earlier else ())}
         has_baseline = any(point.is_baseline for point in self.points)
         if has_baseline:  # the newest one counts
             points = {key: replace(point, is_baseline=False) for key, point in points.items()}
         for point in self.points:
-            known = points.get(point.key, point)
-            points[point.key] = replace(known, is_baseline=known.is_baseline or point.is_baseline)
+            known = points.get(point.key)
+            points[point.key] = point if known is None else known.joined_with(point)
         named = tuple(_with_names_of_their_own(points.values()))
-        if self.confidence is not None or earlier.confidence is None:
+        if earlier is None or self.confidence is not None or earlier.confidence is None:
             return replace(self, points=named)
         more = self.seeds * (len(named) - len(earlier.points))  # what is added takes nothing from what was allowed
         most = None if earlier.most is None else earlier.most + more

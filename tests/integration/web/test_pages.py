@@ -482,6 +482,36 @@ def test_what_is_measured_again_is_on_the_study_s_page(make_study: Make) -> None
     assert "confirms trial 0" in show(pages_of(study), "studies", 1).text
 
 
+def test_every_number_of_a_confirmation_stands_below_its_heading(make_study: Make) -> None:
+    """The best is the baseline, which has neither a difference nor a value of the search; a replicate failed."""
+    study = make_study(budget=1, study_name="s")
+    run_trials(study, [COMPLETE])
+    points = (
+        Point("trial 0", {"x": 0.1}, trial=0, found={"value": 7.25}),
+        Point("baseline", {"x": 0.2}, is_baseline=True),
+    )
+    order_confirmation(study.connection.run, study.study_id, "ann@desk", lambda before: Order(points, seeds=2))
+    worker = study.worker()
+    for value in (5.0, 1.0, None, 1.5):
+        attempt = study.claim(worker)
+        state = TrialState.FAIL if value is None else TrialState.COMPLETE
+        ending = Ending(Outcome.ERROR, "no") if value is None else Ending(Outcome.COMPLETE)
+        finish_attempt(
+            study.connection.run, attempt, worker.worker_id, state, None if value is None else [value], ending
+        )
+    body = show(pages_of(study), "studies", 1).body
+    part = body[body.index('aria-label="Confirmed points"') :]
+    part = part[: part.index("</table>")]
+    heads = re.findall(r"<th [^>]*>([^<]*)</th>", part)
+    rows = [re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in part.split("<tr>")[2:]]
+    assert [len(row) for row in rows] == [len(heads)] * 2
+    found = {row[0]: dict(zip(heads, row, strict=True)) for row in rows}
+    assert list(found) == ["baseline", "trial 0"]
+    assert (found["baseline"]["value_search"], found["baseline"]["failed"]) == ("", "")
+    assert (found["trial 0"]["value_search"], found["trial 0"]["failed"]) == ("7.25", "1")
+    assert (found["trial 0"]["n"], found["trial 0"]["value_diff"]) == ("1", "4")
+
+
 def test_checkpoints_of_a_retried_trial_are_those_of_its_lineage(make_study: Make) -> None:
     study = make_study(budget=9, study_name="s")
     study.optuna.add_trial(create_trial(state=TrialState.FAIL))

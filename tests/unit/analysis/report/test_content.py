@@ -196,7 +196,13 @@ def test_every_point_that_was_measured_again_is_told_with_the_answer() -> None:
     blocks = list_blocks([facts(searched(), confirmed=answer)], WRITTEN)
     [grid] = [block for block in blocks if isinstance(block, Grid) and "replicates" in block.columns]
     assert [row[0] for row in grid.rows] == ["trial 1", "trial 0"]
-    assert dict(zip(grid.columns, grid.rows[0], strict=True))["loss"] == "0.3067"
+    assert dict(zip(grid.columns, grid.rows[0], strict=True)) == {
+        "point": "trial 1",
+        "probability": "1.00",
+        "loss": "0.3067 ± 0.0033",
+        "loss in the search": "0.3",
+        "replicates": "3",
+    }
     assert say_answer(answer) in texts(blocks)
     assert "Measured again" not in texts(list_blocks([facts(searched())], WRITTEN))
 

@@ -51,10 +51,18 @@ def test_equal_parameters_are_one_point_and_keep_its_name() -> None:
     assert [point.name for point in order.points] == ["trial 1"]
 
 
-def test_a_trial_that_is_the_baseline_is_one_point() -> None:
-    order = Order((BASELINE, Point("trial 3", {"x": 0.1}, trial=3)), seeds=2).including(None)
-    assert len(Order(order.points, 2).including(order).points) == 1
-    assert Order(order.points, 2).including(order).points[0].is_baseline
+def test_a_trial_that_is_the_baseline_is_one_point_from_the_first_order_on() -> None:
+    trial = Point("trial 3", {"x": 0.1}, trial=3, found={"loss": 0.5})
+    order = Order((BASELINE, trial), seeds=2).including(None)
+    assert order.points == (Point("baseline", {"x": 0.1}, 3, None, {"loss": 0.5}, is_baseline=True),)
+    assert len(order.replicates()) == 2, "it is not measured twice as often"
+    assert Order(order.points, 2).including(order).points == order.points
+
+
+def test_the_best_of_another_study_that_was_found_here_too_keeps_its_own_name() -> None:
+    other = Point("trial 8 of old", {"x": 0.5}, 8, "old", {"loss": 0.2})
+    assert Order((ONE, other), seeds=2).including(None).points == (ONE,)
+    assert Order((ONE,), seeds=2).including(Order((other,), seeds=2)).points == (other,)
 
 
 def test_of_two_baselines_the_newer_one_counts_and_both_keep_their_replicates() -> None:
