@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.functions import hot_statements
 from hpotool.storage.database.queries import query
 from hpotool.storage.fleet.attempts import Attempt, new_attempt_id
 
@@ -81,6 +83,67 @@ def test_no_statement_reads_more_trials_than_are_open(long_study, name: str) -> 
 
     plan = json.loads(plan) if isinstance(plan, str) else plan
     assert _scans_of_all_trials(plan) == []
+
+
+def _life_of_a_trial(study, connection: Connection, worker) -> dict[str, int]:
+    """Run a trial with the statements of a worker; how many rows of trials each of them looked at."""
+    attempt_id = new_attempt_id()
+    asked = {"study_id": study.study_id, "attempt_id": attempt_id, "worker_id": worker.worker_id, "host": "h"}
+    asked |= {
+        "pid": 1,
+        "slot": "cpu",
+        "create_below": None,
+        "apart_id": None,
+        "code_hash": None,
+        "data_hash": None,
+    }
+    looked = {"claim": _rows_of_trials(connection, "claim", asked)}
+    [(trial_id,)] = study.connection.run(
+        "SELECT trial_id FROM hpotool.attempts WHERE attempt_id = %s", (attempt_id,)
+    )
+    for kind, keys, values, extras in (
+        ("params", ["x"], [0.5], ['{"name": "FloatDistribution"}']),
+        ("steps", [1], [0.5], ["FINITE"]),
+        ("user_attrs", ["note"], ['"text"'], [None]),
+        ("system_attrs", ["other"], ['"text"'], [None]),
+    ):
+        written = {"trial_ids": [trial_id], "keys": keys, "values": values, "extras": extras}
+        looked[f"write_{kind}"] = _rows_of_trials(connection, f"write_{kind}", written)
+    beat = {"worker_id": worker.worker_id, "attempt_id": attempt_id, "waits": None, "has_checkpoint": False}
+    looked["beat"] = _rows_of_trials(connection, "beat", beat)
+    ending = {"trial_id": trial_id, "attempt_id": attempt_id, "actor": "w", "state": "COMPLETE", "reason": ""}
+    ending |= {"outcome": "complete", "output_tail": None, "gpu": None, "event": "finish"}
+    ending |= {"objectives": [0], "values": [1.0], "value_types": ["FINITE"]}
+    looked["finish"] = _rows_of_trials(connection, "finish", ending)
+    looked["create_trial"] = _rows_of_trials(connection, "create_trial", {"study_id": study.study_id})
+    [(created,)] = study.connection.run("SELECT max(trial_id) FROM trials WHERE state = 'RUNNING'")
+    told = {"trial_id": created, "state": "COMPLETE", "finished": True, "values": [0.5], "value_types": ["FINITE"]}
+    looked["set_state_and_values"] = _rows_of_trials(connection, "set_state_and_values", told)
+    return looked
+
+
+def _rows_of_trials(connection: Connection, name: str, asked: dict[str, object]) -> int:
+    counted = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'trials'"
+    [(before,)] = connection.run(counted)
+    [(after,)] = connection.run_all([(query(name), asked), (counted, ())])
+    return after - before if after >= before else after  # the counts start again when the server has them
+
+
+def test_plans_that_were_made_for_an_empty_study_read_no_more_when_it_has_grown(make_study) -> None:
+    study = make_study(budget=100_000)
+    connection, worker = Connection(study.url), study.worker()
+    for _ in range(7):  # Postgres decides for good after five
+        _life_of_a_trial(study, connection, worker)
+    assert not connection.lacks_functions()
+    study.connection.run("UPDATE trials SET number = number + 100000")
+    for statement in _MANY.split(";")[:2]:  # without the statistics, which would have plans made anew
+        study.connection.run(statement, {"study_id": study.study_id})
+
+    looked = _life_of_a_trial(study, connection, worker)
+
+    tried = {"claim_in_pool" if hot.statement == "claim" else hot.statement for hot in hot_statements()}
+    assert tried == {*looked, "claim_in_pool"} - {"claim"}
+    assert {name: rows for name, rows in looked.items() if rows > 60} == {}
 
 
 def test_the_check_finds_a_scan(long_study) -> None:

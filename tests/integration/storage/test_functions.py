@@ -15,7 +15,6 @@ from optuna.trial import TrialState
 from hpotool.storage.database import schema
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.functions import function_names
-from hpotool.storage.database.queries import query
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.attempts import (
     Attempt,
@@ -83,33 +82,6 @@ def test_a_trial_is_the_same_with_functions_and_without(make_study, has_function
     [(waits,)] = connection.run("SELECT waits FROM hpotool.workers")
     assert waits == "café ' \\ %"
     connection.close()
-
-
-def test_what_changed_is_read_the_same_with_functions_and_without(make_study) -> None:
-    study = make_study()
-    for value in (0.5, float("inf"), float("-inf")):
-        trial = study.optuna.ask()
-        trial.suggest_float("x", 0, 1)
-        trial.suggest_categorical("kind", ["a", "é"])
-        trial.report(value, 3)
-        trial.report(float("nan"), 7)
-        trial.set_user_attr("note", {"text": "it's %"})
-        trial.set_constraint("c", -1.0)
-        study.optuna.tell(trial, value)
-    running = study.optuna.ask()
-    study.optuna.enqueue_trial({"x": 0.5})
-    asked = {"study_id": study.study_id, "after": -1, "known": -1, "limit": 100, "with_steps": True}
-    asked |= {"missing": [], "running": [running._trial_id], "own": [], "waiting": []}
-    with_functions = Connection(study.url)
-
-    read = with_functions.run(query("read_changes"), asked)
-    _drop_functions(study.connection)
-    without = Connection(study.url)
-
-    assert repr(read) == repr(without.run(query("read_changes"), asked))  # NaN is not equal to itself
-    assert [row[3] for row in read] == ["COMPLETE"] * 3 + ["RUNNING", "WAITING"]
-    with_functions.close()
-    without.close()
 
 
 @pytest.mark.parametrize("has_functions", [True, False])

@@ -29,11 +29,15 @@ WHERE NOT EXISTS (SELECT FROM studies WHERE study_id = %(study_id)s FOR UPDATE S
              ORDER BY trial_id LIMIT 1)
         ) AS first_open
 ), failures AS (
-    SELECT
-        count(*) AS recent,
-        count(*) FILTER (WHERE first_open IS NULL OR t.number < first_open) AS recent_settled
-    FROM counts, settings, trials t
-    WHERE t.study_id = %(study_id)s AND t.state = 'FAIL' AND t.number >= settled_below
+    -- LATERAL, so that no plan reads all failed trials, not even one that was made while there were none.
+    SELECT recent, recent_settled
+    FROM counts, settings, LATERAL (
+        SELECT
+            count(*) AS recent,
+            count(*) FILTER (WHERE first_open IS NULL OR t.number < first_open) AS recent_settled
+        FROM trials t
+        WHERE t.study_id = %(study_id)s AND t.state = 'FAIL' AND t.number >= settled_below
+    ) f
 ), reevaluations AS (
     SELECT COALESCE(a.finished, 0) AS finished, COALESCE(a.running, 0) AS running, COALESCE(a.waiting, 0) AS waiting,
         COALESCE(a.failed, 0) AS failed, COALESCE(a.replicates_open, 0) AS replicates_open, a.next_waiting
