@@ -36,6 +36,8 @@ def overall(runs: Sequence[Run], checkpoints: Sequence[int]) -> list[str]:
     rows = []
     for workers, sampler in sorted({(run.workers, run.sampler) for run in runs}):
         curves = [_by_seed(runs, sampler, workers, checkpoint) for checkpoint in checkpoints]
+        if not any(curves):  # it has not run all problems with any seed
+            continue
         cells = [_cell(list(curve.values())) for curve in curves]
         rows.append((f"`{sampler}`", str(workers), str(len(curves[0])), *cells))
     return _table(("sampler", "workers", "seeds", *(f"after {count} trials" for count in checkpoints)), rows)

@@ -11,7 +11,9 @@ from sklearn.datasets import (
     load_breast_cancer,
     load_diabetes,
     load_digits,
+    make_classification,
     make_friedman1,
+    make_friedman3,
     make_hastie_10_2,
 )
 from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingRegressor
@@ -55,6 +57,17 @@ def _boosting_diabetes(configuration: Configuration) -> list[float]:
     return curve
 
 
+def _boosting_classes(configuration: Configuration) -> list[float]:
+    inputs, targets = make_classification(
+        800, 15, n_informative=6, n_redundant=3, n_classes=3, flip_y=0.1, random_state=5
+    )
+    data = standard_split(inputs, targets.astype(float))
+    curve: list[float] = _xgboost_curve(data, 60, "mlogloss", objective="multi:softprob", num_class=3)(
+        configuration
+    )
+    return curve
+
+
 def _boosting_friedman(configuration: Configuration) -> list[float]:
     inputs, targets, held_inputs, held_targets = standard_split(*make_friedman1(900, noise=1.0, random_state=2))
     model = GradientBoostingRegressor(n_estimators=60, random_state=0, **configuration).fit(inputs, targets)
@@ -91,12 +104,14 @@ def _linear_digits(configuration: Configuration) -> list[float]:
     return _linear(standard_split(*load_digits(return_X_y=True)), 25, configuration)
 
 
-def _perceptron_diabetes(configuration: Configuration) -> list[float]:
-    inputs, targets, held_inputs, held_targets = standard_split(*load_diabetes(return_X_y=True))
+def _perceptron(
+    inputs: Array, targets: Array, epochs: int, batch: int, configuration: Configuration
+) -> list[float]:
+    inputs, targets, held_inputs, held_targets = standard_split(inputs, targets)
     mean, deviation = targets.mean(), targets.std()
-    model = MLPRegressor(random_state=0, batch_size=32, **configuration)
+    model = MLPRegressor(random_state=0, batch_size=batch, **configuration)
     curve = []
-    for _ in range(50):
+    for _ in range(epochs):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
@@ -106,6 +121,14 @@ def _perceptron_diabetes(configuration: Configuration) -> list[float]:
             except ValueError:  # its weights are infinite
                 curve.append(float("inf"))
     return curve
+
+
+def _perceptron_diabetes(configuration: Configuration) -> list[float]:
+    return _perceptron(*load_diabetes(return_X_y=True), 50, 32, configuration)
+
+
+def _perceptron_friedman(configuration: Configuration) -> list[float]:
+    return _perceptron(*make_friedman3(500, noise=0.1, random_state=6), 40, 50, configuration)
 
 
 _RATES = [0.01, 0.03, 0.06, 0.12, 0.25, 0.5, 0.9]
@@ -168,6 +191,23 @@ ENSEMBLES = [
         "tuning",
         {**_TREES, "subsample": [0.4, 0.7, 1.0], "min_child_weight": [1, 5, 20]},
         one_by_one(_boosting_diabetes),
+    ),
+    Training(
+        "boosting-classes",
+        "tuning",
+        {**_TREES, "subsample": [0.4, 0.7, 1.0], "lambda": [0.1, 1.0, 10.0]},
+        one_by_one(_boosting_classes),
+    ),
+    Training(
+        "perceptron-friedman",
+        "tuning",
+        {
+            "learning_rate_init": [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2],
+            "alpha": [1e-3, 0.1, 3.0],
+            "hidden_layer_sizes": [4, 16, 64],
+            "activation": ["relu", "tanh", "logistic"],
+        },
+        one_by_one(_perceptron_friedman),
     ),
     Training("linear-digits", "tuning", _SLOPES, one_by_one(_linear_digits)),
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.datasets import load_breast_cancer, load_digits, make_classification, make_friedman2
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine, make_classification, make_friedman2
 from torch.nn import functional
 
 from tests.benchmarks.learning_curves.training import Array, Configuration, Training, groups_of, standard_split
@@ -229,6 +229,19 @@ NETWORKS = [
         _record_perceptrons(
             standard_split(*load_breast_cancer(return_X_y=True)), 2, (_log_loss, _log_loss), 40, depth=1
         ),
+    ),
+    Training(
+        "network-wine",
+        "tuning",
+        {
+            "lr": _LR,
+            "momentum": [0.0, 0.9],
+            "decay": [0.0, 1e-2],
+            "scale": [0.3, 1.0, 2.0],
+            "width": [3, 12],
+            "activation": ["relu", "tanh"],
+        },
+        _record_perceptrons(standard_split(*load_wine(return_X_y=True)), 3, (_log_loss, _log_loss), 40, depth=2),
     ),
     Training(
         "scheduled-friedman",

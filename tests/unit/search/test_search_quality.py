@@ -27,10 +27,12 @@ from tests.benchmarks.search_quality import (
     simulate,
     summarise,
 )
-from tests.benchmarks.search_report import failures, report, side_by_side, suggestion_costs
+from tests.benchmarks.search_report import by_group, failures, overall, report, side_by_side, suggestion_costs
 from tests.benchmarks.tuning_problems import TUNING
 
 ALL = (*REPORTED, *TUNING)
+ROOT = Path(__file__).parents[3]
+RESULTS = ROOT / "tests" / "benchmarks" / "results"
 
 
 class QuickRandomSampler(optuna.samplers.RandomSampler):
@@ -254,3 +256,17 @@ def test_samplers_stand_side_by_side_with_their_seeds_and_costs() -> None:
         "| all that it runs | 8 | -0.300 ± 0.100 (2) | -0.100 (1) |",
     ]
     assert suggestion_costs(runs)[2:] == ["| `auto` | 8 | 10.0 ms | 10 ms |", "| `smac` | 8 | 200.5 ms | 201 ms |"]
+
+
+def test_the_docs_have_the_tables_of_the_runs() -> None:
+    hard, ten = (read_runs(RESULTS / f"{name}.jsonl") for name in ("search_classes", "search_quality"))
+    tables = [
+        *(overall(hard, [100]), by_group(hard, [100], lambda run: run.kind), failures(hard)),
+        *(side_by_side(hard, 100), suggestion_costs(hard)),
+        *(overall(ten, [100, 200]), by_group(ten, [100], lambda run: run.kind)),
+    ]
+    with_all = [[row for row in table if "| 8 |" in row] for table in tables]  # the other libraries have 8 workers
+    rows = [row for table in [*tables[:3], *with_all, *tables[5:]] for row in table if "---" not in row]
+    text = (ROOT / "docs" / "search.md").read_text()
+    assert len(rows) > 100
+    assert [row for row in rows if row not in text] == []
