@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from hpotool.cli.commands.fleet.drill import _again, _draw, _pulse, _seconds
+from hpotool.cli.commands.fleet.drill import _again, _draw, _pulse
+from hpotool.cli.durations import read_duration
 from hpotool.drill.attacks import Attack
 from hpotool.drill.invariants import Facts, judge
 from hpotool.drill.plan import Report
@@ -68,6 +69,6 @@ def test_the_pulse_is_quick_unless_somebody_has_set_one(monkeypatch: pytest.Monk
 
 
 def test_a_duration_is_read_or_refused() -> None:
-    assert _seconds("2m") == 120
+    assert read_duration("--patience", "2m").total_seconds() == 120
     with pytest.raises(InputError, match="--patience"):
-        _seconds("soon")
+        read_duration("--patience", "soon")
