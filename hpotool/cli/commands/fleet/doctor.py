@@ -56,7 +56,7 @@ def doctor(
 
     if not host and (hpotool or ssh_options):
         raise InputError(
-            "--hpotool and --ssh-options are for --host, which is missing", "hpotool doctor --host gpu1"
+            "--hpotool, --ssh-options: these are for --host, which is missing", "hpotool doctor --host gpu1"
         )
     found = examine_machine()
     connection, error = _connection(storage)

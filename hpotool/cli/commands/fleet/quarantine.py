@@ -65,7 +65,7 @@ def quarantine(
     if add is None and lasts is not None:
         raise InputError("--for says how long a place is added, but --add is missing", "--add PLACE --for 2h")
     if add is not None and not add.strip():
-        raise InputError("--add names no host or GPU", "hpotool workers lists the hosts: --add HOST")
+        raise InputError("--add names no host or GPU", "write --add HOST; hpotool workers lists the hosts")
     duration = _duration(lasts or _LASTS)
     connection = connect(storage)
     study_id, name = (identify_study if add is None else adopt_study)(connection, study)
