@@ -93,7 +93,7 @@ def _life_of_a_trial(study, connection: Connection, worker) -> dict[str, int]:
         "pid": 1,
         "slot": "cpu",
         "create_below": None,
-        "apart_id": None,
+        "final_trial_id": None,
         "code_hash": None,
         "data_hash": None,
     }

@@ -56,8 +56,9 @@ def doctor(
     from hpotool.doctor.examine import examine_database, examine_machine
 
     if not host and (hpotool or ssh_options):
-        given = "--ssh-options" if ssh_options else "--hpotool"
-        raise InputError(f"{given} is for --host, which is missing", "hpotool doctor --host gpu1")
+        raise InputError(
+            "--hpotool, --ssh-options: these are for --host, which is missing", "hpotool doctor --host gpu1"
+        )
     found = examine_machine()
     connection, error = _connection(storage)
     of_database = examine_database(connection, error)
