@@ -204,7 +204,7 @@ MISTAKES = [
     Mistake("launch-to-no-pool", "launch local made --pool p", NOT_FOUND, "no study is in pool 'p'"),
     Mistake("scale-nothing", "workers made --scale 3", WRONG, "no launch to scale"),
     Mistake("stop-which-worker", "workers made --worker x", WRONG, "--stop is missing"),
-    Mistake("quarantine-nothing", "quarantine made --add ''", WRONG, "--add names no host or GPU"),
+    Mistake("quarantine-nothing", "quarantine made --add ''", WRONG, "--add '' is no host and no GPU"),
     Mistake("quarantine-for-what", "quarantine made --for 2h", WRONG, "--add is missing"),
     Mistake("quarantine-both", "quarantine made --add a --lift b", WRONG, "cannot go together"),
     Mistake("drill-misspelt", "drill --allow kil", WRONG, "'kil' is no attack"),
