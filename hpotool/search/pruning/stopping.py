@@ -12,8 +12,8 @@ from hpotool.search.pruning.curve_model import Array, CurveModel
 from hpotool.search.pruning.curves import Curve, Knots, LossScale
 from hpotool.study.forecast import Forecast
 
-FEWEST_COMPLETE = 6
-_CAUTION = 0.05  # a trial is ended where a step of a new one promises twenty times as much
+FEWEST_COMPLETE = 3
+_CAUTION = 0.25  # a trial is ended where a step of a new one promises four times as much
 _RECENT = 20  # finished trials that show what a new one promises
 
 

@@ -64,8 +64,8 @@ def test_where_nothing_early_tells_of_the_end_nothing_is_ended() -> None:
     )
 
 
-@pytest.mark.parametrize("complete", range(6))
-def test_nothing_is_ended_before_six_trials_have_completed(complete: int) -> None:
+@pytest.mark.parametrize("complete", range(3))
+def test_nothing_is_ended_before_three_trials_have_completed(complete: int) -> None:
     pruned = [curve(decaying, level, 5, is_whole=False) for level in levels(30)]
     assert CurveHistory.of([*pruned, *(curve(decaying, 0.1) for _ in range(complete))]) is None
 
