@@ -190,7 +190,7 @@ def read_status(
         _count_tiers(progress.tiers, trials),
         activity,
         confirmed,
-        _follow_best(study, trials),
+        _follow_best_of(study, trials),
         {trial.number: read_result(trial, names).values for trial in trials if trial.number in recent}
         | {number: _values_of(replicated[number], names) for number in recent & replicated.keys()},
         find_failure_region(trials),
@@ -236,14 +236,17 @@ def _place_data(place: Place) -> dict[str, Any]:
     }
 
 
-def _follow_best(study: Study, trials: Sequence[FrozenTrial]) -> tuple[float, ...]:
-    """The best value after each complete, feasible trial of a study with one metric; of a long one, after some."""
+def _follow_best_of(study: Study, trials: Sequence[FrozenTrial]) -> tuple[float, ...]:
+    """The best value after each complete, feasible trial; of a long study, after some of them."""
     signs = direction_signs(study)
+    values = values_of_long(study) if len(signs) == 1 else None
+    return _follow_best(trials, signs) if values is None else _follow_long(values, signs[0])
+
+
+def _follow_best(trials: Sequence[FrozenTrial], signs: Sequence[float]) -> tuple[float, ...]:
+    """The best value after each complete, feasible trial of a study with one metric."""
     if len(signs) != 1:
         return ()
-    values = values_of_long(study)
-    if values is not None:
-        return _follow_long(values, signs[0])
     found: list[float] = []
     for trial in trials:
         if trial.state.name == "COMPLETE" and all(violation <= 0 for violation in trial.constraints.values()):

@@ -81,14 +81,14 @@ def test_the_best_so_far_never_gets_worse_and_is_of_feasible_trials(
     for value, is_feasible in points:
         add(study, [value], constraints={"c": -1.0 if is_feasible else 1.0})
     add(study, None, state=TrialState.FAIL)
-    curve = _follow_best(study, study.trials)
+    curve = _follow_best(study.trials, [sign])
     feasible = [value for value, is_feasible in points if is_feasible]
     assert len(curve) == len(feasible)
     assert list(curve) == [min(feasible[: n + 1], key=lambda one: sign * one) for n in range(len(feasible))]
 
 
 def test_of_several_metrics_none_is_followed() -> None:
-    assert _follow_best(make_study("loss", "size", directions=["minimize", "minimize"]), []) == ()
+    assert _follow_best([], [1.0, -1.0]) == ()
 
 
 def test_each_tier_counts_its_own_trials() -> None:
