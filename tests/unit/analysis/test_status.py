@@ -123,5 +123,5 @@ def test_a_study_that_is_done_and_confirms_is_not_over(state: str, is_open: bool
 
 def test_trials_beside_the_search_keep_a_study_from_being_over() -> None:
     found = status({}, state="done")
-    summary = replace(found.progress.summary, apart={"RUNNING": 1})
+    summary = replace(found.progress.summary, reevaluations={"RUNNING": 1})
     assert replace(found, progress=replace(found.progress, summary=summary)).is_over is False

@@ -152,13 +152,13 @@ def test_a_study_without_a_result_is_not_called_unconfirmed() -> None:
 
 
 def test_equal_points_with_other_values_in_the_two_studies_show_that_values_vary() -> None:
-    old, new = side({0.1: (0.5,), 0.3: (0.7,)}), side({0.2: (0.4,), 0.3: (0.8,)})
-    assert verdict(old, new) == "cannot tell"
-    assert verdict(old, side({0.2: (0.4,), 0.3: (0.7,)})) == "better"
+    old = side({**DISTINCT, 0.1: (0.5,), 0.7: (0.7,)})
+    assert verdict(old, side({0.2: (0.4,), 0.7: (0.8,)})) == "cannot tell"
+    assert verdict(old, side({0.2: (0.4,), 0.7: (0.7,)})) == "better"
 
 
 def test_of_other_code_the_new_study_itself_has_to_repeat_its_values() -> None:
-    repeats = {0.1: (0.5,), 0.2: (0.4,), 0.9: (0.8, 0.8)}
+    repeats = {**DISTINCT, 0.1: (0.5,), 0.2: (0.4,), 0.9: (0.8, 0.8)}
     assert verdict(side({0.1: (0.9,)}), side(repeats, code="other")) == "better"
     assert verdict(side({0.1: (0.9, 0.9)}), side({0.1: (0.5,), 0.2: (0.4,)}, code="other")) == "cannot tell"
 
