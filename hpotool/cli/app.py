@@ -234,7 +234,8 @@ def _command_of(words: Sequence[str]) -> str:
 def _explain(error: Exception, words: Sequence[str]) -> int:
     """Print the error and its hint; return the exit code."""
     if isinstance(error, HpotoolError):
-        _say_error(error.message, error.hint or f"{_command_of(words)} --help")
+        is_wrong = error.exit_code == EXIT_WRONG_INPUT
+        _say_error(error.message, error.hint or (f"{_command_of(words)} --help" if is_wrong else None))
         return error.exit_code
     if hasattr(error, "format_message"):  # Typer's usage errors, whichever Click it contains
         context = getattr(error, "ctx", None)
