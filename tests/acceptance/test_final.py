@@ -147,7 +147,7 @@ def test_artifacts_at_a_url_are_listed_and_fetched_and_a_store_away_loses_none(
         [listed] = here.json("artifacts")
         assert (listed["place"], listed["files"]) == (url, final["files"])
         fetched = here.run("artifacts", "--fetch", "copy")
-        assert f"fetched 1 files and hpotool.json of trial {final['trial']} into copy" in fetched.stderr
+        assert f"fetched 1 file and hpotool.json of trial {final['trial']} into copy" in fetched.stderr
         assert (tmp_path / "copy" / "deep" / "model.pt").read_text().startswith("weights of ")
         assert json.loads((tmp_path / "copy" / "hpotool.json").read_text())["values"] == final["values"]
         store.go_away()
