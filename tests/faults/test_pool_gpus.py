@@ -80,8 +80,8 @@ def test_a_large_study_is_not_passed_over_for_ever_by_small_ones(database_url: s
     alone = machine.fleet(database_url, "alone", 1, "gpu_memory: 8GB\n", options=("--gpu", "0"))
     settings = "gpu_memory: 12GB\npool: p\npriority: 5\n"
     large = machine.fleet(database_url, "large", 2, settings, SQUARE, pool="p", options=("--gpu", "0"))
-    brief = "tests.faults.misbehaving:takes_a_moment"
-    small = machine.fleet(database_url, "small", 2000, "gpu_memory: 6GB\npool: p\n", brief)
+    relay = "tests.faults.misbehaving:outlasts_the_next"
+    small = machine.fleet(database_url, "small", 2000, "gpu_memory: 6GB\npool: p\n", relay)
     try:
         (large.folder / "sitecustomize.py").write_text(QUICK)
         alone.start_worker()
