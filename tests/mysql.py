@@ -67,7 +67,8 @@ def _program(name: str) -> str:
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin")
     if found is None:
         pytest.fail(
-            f"this test needs {name}: apt-get install mariadb-server-core mariadb-client-core (make test does so for root on Debian)"
+            f"this test needs {name}: apt-get install mariadb-server-core mariadb-client-core "
+            "(make test does so for root on Debian)"
         )
     return found
 

@@ -141,9 +141,11 @@ def filled(server: TestServer, finished: int) -> Iterator[str]:
 def postgres_cpu_s(server: TestServer) -> float:
     """Processor time of the server's processes; those that ended are counted by the one that started them."""
     master = psutil.Process(server.cluster.process_id())
-    own = master.cpu_times()
-    total = own.user + own.system + own.children_user + own.children_system
-    for child in master.children():
-        times = child.cpu_times()
-        total += times.user + times.system
-    return float(total)
+    while True:
+        own = master.cpu_times()
+        total = own.user + own.system + own.children_user + own.children_system
+        try:
+            each = [child.cpu_times() for child in master.children()]
+        except psutil.NoSuchProcess:  # it ended meanwhile, and is counted by the master from now on
+            continue
+        return float(total + sum(times.user + times.system for times in each))
