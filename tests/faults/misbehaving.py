@@ -37,6 +37,7 @@ def outlasts_the_next(trial: optuna.Trial) -> float:
     """Run until the next trial runs too, so that some trial runs at any time; if none comes, for five seconds."""
     (FOLDER / f"runs-{trial.number}").touch()
     until = time.monotonic() + 5.0
+    time.sleep(0.3)
     while not (FOLDER / f"runs-{trial.number + 1}").exists() and time.monotonic() < until:
         time.sleep(0.02)
     return float(trial.suggest_float("x", 0.0, 1.0))

@@ -75,28 +75,27 @@ def test_a_pools_worker_takes_the_study_that_fits_beside_what_its_gpu_runs(
 
 
 def test_a_large_study_is_not_passed_over_for_ever_by_small_ones(database_url: str, tmp_path: Path) -> None:
-    """Two workers share a GPU. While one of them runs a small trial, a large one has no room beside it."""
+    """Two workers share a GPU, and one of them always runs a small trial: a large one has no room beside it."""
     machine = Machine(tmp_path, GPU)
-    alone = machine.fleet(database_url, "alone", 1, "gpu_memory: 8GB\n", options=("--gpu", "0"))
-    settings = "gpu_memory: 12GB\npool: p\npriority: 5\n"
-    large = machine.fleet(database_url, "large", 2, settings, SQUARE, pool="p", options=("--gpu", "0"))
     relay = "tests.faults.misbehaving:outlasts_the_next"
-    small = machine.fleet(database_url, "small", 2000, "gpu_memory: 6GB\npool: p\n", relay)
+    settings = "gpu_memory: 6GB\npool: p\n"
+    small = machine.fleet(database_url, "small", 2000, settings, relay, pool="p", options=("--gpu", "0"))
+    fleets = [small]
     try:
-        (large.folder / "sitecustomize.py").write_text(QUICK)
-        alone.start_worker()
-        wait_until(lambda: states(alone) == ["RUNNING"], "a trial beside which only small ones fit")
-        workers = [large.start_worker() for _ in range(2)]
-        wait_until(lambda: "COMPLETE" in states(small), "small trials beside it")
-        (alone.folder / "go").touch()
+        (small.folder / "sitecustomize.py").write_text(QUICK)
+        workers = [small.start_worker() for _ in range(2)]
+        wait_until(lambda: states(small).count("RUNNING") == 2, "two small trials beside each other")
+        settings = "gpu_memory: 12GB\npool: p\npriority: 5\n"
+        large = machine.fleet(database_url, "large", 2, settings, SQUARE)
+        fleets.append(large)
         wait_until(lambda: states(large) == ["COMPLETE"] * 2, "the large trials, between small ones")
-        assert any("nothing else runs here before it" in log for log in large.logs())
+        assert any("nothing else runs here before it" in log for log in small.logs())
         before = states(small).count("COMPLETE")
         assert before < 2000
         wait_until(lambda: states(small).count("COMPLETE") > before + 4, "the small ones to go on")
         assert all(worker.poll() is None for worker in workers)
     finally:
-        for fleet in (large, small, alone):
+        for fleet in fleets:
             fleet.close()
 
 
