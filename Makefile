@@ -47,7 +47,7 @@ types: install  ## only the type checker
 	$(BIN)/mypy
 
 unit: install  ## only the unit tests
-	$(BIN)/pytest -q -n 2 --dist worksteal tests/unit
+	$(BIN)/pytest -q -n logical --dist worksteal tests/unit
 
 ON_NEWEST := optuna_contract.py attempts.py branches.py postgres_storage.py schema.py control.py refusals.py \
 	settings_matrix.py
