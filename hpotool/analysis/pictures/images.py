@@ -32,6 +32,7 @@ _MOST_IN_ROW = 4
 _SHORT, _PANEL = 16, 28  # characters of a name below a panel of pairs, and of a slice
 _MOST_DOTS = 300  # that are drawn black in a contour
 _SIZE = (10.0, 6.0)  # inches
+_MOST_TICKS = 4  # of a logarithmic axis: a panel of pairs is as wide as five numbers
 _STYLE = {
     "svg.fonttype": "none",  # keep text as text
     "font.family": ["DejaVu Sans"],
@@ -62,12 +63,24 @@ def render_image(picture: Picture, ending: str) -> bytes:
 
 
 def _write_powers_plainly(figure: Any) -> None:
-    """Matplotlib writes the ticks of a logarithmic axis as formulas."""
+    """Matplotlib writes the ticks of a logarithmic axis as formulas, and those of a narrow one over each other."""
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             if axis.get_scale() == "log":
-                axis.set_major_formatter(mpl.ticker.LogFormatter())
-                axis.set_minor_formatter(mpl.ticker.LogFormatter())
+                axis.set_major_locator(mpl.ticker.FixedLocator(round_numbers(*axis.get_view_interval())))
+                axis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+                axis.set_minor_formatter(mpl.ticker.NullFormatter())
+
+
+def round_numbers(low: float, high: float) -> list[float]:
+    """Return at most four round numbers of a positive range: powers of ten, or others too where that is one."""
+    first, last = math.floor(math.log10(low)), math.floor(math.log10(high))
+    for parts in ((1,), (1, 2, 5), range(1, 10)):
+        found = [part * 10.0**power for power in range(first, last + 1) for part in parts]
+        found = [value for value in found if low * (1 - 1e-9) <= value <= high * (1 + 1e-9)]
+        if len(found) > 1:
+            return found[:: math.ceil(len(found) / _MOST_TICKS)]
+    return [value for value in mpl.ticker.MaxNLocator(2).tick_values(low, high) if low <= value <= high]
 
 
 def _style(figure: Any, axes: list[Any], picture: Picture) -> None:
