@@ -219,16 +219,24 @@ class Connection:
             connection = self._usable_connection()
             try:
                 called = [(self._calls.get(sql, sql), params) for sql, params in statements]
-                sent = _put_together(connection, called)
                 try:
-                    return _execute(
-                        connection, f"{_READ_COMMITTED}, READ WRITE;\n{self._settings};\n".encode() + sent
-                    )
-                except psycopg2.errors.FeatureNotSupported:
-                    # A standby refuses READ WRITE itself: there, reads are answered and writes get error 25006.
-                    return _execute(connection, f"{_READ_COMMITTED};\n{self._settings};\n".encode() + sent)
+                    return self._send(connection, called)
+                except (psycopg2.errors.UndefinedFunction, psycopg2.errors.InsufficientPrivilege):
+                    if called == list(statements):
+                        raise
+                    # Somebody took the functions away since the connection was opened. Nothing was done yet.
+                    self._calls = {}
+                    return self._send(connection, statements)
             except psycopg2.Error as error:
                 raise self._judged(connection, error) from error
+
+    def _send(self, connection: PsycopgConnection, statements: Sequence[tuple[str, Parameters]]) -> Rows:
+        sent = _put_together(connection, statements)
+        try:
+            return _execute(connection, f"{_READ_COMMITTED}, READ WRITE;\n{self._settings};\n".encode() + sent)
+        except psycopg2.errors.FeatureNotSupported:
+            # A standby refuses READ WRITE itself: there, reads are answered and writes get error 25006.
+            return _execute(connection, f"{_READ_COMMITTED};\n{self._settings};\n".encode() + sent)
 
     def identify(self) -> str:
         """The database's identity: the same through every address and port, different for every database."""

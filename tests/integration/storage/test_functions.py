@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 
 import optuna
 import psycopg2
@@ -47,6 +48,34 @@ def _calls(connection: Connection) -> int:
         (list(function_names()),),
     )
     return int(calls)
+
+
+@contextmanager
+def _role(owner: Connection, postgres, *grants: str) -> Iterator[DatabaseUrl]:
+    """The database's URL for a role that has these privileges only."""
+    role = f"role_{owner.url.url.database}"
+    postgres.run(f"CREATE ROLE \"{role}\" LOGIN PASSWORD 'x'")
+    try:
+        for grant in grants:
+            owner.run(f'GRANT {grant} TO "{role}"')
+        yield DatabaseUrl.parse(owner.url.url.set(username=role, password="x").render_as_string(False))
+    finally:
+        owner.run(f'DROP OWNED BY "{role}"')
+        postgres.run(f'DROP ROLE "{role}"')
+
+
+_WORKER_GRANTS = (
+    "USAGE ON SCHEMA public, hpotool",
+    "SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public, hpotool",
+    "USAGE ON ALL SEQUENCES IN SCHEMA public, hpotool",
+)
+
+
+def _forbid_functions(connection: Connection) -> None:
+    for (signature,) in connection.run(
+        "SELECT oid::regprocedure::text FROM pg_proc WHERE proname = ANY(%s)", (list(function_names()),)
+    ):
+        connection.run(f"REVOKE EXECUTE ON FUNCTION {signature} FROM PUBLIC")
 
 
 @pytest.mark.parametrize("has_functions", [True, False])
@@ -119,24 +148,35 @@ def test_a_connection_calls_the_functions_that_it_may_call(make_study, postgres)
         pass
     assert _calls(owner) > before
 
-    for (oid,) in owner.run(
-        "SELECT oid::regprocedure::text FROM pg_proc WHERE proname = ANY(%s)", (list(function_names()),)
-    ):
-        owner.run(f"REVOKE EXECUTE ON FUNCTION {oid} FROM PUBLIC")
-    role = f"role_{database}"
-    postgres.run(f"CREATE ROLE \"{role}\" LOGIN PASSWORD 'x'")
-    owner.run(f'GRANT USAGE ON SCHEMA public, hpotool TO "{role}"')
-    owner.run(f'GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public, hpotool TO "{role}"')
-    owner.run(f'GRANT USAGE ON ALL SEQUENCES IN SCHEMA public, hpotool TO "{role}"')
-    limited = Connection(DatabaseUrl.parse(study.url.url.set(username=role, password="x").render_as_string(False)))
-    try:
+    _forbid_functions(owner)
+    with _role(owner, postgres, *_WORKER_GRANTS) as url, closing(Connection(url)) as limited:
         claimed = claim_trial(limited.run, study.study_id, worker, new_attempt_id())
         assert isinstance(claimed, Attempt), "a role that may not call them sends the statements"
-    finally:
-        limited.close()
-        owner.run(f'DROP OWNED BY "{role}"')
-        owner.close()
-        postgres.run(f'DROP ROLE "{role}"')
+    owner.close()
+
+
+@pytest.mark.parametrize("take", [_drop_functions, _forbid_functions])
+def test_functions_that_are_taken_from_an_open_connection_are_not_missed(
+    make_study, postgres, take: Callable[[Connection], None]
+) -> None:
+    """A restored dump, a DBA who tidies up: the statement itself is sent, once, and nothing is done twice."""
+    study = make_study(budget=3)
+    worker, owner = study.worker(), Connection(study.url)
+    with _role(owner, postgres, *_WORKER_GRANTS) as url, closing(Connection(url)) as connection:
+        first = claim_trial(connection.run, study.study_id, worker, new_attempt_id())
+        assert not connection.lacks_functions()
+        take(owner)
+
+        assert isinstance(first, Attempt)
+        assert beat(connection.run, worker, first) is not None
+        finish_attempt(
+            connection.run, first, worker.worker_id, TrialState.COMPLETE, (0.5,), Ending(Outcome.COMPLETE)
+        )
+        second = claim_trial(connection.run, study.study_id, worker, new_attempt_id())
+    assert isinstance(second, Attempt)
+    assert (first.number, second.number) == (0, 1)
+    assert [trial.state.name for trial in study.optuna.get_trials()] == ["COMPLETE", "RUNNING"]
+    owner.close()
 
 
 def test_an_upgrade_brings_missing_functions_and_leaves_those_of_other_releases(study_database_url: str) -> None:
@@ -171,20 +211,12 @@ def test_a_role_that_may_not_create_them_works_without(study_database_url: str, 
     url = DatabaseUrl.parse(study_database_url)
     owner = Connection(url)
     _drop_functions(owner)
-    role = f"role_{url.url.database}"
-    postgres.run(f"CREATE ROLE \"{role}\" LOGIN PASSWORD 'x'")
-    owner.run(f'GRANT USAGE ON SCHEMA hpotool TO "{role}"')
-    owner.run(f'GRANT SELECT ON ALL TABLES IN SCHEMA public, hpotool TO "{role}"')
-    limited = DatabaseUrl.parse(url.url.set(username=role, password="x").render_as_string(False))
-    try:
+    reading = ("USAGE ON SCHEMA hpotool", "SELECT ON ALL TABLES IN SCHEMA public, hpotool")
+    with _role(owner, postgres, *reading) as limited:
         schema.ensure_schema(limited)
-        connection = Connection(limited)
-        assert connection.lacks_functions()
-        connection.close()
-    finally:
-        owner.run(f'DROP OWNED BY "{role}"')
-        owner.close()
-        postgres.run(f'DROP ROLE "{role}"')
+        with closing(Connection(limited)) as connection:
+            assert connection.lacks_functions()
+    owner.close()
 
 
 @pytest.fixture

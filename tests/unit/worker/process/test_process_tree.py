@@ -16,7 +16,9 @@ from hpotool.worker.process.process_tree import (
 
 PARENT = (
     "import subprocess, sys\n"
-    "child = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE)\n"
+    "waits = [sys.executable, '-c', 'print(flush=True); input()']\n"
+    "child = subprocess.Popen(waits, stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
+    "child.stdout.readline()  # it has started, and takes no more memory from here on\n"
     "print(child.pid, flush=True)\n"
     "child.wait()\n"
     "input()\n"
