@@ -102,11 +102,16 @@ def launch_words(cluster: Slurm, *more: str) -> list[str]:
 def wait_for(
     hpotool: CommandLine, what: str, found: Callable[[list[dict[str, Any]]], bool]
 ) -> list[dict[str, Any]]:
-    def look() -> list[dict[str, Any]] | None:
-        shown = rows_of(hpotool, "long")
-        return shown if found(shown) else None
+    shown: list[dict[str, Any]] = []
 
-    return list(wait_until(look, what, PATIENCE_S))
+    def look() -> list[dict[str, Any]] | None:
+        shown[:] = rows_of(hpotool, "long")
+        return list(shown) if found(shown) else None
+
+    try:
+        return list(wait_until(look, what, PATIENCE_S))
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {shown}") from None
 
 
 def wait_until_back(cluster: Slurm, hpotool: CommandLine, job: str, what: str) -> None:

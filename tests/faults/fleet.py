@@ -163,6 +163,7 @@ class Fleet:
         for process in self.processes:
             process.wait()
         self.connection.close()
+        sys.stdout.write("\n".join(self.logs()))  # shown if the test failed
 
     # --- The study
 
