@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,9 +22,11 @@ pytestmark = [
     pytest.mark.skipif(not may("mknod", "sys_admin"), reason="this account may not run Slurm's daemons"),
     pytest.mark.skipif(ADDRESS == "127.0.0.1", reason="this machine has no address but loopback"),
     pytest.mark.xdist_group("slurm"),
-    pytest.mark.timeout(900),  # beside other work
+    pytest.mark.timeout(1800),  # beside other work
 ]
-PATIENCE_S = 150.0  # Slurm looks at time limits every half minute, and frees a preempted job after as long
+# Slurm looks at time limits every half minute, frees a preempted job after as long, and holds a requeued job for
+# two minutes if it refuses to start it earlier.
+PATIENCE_S = 300.0
 TRIALS = 8
 STUDY = f"""
 study: long
@@ -124,6 +127,7 @@ def wait_until_back(cluster: Slurm, hpotool: CommandLine, job: str, what: str) -
         if _state_of(rows, job) == "pending":
             # Refused if it has started since.
             cluster.run("scontrol", "update", f"JobId={job}", "StartTime=now", is_refusal_fine=True)
+            time.sleep(1)  # for Slurm to look at it
         return counts(rows) == {"alive": 3}
 
     wait_for(hpotool, what, is_back)
