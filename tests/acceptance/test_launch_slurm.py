@@ -120,14 +120,15 @@ def wait_for(
 def wait_until_back(cluster: Slurm, hpotool: CommandLine, job: str, what: str) -> None:
     """Wait until the requeued job's worker is back, without the two minutes for which Slurm holds such a job.
 
-    They begin once Slurm has cleaned up after the job, so a single request may come too early.
+    They begin once Slurm has cleaned up after the job, so a single request may come too early. And a job must not
+    start in the second in which it was queued again: Slurm takes its credential for the revoked one, and gives up.
     """
 
     def is_back(rows: list[dict[str, Any]]) -> bool:
         if _state_of(rows, job) == "pending":
             # Refused if it has started since.
-            cluster.run("scontrol", "update", f"JobId={job}", "StartTime=now", is_refusal_fine=True)
-            time.sleep(1)  # for Slurm to look at it
+            cluster.run("scontrol", "update", f"JobId={job}", "StartTime=now+2", is_refusal_fine=True)
+            time.sleep(4)
         return counts(rows) == {"alive": 3}
 
     wait_for(hpotool, what, is_back)
