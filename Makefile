@@ -50,6 +50,8 @@ types: install  ## only the type checker
 # each process compiles all of them otherwise, for five seconds.
 unit: export HPOTOOL_TEST_EXAMPLES ?= few
 unit: export PYTHONDONTWRITEBYTECODE =
+# Each core has its process: a second thread of the linear algebra waits for the first by spinning.
+unit test-properties: export OMP_NUM_THREADS = 1
 unit: install  ## only the unit tests
 	$(BIN)/pytest -q -n logical --dist worksteal tests/unit
 

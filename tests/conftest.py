@@ -20,6 +20,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.examples import AMOUNT, examples
 from tests.postgres import (
     OPTUNA_TEMPLATE,
     TestServer,
@@ -34,10 +35,10 @@ _ALIVE = pytest.StashKey()
 
 # How long an example takes says nothing about hpotool on a machine that is shared.
 # The same examples in each run, so that what passes here passes elsewhere; `make test-properties` draws others.
-hypothesis.settings.register_profile("few", deadline=None, derandomize=True, max_examples=30)
-hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
-hypothesis.settings.register_profile("search", deadline=None, max_examples=1_000)
-hypothesis.settings.load_profile(os.environ.get("HPOTOOL_TEST_EXAMPLES", "same"))
+hypothesis.settings.register_profile(
+    AMOUNT, deadline=None, derandomize=AMOUNT != "search", max_examples=examples(100)
+)
+hypothesis.settings.load_profile(AMOUNT)
 
 # Collecting makes a million objects that stay; looking through them again and again took a fifth of the CPU time.
 gc.disable()
