@@ -46,12 +46,19 @@ lint: install  ## only the linters, the format and the import contracts
 types: install  ## only the type checker
 	$(BIN)/mypy
 
+# A third of the generated examples that `make test` takes. Compiled tests are kept even where the shell forbids it:
+# each process compiles all of them otherwise, for five seconds.
+unit: export HPOTOOL_TEST_EXAMPLES ?= few
+unit: export PYTHONDONTWRITEBYTECODE =
+# Each core has its process: a second thread of the linear algebra waits for the first by spinning.
+unit test-properties: export OMP_NUM_THREADS = 1
 unit: install  ## only the unit tests
 	$(BIN)/pytest -q -n logical --dist worksteal tests/unit
 
 ON_NEWEST := optuna_contract.py attempts.py branches.py postgres_storage.py schema.py control.py refusals.py \
 	settings_matrix.py
 EVERY_TEST := $(BIN)/pytest -q -n 2 --dist loadgroup tests
+test: export HPOTOOL_TEST_EXAMPLES ?= same
 test: check  ## every check and every test
 	@.ci/install-test-programs
 	$(EVERY_TEST) --ignore tests/unit

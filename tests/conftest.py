@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -19,6 +20,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.examples import AMOUNT, examples
 from tests.postgres import (
     OPTUNA_TEMPLATE,
     TestServer,
@@ -33,9 +35,13 @@ _ALIVE = pytest.StashKey()
 
 # How long an example takes says nothing about hpotool on a machine that is shared.
 # The same examples in each run, so that what passes here passes elsewhere; `make test-properties` draws others.
-hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
-hypothesis.settings.register_profile("search", deadline=None, max_examples=1_000)
-hypothesis.settings.load_profile(os.environ.get("HPOTOOL_TEST_EXAMPLES", "same"))
+hypothesis.settings.register_profile(
+    AMOUNT, deadline=None, derandomize=AMOUNT != "search", max_examples=examples(100)
+)
+hypothesis.settings.load_profile(AMOUNT)
+
+# Collecting makes a million objects that stay; looking through them again and again took a fifth of the CPU time.
+gc.disable()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,6 +53,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if _ALIVE in config.stash:
         config.stash[_ALIVE].close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    gc.freeze()
+    gc.enable()
+    gc.set_threshold(20_000, 20, 100)
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from hpotool.errors import InputError
 from hpotool.settings import configured_storage, read_pulse, study_folder_name, writable_home_folder
+from tests.examples import examples
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +92,7 @@ NUMBERS = st.one_of(
 )  # fmt: skip
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(60))
 @given(NUMBERS, NUMBERS)
 def test_any_pulse_in_the_environment_is_one_that_works_or_an_input_error(interval: str, grace: str) -> None:
     with pytest.MonkeyPatch.context() as patch:

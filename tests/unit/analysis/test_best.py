@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 
 from hpotool.analysis.best import find_best
 from hpotool.analysis.pareto import find_pareto_front
+from tests.examples import examples
 from tests.unit.analysis.studies import add, make_study
 
 
@@ -153,7 +154,7 @@ def test_asking_changes_nothing_in_the_study() -> None:
 VALUES = st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=7)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(VALUES, st.sampled_from(["minimize", "maximize"]), st.integers(1, 9))
 def test_the_best_is_optunas_own_best_and_the_rest_follow_in_order(
     values: list[float], direction: str, count: int
@@ -167,7 +168,7 @@ def test_the_best_is_optunas_own_best_and_the_rest_follow_in_order(
     assert found == sorted(range(len(values)), key=lambda number: (sign * values[number], number))[:count]
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(VALUES, st.sampled_from([1e-6, 0.5, 2.0, 1e6]), st.randoms())
 def test_another_unit_another_sign_and_another_order_find_the_same_point(
     values: list[float], factor: float, random: Random
@@ -187,7 +188,7 @@ def test_another_unit_another_sign_and_another_order_find_the_same_point(
     assert best_depth(random.sample(points, len(points)), "minimize", 1.0) == expected
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(
     st.lists(st.tuples(st.sampled_from([0.1, 0.2, 0.7]), st.sampled_from([0.1, 0.2, 0.3])), min_size=1, max_size=8)
 )
@@ -204,7 +205,7 @@ def test_points_whose_replicates_all_agree_are_ranked_as_without_replicates(
     assert dict(together.trials[0].values) == dict(alone.trials[0].values)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(
     st.lists(st.tuples(st.integers(-5, 5), st.integers(-5, 5)), min_size=1, max_size=8),
     st.sampled_from([1e-9, 3.0, 1e9]),

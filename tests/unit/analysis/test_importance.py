@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import math
 import random
+from functools import cache
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
-from hpotool.analysis.importance import explain_failures, find_importance
+from hpotool.analysis.importance import Importance, explain_failures, find_importance
 from hpotool.errors import InputError, NotFoundError
 from tests.unit.analysis.studies import add, make_study
 
 
+@cache
 def study_where_lr_decides(directions: tuple[str, ...] = ("minimize",), *metrics: str) -> optuna.Study:
     rng = random.Random(0)
     study = make_study(*metrics, directions=directions)
@@ -20,6 +22,11 @@ def study_where_lr_decides(directions: tuple[str, ...] = ("minimize",), *metrics
         values = [(lr - 0.3) ** 2, (drop - 0.8) ** 2][: len(directions)]
         add(study, values, {"lr": max(lr, 1e-5), "drop": drop, "noise": noise})
     return study
+
+
+@cache
+def explained() -> tuple[Importance, ...]:
+    return find_importance(study_where_lr_decides())
 
 
 def test_it_agrees_with_optuna_on_one_metric() -> None:
@@ -71,7 +78,7 @@ def test_fanova_answers_the_same_twice() -> None:
 
 
 def test_as_data_is_the_shape_that_programs_rely_on() -> None:
-    data = find_importance(study_where_lr_decides())[0].as_data()
+    data = explained()[0].as_data()
     assert {"metric", "importance", "evaluator", "trials", "warning"} <= set(data)
     assert (data["evaluator"], data["trials"]) == ("kernel-anova", 60)
     assert set(data["intervals"]) == set(data["importance"])
@@ -128,10 +135,10 @@ def test_fewer_than_two_complete_trials_cannot_be_compared(complete: int) -> Non
 
 
 def test_infinite_values_are_left_out() -> None:
-    study = study_where_lr_decides()
-    expected = find_importance(study)
+    study = make_study()
+    study.add_trials(study_where_lr_decides().trials)
     add(study, [math.inf], {"lr": 0.5, "drop": 0.5, "noise": 0.5})
-    assert find_importance(study) == expected
+    assert find_importance(study) == explained()
     lonely = make_study()
     add(lonely, [math.inf], {"lr": 0.5})
     add(lonely, [0.0], {"lr": 0.6})
@@ -212,6 +219,7 @@ def test_the_best_at_the_edge_of_a_range_is_pointed_out_and_the_path_to_it_is_to
 BASELINE = {"depth": 3, "booster": "gbtree", "drop": 0.5}
 
 
+@cache
 def study_with_boosters() -> optuna.Study:
     study = make_study("loss")
     rng = random.Random(3)

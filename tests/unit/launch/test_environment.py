@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hpotool.errors import InputError
 from hpotool.launch.environment import as_shell, is_loopback, refuse_loopback, worker_environment
 from hpotool.storage.database.url import DatabaseUrl
+from tests.examples import examples
 
 URL = DatabaseUrl.parse("postgresql://me@db.example.org/studies?sslmode=require")
 
@@ -84,7 +85,7 @@ def test_a_database_of_this_machine_alone_is_refused_with_what_to_do(text: str) 
     refuse_loopback(URL, "on other hosts")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30))
 def test_a_shell_reads_any_variable_exactly(text: str) -> None:
     said = subprocess.run(

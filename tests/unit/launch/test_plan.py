@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hpotool.errors import InputError
 from hpotool.launch.plan import ProgramError, Step, run_step, show_plan
+from tests.examples import examples
 
 
 def test_a_step_is_shown_as_a_shell_takes_it() -> None:
@@ -41,7 +42,7 @@ def test_a_program_that_is_missing_or_hangs_is_said() -> None:
         run_step(Step("it", ("sleep", "60")), patience_s=0.1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     st.lists(st.sampled_from(["EOF", "EOF_", "$HOME", "`id`", "\\", "it's", "a b", "", "é", "#"]), max_size=6).map(
         "\n".join
@@ -57,7 +58,7 @@ def test_a_shell_that_gets_the_shown_step_runs_exactly_that_step(text: str) -> N
     assert said.stderr == ""
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=9), max_size=4))
 def test_words_are_shown_as_a_shell_reads_them_back(words: list[str]) -> None:
     shown = Step("print", ("printf", "%s\\0", *words)).as_text()

@@ -22,6 +22,7 @@ from hpotool.search.trial_columns import (
 )
 from hpotool.storage.optuna.decoding import TrialDecoder
 from hpotool.storage.optuna.stored_trial import StepValues, StoredTrial
+from tests.examples import examples
 
 SPACES: dict[str, BaseDistribution] = {
     "x": FloatDistribution(0, 1),
@@ -84,7 +85,7 @@ def rows_of(columns: TrialColumns, table: Any, names: list[str]) -> list[list[fl
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(histories(), st.lists(st.integers(0, 9), max_size=4))
 def test_the_rows_are_the_trials_however_they_arrived(trials: list[StoredTrial], cuts: list[int]) -> None:
     names = sorted(SPACES)
@@ -104,7 +105,7 @@ def test_the_rows_are_the_trials_however_they_arrived(trials: list[StoredTrial],
         assert np.array_equal(given_then, copied_then, equal_nan=True), "a table that was handed out never changes"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(histories(), st.lists(st.sampled_from(["x", "n", "kind", "p0", "unknown"]), unique=True, max_size=3))
 def test_rows_with_parameters_are_those_of_trials_that_have_all_of_them(
     trials: list[StoredTrial], names: list[str]

@@ -16,6 +16,7 @@ from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.confirmation.rounds import Replicate
 from hpotool.study.phase import Reevaluation
 from hpotool.study.rules.replicates import Measurement
+from tests.examples import examples
 from tests.unit.analysis.confirmation.answers import NamedPoint, confirmed, point
 
 FIRST, SECOND = point(3, 0.1, 0.20), point(5, 0.2, 0.05)
@@ -180,7 +181,7 @@ def measured(columns: Sequence[Sequence[float | None]], violations: Sequence[flo
     return answer(Order(tuple(points), 4), replicates, {"loss": "minimize"})
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.lists(st.tuples(MAYBE, st.sampled_from([-1.0, 1.0])), min_size=1, max_size=3))
 def test_whatever_was_measured_there_is_something_to_say_and_none_infeasible_is_called_the_best(
     columns: list[tuple[list[float | None], float]],

@@ -13,6 +13,7 @@ from hpotool.analysis.exports.draft_study import draft_study
 from hpotool.study.draft.write import format_draft
 from hpotool.study.file.reader import read_study_file
 from hpotool.study.spec import StudySpec
+from tests.examples import examples
 
 
 def study_of(objective: Any, n: int = 12, **options: Any) -> optuna.Study:
@@ -123,7 +124,7 @@ NAMES = st.text(min_size=0, max_size=8) | st.sampled_from(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.dictionaries(NAMES, distributions(), min_size=1, max_size=3))
 @example({"x": CategoricalDistribution([1, True])})
 @example({"x": CategoricalDistribution([float("inf"), 1.0])})

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpotool.analysis.exports.parquet import write_parquet
+from tests.examples import examples
 
 CELLS = st.one_of(
     st.none(),
@@ -35,7 +36,7 @@ def read(path: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(60))
 @given(st.lists(st.dictionaries(st.sampled_from("xyz"), CELLS, min_size=1), min_size=1, max_size=5))
 def test_any_cells_are_written_and_none_is_lost_or_invented(path: Path, rows: list[dict[str, Any]]) -> None:
     found = read(path, rows)
@@ -45,7 +46,7 @@ def test_any_cells_are_written_and_none_is_lost_or_invented(path: Path, rows: li
             assert (back[name] is None) == (written.get(name) is None)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(30))
 @given(st.lists(st.none() | st.floats(allow_nan=False) | st.integers(-(2**53), 2**53), min_size=1))
 def test_a_column_of_numbers_is_a_column_of_numbers_with_the_same_values(path: Path, values: list[Any]) -> None:
     rows = [{"x": str(value) if value in (math.inf, -math.inf) else value} for value in values]

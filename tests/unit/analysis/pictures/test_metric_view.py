@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 from hpotool.analysis.pictures.metric_view import last_reports, metric_view
 from hpotool.analysis.pictures.picture import compose
 from hpotool.errors import InputError
+from tests.examples import examples
 from tests.unit.analysis.studies import add, make_study
 
 PAIRS = st.lists(
@@ -27,7 +28,7 @@ def study_of(pairs: list[tuple[float, float] | None]) -> optuna.Study:
     return study
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(PAIRS, st.sampled_from([0, 1]))
 def test_a_view_has_every_trial_under_its_number_with_the_one_value_that_can_be_drawn(
     pairs: list[tuple[float, float] | None], index: int
@@ -53,7 +54,7 @@ def test_a_study_that_can_be_drawn_as_it_is_is_not_copied() -> None:
     assert metric_view(study, 0) is not study
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(PAIRS)
 def test_the_reference_point_is_no_better_than_any_finite_value(pairs: list[tuple[float, float] | None]) -> None:
     study = study_of(pairs)
@@ -81,7 +82,7 @@ def test_the_last_report_of_a_pruned_trial_is_that_of_its_highest_step(
     assert last_reports(study) == ({} if last is None else {0: last})
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(PAIRS, st.sampled_from(["a", "b"]))
 def test_the_best_number_of_a_picture_is_the_best_that_is_drawn(
     pairs: list[tuple[float, float] | None], metric: str

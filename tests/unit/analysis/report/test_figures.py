@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 from hpotool.analysis.importance import find_importance
 from hpotool.analysis.report import figures
 from hpotool.analysis.report.blocks import Figure
+from tests.examples import examples
 from tests.unit.analysis.studies import add, make_study
 
 
@@ -168,7 +169,7 @@ def test_thinning_keeps_the_order_the_ends_and_the_number(found: list[int], most
 POINTS = st.lists(st.tuples(st.floats(-100, 100), st.sampled_from([-1.0, 0.0, 1.0])), min_size=1, max_size=8)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(POINTS, st.sampled_from(["minimize", "maximize"]))
 def test_the_line_of_a_history_has_a_step_for_each_new_feasible_best(
     points: list[tuple[float, float]], direction: str

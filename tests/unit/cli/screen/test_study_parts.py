@@ -20,6 +20,7 @@ from hpotool.cli.screen.study_parts import BestLine, Pairs, ProgressLine, place_
 from hpotool.storage.control.activity import StudyActivity
 from hpotool.storage.control.studies import StudyProgress, StudySummary
 from hpotool.storage.pools.places import Place
+from tests.examples import examples
 from tests.unit.analysis.studies import make_study
 from tests.unit.cli.screen.test_watch_screen import FOUND
 
@@ -83,7 +84,7 @@ def test_pairs_are_all_there_in_order_and_none_is_split(pairs: list[tuple[str, s
         assert any(pair.strip() in line for line in lines)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.lists(st.floats(), max_size=12), st.integers(12, 100))
 def test_the_line_of_the_best_fits_whatever_its_history(values: list[float], width: int) -> None:
     for line in drawn(BestLine("best loss 0.25 in trial 3", values), width).splitlines():
@@ -114,7 +115,7 @@ def test_a_metric_with_the_name_of_a_column_keeps_both(metric: str) -> None:
     assert all(word in text for word in ("7", "complete", "12 s", "fine", "0.125"))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(["complete", "error", "pruned"]), st.floats(-5, 5)), max_size=8),
     st.sampled_from(["minimize", "maximize"]),
@@ -166,7 +167,7 @@ def test_every_state_with_trials_is_counted_and_no_other(counts: dict[str, int])
     assert (line == "no trials yet") == (not any(counts.values()))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.dictionaries(st.text(min_size=1, max_size=6), st.floats(), max_size=4), st.integers(30, 120))
 def test_the_best_of_any_parameters_is_drawn_within_the_width(params: dict[str, float], width: int) -> None:
     best = BestTrials((TrialResult(3, {"loss": 0.25}, params, {"mb": -1.0}),), 1, 1)

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from hpotool.cli.screen.tables import Fitted
 from hpotool.study.wording import count_of, plain_cell
+from tests.examples import examples
 
 PARAMETERS = (
     "learning_rate",
@@ -70,7 +71,7 @@ NAMES = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     st.lists(st.dictionaries(NAMES, CELLS, min_size=1, max_size=6), min_size=1, max_size=4),
     st.integers(20, 130),

@@ -24,6 +24,7 @@ from hpotool.launch.targets.kubernetes import (
     read_objects,
 )
 from hpotool.study.yaml.document import parse_yaml
+from tests.examples import examples
 from tests.unit.launch.requests import CODE, VARIABLES, request
 
 OPTIONS = {"image": "registry.example.org/team/model:7"}
@@ -189,7 +190,7 @@ def test_scaling_and_stopping_leave_the_pods_to_the_cluster() -> None:
     assert {"job/hpotool-my-model-2-0a1b2c", "secret/hpotool-my-model-2-0a1b2c"} <= set(steps[1].argv)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=70))
 @example("1e3")
 @example("12e05")
@@ -255,7 +256,7 @@ def test_what_a_pod_would_throw_away_is_refused(volume: str | None, checkpoints:
     assert "--volume" in (refused.value.hint or "")
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.text(max_size=80))
 def test_any_study_has_a_name_that_kubernetes_takes(study: str) -> None:
     name = object_name(asked(study=study))

@@ -22,6 +22,7 @@ from hpotool.launch.targets.slurm import (
     render_script,
     submitted_job,
 )
+from tests.examples import examples
 from tests.unit.launch.requests import CODE, VARIABLES, request
 
 FOLDER = Path("/home/me/.hpotool/launches/slurm-0a1b2c")
@@ -194,7 +195,7 @@ def test_every_way_to_write_a_time_limit_means_the_same(days: int, hours: int, m
 FOLDERS = st.text(st.sampled_from("ab/'\"$`\\ ;&|*é\t!#"), min_size=1, max_size=12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(FOLDERS, FOLDERS)
 def test_a_batch_script_is_read_by_bash_whatever_the_names_of_folders(checkpoints: str, code: str) -> None:
     """The part before the worker runs in a real shell: it must not run what a name contains."""
@@ -259,7 +260,7 @@ def test_each_state_of_a_task_is_told_with_its_reason(line: str, state: str, why
     assert (job.name, job.state, job.why) == ("15_0", state, why)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.text(max_size=100))
 def test_any_study_has_a_name_that_slurm_takes(study: str) -> None:
     import re

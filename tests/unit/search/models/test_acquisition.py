@@ -14,6 +14,7 @@ from scipy import integrate, stats
 
 from hpotool.search.models.acquisition import find_next_point, log_expected_improvement, spread_point
 from hpotool.search.models.unit_cube import UnitCube
+from tests.examples import examples
 
 SPACES: list[dict[str, BaseDistribution]] = [
     {"x": FloatDistribution(0, 1)},
@@ -32,7 +33,7 @@ def log_improvement(mean: float, deviation: float, best: float) -> float:
     return float(log_expected_improvement(np.array([mean]), np.array([deviation]), best)[0])
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.floats(-5, 5), st.floats(0.05, 3), st.floats(-5, 5))
 def test_it_is_the_integral_over_all_losses_below_the_best(mean: float, deviation: float, best: float) -> None:
     low = min(mean, best) - 12 * deviation

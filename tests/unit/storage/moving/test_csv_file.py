@@ -18,6 +18,7 @@ from hpotool.analysis.exports.export import trial_rows
 from hpotool.errors import InputError, NotFoundError
 from hpotool.storage.moving.csv_file import read_csv_study
 from hpotool.storage.moving.sources import SourceStudy
+from tests.examples import examples
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 NAMES = st.from_regex(r"[a-z][a-z0-9_.]{0,8}", fullmatch=True)
@@ -88,7 +89,7 @@ def as_facts(trial: FrozenTrial) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(trials())
 def test_a_study_survives_being_exported_and_imported(path: Path, found: list[FrozenTrial]) -> None:
     study = optuna.create_study(directions=["minimize", "maximize"])
@@ -149,7 +150,7 @@ def test_a_choice_is_the_text_of_its_cell_to_the_last_character(path: Path, text
 
 
 @given(st.lists(st.lists(st.sampled_from(["", "1", "0.5", "a"]), min_size=3, max_size=3), min_size=1, max_size=5))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(40))
 def test_the_order_of_columns_and_lines_changes_no_trial(path: Path, cells: list[list[str]]) -> None:
     rows = [dict(zip("xyz", line, strict=True)) | {"loss": str(index)} for index, line in enumerate(cells)]
 

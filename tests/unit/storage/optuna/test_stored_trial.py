@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hpotool.storage.optuna.decoding import TrialDecoder, finite_or_none, pack, to_stored_time, value_types
 from hpotool.storage.optuna.stored_trial import StepIndex, StepValues, StoredTrial, to_local_time
+from tests.examples import examples
 
 SPACES = {
     "x": FloatDistribution(-1e300, 1e300),
@@ -63,7 +64,7 @@ def row_of(trial: FrozenTrial, started: datetime, completed: datetime) -> tuple[
     )  # fmt: skip
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.data(), UTC_TIMES, UTC_TIMES, STEPS, ATTRIBUTES, ATTRIBUTES, st.sampled_from(sorted(TrialState)))
 def test_a_row_is_the_trial_that_was_written_in_every_state(
     data: st.DataObject,

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hpotool.study.file.differences import differences, differences_in_measuring, resumed, way_out
 from hpotool.study.file.reader import read_study_file
 from hpotool.study.spec import StudySpec
+from tests.examples import examples
 from tests.unit.study.file.test_resolved import specs
 
 STORED = """
@@ -232,7 +233,7 @@ def test_another_default_is_said_and_stored() -> None:
     assert lost.sentence == "the default of 'depth' changes from 2 to none"
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.data())
 def test_two_studies_have_no_differences_exactly_if_they_are_the_same(data: st.DataObject) -> None:
     """Seeds, names, the order of a study's parameters and of its first points are no differences."""
@@ -248,7 +249,7 @@ def test_two_studies_have_no_differences_exactly_if_they_are_the_same(data: st.D
     assert all(difference.sentence for difference in found)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(specs(), specs())
 def test_two_studies_measure_the_same_in_both_directions_or_in_none(one: StudySpec, other: StudySpec) -> None:
     assert len(differences_in_measuring(one, other)) == len(differences_in_measuring(other, one))

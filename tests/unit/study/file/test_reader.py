@@ -25,6 +25,7 @@ from hpotool.study.spec import (
     StudySpec,
     TrackingSpec,
 )
+from tests.examples import examples
 
 EVERY_KEY = (Path(__file__).parent / "every_key.yaml").read_text()
 SMALL = "study: s\nobjective: {python: m:f}\nmetrics: {loss: minimize}\n"
@@ -260,7 +261,7 @@ TOKENS = [
 TOKENS += ["when: ", "float: ", "search_space: ", "---\n", "${X}", "{lr}"]
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     st.lists(
         st.tuples(st.integers(0, len(EVERY_KEY)), st.integers(0, 12), st.sampled_from(TOKENS)),

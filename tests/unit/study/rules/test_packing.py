@@ -7,6 +7,7 @@ import random
 import pytest
 
 from hpotool.study.rules.packing import FIRST_AFTER_S, Capacity, Request, Standing, judge_fit, judge_start
+from tests.examples import examples
 
 GB = 10**9
 CARD = Capacity(16 * GB, 0)
@@ -72,7 +73,7 @@ def test_what_can_never_fit_is_said(memory: int, usable: int, says: str | None) 
     assert judge_fit(memory, usable) == says
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(examples(20)))
 def test_whatever_comes_and_goes_no_more_is_promised_than_there_is_and_everybody_has_a_turn(seed: int) -> None:
     """Workers that ask again and again, trials of any length, and a clock that the test moves."""
     rng = random.Random(seed)

@@ -20,9 +20,10 @@ from hpotool.worker.attempt.trial_server import TrialServer
 from hpotool.worker.child.entry import call_objective
 from hpotool.worker.child.objective_trial import ObjectiveTrial
 from hpotool.worker.process.protocol import Job, StudyView
+from tests.examples import examples
 from tests.handover import Accepted, Case, same
 
-CASES = 1_900
+CASES = examples(1_900)
 METRICS = (MetricSpec("loss", "minimize"),)
 
 
