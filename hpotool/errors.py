@@ -6,6 +6,7 @@ A message never contains a password: code that puts a URL into a message redacts
 
 from __future__ import annotations
 
+import copyreg
 import shlex
 import signal
 from collections.abc import Sequence
@@ -42,17 +43,27 @@ class HpotoolError(Exception):
         if hint:  # shown below the message in the traceback of a notebook or a script (Python 3.11)
             self.__notes__ = [f"hint: {hint}"]
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """For pickle, which would otherwise call the constructor of each subclass with only the message."""
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
+
 
 class InputError(HpotoolError):
-    """The user's input, typed or in a file, is invalid."""
+    """The user's input, typed or in a file, is invalid. The hint says how to correct it."""
 
     exit_code = EXIT_WRONG_INPUT
 
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+
 
 class NotFoundError(HpotoolError):
-    """The requested study, trial or file does not exist."""
+    """The requested study, trial or file does not exist. The hint says what does, or how to find it."""
 
     exit_code = EXIT_NOT_FOUND
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message, hint)
 
 
 class DatabaseUnreachableError(HpotoolError):

@@ -9,7 +9,7 @@ from pathlib import Path
 from hpotool.errors import InputError, NotFoundError
 
 
-def read_text_file(path: Path, kind: str = "file", hint: Callable[[], str] | None = None) -> str:
+def read_text_file(path: Path, kind: str = "file", *, hint: Callable[[], str]) -> str:
     """The text of a file in UTF-8, with or without a byte order mark.
 
     Args:
@@ -24,7 +24,7 @@ def read_text_file(path: Path, kind: str = "file", hint: Callable[[], str] | Non
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise NotFoundError(f"the {kind} {path} does not exist", hint and hint()) from None
+        raise NotFoundError(f"the {kind} {path} does not exist", hint()) from None
     except UnicodeDecodeError:
         raise InputError(f"the {kind} {path} is not UTF-8 text", f"to see what it is: file {quoted}") from None
     except OSError as error:
