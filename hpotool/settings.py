@@ -16,14 +16,13 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 import tempfile
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
-from hpotool.errors import InputError
+from hpotool.errors import InputError, quote_path
 
 HEARTBEAT_INTERVAL = timedelta(seconds=10)
 GRACE_PERIOD = timedelta(seconds=30)
@@ -134,7 +133,7 @@ def _read_config(path: Path) -> dict[str, str]:
         return {}
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: no text, or no such date
         reason = " ".join(str(error).split())
-        hint = f"ls -ld {shlex.quote(str(path))}" if isinstance(error, OSError) else _HINT
+        hint = f"ls -ld {quote_path(path)}" if isinstance(error, OSError) else _HINT
         raise InputError(f"the config file {path} cannot be read: {reason}", hint) from error
     if content is None:
         return {}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from hpotool.errors import InputError, NotFoundError
+from hpotool.errors import InputError, NotFoundError, quote_path
 
 
 def read_text_file(path: Path, kind: str = "file", *, hint: Callable[[], str]) -> str:
@@ -20,7 +19,7 @@ def read_text_file(path: Path, kind: str = "file", *, hint: Callable[[], str]) -
         NotFoundError: it does not exist.
         InputError: it cannot be read, or is no text.
     """
-    quoted = shlex.quote(str(path))
+    quoted = quote_path(path)
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

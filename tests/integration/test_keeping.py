@@ -72,7 +72,7 @@ def test_delete_says_what_goes_and_spares_living_workers(
 
     refused = run("delete old --yes", 2).stderr
     assert "error: 1 worker is alive in study 'old', on gpu-b" in refused
-    assert "hpotool delete old --force" in refused
+    assert "hpotool delete --force old" in refused
     assert "nobody can confirm it" in run("delete old --force", 2).stderr
     assert len(load(connection, "old").trials) == 3
 

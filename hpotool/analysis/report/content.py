@@ -212,7 +212,7 @@ def _ways_to_repeat(study: StudyFacts, params: Mapping[str, Any], number: int) -
         again = f"{study.name}-again"
         lines.append(f"{paste('create-study', 'study.yaml', '--set', f'study={again}')}  # the study file below")
         point = [f"{name}={_written(value)}" for name, value in params.items()]
-        lines.append(paste("enqueue", "--study", again, *point))
+        lines.append(paste("enqueue", "--study", again, "--", *point))
         lines.append(paste("worker", "--study", again))
     yield Paragraph("The parameters for a training, and the same point run again:")
     yield Code("\n".join(lines))
