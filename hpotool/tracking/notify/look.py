@@ -20,7 +20,7 @@ from hpotool.study.confirmation.rounds import by_point, judge, next_round
 from hpotool.study.doors import one_line
 from hpotool.study.occasion import OCCASIONS, Occasion
 from hpotool.study.spec import NotifySpec
-from hpotool.study.wording import count_of
+from hpotool.study.wording import count_of, say_probability
 
 _LAST, _TOO_MANY = 10, 5  # attempts that are looked at, and how many failures of them are told
 _SHOWN_POINTS = 3
@@ -144,7 +144,8 @@ def _confirmed(facts: Facts) -> Noticed | None:
     judged = judge(found.order, found.replicates, signs)
     ranked = sorted(zip(judged.best, judged.names, strict=True), key=lambda each: -each[0])[:_SHOWN_POINTS]
     lines = [
-        f"{name} is best with probability {best:.2f} ({count_of(seeds[name], 'seed')})" for best, name in ranked
+        f"{name} is best with probability {say_probability(best)} ({count_of(seeds[name], 'seed')})"
+        for best, name in ranked
     ]
     last = max(one.number for one in found.replicates)
     nothing = "no point was measured well enough, or meets every constraint"

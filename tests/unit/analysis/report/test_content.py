@@ -198,7 +198,7 @@ def test_every_point_that_was_measured_again_is_told_with_the_answer() -> None:
     assert [row[0] for row in grid.rows] == ["trial 1", "trial 0"]
     assert dict(zip(grid.columns, grid.rows[0], strict=True)) == {
         "point": "trial 1",
-        "probability": "1.00",
+        "probability": "above 0.99",
         "loss": "0.3067 ± 0.0033",
         "loss in the search": "0.3",
         "replicates": "3",
