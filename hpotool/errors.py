@@ -6,6 +6,8 @@ A message never contains a password: code that puts a URL into a message redacts
 
 from __future__ import annotations
 
+import copyreg
+import os
 import shlex
 import signal
 from collections.abc import Sequence
@@ -25,9 +27,51 @@ def exit_code_of_signal(number: int) -> int:
     return EXIT_INTERRUPTED if number == signal.SIGINT else EXIT_TOLD_TO_LEAVE
 
 
+# Options that are proposed with a value that somebody else wrote, and that may look like an option.
+_TAKE_VALUE = frozenset(
+    {"--address", "--as", "--data", "--example", "--experiment", "--from-study", "--lift", "--metric", "--pool",
+     "--seeds", "--set", "--study", "--to", "--trial", "--where"}
+)  # fmt: skip
+
+
 def paste(*words: str) -> str:
-    """The command ``hpotool WORDS``, quoted so that it can be pasted into a shell."""
-    return shlex.join(["hpotool", *words])
+    """The command ``hpotool WORDS``, to be pasted into bash, zsh or ksh, whatever texts are among the words.
+
+    Arguments that somebody else wrote stand behind ``--``, which is left out where none of them needs it.
+    """
+    said: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            values = list(rest)
+            said += ["--", *values] if any(value.startswith("-") for value in values) else values
+        elif word in _TAKE_VALUE:
+            value = next(rest)
+            said += [f"{word}={value}"] if value.startswith("-") else [word, value]
+        else:
+            said.append(word)
+    return " ".join(quote_word(word) for word in ["hpotool", *said])
+
+
+def quote_word(word: str) -> str:
+    """One word for a shell. What a terminal cannot show, or would obey, is written with its codes."""
+    if not word.isprintable():
+        shown = "".join(
+            rf"\{character}" if character in r"\'" else character if character.isprintable() else _codes(character)
+            for character in word
+        )
+        return f"$'{shown}'"
+    return f"'{word}'" if word.startswith("=") and shlex.quote(word) == word else shlex.quote(word)  # zsh: a path
+
+
+def quote_path(path: os.PathLike[str] | str) -> str:
+    """A path for a shell, which no command takes for an option."""
+    text = os.fspath(path)
+    return quote_word(f"./{text}" if text.startswith("-") else text)
+
+
+def _codes(character: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
 
 
 class HpotoolError(Exception):
@@ -42,17 +86,27 @@ class HpotoolError(Exception):
         if hint:  # shown below the message in the traceback of a notebook or a script (Python 3.11)
             self.__notes__ = [f"hint: {hint}"]
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """For pickle, which would otherwise call the constructor of each subclass with only the message."""
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
+
 
 class InputError(HpotoolError):
-    """The user's input, typed or in a file, is invalid."""
+    """The user's input, typed or in a file, is invalid. The hint says how to correct it."""
 
     exit_code = EXIT_WRONG_INPUT
 
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+
 
 class NotFoundError(HpotoolError):
-    """The requested study, trial or file does not exist."""
+    """The requested study, trial or file does not exist. The hint says what does, or how to find it."""
 
     exit_code = EXIT_NOT_FOUND
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message, hint)
 
 
 class DatabaseUnreachableError(HpotoolError):

@@ -22,12 +22,13 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
-from hpotool.errors import InputError
+from hpotool.errors import InputError, quote_path
 
 HEARTBEAT_INTERVAL = timedelta(seconds=10)
 GRACE_PERIOD = timedelta(seconds=30)
 
 _SHORTEST_S, _LONGEST_S = 0.001, 366 * 86_400.0  # of a pulse
+_HINT = "write one line: storage: postgresql://USER:PASSWORD@HOST:5432/DATABASE"
 _CONFIG_KEYS = frozenset({"storage"})
 
 
@@ -132,11 +133,12 @@ def _read_config(path: Path) -> dict[str, str]:
         return {}
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: no text, or no such date
         reason = " ".join(str(error).split())
-        raise InputError(f"the config file {path} cannot be read: {reason}") from error
+        hint = f"ls -ld {quote_path(path)}" if isinstance(error, OSError) else _HINT
+        raise InputError(f"the config file {path} cannot be read: {reason}", hint) from error
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise InputError(f"the config file {path} is not a mapping", "write one line: storage: postgresql://…")
+        raise InputError(f"the config file {path} is not a mapping", _HINT)
     unknown = sorted(str(key) for key in content if key not in _CONFIG_KEYS)
     if unknown:
         raise InputError(
@@ -144,5 +146,5 @@ def _read_config(path: Path) -> dict[str, str]:
             f"known keys: {', '.join(sorted(_CONFIG_KEYS))}",
         )
     if not isinstance(content.get("storage"), str | None):
-        raise InputError(f"the config file {path} has a storage that is no URL", "write storage: postgresql://…")
+        raise InputError(f"the config file {path} has a storage that is no URL", _HINT)
     return content

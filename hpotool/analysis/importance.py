@@ -286,7 +286,9 @@ def _weigh_parameters(
             raise InputError(
                 f"{evaluator} cannot rank the parameters of study {study.study_name!r}: "
                 f"{str(error) or 'its arithmetic breaks down on these values'}",
-                "use --evaluator ped-anova" if evaluator == "fanova" else None,
+                "use --evaluator ped-anova"
+                if evaluator == "fanova"
+                else f"its values: {paste('trials', '--study', study.study_name)}",
             ) from error
     ranked = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
     return {name: float(weight) for name, weight in ranked} | dict.fromkeys(constant, 0.0)
@@ -297,7 +299,9 @@ def _check_varied(study_name: str, varied: Sequence[str], evaluator: Evaluator) 
         raise InputError(
             f"no parameter of study {study_name!r} has more than one value"
             + (" and occurs in every trial" if evaluator == "fanova" else ""),
-            "use --evaluator ped-anova, which supports conditional parameters" if evaluator == "fanova" else None,
+            "use --evaluator ped-anova, which supports conditional parameters"
+            if evaluator == "fanova"
+            else f"its values: {paste('trials', '--study', study_name)}",
         )
 
 

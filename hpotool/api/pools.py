@@ -195,7 +195,7 @@ def check_quota(owner: str, gpu_hours: float | None, per: str = "month") -> floa
     if per not in get_args(accounts.Period):
         raise InputError(f"per={per!r}: expected one of {', '.join(get_args(accounts.Period))}", 'per="month"')
     if gpu_hours is not None and not (0 <= gpu_hours < math.inf):
-        raise InputError(f"{gpu_hours:g} is no number of GPU-hours", paste("quota", "set", owner, "100"))
+        raise InputError(f"{gpu_hours:g} is no number of GPU-hours", paste("quota", "set", "--", owner, "100"))
     return None if gpu_hours is None else float(gpu_hours)
 
 

@@ -171,7 +171,7 @@ def _read_study(file: str | Path | Mapping[str, Any], overrides: Mapping[str, An
         if isinstance(file, Mapping):
             document = from_plain(file, Place())
         else:
-            document = parse_yaml(read_text_file(Path(file), "study file", _where_looked), str(file))
+            document = parse_yaml(read_text_file(Path(file), "study file", hint=_where_looked), str(file))
         for key, value in overrides.items():
             place = Place(f"{key}={value!r}")
             document = assign(document, key.replace("__", "."), from_plain(value, place), problems)

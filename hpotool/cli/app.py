@@ -170,9 +170,9 @@ def _global_options(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in words
-    words = [word for word in words if word != "--debug"]
-    sys.exit(_run(words, debug))
+    end = words.index("--") if "--" in words else len(words)  # what stands behind it are no options
+    options = [word for word in words[:end] if word != "--debug"]
+    sys.exit(_run([*options, *words[end:]], debug=len(options) < end))
 
 
 @cache
@@ -202,7 +202,7 @@ def _complete_help(command: Any, path: str) -> None:
         _complete_help(each, f"{path} {name}".strip())
 
 
-def _run(words: list[str], debug: bool) -> int:
+def _run(words: list[str], *, debug: bool) -> int:
     try:
         result = command_line()(words, prog_name="hpotool", standalone_mode=False)
     except KeyboardInterrupt:

@@ -35,10 +35,11 @@ def read_study(file: Path, assignments: Sequence[str] | None) -> StudySpec:
     """
     from hpotool.study.file.reader import read_study_file
 
-    text = read_text_file(file, "study file", lambda: _hint_for_missing(file))
+    text = read_text_file(file, "study file", hint=lambda: _hint_for_missing(file))
     if file.suffix.lower() in _OTHER_LANGUAGES:
         raise InputError(
-            f"{file} is no study file, which is YAML", f"to write one from a script: {paste('init', str(file))}"
+            f"{file} is no study file, which is YAML",
+            f"to write one from a script: {paste('init', '--', str(file))}",
         )
     return read_study_file(text, str(file), assignments or [])
 

@@ -73,7 +73,7 @@ def run_step(step: Step, patience_s: float = PATIENCE_S) -> str:
     try:
         done = subprocess.run(list(step.argv), input=step.reads, capture_output=True, timeout=patience_s)
     except FileNotFoundError:
-        raise InputError(f"there is no {name} on this machine", _INSTALL.get(name)) from None
+        raise InputError(f"there is no {name} on this machine", _INSTALL.get(name, f"install {name}")) from None
     except subprocess.TimeoutExpired:
         raise ProgramError(
             f"{step.why}: {name} did not end within {format_limit(patience_s)}", None, None

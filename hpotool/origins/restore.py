@@ -50,12 +50,20 @@ def _check_out(code: Mapping[str, Any], source: Path, target: Path) -> None:
         out = ("checkout-index", "-a", "-f", f"--prefix={target.absolute()}/")
         for command in (("read-tree", commit), out):
             if run_git(Path(root), *command, more=index) is None:
-                raise InputError(f"git could not write the files of commit {commit[:12]} into {target}")
+                raise InputError(
+                    f"git could not write the files of commit {commit[:12]} into {target}",
+                    "name a folder on a disk with room, where you may write, with --output FOLDER",
+                )
     if code.get("diff"):
-        _apply(code["diff"], target)
+        _apply(code["diff"], target, _commit_alone(commit))
 
 
-def _apply(diff: str, target: Path) -> None:
+def _commit_alone(commit: str) -> str:
+    """The hint where the changes since the commit cannot be brought back."""
+    return f"to have the commit without them: git worktree add --detach FOLDER {commit[:12]}"
+
+
+def _apply(diff: str, target: Path, hint: str) -> None:
     """Apply the patch as in no repository, even where the folder lies in one."""
     environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(target.absolute().parent), "LC_ALL": "C"}
     done = subprocess.run(
@@ -67,7 +75,7 @@ def _apply(diff: str, target: Path) -> None:
     )
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip()
-        raise InputError(f"the uncommitted changes of the trial cannot be applied to its commit: {said}")
+        raise InputError(f"the uncommitted changes of the trial cannot be applied to its commit: {said}", hint)
 
 
 def _copy(source: Path, target: Path, data: Sequence[Path]) -> None:
@@ -105,5 +113,7 @@ def _refuse_other_files(code: Mapping[str, Any], folder: Path) -> None:
         if now != was:
             raise InputError(
                 f"{folder / name} is not the code of the trial: its content is {now}, and was {was}",
-                "name the folder of that code with --code FOLDER" if not code.get("commit") else None,
+                _commit_alone(code["commit"])
+                if code.get("commit")
+                else "name the folder of that code with --code FOLDER",
             )

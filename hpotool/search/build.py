@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from typing import Any, TypeVar
 
 from hpotool.errors import InputError
@@ -56,7 +59,16 @@ def construct(
         hint = f"pip install '{needs[1] if needs else missing}'"
         raise InputError(f"the {what} {name!r} needs the package {missing!r}", hint) from error
     except (TypeError, ValueError) as error:
-        raise InputError(f"the {what} {name!r} does not accept its arguments: {_one_line(error)}") from error
+        raise InputError(
+            f"the {what} {name!r} does not accept its arguments: {_one_line(error)}", _where_described(build)
+        ) from error
+
+
+def _where_described(build: Callable[..., object]) -> str:
+    module, name = build.__module__, build.__qualname__
+    return (
+        f"to read about its arguments: {shlex.join(['python', '-c', f'import {module}; help({module}.{name})'])}"
+    )
 
 
 def load_class(reference: str, base: type, what: str, arguments: Mapping[str, Any]) -> Any:
@@ -67,18 +79,32 @@ def load_class(reference: str, base: type, what: str, arguments: Mapping[str, An
     """
     module_name, _, class_name = reference.partition(":")
     if not module_name or module_name.startswith("."):
-        raise InputError(f"the {what} {reference!r} is not written as module:Class")
+        raise InputError(
+            f"the {what} {reference!r} is not written as module:Class", f"like my_package.{what}s:My{what.title()}"
+        )
     try:
         found: Any = import_module(module_name)
         for part in class_name.split("."):
             found = getattr(found, part)
     except ImportError as error:
-        raise InputError(f"the {what} {reference!r} cannot be imported: {_one_line(error)}") from error
+        raise InputError(
+            f"the {what} {reference!r} cannot be imported: {_one_line(error)}", where_looked_up()
+        ) from error
     except AttributeError:
-        raise InputError(f"the module {module_name!r} has no {class_name!r}") from None
+        raise InputError(f"the module {module_name!r} has no {class_name!r}", where_read(module_name)) from None
     if not (isinstance(found, type) and issubclass(found, base)):
         raise InputError(f"{reference!r} is not a {what}", f"it must be a class derived from {base.__name__}")
     return construct(found, arguments, what, reference)
+
+
+def where_looked_up() -> str:
+    """The hint to a module that cannot be imported."""
+    return f"it was looked up in {Path.cwd()} and in the installed packages of {sys.executable}"
+
+
+def where_read(module_name: str) -> str:
+    """The hint to a module that lacks a name: its file, which may be another than was meant."""
+    return f"the module was read from {getattr(sys.modules[module_name], '__file__', None) or 'no file'}"
 
 
 def _one_line(error: BaseException) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 _SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _LONGEST_S = 100 * 365 * 86400
@@ -68,18 +70,22 @@ def format_size(size: int) -> str:
 
 def format_bytes(number: int) -> str:
     """A number of bytes for people, to four digits."""
-    amount = float(number)
-    for unit in ("B", "KiB", "MiB"):
-        if amount < 1024:
-            return f"{amount:.4g} {unit}"
-        amount /= 1024
-    return f"{amount:.4g} GiB" if amount < 9999.5 else f"{amount:.0f} GiB"
+    unit, amount = _largest_unit(number, ("B", "KiB", "MiB", "GiB"), 4)
+    return f"{amount} {unit}"
 
 
 def format_gigabytes(number: int) -> str:
     """A number of bytes for people, to three digits, in the decimal units of ``parse_size``."""
-    unit, factor = max(
-        ((unit, factor) for unit, factor in _BYTES.items() if "i" not in unit and factor <= max(1, number)),
-        key=lambda u: u[1],
-    )
-    return f"{number / factor:.3g}{unit}"
+    unit, amount = _largest_unit(number, ("B", "KB", "MB", "GB", "TB"), 3)
+    return f"{amount}{unit}"
+
+
+def _largest_unit(number: int, units: Sequence[str], digits: int) -> tuple[str, str]:
+    """The largest unit of which there is one, and the amount as it is written: never 1024 KiB or 1000 MB."""
+    for unit, next_unit in pairwise(units):
+        amount = f"{number / _BYTES[unit]:.{digits}g}"
+        if abs(float(amount)) < _BYTES[next_unit] / _BYTES[unit]:
+            return unit, amount
+    last = number / _BYTES[units[-1]]
+    amount = f"{last:.{digits}g}"
+    return units[-1], f"{last:.0f}" if "e" in amount else amount

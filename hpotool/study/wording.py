@@ -67,6 +67,8 @@ def _two(large: int, name: str, small: int, smaller_name: str) -> str:
 
 def round_estimate(seconds: float) -> float:
     """An estimate, rounded to a plausible precision."""
+    if not math.isfinite(seconds):
+        return seconds
     unit = 3600 if seconds > 20 * 3600 else 60 if seconds > 120 else 1
     return round(seconds / unit) * unit
 
@@ -90,6 +92,13 @@ def count_of(count: int, noun: str, plural: str | None = None) -> str:
 def format_amount(amount: float) -> str:
     """A number of hours or money: ``2.5``, ``0.00123``, ``1234567``; never with an exponent where it is large."""
     return f"{amount:.0f}" if 1e5 <= abs(amount) < 1e15 else f"{amount:g}"
+
+
+def say_probability(probability: float) -> str:
+    """A probability in two digits; never a certainty that a finite number of draws cannot give."""
+    if probability > 0.995:
+        return "above 0.99"
+    return "below 0.01" if probability < 0.005 else f"{probability:.2f}"
 
 
 def format_limit(seconds: float) -> str:

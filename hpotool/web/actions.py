@@ -75,7 +75,7 @@ class Actions:
         """
         known = self._of_study if wanted.number is None else self._of_trial
         if action not in known:
-            raise NotFoundError(f"there is no action {action!r} here")
+            raise NotFoundError(f"there is no action {action!r} here", f"known: {', '.join(known)}")
         self._source.name_of(wanted.study_id)
         ensure_schema(self._source.connection.url)
         orders.adopt_study(self._source.connection.run, wanted.study_id)
@@ -107,7 +107,10 @@ class Actions:
         connection = self._source.connection
         text = storable(wanted.fields.get("text", "").replace("\r\n", "\n")).strip()
         if len(text) > _LONGEST_NOTE:
-            raise InputError(f"the note has {len(text)} characters; at most {_LONGEST_NOTE} are allowed")
+            raise InputError(
+                f"the note has {len(text)} characters; at most {_LONGEST_NOTE} are allowed",
+                "put the text into a file, and write in the note where that is",
+            )
         before = read_note(connection, wanted.study_id, wanted.number)
         if wanted.fields.get("seen") != fingerprint_of(before):
             raise InputError("somebody has changed the note meanwhile", "copy yours, reload the page, and add it")
@@ -127,5 +130,5 @@ class Actions:
 
 def _number(wanted: Wanted) -> int:
     if wanted.number is None:
-        raise NotFoundError("no trial is given")
+        raise NotFoundError("no trial is given", "press the button on the page of the trial")
     return wanted.number

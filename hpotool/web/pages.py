@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hpotool.storage.optuna.postgres import PostgresStorage
 
 _TRY_AGAIN = (("Refresh", "5"),)  # a page that was opened during an outage comes by itself, without scripts too
+_HINT = f"{MOUNT}/ lists all studies"
 _LONGEST_NUMBER = 9  # digits, all of which Postgres can hold in an integer
 _STATUSES: tuple[tuple[type[HpotoolError], str], ...] = (
     (NotFoundError, "404 Not Found"),
@@ -85,7 +86,7 @@ class Pages:
                 return self._page(
                     request, "trial.html", lambda: show_trial(self._source, _number(study), _number(trial))
                 )
-        raise NotFoundError("there is no such page", f"{MOUNT}/ lists all studies")
+        raise NotFoundError("there is no such page", _HINT)
 
     def _page(self, request: Request, template: str, show: Callable[[], dict[str, Any]]) -> Response:
         content = show()
@@ -96,7 +97,7 @@ class Pages:
 
     def _static(self, name: str) -> Response:
         if name not in self._renderer.static:
-            raise NotFoundError("there is no such file")
+            raise NotFoundError("there is no such file", _HINT)
         content, kind = self._renderer.static[name]
         return Response(content, kind=kind, cache="private, max-age=3600")
 
@@ -110,7 +111,7 @@ class Pages:
             case ("studies", study, "trials", trial, "actions", action):
                 wanted = self._wanted(request, _number(study), _number(trial))
             case _:
-                raise NotFoundError("there is no such action")
+                raise NotFoundError("there is no such action", _HINT)
         try:
             notice = Notice(self._actions.act(action, wanted))
         except (InputError, NotFoundError) as error:
@@ -137,5 +138,5 @@ def _number(text: str) -> int:
         NotFoundError: it is none.
     """
     if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER):
-        raise NotFoundError("there is no such page", f"{MOUNT}/ lists all studies")
+        raise NotFoundError("there is no such page", _HINT)
     return int(text)

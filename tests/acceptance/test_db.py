@@ -15,6 +15,7 @@ import pytest
 from hpotool.server import EmbeddedPostgres
 from hpotool.server.network import own_address
 from tests.acceptance.command_line import HPOTOOL, CommandLine
+from tests.child_processes import child_process
 
 
 @pytest.fixture
@@ -92,11 +93,10 @@ def _answer(home: Path, words: str) -> int:
     """The exit code of ``hpotool db destroy`` when a person at a terminal answers so."""
     ours, theirs = pty.openpty()
     try:
-        command = subprocess.Popen(
-            [HPOTOOL, "db", "destroy"], stdin=theirs, stderr=theirs, env=os.environ | {"HPOTOOL_HOME": str(home)}
-        )
-        os.write(ours, words.encode())
-        return command.wait(60)
+        environment = os.environ | {"HPOTOOL_HOME": str(home)}
+        with child_process([HPOTOOL, "db", "destroy"], stdin=theirs, stderr=theirs, env=environment) as command:
+            os.write(ours, words.encode())
+            return int(command.wait(60))
     finally:
         os.close(ours)
         os.close(theirs)

@@ -111,7 +111,7 @@ def test_watch_in_a_real_terminal(hpotool: CommandLine, tmp_path: Path) -> None:
         def shows(text: str) -> None:
             wait_until(lambda: text in terminal.screen(), f"the screen shows {text!r}")
 
-        shows("no workers; to start one: hpotool worker held")
+        shows("no workers; to start one: hpotool worker --study held")
         lines = terminal.screen().splitlines()
         assert lines[0] == "held  running"
         assert len(lines[1]) == 80
@@ -164,7 +164,7 @@ def test_status_says_what_happens_and_who_left_why(hpotool: CommandLine, tmp_pat
     [departed] = found["departed"]
     assert "circuit breaker" in departed["reason"]
     shown = here.run("status").stdout
-    assert "no workers; to start one: hpotool worker held" in shown
+    assert "no workers; to start one: hpotool worker --study held" in shown
     assert f"{departed['id']} left " in shown
     assert "ValueError: no data" in shown
 

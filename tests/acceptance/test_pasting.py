@@ -8,17 +8,20 @@ import socket
 import subprocess
 import sys
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
 import pytest
 
+from hpotool.errors import quote_word
 from hpotool.server import EmbeddedPostgres
 from hpotool.server.binaries import all_binaries
 from hpotool.server.network import own_address
 from hpotool.storage.open import open_storage
 from tests.acceptance.command_line import HPOTOOL, ROOT, CommandLine, wait_until
+from tests.postgres import TestServer
 
 LOAD = "import optuna, sys; print(len(optuna.load_study(study_name='quadratic', storage=sys.argv[1]).trials))"
 DOCUMENTED = sorted(
@@ -44,7 +47,7 @@ class Shell:
     def run(self, line: str, code: int = 0) -> str:
         """What a line writes, talk and data together."""
         done = subprocess.run(
-            ["sh", "-c", line],
+            ["bash", "-c", line],
             cwd=self.folder,
             env=self.environment,
             capture_output=True,
@@ -125,6 +128,38 @@ def test_hints_work_where_there_are_several_studies_with_odd_names(several: Shel
     assert "running again" in several.run(resume)
     for wrong in (f"hpotool retry 99 {chosen}", f"hpotool stop --trial 99 {chosen}", f"hpotool logs 0 {chosen}"):
         several.run(_hint(several.run(wrong, code=3)))
+
+
+ODD_NAMES = ["--debug", "-x $(touch x)`'\"\\n ~*\n\x1b[31m", "=größe-試験"]
+
+
+@pytest.fixture(scope="module")
+def oddly_named(postgres: TestServer) -> Iterator[Shell]:
+    """A database with plain Optuna's studies of odd names, each with a failed trial."""
+    with postgres.database(f"pasting_{uuid.uuid4().hex}") as url:
+        for name in ODD_NAMES:
+            made = optuna.create_study(study_name=name, storage=open_storage(url))
+            made.optimize(lambda trial: trial.suggest_float("-x", -10, -9), n_trials=2)
+            made.add_trial(optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL))
+        yield Shell({"HPOTOOL_STORAGE": url})
+
+
+@pytest.mark.parametrize("name", ODD_NAMES, ids=ascii)
+def test_what_is_printed_about_an_odd_name_can_be_pasted(oddly_named: Shell, name: str, tmp_path: Path) -> None:
+    shell = Shell({"HPOTOOL_STORAGE": oddly_named.environment["HPOTOOL_STORAGE"]}, tmp_path)
+    chosen = f"--study={quote_word(name)}"
+    assert "running again" in shell.run(shell.run(f"hpotool pause {chosen}").partition("to continue: ")[2])
+    for wrong in (f"retry 99 {chosen}", f"stop --trial 99 {chosen}", f"reproduce 99 {chosen}"):
+        shell.run(_hint(shell.run(f"hpotool {wrong}", code=3)))
+    enqueue = _hint(shell.run(f"hpotool budget {chosen}", code=3))
+    if "NEW_NAME" in enqueue:
+        assert "'other' does not exist" in shell.run(
+            enqueue.partition(", then ")[2].replace("NEW_NAME", "other"), 3
+        )
+    assert "is no longer archived" in shell.run(shell.run(f"hpotool archive {chosen}").partition("undo: ")[2])
+    delete = _hint(shell.run(f"hpotool delete </dev/null -- {quote_word(name)}", code=2))
+    assert "is deleted" in shell.run(delete)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_retry_that_exists_is_proposed_for_its_study(several: Shell) -> None:

@@ -73,7 +73,7 @@ def test_a_share_changes_live_and_says_what_changed(here: CommandLine) -> None:
     status = here.json("status", "digits")["place"]
     assert (status["priority"], status["weight"], status["max_running"], status["waits"]) == (-3, 2.5, 2, None)
     out = here.run("share", "digits", "--pool", "none", "--weight", "4")
-    assert "the study is in no pool; to put it into one: hpotool share digits --pool NAME" in out.stderr
+    assert "the study is in no pool; to put it into one: hpotool share --study digits --pool NAME" in out.stderr
     assert [one["study"] for one in here.json("pools")["pools"][0]["studies"]] == ["urgent"]
     here.run("share", "digits", "--max-running", "none", "--owner", "none", "--weight", "none", "--no-preempt")
     assert "place" not in here.json("status", "digits")

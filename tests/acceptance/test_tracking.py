@@ -306,7 +306,7 @@ def test_an_export_by_hand_waits_for_the_server_and_is_interrupted_well(
         wait_until(lambda: exporter.poll() is not None, "it leaves")
         assert exporter.returncode == 130
     assert re.search(
-        r"0 trials sent to mlflow; continue with: hpotool track tracked --to mlflow$",
+        r"0 trials sent to mlflow; continue with: hpotool track --study tracked --to mlflow$",
         (tmp_path / "log").read_text().strip(),
     )
 

@@ -13,6 +13,7 @@ import pytest
 
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
+from tests.child_processes import child_process
 from tests.faults.fleet import Fleet, Kind, wait_until
 
 HERE = "tests.faults.misbehaving"
@@ -214,15 +215,15 @@ def test_reap_watches_as_long_as_the_workers_grace_is(database_url: str, tmp_pat
     worker = fleet.start_worker(HPOTOOL_HEARTBEAT_INTERVAL_S="60", HPOTOOL_GRACE_PERIOD_S="180")
     wait_until((tmp_path / "began").exists, "the trial")
     pulse = {"HPOTOOL_HEARTBEAT_INTERVAL_S": "60", "HPOTOOL_GRACE_PERIOD_S": "180"}
-    reap = subprocess.Popen(
+    with child_process(
         [sys.executable, "-m", "hpotool", "reap", "--study", "s"],
         env={**os.environ, "HPOTOOL_STORAGE": database_url, **pulse},
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert reap.stderr is not None
-    assert reap.stderr.readline().strip() == "watching s for 180 s"
-    reap.send_signal(signal.SIGINT)
-    reap.communicate(timeout=30)
+    ) as reap:
+        assert reap.stderr is not None
+        assert reap.stderr.readline().strip() == "watching s for 180 s"
+        reap.send_signal(signal.SIGINT)
+        reap.communicate(timeout=30)
     (tmp_path / "go").touch()
     assert worker.wait(60) == 0

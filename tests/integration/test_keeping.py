@@ -72,7 +72,7 @@ def test_delete_says_what_goes_and_spares_living_workers(
 
     refused = run("delete old --yes", 2).stderr
     assert "error: 1 worker is alive in study 'old', on gpu-b" in refused
-    assert "hpotool delete old --force" in refused
+    assert "hpotool delete --force old" in refused
     assert "nobody can confirm it" in run("delete old --force", 2).stderr
     assert len(load(connection, "old").trials) == 3
 
@@ -171,7 +171,7 @@ def test_a_study_of_plain_optuna_is_cloned_with_its_trials(run: Commands, connec
 def test_an_archived_study_is_hidden_and_nothing_else(run: Commands, connection: Connection) -> None:
     run(CREATE.format("old"))
     run(CREATE.format("new"))
-    assert "to undo: hpotool unarchive old" in run("archive old").stderr
+    assert "to undo: hpotool unarchive --study old" in run("archive old").stderr
     assert "already archived" in run("archive old").stderr
     assert [study["name"] for study in run.json("studies")] == ["new"]
     assert [study["name"] for study in run.json("studies --all")] == ["old", "new"]

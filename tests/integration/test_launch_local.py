@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
 from hpotool.launch.local import WorkerCommand, keep_workers
+from tests.child_processes import child_process
 
 
 def python(code: str) -> list[str]:
@@ -40,7 +42,8 @@ def test_a_killed_worker_is_started_again_and_one_that_ended_by_itself_is_not(tm
     assert ended.read_text() == "x"
 
 
-def start_parent(pids: Path) -> "subprocess.Popen[bytes]":
+@contextmanager
+def running_parent(pids: Path) -> Iterator["subprocess.Popen[bytes]"]:
     worker = (
         f"import os, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0));"
         f"open({str(pids)!r}, 'a').write(str(os.getpid()) + chr(10)); time.sleep(60)"
@@ -50,22 +53,22 @@ def start_parent(pids: Path) -> "subprocess.Popen[bytes]":
         f"commands = [WorkerCommand(str(i), [sys.executable, '-c', {worker!r}]) for i in (1, 2)];"
         "sys.exit(keep_workers(commands, os.environ))"
     )
-    process = subprocess.Popen(python(parent))
-    wait_until(lambda: pids.exists() and len(pids.read_text().splitlines()) == 2)
-    return process
+    with child_process(python(parent)) as process:
+        wait_until(lambda: pids.exists() and len(pids.read_text().splitlines()) == 2)
+        yield process
 
 
 def test_a_signal_to_the_parent_reaches_every_worker_once(tmp_path: Path) -> None:
-    parent = start_parent(tmp_path / "pids")
-    parent.send_signal(signal.SIGTERM)
-    assert parent.wait(20) == 0
+    with running_parent(tmp_path / "pids") as parent:
+        parent.send_signal(signal.SIGTERM)
+        assert parent.wait(20) == 0
     assert not any(psutil.pid_exists(int(pid)) for pid in (tmp_path / "pids").read_text().split())
 
 
 def test_workers_end_when_the_parent_is_killed(tmp_path: Path) -> None:
-    parent = start_parent(tmp_path / "pids")
-    parent.kill()
-    parent.wait(20)
+    with running_parent(tmp_path / "pids") as parent:
+        parent.kill()
+        parent.wait(20)
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids))
 
@@ -77,7 +80,7 @@ def test_a_worker_that_a_signal_finds_between_two_starts_counts_as_stopped(tmp_p
         "import os, sys; from hpotool.launch.local import WorkerCommand, keep_workers;"
         f"sys.exit(keep_workers([WorkerCommand('1', [sys.executable, '-c', {worker!r}])], os.environ))"
     )
-    process = subprocess.Popen(python(parent))
-    wait_until(crashed.exists)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 75
+    with child_process(python(parent)) as process:
+        wait_until(crashed.exists)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 75

@@ -11,7 +11,7 @@ import pytest
 from typer.main import get_command
 
 from hpotool.cli.app import app
-from hpotool.errors import paste
+from hpotool.errors import _TAKE_VALUE, paste
 
 PACKAGE = Path(__file__).parents[2] / "hpotool"
 
@@ -42,7 +42,7 @@ def mistakes(words: list[str]) -> list[str]:
     command = COMMANDS.get(words[0])
     for word in words[1:]:
         command = getattr(command, "commands", {}).get(word, command)
-    options = [re.split(r"[=.:']", word)[0] for word in words if word.startswith("--")]
+    options = [re.split(r"[=.:']", word)[0] for word in words if word.startswith("--") and word != "--"]
     if command is None:  # prose, where nothing looks like an option
         return [f"there is no {words[0]}"] if options and words[0] != "X" else []
     known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
@@ -55,10 +55,14 @@ def test_what_is_proposed_exists(module: Path) -> None:
     assert [each for each in found if each[1]] == []
 
 
-FOR_PEOPLE = [path for folder in ("cli", "api", "analysis") for path in sorted((PACKAGE / folder).rglob("*.py"))]
+def may_be_none(hint: ast.expr) -> bool:
+    """Whether a hint is written as None, also in one of two cases."""
+    if isinstance(hint, ast.IfExp):
+        return may_be_none(hint.body) or may_be_none(hint.orelse)
+    return isinstance(hint, ast.Constant) and not hint.value
 
 
-@pytest.mark.parametrize("module", FOR_PEOPLE, ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize("module", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_what_is_refused_has_a_hint(module: Path) -> None:
     calls = [node for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.Call)]
     refusals = [
@@ -66,12 +70,42 @@ def test_what_is_refused_has_a_hint(module: Path) -> None:
         for node in calls
         if isinstance(node.func, ast.Name) and node.func.id in ("InputError", "NotFoundError")
     ]
-    assert [ast.unparse(node) for node in refusals if len(node.args) + len(node.keywords) < 2] == []
+    hints = [[*node.args[1:], *(keyword.value for keyword in node.keywords)] for node in refusals]
+    without = [hint == [] or may_be_none(hint[0]) for hint in hints]
+    assert [ast.unparse(node) for node, lacks in zip(refusals, without, strict=True) if lacks] == []
 
 
 def test_the_check_can_fail() -> None:
     tree = ast.parse("f'hpotool enqueue --form-study {name}'; paste('trails', '--study', name)")
     assert [bool(mistakes(words)) for words in proposals(tree)].count(True) >= 2
+
+
+def unsafe_words(call: ast.Call) -> list[str]:
+    """What a call of ``paste`` takes from elsewhere, and puts where it could be read as an option."""
+    found, before = [], None
+    for word in call.args[1:]:
+        if text_of(word) == "--":
+            break
+        is_literal = isinstance(word, (ast.Constant, ast.Starred)) or "number" in ast.unparse(word).lower()
+        is_text = isinstance(word, ast.JoinedStr) and (text_of(word) or "").startswith("--")  # --trial={number}
+        if not (is_literal or is_text or before in _TAKE_VALUE):
+            found.append(ast.unparse(word))
+        before = text_of(word)
+    return found
+
+
+@pytest.mark.parametrize("module", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_name_is_put_where_it_could_be_an_option(module: Path) -> None:
+    calls = [node for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.Call)]
+    found = [unsafe_words(call) for call in calls if isinstance(call.func, ast.Name) and call.func.id == "paste"]
+    assert [words for words in found if words] == []
+
+
+def test_options_before_a_text_take_a_value() -> None:
+    params = [param for command in COMMANDS.values() for param in command.params]
+    for option in _TAKE_VALUE:
+        assert not any(param.is_flag for param in params if option in param.opts)
+        assert any(option in param.opts for param in params), option
 
 
 @pytest.mark.parametrize(

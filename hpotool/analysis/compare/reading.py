@@ -37,7 +37,7 @@ def read_sides(connection: Connection, studies: Sequence[Study], metric: str | N
         if len(known) > 1:
             raise InputError(
                 f"study {study.study_name!r} has several metrics, and no single best: {', '.join(known)}",
-                paste("compare", *(one.study_name for one in studies), "--metric", known[0]),
+                paste("compare", "--metric", known[0], "--", *(one.study_name for one in studies)),
             )
         chosen = chosen or known[0]
     return [_read_side(connection, study, chosen or "") for study in studies]

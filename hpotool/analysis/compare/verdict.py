@@ -164,7 +164,7 @@ def _compare(old: Measured, new: Measured, sign: float, confidence: float) -> Ve
     sentence = (
         f"{word}: {_mean(after):.6g} ({count_of(len(after), 'value')}) "
         f"against {_mean(before):.6g} ({count_of(len(before), 'value')}), "
-        f"a difference of {difference:+.4g} [{low:+.4g}, {high:+.4g}] at {confidence:.0%}{how}"
+        f"a difference of {difference:+.4g} [{low:+.4g}, {high:+.4g}] at {100 * confidence:g}%{how}"
     )
     finite = difference if math.isfinite(difference) else None
     return Verdict(word, sentence, finite, _if_finite(low, high), confidence, old, new)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from hpotool.analysis.confirmation.answer import ConfirmationAnswer, ConfirmedPoint
 from hpotool.analysis.confirmation.origins import say_other_origins
-from hpotool.study.wording import count_of
+from hpotool.study.wording import count_of, say_probability
 
 _AGREED = 0.9  # probability from which on two points are told apart in a sentence
 _MOST_RIVALS = 5
@@ -144,13 +144,6 @@ def say_mean(point: ConfirmedPoint, metric: str) -> str:
 def say_number(point: ConfirmedPoint, metric: str) -> str:
     """A metric's mean with its standard error."""
     return f"{point.mean[metric]:.4g}{_error(point.standard_error[metric])}"
-
-
-def say_probability(probability: float) -> str:
-    """A probability in two digits; never a certainty that a finite number of draws cannot give."""
-    if probability > 0.995:
-        return "above 0.99"
-    return "below 0.01" if probability < 0.005 else f"{probability:.2f}"
 
 
 def _name(point: ConfirmedPoint) -> str:

@@ -38,7 +38,9 @@ def read_recipe(connection: Connection, study: Study, number: int) -> Recipe:
     """
     trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
     if number not in trials:
-        raise NotFoundError(f"study {study.study_name!r} has no trial {number}", paste("trials", study.study_name))
+        raise NotFoundError(
+            f"study {study.study_name!r} has no trial {number}", paste("trials", "--study", study.study_name)
+        )
     trial, name = trials[number], study.study_name
     _refuse_unfinished(trial, name)
     _refuse_elsewhere(trial, name)

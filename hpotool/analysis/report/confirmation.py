@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from hpotool.analysis.confirmation.answer import ConfirmationAnswer, ConfirmedPoint
 from hpotool.analysis.confirmation.sentence import say_answer
 from hpotool.analysis.report.blocks import Block, Grid, Heading, Paragraph
+from hpotool.study.wording import say_probability
 
 
 def list_confirmed(found: ConfirmationAnswer | None) -> Iterator[Block]:
@@ -21,7 +22,7 @@ def list_confirmed(found: ConfirmationAnswer | None) -> Iterator[Block]:
 
 
 def _row(one: ConfirmedPoint, metrics: Sequence[str]) -> dict[str, str]:
-    row = {"point": one.point.name, "probability": f"{one.probability_best:.2f}" if one.mean else ""}
+    row = {"point": one.point.name, "probability": say_probability(one.probability_best) if one.mean else ""}
     for name in metrics:
         of = f" of {name}" if len(metrics) > 1 else ""
         row[name] = _number(one.mean.get(name), one.standard_error.get(name))

@@ -21,7 +21,7 @@ from hpotool.analysis.report.lineage import list_lineage
 from hpotool.analysis.results import TrialResult
 from hpotool.errors import InputError, paste
 from hpotool.study.rules.replicates import point_key
-from hpotool.study.wording import count_of
+from hpotool.study.wording import count_of, format_amount
 from hpotool.study.yaml.document import format_yaml
 
 _MOST_ON_FRONT = 30
@@ -101,7 +101,7 @@ def _summary(study: StudyFacts) -> Iterator[Block]:
     pairs.append(("failed for good", str(study.status.failed_for_good)))
     pairs += [("took", _hours(pace.elapsed_s / 3600))] if pace.elapsed_s is not None else []
     pairs.append(("worker time", f"{_hours(cost.hours)}, {_hours(cost.lost_hours)} of them lost"))
-    pairs += [("cost", f"{cost.cost:.2f}")] if cost.cost else []
+    pairs += [("cost", format_amount(cost.cost))] if cost.cost else []
     yield Facts(pairs)
     if progress.reason:
         yield Paragraph(f"It is {progress.state}: {progress.reason}")
@@ -212,7 +212,7 @@ def _ways_to_repeat(study: StudyFacts, params: Mapping[str, Any], number: int) -
         again = f"{study.name}-again"
         lines.append(f"{paste('create-study', 'study.yaml', '--set', f'study={again}')}  # the study file below")
         point = [f"{name}={_written(value)}" for name, value in params.items()]
-        lines.append(paste("enqueue", "--study", again, *point))
+        lines.append(paste("enqueue", "--study", again, "--", *point))
         lines.append(paste("worker", "--study", again))
     yield Paragraph("The parameters for a training, and the same point run again:")
     yield Code("\n".join(lines))
@@ -289,7 +289,8 @@ def _outlook(study: StudyFacts) -> Iterator[Block]:
         return
     cost = study.sides[0].cost
     finished = study.status.progress.finished
-    money = f", and costs {cost.cost / finished:.2g}" if cost.cost and finished else ""
+    each = float(f"{cost.cost / finished:.2g}") if cost.cost and finished else 0.0
+    money = f", and costs {format_amount(each)}" if each else ""
     takes = "" if gain.trial_s is None else f" A trial takes {_hours(gain.trial_s / 3600)} of worker time{money}."
     yield Heading("What further search may gain")
     yield Paragraph(f"{_capital(gain.sentence)}.{takes}")

@@ -212,7 +212,7 @@ def warning_lines(found: StudyStatus) -> Iterator[Text]:
 
 def start_command(study: str) -> str:
     """The command that starts a worker of the study."""
-    return paste("worker", f"--study={study}") if study.startswith("-") else paste("worker", study)
+    return paste("worker", "--study", study)
 
 
 def workers_table(found: StudyStatus, *, is_compact: bool = False) -> Fitted | None:

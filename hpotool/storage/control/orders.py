@@ -187,7 +187,10 @@ def cancel_trial(run: Run, study_id: int, number: int, reason: str, actor: str) 
     if is_told:
         return "told"
     if state == "RUNNING":
-        raise InputError(f"trial {number} runs in a plain Optuna worker, which cannot be asked to stop")
+        raise InputError(
+            f"trial {number} runs in a plain Optuna worker, which cannot be asked to stop",
+            "end that process itself, with Ctrl-C where it runs",
+        )
     raise InputError(
         f"trial {number} has already ended: {state.lower()}", _command(run, study_id, "show", str(number))
     )

@@ -30,7 +30,7 @@ from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812  (
 from hpotool.errors import DatabaseUnreachableError, HpotoolError, InputError
 from hpotool.storage.database.functions import calls_of, function_names
 from hpotool.storage.database.queries import query
-from hpotool.storage.database.url import DatabaseUrl
+from hpotool.storage.database.url import HOW_TO_WRITE, DatabaseUrl
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 Rows = list[tuple[Any, ...]]
@@ -117,7 +117,8 @@ def open_psycopg(url: DatabaseUrl) -> PsycopgConnection:
         connection = psycopg2.connect(url.libpq, client_encoding="UTF8")
     except psycopg2.ProgrammingError as error:
         reason = " ".join(str(error).removeprefix("invalid dsn: ").split())
-        raise InputError(f"the storage URL {url} cannot be used: {_without_password(url, reason)}") from None
+        said = f"the storage URL {url} cannot be used: {_without_password(url, reason)}"
+        raise InputError(said, HOW_TO_WRITE) from None
     except psycopg2.OperationalError as error:
         refused = str(error).startswith("invalid ") or any(reason in str(error) for reason in _REFUSED)
         # Without a cause: libpq's text is in the message, and the cause could show the password that the message

@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError
 
 from hpotool.errors import InputError
 
-_HINT = "write it as postgresql://USER:PASSWORD@HOST:5432/DATABASE"
+HOW_TO_WRITE = "write it as postgresql://USER:PASSWORD@HOST:5432/DATABASE"
 _DRIVERS = ("postgresql", "postgres", "postgresql+psycopg2")
 
 # Without these, a connection over a cut network hangs; with them, it fails after about 16 s (measured).
@@ -39,11 +39,11 @@ class DatabaseUrl:
         try:
             url = make_url(text.strip())
         except (ArgumentError, ValueError):
-            raise InputError("the storage URL cannot be read", _HINT) from None
+            raise InputError("the storage URL cannot be read", HOW_TO_WRITE) from None
         if url.drivername not in _DRIVERS:
-            raise InputError(f"hpotool needs Postgres, but the storage URL names {url.drivername!r}", _HINT)
+            raise InputError(f"hpotool needs Postgres, but the storage URL names {url.drivername!r}", HOW_TO_WRITE)
         if not url.database:
-            raise InputError("the storage URL names no database", _HINT)
+            raise InputError("the storage URL names no database", HOW_TO_WRITE)
         defaults = {key: value for key, value in _TCP_SETTINGS.items() if key not in url.query}
         # SQLAlchemy 2.1 reads a bare `postgresql://` as psycopg 3, 2.0 as psycopg2; `postgres://` fails in both.
         return cls(url.set(drivername="postgresql+psycopg2").update_query_dict(defaults))

@@ -32,7 +32,7 @@ def clone_settings(
     """
     ensure_schema(connection.url)
     if list_studies(connection, name):
-        raise InputError(f"there is already a study {name!r}", paste("clone", source.name, f"{name}-2"))
+        raise InputError(f"there is already a study {name!r}", paste("clone", "--", source.name, f"{name}-2"))
     settings = read_settings(connection.run, find_study_id(connection, source.name))
     if settings is not None and settings.spec is not None:
         _, spec = read_spec(connection, source.name)

@@ -75,7 +75,7 @@ def _plan(connection: Connection, studies: Sequence[SourceStudy], name: str | No
             if chosen in taken:
                 raise InputError(
                     f"there is already a study {chosen!r}, which did not come from {study.source}",
-                    paste("import", study.source, "--study", study.name, "--as", f"{chosen}-2"),
+                    paste("import", "--study", study.name, "--as", f"{chosen}-2", "--", study.source),
                 )
             taken.add(chosen)
             plans.append(_Plan(study, chosen, None, 0))
@@ -86,7 +86,7 @@ def _refuse_second_name(study: SourceStudy, here: str, name: str | None) -> None
     if name not in (None, here):
         raise InputError(
             f"study {study.name!r} of {study.source} is already here, as {here!r}",
-            f"{paste('clone', here, str(name))} --with trials",
+            paste("clone", "--with", "trials", "--", here, str(name)),
         )
 
 

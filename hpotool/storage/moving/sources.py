@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, SQLAlchemyError
 
-from hpotool.errors import DatabaseUnreachableError, InputError, NotFoundError, paste
+from hpotool.errors import DatabaseUnreachableError, InputError, NotFoundError, paste, quote_path
 from hpotool.storage.database.url import DatabaseUrl
 
 if TYPE_CHECKING:
@@ -90,12 +90,14 @@ def _open(address: str) -> tuple[str, BaseStorage]:
         with path.open("rb") as file:
             head = file.read(4096)
     except OSError as error:
-        raise InputError(f"the file {address} cannot be read: {error.strerror}", f"ls -l {address}") from None
+        raise InputError(
+            f"the file {address} cannot be read: {error.strerror}", f"ls -l {quote_path(path)}"
+        ) from None
     if head.startswith(_SQLITE):
         return _open_database(f"sqlite:///{path.resolve()}")
     if not head.lstrip().startswith(b'{"op_code"') and b'"op_code"' not in head.partition(b"\n")[0]:
         hint = (
-            f"to create a study from a study file: {paste('create-study', address)}"
+            f"to create a study from a study file: {paste('create-study', '--', address)}"
             if path.suffix in _STUDY_FILES
             else _HINT
         )

@@ -20,7 +20,7 @@ from hpotool.study.confirmation.rounds import by_point, judge, next_round
 from hpotool.study.doors import one_line
 from hpotool.study.occasion import OCCASIONS, Occasion
 from hpotool.study.spec import NotifySpec
-from hpotool.study.wording import count_of
+from hpotool.study.wording import count_of, say_probability
 
 _LAST, _TOO_MANY = 10, 5  # attempts that are looked at, and how many failures of them are told
 _SHOWN_POINTS = 3
@@ -89,7 +89,7 @@ def _done(facts: Facts) -> Noticed | None:
         if study.reason.endswith("trials are finished")
         else f"{study.changed_s:.3f}"
     )
-    return Noticed(limit, "\n".join([study.reason, *_say_best(facts), paste("best", study.name)]))
+    return Noticed(limit, "\n".join([study.reason, *_say_best(facts), paste("best", "--study", study.name)]))
 
 
 def _idle(facts: Facts) -> Noticed | None:
@@ -105,7 +105,7 @@ def _idle(facts: Facts) -> Noticed | None:
         f"{study.finished}{of} trials are finished"
         if of
         else f"{count_of(study.finished, 'trial is', 'trials are')} finished",
-        paste("worker", study.name),
+        paste("worker", "--study", study.name),
     ]
     return Noticed(f"{activity.last_heard_s:.3f}", "\n".join(lines))
 
@@ -118,7 +118,7 @@ def _failures(facts: Facts) -> Noticed | None:
     lines = [
         f"{len(failed)} of the last {len(facts.activity.endings)} attempts failed",
         f"the last one was trial {number}, {outcome}: {one_line(reason)}",
-        paste("trials", facts.study.name, "--failed"),
+        paste("trials", "--study", facts.study.name, "--failed"),
     ]
     return Noticed(str(number), "\n".join(lines), _FAILURES_EVERY)
 
@@ -128,7 +128,7 @@ def _best(facts: Facts) -> Noticed | None:
     if facts.best is None or begun_s is None or begun_s < facts.best_every.total_seconds():
         return None  # the first trials of a study are each the best so far
     number = facts.best[0]
-    lines = [*_say_best(facts), paste("show", facts.study.name, str(number))]
+    lines = [*_say_best(facts), paste("show", "--study", facts.study.name, str(number))]
     return Noticed(str(number), "\n".join(lines), facts.best_every)
 
 
@@ -144,11 +144,12 @@ def _confirmed(facts: Facts) -> Noticed | None:
     judged = judge(found.order, found.replicates, signs)
     ranked = sorted(zip(judged.best, judged.names, strict=True), key=lambda each: -each[0])[:_SHOWN_POINTS]
     lines = [
-        f"{name} is best with probability {best:.2f} ({count_of(seeds[name], 'seed')})" for best, name in ranked
+        f"{name} is best with probability {say_probability(best)} ({count_of(seeds[name], 'seed')})"
+        for best, name in ranked
     ]
     last = max(one.number for one in found.replicates)
     nothing = "no point was measured well enough, or meets every constraint"
-    return Noticed(str(last), "\n".join([*(lines or [nothing]), paste("best", facts.study.name)]))
+    return Noticed(str(last), "\n".join([*(lines or [nothing]), paste("best", "--study", facts.study.name)]))
 
 
 _NOTICED: dict[str, Callable[[Facts], Noticed | None]] = {

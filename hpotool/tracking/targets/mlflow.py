@@ -74,7 +74,8 @@ class MlflowTarget:
         try:
             self._open(study)
         except RefusedByTargetError as error:
-            raise InputError(error.message) from error
+            hint = "open the experiment in MLflow, or name another one with --experiment NAME"
+            raise InputError(error.message, hint) from error
 
     def _open(self, study: TrackedRun) -> None:
         with self._errors():
@@ -266,7 +267,8 @@ def _make_client(address: str) -> MlflowClient:
     try:
         return MlflowClient(address)
     except MlflowException as error:
-        raise InputError(f"MLflow cannot use {address}: {' '.join(str(error).split())}") from error
+        said = f"MLflow cannot use {address}: {' '.join(str(error).split())}"
+        raise InputError(said, "--address http://127.0.0.1:5000") from error
 
 
 def _mlflow_exception() -> type[Any]:

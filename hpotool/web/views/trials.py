@@ -125,7 +125,7 @@ def choose_trials(source: Source, study: Study, wish: Wish) -> tuple[list[int], 
 
 def _without_options(error: InputError) -> InputError:
     """The same error without the names of the command's options, which are fields here."""
-    hint = error.hint and error.hint.replace("--where ", "like ")
+    hint = (error.hint or "").replace("--where ", "like ")
     return InputError(error.message.removeprefix("--where: ").removeprefix("--sort: "), hint)
 
 

@@ -22,7 +22,9 @@ def load_objective(reference: str) -> Callable[..., Any]:
     """
     module_name, _, path = reference.partition(":")
     if not module_name or not path:
-        raise InputError(f"the objective {reference!r} is not of the form module:function")
+        raise InputError(
+            f"the objective {reference!r} is not of the form module:function", "like my_package.train:objective"
+        )
     folder = search_working_folder()
     try:
         module = import_module(module_name)
@@ -39,7 +41,10 @@ def load_objective(reference: str) -> Callable[..., Any]:
             f"the module was read from {getattr(module, '__file__', None) or 'a namespace package'}",
         ) from None
     if not callable(objective):
-        raise InputError(f"the objective {reference!r} is a {type(objective).__name__}, not a function")
+        raise InputError(
+            f"the objective {reference!r} is a {type(objective).__name__}, not a function",
+            "name the function itself, like my_package.train:objective",
+        )
     return objective
 
 

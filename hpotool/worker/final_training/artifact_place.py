@@ -80,7 +80,9 @@ class ArtifactPlace:
     def _fetch(self, file: Mapping[str, Any], folder: Path) -> Path:
         name = PurePosixPath(file["name"])
         if name.is_absolute() or ".." in name.parts:
-            raise InputError(f"the name {file['name']!r} leads out of the folder")
+            raise InputError(
+                f"the name {file['name']!r} leads out of the folder", f"copy it by hand, from {self.name}"
+            )
         target = folder.joinpath(*name.parts)
         target.parent.mkdir(parents=True, exist_ok=True)
         new = target.with_name(f".{target.name}.fetching")
@@ -104,8 +106,11 @@ class ArtifactPlace:
                     lambda: self._calls.call(get, source, str(target), size=size), self._patience.at_start
                 )
         except FileNotFoundError as error:
-            where = "" if self._location.remote else ", a folder of the machine that trained it"
-            raise NotFoundError(f"there is no {name} in {self.name}{where}") from error
+            if self._location.remote is None:
+                where, hint = ", a folder of the machine that trained it", "run the same command there"
+            else:
+                where, hint = "", "it was removed there; to train it again: hpotool run --final"
+            raise NotFoundError(f"there is no {name} in {self.name}{where}", hint) from error
 
     def _send(self, folder: Path, path: Path) -> None:
         store = self._location.remote

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from hpotool.errors import InputError, NotFoundError
+from hpotool.errors import InputError, NotFoundError, paste
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.schema import check_schema
 from hpotool.storage.database.url import DatabaseUrl
@@ -97,5 +97,5 @@ def _check_pool(connection: Connection, pool: str) -> None:
     there_are = f"; there are {', '.join(known)}" if known else ""
     raise NotFoundError(
         f"no study is in pool {pool!r}{there_are}",
-        f"write pool: {pool} into a study file, or wait for one: hpotool worker --pool {pool} --stay",
+        f"write pool: {pool} into a study file, or wait for one: {paste('worker', '--pool', pool, '--stay')}",
     )

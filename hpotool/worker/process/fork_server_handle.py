@@ -84,7 +84,7 @@ class ForkServerHandle:
             raise
         if "failed" in answer:
             self._process.wait()
-            raise InputError(str(answer["failed"]), answer.get("hint"))
+            raise InputError(str(answer["failed"]), str(answer["hint"]))
         self.cold = answer.get("cold")
 
     def interrupt(self) -> None:

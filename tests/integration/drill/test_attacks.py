@@ -19,6 +19,7 @@ from hpotool.errors import HpotoolError
 from hpotool.storage.database.connection import Connection, TransientDatabaseError
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.worker.membership.identity import process_start
+from tests.child_processes import child_process
 from tests.faults.fleet import wait_until
 from tests.unit.drill.plans import PLAN
 
@@ -142,7 +143,7 @@ def _is_free(ask: Callable[[], object]) -> bool:
 
 def test_a_guest_is_struck_only_while_it_is_that_process(crew: Sleepers, attacker: Attacker) -> None:
     crew.close()  # nobody else to strike
-    with subprocess.Popen([sys.executable, "-c", SLEEP], stdout=subprocess.PIPE) as process:
+    with child_process([sys.executable, "-c", SLEEP], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
         guest = Guest("host-1", process.pid, process_start(process.pid) or "")

@@ -16,6 +16,7 @@ from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.fleet.worker_identity import WorkerIdentity
 from hpotool.worker.membership.identity import identify_worker, process_space, process_start
+from tests.child_processes import child_process
 from tests.postgres import TestServer
 from tests.unit.drill.plans import PLAN
 
@@ -48,7 +49,7 @@ def test_its_progress_counts_its_trials_and_workers(scratch: Scratch) -> None:
 
 
 def test_guests_are_workers_whose_process_lives_here_and_is_not_the_drills(scratch: Scratch) -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+    with child_process([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         start = process_start(process.pid) or ""
         here = WorkerIdentity("here", "h", process.pid, process_space(), start, "cpu")
         register(scratch, here)

@@ -20,6 +20,7 @@ from hpotool.server import EmbeddedPostgres
 from hpotool.server.account import make_reachable, server_account
 from hpotool.server.binaries import all_binaries, find_binaries
 from hpotool.storage.database.url import DatabaseUrl
+from tests.child_processes import child_process
 from tests.postgres import open_folder
 from tests.unprivileged import IS_ROOT, as_ordinary_user, own
 
@@ -107,8 +108,8 @@ def test_what_was_committed_survives_a_power_cut(home: Path) -> None:
 def test_it_outlives_the_terminal_and_inherits_nothing(home: Path, tmp_path: Path) -> None:
     inherited = tmp_path / "inherited"
     script = f"import os; os.set_inheritable(os.open({str(inherited)!r}, os.O_CREAT | os.O_WRONLY), True); {START}"
-    command = subprocess.Popen([sys.executable, "-c", script, home], start_new_session=True)
-    assert command.wait(60) == 0
+    with child_process([sys.executable, "-c", script, home], start_new_session=True) as command:
+        assert command.wait(60) == 0
     process_id = EmbeddedPostgres(home).status().process_id
     assert process_id is not None
     assert os.getsid(process_id) != command.pid
@@ -142,7 +143,7 @@ def test_a_log_that_has_grown_is_put_aside_once(home: Path) -> None:
 def test_a_pid_file_that_names_another_living_process_is_stale(home: Path) -> None:
     server = EmbeddedPostgres(home)
     arguments = server_account().popen_arguments() if IS_ROOT else {}
-    with subprocess.Popen(["sleep", "300"], **arguments) as other:
+    with child_process(["sleep", "300"], **arguments) as other:
         pid_file = server.status().data / "postmaster.pid"
         pid_file.write_text(f"{other.pid}\n{pid_file.parent}\n1700000000\n5433\n\n127.0.0.1\n")
         assert server.status().state == "stopped"
@@ -153,7 +154,7 @@ def test_a_pid_file_that_names_another_living_process_is_stale(home: Path) -> No
 
 
 def test_a_command_killed_while_it_created_the_server_leaves_nothing_in_the_way(empty_home: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", START, empty_home], start_new_session=True) as command:
+    with child_process([sys.executable, "-c", START, empty_home], start_new_session=True) as command:
         while not list(empty_home.glob("postgres/server/data.unfinished/*")):
             assert command.poll() is None
         command.kill()

@@ -331,4 +331,4 @@ def test_a_target_is_let_go_of_however_an_export_ends(at_hand: StudyAtHand, tmp_
 
 
 def refuse(study: TrackedRun, job_id: str) -> None:
-    raise InputError("it can never be used")
+    raise InputError("it can never be used", "use another")

@@ -145,12 +145,12 @@ def test_a_new_best_is_told_at_most_once_an_hour(told: Told, hook: Webhook) -> N
     told.look(hook.address)
     finish(2.0)
     told.look(hook.address)
-    assert hook.texts == ["the best is trial 0: loss 3\nhpotool show s 0"]
+    assert hook.texts == ["the best is trial 0: loss 3\nhpotool show --study s 0"]
     told.run("UPDATE hpotool.notices SET noticed_at = noticed_at - interval '1 hour'", {})
     finish(1.0)
     for _ in range(2):
         told.look(hook.address)
-    assert hook.texts[1:] == ["the best is trial 3: loss 1\nhpotool show s 3"]
+    assert hook.texts[1:] == ["the best is trial 3: loss 1\nhpotool show --study s 3"]
 
 
 def test_a_replicate_or_a_final_training_is_no_new_best(told: Told, hook: Webhook) -> None:
@@ -162,7 +162,7 @@ def test_a_replicate_or_a_final_training_is_no_new_best(told: Told, hook: Webhoo
         told.study._storage.set_trial_system_attr(trial._trial_id, PHASE_ATTRIBUTE, mark)
         told.study.tell(trial, 0.1)
     told.look(hook.address)
-    assert hook.texts == ["the best is trial 0: loss 3\nhpotool show s 0"]
+    assert hook.texts == ["the best is trial 0: loss 3\nhpotool show --study s 0"]
 
 
 def test_a_confirmation_is_told_once_it_is_measured(told: Told, hook: Webhook) -> None:

@@ -22,6 +22,7 @@ from hpotool.worker.attempt.running_attempt import RunningAttempt
 from hpotool.worker.attempt.trial_server import TrialServer
 from hpotool.worker.process.log_file import LogFolder
 from hpotool.worker.process.process_tree import descendants
+from tests.child_processes import child_process
 
 GONE_WITHIN_S = 30.0  # five seconds after what ends them, and then what a busy machine adds
 WORKER = """
@@ -55,12 +56,11 @@ def is_gone(pid: int) -> bool:
 @pytest.fixture
 def worker(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A worker in the middle of an attempt that has processes of its own."""
-    process = subprocess.Popen([sys.executable, "-c", WORKER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    yield process
-    process.kill()
-    process.wait()
+    command = [sys.executable, "-c", WORKER, str(tmp_path)]
+    with child_process(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield process
 
 
 def whole_tree(pid: int) -> list[int]:

@@ -17,6 +17,7 @@ from hpotool.study.spec import MetricSpec, ObjectiveSpec, StudySpec
 from hpotool.worker.attempt.runner import AttemptResult, AttemptRunner
 from hpotool.worker.checkpoints.location import CheckpointLocation
 from hpotool.worker.checkpoints.store import CheckpointStore
+from tests.child_processes import child_process
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.xdist_group("torch")
@@ -101,7 +102,7 @@ def test_after_a_killed_worker(
 ) -> None:
     ending("wait")
     command = [sys.executable, "-c", WORKER, str(tmp_path), str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
+    with child_process(command, stdout=subprocess.PIPE, text=True) as worker:
         assert worker.stdout is not None
         assert worker.stdout.readline() == "waiting\n"
         worker.send_signal(signal.SIGKILL)

@@ -20,6 +20,7 @@ from hpotool.storage.open import open_storage
 from hpotool.storage.tracking.jobs import list_jobs
 from hpotool.worker.membership.side_processes import SideCommand, SideProcesses
 from tests.acceptance.command_line import wait_until
+from tests.child_processes import child_process
 
 pytest.importorskip("tensorboardX")
 LEASE = timedelta(seconds=6)
@@ -139,14 +140,8 @@ side.step()
 print(process_of(side).pid, flush=True)
 time.sleep(600)
 """
-    worker = subprocess.Popen(
-        [sys.executable, "-c", code],
-        env={**os.environ, "URL": connection.url.libpq},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert worker.stdout is not None
-    process = psutil.Process(int(worker.stdout.readline()))
-    worker.kill()
-    worker.wait()
+    environment = {**os.environ, "URL": connection.url.libpq}
+    with child_process([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout is not None
+        process = psutil.Process(int(worker.stdout.readline()))
     wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, "it is gone")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,11 @@ def test_a_commit_that_is_not_there_is_refused_with_where_it_may_be(project: Pat
 
 def test_a_patch_that_does_not_fit_is_refused(project: Path, tmp_path: Path) -> None:
     _commit(project)
-    with pytest.raises(InputError, match="cannot be applied"):
+    with pytest.raises(InputError, match="cannot be applied") as caught:
         restore_code({**_recorded(), "diff": "no patch"}, project, tmp_path / "out")
+    alone = str(caught.value.hint).partition(": ")[2].replace("FOLDER", str(tmp_path / "alone"))
+    subprocess.run(["sh", "-c", alone], cwd=project, check=True, capture_output=True)
+    assert (tmp_path / "alone" / "project" / "mine.py").exists()
 
 
 def test_without_git_the_folder_is_copied_without_its_data(project: Path, tmp_path: Path) -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,6 +43,29 @@ def test_a_reference_that_is_no_class_of_that_kind_is_an_input_error(reference: 
         load_class(reference, BaseSampler, "sampler", {})
     assert says in refused.value.message
     assert "\n" not in refused.value.message
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize("reference", ["optuna.samplers:GridSampler", "tests.unit.search.test_build:Inside.Picky"])
+def test_what_a_class_accepts_is_one_command_away(reference: str) -> None:
+    with pytest.raises(InputError, match="does not accept its arguments") as refused:
+        load_class(reference, BaseSampler, "sampler", {"nope": 1})
+    command = str(refused.value.hint).partition("python ")[2]
+    done = subprocess.run(
+        ["sh", "-c", f"{shlex.quote(sys.executable)} {command}"],
+        cwd=Path(__file__).parents[3],
+        env={**os.environ, "PAGER": "cat"},
+        capture_output=True,
+        text=True,
+    )
+    assert f"class {reference.rpartition('.')[2].rpartition(':')[2]}" in done.stdout, done.stderr
+
+
+class Inside:
+    """A sampler may be nested in another class."""
+
+    class Picky(RandomSampler):
+        """Accepts no argument of that name."""
 
 
 @given(st.text(max_size=20))

@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 
 import pytest
@@ -80,6 +81,9 @@ def test_a_size_reads_back_exactly(size: int) -> None:
     [
         (0, "0 B"),
         (1023, "1023 B"),
+        (1023 * 1024 + 1000, "1 MiB"),
+        (2**30 - 1, "1 GiB"),
+        (-2048, "-2 KiB"),
         (1024, "1 KiB"),
         (1536, "1.5 KiB"),
         (2**30, "1 GiB"),
@@ -92,6 +96,15 @@ def test_bytes_for_people(number: int, text: str) -> None:
     assert format_bytes(number) == text
 
 
+@given(st.integers(-(2**70), 2**70) | st.sampled_from([1000**n - 1 for n in range(1, 7)]))
+def test_a_size_never_reaches_the_next_unit_nor_has_an_exponent(number: int) -> None:
+    for text, step in ((format_bytes(number), 1024), (format_gigabytes(number), 1000)):
+        amount, unit = re.fullmatch(r"(-?[\d.]+) ?(\w+)", text).groups()  # type: ignore[union-attr]
+        assert abs(float(amount)) < step or unit in ("GiB", "TB")
+        factor = step ** ["B", "K", "M", "G", "T"].index(unit if unit == "B" else unit[0])
+        assert float(amount) * factor == pytest.approx(number, rel=5.1e-3)
+
+
 @given(st.integers(0, 2**60))
 def test_bytes_for_people_are_right_to_four_digits(number: int) -> None:
     amount, unit = format_bytes(number).split()
@@ -101,7 +114,19 @@ def test_bytes_for_people_are_right_to_four_digits(number: int) -> None:
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(0, "0B"), (999, "999B"), (10**10, "10GB"), (16 << 30, "17.2GB"), (5 * 10**8, "500MB"), (2 * 10**12, "2TB")],
+    [
+        (0, "0B"),
+        (999, "999B"),
+        (999_499, "999KB"),
+        (999_500, "1MB"),
+        (999_999_999, "1GB"),
+        (10**10, "10GB"),
+        (16 << 30, "17.2GB"),
+        (5 * 10**8, "500MB"),
+        (2 * 10**12, "2TB"),
+        (1234 * 10**12, "1234TB"),
+        (-999_999_999, "-1GB"),
+    ],
 )
 def test_memory_is_said_in_the_units_in_which_a_study_file_asks_for_it(number: int, text: str) -> None:
     assert format_gigabytes(number) == text

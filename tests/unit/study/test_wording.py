@@ -11,6 +11,7 @@ from hpotool.study.wording import (
     format_amount,
     format_clock,
     format_elapsed,
+    format_limit,
     format_local,
     format_when,
     plain_cell,
@@ -76,6 +77,27 @@ def test_one_is_singular() -> None:
 @pytest.mark.parametrize(("seconds", "rounded"), [(59.7, 60), (151, 180), (7201, 7200), (100_000, 100_800)])
 def test_an_estimate_is_no_more_precise_than_it_can_be(seconds: float, rounded: float) -> None:
     assert round_estimate(seconds) == rounded
+
+
+ODD = [0.0, -0.0, 1e-320, 9.949999, 9.95, 59.96, 99.96, 599.6, 7199.6, 86399.6, 99_999.96, 999_999.6, 1e15, 1e308]
+FORMATTERS = (format_elapsed, format_amount, format_limit, plain_cell, round_estimate)
+
+
+@pytest.mark.parametrize("number", [*ODD, *(-one for one in ODD), math.inf, -math.inf, math.nan], ids=str)
+def test_any_number_is_written_and_none_with_more_of_a_unit_than_the_next_one_is(number: float) -> None:
+    for write in FORMATTERS:
+        assert str(write(number))  # type: ignore[operator]
+    parts = [(float(amount), unit) for amount, unit in re.findall(r"([\d.]+) (\w+)", format_elapsed(number))]
+    most = {"s": 100, "min": 120, "h": 24, "d": math.inf}
+    assert all(amount < most[unit] for amount, unit in parts)
+    assert all(amount < 60 for amount, unit in parts[1:])
+
+
+@given(st.floats(-1e14, 1e14))
+def test_no_amount_of_a_common_size_has_an_exponent(number: float) -> None:
+    if abs(number) >= 1e-4 or number == 0:
+        assert "e" not in format_amount(number)
+        assert "e" not in plain_cell(number)
 
 
 UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}

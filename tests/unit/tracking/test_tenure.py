@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from hpotool.tracking.tenure import leaving_on_signals
+from tests.child_processes import child_process
 
 WAITS = """
 import sys, time
@@ -28,7 +29,7 @@ time.sleep(600)
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_first_signal_asks_and_the_second_one_ends(number: signal.Signals) -> None:
-    with subprocess.Popen([sys.executable, "-c", WAITS], stdout=subprocess.PIPE, text=True) as process:
+    with child_process([sys.executable, "-c", WAITS], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)
@@ -54,10 +55,7 @@ def test_a_process_whose_parent_is_not_there_ends_at_once() -> None:
 
 
 def test_a_process_beside_a_worker_lets_trials_go_first() -> None:
-    process = subprocess.Popen([sys.executable, "-c", CHILD, str(os.getpid())], stdout=subprocess.PIPE, text=True)
-    try:
+    command = [sys.executable, "-c", CHILD, str(os.getpid())]
+    with child_process(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert int(process.stdout.readline()) > 0 or os.nice(0) > 9
-    finally:
-        process.kill()
-        process.wait()

@@ -137,7 +137,7 @@ def _ways_out(old: Side, new: Side, verdict: Verdict) -> Iterator[str]:
         yield "measure both several times in one study:"
         for side in (side for side in (old, new) if side.params):
             point = [f"{name}={_written(value)}" for name, value in side.params.items()]
-            yield f"  {paste('enqueue', '--study', new.name, *point)}"
+            yield f"  {paste('enqueue', '--study', new.name, '--', *point)}"
         return
     words = ["confirm", "--study", new.name, "--top", "3", "--from-study", old.name]
     is_measured = verdict.old is not None and verdict.old.is_confirmed and verdict.old.where == new.name

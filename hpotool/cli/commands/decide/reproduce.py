@@ -54,7 +54,8 @@ def reproduce(
         return _run(_read_lock(run), format, anyway=anyway)
     if trial is None:
         raise InputError(
-            "reproduce needs the number of a trial", paste("reproduce", *([study] if study else []), "7")
+            "reproduce needs the number of a trial",
+            paste("reproduce", *(["--study", study] if study else []), "7"),
         )
     if not code.exists():
         raise InputError(f"--code: there is nothing at {code}", f"paths are relative to {Path.cwd()}")

@@ -104,7 +104,7 @@ def _spec(file: Path | None, flags: dict[str, Any], assignments: list[str]) -> S
     if any(flags.values()):
         raise InputError(
             f"give either a study file or flags, not both: {file} and more",
-            f"to override the file: {paste('create-study', str(file))} --set KEY=VALUE",
+            f"to override the file: {paste('create-study', '--set', 'KEY=VALUE', '--', str(file))}",
         )
     return read_study(file, assignments)
 

@@ -137,7 +137,8 @@ def _best_points(connection: Connection, name: str, source: str, top: int) -> li
 
     if source == name:
         raise InputError(
-            f"--from-study names {name!r} itself", f"to measure its best again: {paste('confirm', name)}"
+            f"--from-study names {name!r} itself",
+            f"to measure its best again: {paste('confirm', '--study', name)}",
         )
     target = load_study(connection, name)
     space = known_space(connection, target._study_id)

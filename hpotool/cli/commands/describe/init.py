@@ -96,8 +96,8 @@ def _write_example(name: str, output: Path | None) -> None:
     write_new_files(files)
     study, *_ = files
     say(f"wrote {', '.join(map(str, files))}")
-    say(f"next: {paste('check', str(study))}")
-    say(f"then: {paste('create-study', str(study))}")
+    say(f"next: {paste('check', '--', str(study))}")
+    say(f"then: {paste('create-study', '--', str(study))}")
     sys.stdout.write(f"{study}\n")
 
 
@@ -130,7 +130,7 @@ def _text_of_study(name: str, storage: str | None) -> tuple[str, str]:
     try:
         check_study_name(found)
     except ValueError as error:
-        raise InputError(str(error), paste("rename", found, "NEW_NAME")) from None
+        raise InputError(str(error), paste("rename", "--", found, "NEW_NAME")) from None
     ensure_schema(connection.url)
     settings = read_settings(connection.run, find_study_id(connection, found))
     if settings is not None and settings.spec is not None:
@@ -159,5 +159,5 @@ def _say_what_next(path: Path, text: str) -> None:
     except StudyFileError as error:
         for problem in error.problems:
             say(f"to fix: {problem}")
-    say(f"next: review the file, then: {paste('check', str(path))}")
-    say(f"then: {paste('create-study', str(path))}")
+    say(f"next: review the file, then: {paste('check', '--', str(path))}")
+    say(f"then: {paste('create-study', '--', str(path))}")

@@ -144,10 +144,10 @@ def _study_of_pool(connection: Connection, pool: str, study: str | None) -> str:
 
     places = list_places(connection.run, 0.0, pool=pool)
     if not places:
-        raise NotFoundError(f"no study is in pool {pool!r}", f"hpotool share STUDY --pool {pool}")
+        raise NotFoundError(f"no study is in pool {pool!r}", paste("share", "STUDY", "--pool", pool))
     if study in [place.study for place in places]:
         return str(study)
-    refuse_study_beside_pool(study, f"study {study!r} is not in pool {pool!r}", f"hpotool pools {pool}")
+    refuse_study_beside_pool(study, f"study {study!r} is not in pool {pool!r}", paste("pools", "--", pool))
     return min(places, key=lambda place: place.closed_because in ("done", "stopped", "draining")).study
 
 

@@ -97,7 +97,8 @@ def drill(
         return exit_code_of_signal(heard[0])
     _show(report, format)
     if keep:
-        say(f"kept: study {report.study}, logs in {folder}; {paste('delete', report.study)} deletes the study")
+        way = paste("delete", "--", report.study)
+        say(f"kept: study {report.study}, logs in {folder}; {way} deletes the study")
     elif not report.passed:
         say(f"{paste('drill', *_again(plan))} repeats the attacks and keeps study and logs")
     return EXIT_DONE if report.passed else EXIT_FAILED

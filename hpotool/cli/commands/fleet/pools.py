@@ -110,7 +110,7 @@ def _change(connection: Connection, name: str, changes: Mapping[str, str]) -> No
     for difference in differences(before, after):
         say(difference.sentence)
     if after.pool is None and (after.priority, after.weight, after.preempt) != (0, 1.0, False):
-        say(f"the study is in no pool; to put it into one: {paste('share', name)} --pool NAME")
+        say(f"the study is in no pool; to put it into one: {paste('share', '--study', name, '--pool', 'NAME')}")
 
 
 def _draw(places: Sequence[Place], workers: Sequence[PoolWorkers]) -> RenderableType:

@@ -10,7 +10,8 @@ from hpotool.errors import paste
 def archive(study: StudyOption = None, storage: StorageOption = None) -> None:
     """Hide a study from `hpotool studies`, without changing it."""
     name, changed = _set(study, storage, archived=True)
-    say(f"{name} is archived; to undo: {paste('unarchive', name)}" if changed else f"{name} is already archived")
+    undo = paste("unarchive", "--study", name)
+    say(f"{name} is archived; to undo: {undo}" if changed else f"{name} is already archived")
 
 
 def unarchive(study: StudyOption = None, storage: StorageOption = None) -> None:

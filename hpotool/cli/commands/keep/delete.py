@@ -40,10 +40,10 @@ def delete(
     contents = read_contents(connection, study_id)
     logs = _logs(name, contents)
     if not force:
-        refuse_while_workers_live(connection, study_id, name, paste("delete", name, "--force"))
+        refuse_while_workers_live(connection, study_id, name, paste("delete", "--force", "--", name))
     if not yes and not sys.stdin.isatty():
         raise InputError(
-            "nothing was deleted: without a terminal, nobody can confirm it", paste("delete", name, "--yes")
+            "nothing was deleted: without a terminal, nobody can confirm it", paste("delete", "--yes", "--", name)
         )
     say(_what_goes(name, contents, logs))
     if not yes and not typer.confirm("delete it?", err=True):
@@ -68,7 +68,9 @@ def refuse_while_workers_live(connection: Connection, study_id: int, name: str, 
         return
     hosts = ", ".join(sorted({worker.host for worker in alive}))
     count = count_of(len(alive), "worker is", "workers are")
-    raise InputError(f"{count} alive in study {name!r}, on {hosts}", f"{paste('drain', name)}; or {way_out}")
+    raise InputError(
+        f"{count} alive in study {name!r}, on {hosts}", f"{paste('drain', '--study', name)}; or {way_out}"
+    )
 
 
 def _logs(name: str, contents: Contents) -> list[Leftover]:

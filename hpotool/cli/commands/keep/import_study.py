@@ -78,7 +78,7 @@ def _read(source: str, names: list[str], metrics: list[str]) -> list[SourceStudy
         return [read_csv_study(source, names, metrics)]
     if metrics:
         raise InputError(
-            "--metric is only for CSV files; an Optuna storage records what was optimized", paste("import", source)
+            "--metric is only for CSV files; an Optuna storage records what was optimized", "leave --metric out"
         )
     found = read_optuna_studies(source, names)
     if not found:

@@ -36,7 +36,7 @@ def rename(
     connection = connect(storage)
     study_id, old = identify_study(connection, study)
     if name == old:
-        raise InputError(f"the study is already named {old!r}", paste("rename", old, "NEW_NAME"))
+        raise InputError(f"the study is already named {old!r}", paste("rename", "--", old, "NEW_NAME"))
     ensure_schema(connection.url)
     refuse_while_workers_live(connection, study_id, old, "wait until they have left")
     rename_study(connection, old, name, current_actor())
@@ -57,7 +57,7 @@ def check_new_name(name: str, command: str, study: str) -> None:
     try:
         check_study_name(name)
     except ValueError as error:
-        raise InputError(str(error), paste(command, study, "NEW_NAME")) from None
+        raise InputError(str(error), paste(command, "--", study, "NEW_NAME")) from None
 
 
 def _move_folders(old: str, name: str) -> list[Path]:

@@ -73,7 +73,7 @@ def _only(found: BestTrials, study: Study, connection: Connection, where: str, c
     from hpotool.storage.control.studies import list_attempts
 
     if len(study.directions) > 1:
-        hint = paste("trials", study.study_name, "--where", where)
+        hint = paste("trials", "--study", study.study_name, "--where", where)
         raise InputError("--where needs a study with one metric: a part of the trials has another front", hint)
     records = list_trials(study, list_attempts(connection, study.study_name))
     chosen = select_trials(records, Selection(where=read_conditions(where)), "", is_maximized=False)

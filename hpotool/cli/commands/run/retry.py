@@ -87,7 +87,7 @@ def _find(connection: Connection, name: str, conditions: list[Condition]) -> lis
     if not found:
         such = " and".join(f" with {one.name}{one.sign}{one.text}" for one in conditions)
         raise NotFoundError(
-            f"study {name!r} has no failed trial{such} to retry", paste("trials", name, "--failed")
+            f"study {name!r} has no failed trial{such} to retry", paste("trials", "--study", name, "--failed")
         )
     return found
 

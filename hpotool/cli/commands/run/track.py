@@ -76,9 +76,9 @@ def track(
         _show_status(connection, study_id, format)
         return EXIT_DONE
     if to is None:
-        raise InputError("no tracker was given", f"{paste('track', name)} --to mlflow")
+        raise InputError("no tracker was given", paste("track", "--study", name, "--to", "mlflow"))
     if experiment is not None and to is not Tracker.MLFLOW:
-        raise InputError("--experiment is for mlflow only", paste("track", name, "--to", to.value))
+        raise InputError("--experiment is for mlflow only", paste("track", "--study", name, "--to", to.value))
     if parent is not None:
         end_with_parent(parent)
     until = "sent" if once else "told" if follow else "over"
@@ -146,7 +146,7 @@ def _say_end(sent: Sent, name: str, to: Tracker, words: list[str], *, is_person:
             say(trials)
             return EXIT_FAILED if sent.refused else EXIT_DONE
         case "told":
-            say(f"{trials}; continue with: {paste('track', name, *words)}")
+            say(f"{trials}; continue with: {paste('track', '--study', name, *words)}")
             return EXIT_INTERRUPTED if is_person else EXIT_DONE
         case "taken":
             say(f"{trials}; another process continues")

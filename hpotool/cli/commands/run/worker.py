@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpotool.cli.options import PoolOption, StorageOption, StudyOption, read_duration, refuse_study_beside_pool
-from hpotool.errors import InputError
+from hpotool.errors import InputError, paste
 
 if TYPE_CHECKING:
     from hpotool.storage.database.url import DatabaseUrl
@@ -173,7 +173,7 @@ def _work(study: str | None, storage: str | None, options: _Options, label: str)
         raise InputError("--stay is for workers of a pool", "hpotool worker --pool NAME --stay")
     if options.pool is not None:
         problem = "a worker serves one study, or with --pool all of a pool"
-        refuse_study_beside_pool(study, problem, f"hpotool worker --pool {options.pool}")
+        refuse_study_beside_pool(study, problem, paste("worker", "--pool", options.pool))
         check_pool_name(options.pool)
     set_up_logging(options.log_format.value, label)
     stop_grace = read_duration("--grace", options.grace)

@@ -94,7 +94,12 @@ def _fill_text(text: str, values: Mapping[str, Any], known: Sequence[str]) -> st
             continue
         if name not in values:
             raise (
-                AbsentError(name) if name in known else InputError(f"{{{name}}} is not a parameter of this trial")
+                AbsentError(name)
+                if name in known
+                else InputError(
+                    f"{{{name}}} is not a parameter of this trial",
+                    f"write {{{{{name}}}}} for the braces themselves; parameters: {', '.join(known) or 'none'}",
+                )
             )
         filled += _spell_formatted(values[name], form) if form else spell(values[name])
     return filled

@@ -228,6 +228,13 @@ def test_the_data_name_where_the_values_come_from() -> None:
     assert data["interval"] == [-2.0, -0.5]
 
 
+@pytest.mark.parametrize(
+    ("confidence", "said"), [(0.95, "95%"), (0.29, "29%"), (0.995, "99.5%"), (0.999, "99.9%")]
+)
+def test_a_confidence_below_one_is_never_said_as_certainty(confidence: float, said: str) -> None:
+    assert f"] at {said}" in judge(OLD, measured(0.30, 0.31, 0.29), sign=1.0, confidence=confidence).sentence
+
+
 def test_a_sentence_has_both_means_their_counts_and_the_interval() -> None:
     found = judge(OLD, measured(0.30, 0.31, 0.29, 0.30), sign=1.0, confidence=0.9)
     assert re.fullmatch(

@@ -11,11 +11,12 @@ import pytest
 
 from hpotool.analysis.confirmation.answer import ConfirmationAnswer, answer
 from hpotool.analysis.confirmation.data import answer_data
-from hpotool.analysis.confirmation.sentence import luckiest, say_answer, say_probability
+from hpotool.analysis.confirmation.sentence import luckiest, say_answer
 from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.confirmation.rounds import Replicate
 from hpotool.study.phase import Reevaluation
 from hpotool.study.rules.replicates import Measurement
+from hpotool.study.wording import say_probability
 
 LUCKY = Point("trial 7", {"lr": 0.1}, 7, found={"accuracy": 0.99})
 SOLID = Point("trial 3", {"lr": 0.2}, 3, found={"accuracy": 0.95})

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpotool.analysis.confirmation.answer import ConfirmationAnswer, ConfirmedPoint, answer
-from hpotool.analysis.confirmation.sentence import luckiest, say_answer, say_mean, say_number, say_probability
+from hpotool.analysis.confirmation.sentence import luckiest, say_answer, say_mean, say_number
 from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.confirmation.rounds import Replicate
 from hpotool.study.phase import Reevaluation
 from hpotool.study.rules.replicates import Measurement
+from hpotool.study.wording import say_probability
 from tests.examples import examples
 from tests.unit.analysis.confirmation.answers import NamedPoint, confirmed, point
 

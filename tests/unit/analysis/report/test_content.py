@@ -198,7 +198,7 @@ def test_every_point_that_was_measured_again_is_told_with_the_answer() -> None:
     assert [row[0] for row in grid.rows] == ["trial 1", "trial 0"]
     assert dict(zip(grid.columns, grid.rows[0], strict=True)) == {
         "point": "trial 1",
-        "probability": "1.00",
+        "probability": "above 0.99",
         "loss": "0.3067 ± 0.0033",
         "loss in the search": "0.3",
         "replicates": "3",
@@ -276,9 +276,9 @@ def test_a_study_of_any_name_has_a_report_whose_commands_can_be_pasted(name: str
     add(study, [0.1], {"drop": 0.5, "booster": "dart"})
     blocks = list_blocks([facts(study, file={"study": name})], WRITTEN)
     commands = next(block.text for block in blocks if isinstance(block, Code)).splitlines()
+    assert all(line.startswith("hpotool ") for line in commands)
     if "\n" not in name:
-        assert all(shlex.split(line, comments=True)[0] == "hpotool" for line in commands)
-        assert name in shlex.split(commands[0])
+        assert name in [word.removeprefix("--study=") for word in shlex.split(commands[0])]
         assert f"study={name}-again" in shlex.split(commands[1], comments=True)
         assert shlex.split(commands[2])[-2:] == ["drop=0.5", "booster=dart"]
     render_html(name, blocks)

@@ -136,7 +136,7 @@ def test_a_wide_screen_is_used() -> None:
 
 def test_nobody_works_says_how_to_start_and_why_the_last_ones_left() -> None:
     for text in ("\n".join(drawn(FORSAKEN, 80, 24)), _status(FORSAKEN)):
-        assert "no workers; to start one: hpotool worker lightgbm" in text
+        assert "no workers; to start one: hpotool worker --study lightgbm" in text
         assert "w left 3.0 s ago: breaker: x" in text
 
 

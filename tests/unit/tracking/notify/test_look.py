@@ -38,7 +38,10 @@ def test_done_is_told_once_for_each_budget() -> None:
     assert told("done", facts()) is None
     first = told("done", facts({"state": "done", "reason": "10 of 10 trials are finished"}))
     assert first is not None
-    assert first.body == "10 of 10 trials are finished\nthe best is trial 7: loss 0.123457\nhpotool best digits"
+    assert (
+        first.body
+        == "10 of 10 trials are finished\nthe best is trial 7: loss 0.123457\nhpotool best --study digits"
+    )
     more = told("done", facts({"state": "done", "reason": "20 of 20 trials are finished", "budget_trials": 20}))
     wall = told("done", facts({"state": "done", "reason": "budget.wall: 1h of wall time used, of 1h"}))
     assert more is not None
@@ -50,7 +53,7 @@ def test_done_waits_for_what_still_runs_and_needs_no_best() -> None:
     assert told("done", facts({"state": "done", "running": 1})) is None
     without = told("done", facts({"state": "done", "reason": "r"}, best=None))
     assert without is not None
-    assert without.body == "r\nhpotool best digits"
+    assert without.body == "r\nhpotool best --study digits"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +85,7 @@ def test_nobody_works_says_why_and_is_told_once_for_each_time() -> None:
     assert silent.body.splitlines() == [
         "the last worker fell silent",
         "3 of 10 trials are finished",
-        "hpotool worker digits",
+        "hpotool worker --study digits",
     ]
     assert left.key != silent.key
 
@@ -119,7 +122,7 @@ def test_a_new_best_is_told_once_and_not_at_the_start() -> None:
     found = told("best", facts())
     assert found is not None
     assert (found.key, found.not_within) == ("7", timedelta(hours=1))
-    assert found.body == "the best is trial 7: loss 0.123457\nhpotool show digits 7"
+    assert found.body == "the best is trial 7: loss 0.123457\nhpotool show --study digits 7"
 
 
 def test_what_is_an_event_of_the_log_is_not_noticed_here() -> None:
@@ -150,8 +153,8 @@ def test_an_answer_is_told_once_all_of_it_was_measured() -> None:
     found = told("confirmed", facts(confirmation=confirmation(*CLEAR, ("trial 2", 9.02))))
     assert found is not None
     assert found.key == "5"
-    assert re.match(r"trial 1 is best with probability (0\.9\d|1\.00) \(3 seeds\)\ntrial 2 is", found.body)
-    assert found.body.endswith("hpotool best digits")
+    assert re.match(r"trial 1 is best with probability (0\.9\d|above 0\.99) \(3 seeds\)\ntrial 2 is", found.body)
+    assert found.body.endswith("hpotool best --study digits")
     more = told("confirmed", facts(confirmation=confirmation(*CLEAR, ("trial 2", 9.02), ("trial 1", 1.0))))
     assert more is not None
     assert more.key != found.key

@@ -14,6 +14,7 @@ from hpotool.worker.membership.identity import (
     is_provably_gone,
     process_start,
 )
+from tests.child_processes import child_process
 
 
 def test_this_worker_is_here_and_every_call_is_another_one() -> None:
@@ -25,7 +26,7 @@ def test_this_worker_is_here_and_every_call_is_another_one() -> None:
 
 
 def test_a_process_that_ended_is_gone_and_a_zombie_too() -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+    with child_process([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         worker = replace(identify_worker("cpu"), pid=child.pid, process_start=process_start(child.pid) or "")
         assert not is_provably_gone(worker)
         child.kill()
@@ -62,7 +63,7 @@ def test_a_process_that_proc_hides_is_not_taken_for_ended(tmp_path: Path, monkey
     """As /proc with hidepid=2 hides those of other users."""
     (tmp_path / "self").mkdir()
     (tmp_path / "self/stat").touch()
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+    with child_process([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         start = process_start(child.pid) or ""
         monkeypatch.setattr(identity, "_PROC", tmp_path)
         assert not identity.has_ended(child.pid, start)
@@ -81,6 +82,6 @@ def test_without_proc_a_start_is_told_by_the_system(tmp_path: Path, monkeypatch:
     assert float(worker.process_start) > 0
     assert not is_provably_gone(worker)
     assert is_provably_gone(replace(worker, process_start="1.00"))
-    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+    with child_process([sys.executable, "-c", ""]) as child:
         start = process_start(child.pid) or "1.00"
     assert identity.has_ended(child.pid, start)

@@ -13,6 +13,7 @@ from hpotool.worker.process.process_tree import (
     proportional_memory,
     resident_memory,
 )
+from tests.child_processes import child_process
 
 PARENT = (
     "import subprocess, sys\n"
@@ -27,7 +28,7 @@ PARENT = (
 
 def test_what_is_below_a_process_is_found_measured_and_killed() -> None:
     command = [sys.executable, "-c", PARENT]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+    with child_process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         assert descendants(parent.pid) == [child]
@@ -42,14 +43,14 @@ def test_what_is_below_a_process_is_found_measured_and_killed() -> None:
 
 
 def test_a_process_that_is_gone_is_not_identified() -> None:
-    with subprocess.Popen([sys.executable, "-c", "pass"]) as child:
+    with child_process([sys.executable, "-c", "pass"]) as child:
         child.wait()
     assert identify([child.pid]) == frozenset()
 
 
 def test_without_proc_descendants_and_memory_are_told_by_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
     command = [sys.executable, "-c", PARENT]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+    with child_process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         monkeypatch.setattr(process_tree.sys, "platform", "darwin")

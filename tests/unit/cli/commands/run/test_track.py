@@ -25,13 +25,17 @@ from hpotool.tracking.exporter import Sent
             Sent(7, (), "told"),
             True,
             EXIT_INTERRUPTED,
-            ["7 trials sent to mlflow; continue with: hpotool track 'my study' --to mlflow --address http://x"],
+            [
+                "7 trials sent to mlflow; continue with: hpotool track --study 'my study' --to mlflow --address http://x"
+            ],
         ),
         (
             Sent(7, (), "told"),
             False,
             EXIT_DONE,
-            ["7 trials sent to mlflow; continue with: hpotool track 'my study' --to mlflow --address http://x"],
+            [
+                "7 trials sent to mlflow; continue with: hpotool track --study 'my study' --to mlflow --address http://x"
+            ],
         ),
         (Sent(7, (), "taken"), False, EXIT_DONE, ["7 trials sent to mlflow; another process continues"]),
         (Sent(7, (), "deleted"), False, EXIT_FAILED, ["7 trials sent to mlflow; the study no longer exists"]),
