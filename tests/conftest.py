@@ -18,6 +18,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from hypothesis.internal.conjecture import providers
 
 from tests.postgres import (
     OPTUNA_TEMPLATE,
@@ -35,7 +36,11 @@ _ALIVE = pytest.StashKey()
 # The same examples in each run, so that what passes here passes elsewhere; `make test-properties` draws others.
 hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("search", deadline=None, max_examples=1_000)
-hypothesis.settings.load_profile(os.environ.get("HPOTOOL_TEST_EXAMPLES", "same"))
+_EXAMPLES = os.environ.get("HPOTOOL_TEST_EXAMPLES", "same")
+hypothesis.settings.load_profile(_EXAMPLES)
+if _EXAMPLES == "same" and hasattr(providers, "_get_local_constants"):
+    # It also draws the constants of every module imported so far, which depend on the tests that run beside it.
+    providers._get_local_constants = lambda: providers._local_constants
 
 
 def pytest_configure(config: pytest.Config) -> None:
