@@ -19,6 +19,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from hypothesis.internal.conjecture import providers
 
 from tests.examples import AMOUNT, examples
 from tests.postgres import (
@@ -39,6 +40,9 @@ hypothesis.settings.register_profile(
     AMOUNT, deadline=None, derandomize=AMOUNT != "search", max_examples=examples(100)
 )
 hypothesis.settings.load_profile(AMOUNT)
+if AMOUNT != "search" and hasattr(providers, "_get_local_constants"):
+    # It also draws the constants of every module imported so far, which depend on the tests that run beside it.
+    providers._get_local_constants = lambda: providers._local_constants
 
 # Collecting makes a million objects that stay; looking through them again and again took a fifth of the CPU time.
 gc.disable()

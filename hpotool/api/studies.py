@@ -20,7 +20,8 @@ from hpotool.storage.control.creation import create_or_resume, read_spec_if_any
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.optuna.postgres import PostgresStorage
 from hpotool.study.file.reader import read_document
-from hpotool.study.yaml.document import Place, Problems, assign, from_plain, parse_yaml
+from hpotool.study.yaml.assignments import assign
+from hpotool.study.yaml.document import Place, Problems, from_plain, parse_yaml
 from hpotool.user_files import read_text_file
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import Any
 
 HPOTOOL = Path(sys.executable).with_name("hpotool")
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 90.0  # how long anything may take; a condition that holds is noticed at once
+PATIENCE_S = 200.0  # how long anything may take; a condition that holds is noticed at once
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 from hpotool.errors import StudyFileError
 from hpotool.study.file.reader import read_document
 from hpotool.study.spec import StudySpec
+from hpotool.study.yaml.assignments import override
 from hpotool.study.yaml.document import (
     Entry,
     Node,
@@ -21,7 +22,6 @@ from hpotool.study.yaml.document import (
     Problems,
     did_you_mean,
     from_plain,
-    override,
     parse_scalar,
     parse_yaml,
 )

@@ -28,7 +28,8 @@ from hpotool.study.spec import (
     StudySpec,
     TierSpec,
 )
-from hpotool.study.yaml.document import Node, Place, Problems, from_plain, override, parse_yaml
+from hpotool.study.yaml.assignments import override
+from hpotool.study.yaml.document import Node, Place, Problems, from_plain, parse_yaml
 from hpotool.study.yaml.places import child
 
 

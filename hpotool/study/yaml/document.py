@@ -1,7 +1,7 @@
 """A document: data that remembers where each of its parts was written, so that every problem can name its place.
 
-It is created from YAML, plain data or flags, and overrides (``--set``) change it before it is read. Scalars follow
-YAML 1.2: ``1e-3`` is a number, and ``no``, ``on`` and ``1:30`` are text.
+It is created from YAML, plain data or flags; ``--set`` can change it before it is read. Scalars follow YAML 1.2:
+``1e-3`` is a number, and ``no``, ``on`` and ``1:30`` are text.
 """
 
 from __future__ import annotations
@@ -337,55 +337,32 @@ def _short_tag(tag: str) -> str:
 
 
 def from_plain(data: object, place: Place) -> Node:
-    """A document of plain data, with ``place`` as the place of all its parts."""
+    """A document of plain data, with ``place`` as the place of all its parts.
+
+    Raises:
+        StudyFileError: a text has a character that no database can store.
+        TypeError: there is something else than texts, numbers, lists and mappings.
+    """
     if isinstance(data, Mapping):
-        return Node(place, {str(key): Entry(place, from_plain(value, place)) for key, value in data.items()})
+        return Node(
+            place,
+            {
+                _storable_text(str(key), place): Entry(place, from_plain(value, place))
+                for key, value in data.items()
+            },
+        )
     if isinstance(data, (list, tuple)):
         return Node(place, [from_plain(item, place) for item in data])
-    if data is None or isinstance(data, (bool, int, float, str)):
+    if isinstance(data, str):
+        return Node(place, _storable_text(data, place))
+    if data is None or isinstance(data, (bool, int, float)):
         return Node(place, data)
     raise TypeError(f"a document cannot contain {type(data).__name__}")
 
 
-def override(document: Node, assignments: Sequence[str], problems: Problems, typed: Place | None = None) -> Node:
-    """``document`` with ``key.key=value`` assignments applied, the last one winning; ``typed`` is their place."""
-    for assignment in assignments:
-        place, (path, equals, text) = typed or Place(f"--set {assignment}"), assignment.partition("=")
-        if not equals or not path.strip(". "):
-            problems.add(place, "this sets nothing; write key=value, like budget.trials=400")
-            continue
-        try:
-            value = parse_yaml(text, None).plain() if text.strip() else None
-        except StudyFileError as error:
-            problems.add(place, f"the value cannot be read: {error.problems[0].message}")
-            continue
-        document = assign(document, path.strip(), from_plain(value, place), problems)
-    return document
-
-
-def assign(node: Node, path: str, value: Node, problems: Problems) -> Node:
-    """``node`` with ``value`` set at the ``key.key`` of ``path``."""
-    content = node.content
-    if content is None:
-        content = {}
-    if isinstance(content, str):  # the short form: `sampler: tpe` means `sampler: {name: tpe}`
-        content = {"name": Entry(node.place, node)}
-    if not isinstance(content, dict):
-        problems.add(value.place, f"the value before .{path} has no keys; set the whole value")
-        return node
-    key, rest = _first_key(path, content)
-    if rest:
-        inner = content[key].value if key in content else Node(value.place, None)
-        value = assign(inner, rest, value, problems)
-    entry = Entry(content[key].key_place if key in content else value.place, value)
-    return Node(node.place, {**content, key: entry})
-
-
-def _first_key(path: str, content: dict[str, Entry]) -> tuple[str, str]:
-    """The first key of ``path`` and the rest; an existing name that contains dots is recognized."""
-    parts = path.split(".")
-    for length in range(len(parts), 0, -1):
-        key = ".".join(parts[:length])
-        if key in content:
-            return key, ".".join(parts[length:])
-    return parts[0], ".".join(parts[1:])
+def _storable_text(text: str, place: Place) -> str:
+    try:
+        return join_escapes(text)
+    except UnicodeError:
+        said = f"the text {text!r} has a character that no database can store; remove it"
+        raise StudyFileError([Problem(said, place.file, place.line, place.column)]) from None

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from hpotool.errors import StudyFileError
 from hpotool.study.file.reader import read_study_data, read_study_file
 from hpotool.study.file.resolved import spec_hash, to_document
 from hpotool.study.spec import (
@@ -28,11 +29,13 @@ from hpotool.study.spec import (
 from hpotool.study.units import format_duration, format_size, parse_duration, parse_size
 from hpotool.study.yaml.document import format_yaml, parse_yaml
 
+# What no database can store, NUL and halves of a character, is in no study.
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
 NAMES = st.from_regex(r"[a-z][a-z0-9_.]{0,8}", fullmatch=True)
 FINITE = st.floats(-1e9, 1e9)
 POSITIVE = st.floats(1e-3, 1e6)
 COUNT = st.integers(1, 10**6)
-SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-(10**9), 10**9), FINITE, st.text(max_size=5))
+SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-(10**9), 10**9), FINITE, TEXTS)
 DURATIONS = st.timedeltas(timedelta(microseconds=1), timedelta(days=1000))
 SIZES = st.integers(1, 2**50)
 
@@ -82,7 +85,7 @@ def specs(draw: st.DrawFn) -> StudySpec:
             stall=draw(optional | DURATIONS),
             max_memory=draw(optional | SIZES),
             isolation=draw(st.sampled_from(["process", "none"])),
-            environment=draw(st.dictionaries(st.just("DATA"), st.text(min_size=1, max_size=5))),
+            environment=draw(st.dictionaries(st.just("DATA"), TEXTS.filter(bool))),
         ),
         metrics=metrics,
         search_space=tuple(space),
@@ -125,6 +128,29 @@ def test_a_study_survives_being_written_as_a_study_file(spec: StudySpec) -> None
     again = read_study_file(text)
     assert again == spec
     assert spec_hash(again) == spec_hash(spec)
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0b", "\ud800"], ids=ascii)
+@pytest.mark.parametrize("key", ["environment", "environment's name", "choice", "warm_start", "tags", "note"])
+def test_a_text_that_no_database_can_store_is_refused_as_data_and_as_a_file(key: str, text: str) -> None:
+    more: dict[str, Any] = {
+        "environment": {"objective": {"python": "m:f", "environment": {"A": text}}},
+        "environment's name": {"objective": {"python": "m:f", "environment": {text: "a"}}},
+        "choice": {"search_space": {"x": {"choice": [text]}}},
+        "warm_start": {"warm_start": [{"x": text}]},
+        "tags": {"tags": {"a": text}},
+        "note": {"note": text},
+    }
+    data = {"study": "s", "objective": {"python": "m:f"}, "metrics": {"loss": "minimize"}, **more[key]}
+    with pytest.raises(StudyFileError, match="no database can store"):
+        read_study_data(data)
+    with pytest.raises(StudyFileError):
+        read_study_file(json.dumps(data))
+
+
+def test_halves_of_a_character_are_joined() -> None:
+    data = {"study": "s", "objective": {"python": "m:f"}, "metrics": {"loss": "minimize"}}
+    assert read_study_data({**data, "tags": {"a": "\ud83d\ude00"}}).tags == {"a": "\U0001f600"}
 
 
 @pytest.mark.parametrize(
