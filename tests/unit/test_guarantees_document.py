@@ -12,12 +12,21 @@ PAGES = {name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("guarante
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_test_that_is_named_exists(page: str) -> None:
-    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
-    named = set(re.findall(r"`(test_\w+)`", PAGES[page]))
+def test_every_test_that_is_named_is_in_the_file_that_is_named_next(page: str) -> None:
+    named, found, text = set[str](), set[str](), PAGES[page]
+    waiting = set[str]()
+    for name, label, link in re.findall(r"`(test_\w+)`|\[([^\]]*)\]\((\.\./tests/[^)#]+\.py)\)", text):
+        if name:
+            named.add(name)
+            waiting.add(name)
+            continue
+        assert Path(link).name == label or not label.endswith(".py"), f"{label} leads to {link}"
+        tests = (ROOT / "docs" / link).read_text()
+        found |= {name for name in waiting if f"def {name}(" in tests}
+        waiting.clear()
 
     assert len(named) > (8 if page == "guarantees" else 2)
-    assert [name for name in sorted(named) if f"def {name}(" not in tests] == []
+    assert sorted(named - found) == []
 
 
 @pytest.mark.parametrize("page", PAGES)

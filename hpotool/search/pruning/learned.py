@@ -63,7 +63,8 @@ class LearnedPruner(Following, BasePruner):
         study._storage.set_trial_system_attr(trial._trial_id, FORECAST_ATTRIBUTE, forecast.as_data())
 
     def _forget(self) -> None:
-        self._seen, self._ended, self._learned_from = 0, 0, 0
+        self._seen, self._learned_from = 0, 0
+        self._waiting: list[FrozenTrial] = []  # finished trials that have not been learned from
         self._numbers: set[int] = set()  # of the finished trials that were seen, where there is no log of them
         self._latest: deque[FrozenTrial] = deque(maxlen=_LATEST)
         self._best: list[tuple[float, int, FrozenTrial]] = []
@@ -72,9 +73,7 @@ class LearnedPruner(Following, BasePruner):
 
     def _learn(self, study: Study, trial: FrozenTrial, sign: float) -> CurveHistory | None:
         new, unfinished = self._read(study)
-        self._catch_up(new, sign)
-        if self._ended - self._learned_from > _LEARNS_AGAIN_AFTER * self._learned_from:
-            self._learned_from = self._ended
+        if self._catch_up(new, sign):
             running = [
                 Curve.of(other.intermediate_values, sign)
                 for other in unfinished
@@ -97,15 +96,27 @@ class LearnedPruner(Following, BasePruner):
         self._numbers.update(trial.number for trial in new)
         return new, [trial for trial in trials if not trial.state.is_finished()]
 
-    def _catch_up(self, new: Iterable[FrozenTrial], sign: float) -> None:
-        for trial in new:
-            if trial.state not in (TrialState.COMPLETE, TrialState.PRUNED) or trial.last_step is None:
-                continue
-            self._ended += 1
+    def _catch_up(self, new: Iterable[FrozenTrial], sign: float) -> bool:
+        """Take in finished trials up to the last one after which to learn; whether there is one. Later ones wait.
+
+        So a worker that was restarted, or that looks less often, learns from the same trials.
+        """
+        self._waiting += [
+            trial
+            for trial in new
+            if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and trial.last_step is not None
+        ]
+        count = 0
+        while (more := count + int(_LEARNS_AGAIN_AFTER * (self._learned_from + count)) + 1) <= len(self._waiting):
+            count = more
+        for trial in self._waiting[:count]:
             self._latest.append(trial)
             if trial.state == TrialState.COMPLETE and trial._values and len(trial._values) == 1:
                 insort(self._best, (sign * trial._values[0], trial.number, trial))
                 del self._best[_BEST:]
+        del self._waiting[:count]
+        self._learned_from += count
+        return count > 0
 
     def _choose(self, study: Study, sign: float) -> list[Curve]:
         """The curves of the best and the latest trials, by number. Those that were read before are kept."""

@@ -11,6 +11,7 @@ Promises:
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -25,6 +26,7 @@ from optuna.logging import get_logger
 from hpotool.errors import HpotoolError
 from hpotool.storage.database.connection import Connection, Parameters, RefusedDataError, Rows
 from hpotool.storage.database.queries import query
+from hpotool.study.wording import count_of
 
 Kind = Literal["params", "steps", "user_attrs", "system_attrs"]
 
@@ -194,9 +196,34 @@ def flush_at_exit(buffer: WriteBuffer) -> Callable[[], None]:
         try:
             buffer.flush()
         except HpotoolError as error:
-            _logger.warning("%d writes of the last second are lost: %s", len(buffer._pending), error)
+            lost = "write of the last second is", "writes of the last second are"
+            _warn_where_open("%s lost: %s", count_of(len(buffer._pending), *lost), error)
 
     return flush
+
+
+def _warn_where_open(message: str, *arguments: object) -> None:
+    """Log a warning to the handlers that still have a stream: to a closed one, logging would print a traceback.
+
+    When a process ends, a notebook or a script may have closed what it had logged to.
+    """
+    if not _logger.isEnabledFor(logging.WARNING):
+        return
+    record = _logger.makeRecord(_logger.name, logging.WARNING, __file__, 0, message, arguments, None)
+    for handler in _handlers():
+        is_closed = getattr(getattr(handler, "stream", None), "closed", False)
+        if record.levelno >= handler.level and not is_closed:
+            handler.handle(record)
+
+
+def _handlers() -> list[logging.Handler]:
+    """All that hear this module's messages."""
+    heard: list[logging.Handler] = []
+    logger: logging.Logger | None = _logger
+    while logger is not None:
+        heard += logger.handlers
+        logger = logger.parent if logger.propagate else None
+    return heard or [handler for handler in (logging.lastResort,) if handler is not None]
 
 
 def _start_empty(reference: weakref.ref[WriteBuffer]) -> None:

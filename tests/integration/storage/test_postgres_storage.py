@@ -180,6 +180,49 @@ def test_a_process_that_ends_sends_its_last_second(storage, study_id, elsewhere,
     assert elsewhere.get_all_trials(study_id)[0].user_attrs == {"last": "word"}
 
 
+_ITS_DATABASE_GOES = """
+import io, logging, sys
+import optuna, psycopg2
+from hpotool.storage.open import open_storage
+own = io.StringIO()
+{before}
+study = optuna.create_study(storage=open_storage(sys.argv[1]))
+trial = study.ask()
+study._storage.remove_session()
+trial.set_user_attr("last", "word")
+admin = psycopg2.connect(sys.argv[2])
+admin.autocommit = True
+admin.cursor().execute("DROP DATABASE " + sys.argv[3] + " WITH (FORCE)")
+{after}
+"""
+_OWN_LOGGER = "logging.getLogger('hpotool').addHandler(logging.StreamHandler(own))"
+_OWN_ROOT = "logging.basicConfig(handlers=[logging.StreamHandler(own), logging.StreamHandler()])"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_heard"),
+    [
+        ("", "", True),
+        (_OWN_LOGGER, "own.close()", False),
+        (_OWN_ROOT, "own.close()", True),
+        ("", "sys.stderr.close()", False),
+        ("", "sys.stderr = None", False),
+        ("logging.getLogger('hpotool').setLevel(logging.ERROR)", "", False),
+    ],
+)
+def test_a_process_that_ends_without_its_database_says_so_in_one_line_where_it_can(
+    postgres, before: str, after: str, is_heard: bool
+) -> None:
+    name = f"gone_{uuid.uuid4().hex}"
+    postgres.run(f"CREATE DATABASE {name} ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0")
+    script = _ITS_DATABASE_GOES.format(before=before, after=after)
+    command = [sys.executable, "-c", script, postgres.url(name), postgres.url("postgres"), name]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    said = [line for line in done.stderr.splitlines() if "new study created" not in line]
+    assert len(said) == is_heard, done.stderr
+    assert all("1 write of the last second is lost: the database" in line for line in said)
+
+
 def test_what_the_database_would_refuse_later_is_refused_at_once(storage, study_id):
     trial_id = storage.create_new_trial(study_id)
     for key in ("k" * 513, "a\0b"):

@@ -103,6 +103,19 @@ def test_a_resumed_trial_is_judged_by_the_steps_that_it_has() -> None:
     assert verdicts == [False, True]
 
 
+@pytest.mark.parametrize("every", [1, 7, 33])
+def test_a_worker_that_is_restarted_ends_the_same_trials(every: int) -> None:
+    def run(restarts: bool) -> list[tuple[str, int | None]]:
+        study = optuna.create_study(pruner=LearnedPruner(), sampler=optuna.samplers.RandomSampler(seed=3))
+        for number in range(70):
+            if restarts and number % every == 0:
+                study.pruner = LearnedPruner()
+            study.optimize(train, n_trials=1)
+        return ends(study)
+
+    assert run(restarts=True) == run(restarts=False)
+
+
 def test_how_many_must_complete_first_can_be_said() -> None:
     pruner = LearnedPruner(n_startup_trials=30)
     study = optuna.create_study(pruner=pruner, sampler=optuna.samplers.RandomSampler(seed=3))
