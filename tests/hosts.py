@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 _SSHD_CONFIG = """\
 Port 22
 HostKey {folder}/host_key

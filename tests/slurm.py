@@ -17,7 +17,7 @@ from tests.postgres import free_port
 
 NODES = ("n1", "n2", "n3")
 KILL_WAIT_S = 40
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 _PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 _CONFIG = """\
 ClusterName=test
