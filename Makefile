@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 EXTRAS ?= torch,xgboost,dashboard,cmaes,fsspec,plot,parquet,mlflow,tensorboard,wandb,notify,metrics,dev
 
 .PHONY: help install demo test test-chaos check lint types unit bench bench-scale settings-matrix sql docs-tables clean
-.PHONY: test-install test-containers test-lowest test-newest test-pythons test-one-core test-busy test-properties
+.PHONY: test-install test-containers test-lowest test-newest test-pythons test-one-core test-busy test-properties entered
 .DEFAULT_GOAL := help
 
 # A target's line ends in a comment that begins with two signs; this prints them, and a test asks for each.
@@ -73,6 +73,13 @@ test-chaos: install  ## random faults on fifty fleets, about an hour
 
 test-properties: install  ## unit tests with a thousand new examples each, until one fails (ten minutes)
 	HPOTOOL_TEST_EXAMPLES=search $(BIN)/pytest -q -n 2 tests/unit
+
+# By hand: a few minutes. It needs no coverage tool, which would take twice as long.
+entered: install  ## list the functions of study, worker and analysis that no unit test enters
+	rm -rf build/entered && mkdir -p build/entered
+	HPOTOOL_TEST_EXAMPLES=few HPOTOOL_TEST_ENTERED=$(CURDIR)/build/entered \
+	 $(BIN)/python -m pytest -q -n 2 -p tests.entered tests/unit
+	$(BIN)/python -m tests.entered build/entered
 
 test-install:  ## the wheel in environments that pip, pipx and uv make, each running an example (about five minutes)
 	.ci/test-install $(PYTHON)

@@ -66,15 +66,20 @@ def pytest_runtestloop() -> None:
     gc.set_threshold(20_000, 20, 100)
 
 
+@pytest.fixture(scope="session")
+def empty_config(tmp_path_factory: pytest.TempPathFactory) -> str:
+    empty = tmp_path_factory.getbasetemp() / "empty-config.yaml"
+    empty.touch()
+    return str(empty)
+
+
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def clean_environment(monkeypatch: pytest.MonkeyPatch, empty_config: str) -> None:
     """No test sees the developer's own database and settings, or leaves traces in their home."""
     for name in list(os.environ):
         if name.startswith(("HPOTOOL_", "PG")) and not name.startswith("HPOTOOL_TEST_"):
             monkeypatch.delenv(name)
-    empty = tmp_path_factory.getbasetemp() / "empty-config.yaml"
-    empty.touch()
-    monkeypatch.setenv("HPOTOOL_CONFIG", str(empty))
+    monkeypatch.setenv("HPOTOOL_CONFIG", empty_config)
     # In the run's folder, where a server that a command starts by itself is stopped at the latest with the run.
     monkeypatch.setenv("HPOTOOL_HOME", str(run_folder() / f"home-{uuid.uuid4().hex}"))
 

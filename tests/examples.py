@@ -1,6 +1,6 @@
 """How many generated examples a test takes: few in ``make check``, all in ``make test``, new ones in a search.
 
-HPOTOOL_TEST_EXAMPLES says which. Tests that count a share of their examples take the same number each time.
+HPOTOOL_TEST_EXAMPLES says which: few, same or search.
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from hpotool.storage.database.queries import sections
 
 ROOT = Path(__file__).parents[2]
@@ -15,9 +13,11 @@ NAMED = sorted({each for each in re.findall(r"`([\w./]+)`", TEXT) if "/" in each
 TARGETS = re.findall(r"^([a-z][a-z -]*):(?!=| export)", MAKEFILE, re.MULTILINE)
 
 
-@pytest.mark.parametrize("path", NAMED)
-def test_each_path_exists(path: str) -> None:
-    assert (ROOT / path).exists() or (ROOT / "hpotool" / path).exists()
+def test_each_path_exists() -> None:
+    assert len(NAMED) > 50
+    assert [
+        path for path in NAMED if not any((folder / path).exists() for folder in (ROOT, ROOT / "hpotool"))
+    ] == []
 
 
 def test_each_room_is_listed() -> None:

@@ -52,8 +52,9 @@ class FailureRegion:
 
 def say_region(region: FailureRegion) -> str:
     """Return the condition, and how many trials fail where it holds and where it does not."""
+    value = "null" if region.value is None else plain_cell(region.value)
     return (
-        f"{region.parameter} {region.comparison} {plain_cell(region.value)}: "
+        f"{region.parameter} {region.comparison} {value}: "
         f"{region.failed_inside} of {region.inside}, elsewhere {region.failed_outside} of {region.outside}"
     )
 

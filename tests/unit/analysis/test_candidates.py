@@ -8,14 +8,16 @@ from collections import defaultdict
 from statistics import mean, stdev
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from hpotool.analysis.candidates import BestTrials, Confirmed, found_trials, list_candidates
+from hpotool.analysis.candidates import BestTrials, Confirmed, found_in_values, found_trials, list_candidates
 from hpotool.analysis.results import Replicates, TrialResult
+from hpotool.storage.optuna.window import Values
 from tests.unit.analysis.studies import add, make_study
 
 # A value, which of three points it was measured at, and how far it breaks a constraint.
@@ -175,3 +177,14 @@ def test_the_data_are_strict_json_whatever_was_measured(value: float) -> None:
     assert float(data["values"]["loss"]) == value or math.isnan(value)
     assert data["replicates"]["n"] == 2
     assert data["confirmed"]["mean"] == {"loss": str(value)}
+
+
+def test_of_a_long_study_only_the_trials_that_are_shown_are_read() -> None:
+    study = make_study("loss")
+    for value in (3.0, 1.0, 2.0):
+        add(study, [value], {"lr": value / 10})
+    numbers = np.arange(3)
+    values = Values(numbers, numbers, np.array([[3.0], [1.0], [2.0]]), np.array([True, True, False]))
+    found = found_in_values(study, values, [1, 0])
+    assert [(one.number, one.values) for one in found.trials] == [(1, {"loss": 1.0}), (0, {"loss": 3.0})]
+    assert (found.complete, found.feasible) == (3, 2)

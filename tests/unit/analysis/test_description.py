@@ -1,9 +1,10 @@
 from typing import Any
 
+import optuna
 import pytest
 
-from hpotool.analysis.description import describe_study
-from hpotool.storage.control.studies import StudyProgress
+from hpotool.analysis.description import describe_plain_study, describe_study
+from hpotool.storage.control.studies import StudyProgress, StudySummary
 from hpotool.study.file.reader import read_study_data, read_study_file
 from hpotool.study.file.resolved import to_document
 
@@ -46,3 +47,21 @@ def test_each_parameter_has_its_kind_its_range_and_the_rest() -> None:
 @pytest.mark.parametrize(("beats_s", "workers"), [((), 0), ((1.0, 2.0), 2), ((1.0, 1e6), 1)])
 def test_workers_that_are_gone_are_not_counted(beats_s: tuple[float, ...], workers: int) -> None:
     assert describe_study(SPEC, progress(*beats_s)).workers == workers
+
+
+def test_a_study_of_plain_optuna_is_described_by_what_its_trials_show() -> None:
+    study = optuna.create_study(study_name="plain")
+    study.set_user_attr("owner", "ann")
+    study.optimize(
+        lambda trial: trial.suggest_float("lr", 0.1, 1, log=True) + trial.suggest_int(f"n{trial.number}", 1, 3),
+        n_trials=2,
+    )
+    summary = StudySummary("plain", {"value": "minimize"}, {"COMPLETE": 2})
+    data = describe_plain_study(study, StudyProgress(summary, "running", None, None, workers=()))
+    assert [(row["parameter"], row["scale"], row["trials"]) for row in data["search_space"]] == [
+        ("lr", "log", 2),
+        ("n0", None, 1),
+        ("n1", None, 1),
+    ]
+    assert (data["study"], data["metrics"], data["trials"]) == ("plain", {"value": "minimize"}, {"COMPLETE": 2})
+    assert (data["state"], data["workers"], data["user_attributes"]) == ("running", 0, {"owner": "ann"})

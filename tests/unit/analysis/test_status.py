@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,14 +13,25 @@ from optuna.trial import TrialState
 
 from hpotool.analysis.best import find_best
 from hpotool.analysis.confirmation.answer import answer
-from hpotool.analysis.status import StudyStatus, TierProgress, _count_tiers, _follow_best
+from hpotool.analysis.status import (
+    StudyStatus,
+    TierProgress,
+    _count_tiers,
+    _follow_best,
+    _follow_best_of,
+    _follow_long,
+    _values_of,
+    _with_point,
+)
 from hpotool.storage.control.activity import StudyActivity
 from hpotool.storage.control.studies import StudyProgress, StudySummary
+from hpotool.storage.optuna.window import Values
 from hpotool.storage.pools.places import Place
 from hpotool.study.branch import BRANCH_ATTRIBUTE, Branch
 from hpotool.study.confirmation.order import Order, Point
 from hpotool.study.confirmation.rounds import Replicate
 from hpotool.study.phase import Reevaluation
+from hpotool.study.rules.replicates import Measurement
 from tests.unit.analysis.studies import add, make_study
 
 COUNTS = st.dictionaries(st.sampled_from(["WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL"]), st.integers(0, 50))
@@ -125,3 +137,43 @@ def test_trials_beside_the_search_keep_a_study_from_being_over() -> None:
     found = status({}, state="done")
     summary = replace(found.progress.summary, reevaluations={"RUNNING": 1})
     assert replace(found, progress=replace(found.progress, summary=summary)).is_over is False
+
+
+def test_an_attempt_of_a_replicate_names_the_point_that_it_confirms() -> None:
+    replicate = Replicate(Reevaluation("confirm", "trial 3", 0), 9, "RUNNING")
+    assert _with_point({"trial": 9, "host": "a"}, {9: replicate}) == {
+        "trial": 9,
+        "host": "a",
+        "confirms": "trial 3",
+    }
+    assert _with_point({"trial": 8}, {9: replicate}) == {"trial": 8}
+
+
+def test_a_replicate_without_a_measurement_has_no_values() -> None:
+    running = Replicate(Reevaluation("confirm", "trial 3", 0), 9, "RUNNING")
+    assert _values_of(running, ["loss", "ms"]) == {}
+    ended = replace(running, state="COMPLETE", measured=Measurement((0.5, 7.0)))
+    assert _values_of(ended, ["loss", "ms"]) == {"loss": 0.5, "ms": 7.0}
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_long_study_is_followed_at_some_places_from_its_first_value_to_its_best(sign: float) -> None:
+    rng = np.random.default_rng(0)
+    numbers = np.arange(10_000)
+    values = Values(numbers, numbers, rng.normal(size=(10_000, 1)), rng.uniform(size=10_000) < 0.5)
+    followed = _follow_long(values, sign)
+    feasible = values.values[values.is_feasible, 0]
+    assert len(followed) < 2_000
+    assert followed[0] == feasible[0]
+    assert followed[-1] == sign * (sign * feasible).min()
+    assert [sign * one for one in followed] == sorted((sign * one for one in followed), reverse=True)
+
+
+def test_a_short_study_is_followed_trial_by_trial_and_one_of_several_metrics_is_not() -> None:
+    study = make_study("loss")
+    for value in (3.0, 4.0, 1.0):
+        add(study, [value])
+    assert _follow_best_of(study, study.trials) == (3.0, 3.0, 1.0)
+    two = make_study("loss", "ms", directions=["minimize", "minimize"])
+    add(two, [1.0, 2.0])
+    assert _follow_best_of(two, two.trials) == ()

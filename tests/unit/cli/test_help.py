@@ -28,12 +28,17 @@ PAGES = dict(pages(get_command(app)))
 LINES = [line for lines in EXAMPLES.values() for line in lines]
 
 
+_shown: dict[tuple[tuple[str, ...], int], str] = {}  # each page is looked at several times
+
+
 def page(words: tuple[str, ...], width: int, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> str:
-    monkeypatch.setenv("COLUMNS", str(width))
-    monkeypatch.setenv("TERMINAL_WIDTH", str(width))
-    with pytest.raises(SystemExit):
-        main([*words, "--help"])
-    return capsys.readouterr().out
+    if (words, width) not in _shown:
+        monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setenv("TERMINAL_WIDTH", str(width))
+        with pytest.raises(SystemExit):
+            main([*words, "--help"])
+        _shown[words, width] = capsys.readouterr().out
+    return _shown[words, width]
 
 
 @pytest.mark.parametrize("words", PAGES, ids=" ".join)

@@ -4,8 +4,6 @@ from hypothesis import example, given
 
 from hpotool.tracking.names import safe_name, safe_text
 
-mlflow_rules = pytest.importorskip("mlflow.utils.validation")
-
 
 @given(st.text(max_size=300))
 @example("")
@@ -20,6 +18,7 @@ mlflow_rules = pytest.importorskip("mlflow.utils.validation")
 @example("loss%")
 @example("x" * 1000)
 def test_every_name_becomes_one_that_mlflow_takes(name: str) -> None:
+    mlflow_rules = pytest.importorskip("mlflow.utils.validation")
     safe = safe_name(name)
     mlflow_rules._validate_metric_name(safe)
     mlflow_rules._validate_param_name(safe)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from hpotool.analysis.confirmation.origins import (
     ConfirmedOrigins,
     OtherOrigin,
+    _flats,
+    _hashes,
     differs_data,
     find_other_origins,
     say_other_origins,
 )
 from hpotool.analysis.confirmation.sentence import say_answer
+from hpotool.storage.fleet.origins import SharedOrigin
+from hpotool.study.origins.differences import flatten
 from tests.unit.analysis.confirmation.answers import confirmed, point
 
 
@@ -48,3 +52,16 @@ def test_an_answer_says_it_and_has_it_as_data() -> None:
     assert say_answer(warned) == f"{say_answer(answer)} {say_other_origins([other])}"
     assert warned.is_sound is False
     assert differs_data([other]) == {"data rows.csv": {"search": ["63d1"], "replicates": ["9b0f"]}}
+
+
+def test_hashes_of_a_kind_are_each_named_once_and_unknown_ones_are_left_out() -> None:
+    origins = [SharedOrigin({"code": one, "data": None}, {}) for one in ("b", "a", "b", None)]
+    assert _hashes(origins, "code") == ("b", "a")
+    assert _hashes(origins, "data") == ()
+    assert _hashes(origins, "environment") == ()
+
+
+def test_contents_that_are_not_stored_are_not_compared() -> None:
+    origins = [SharedOrigin({"environment": one}, {}) for one in ("a", "b", "a")]
+    contents = {("environment", "a"): {"python": "3.11"}, ("code", "b"): {"commit": "c"}}
+    assert _flats(origins, "environment", contents) == [flatten("environment", {"python": "3.11"})]

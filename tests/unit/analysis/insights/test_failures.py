@@ -11,9 +11,11 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hpotool.analysis.insights.failures import (
+    FailureRegion,
     _probability_of_as_many,
     _shortest_between,
     find_failure_region,
+    say_region,
 )
 from hpotool.study.outcome import FAILED_ATTRIBUTE
 
@@ -245,3 +247,15 @@ def test_any_region_counts_every_judged_trial_once_and_is_worse_inside(
     assert region.failed_outside == sum(failed) - region.failed_inside
     assert region.failed_inside / region.inside > region.failed_outside / region.outside
     assert 0 <= region.by_chance < 0.01
+
+
+@pytest.mark.parametrize(
+    ("comparison", "value", "says"),
+    [
+        (">=", 0.1, "lr >= 0.1: 9 of 10, elsewhere 1 of 30"),
+        ("is", "sgd", "lr is sgd: 9 of 10, elsewhere 1 of 30"),
+        ("is", None, "lr is null: 9 of 10, elsewhere 1 of 30"),
+    ],
+)
+def test_a_region_is_said_with_how_many_fail_there_and_elsewhere(comparison: Any, value: Any, says: str) -> None:
+    assert say_region(FailureRegion("lr", comparison, value, 9, 10, 1, 30, 1e-6)) == says

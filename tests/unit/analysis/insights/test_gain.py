@@ -143,3 +143,8 @@ def test_a_database_that_was_away_is_asked_again() -> None:
         return spec()
 
     assert follow(GainFollower(read_spec), searched(25), 25).regret.trials == 25
+
+
+def test_the_outlook_adds_what_a_trial_takes_if_that_is_known() -> None:
+    assert GAIN.outlook == f"{GAIN.sentence}; a trial takes 62 s of worker time"
+    assert replace(GAIN, trial_s=None).outlook == GAIN.sentence

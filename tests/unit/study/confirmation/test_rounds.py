@@ -125,3 +125,21 @@ def test_one_point_is_probably_better_than_another_in_the_metric_that_is_asked_f
         assert there is not None
         assert back == pytest.approx(1 - there)
     assert found.probability("trial 9") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "is_open", "is_cancelled"),
+    [
+        ("RUNNING", None, True, False),
+        ("WAITING", None, True, False),
+        ("COMPLETE", "complete", False, False),
+        ("FAIL", "error", False, False),
+        ("FAIL", "cancelled", False, True),
+        ("FAIL", None, False, True),  # cancelled before it had begun
+    ],
+)
+def test_a_replicate_that_somebody_ended_is_told_from_one_that_failed(
+    state: str, outcome: str | None, is_open: bool, is_cancelled: bool
+) -> None:
+    replicate = Replicate(Reevaluation("confirm", "trial 1", 0), 0, state, outcome=outcome)
+    assert (replicate.is_open, replicate.is_cancelled) == (is_open, is_cancelled)

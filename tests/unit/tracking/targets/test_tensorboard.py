@@ -14,7 +14,6 @@ from hpotool.tracking.targets.tensorboard import TensorboardTarget
 from hpotool.tracking.tracked_run import describe_study, describe_trial
 from tests.tracked import exported_study, exported_trial
 
-accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 STUDY = exported_study()
 
 
@@ -29,6 +28,7 @@ def files(folder: Path) -> Mapping[str, bytes]:
 
 
 def read_back(folder: Path) -> Any:
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     accumulator = accumulators.EventAccumulator(str(folder), size_guidance={"scalars": 0})
     accumulator.Reload()
     return accumulator

@@ -1,23 +1,24 @@
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
-
-pytest.importorskip("wandb")
-
-from wandb.proto.wandb_internal_pb2 import Record
 
 from hpotool.tracking.targets.wandb_file import read_records, wait_until_whole
 
 
+def record_of_wandb(number: int) -> Any:
+    return pytest.importorskip("wandb.proto.wandb_internal_pb2").Record(num=number)
+
+
 def record(number: int, length: int = 0) -> bytes:
-    made = Record(num=number)
+    made = record_of_wandb(number)
     made.run.notes = "x" * length
     return bytes(made.SerializeToString())
 
 
 def end(number: int) -> bytes:
-    made = Record(num=number)
+    made = record_of_wandb(number)
     made.exit.exit_code = 1
     return bytes(made.SerializeToString())
 

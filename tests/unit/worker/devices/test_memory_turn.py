@@ -170,3 +170,20 @@ def test_a_gate_holds_a_turn_from_the_question_to_the_end_of_the_trial(library: 
     other.close()
     assert list_promises("GPU-aaa", tmp_path) == []
     assert DeviceGate().ask() is None
+
+
+def test_only_who_waits_for_promises_to_end_is_in_line(library: Card, tmp_path: Path) -> None:
+    """Who waits for programs that were promised nothing holds nobody up, here and through the gate."""
+    holder, waiting = turn(library, tmp_path, 79, holder="holder"), turn(library, tmp_path, 10, holder="waiting")
+    gate = DeviceGate(turn=waiting)
+    assert gate.ask() is None
+    assert not gate.is_in_line, "it has its turn"
+    gate.leave()
+    assert holder.take() is None
+    assert "not promised" in (gate.ask() or "")
+    assert gate.is_in_line
+    holder.give_back()
+    library.used["GPU-aaa"] = 75 * GIB
+    assert "programs use more than was promised" in (gate.ask() or "")
+    assert not gate.is_in_line
+    gate.close()

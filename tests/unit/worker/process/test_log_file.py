@@ -3,6 +3,7 @@ import os
 from pathlib import Path
 
 import pytest
+from optuna.trial import create_trial
 
 from hpotool.errors import InputError
 from hpotool.worker.process.log_file import (
@@ -11,6 +12,7 @@ from hpotool.worker.process.log_file import (
     LogLimits,
     LogPipe,
     keep_small,
+    log_path,
     open_log,
     remove_old_logs,
     tail_of,
@@ -146,3 +148,12 @@ def test_where_no_log_can_be_opened_the_attempt_runs_without(tmp_path: Path) -> 
     number = open_log(tmp_path / "no-such-folder" / "log")
     assert os.write(number, b"lost") == 4
     os.close(number)
+
+
+def test_a_retry_has_a_log_of_its_own(tmp_path: Path) -> None:
+    trial = create_trial(value=1.0)
+    trial.number, trial._trial_id = 7, 41
+    retry = create_trial(value=1.0)
+    retry.number, retry._trial_id = 7, 42
+    assert log_path(tmp_path, trial) == tmp_path / "trial-00007-41.log"
+    assert log_path(tmp_path, trial) != log_path(tmp_path, retry)

@@ -1,0 +1,71 @@
+"""For how long a pool's worker leaves a study to others, and what it says of it meanwhile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hpotool.storage.fleet.attempts import NoTrial
+from hpotool.worker.pool.open_studies import PASSED_OVER_FOR_S, SHUT_OUT_FOR_S, OpenStudies
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def studies(clock: Clock) -> OpenStudies:
+    none: Any = None  # no study is open, so that nobody asks the storage
+    return OpenStudies(none, none, clock)
+
+
+def refused(kind: Any, reason: str) -> NoTrial:
+    return NoTrial(kind, reason, 0, 0, 0, None)
+
+
+def test_a_quarantine_is_asked_about_again_after_a_while(studies: OpenStudies, clock: Clock) -> None:
+    studies.pass_over(1, refused("quarantined", "node-1 is in quarantine"))
+    assert studies.passed_over() == {1: "node-1 is in quarantine"}
+    studies.look_again()
+    assert studies.passed_over() == {1: "node-1 is in quarantine"}, "having waited lifts no quarantine"
+    clock.now += PASSED_OVER_FOR_S["quarantined"]
+    assert studies.passed_over() == {}
+
+
+def test_devices_are_asked_again_when_they_may_have_room_however_long_that_takes(
+    studies: OpenStudies, clock: Clock
+) -> None:
+    studies.pass_over(1, refused("device", "gpu 0: 10GB are missing"))
+    studies.pass_over(2, refused("quarantined", "node-1 is in quarantine"))
+    clock.now += 1e9
+    assert studies.passed_over() == {1: "gpu 0: 10GB are missing"}
+    studies.look_again()
+    assert studies.passed_over() == {}
+
+
+def test_a_study_that_was_shut_out_is_tried_again_after_an_hour(studies: OpenStudies, clock: Clock) -> None:
+    studies.shut_out(3, "circuit breaker: 3 of 3 failed")
+    clock.now += SHUT_OUT_FOR_S - 1
+    assert studies.unfit() == {3: "circuit breaker: 3 of 3 failed"}
+    clock.now += 1
+    assert studies.unfit() == {}
+
+
+def test_a_study_that_is_not_open_waits_in_no_line(studies: OpenStudies) -> None:
+    assert studies.waits_in_line(1, refused("device", "no room")) is False
+    assert studies.waits_in_line(1, refused("quarantined", "node-1")) is False
+
+
+def test_a_worker_without_studies_has_little_to_look_after(studies: OpenStudies) -> None:
+    assert studies.step() == 1.0
+    studies.close(lambda: True)
