@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shlex
-import sys
-from collections.abc import Callable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
+from functools import reduce
 from importlib import import_module
-from pathlib import Path
 from typing import Any, TypeVar
 
-from hpotool.errors import InputError
+from hpotool.errors import HpotoolError, InputError
+from hpotool.study.doors import describe_error, one_line, text_of
 from hpotool.study.file.grammar.algorithms import Row
+from hpotool.user_code import search_working_folder, where_looked_up, where_read
 
 _Built = TypeVar("_Built")
 
@@ -53,15 +56,37 @@ def construct(
     try:
         if needs is not None:
             import_module(needs[0])
-        return build(**arguments)
+        with explained(f"the {what} {name!r} cannot be created", ImportError, TypeError, ValueError):
+            return build(**arguments)
     except ImportError as error:
-        missing = error.name or str(error)
+        missing = error.name or text_of(error)
         hint = f"pip install '{needs[1] if needs else missing}'"
         raise InputError(f"the {what} {name!r} needs the package {missing!r}", hint) from error
     except (TypeError, ValueError) as error:
         raise InputError(
             f"the {what} {name!r} does not accept its arguments: {_one_line(error)}", _where_described(build)
         ) from error
+
+
+@contextmanager
+def explained(what_fails: str, *others: type[BaseException]) -> Iterator[None]:
+    """Make a sentence of whatever the code of a sampler or pruner raises, which may be anybody's.
+
+    Raises:
+        InputError: it raised anything but ``others``, our own errors and Ctrl-C.
+    """
+    passed: tuple[type[BaseException], ...] = (*others, HpotoolError, KeyboardInterrupt, GeneratorExit)
+    try:
+        yield
+    except passed:
+        raise
+    except BaseException as error:  # `sys.exit()` too, with which the worker would seem to be done
+        raise InputError(f"{what_fails}: {describe_error(error)}", _where_raised(error)) from error
+
+
+def _where_raised(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"it was raised in line {frames[-1].lineno} of {frames[-1].filename}; --debug shows the traceback"
 
 
 def _where_described(build: Callable[..., object]) -> str:
@@ -83,29 +108,22 @@ def load_class(reference: str, base: type, what: str, arguments: Mapping[str, An
             f"the {what} {reference!r} is not written as module:Class", f"like my_package.{what}s:My{what.title()}"
         )
     try:
-        found: Any = import_module(module_name)
-        for part in class_name.split("."):
-            found = getattr(found, part)
+        with explained(f"the {what} {reference!r} cannot be imported", ImportError):
+            search_working_folder()
+            module = import_module(module_name)
     except ImportError as error:
         raise InputError(
             f"the {what} {reference!r} cannot be imported: {_one_line(error)}", where_looked_up()
         ) from error
+    try:
+        with explained(f"the {what} {reference!r} cannot be imported", AttributeError):
+            found: Any = reduce(getattr, class_name.split("."), module)
     except AttributeError:
-        raise InputError(f"the module {module_name!r} has no {class_name!r}", where_read(module_name)) from None
+        raise InputError(f"the module {module_name!r} has no {class_name!r}", where_read(module)) from None
     if not (isinstance(found, type) and issubclass(found, base)):
         raise InputError(f"{reference!r} is not a {what}", f"it must be a class derived from {base.__name__}")
     return construct(found, arguments, what, reference)
 
 
-def where_looked_up() -> str:
-    """The hint to a module that cannot be imported."""
-    return f"it was looked up in {Path.cwd()} and in the installed packages of {sys.executable}"
-
-
-def where_read(module_name: str) -> str:
-    """The hint to a module that lacks a name: its file, which may be another than was meant."""
-    return f"the module was read from {getattr(sys.modules[module_name], '__file__', None) or 'no file'}"
-
-
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+    return one_line(text_of(error))

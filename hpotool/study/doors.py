@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -89,6 +90,20 @@ def to_json(value: Any) -> Any:
 def kind_of(value: Any) -> str:
     """The name of its type, even if the type overrides it."""
     return str(_NAME_OF_TYPE.__get__(type(value)))
+
+
+def text_of(value: Any, read: Callable[[Any], str] = str) -> str:
+    """``str`` or ``repr`` of an object of somebody else, whatever its methods do."""
+    try:
+        return str.__str__(read(value))
+    except BaseException:  # noqa: BLE001 (an error that cannot be shown is an error too)
+        return "it cannot be shown"
+
+
+def describe_error(error: BaseException) -> str:
+    """An error of somebody else's code in one line: its type and its text."""
+    text = one_line(text_of(error))
+    return f"{kind_of(error)}: {text}" if text else kind_of(error)
 
 
 def shorten(text: str, longest: int = 60) -> str:

@@ -101,9 +101,9 @@ class OneTrial:
             self._prepare_claim()
             self._study.optimize(self._run_claimed, n_trials=1, catch=(AttemptFailedError,))
             stops_study = self._study._stop_flag  # optimize() itself resets it at its next call
-        except (NothingToClaim, GaveUpError):
+        except (NothingToClaim, GaveUpError, KeyboardInterrupt, GeneratorExit):
             raise
-        except Exception as error:  # noqa: BLE001 (the trial boundary, around the claim, the sampler and the tell)
+        except BaseException as error:  # noqa: BLE001 (the trial boundary, around the claim, the sampler, the tell)
             self._end_without_optuna(error)
         tell = self._storage.last_tell
         attempt = None if tell is None else tell.attempt
@@ -127,7 +127,9 @@ class OneTrial:
         )
         try:
             result = self._run(attempt, running)
-        except Exception as error:  # noqa: BLE001 (the trial boundary, around the attempt)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 (the trial boundary: a sampler may call sys.exit())
             # A returned value counts, whatever went wrong with its checkpoints or its trial afterwards.
             result = running.result or self._result_of(error)
             self._note(error)
@@ -156,7 +158,7 @@ class OneTrial:
             self._pruner_check.look(running.trial, result)
         return result
 
-    def _end_without_optuna(self, error: Exception) -> None:
+    def _end_without_optuna(self, error: BaseException) -> None:
         """End an attempt that Optuna did not end, because the claim, the sampler or the tell itself raised."""
         self._note(error)
         attempt = self._storage.attempt
@@ -165,14 +167,14 @@ class OneTrial:
         result = self._result = self._result or self._result_of(error)
         try:
             self._storage.end_attempt(_ending_of(result), _state_of(result), result.values)
-        except GaveUpError:
+        except (GaveUpError, KeyboardInterrupt, GeneratorExit):
             raise
-        except Exception as another:  # noqa: BLE001 (the trial boundary: the tell cannot be told either)
+        except BaseException as another:  # noqa: BLE001 (the trial boundary: the tell cannot be told either)
             # Its heartbeats end, so that it is retried; its returned value stays on disk.
             self._note(another)
             self._storage.abandon_attempt()
 
-    def _result_of(self, error: Exception) -> AttemptResult:
+    def _result_of(self, error: BaseException) -> AttemptResult:
         match error:
             case UpdateFinishedTrialError():
                 return AttemptResult(TAKEN_AWAY.outcome, TAKEN_AWAY.reason)
@@ -182,7 +184,7 @@ class OneTrial:
                 return AttemptResult(Outcome.ERROR, error.message)
         return AttemptResult(Outcome.ERROR, _last_line(error))
 
-    def _note(self, error: Exception) -> None:
+    def _note(self, error: BaseException) -> None:
         """Log an error of the worker itself with its traceback, and record it for the breaker."""
         if isinstance(error, (UpdateFinishedTrialError, GaveUpError)):
             return

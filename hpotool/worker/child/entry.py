@@ -22,7 +22,7 @@ from typing import IO, Any, NoReturn
 from optuna.exceptions import TrialPruned
 
 from hpotool.errors import InputError
-from hpotool.study.doors import kind_of, one_line
+from hpotool.study.doors import describe_error, one_line, text_of
 from hpotool.study.outcome import Outcome
 from hpotool.worker.child.attempt_link import ChannelLink, StopRequest
 from hpotool.worker.child.command.objective import CommandObjective
@@ -71,18 +71,18 @@ def call_objective(
         end = _end_with_values(ended.values, job, trial, stopping=False)
         return {**end, "reason": end["reason"] or ended.reason}
     except TrialPruned as pruned:
-        return _end(Outcome.PRUNED, _text_of(pruned) or trial.describe_prune())
+        return _end(Outcome.PRUNED, text_of(pruned) or trial.describe_prune())
     except InputError as error:
         return _end(Outcome.ERROR, error.message)
     except SystemExit as leaving:
-        return _end(Outcome.ERROR, f"the objective called sys.exit({_text_of(leaving.code, repr)})")
+        return _end(Outcome.ERROR, f"the objective called sys.exit({text_of(leaving.code, repr)})")
     except BaseException as error:  # noqa: BLE001 (the child's entry point)
         _print_traceback()
         if is_stopping():
             return _end(Outcome.PREEMPTED, "it stopped when it was asked to")
-        if reason := out_of_memory_reason(error, _text_of):
+        if reason := out_of_memory_reason(error, text_of):
             return _end(Outcome.OOM, reason)
-        return _end(Outcome.ERROR, _describe(error))
+        return _end(Outcome.ERROR, describe_error(error))
 
 
 def _end_with_values(returned: Any, job: Job, trial: ObjectiveTrial, stopping: bool) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def _accept_extra(extra: Iterable[tuple[Any, Any]], trial: ObjectiveTrial) -> tu
             name, plain = trial.accept_attribute(key, value)
             accepted[name] = plain
         except Exception as error:  # noqa: BLE001 (the child's entry point: it runs the value's own methods)
-            refused.append(f"not stored: {one_line(_text_of(error), _LONGEST_REFUSAL)}")
+            refused.append(f"not stored: {one_line(text_of(error), _LONGEST_REFUSAL)}")
     for sentence in refused:
         with contextlib.suppress(OSError):  # to the log, even if the objective has replaced ``sys.stderr``
             os.write(2, f"{sentence}\n".encode(errors="backslashreplace"))
@@ -140,19 +140,6 @@ def _tell_end(link: ChannelLink, end: dict[str, Any]) -> bool:
 
 def _end(outcome: Outcome, reason: str | None) -> dict[str, Any]:
     return {"end": outcome.value, "reason": None if reason is None else one_line(reason)}
-
-
-def _describe(error: BaseException) -> str:
-    text = _text_of(error)
-    return f"{kind_of(error)}: {text}" if text.strip() else kind_of(error)
-
-
-def _text_of(value: Any, read: Callable[[Any], str] = str) -> str:
-    """``str`` or ``repr`` of an object of the objective, whatever its methods do."""
-    try:
-        return str.__str__(read(value))
-    except BaseException:  # noqa: BLE001 (the child's entry point: an error that cannot be shown is an error too)
-        return f"a {kind_of(value)} that cannot be shown"
 
 
 def _print_traceback() -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import reduce
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from hpotool.errors import InputError
+from hpotool.study.doors import describe_error
+from hpotool.user_code import search_working_folder, where_looked_up, where_read
 
 
 def load_objective(reference: str) -> Callable[..., Any]:
@@ -25,36 +25,29 @@ def load_objective(reference: str) -> Callable[..., Any]:
         raise InputError(
             f"the objective {reference!r} is not of the form module:function", "like my_package.train:objective"
         )
-    folder = search_working_folder()
+    search_working_folder()
     try:
         module = import_module(module_name)
-    except (Exception, SystemExit) as error:  # a user's module may raise anything
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # a user's module may raise anything
         raise InputError(
-            f"the objective {reference!r} cannot be imported: {type(error).__name__}: {_one_line(error)}",
-            f"it was looked up in {folder} and in the installed packages of {sys.executable}",
+            f"the objective {reference!r} cannot be imported: {describe_error(error)}",
+            where_looked_up(),
         ) from error
     try:
         objective = reduce(getattr, path.split("."), module)
     except AttributeError:
         raise InputError(
-            f"the objective {reference!r} cannot be found: {module_name} has no {path!r}",
-            f"the module was read from {getattr(module, '__file__', None) or 'a namespace package'}",
+            f"the objective {reference!r} cannot be found: {module_name} has no {path!r}", where_read(module)
         ) from None
+    except Exception as error:  # a module's __getattr__ may raise anything
+        raise InputError(
+            f"the objective {reference!r} cannot be found: {describe_error(error)}", where_read(module)
+        ) from error
     if not callable(objective):
         raise InputError(
             f"the objective {reference!r} is a {type(objective).__name__}, not a function",
             "name the function itself, like my_package.train:objective",
         )
     return objective
-
-
-def search_working_folder() -> str:
-    """Put the working directory first on the module search path; return it."""
-    folder = str(Path.cwd())
-    if sys.path[:1] != [folder]:
-        sys.path.insert(0, folder)
-    return folder
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

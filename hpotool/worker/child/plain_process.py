@@ -15,8 +15,8 @@ from pathlib import Path
 from types import ModuleType
 
 from hpotool.errors import InputError
+from hpotool.user_code import search_working_folder
 from hpotool.worker.child.command.arguments import fill_template
-from hpotool.worker.child.import_objective import search_working_folder
 
 
 def become_plain(reference: str) -> None:

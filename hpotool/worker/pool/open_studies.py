@@ -13,7 +13,7 @@ from hpotool.errors import HpotoolError, InputError, NotFoundError
 from hpotool.storage.fleet.attempts import Attempt, NoTrial, Refusal
 from hpotool.storage.fleet.worker_storage import WorkerStorage
 from hpotool.storage.pools.turns import PoolStudy, Turn, read_pool_study
-from hpotool.study.doors import one_line
+from hpotool.study.doors import describe_error
 from hpotool.study.file.reader import read_study_data
 from hpotool.study.outcome import Outcome
 from hpotool.worker.log import log_event
@@ -134,7 +134,7 @@ class OpenStudies:
             raise
         except Exception as error:  # of somebody's own sampler or pruner
             _logger.exception("opening the study failed")
-            self._give_up(turn, f"{type(error).__name__}: {one_line(str(error))}")
+            self._give_up(turn, describe_error(error))
             return None
         if study is not None and self._served != study.study_id:
             before = self._open.get(self._served or 0)

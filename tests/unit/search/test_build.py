@@ -61,6 +61,66 @@ def test_what_a_class_accepts_is_one_command_away(reference: str) -> None:
     assert f"class {reference.rpartition('.')[2].rpartition(':')[2]}" in done.stdout, done.stderr
 
 
+UNUSUAL = {
+    "key": ("raise KeyError('lr')", "KeyError: 'lr'"),
+    "exit": ("import sys; print('bye'); sys.exit(0)", "SystemExit: 0"),
+    "exit without a word": ("raise SystemExit", "SystemExit"),
+    "own": ("raise type('Own', (BaseException,), {})('mine')", "Own: mine"),
+    "many lines": ("raise RuntimeError('one\\ntwo')", "RuntimeError: one two"),
+    "unshowable": (
+        "raise type('Odd', (Exception,), {'__str__': lambda self: 1 / 0})()",
+        "Odd: it cannot be shown",
+    ),
+    "recursion": ("(lambda f: f(f))(lambda f: f(f))", "RecursionError: maximum recursion depth exceeded"),
+}
+
+
+@pytest.mark.parametrize("kind", UNUSUAL)
+@pytest.mark.parametrize("place", ["import", "name", "constructor"])
+def test_whatever_somebodys_class_raises_is_one_sentence_with_its_place(
+    place: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder in which a worker is started counts, as for an objective."""
+    code, said = UNUSUAL[kind]
+    name = f"unusual_{place}_{kind.replace(' ', '_')}"
+    module = {
+        "import": f"{code}\n",
+        "name": "def __getattr__(name):\n    if name.startswith('__'):\n        raise AttributeError\n"
+        f"    {code}\n",
+        "constructor": "from optuna.samplers import RandomSampler\n\nclass Mine(RandomSampler):\n"
+        f"    def __init__(self, seed=None):\n        {code}\n",
+    }[place]
+    (tmp_path / f"{name}.py").write_text(module)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with pytest.raises(InputError) as refused:
+        load_class(f"{name}:Mine", BaseSampler, "sampler", {})
+    fails = "created" if place == "constructor" else "imported"
+    assert refused.value.message.startswith(f"the sampler '{name}:Mine' cannot be {fails}: {said}")
+    assert f"{tmp_path / name}.py" in refused.value.hint or kind == "recursion"
+    sys.modules.pop(name, None)
+
+
+def test_ctrl_c_during_the_import_is_not_the_modules_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pressed.py").write_text("raise KeyboardInterrupt")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with pytest.raises(KeyboardInterrupt):
+        load_class("pressed:Mine", BaseSampler, "sampler", {})
+
+
+def test_an_attribute_that_a_module_lacks_is_not_the_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lacking.py").write_text("import os\nos.no_such_thing\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with pytest.raises(InputError, match=r"cannot be imported: AttributeError: module 'os' has no attribute"):
+        load_class("lacking:Mine", BaseSampler, "sampler", {})
+
+
 class Inside:
     """A sampler may be nested in another class."""
 

@@ -94,11 +94,13 @@ def _build_study(spec: StudySpec) -> optuna.Study:
 
 def _first_points(spec: StudySpec, study: optuna.Study, count: int) -> list[dict[str, Any]]:
     """The study's first points, including its warm start; none if the objective suggests its parameters."""
+    from hpotool.search.build import explained
     from hpotool.study.space import suggest_search_space
 
     if not spec.search_space:
         return []
-    return [suggest_search_space(spec.search_space, study.ask()) for _ in range(count)]
+    with explained(f"the sampler {spec.sampler.name!r} cannot choose a point"):
+        return [suggest_search_space(spec.search_space, study.ask()) for _ in range(count)]
 
 
 def _say(spec: StudySpec, file: Path) -> None:

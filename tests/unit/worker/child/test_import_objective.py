@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from hpotool.errors import InputError
-from hpotool.worker.child.import_objective import load_objective, search_working_folder
+from hpotool.user_code import search_working_folder
+from hpotool.worker.child.import_objective import load_objective
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +45,12 @@ def test_a_function_may_be_inside_a_class(tmp_path: Path) -> None:
         ("1/0", "broken:f", "the objective 'broken:f' cannot be imported: ZeroDivisionError: division by zero"),
         ("raise SystemExit(3)", "broken:f", "the objective 'broken:f' cannot be imported: SystemExit: 3"),
         ("raise ValueError('a\\n b')", "broken:f", "the objective 'broken:f' cannot be imported: ValueError: a b"),
+        ("class Own(BaseException): ...\nraise Own", "broken:f",
+         "the objective 'broken:f' cannot be imported: Own"),
+        ("class Odd(Exception):\n def __str__(self): 1/0\nraise Odd", "broken:f",
+         "the objective 'broken:f' cannot be imported: Odd: it cannot be shown"),
+        ("def __getattr__(name):\n if name == 'f': raise KeyError(name)\n raise AttributeError", "broken:f",
+         "the objective 'broken:f' cannot be found: KeyError: 'f'"),
         ("x = 3", "broken:f", "the objective 'broken:f' cannot be found: broken has no 'f'"),
         ("x = 3", "broken:x.y", "the objective 'broken:x.y' cannot be found: broken has no 'x.y'"),
         ("x = 3", "broken:x", "the objective 'broken:x' is a int, not a function"),
