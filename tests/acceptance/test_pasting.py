@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -168,9 +169,13 @@ def test_a_retry_that_exists_is_proposed_for_its_study(several: Shell) -> None:
     assert "trial 5 is WAITING" in several.run(hint, code=2)
 
 
-def test_adopting_a_study_with_a_slash(several: Shell, tmp_path: Path) -> None:
-    hint = _hint(several.run("hpotool budget --study 'digits/run 1'", code=3))
-    assert "study: digits/run 1" not in hint
+@pytest.mark.parametrize("name", ["digits/run 1", "größer als 50 %", "it's $HOME", "-x"])
+def test_adopting_a_study_with_a_slash(several: Shell, tmp_path: Path, name: str) -> None:
+    if name != "digits/run 1":
+        made = optuna.create_study(study_name=name, storage=open_storage(several.environment["HPOTOOL_STORAGE"]))
+        made.optimize(lambda trial: trial.suggest_float("x", -10, 10), n_trials=4)
+    hint = _hint(several.run(f"hpotool budget --study={shlex.quote(name)}", code=3))
+    assert f"study: {name}" not in hint
     create, enqueue = re.findall(r"hpotool [a-z-]+ .*?(?=, then|$)", hint)
     file = tmp_path / "study.yaml"
     file.write_text((ROOT / "studies" / "quadratic.yaml").read_text().replace("quadratic", "adopted", 1))

@@ -155,8 +155,10 @@ def test_a_brute_force_over_what_the_objective_suggests_ends(database_url: str, 
     assert [state for state, _, _ in fleet.trials().values()] == ["COMPLETE"] * 4
 
 
-def test_an_objective_stops_its_study(database_url: str, tmp_path: Path) -> None:
-    fleet = study(database_url, tmp_path, 50, "", "stops_the_study", space="")
+@pytest.mark.parametrize("isolation", ["process", "none"])
+def test_an_objective_stops_its_study(isolation: str, database_url: str, tmp_path: Path) -> None:
+    objective = f"{{python: 'study_code:objective', isolation: {isolation}}}"
+    fleet = study(database_url, tmp_path, 50, "", "stops_the_study", space="", objective=objective)
     log = run_one_worker(fleet)
     assert len(fleet.trials()) == 4
     assert "the study is draining: trial 3 called study.stop()" in log

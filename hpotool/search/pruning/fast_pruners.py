@@ -101,7 +101,11 @@ class FastMedianPruner(FastPercentilePruner, MedianPruner):
 
 
 class FastSuccessiveHalvingPruner(Following, SuccessiveHalvingPruner):
-    """Optuna's SuccessiveHalvingPruner, from sorted rungs."""
+    """Optuna's SuccessiveHalvingPruner, from sorted rungs.
+
+    Without ``min_resource``, Optuna's takes a hundredth of the longest trial that had completed when its process
+    first looked. This takes the first that completed: all workers have the same rungs, also after a restart.
+    """
 
     _rungs: RungTable
 
@@ -114,8 +118,9 @@ class FastSuccessiveHalvingPruner(Following, SuccessiveHalvingPruner):
         if is_new:
             self._rungs = RungTable(lambda _: 0)
         self._rungs.catch_up(log.finished, log.whole_from)
-        if self._min_resource is None and self._rungs.longest_complete is not None and trial.last_step is not None:
-            self._min_resource = max(self._rungs.longest_complete // 100, 1)
+        length = self._rungs.first_length
+        if self._min_resource is None and length is not None and trial.last_step is not None:
+            self._min_resource = max(length // 100, 1)
         self.held_against = _halve(self, study, trial, self._rungs, log.unfinished, 0)
         return self.held_against is not None
 

@@ -8,6 +8,7 @@ from array import array
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ class RungTable:
     """The sorted values with which trials completed each rung of successive halving, for each group of trials."""
 
     def __init__(self, group_of: Callable[[FrozenTrial], int]) -> None:
-        self.longest_complete: int | None = None  # the highest step reported by a complete trial
+        self._first_complete: tuple[datetime, int] | None = None  # when it ended, and its highest step
         self._group_of = group_of
         self._seen = 0
         self._sorted: defaultdict[tuple[str, int], array[float]] = defaultdict(lambda: array("d"))
@@ -76,11 +77,17 @@ class RungTable:
         for trial in new:
             if trial._number < whole_from:
                 continue
-            if trial.state == TrialState.COMPLETE and trial.last_step is not None:
-                self.longest_complete = max(trial.last_step, self.longest_complete or 0)
+            if trial.state == TrialState.COMPLETE and trial.last_step is not None and trial.stored_end is not None:
+                ended = trial.stored_end, trial.last_step
+                self._first_complete = min(self._first_complete or ended, ended)
             for key, text in zip(*trial.system_attributes, strict=True):
                 if key.startswith("completed_rung_"):
                     insort(self._sorted[key, self._group_of(trial)], json.loads(text))
+
+    @property
+    def first_length(self) -> int | None:
+        """The highest step of the trial that was the first to complete, of those that reported any."""
+        return None if self._first_complete is None else self._first_complete[1]
 
     def count(self, rung_key: str, group: int) -> int:
         """The number of finished trials of the group that completed the rung."""

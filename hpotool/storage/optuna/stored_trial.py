@@ -171,6 +171,11 @@ class StoredTrial(FrozenTrial):
         return to_local_time(self._stored_times[1])
 
     @property
+    def stored_end(self) -> datetime | None:
+        """When the trial finished, as stored: to compare with others."""
+        return self._stored_times[1]
+
+    @property
     def _user_attrs(self) -> dict[str, Any]:  # type: ignore[override]
         return self.user_attributes.decode()
 

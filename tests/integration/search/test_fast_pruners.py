@@ -97,6 +97,20 @@ def test_every_verdict_is_optunas(storage, pruner, history, rounds, direction):
         assert _verdicts(ours, live) == _verdicts(theirs, live)
 
 
+def test_workers_that_look_at_different_moments_have_the_same_rungs(storage):
+    """Optuna's own would have its first rung at the second step in one process, and at the tenth in the other."""
+    early, late = (fast_pruner(SuccessiveHalvingPruner()) for _ in range(2))
+    study = optuna.create_study(storage=storage, pruner=early)
+    study.add_trial(_finished(TrialState.COMPLETE, {0: 0.0, 250: 0.0}))
+    assert not any(is_pruned for *_, is_pruned in _verdicts(study, [[0.0] * 30]))
+    study.add_trial(_finished(TrialState.COMPLETE, {0: 0.0, 1000: 0.0}))
+    pruned_at = []
+    for study.pruner in (early, late):
+        verdicts = _verdicts(study, [[9.0] * 30])
+        pruned_at.append(next(step for _, step, is_pruned in verdicts if is_pruned))
+    assert pruned_at == [2, 2]
+
+
 def test_a_fast_pruner_on_another_storage_and_after_pickling_is_optunas():
     study = optuna.create_study(pruner=pickle.loads(pickle.dumps(fast_pruner(MedianPruner(n_startup_trials=1)))))
     study.add_trial(_finished(TrialState.COMPLETE, {0: 1.0}))
