@@ -18,6 +18,8 @@ from hpotool.analysis.results import (
     metric_index,
     metric_names,
     read_result,
+    read_trial,
+    read_trials,
     utc,
 )
 from hpotool.errors import NotFoundError
@@ -128,3 +130,14 @@ def test_no_value_of_a_row_takes_the_place_of_another(
     errors = [2, *[0.5] * len(values)] if replicated else []
     expected = [3, *values.values(), *errors, *params.values(), *constraints.values()]
     assert list(row.values()) == expected
+
+
+def test_trials_are_read_by_number_in_the_order_that_was_asked_for() -> None:
+    study = make_study("loss")
+    for value in (3.0, 1.0, 2.0):
+        add(study, [value])
+    assert [trial.number for trial in read_trials(study, [2, 0, 9])] == [2, 0]
+    assert read_trial(study, 1).values == [1.0]
+    with pytest.raises(NotFoundError, match="study 'known' has no finished trial 9") as caught:
+        read_trial(study, 9)
+    assert caught.value.hint == "hpotool trials --study known"

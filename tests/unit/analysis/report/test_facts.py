@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from optuna.trial import TrialState
 
+from hpotool.analysis.best import find_best
 from hpotool.analysis.importance import Importance
-from hpotool.analysis.report.facts import _weigh
+from hpotool.analysis.report.facts import _file, _weigh
+from hpotool.analysis.status import StudyStatus
+from hpotool.storage.control.studies import StudyProgress, StudySummary
+from hpotool.study.file.reader import read_study_file
 from tests.unit.analysis.studies import add, make_study
 
 
@@ -40,3 +44,14 @@ def test_a_study_in_which_only_machines_failed_says_so() -> None:
     loss, failures = _weigh(study, {0: [{"outcome": "complete"}], 1: [{"outcome": "lost"}]}, None)  # type: ignore[dict-item]
     assert "at least 2 complete trials" in str(loss)
     assert "none failed by its own doing" in str(failures)
+
+
+def test_the_study_file_of_a_report_has_what_is_set_and_nothing_of_its_state() -> None:
+    spec = read_study_file("study: s\nobjective: {python: m:f}\nmetrics: {loss: minimize}\nbudget: {trials: 5}\n")
+    progress = StudyProgress(StudySummary("s", {"loss": "minimize"}, {}), "running", "", 5, ())
+    status = StudyStatus(progress, find_best(make_study("loss")))
+    shown = _file(spec, status)
+    assert shown is not None
+    assert (shown["study"], shown["metrics"], shown["budget"]["trials"]) == ("s", {"loss": "minimize"}, 5)
+    assert not {"search", "state", "workers", "constraints", "search_space"} & set(shown)
+    assert _file(None, status) is None

@@ -13,6 +13,7 @@ from hpotool.study.spec import MetricSpec, ObjectiveSpec
 from hpotool.worker.attempt.in_process import CallLink
 from hpotool.worker.attempt.running_attempt import RunningAttempt
 from hpotool.worker.attempt.trial_server import TrialServer
+from hpotool.worker.child.attempt_link import ChannelLink, StopRequest
 from hpotool.worker.child.objective_trial import ObjectiveTrial
 from hpotool.worker.process.protocol import Job, StudyView
 
@@ -129,3 +130,15 @@ def test_what_is_no_report_is_refused_and_nothing_is_sent(
 
 def test_it_has_its_seed_and_no_folder_where_none_was_given(trial: ObjectiveTrial) -> None:
     assert (trial.seed, trial.checkpoint_dir, trial.should_stop()) == (7, None, False)
+
+
+def test_samplers_of_the_objective_s_own_read_directions_and_proposals(trial: ObjectiveTrial) -> None:
+    assert trial.storage.get_study_directions(trial.study._study_id) == list(trial.study.directions)
+    assert trial.relative_params == {}, "a random sampler proposes nothing jointly"
+    assert trial.relative_params is trial.relative_params, "it is asked for once"
+
+
+def test_a_copied_trial_belongs_to_the_same_attempt() -> None:
+    link, stop = ChannelLink(None, "nowhere"), StopRequest("nowhere")
+    assert copy.deepcopy(link) is link
+    assert copy.deepcopy(stop) is stop
