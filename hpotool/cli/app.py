@@ -169,10 +169,21 @@ def _global_options(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its exit code."""
+    _complete_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     end = words.index("--") if "--" in words else len(words)  # what stands behind it are no options
     options = [word for word in words[:end] if word != "--debug"]
     sys.exit(_run([*options, *words[end:]], debug=len(options) < end))
+
+
+def _complete_streams() -> None:
+    """Let every command write, also where a stream was closed (`>&-`) or its encoding lacks letters."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 (open for as long as the process)
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @cache

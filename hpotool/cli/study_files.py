@@ -47,7 +47,7 @@ def read_study(file: Path, assignments: Sequence[str] | None) -> StudySpec:
 def _hint_for_missing(file: Path) -> str:
     """What was probably meant, of the YAML files in that folder."""
     found = sorted(path for path in file.parent.glob("*") if path.suffix.lower() in (".yaml", ".yml"))
-    alike = get_close_matches(file.name, [path.name for path in found], n=1)
+    alike = get_close_matches(file.name, [path.name for path in found if path != file], n=1)
     if alike:
         return f"did you mean {file.parent / alike[0]}?"
     if found:

@@ -27,19 +27,29 @@ from hpotool.analysis.pictures.picture import (
     paint,
     shorten,
 )  # fmt: skip
+from hpotool.analysis.results import complete_trials
 
 _MOST_IN_ROW = 4
-_SHORT, _PANEL = 16, 28  # characters of a name below a panel of pairs, and of a slice
+_SHORT, _PANEL = 12, 24  # characters of a name below a panel of pairs, and of a slice
+_CHOICE = 10  # characters of a choice below a panel
+_ROOMY = ("importance", "timeline")  # what stands beside these axes has as much room as it takes
+_PAIRS = ("contour", "rank")
 _MOST_DOTS = 300  # that are drawn black in a contour
 _SIZE = (10.0, 6.0)  # inches
 _MOST_TICKS = 4  # of a logarithmic axis: a panel of pairs is as wide as five numbers
 _STYLE = {
     "svg.fonttype": "none",  # keep text as text
-    "font.family": ["DejaVu Sans"],
+    "pdf.fonttype": 42,  # TrueType, which journals accept and drawing programs can edit
     "text.color": TEXT,
     "axes.labelcolor": TEXT,
     "font.size": 11,
 }
+# With the letters that DejaVu Sans lacks, where one is installed.
+_MORE_LETTERS = (
+    "Noto Sans CJK JP", "Noto Sans CJK SC", "Hiragino Sans", "PingFang SC", "Yu Gothic", "Microsoft YaHei",
+    "Malgun Gothic", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "IPAGothic", "Noto Sans Arabic",
+    "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai", "Arial Unicode MS", "Unifont",
+)  # fmt: skip
 
 
 def render_image(picture: Picture, ending: str) -> bytes:
@@ -50,12 +60,15 @@ def render_image(picture: Picture, ending: str) -> bytes:
     with mpl.rc_context({"text.parse_math": False}):  # a dollar in somebody's name begins no formula
         drawn = _bars(picture) if picture.plot == "importance" else paint(painter, picture)
         mpl.rcParams.update(_STYLE)
+        installed = set(mpl.font_manager.get_font_names())
+        mpl.rcParams["font.family"] = ["DejaVu Sans", *(name for name in _MORE_LETTERS if name in installed)]
         axes = list(np.ravel(drawn))
         figure = axes[0].figure
         _write_powers_plainly(figure)
         if picture.plot in _MEND:
             _MEND[picture.plot](axes, picture)
         _style(figure, axes, picture)
+        _keep_ticks_apart(figure, picture)
         written = io.BytesIO()
         figure.savefig(written, format=ending, dpi=150, bbox_inches="tight", pad_inches=0.25, facecolor="white")
         pyplot.close(figure)
@@ -70,6 +83,50 @@ def _write_powers_plainly(figure: Any) -> None:
                 axis.set_major_locator(mpl.ticker.FixedLocator(round_numbers(*axis.get_view_interval())))
                 axis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
                 axis.set_minor_formatter(mpl.ticker.NullFormatter())
+
+
+def _keep_ticks_apart(figure: Any, picture: Picture) -> None:
+    """Few numbers on each axis of a narrow panel, and choices short enough to stand side by side."""
+    figure.canvas.draw()
+    narrow = picture.plot in ("slice", *_PAIRS)
+    for axes in (each for each in figure.axes if each.get_label() != "<colorbar>"):
+        if picture.plot in _PAIRS:
+            axes.tick_params(labelsize=8)
+        for axis in (axes.xaxis, axes.yaxis):
+            texts = [label.get_text() for label in axis.get_ticklabels()]
+            is_below = narrow and axis is axes.xaxis
+            if any(text and not _is_number(text) for text in texts) and picture.plot not in _ROOMY:
+                short = shorten(set(texts), _CHOICE if is_below else _SHORT)
+                axis.set_ticks(axis.get_ticklocs(), labels=[short[text] for text in texts])
+                if is_below:
+                    axes.tick_params(axis="x", rotation=90)
+            elif narrow and axis.get_scale() == "linear":
+                most = 4 if not is_below else 2 if picture.plot in _PAIRS else 3
+                axis.set_major_locator(mpl.ticker.MaxNLocator(most, integer=_is_whole(axes, axis)))
+            elif is_below and picture.plot in _PAIRS and len(ticks := axis.get_ticklocs()):
+                axis.set_major_locator(mpl.ticker.FixedLocator([ticks[0], ticks[-1]]))
+
+
+def _is_number(text: str) -> bool:
+    return (
+        text.replace("\N{MINUS SIGN}", "")
+        .replace(".", "")
+        .replace("e", "")
+        .replace("-", "")
+        .replace("+", "")
+        .isdigit()
+    )
+
+
+def _is_whole(axes: Any, axis: Any) -> bool:
+    """Whether all that is drawn there are whole numbers."""
+    place = 0 if axis is axes.xaxis else 1
+    found = [
+        np.asarray(dots.get_offsets(), dtype=float)[:, place]
+        for dots in axes.collections
+        if len(dots.get_offsets())
+    ]
+    return bool(found) and all(np.all(values == np.round(values)) for values in found)
 
 
 def round_numbers(low: float, high: float) -> list[float]:
@@ -122,7 +179,8 @@ def _mend_history(axes: list[Any], picture: Picture) -> None:
     _whole_numbers(plot.xaxis)
     low, high = plot.get_xlim()
     if high - low < 1.0:  # one trial
-        plot.set_xlim(-1.0, 1.0)
+        middle = round((low + high) / 2)
+        plot.set(xlim=(middle - 1.0, middle + 1.0), xticks=[middle])
     _legend_above(plot)
 
 
@@ -186,6 +244,7 @@ def _mend_slice(axes: list[Any], picture: Picture) -> None:
     """At most four panels in a row."""
     figure = axes[0].figure
     short = shorten({plot.get_xlabel() for plot in axes}, _PANEL)
+    [metric] = shorten({picture.metric}, _PANEL).values()
     if len(axes) > 1:
         columns = min(_MOST_IN_ROW, math.ceil(math.sqrt(len(axes)))) if len(axes) > _MOST_IN_ROW else len(axes)
         rows = math.ceil(len(axes) / columns)
@@ -194,9 +253,14 @@ def _mend_slice(axes: list[Any], picture: Picture) -> None:
         for place, plot in enumerate(axes):
             plot.set_subplotspec(grid[place // columns, place % columns])
             plot.set_xlabel(short[plot.get_xlabel()])
-            plot.set_ylabel(picture.metric if place % columns == 0 else "")
+            plot.set_ylabel(metric if place % columns == 0 else "")
             plot.tick_params(labelleft=place % columns == 0)
         bar = figure.axes[-1]
+        if len(complete_trials(picture.view)) == 1:  # which has no scale of colours
+            bar.set_visible(False)
+            for dots in (each for plot in axes for each in plot.collections):
+                dots.set_array(None)
+                dots.set_facecolor(TRIAL)
         bar.set_axes_locator(None)
         bar.set_position([0.90, 0.12, 0.015, 0.8])
         bar.set_ylabel("trial")
@@ -224,6 +288,10 @@ def _mend_timeline(axes: list[Any], _: Picture) -> None:
             patch.set_facecolor(known.get(patch.get_facecolor(), patch.get_facecolor()))
     plot.invert_yaxis()
     _whole_numbers(plot.yaxis)
+    low, high = sorted(plot.get_ylim())
+    if high - low < 1.0:  # one trial
+        plot.set(ylim=(high + 1.0, low - 1.0), yticks=[round((low + high) / 2)])
+    plot.figure.subplots_adjust(right=0.97)
     _legend_above(plot, handles, [text.get_text().lower() for text in legend.get_texts()] if legend else [])
 
 
@@ -244,7 +312,7 @@ def _bars(picture: Picture) -> Any:
     _, plot = pyplot.subplots(tight_layout=True)
     bars = plot.barh([name for name, _ in ranked], [weight for _, weight in ranked], color=TRIAL)
     plot.bar_label(bars, fmt="%.3f", padding=4)
-    plot.set(xlabel=f"share in {picture.metric}", xlim=(0, 1.05))
+    plot.set(xlabel=f"share in {picture.metric}", xlim=(0, 1.12))
     return plot
 
 

@@ -66,3 +66,26 @@ def test_help_waits_for_nothing_that_only_some_command_needs() -> None:
         "optuna_dashboard",
     }
     assert heavy.isdisjoint(loaded.split())
+
+
+@pytest.mark.parametrize("line", ["schema >&-", "schema 2>&-", "check nowhere.yaml 2>&- || test $? = 3"])
+def test_a_closed_stream_changes_no_exit_code(line: str) -> None:
+    import subprocess
+    import sys
+
+    command = f"{sys.executable} -m hpotool {line}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=100, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_letters_that_an_encoding_lacks_are_written_with_their_codes() -> None:
+    import os
+    import subprocess
+    import sys
+
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [sys.executable, "-m", "hpotool", "check", "größe.yaml"], capture_output=True, env=environment, check=False
+    )
+    assert done.returncode == 3
+    assert b"gr\\xf6\\xdfe.yaml does not exist" in done.stderr

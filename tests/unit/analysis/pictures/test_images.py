@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from optuna.distributions import FloatDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 pytest.importorskip("matplotlib")
 
+import matplotlib as mpl
+from matplotlib import pyplot
+from matplotlib.figure import Figure
+
 from hpotool.analysis.pictures.images import render_image, round_numbers
-from hpotool.analysis.pictures.picture import compose
+from hpotool.analysis.pictures.picture import Picture, Plot, compose
+from hpotool.errors import InputError
 from tests.unit.analysis.studies import add, make_study
 
 
@@ -112,3 +120,92 @@ def test_a_history_alone_has_a_legend_of_what_is_there() -> None:
     assert "infeasible" not in said
     add(study, [1.0], {"lr": 0.1}, constraints={"size": 1.0})
     assert "infeasible" in texts(render_image(compose([study], "history"), "svg"))
+
+
+LONG = {
+    "learning_rate_of_the_encoder_before_warmup": FloatDistribution(1e-5, 1e-1, log=True),
+    "number_of_hidden_units_in_the_second_dense_layer": IntDistribution(1, 100_000),
+    "optimizer_for_the_discriminator_network": CategoricalDistribution(["a-rather-long-choice", "sgd", "adamw"]),
+    "lr": FloatDistribution(1e-5, 1e-1, log=True),
+}
+
+
+def with_long_names(count: int) -> optuna.Study:
+    study = optuna.create_study(study_name="a-study-" + "x" * 90, sampler=optuna.samplers.RandomSampler(0))
+    study.set_metric_names(["validation_cross_entropy_loss_after_the_last_epoch"])
+    for place in range(count):
+        trial = study.ask(LONG)
+        trial.report(place, 0)
+        study.tell(trial, float(place % 7))
+    return study
+
+
+def drawn(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> Figure:
+    """The figure, as it is saved."""
+    figures: list[Figure] = []
+    monkeypatch.setattr(pyplot, "close", figures.append)
+    assert render_image(picture, "pdf").startswith(b"%PDF")
+    monkeypatch.undo()
+    [figure] = figures
+    figure.canvas.draw()  # saving has moved labels to where they are in inches of its own
+    pyplot.close(figure)
+    return figure
+
+
+def corners_of_words(figure: Figure) -> dict[str, Any]:
+    """The four corners of each text below and beside the panels; those of rotated ones too."""
+    axes_shown = [axis for axes in figure.axes if axes.get_visible() for axis in (axes.xaxis, axes.yaxis)]
+    words = [axis.label for axis in axes_shown]
+    for axis in axes_shown:
+        low, high = sorted(axis.get_view_interval())
+        side = 0 if axis.axis_name == "x" else 1
+        # The others are not drawn.
+        words += [label for label in axis.get_ticklabels() if low <= label.get_position()[side] <= high]
+    found = {}
+    for place, text in enumerate(words):
+        if not (text.get_text() and text.get_visible()):
+            continue
+        angle = text.get_rotation()
+        text.set_rotation(0)
+        width, height = text.get_window_extent().size
+        text.set_rotation(angle)
+        turned, box = mpl.transforms.Affine2D().rotate_deg(angle), text.get_window_extent()
+        flat = turned.transform([(0, 0), (width, 0), (width, height), (0, height)])
+        found[f"{place} {text.get_text()}"] = flat - (flat.min(axis=0) - (box.x0, box.y0))
+    return found
+
+
+def do_overlap(one: Any, other: Any) -> bool:
+    """Whether two rectangles of any angle have a point in common: no side of either parts them."""
+    for corners in (one, other):
+        for side in np.diff(corners[:3], axis=0):
+            normal = np.array([-side[1], side[0]]) / max(1e-9, np.hypot(*side))
+            first, second = one @ normal, other @ normal
+            if first.max() <= second.min() + 1.5 or second.max() <= first.min() + 1.5:  # pixels
+                return False
+    return True
+
+
+@pytest.mark.parametrize("count", [1, 40])
+@pytest.mark.parametrize("plot", ["history", "slice", "contour", "rank", "timeline", "importance", "reports"])
+def test_no_words_lie_over_each_other(plot: Plot, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        picture = compose([with_long_names(count)], plot)
+    except InputError:  # too few trials
+        return
+    figure = drawn(picture, monkeypatch)
+    words = corners_of_words(figure)
+    pairs = itertools.combinations(words, 2)
+    assert [pair for pair in pairs if do_overlap(words[pair[0]], words[pair[1]])] == []
+
+
+@pytest.mark.parametrize(("plot", "side"), [("timeline", "yaxis"), ("history", "xaxis")])
+def test_one_trial_has_one_tick(plot: Plot, side: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = drawn(compose([with_long_names(1)], plot), monkeypatch)
+    assert list(getattr(figure.axes[0], side).get_ticklocs()) == [0]
+
+
+def test_a_document_has_fonts_that_can_be_edited() -> None:
+    content = render_image(compose([with_long_names(3)], "history"), "pdf")
+    assert b"/Type3" not in content
+    assert b"/FontFile2" in content, "TrueType"
