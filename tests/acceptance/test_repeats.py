@@ -122,6 +122,39 @@ def test_one_worker_makes_sixty_trials_twice_the_same(here: CommandLine) -> None
     assert _sixty_trials(here, "second") == first
 
 
+CURVES = """
+import math
+import optuna
+
+def curve(trial):
+    level = (trial.suggest_float("x", 0, 1) - 0.3) ** 2 + trial.suggest_int("k", 0, 3) / 10
+    if trial.params["x"] > 0.9:
+        raise ValueError("it diverges there")
+    for step in range(15):
+        value = level + math.exp(-0.4 * step)
+        trial.report(value, step)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+    return value
+"""
+
+
+@pytest.mark.parametrize("sampler", ["auto", "tpe"])
+def test_a_worker_that_is_started_again_in_between_makes_the_same_trials(here: CommandLine, sampler: str) -> None:
+    (here.folder / "mine.py").write_text(CURVES)
+    ends = {}
+    for name, budgets in (("once", [45]), ("often", [7, 22, 31, 45])):
+        study = ["--study", name, "--objective", "mine:curve", "--metric", "loss:minimize", "--sampler", sampler]
+        here.run("create-study", *study, "--seed", "5", "--pruner", "learned", "--trials", str(budgets[0]))
+        for budget in budgets:
+            here.run("budget", "--study", name, "--trials", str(budget))
+            here.run("worker", "--study", name, "--gpu", "none", "--no-breaker")
+        trials = here.json("trials", "--study", name)
+        ends[name] = [(trial["state"], trial["params"], trial["values"]) for trial in trials]
+    assert ends["often"] == ends["once"]
+    assert {"PRUNED", "COMPLETE", "FAIL"} == {state for state, *_ in ends["once"]}
+
+
 def test_eight_workers_never_make_the_same_suggestion_twice(here: CommandLine) -> None:
     trials = _sixty_trials(here, "eight", "--gpu", "none", "--workers", "8")
     assert len(trials) == 60

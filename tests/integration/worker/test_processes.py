@@ -104,6 +104,35 @@ def test_what_is_returned_counts_without_a_socket_to_tell_it(make_runner: MakeRu
     assert (result.outcome, result.values) == (Outcome.ERROR, None)
 
 
+def test_an_order_that_comes_after_the_end_is_written_into_no_other_file(
+    make_runner: MakeRunner, tmp_path: Path
+) -> None:
+    """The order came through a pipe whose number the worker's next file gets."""
+    monitors = []
+
+    class Remembering(RunningAttempt):
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name == "_monitor" and value is not None:
+                monitors.append(value)
+            super().__setattr__(name, value)
+
+    runner = make_runner("reads_its_environment", environment={"GREETING": "hello"})
+    result = runner.run_attempt(Remembering(optuna.create_study().ask()), lambda: None)
+    assert result.outcome is Outcome.COMPLETE
+    [monitor] = monitors
+    number = monitor._wake_writing
+    opened = []
+    while number not in opened:
+        opened.append(os.open(tmp_path / "next", os.O_CREAT | os.O_WRONLY))
+        assert max(opened) < number + 100
+
+    monitor.stop(Outcome.CANCELLED, "enough", timedelta(0))
+
+    for descriptor in opened:
+        os.close(descriptor)
+    assert (tmp_path / "next").read_bytes() == b""
+
+
 def test_without_isolation_a_trial_stays_in_its_process(make_runner: MakeRunner) -> None:
     result = run(make_runner("is_used_in_a_fork", isolation="none"))
     assert (result.outcome, result.values) == (Outcome.COMPLETE, (1.0,)), result.reason

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,14 @@ def test_the_last_words_are_the_users() -> None:
     assert words[-2:] == ["--gpu", "none"]
     assert words[words.index("--checkpoints") + 1] == "/shared"
     assert words[words.index("--grace") + 1] == "30s"
+
+
+@pytest.mark.parametrize("where", [{}, {"pool": "gpus"}, {"worker_options": ("--wait-for-database", "1h")}])
+def test_a_worker_that_is_launched_while_the_database_is_away_waits_for_it(where: dict[str, Any]) -> None:
+    words = request("kubernetes", **where).worker_words()
+    option = [words[place + 1] for place, word in enumerate(words) if word == "--wait-for-database"]
+    assert option[0] == "5m"
+    assert option[-1] == ("1h" if "worker_options" in where else "5m"), "the last one counts"
 
 
 def test_the_workers_of_a_pool_serve_the_pool_and_not_the_study_of_the_record() -> None:

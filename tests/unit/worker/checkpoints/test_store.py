@@ -73,7 +73,7 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(tmp_path / "shared") if request.param == "path" else f"memory://{tmp_path.name}/shared"
 
 
-def store(location: str, machine: Path, best: int = 3) -> CheckpointStore:
+def store(location: str, machine: Path, best: int | None = 3) -> CheckpointStore:
     spec = StudySpec("a/b c", ObjectiveSpec(python="m:f"), ONE, keep=KeepSpec(best))
     return CheckpointStore(CheckpointLocation.parse(location), spec, machine)
 
@@ -104,6 +104,20 @@ def test_finished_trials_lose_their_checkpoints_unless_they_are_among_the_best(
         with store(location, tmp_path / "later").attempt(number) as folder:
             found[number] = (folder / "state").exists()
     assert found == {0: False, 1: True, 2: False, 3: True}
+
+
+@pytest.mark.parametrize("values", [(1.0,), None])
+def test_with_keep_all_every_finished_trial_keeps_its_checkpoints(
+    location: str, tmp_path: Path, values: tuple[float, ...] | None
+) -> None:
+    machine = store(location, tmp_path / "one", None)
+    for number in range(5):
+        with machine.attempt(number) as folder:
+            (folder / "state").write_text(str(number))
+        machine.finish(number, values)
+    for number in range(5):
+        with store(location, tmp_path / "two", None).attempt(number) as folder:
+            assert (folder / "state").read_text() == str(number)
 
 
 def test_a_branch_begins_with_anothers_checkpoints_and_goes_on_from_its_own(location: str, tmp_path: Path) -> None:
