@@ -32,15 +32,20 @@ class Placement:
 
         In quarantine, it stays, and its next claims are answered with the reason.
         """
-        evidence = read_failure_evidence(self._run, failed.study_id, self._worker_id)
+        evidence = self._read(failed)
+        if evidence.quarantine is None and has_quarantine:
+            guilty = judge_place(evidence.host, self._devices, evidence.placed)
+            if self._begin(failed.study_id, guilty):
+                return None
+            if guilty is not None:  # another worker may have begun it since, without knowing of this failure
+                evidence = self._read(failed)
         if evidence.quarantine is not None:
             self._return(failed, evidence)
             return None
-        if has_quarantine and self._begin(
-            failed.study_id, judge_place(evidence.host, self._devices, evidence.placed)
-        ):
-            return None
         return judge_worker(self._worker_id, evidence.ended) if has_breaker else None
+
+    def _read(self, failed: Attempt) -> FailureEvidence:
+        return read_failure_evidence(self._run, failed.study_id, self._worker_id)
 
     def _begin(self, study_id: int, guilty: Guilty | None) -> bool:
         if guilty is None:

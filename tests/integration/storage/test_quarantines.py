@@ -227,6 +227,26 @@ def test_a_worker_in_quarantine_leaves_a_study_that_is_over_and_runs_the_final_i
     assert isinstance(claimed, Attempt)
 
 
+def test_a_failure_of_the_moment_in_which_another_worker_begins_the_quarantine_is_handed_back(make_study) -> None:
+    study = make_study(budget=20)
+    good, bad, other = worker_on(study, "good"), worker_on(study, "bad"), worker_on(study, "bad")
+    for _ in range(12):
+        end(study, good)
+    known = tuple(end(study, bad, Outcome.ERROR).number for _ in range(3))
+    failed = end(study, other, Outcome.ERROR)
+    begun: list[int | None] = []
+
+    def run(sql: str, parameters: object = ()) -> object:
+        answer = study.connection.run(sql, parameters)
+        if not begun:  # just after the evidence was read
+            begun.append(begin(study, Place("bad"), known))
+        return answer
+
+    assert Placement(run, other.worker_id, (), GRACE).judge(failed, has_breaker=True, has_quarantine=True) is None
+    assert begun == [3]
+    assert [study.claim(good).root_number for _ in range(4)] == [*known, failed.number]
+
+
 def test_a_failure_costs_one_read(make_study) -> None:
     study = make_study()
     bad = worker_on(study, "bad")

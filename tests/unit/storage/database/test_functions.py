@@ -24,9 +24,9 @@ def test_a_name_fits_and_only_the_last_statement_answers(hot: HotStatement) -> N
 
 def test_another_text_is_another_function(monkeypatch: pytest.MonkeyPatch) -> None:
     hot = next(hot for hot in hot_statements() if hot.statement == "beat")
-    changed = query("beat") + " -- "
+    name, changed = hot.name, query("beat") + " -- "
     monkeypatch.setattr("hpotool.storage.database.functions.query", lambda _: changed)
-    assert HotStatement("beat", hot.parameters, hot.columns).name != hot.name
+    assert HotStatement("beat", hot.parameters, hot.columns).name != name
 
 
 def test_only_what_the_database_has_is_called() -> None:
