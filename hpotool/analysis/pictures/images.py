@@ -267,7 +267,7 @@ def _mend_slice(axes: list[Any], picture: Picture) -> None:
 
 
 def _mend_parallel(axes: list[Any], picture: Picture) -> None:
-    names = list(shorten(axis_names(picture), _PANEL).values())
+    names = list(shorten(axis_names(picture), _SHORT).values())
     for plot in axes:
         if len(plot.get_xticks()) == len(names):
             plot.set_xticklabels(names, rotation=330, ha="left")
