@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +119,7 @@ def hosts(folder: Path, count: int = 3) -> Iterator[Hosts]:
     (folder / "own").mkdir()
     for name in ("key", "host_key"):
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name))
-    mark = f"{os.getpid():x}"[-5:]
+    mark = uuid.uuid4().hex[:5]  # what the last ones had is gone a moment after their end
     bridge, net = f"b{mark}", _free_net()
     each = tuple(
         Host(f"gpu{n}", f"{net}.{n + 1}", f"h{mark}{n}", folder / f"home{n}") for n in range(1, count + 1)
