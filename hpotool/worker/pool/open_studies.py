@@ -128,7 +128,9 @@ class OpenStudies:
             if study is not None:
                 study.check_origin()
         except InputError as error:
-            self._give_up(turn, error.message)
+            if error.__cause__ is not None:  # somebody's own code, whose author has this log alone
+                _logger.exception("opening the study failed")
+            self._give_up(turn, f"{error.message} (hint: {error.hint})" if error.hint else error.message)
             return None
         except (HpotoolError, ImportInterrupted):
             raise

@@ -61,6 +61,13 @@ def test_what_a_class_accepts_is_one_command_away(reference: str) -> None:
     assert f"class {reference.rpartition('.')[2].rpartition(':')[2]}" in done.stdout, done.stderr
 
 
+def write_module(folder: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module in the working folder."""
+    (folder / f"{name}.py").write_text(text)
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+
 UNUSUAL = {
     "key": ("raise KeyError('lr')", "KeyError: 'lr'"),
     "exit": ("import sys; print('bye'); sys.exit(0)", "SystemExit: 0"),
@@ -90,9 +97,7 @@ def test_whatever_somebodys_class_raises_is_one_sentence_with_its_place(
         "constructor": "from optuna.samplers import RandomSampler\n\nclass Mine(RandomSampler):\n"
         f"    def __init__(self, seed=None):\n        {code}\n",
     }[place]
-    (tmp_path / f"{name}.py").write_text(module)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    write_module(tmp_path, name, module, monkeypatch)
     with pytest.raises(InputError) as refused:
         load_class(f"{name}:Mine", BaseSampler, "sampler", {})
     fails = "created" if place == "constructor" else "imported"
@@ -104,9 +109,7 @@ def test_whatever_somebodys_class_raises_is_one_sentence_with_its_place(
 def test_ctrl_c_during_the_import_is_not_the_modules_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "pressed.py").write_text("raise KeyboardInterrupt")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    write_module(tmp_path, "pressed", "raise KeyboardInterrupt", monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         load_class("pressed:Mine", BaseSampler, "sampler", {})
 
@@ -114,9 +117,7 @@ def test_ctrl_c_during_the_import_is_not_the_modules_fault(
 def test_an_attribute_that_a_module_lacks_is_not_the_class(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "lacking.py").write_text("import os\nos.no_such_thing\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    write_module(tmp_path, "lacking", "import os\nos.no_such_thing\n", monkeypatch)
     with pytest.raises(InputError, match=r"cannot be imported: AttributeError: module 'os' has no attribute"):
         load_class("lacking:Mine", BaseSampler, "sampler", {})
 
