@@ -19,6 +19,7 @@ import math
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,6 +43,7 @@ from hpotool.worker.checkpoints.store_calls import Patience, StoreCalls
 
 _MOST_BETWEEN_COPIES = 8  # factor on the usual interval while the store is away
 _NOTED_COPIES = 8
+_CHILDREN_GONE_AFTER_S = 5.0  # at the latest, after their worker's death
 _logger = logging.getLogger(__name__)
 
 
@@ -102,8 +104,9 @@ class CheckpointStore:
         """Yield this lineage's folder with the checkpoints of earlier attempts; keep a URL in sync meanwhile.
 
         ``begins_with``: the lineage whose checkpoints the first attempt starts with. ``begins_anew``: remove the
-        checkpoints of earlier attempts first. ``number``: the attempt's trial; among a lineage's attempts, the one
-        with the greatest number may write. ``is_hurried``: whether there is no time to wait.
+        checkpoints of earlier attempts first, once nothing of them can be alive. ``number``: the attempt's trial;
+        among a lineage's attempts, the one with the greatest number may write. ``is_hurried``: whether there is no
+        time to wait.
 
         Raises:
             CheckpointStoreError: on entry, if the store stayed away, so that its contents are unknown.
@@ -115,6 +118,8 @@ class CheckpointStore:
             with _as_store_error(self._folder):
                 self._prepare(folder, attempt, begins_with, begins_anew)
 
+        if begins_anew:
+            _outlast_children(is_hurried)
         try:
             self._calls.retry(prepare, self._patience.at_start, is_hurried)
         except NotWholeError as error:  # files that the store has lost will not come back, however long one waits
@@ -373,3 +378,10 @@ def not_among_the_best(
 def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     pairs = [(a, b) for a, b in zip(one, other, strict=True) if not math.isnan(a)]
     return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
+
+
+def _outlast_children(is_hurried: Callable[[], bool] | None) -> None:
+    """Wait until a dead worker's objective is gone too: it could save what the next attempt would go on from."""
+    deadline = time.monotonic() + _CHILDREN_GONE_AFTER_S
+    while time.monotonic() < deadline and not (is_hurried is not None and is_hurried()):
+        time.sleep(0.1)

@@ -91,6 +91,29 @@ def test_a_retry_on_another_machine_finds_what_the_first_attempt_left(location: 
         assert list(folder.iterdir()) == []
 
 
+def test_what_a_dying_objective_still_saves_is_nothing_that_other_parameters_go_on_from(
+    location: str, tmp_path: Path
+) -> None:
+    lineages: list[Path] = []
+
+    def looks_again() -> bool:
+        """While the attempt waits, the one before it still writes, three times; then the wait is cut short."""
+        if len(lineages) > 3:
+            return False
+        lineages[0].mkdir(exist_ok=True)
+        (lineages[0] / f"late-{len(lineages)}").write_text("of other parameters")
+        lineages.append(lineages[0])
+        return len(lineages) > 3
+
+    with store(location, tmp_path / "a").attempt(4) as folder:
+        lineages.append(folder)
+        (folder / "early").write_text("of other parameters")
+    again = store(location, tmp_path / "a").attempt(4, begins_anew=True, is_hurried=looks_again)
+    with again as folder:
+        assert list(folder.iterdir()) == []
+        assert len(lineages) > 3, "it did not wait"
+
+
 def test_finished_trials_lose_their_checkpoints_unless_they_are_among_the_best(
     location: str, tmp_path: Path
 ) -> None:
