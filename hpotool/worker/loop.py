@@ -191,13 +191,10 @@ class WorkerLoop:
     def _look_at_breaker(self, end: TrialEnd) -> Departure | None:
         """Leave if trials fail on this worker but not on others; see `hpotool.worker.membership.placement`."""
         has_quarantine = self._spec.breaker == "on" and not self._is_final
-        if end.attempt is None or end.result is None or end.result.is_answer:
-            return None
-        if not (self._has_breaker or has_quarantine):
-            return None
         # If it was asked to leave, it leaves anyway; and during an outage, the query would end it with an error.
-        if self._stopping.level > Level.STAY:
+        if not is_failure(end) or not (self._has_breaker or has_quarantine) or self._stopping.level > Level.STAY:
             return None
+        assert end.attempt is not None
         breaker = self._membership.judge(end.attempt, has_breaker=self._has_breaker, has_quarantine=has_quarantine)
         return None if breaker is None else Departure(f"circuit breaker: {breaker.reason}", EXIT_FAILED)
 
@@ -253,6 +250,11 @@ def depart_as_asked(stopping: Stopping, has_work_left: Callable[[], bool]) -> De
     if code != EXIT_DONE and not has_work_left():
         code = EXIT_DONE
     return Departure(stopping.describe_reason(), code)
+
+
+def is_failure(end: TrialEnd) -> bool:
+    """Whether a trial that was claimed ended here without an answer of its objective."""
+    return end.attempt is not None and end.result is not None and not end.result.is_answer
 
 
 def judge_idleness(answer: NoTrial, study: str) -> Departure | None:

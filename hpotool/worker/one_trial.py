@@ -120,7 +120,7 @@ class OneTrial:
         running = RunningAttempt(
             trial,
             attempt.attempt_id,
-            seed=self._seed_of(attempt),
+            seed=_seed_of(attempt, self._spec.sampler.seed),
             root_number=attempt.root_number,
             begins_anew=_has_lost_its_parameters(attempt, trial),
             returned_file=self._storage.returned_file,
@@ -131,7 +131,7 @@ class OneTrial:
             raise
         except BaseException as error:  # noqa: BLE001 (the trial boundary: a sampler may call sys.exit())
             # A returned value counts, whatever went wrong with its checkpoints or its trial afterwards.
-            result = running.result or self._result_of(error)
+            result = running.result or _result_of(error)
             self._note(error)
         self._result = result
         self._broke = self._broke or result.broke
@@ -164,7 +164,7 @@ class OneTrial:
         attempt = self._storage.attempt
         if attempt is None:
             return
-        result = self._result = self._result or self._result_of(error)
+        result = self._result = self._result or _result_of(error)
         try:
             self._storage.end_attempt(_ending_of(result), _state_of(result), result.values)
         except (GaveUpError, KeyboardInterrupt, GeneratorExit):
@@ -173,16 +173,6 @@ class OneTrial:
             # Its heartbeats end, so that it is retried; its returned value stays on disk.
             self._note(another)
             self._storage.abandon_attempt()
-
-    def _result_of(self, error: BaseException) -> AttemptResult:
-        match error:
-            case UpdateFinishedTrialError():
-                return AttemptResult(TAKEN_AWAY.outcome, TAKEN_AWAY.reason)
-            case GaveUpError():  # an outage, and no time to wait: interrupted, not failed
-                return AttemptResult(Outcome.PREEMPTED, error.message)
-            case HpotoolError():
-                return AttemptResult(Outcome.ERROR, error.message)
-        return AttemptResult(Outcome.ERROR, _last_line(error))
 
     def _note(self, error: BaseException) -> None:
         """Log an error of the worker itself with its traceback, and record it for the breaker."""
@@ -193,10 +183,23 @@ class OneTrial:
             self._broke, detail = error.message, f" (hint: {error.hint})" if error.hint else ""
         _logger.error("the worker hit an error and continues: %s%s", self._broke, detail)
 
-    def _seed_of(self, attempt: Attempt) -> int | None:
-        seed = self._spec.sampler.seed
-        number = attempt.root_number if attempt.reevaluation is None else attempt.reevaluation.seed_number
-        return None if seed is None else seed_for_trial(seed, number)
+
+def _seed_of(attempt: Attempt, seed: int | None) -> int | None:
+    """The attempt's own seed, from the sampler's; retries get the same."""
+    number = attempt.root_number if attempt.reevaluation is None else attempt.reevaluation.seed_number
+    return None if seed is None else seed_for_trial(seed, number)
+
+
+def _result_of(error: BaseException) -> AttemptResult:
+    """How an attempt ended in which this was raised beside the objective."""
+    match error:
+        case UpdateFinishedTrialError():
+            return AttemptResult(TAKEN_AWAY.outcome, TAKEN_AWAY.reason)
+        case GaveUpError():  # an outage, and no time to wait: interrupted, not failed
+            return AttemptResult(Outcome.PREEMPTED, error.message)
+        case HpotoolError():
+            return AttemptResult(Outcome.ERROR, error.message)
+    return AttemptResult(Outcome.ERROR, _last_line(error))
 
 
 def _say_phase(attempt: Attempt) -> str:

@@ -101,9 +101,11 @@ def test_what_an_attempt_left_running_is_found_and_what_shows_a_password(machine
     # What it says is waited for: while a program takes another's place, its arguments are empty.
     script = "setsid -f sh -c 'echo here; sleep 600; : postgresql://me:s3cret@db/x'"
     environment = {**os.environ, "HPOTOOL_TRIAL": "3", "HPOTOOL_TEST_MARK": str(machine.home)}
-    with subprocess.Popen(["sh", "-c", script], env=environment, stdout=subprocess.PIPE) as starter:
-        assert starter.stdout is not None
-        assert starter.stdout.readline() == b"here\n"
+    said, says = os.pipe()
+    subprocess.run(["sh", "-c", script], env=environment, check=True, stdout=says)
+    os.close(says)
+    assert os.read(said, 100) == b"here\n"
+    os.close(said)
     own = _marked(str(machine.home))
     try:
         left = MACHINE.look("left processes", machine)

@@ -24,11 +24,13 @@ class FakeLibrary:
         self.used: dict[str, int] = {}
         self.processes: dict[str, list[Any]] = {}
         self.rates = {"GPU-aaa": 80}
+        self.has_driver = True
 
     def nvmlInit(self) -> None: ...  # noqa: N802
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         known = {
+            "nvmlSystemGetDriverVersion": self._driver,
             "nvmlDeviceGetCount": lambda: len(self.names),
             "nvmlDeviceGetHandleByIndex": lambda index: self.names[index],
             "nvmlDeviceGetHandleByUUID": lambda uuid: uuid,
@@ -51,6 +53,11 @@ class FakeLibrary:
         if handle not in self.rates:
             raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
         return SimpleNamespace(gpu=self.rates[handle])
+
+    def _driver(self) -> bytes:
+        if not self.has_driver:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_UNKNOWN)
+        return b"550.54.15"
 
     def _mig_mode(self, handle: str) -> tuple[int, int]:
         if handle not in self.parts:
@@ -237,3 +244,10 @@ def test_an_attempts_share_of_its_devices_is_measured(library: FakeLibrary) -> N
     assert meter.mean_utilization == 80
     meter.reset()
     assert (meter.peak_memory, meter.mean_utilization) == (None, None)
+
+
+def test_a_driver_says_its_version_or_nothing(library: FakeLibrary) -> None:
+    nvml = Nvml(library)
+    assert nvml.driver == DeviceMeter(nvml, choose_slots("0", nvml, {})[0]).driver == "550.54.15"
+    library.has_driver = False
+    assert nvml.driver is None

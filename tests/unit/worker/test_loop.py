@@ -11,15 +11,18 @@ from hpotool.storage.fleet.attempts import Attempt, NoTrial
 from hpotool.storage.fleet.worker_storage import TellResult
 from hpotool.study.outcome import Outcome
 from hpotool.study.rules.retry import GiveUp, Retry
+from hpotool.worker.attempt.running_attempt import AttemptResult
 from hpotool.worker.loop import (
     BROKEN_LIMIT,
     Departure,
     depart_as_asked,
     describe_fate,
     describe_wait,
+    is_failure,
     judge_broken,
     judge_idleness,
 )
+from hpotool.worker.one_trial import TrialEnd
 from hpotool.worker.signals import Level, Stopping
 
 GO_ON = "to continue: hpotool resume --study 'my model'"
@@ -113,3 +116,20 @@ def test_only_a_worker_with_work_left_asks_to_be_started_again(
     assert left.reason == stopping.describe_reason()
     assert left.exit_code == (exit_code if has_work_left else EXIT_DONE)
     assert bool(asked) == (exit_code != EXIT_DONE), "an order of hpotool needs no question to the database"
+
+
+@pytest.mark.parametrize(
+    ("attempt", "result", "expected"),
+    [
+        (ATTEMPT, AttemptResult(Outcome.CRASH), True),
+        (ATTEMPT, AttemptResult(Outcome.COMPLETE, values=(1.0,)), False),
+        (ATTEMPT, AttemptResult(Outcome.PRUNED), False),
+        (ATTEMPT, AttemptResult(Outcome.OOM, is_infeasible=True), False),
+        (ATTEMPT, None, False),
+        (None, AttemptResult(Outcome.CRASH), False),
+    ],
+)
+def test_the_breaker_is_asked_about_what_failed_here(
+    attempt: Attempt | None, result: AttemptResult | None, expected: bool
+) -> None:
+    assert is_failure(TrialEnd(attempt, result, None)) is expected

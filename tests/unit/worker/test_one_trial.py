@@ -1,15 +1,19 @@
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import optuna
 import pytest
 from optuna import TrialPruned
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
+from hpotool.errors import InputError
+from hpotool.storage.database.outage import GaveUpError
 from hpotool.storage.fleet.attempts import Attempt
 from hpotool.storage.fleet.worker_storage import TellResult
 from hpotool.study.outcome import Outcome
 from hpotool.study.phase import Reevaluation
-from hpotool.worker.attempt.running_attempt import AttemptResult
+from hpotool.worker.attempt.running_attempt import TAKEN_AWAY, AttemptResult
 from hpotool.worker.one_trial import (
     AttemptFailedError,
     TrialEnd,
@@ -18,7 +22,9 @@ from hpotool.worker.one_trial import (
     _gpu_figures,
     _has_lost_its_parameters,
     _last_line,
+    _result_of,
     _say_phase,
+    _seed_of,
     _state_of,
 )
 
@@ -49,6 +55,35 @@ def test_what_is_stored_of_an_attempt_has_its_gpu_s_figures() -> None:
 
 def test_an_error_is_said_in_one_line() -> None:
     assert _last_line(ValueError("one\n  two")) == "ValueError: one two"
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "reason"),
+    [
+        (UpdateFinishedTrialError("x"), TAKEN_AWAY.outcome, TAKEN_AWAY.reason),
+        (GaveUpError("no database for 60 s", "look"), Outcome.PREEMPTED, "no database for 60 s"),
+        (InputError("lr is empty", "give it one"), Outcome.ERROR, "lr is empty"),
+        (ValueError("no\nsuch thing"), Outcome.ERROR, "ValueError: no such thing"),
+        (SystemExit(3), Outcome.ERROR, "SystemExit: 3"),
+    ],
+)
+def test_what_is_raised_beside_the_objective_ends_its_attempt_and_is_its_reason(
+    error: BaseException, outcome: Outcome, reason: str
+) -> None:
+    assert _result_of(error) == AttemptResult(outcome, reason)
+
+
+def test_retries_and_replicates_of_one_run_have_one_seed() -> None:
+    first, retry = attempt(), replace(attempt(Outcome.CRASH), number=9)
+    assert _seed_of(first, None) is None
+    assert _seed_of(first, 7) == _seed_of(retry, 7) != _seed_of(first, 8)
+    replicates = [
+        replace(first, number=number, reevaluation=Reevaluation("confirm", point, replicate))
+        for number, (point, replicate) in enumerate([("trial 1", 0), ("trial 2", 0), ("trial 1", 1)])
+    ]
+    of_one, of_other, second = [_seed_of(one, 7) for one in replicates]
+    assert of_one == of_other, "what is compared is trained with the same seeds"
+    assert len({of_one, second, _seed_of(first, 7)}) == 3
 
 
 def attempt(*history: Outcome) -> Attempt:

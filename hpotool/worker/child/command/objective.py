@@ -19,7 +19,7 @@ import subprocess
 import tempfile
 import termios
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -325,16 +325,18 @@ class CommandObjective:
             why = "; ".join(f"{name!r}: {self._series.unknown[name]}" for name in unknown)
             raise AttemptEnded(Outcome.ERROR, f"the command's last line with a metric could not be read: {why}")
         if missing:
-            raise AttemptEnded(Outcome.ERROR, self._describe_missing(missing))
+            hints = [hint for name in missing if (hint := self._reader.why_missing(name))]
+            raise AttemptEnded(Outcome.ERROR, describe_missing(missing, [*hints, *self._told]))
         if self._told:
             raise AttemptEnded(Outcome.COMPLETE, "; ".join(self._told), values)
         return values
 
-    def _describe_missing(self, missing: list[str]) -> str:
-        sentence = f"the command exited with 0, but reported no value for {', '.join(map(repr, missing))}"
-        hints = [hint for name in missing if (hint := self._reader.why_missing(name))]
-        return "; ".join([sentence, *hints, *self._told])
-
     def _is_stopping(self, trial: ObjectiveTrial) -> bool:
         """Whether the command was asked to stop, by us or by a scheduler that signals all processes of a job."""
         return trial.should_stop() or (self._told_to_end is not None and self._told_to_end[0] is Outcome.PREEMPTED)
+
+
+def describe_missing(missing: Sequence[str], remarks: Sequence[str]) -> str:
+    """Why a command that exited with 0 has no result. ``remarks``: what is known of each of these metrics."""
+    sentence = f"the command exited with 0, but reported no value for {', '.join(map(repr, missing))}"
+    return "; ".join([sentence, *remarks])

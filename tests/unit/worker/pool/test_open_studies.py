@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from hpotool.storage.fleet.attempts import NoTrial
-from hpotool.worker.pool.open_studies import PASSED_OVER_FOR_S, SHUT_OUT_FOR_S, OpenStudies
+from hpotool.worker.pool.open_studies import (
+    PASSED_OVER_FOR_S,
+    SHUT_OUT_FOR_S,
+    WAITS_IN_LINE_AFTER_S,
+    OpenStudies,
+)
 
 
 class Clock:
@@ -69,3 +75,21 @@ def test_a_study_that_is_not_open_waits_in_no_line(studies: OpenStudies) -> None
 def test_a_worker_without_studies_has_little_to_look_after(studies: OpenStudies) -> None:
     assert studies.step() == 1.0
     studies.close(lambda: True)
+
+
+def test_a_study_is_waited_for_after_a_while_in_which_it_was_next(studies: OpenStudies, clock: Clock) -> None:
+    queued: Any = SimpleNamespace(is_in_line=True, spec=SimpleNamespace(name="wide"))
+    studies._open[1] = queued
+    no_room = refused("device", "gpu 0: no room")
+    assert studies.waits_in_line(1, no_room) is False
+    clock.now += WAITS_IN_LINE_AFTER_S - 1
+    studies.note_choice(1, ())  # it is chosen, and finds no room again
+    studies.note_choice(2, (1,))  # it is left out because it found no room
+    assert studies.waits_in_line(1, no_room) is False
+    studies.note_choice(2, ())  # it could have been chosen: others are before it, and its wait begins anew
+    clock.now += 1
+    assert studies.waits_in_line(1, no_room) is False
+    clock.now += WAITS_IN_LINE_AFTER_S
+    assert studies.waits_in_line(1, no_room) is True
+    studies.found_room(1)
+    assert studies.waits_in_line(1, no_room) is False

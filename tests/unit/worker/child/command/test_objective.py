@@ -8,7 +8,7 @@ import pytest
 
 from hpotool.errors import InputError
 from hpotool.study.spec import ObjectiveSpec
-from hpotool.worker.child.command.objective import _fill_constant, check_command
+from hpotool.worker.child.command.objective import _fill_constant, check_command, describe_missing
 
 HERE = {"PATH": "/usr/bin:/bin", "DATA": "/data"}
 
@@ -56,3 +56,10 @@ def test_a_variable_that_is_not_set_is_named(in_environment: bool) -> None:
     )
     with pytest.raises(InputError, match="NO_SUCH_VARIABLE"):
         check_command(spec, HERE)
+
+
+def test_a_command_without_a_result_is_told_what_is_known_of_each_metric() -> None:
+    said = "the command exited with 0, but reported no value for 'loss'"
+    assert describe_missing(["loss"], []) == said
+    hint = "no line matched its pattern"
+    assert describe_missing(["loss", "size"], [hint]) == f"{said}, 'size'; {hint}"
