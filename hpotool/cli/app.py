@@ -8,6 +8,7 @@ from __future__ import annotations
 from hpotool.cli import first_moment  # noqa: F401
 
 # isort: split
+import errno
 import os
 import re
 import signal
@@ -258,6 +259,10 @@ def _explain(error: Exception, words: Sequence[str]) -> int:
         return EXIT_WRONG_INPUT
     if type(error).__name__ == "Abort":
         return EXIT_INTERRUPTED
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = error.filename or "the output"
+        _say_error(f"{where} cannot be written: {error.strerror}", "free some space, and run the command again")
+        return EXIT_FAILED
     reason = " ".join(str(error).split()) or type(error).__name__
     _say_error(
         f"unexpected {type(error).__name__}: {reason}", "run the command again with --debug for the traceback"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 HPOTOOL = Path(sys.executable).with_name("hpotool")
 ROOT = Path(__file__).parents[2]
@@ -31,13 +31,16 @@ class CommandLine:
     folder: Path = ROOT
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def run(self, *arguments: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, code: int | None = 0, stdout: int | IO[str] = subprocess.PIPE
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end; its exit code must be ``code``, whatever it is when that is ``None``."""
         done = subprocess.run(
             [HPOTOOL, *arguments],
             cwd=self.folder,
             env=self._environment(),
-            capture_output=True,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
             text=True,
             stdin=subprocess.DEVNULL,
             timeout=PATIENCE_S,

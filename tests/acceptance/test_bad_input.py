@@ -58,6 +58,9 @@ MISTAKES = [
     Mistake("file-and-flags", "create-study x.yaml --trials 3", WRONG, "either a study file or flags"),
     Mistake("trial-not-a-number", "show best -s known", WRONG, "must be a whole number"),
     Mistake("trial-negative", "show -s known -- -1", WRONG, "must be 0 or more"),
+    Mistake("trial-too-large", f"logs {10**20} -s known", WRONG, "a number is too large"),
+    Mistake("count-too-large", f"events -s known --last {10**20}", WRONG, "a number is too large"),
+    Mistake("reason-of-no-text", "pause -s known --reason \udcff", WRONG, "'\\udcff' is no character"),
     Mistake("count-of-zero", "best -s known --count 0", WRONG, "must be 1 or more"),
     Mistake("unknown-evaluator", "importance -s known --evaluator shap", WRONG, "'shap' is not one of"),
     Mistake("export-what", "export parameters -s known", WRONG, "'parameters' is not one of"),
@@ -310,6 +313,15 @@ def test_a_mistake_is_answered_with_a_sentence_a_hint_and_an_exit_code(
 
 def test_there_are_at_least_forty_mistakes() -> None:
     assert len({mistake.name for mistake in MISTAKES}) == len(MISTAKES) >= 40
+
+
+def test_what_cannot_be_written_is_said(known_database: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = CommandLine(known_database).run("studies", code=1, stdout=full)
+    assert done.stderr.splitlines() == [
+        "error: the output cannot be written: No space left on device",
+        "hint: free some space, and run the command again",
+    ]
 
 
 def test_debug_shows_where_an_error_came_from(known_database: str) -> None:

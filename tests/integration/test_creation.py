@@ -7,8 +7,8 @@ import optuna
 import psycopg2
 import pytest
 
-from hpotool.errors import InputError
-from hpotool.storage.control.creation import Creation, change_spec, create_or_resume, read_spec
+from hpotool.errors import InputError, NotFoundError
+from hpotool.storage.control.creation import Creation, change_spec, create_or_resume, read_spec, read_spec_if_any
 from hpotool.storage.control.orders import read_retry_spec, read_settings
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.schema import ensure_schema
@@ -178,6 +178,19 @@ def test_a_study_of_plain_optuna_is_adopted_with_its_trials(connection: Connecti
     plain.optimize(lambda trial: trial.suggest_float("x", -10, 10) ** 2, n_trials=3)
     assert create_or_resume(connection, read(), "test").is_new
     assert [trial.number for trial in load(database_url).trials] == [0, 1, 2, 3, 4]
+
+
+def test_a_study_of_plain_optuna_has_no_settings_whether_or_not_the_database_has_tables_for_them(
+    database_url: str,
+) -> None:
+    url = DatabaseUrl.parse(database_url)
+    optuna.create_study(study_name="hills", storage=url.sqlalchemy)
+    connection = Connection(url)
+    for _ in range(2):
+        assert read_spec_if_any(connection, "hills") is None
+        with pytest.raises(NotFoundError, match="was created by plain Optuna and has no settings"):
+            read_spec(connection, "hills")
+        ensure_schema(url)
 
 
 def test_a_study_of_plain_optuna_with_other_metrics_is_refused(connection: Connection, database_url: str) -> None:

@@ -12,7 +12,7 @@ from hpotool.errors import InputError, NotFoundError, paste
 from hpotool.storage.control.orders import StudySettings, read_settings, write_settings
 from hpotool.storage.control.studies import default_metric_names, list_studies
 from hpotool.storage.control.versions import running_versions
-from hpotool.storage.database.connection import Connection
+from hpotool.storage.database.connection import UNDEFINED_TABLE, Connection, RefusedStatementError
 from hpotool.storage.database.queries import query, to_jsonb
 from hpotool.storage.database.schema import ensure_schema
 from hpotool.study.file.differences import differences, resumed, way_out
@@ -80,8 +80,7 @@ def read_spec_if_any(connection: Connection, study_name: str) -> StudySpec | Non
         NotFoundError: the study does not exist.
     """
     study_id = find_study_id(connection, study_name)
-    [(has_settings,)] = connection.run("SELECT to_regclass('hpotool.study_settings') IS NOT NULL")
-    settings = read_settings(connection.run, study_id) if has_settings else None
+    settings = _settings_of(connection, study_id)
     return None if settings is None or settings.spec is None else read_study_data(settings.spec)
 
 
@@ -137,13 +136,23 @@ def change_spec(
 
 def _read(connection: Connection, study_name: str) -> tuple[int, StudySettings, StudySpec]:
     study_id = find_study_id(connection, study_name)
-    settings = read_settings(connection.run, study_id)
+    settings = _settings_of(connection, study_id)
     if settings is None or settings.spec is None:
         raise NotFoundError(
             f"study {study_name!r} was created by plain Optuna and has no settings",
             _how_to_describe(study_name),
         )
     return study_id, settings, read_study_data(settings.spec)
+
+
+def _settings_of(connection: Connection, study_id: int) -> StudySettings | None:
+    """The settings of a study; None without any, as in a database that only plain Optuna has used."""
+    try:
+        return read_settings(connection.run, study_id)
+    except RefusedStatementError as refused:
+        if refused.pgcode != UNDEFINED_TABLE:
+            raise
+        return None
 
 
 def _how_to_describe(study_name: str) -> str:

@@ -27,7 +27,7 @@ import psycopg2.errors
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, quote_ident
 from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812  (the class is lower-case there)
 
-from hpotool.errors import DatabaseUnreachableError, HpotoolError, InputError
+from hpotool.errors import EXIT_WRONG_INPUT, DatabaseUnreachableError, HpotoolError, InputError
 from hpotool.storage.database.functions import calls_of, function_names
 from hpotool.storage.database.queries import query
 from hpotool.storage.database.url import HOW_TO_WRITE, DatabaseUrl
@@ -46,9 +46,11 @@ _TRANSIENT_CODES = (
 # The data of the statement can never be stored: values, constraints, limits.
 _DATA_CLASSES = ("22", "23", "54")
 _NOT_SUPPORTED = "0A000"
+_OUT_OF_RANGE = "22003"
+UNDEFINED_TABLE = "42P01"
 _HINTS = {
     "42501": "docs/operations.md lists the privileges that a role needs, under Roles and privileges",
-    "42P01": "hpotool's tables are missing or of another version: hpotool db upgrade",
+    UNDEFINED_TABLE: "hpotool's tables are missing or of another version: hpotool db upgrade",
     "42703": "the tables of hpotool are of another version: hpotool db upgrade",
     "42883": "the tables of hpotool are of another version: hpotool db upgrade",
     "3F000": "hpotool's tables are missing: hpotool db upgrade",
@@ -92,7 +94,12 @@ class RefusedStatementError(HpotoolError):
 
 
 class RefusedDataError(RefusedStatementError):
-    """The database can never store the data of the statements. Nothing was applied."""
+    """The database can never store the data of the statements. Nothing was applied.
+
+    A command fails with it if what was typed cannot be stored.
+    """
+
+    exit_code = EXIT_WRONG_INPUT
 
 
 @dataclass(frozen=True)
@@ -309,6 +316,8 @@ def _database_error(url: DatabaseUrl, connection: PsycopgConnection, error: psyc
     code = error.pgcode or ""
     refused = RefusedDataError if code[:2] in _DATA_CLASSES else RefusedStatementError
     reason = error.diag.message_primary or str(error)
+    if code == _OUT_OF_RANGE:
+        reason = f"a number is too large ({reason})"
     return refused(f"the database {url} refused: {reason}", _HINTS.get(code), pgcode=error.pgcode)
 
 
@@ -321,7 +330,11 @@ def _put_together(connection: PsycopgConnection, statements: Sequence[tuple[str,
     try:
         with connection.cursor() as cursor:
             return b";\n".join(cursor.mogrify(sql, params or None) for sql, params in statements)
-    except ValueError as error:  # a UnicodeEncodeError is one
+    except UnicodeEncodeError as error:
+        raise RefusedDataError(
+            f"a text cannot be stored: {error.object[error.start]!r} is no character"
+        ) from error
+    except ValueError as error:
         raise RefusedDataError(f"a text cannot be stored: {error}") from error
 
 

@@ -38,6 +38,7 @@ def clone(
     """Create a copy of a study."""
     from hpotool.api.actor import current_actor
     from hpotool.cli.database import connect, find_study, load_study
+    from hpotool.storage.control.creation import read_spec_if_any
     from hpotool.storage.moving.clone import clone_points, clone_settings, clone_trials
 
     check_new_name(name, "clone", study)
@@ -53,4 +54,5 @@ def clone(
     elif what is With.TRIALS:
         done += f", with {count_of(clone_trials(connection, study_id, trials, origin._study_id), 'trial')}"
     say(done)
-    say(f"next: {paste('worker', '--study', name)}")
+    has_settings = read_spec_if_any(connection, name) is not None
+    say(f"next: {paste('worker', '--study', name) if has_settings else paste('init', '--from-study', name)}")
