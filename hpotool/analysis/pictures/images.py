@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,7 +31,8 @@ from hpotool.analysis.results import complete_trials
 
 _MOST_IN_ROW = 4
 _SHORT, _PANEL = 12, 24  # characters of a name below a panel of pairs, and of a slice
-_CHOICE = 10  # characters of a choice below a panel
+_CHOICE = 10  # characters of a choice that stands upright below a panel
+_LYING, _ROOM = 9, 24  # characters of a choice that lies below a panel of a slice, and of all of them together
 _ROOMY = ("importance", "timeline")  # what stands beside these axes has as much room as it takes
 _PAIRS = ("contour", "rank")
 _MOST_DOTS = 300  # that are drawn black in a contour
@@ -95,16 +96,33 @@ def _keep_ticks_apart(figure: Any, picture: Picture) -> None:
         for axis in (axes.xaxis, axes.yaxis):
             texts = [label.get_text() for label in axis.get_ticklabels()]
             is_below = narrow and axis is axes.xaxis
-            if any(text and not _is_number(text) for text in texts) and picture.plot not in _ROOMY:
-                short = shorten(set(texts), _CHOICE if is_below else _SHORT)
-                axis.set_ticks(axis.get_ticklocs(), labels=[short[text] for text in texts])
-                if is_below:
+            if _are_choices(texts) and picture.plot not in _ROOMY:
+                is_upright = is_below and not (picture.plot == "slice" and do_fit(without_quotes(texts)))
+                short = shorten(set(without_quotes(texts)), _CHOICE if is_upright else _SHORT)
+                axis.set_ticks(axis.get_ticklocs(), labels=[short[text] for text in without_quotes(texts)])
+                if is_upright:
                     axes.tick_params(axis="x", rotation=90)
             elif narrow and axis.get_scale() == "linear":
                 most = 4 if not is_below else 2 if picture.plot in _PAIRS else 3
                 axis.set_major_locator(mpl.ticker.MaxNLocator(most, integer=_is_whole(axes, axis)))
             elif is_below and picture.plot in _PAIRS and len(ticks := axis.get_ticklocs()):
                 axis.set_major_locator(mpl.ticker.FixedLocator([ticks[0], ticks[-1]]))
+
+
+def _are_choices(texts: Sequence[str]) -> bool:
+    return any(text and not _is_number(text) for text in texts)
+
+
+def without_quotes(texts: Sequence[str]) -> list[str]:
+    """Choices as a study file has them: Optuna writes some with quotes. Not where that would make two the same."""
+    plain = [text[1:-1] if len(text) > 2 and text[0] == text[-1] in "'\"" else text for text in texts]
+    return plain if len(set(plain)) == len(set(texts)) else list(texts)
+
+
+def do_fit(choices: Sequence[str]) -> bool:
+    """Whether they stand beside each other below a panel."""
+    longest = max(map(len, choices))
+    return longest <= _LYING and longest * len(choices) <= _ROOM
 
 
 def _is_number(text: str) -> bool:
@@ -248,8 +266,10 @@ def _mend_slice(axes: list[Any], picture: Picture) -> None:
     if len(axes) > 1:
         columns = min(_MOST_IN_ROW, math.ceil(math.sqrt(len(axes)))) if len(axes) > _MOST_IN_ROW else len(axes)
         rows = math.ceil(len(axes) / columns)
-        figure.set_size_inches(3.2 * columns + 1.0, 3.4 * rows + 0.6)
-        grid = figure.add_gridspec(rows, columns, left=0.08, right=0.88, top=0.92, bottom=0.12, hspace=0.38)
+        of_choices = [words for plot in axes if _are_choices(words := _words_below(plot))]
+        height, gap = (3.4, 0.38) if all(do_fit(without_quotes(words)) for words in of_choices) else (3.8, 0.6)
+        figure.set_size_inches(3.2 * columns + 1.0, height * rows + 0.6)
+        grid = figure.add_gridspec(rows, columns, left=0.08, right=0.88, top=0.92, bottom=0.12, hspace=gap)
         for place, plot in enumerate(axes):
             plot.set_subplotspec(grid[place // columns, place % columns])
             plot.set_xlabel(short[plot.get_xlabel()])
@@ -264,6 +284,10 @@ def _mend_slice(axes: list[Any], picture: Picture) -> None:
         bar.set_axes_locator(None)
         bar.set_position([0.90, 0.12, 0.015, 0.8])
         bar.set_ylabel("trial")
+
+
+def _words_below(plot: Any) -> list[str]:
+    return [label.get_text() for label in plot.xaxis.get_ticklabels()]
 
 
 def _mend_parallel(axes: list[Any], picture: Picture) -> None:
@@ -285,7 +309,7 @@ def _mend_timeline(axes: list[Any], _: Picture) -> None:
         if patch.get_facecolor() == infeasible:
             patch.set(facecolor="white", edgecolor=TRIAL)
         else:
-            patch.set_facecolor(known.get(patch.get_facecolor(), patch.get_facecolor()))
+            patch.set(facecolor=known.get(patch.get_facecolor(), patch.get_facecolor()), edgecolor="none")
     plot.invert_yaxis()
     _whole_numbers(plot.yaxis)
     low, high = sorted(plot.get_ylim())

@@ -19,7 +19,7 @@ import matplotlib as mpl
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
-from hpotool.analysis.pictures.images import render_image, round_numbers
+from hpotool.analysis.pictures.images import do_fit, render_image, round_numbers, without_quotes
 from hpotool.analysis.pictures.picture import Picture, Plot, compose
 from hpotool.errors import InputError
 from tests.unit.analysis.studies import add, make_study
@@ -197,6 +197,47 @@ def test_no_words_lie_over_each_other(plot: Plot, count: int, monkeypatch: pytes
     words = corners_of_words(figure)
     pairs = itertools.combinations(words, 2)
     assert [pair for pair in pairs if do_overlap(words[pair[0]], words[pair[1]])] == []
+
+
+@pytest.mark.parametrize("choices", [["depthwise", "lossguide"], ["a-rather-long-choice", "sgd", "adamw"]])
+def test_the_words_below_a_panel_are_not_hidden_by_the_panel_below_it(
+    choices: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
+    for place in range(20):
+        trial = study.ask({f"choice_{number}": CategoricalDistribution(choices) for number in range(7)})
+        study.tell(trial, float(place % 7))
+    figure = drawn(compose([study], "slice"), monkeypatch)
+    panels = {
+        f"panel {place}": np.array([(box.x0, box.y0), (box.x1, box.y0), (box.x1, box.y1), (box.x0, box.y1)])
+        for place, box in enumerate(axes.get_window_extent() for axes in figure.axes)
+    }
+    words = corners_of_words(figure)
+    assert sum("choice_" in word for word in words) == 7
+    pairs = [*itertools.combinations(words, 2), *itertools.product(words, panels)]
+    places = words | panels
+    assert [pair for pair in pairs if do_overlap(places[pair[0]], places[pair[1]])] == []
+
+
+@pytest.mark.parametrize(
+    ("texts", "plain"),
+    [
+        (["'adam'", "'sgd'"], ["adam", "sgd"]),
+        (["'adam'", "None", "0.5"], ["adam", "None", "0.5"]),
+        (["'1'", "1"], ["'1'", "1"]),
+        (["''", '"it\'s"'], ["''", "it's"]),
+        ([], []),
+    ],
+)
+def test_a_choice_has_no_quotes_if_it_is_told_from_the_others_without(texts: list[str], plain: list[str]) -> None:
+    assert without_quotes(texts) == plain
+
+
+def test_a_few_short_choices_fit_below_a_panel() -> None:
+    assert do_fit(["depthwise", "lossguide"])
+    assert do_fit(["a", "b", "c", "d", "e", "f"])
+    assert not do_fit(["lossguides", "b"])
+    assert not do_fit(["adam", "sgd", "rmsprop", "lion"])
 
 
 @pytest.mark.parametrize(("plot", "side"), [("timeline", "yaxis"), ("history", "xaxis")])
