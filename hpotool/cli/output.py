@@ -9,14 +9,18 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import assert_never
 
+from hpotool.settings import study_folder_name
 from hpotool.study.doors import visible, visible_lines
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+
+_LONGEST_NAME = 255
 
 
 class Format(str, Enum):
@@ -70,6 +74,12 @@ def say(text: str) -> None:
     """Print a message to stderr, with control sequences escaped."""
     sys.stderr.write(visible_lines(text) + "\n")
     sys.stderr.flush()
+
+
+def default_file(studies: Sequence[str], ending: str) -> Path:
+    """A file in this folder, named after studies: as much of their names as a file system takes (255 bytes)."""
+    names = "-".join(study_folder_name(study) for study in studies)
+    return Path(names[: _LONGEST_NAME - len(ending)] + ending)
 
 
 def console(stream: Any = None) -> Console:

@@ -92,12 +92,12 @@ def kind_of(value: Any) -> str:
     return str(_NAME_OF_TYPE.__get__(type(value)))
 
 
-def text_of(value: Any, read: Callable[[Any], str] = str) -> str:
-    """``str`` or ``repr`` of an object of somebody else, whatever its methods do."""
+def text_of(value: Any, read: Callable[[Any], str] = str, otherwise: str = "it cannot be shown") -> str:
+    """``str`` or ``repr`` of an object of somebody else, whatever its methods do; ``otherwise`` if they fail."""
     try:
         return str.__str__(read(value))
     except BaseException:  # noqa: BLE001 (an error that cannot be shown is an error too)
-        return "it cannot be shown"
+        return otherwise
 
 
 def describe_error(error: BaseException) -> str:

@@ -105,6 +105,19 @@ def test_a_renamed_study_is_the_same_study(run: Commands, connection: Connection
     assert "it was first" in run("events second").stdout
 
 
+def test_two_studies_do_not_differ_only_in_case(run: Commands, connection: Connection) -> None:
+    """On a file system that ignores case they would have one folder of checkpoints."""
+    run(CREATE.format("model"))
+    run(CREATE.format("other"))
+    add_trials(connection, "model", 1)
+    said = "differs from 'Model' only in the case of its letters"
+    for command in (CREATE.format("Model"), "rename other Model", "clone other Model"):
+        assert said in run(command, 2).stderr
+    run(CREATE.format("model"))  # resumes it
+    run("rename model Model")
+    assert sorted(study["name"] for study in run.json("studies")) == ["Model", "other"]
+
+
 def test_what_was_taken_over_is_known_under_the_new_name(run: Commands, connection: Connection) -> None:
     run(CREATE.format("first"))
     run(CREATE.format("next"))

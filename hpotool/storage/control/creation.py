@@ -10,7 +10,7 @@ from typing import Any
 
 from hpotool.errors import InputError, NotFoundError, paste
 from hpotool.storage.control.orders import StudySettings, read_settings, write_settings
-from hpotool.storage.control.studies import default_metric_names, list_studies
+from hpotool.storage.control.studies import default_metric_names, list_studies, refuse_name_of_another_case
 from hpotool.storage.control.versions import running_versions
 from hpotool.storage.database.connection import UNDEFINED_TABLE, Connection, RefusedStatementError
 from hpotool.storage.database.queries import query, to_jsonb
@@ -42,6 +42,7 @@ def create_or_resume(connection: Connection, spec: StudySpec, actor: str) -> Cre
     """
     ensure_schema(connection.url)
     _refuse_other_metrics(connection, spec)
+    refuse_name_of_another_case(connection, spec.name, "choose another name; hpotool studies lists all studies")
     seeded = spec
     if spec.sampler.seed is None:
         seeded = replace(spec, sampler=replace(spec.sampler, seed=secrets.randbelow(2**31)))

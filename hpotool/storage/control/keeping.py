@@ -14,7 +14,7 @@ from typing import Any
 from hpotool.errors import InputError, NotFoundError, paste
 from hpotool.storage.control.creation import find_study_id
 from hpotool.storage.control.orders import WorkerRecord, adopt_study, list_workers, read_settings
-from hpotool.storage.control.studies import has_table
+from hpotool.storage.control.studies import has_table, refuse_name_of_another_case
 from hpotool.storage.database.connection import Connection, Parameters, RefusedDataError
 from hpotool.storage.database.queries import query, to_jsonb
 from hpotool.study.doors import storable
@@ -62,12 +62,13 @@ def rename_study(connection: Connection, old: str, name: str, actor: str) -> Non
     """Rename the study, including in its settings.
 
     Raises:
-        InputError: another study has that name.
+        InputError: another study has that name, or one that differs only in the case of its letters.
         NotFoundError: there is no such study, or it has been deleted or renamed meanwhile.
     """
     adopt_study(connection.run, find_study_id(connection, old))
     while True:
         study_id = find_study_id(connection, old)
+        refuse_name_of_another_case(connection, name, paste("rename", "--", old, "NEW_NAME"), instead_of=old)
         settings = read_settings(connection.run, study_id)
         spec = settings.spec if settings else None
         renamed = None if spec is None else replace(read_study_data(spec), name=name)

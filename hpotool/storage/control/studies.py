@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from hpotool.errors import InputError
 from hpotool.settings import GRACE_PERIOD
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.queries import query
@@ -139,3 +140,24 @@ def _metrics(directions: list[str], metric_names: str | None) -> dict[str, str]:
 def has_table(connection: Connection, name: str) -> bool:
     """Whether the database has that table; if not, there is no such data."""
     return bool(connection.run("SELECT to_regclass(%s) IS NOT NULL", (name,))[0][0])
+
+
+def refuse_name_of_another_case(connection: Connection, name: str, hint: str, *, instead_of: str = "") -> None:
+    """Refuse a new name that differs from another study's only in the case of its letters.
+
+    Each study has a folder of its name for logs and one for checkpoints. On a file system that ignores case, as on
+    most Macs, the two studies would resume from each other's checkpoints. ``instead_of`` is the study's own name
+    so far.
+
+    Raises:
+        InputError: there is such a study, and none of that name.
+    """
+    query_alike = "SELECT study_name FROM studies WHERE lower(study_name) = lower(%s) AND study_name <> %s"
+    alike = connection.run(query_alike, (name, instead_of))
+    names = sorted(found for (found,) in alike)
+    if names and name not in names:
+        raise InputError(
+            f"study {names[0]!r} differs from {name!r} only in the case of its letters: "
+            "where a file system ignores case, the two would share their checkpoints",
+            hint,
+        )

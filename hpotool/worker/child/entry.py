@@ -75,7 +75,8 @@ def call_objective(
     except InputError as error:
         return _end(Outcome.ERROR, error.message)
     except SystemExit as leaving:
-        return _end(Outcome.ERROR, f"the objective called sys.exit({text_of(leaving.code, repr)})")
+        code = text_of(leaving.code, repr, "something that cannot be shown")
+        return _end(Outcome.ERROR, f"the objective called sys.exit({code})")
     except BaseException as error:  # noqa: BLE001 (the child's entry point)
         _print_traceback()
         if is_stopping():

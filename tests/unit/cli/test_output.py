@@ -1,9 +1,10 @@
 import json
+from pathlib import Path
 
 import pytest
 import yaml
 
-from hpotool.cli.output import Answer, Format, say, show
+from hpotool.cli.output import Answer, Format, default_file, say, show
 from hpotool.cli.screen.text import cell
 
 ROWS = [{"number": 0, "value": 0.1, "note": "a,b"}, {"number": 1, "value": None, "extra": [1, 2]}]
@@ -62,3 +63,20 @@ def test_nothing_that_a_terminal_obeys_is_in_a_table_or_in_talk(capsys: pytest.C
     assert r"\x1b]0;own\x07\u202e\r" in captured.out
     assert captured.out.endswith("\\x1b[2J\n")
     assert captured.err == "error: \\x1b[31m\\x9b\nhint: \\ud800\n"
+
+
+@pytest.mark.parametrize(
+    ("studies", "name"), [(["a"], "a-slice.html"), (["a/b", ".."], "a%2Fb-%2E%2E-slice.html")]
+)
+def test_a_file_is_named_after_its_studies(studies: list[str], name: str) -> None:
+    assert default_file(studies, "-slice.html") == Path(name)
+
+
+@pytest.mark.parametrize("studies", [["試験" * 50], ["x" * 100] * 3, ["." * 300]])
+def test_a_file_can_be_written_however_long_the_names_of_its_studies_are(
+    studies: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / default_file(studies, "-report.html")
+    path.touch()
+    assert path.name.endswith("-report.html")
+    assert len(path.name) == 255

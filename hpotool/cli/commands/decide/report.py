@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpotool.cli.options import StorageOption
-from hpotool.cli.output import say
+from hpotool.cli.output import default_file, say
 from hpotool.cli.study_word import complete_study
 from hpotool.errors import InputError
-from hpotool.settings import study_folder_name
 
 if TYPE_CHECKING:
     from hpotool.analysis.report.facts import StudyFacts
@@ -76,7 +75,7 @@ def report(
     if chosen is ReportFormat.MARKDOWN and output is None:
         sys.stdout.write(text)
         return
-    path = output or Path(f"{'-'.join(study_folder_name(one.name) for one in facts)}-report.html")
+    path = output or default_file([one.name for one in facts], "-report.html")
     _write(path, text)
     say(f"wrote {path}")
     if is_opened:

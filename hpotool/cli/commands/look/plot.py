@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpotool.cli.options import StorageOption, StudyOption
-from hpotool.cli.output import say
+from hpotool.cli.output import default_file, say
 from hpotool.errors import InputError
-from hpotool.settings import study_folder_name
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -113,5 +112,4 @@ def _names(context: typer.Context, study: str | None, more: Sequence[str]) -> li
 
 
 def _default_path(studies: Sequence[Study], what: What) -> Path:
-    names = "-".join(study_folder_name(study.study_name) for study in studies)
-    return Path(f"{names}-{what.value}.html")
+    return default_file([study.study_name for study in studies], f"-{what.value}.html")

@@ -18,6 +18,7 @@ from hpotool.study.wording import count_of
 
 _LONGEST_LINE = 8 << 20  # bytes read of one line; a JSON line with all predictions may have some megabytes
 _LONGEST_SEARCHED = 1 << 16  # characters: a regular expression may take quadratic time
+_MOST_DIGITS = 4000  # of an integer, of which Python reads 4,300
 _SEPARATOR = re.compile(rb"[\r\n]")
 
 
@@ -272,9 +273,14 @@ def _as_step(part: Any) -> int | None:
 
 def _parse(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=_parse_whole)
     except (ValueError, RecursionError):
         return None
+
+
+def _parse_whole(digits: str) -> int:
+    """A whole number; of one with more digits than Python reads the first, which no float holds either."""
+    return int(digits[:_MOST_DIGITS])
 
 
 def _nested_names(content: dict[str, Any], wanted: frozenset[str]) -> dict[str, str]:

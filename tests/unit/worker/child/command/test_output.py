@@ -45,6 +45,7 @@ def test_json_lines_with_a_wanted_name_are_reports(line: str, reports: list[Repo
         ('{"accuracy": 1, "step": "last"}', 'its step is "last", not a whole number from 0', True),
         ('{"accuracy": true}', "it is true, not a number", True),
         ('{"accuracy": "n/a", "step": 3}', 'it is "n/a", not a number', True),
+        ('{"accuracy": 1' + "0" * 5000 + "}", f"it is 1{'0' * 36}…, not a number", True),
         ('{"accuracy": [0.5]}', "it is a list, not a number", True),
         ('{"accuracy": null}', "it is null, not a number", True),
         ('{"accuracy": null, "step": 3}', "it is null, not a number", False),
