@@ -51,8 +51,8 @@ def run_attempt(
             _keep_returned(job, end)
             told = _tell_end(link, end)
         run_exit_handlers(open_files)
-    except BaseException:  # noqa: BLE001 (a forked child must never go on into its parent's code)
-        _print_traceback()
+    except BaseException as error:  # noqa: BLE001 (a forked child must never go on into its parent's code)
+        _print_traceback(error)
         os._exit(1)
     os._exit(0 if told else 1)
 
@@ -78,7 +78,7 @@ def call_objective(
         code = text_of(leaving.code, repr, "something that cannot be shown")
         return _end(Outcome.ERROR, f"the objective called sys.exit({code})")
     except BaseException as error:  # noqa: BLE001 (the child's entry point)
-        _print_traceback()
+        _print_traceback(error)
         if is_stopping():
             return _end(Outcome.PREEMPTED, "it stopped when it was asked to")
         if reason := out_of_memory_reason(error, text_of):
@@ -133,8 +133,8 @@ def _tell_end(link: ChannelLink, end: dict[str, Any]) -> bool:
     """Report the end to the worker; false if the objective has closed the socket (``os.closerange``)."""
     try:
         link.tell(end)
-    except RuntimeError:
-        _print_traceback()
+    except RuntimeError as error:
+        _print_traceback(error)
         return False
     return True
 
@@ -143,10 +143,14 @@ def _end(outcome: Outcome, reason: str | None) -> dict[str, Any]:
     return {"end": outcome.value, "reason": None if reason is None else one_line(reason)}
 
 
-def _print_traceback() -> None:
-    """Write the traceback to the log, whatever the objective has done to ``sys.stderr`` and its exception."""
+def _print_traceback(error: BaseException) -> None:
+    """Write the traceback to the log, whatever the objective has done to ``sys.stderr`` and its exception.
+
+    It begins in the objective: the line that calls it is ours, and there for every error.
+    """
     try:
-        traceback.print_exc()
+        here = error.__traceback__
+        traceback.print_exception(type(error), error, here.tb_next or here if here else None)
     except BaseException:  # noqa: BLE001 (the child's entry point: how it ended is told all the same)
         with contextlib.suppress(OSError):
             os.write(2, b"the traceback cannot be printed\n")

@@ -289,8 +289,8 @@ def _draw(data: Mapping[str, Any]) -> RenderableType:
     if data["attempts"]:
         parts.append(table([_describe_attempt(one) for one in data["attempts"]], "attempts"))
         parts += [
-            Group(words(f"\nlast output of attempt {count}"), words(one["output_tail"], "dim"))
+            Group(words(f"last output of attempt {count}"), words(one["output_tail"], "dim"))
             for count, one in enumerate(data["attempts"], start=1)
             if one.get("output_tail")
         ]
-    return Group(*parts)
+    return Group(parts[0], *(line for part in parts[1:] for line in ("", part)))

@@ -6,6 +6,7 @@ import io
 import json
 import random
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
@@ -91,3 +92,21 @@ def test_a_pruned_trial_says_what_it_had_reached() -> None:
 
     end, _ = hand_over(Pruned(0))
     assert (end["end"], end["reason"]) == ("pruned", "at step 7: loss 0.251")
+
+
+def test_a_traceback_begins_in_the_objective(capsys: pytest.CaptureFixture[str]) -> None:
+    def objective(_: Any) -> float:
+        try:
+            return 1 / 0
+        except ZeroDivisionError as error:
+            raise ValueError("no loss") from error
+
+    case: Any = SimpleNamespace(run=objective)
+    end, _ = hand_over(case)
+    assert end["reason"] == "ValueError: no loss"
+    said = capsys.readouterr().err
+    first, second = (part.splitlines() for part in said.split("Traceback (most recent call last):\n")[1:])
+    assert first[0].endswith("in objective")
+    assert "ZeroDivisionError: division by zero" in first
+    assert second[0].endswith("in objective")
+    assert second[-1] == "ValueError: no loss"
