@@ -27,7 +27,15 @@ from tests.benchmarks.search_quality import (
     simulate,
     summarise,
 )
-from tests.benchmarks.search_report import by_group, failures, overall, report, side_by_side, suggestion_costs
+from tests.benchmarks.search_report import (
+    against_others,
+    by_group,
+    failures,
+    overall,
+    report,
+    side_by_side,
+    suggestion_costs,
+)
 from tests.benchmarks.tuning_problems import TUNING
 
 ALL = (*REPORTED, *TUNING)
@@ -271,13 +279,19 @@ def test_samplers_stand_side_by_side_with_their_seeds_and_costs() -> None:
 
 def test_the_docs_have_the_tables_of_the_runs() -> None:
     hard, ten = (read_runs(RESULTS / f"{name}.jsonl") for name in ("search_classes", "search_quality"))
+    whole = read_runs(RESULTS / "search_ten_seeds.jsonl")
+    of_whole = [
+        *(overall(whole, [100, 200]), against_others(whole, [100, 200]), failures(whole)),
+        by_group(whole, [100, 200], lambda run: run.kind),
+    ]
     tables = [
         *(overall(hard, [100]), by_group(hard, [100], lambda run: run.kind), failures(hard)),
         *(side_by_side(hard, 100), suggestion_costs(hard)),
         *(overall(ten, [100, 200]), by_group(ten, [100], lambda run: run.kind)),
     ]
     with_all = [[row for row in table if "| 8 |" in row] for table in tables]  # the other libraries have 8 workers
-    rows = [row for table in [*tables[:3], *with_all, *tables[5:]] for row in table if "---" not in row]
+    every = [*of_whole, *tables[:3], *with_all, *tables[5:]]
+    rows = [row for table in every for row in table if "---" not in row]
     text = (ROOT / "docs" / "search.md").read_text()
     assert len(rows) > 100
     assert [row for row in rows if row not in text] == []
