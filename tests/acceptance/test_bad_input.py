@@ -59,6 +59,7 @@ MISTAKES = [
     Mistake("trial-not-a-number", "show best -s known", WRONG, "must be a whole number"),
     Mistake("trial-negative", "show -s known -- -1", WRONG, "must be 0 or more"),
     Mistake("trial-too-large", f"logs {10**20} -s known", WRONG, "a number is too large"),
+    Mistake("workers-too-many", f"worker known --workers {10**14}", WRONG, "must be 1000 or less"),
     Mistake("count-too-large", f"events -s known --last {10**20}", WRONG, "a number is too large"),
     Mistake("reason-of-no-text", "pause -s known --reason \udcff", WRONG, "'\\udcff' is no character"),
     Mistake("count-of-zero", "best -s known --count 0", WRONG, "must be 1 or more"),

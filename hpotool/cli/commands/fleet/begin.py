@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hpotool.storage.database.url import DatabaseUrl
 
 WorkersOption = Annotated[
-    int, typer.Option("--workers", "-n", metavar="N", min=1, help="Number of workers in total.")
+    int, typer.Option("--workers", "-n", metavar="N", min=1, max=10_000, help="Number of workers in total.")
 ]
 GpusOption = Annotated[int, typer.Option("--gpus", metavar="N", min=0, help="GPUs per worker; 0 means the CPU.")]
 DryRunOption = Annotated[

@@ -27,7 +27,10 @@ _ALL = "kill,stop,cut,lock,leave"
 
 def drill(
     workers: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Workers to start on this machine; 0: only those that join.")
+        int,
+        typer.Option(
+            metavar="N", min=0, max=1000, help="Workers to start on this machine; 0: only those that join."
+        ),
     ] = 3,
     trials: Annotated[int, typer.Option(metavar="N", min=4, help="Trials that must finish.")] = 24,
     allow: Annotated[

@@ -37,6 +37,7 @@ def workers(
             "--scale",
             metavar="N",
             min=0,
+            max=10_000,
             help="Scale a launch to N workers: start some, or tell some to leave.",
             show_default=False,
         ),

@@ -54,7 +54,7 @@ def worker(
         ),
     ] = None,
     workers: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Workers per slot; restarted if they crash.")
+        int, typer.Option(metavar="N", min=1, max=1000, help="Workers per slot; restarted if they crash.")
     ] = 1,
     if_busy: Annotated[
         IfBusy, typer.Option(metavar="ACTION", help="If the GPU is in use: wait, skip or share.")
