@@ -26,6 +26,7 @@ from hpotool.analysis.pictures.picture import (
     axis_names,
     paint,
     shorten,
+    without_quotes,
 )  # fmt: skip
 from hpotool.analysis.results import complete_trials
 
@@ -111,12 +112,6 @@ def _keep_ticks_apart(figure: Any, picture: Picture) -> None:
 
 def _are_choices(texts: Sequence[str]) -> bool:
     return any(text and not _is_number(text) for text in texts)
-
-
-def without_quotes(texts: Sequence[str]) -> list[str]:
-    """Choices as a study file has them: Optuna writes some with quotes. Not where that would make two the same."""
-    plain = [text[1:-1] if len(text) > 2 and text[0] == text[-1] in "'\"" else text for text in texts]
-    return plain if len(set(plain)) == len(set(texts)) else list(texts)
 
 
 def do_fit(choices: Sequence[str]) -> bool:

@@ -24,6 +24,7 @@ from hpotool.analysis.pictures.picture import (
     axis_names,
     paint,
     shorten,
+    without_quotes,
 )  # fmt: skip
 
 _MOST_IN_ROW = 4
@@ -99,6 +100,8 @@ def _escape_names(figure: Any) -> None:
                 trace[axis] = [_escaped(value) for value in values]
     for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
         axis.title.text = _escaped(axis.title.text)
+        if axis.categoryarray is not None:
+            axis.categoryarray = [_escaped(value) for value in axis.categoryarray]
     scale = figure.layout.coloraxis.colorbar
     scale.title.text = _escaped(scale.title.text)
 
@@ -168,6 +171,7 @@ def _mend_reports(figure: Any, picture: Picture) -> None:
 
 def _mend_slice(figure: Any, picture: Picture) -> None:
     """At most four panels in a row, as wide as the window."""
+    _name_choices(figure)
     for trace in figure.data:
         if trace.marker.colorbar.title.text == "Trial":
             trace.marker.colorbar.update(title="trial", x=1.01)
@@ -186,6 +190,16 @@ def _mend_slice(figure: Any, picture: Picture) -> None:
         y_axis = figure.layout[name.replace("x", "y", 1)]
         y_axis.domain = [top - 1 / rows + (0.22 / rows if rows > 1 else 0.0), top]
         y_axis.update(showticklabels=column == 0, title=picture.metric if column == 0 else None)
+
+
+def _name_choices(figure: Any) -> None:
+    """Name choices as the study file does."""
+    for trace in figure.data:
+        axis = figure.layout[(trace.xaxis or "x").replace("x", "xaxis")]
+        if axis.categoryarray is not None:
+            plain = dict(zip(axis.categoryarray, without_quotes(axis.categoryarray), strict=True))
+            trace.x = [plain[value] for value in trace.x]
+            axis.categoryarray = list(plain.values())
 
 
 def _mend_pairs(figure: Any, picture: Picture) -> None:

@@ -217,6 +217,12 @@ def _own_part(name: str, alike: Sequence[str], most: int) -> str:
     return f"…{part}…" if start + len(part) < len(name) else f"…{part}"
 
 
+def without_quotes(texts: Sequence[str]) -> list[str]:
+    """Choices as a study file has them: Optuna writes some with quotes. Not where that would make two the same."""
+    plain = [text[1:-1] if len(text) > 2 and text[0] == text[-1] in "'\"" else text for text in texts]
+    return plain if len(set(plain)) == len(set(texts)) else list(texts)
+
+
 def axis_names(picture: Picture) -> list[str]:
     """The names of a parallel plot's axes, from left to right."""
     known = {name for trial in complete_trials(picture.view) for name in trial.params}

@@ -19,8 +19,8 @@ import matplotlib as mpl
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
-from hpotool.analysis.pictures.images import do_fit, render_image, round_numbers, without_quotes
-from hpotool.analysis.pictures.picture import Picture, Plot, compose
+from hpotool.analysis.pictures.images import do_fit, render_image, round_numbers
+from hpotool.analysis.pictures.picture import Picture, Plot, compose, without_quotes
 from hpotool.errors import InputError
 from tests.unit.analysis.studies import add, make_study
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import optuna
 import pytest
-from optuna.distributions import FloatDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 
 pytest.importorskip("plotly")
@@ -184,3 +184,18 @@ def test_the_page_of_a_study_with_a_hostile_name_has_it_only_as_text() -> None:
     add(study, [1.0], {"lr": 0.5})
     page = render_page(compose([study], "history"))
     assert "</script><script>alert(1)" not in page
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_panel_has_the_choices_of_the_study_file_and_no_others(count: int) -> None:
+    study = make_study("loss")
+    choices = ("depthwise", HOSTILE, "it's", None)
+    for place in range(8):
+        space = {f"c{number}": CategoricalDistribution(choices) for number in range(count)}
+        params = dict.fromkeys(space, choices[place % 4])
+        study.add_trial(optuna.trial.create_trial(value=float(place), params=params, distributions=dict(space)))
+    figure = figure_of(study, "slice")
+    axes = list(figure.select_xaxes())
+    shown = ("depthwise", "&lt;b&gt;a&lt;/b&gt; &amp; &lt;i&gt;", "it's", "None")
+    assert [axis.categoryarray for axis in axes] == [shown] * count
+    assert [set(trace.x) for trace in figure.data] == [set(shown)] * count
