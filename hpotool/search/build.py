@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import reduce
 from importlib import import_module
+from pathlib import Path
 from typing import Any, TypeVar
 
 from hpotool.errors import HpotoolError, InputError
@@ -85,8 +87,15 @@ def explained(what_fails: str, *others: type[BaseException]) -> Iterator[None]:
 
 
 def _where_raised(error: BaseException) -> str:
+    """The line of somebody's own code; that of a library where there is none."""
     frames = traceback.extract_tb(error.__traceback__)
-    return f"it was raised in line {frames[-1].lineno} of {frames[-1].filename}; --debug shows the traceback"
+    place = next((frame for frame in reversed(frames) if _is_somebodys(frame.filename)), frames[-1])
+    return f"it was raised in line {place.lineno} of {place.filename}; --debug shows the traceback"
+
+
+def _is_somebodys(file: str) -> bool:
+    folders = (str(Path(__file__).parents[1]), sysconfig.get_path("stdlib"))
+    return "site-packages" not in Path(file).parts and not file.startswith(("<", *folders))
 
 
 def _where_described(build: Callable[..., object]) -> str:

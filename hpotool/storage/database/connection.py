@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import select
 import threading
+import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ _TRANSIENT_CODES = (
 _DATA_CLASSES = ("22", "23", "54")
 _NOT_SUPPORTED = "0A000"
 _OUT_OF_RANGE = "22003"
+_CANCELLED_FOR_S = 1.0
 UNDEFINED_TABLE = "42P01"
 _HINTS = {
     "42501": "docs/operations.md lists the privileges that a role needs, under Roles and privileges",
@@ -159,11 +161,10 @@ def transaction_settings(connection: PsycopgConnection, facts: DatabaseFacts, lo
 
 def read_facts(connection: PsycopgConnection) -> DatabaseFacts:
     """Ask the database where Optuna's tables are, for its synchronous_commit, and for its functions."""
+    sql = f"{_READ_COMMITTED};\n{_patience(connection)};\n{query('database_facts')}"
     asked = {"functions": list(function_names())}
-    with connection.cursor() as cursor:
-        cursor.execute(f"{_READ_COMMITTED};\n{_patience(connection)};\n{query('database_facts')}", asked)
-        schema, is_commit_asynchronous, functions = cursor.fetchall()[0]
-        return DatabaseFacts(schema, is_commit_asynchronous, tuple(functions))
+    [(schema, is_commit_asynchronous, functions)] = _execute(connection, _put_together(connection, [(sql, asked)]))
+    return DatabaseFacts(schema, is_commit_asynchronous, tuple(functions))
 
 
 def _patience(connection: PsycopgConnection) -> str:
@@ -339,9 +340,19 @@ def _put_together(connection: PsycopgConnection, statements: Sequence[tuple[str,
 
 
 def _execute(connection: PsycopgConnection, statements: bytes) -> Rows:
-    with connection.cursor() as cursor:
-        cursor.execute(statements)
-        return cursor.fetchall() if cursor.description else []
+    """Run them; for a second, again if they are cancelled, after which nothing of them is done.
+
+    A role's or a database's statement_timeout holds until they have lifted it, and may be a millisecond.
+    """
+    until = time.monotonic() + _CANCELLED_FOR_S
+    while True:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statements)
+                return cursor.fetchall() if cursor.description else []
+        except psycopg2.errors.QueryCanceled:
+            if not connection.autocommit or time.monotonic() > until:
+                raise
 
 
 def _sentence(url: DatabaseUrl, error: psycopg2.Error) -> str:

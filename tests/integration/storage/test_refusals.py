@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import optuna
 import psycopg2
@@ -21,6 +23,7 @@ from hpotool.storage.database.outage import PatientConnection
 from hpotool.storage.database.url import DatabaseUrl
 from hpotool.storage.optuna.postgres import PostgresStorage
 
+CANCEL = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
 _RAISE = "DO $$ BEGIN RAISE EXCEPTION 'on purpose' USING ERRCODE = '{code}'; END $$"
 
 
@@ -89,6 +92,28 @@ def test_a_text_that_postgres_has_no_place_for_is_refused_before_it_is_sent(
     study = optuna.create_study(storage=storage)
     with pytest.raises(optuna.exceptions.StorageInternalError):
         study.ask().set_user_attr(f"key {text}", 1)
+
+
+def test_a_statement_that_is_cancelled_at_once_is_sent_again_and_not_for_ever(study_database_url: str) -> None:
+    """As by a statement_timeout of a millisecond on a busy machine, until the statements have lifted it."""
+    connection = Connection(DatabaseUrl.parse(study_database_url))
+    [(pid,)] = connection.run("SELECT pg_backend_pid()")
+    with ThreadPoolExecutor() as beside, closing(psycopg2.connect(connection.url.libpq)) as canceller:
+        canceller.autocommit = True
+
+        def cancel() -> bool:
+            with canceller.cursor() as cursor:
+                cursor.execute(f"{CANCEL} WHERE pid = %s AND wait_event = 'PgSleep'", (pid,))
+                return bool(cursor.rowcount)
+
+        asleep = beside.submit(connection.run, "SELECT 1 FROM pg_sleep(0.5)")
+        _wait_for(cancel)
+        assert asleep.result() == [(1,)]
+        asleep = beside.submit(connection.run, "SELECT 1 FROM pg_sleep(60)")
+        _wait_for(lambda: cancel() is None or asleep.done())
+        with pytest.raises(TransientDatabaseError, match="canceling statement"):
+            asleep.result()
+    assert connection.run("SELECT pg_backend_pid()") == [(pid,)]
 
 
 def test_who_holds_a_lock_for_ever_keeps_nobody_from_hearing_a_signal(

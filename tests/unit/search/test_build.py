@@ -106,6 +106,23 @@ def test_whatever_somebodys_class_raises_is_one_sentence_with_its_place(
     sys.modules.pop(name, None)
 
 
+def test_the_line_that_is_named_is_that_of_somebodys_code_and_not_of_a_library_it_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = tmp_path / "site-packages"
+    library.mkdir()
+    write_module(library, "a_library", "def fail():\n    raise RuntimeError('no')\n", monkeypatch)
+    monkeypatch.syspath_prepend(library)
+    write_module(tmp_path, "calls_a_library", "import a_library\n\na_library.fail()\n", monkeypatch)
+    with pytest.raises(InputError) as refused:
+        load_class("calls_a_library:Mine", BaseSampler, "sampler", {})
+    assert f"line 3 of {tmp_path / 'calls_a_library'}.py" in refused.value.hint
+    write_module(library, "an_installed_sampler", "import a_library\n\na_library.fail()\n", monkeypatch)
+    with pytest.raises(InputError) as refused:
+        load_class("an_installed_sampler:Mine", BaseSampler, "sampler", {})
+    assert f"line 2 of {library / 'a_library'}.py" in refused.value.hint
+
+
 def test_ctrl_c_during_the_import_is_not_the_modules_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
