@@ -161,6 +161,7 @@ def test_several_studies_and_names_that_no_file_can_bear(run: Commands, tmp_path
     fill(f"sqlite:///{other}", "fine", 2)
     taken = run(f"import {other}", 2).stderr
     assert "there is already a study 'fine', which did not come from" in taken
+    assert "there is already a study 'fine', which" in run(f"import {other} --as FINE", 2).stderr
     assert "--as fine-2" in taken
     run(f"import {other} --as fine-2")
 

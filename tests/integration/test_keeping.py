@@ -114,7 +114,10 @@ def test_two_studies_do_not_differ_only_in_case(run: Commands, connection: Conne
     for command in (CREATE.format("Model"), "rename other Model", "clone other Model"):
         assert said in run(command, 2).stderr
     run(CREATE.format("model"))  # resumes it
+    optuna.create_study(study_name="plain", storage=connection.url.sqlalchemy)
+    assert said.replace("Model", "MODEL") in run("clone plain MODEL", 2).stderr
     run("rename model Model")
+    run("delete plain --yes")
     assert sorted(study["name"] for study in run.json("studies")) == ["Model", "other"]
 
 

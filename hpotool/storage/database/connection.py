@@ -340,9 +340,9 @@ def _put_together(connection: PsycopgConnection, statements: Sequence[tuple[str,
 
 
 def _execute(connection: PsycopgConnection, statements: bytes) -> Rows:
-    """Run them; for a second, again if they are cancelled, after which nothing of them is done.
+    """Run them; if they are cancelled, run them again for up to a second. What is cancelled was rolled back.
 
-    A role's or a database's statement_timeout holds until they have lifted it, and may be a millisecond.
+    The statement_timeout of a role or a database may be a millisecond, and holds until the statements lift it.
     """
     until = time.monotonic() + _CANCELLED_FOR_S
     while True:
@@ -351,7 +351,8 @@ def _execute(connection: PsycopgConnection, statements: bytes) -> Rows:
                 cursor.execute(statements)
                 return cursor.fetchall() if cursor.description else []
         except psycopg2.errors.QueryCanceled:
-            if not connection.autocommit or time.monotonic() > until:
+            is_rolled_back = connection.info.transaction_status == TRANSACTION_STATUS_IDLE
+            if not is_rolled_back or time.monotonic() > until:
                 raise
 
 

@@ -12,7 +12,7 @@ from hpotool.errors import InputError, paste
 from hpotool.storage.control.creation import create_or_resume, find_study_id, read_spec
 from hpotool.storage.control.orders import adopt_study, read_settings
 from hpotool.storage.control.queueing import enqueue_points
-from hpotool.storage.control.studies import StudySummary, list_studies
+from hpotool.storage.control.studies import StudySummary, list_studies, refuse_name_of_another_case
 from hpotool.storage.database.connection import Connection
 from hpotool.storage.database.queries import query
 from hpotool.storage.database.schema import ensure_schema
@@ -39,6 +39,7 @@ def clone_settings(
         warm_start = spec.warm_start if with_warm_start else ()
         create_or_resume(connection, replace(spec, name=name, warm_start=warm_start), actor)
         return find_study_id(connection, name)
+    refuse_name_of_another_case(connection, name, paste("clone", "--", source.name, f"{name}-2"))
     directions = [direction.upper() for direction in source.metrics.values()]
     [(study_id,)] = connection.run(query("insert_study"), {"name": name, "directions": directions})
     names = {"study_id": study_id, "key": _METRIC_NAMES, "value": json.dumps(list(source.metrics))}

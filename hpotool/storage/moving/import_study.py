@@ -72,9 +72,10 @@ def _plan(connection: Connection, studies: Sequence[SourceStudy], name: str | No
             plans.append(_Plan(study, here, study_id, known))
         else:
             chosen = name or valid_name(study.name, taken)
-            if chosen in taken:
+            alike = [other for other in taken if other.lower() == chosen.lower()]  # as a folder may take them
+            if alike:
                 raise InputError(
-                    f"there is already a study {chosen!r}, which did not come from {study.source}",
+                    f"there is already a study {alike[0]!r}, which did not come from {study.source}",
                     paste("import", "--study", study.name, "--as", f"{chosen}-2", "--", study.source),
                 )
             taken.add(chosen)
@@ -97,7 +98,7 @@ def valid_name(name: str, taken: set[str]) -> str:
     except ValueError:
         like = name_like(name)
     chosen, count = like, 1
-    while chosen in taken:
+    while chosen.lower() in {other.lower() for other in taken}:
         count += 1
         chosen = f"{like}-{count}"
     return chosen

@@ -94,8 +94,11 @@ def test_a_text_that_postgres_has_no_place_for_is_refused_before_it_is_sent(
         study.ask().set_user_attr(f"key {text}", 1)
 
 
-def test_a_statement_that_is_cancelled_at_once_is_sent_again_and_not_for_ever(study_database_url: str) -> None:
+def test_a_statement_that_is_cancelled_at_once_is_sent_again_and_not_for_ever(
+    study_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As by a statement_timeout of a millisecond on a busy machine, until the statements have lifted it."""
+    monkeypatch.setattr("hpotool.storage.database.connection._CANCELLED_FOR_S", 60.0)
     connection = Connection(DatabaseUrl.parse(study_database_url))
     [(pid,)] = connection.run("SELECT pg_backend_pid()")
     with ThreadPoolExecutor() as beside, closing(psycopg2.connect(connection.url.libpq)) as canceller:
@@ -106,14 +109,19 @@ def test_a_statement_that_is_cancelled_at_once_is_sent_again_and_not_for_ever(st
                 cursor.execute(f"{CANCEL} WHERE pid = %s AND wait_event = 'PgSleep'", (pid,))
                 return bool(cursor.rowcount)
 
-        asleep = beside.submit(connection.run, "SELECT 1 FROM pg_sleep(0.5)")
+        asleep = beside.submit(connection.run, "SELECT 1 FROM pg_sleep(2)")
         _wait_for(cancel)
         assert asleep.result() == [(1,)]
+        monkeypatch.undo()
         asleep = beside.submit(connection.run, "SELECT 1 FROM pg_sleep(60)")
         _wait_for(lambda: cancel() is None or asleep.done())
         with pytest.raises(TransientDatabaseError, match="canceling statement"):
             asleep.result()
-    assert connection.run("SELECT pg_backend_pid()") == [(pid,)]
+        in_its_own_transaction = beside.submit(connection.run, "COMMIT; BEGIN; SELECT 1 FROM pg_sleep(60)")
+        _wait_for(cancel)
+        with pytest.raises(TransientDatabaseError, match="canceling statement"):
+            in_its_own_transaction.result()
+    assert connection.run("SELECT 1") == [(1,)]
 
 
 def test_who_holds_a_lock_for_ever_keeps_nobody_from_hearing_a_signal(
