@@ -32,10 +32,11 @@ cd {code}
 trap 'told=1; kill -TERM "$worker" 2>/dev/null' TERM
 {command} &
 worker=$!
-echo "$worker" > "$1/$2.pid"
+echo "$worker" > "$1/$2.pid.new" && mv "$1/$2.pid.new" "$1/$2.pid"
 if [ -n "$told" ]; then kill -TERM "$worker"; fi
-while kill -0 "$worker" 2>/dev/null; do wait "$worker"; code=$?; done
-echo "${{code:-1}}" > "$1/$2.exit"
+wait "$worker"; code=$?
+while kill -0 "$worker" 2>/dev/null; do wait "$worker"; code=$?; done  # a signal ended the wait
+echo "$code" > "$1/$2.exit.new" && mv "$1/$2.exit.new" "$1/$2.exit"  # whole or absent, for who looks
 END_OF_WORKER
 {starts}"""
 _START_ONE = (

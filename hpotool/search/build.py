@@ -94,8 +94,9 @@ def _where_raised(error: BaseException) -> str:
 
 
 def _is_somebodys(file: str) -> bool:
+    is_installed = not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
     folders = (str(Path(__file__).parents[1]), sysconfig.get_path("stdlib"))
-    return "site-packages" not in Path(file).parts and not file.startswith(("<", *folders))
+    return not is_installed and not file.startswith(("<", *folders))
 
 
 def _where_described(build: Callable[..., object]) -> str:
